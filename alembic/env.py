@@ -1,0 +1,27 @@
+"""Runs migrations on the connection that it is handed, or on the database of the settings for the command line."""
+
+from alembic import context
+from sqlalchemy import Connection, Engine
+
+from webapp.database import Database
+from webapp.settings import Settings
+from webapp.tables import Row
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations in one transaction."""
+    context.configure(
+        connection=connection, target_metadata=Row.metadata, render_as_batch=connection.dialect.name == "sqlite"
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given: Connection | Engine | None = context.config.attributes.get("connection")
+if isinstance(given, Connection):
+    migrate(given)
+else:
+    engine = given or Database(Settings().sqlalchemy_url).engine
+    with engine.connect() as connection:
+        migrate(connection)
+        connection.commit()

@@ -1,0 +1,103 @@
+"""metric_points: write a round's points, read what is new, read series for charts and sparklines."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import func, insert, or_, select
+from sqlalchemy.orm import Session
+
+from webapp.tables import METRIC_POINTS, Client, MetricPoint, Run
+
+SPARKLINE_POINTS = 60
+Whose = int | Literal["aggregate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One metric point; ``value`` is None where ``kind`` is not finite."""
+
+    id: int
+    round: int
+    phase: str
+    client_id: int | None
+    name: str
+    value: float | None
+    kind: str
+
+
+def insert_points(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Write points."""
+    if rows:
+        session.connection().execute(insert(METRIC_POINTS), rows)
+
+
+def last_metric_id(session: Session, run_id: int) -> int:
+    """Return the id of the run's newest point, 0 where there is none."""
+    return session.scalar(select(func.max(MetricPoint.id)).where(MetricPoint.run_id == run_id)) or 0
+
+
+def points_after(
+    session: Session, run_id: int, since_id: int = 0, *, names: Collection[str] = (), phases: Collection[str] = (),
+    whose: Collection[Whose] = (), limit: int = 10_000,
+) -> list[Point]:  # fmt: skip
+    """Return points after an id, oldest first. An empty filter lets everything through."""
+    columns = (MetricPoint.id, MetricPoint.round, MetricPoint.phase, MetricPoint.client_id, MetricPoint.name,
+               MetricPoint.value, MetricPoint.kind)  # fmt: skip
+    query = select(*columns).where(MetricPoint.run_id == run_id, MetricPoint.id > since_id)
+    if names:
+        query = query.where(MetricPoint.name.in_(names))
+    if phases:
+        query = query.where(MetricPoint.phase.in_(phases))
+    if whose:
+        clients = [one for one in whose if one != "aggregate"]
+        chosen = [MetricPoint.client_id.in_(clients)] if clients else []
+        query = query.where(or_(*chosen, *([MetricPoint.client_id.is_(None)] if "aggregate" in whose else [])))
+    return [Point(*row) for row in session.execute(query.order_by(MetricPoint.id).limit(limit))]
+
+
+def metric_names(session: Session, run_id: int) -> list[tuple[str, str]]:
+    """Return phase and name of every metric that the run has aggregates of."""
+    query = select(MetricPoint.phase, MetricPoint.name).distinct()
+    rows = session.execute(query.where(MetricPoint.run_id == run_id, MetricPoint.client_id.is_(None)))
+    return sorted((phase, name) for phase, name in rows)
+
+
+def clients_with_points(session: Session, run_id: int) -> list[tuple[int, str]]:
+    """Return id and name of every client that has points in the run, by id."""
+    ids = select(MetricPoint.client_id).where(MetricPoint.run_id == run_id, MetricPoint.client_id.is_not(None))
+    rows = session.execute(select(Client.id, Client.name).where(Client.id.in_(ids.distinct())).order_by(Client.id))
+    return [(client_id, name) for client_id, name in rows]
+
+
+def sparklines(
+    session: Session, run_ids: Collection[int], *, phase: str = "evaluate", name: str = "accuracy"
+) -> dict[int, list[float | None]]:
+    """Return each run's aggregate by round in one query, thinned out to about 60 values; None is not finite."""
+    if not run_ids:
+        return {}
+    step = Run.current_round // SPARKLINE_POINTS + 1
+    query = (
+        select(MetricPoint.run_id, MetricPoint.value)
+        .join(Run, Run.id == MetricPoint.run_id)
+        .where(MetricPoint.run_id.in_(run_ids), MetricPoint.client_id.is_(None), MetricPoint.phase == phase)
+        .where(MetricPoint.name == name, or_(MetricPoint.round % step == 0, MetricPoint.round == Run.current_round))
+    )
+    series: dict[int, list[float | None]] = {}
+    for run_id, value in session.execute(query.order_by(MetricPoint.run_id, MetricPoint.round)):
+        series.setdefault(run_id, []).append(value)
+    return series
+
+
+def spread_by_round(
+    session: Session, run_id: int, phase: str, name: str, rounds: Iterable[int] = ()
+) -> Iterator[tuple[int, int, float | None]]:
+    """Give round, client and value of every client's points of one metric; of some rounds only where any are named."""
+    query = select(MetricPoint.round, MetricPoint.client_id, MetricPoint.value).where(
+        MetricPoint.run_id == run_id, MetricPoint.client_id.is_not(None),
+        MetricPoint.phase == phase, MetricPoint.name == name,
+    )  # fmt: skip
+    if chosen := list(rounds):
+        query = query.where(MetricPoint.round.in_(chosen))
+    for row in session.execute(query.order_by(MetricPoint.round, MetricPoint.client_id)):
+        yield row.round, row.client_id, row.value

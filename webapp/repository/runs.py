@@ -1,0 +1,120 @@
+"""runs: insert, list, move from state to state, advance by a round, delete."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Select, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from federation.states import ACTIVE, ENDED, RunState
+from webapp.tables import RUNS, MetricPoint, Reply, Round, Run, RunEvent
+
+
+def insert_run(session: Session, name: str, config: dict[str, Any]) -> int:
+    """Append a run to the queue; return its id."""
+    now = datetime.now(UTC)
+    row = {
+        "name": name, "config": config, "network": config["network"], "dataset": config["dataset"],
+        "strategy": config["strategy"], "state": RunState.QUEUED.value, "num_rounds": config["num_rounds"],
+        "created_at": now, "queued_at": now,
+    }  # fmt: skip
+    run_id: int = session.connection().execute(insert(RUNS).returning(RUNS.c.id), row).scalar_one()
+    return run_id
+
+
+def get_run(session: Session, run_id: int) -> Run | None:
+    """Return one run."""
+    return session.get(Run, run_id)
+
+
+def list_runs(
+    session: Session, *, states: Collection[str] = (), q: str = "", limit: int = 50, offset: int = 0
+) -> tuple[Sequence[Run], int]:
+    """Return a page of runs, newest first, and how many there are; ``q`` is sought in name, network and so on."""
+    chosen = _chosen(select(Run), states, q)
+    rows = session.scalars(chosen.order_by(Run.id.desc()).limit(limit).offset(offset)).all()
+    total = session.scalar(_chosen(select(func.count(Run.id)), states, q)) or 0
+    return rows, total
+
+
+def _chosen(query: Select[Any], states: Collection[str], q: str) -> Select[Any]:
+    if states:
+        query = query.where(Run.state.in_(states))
+    if q := q.strip():
+        words = [column.icontains(q, autoescape=True) for column in (Run.name, Run.network, Run.dataset, Run.strategy)]
+        number = q.removeprefix("#")
+        is_id = number.isascii() and number.isdigit() and len(number) < 16
+        query = query.where(or_(*words, Run.id == int(number)) if is_id else or_(*words))
+    return query
+
+
+def counts_by_state(session: Session) -> dict[str, int]:
+    """Return how many runs are in each state that any run is in."""
+    rows = session.execute(select(Run.state, func.count(Run.id)).group_by(Run.state))
+    return dict(rows.tuples().all())
+
+
+def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:
+    """Return the runs in some states, oldest first."""
+    return session.scalars(select(Run).where(Run.state.in_(states)).order_by(Run.id)).all()
+
+
+def queue(session: Session) -> Sequence[Run]:
+    """Return the queued runs in the order in which they start; those held back come where they would."""
+    return session.scalars(select(Run).where(Run.state == RunState.QUEUED).order_by(Run.queued_at, Run.id)).all()
+
+
+def hold_queue(session: Session, blocked_on: dict[str, Any]) -> None:
+    """Keep every queued run from starting until a person lets it."""
+    session.execute(update(Run).where(Run.state == RunState.QUEUED).values(held=True, blocked_on=blocked_on))
+
+
+def release_run(session: Session, run_id: int) -> bool:
+    """Let a held run start; False when it is not held any more."""
+    held = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED, RUNS.c.held)
+    return session.connection().execute(held.values(held=False, blocked_on=None)).rowcount == 1
+
+
+def move_run(
+    session: Session, run_id: int, to: RunState, sources: Collection[RunState], reason: str | None
+) -> RunState | None:
+    """Move a run if it is in one of ``sources``; return the state that it left, None when it lost the race."""
+    where = RUNS.c.id == run_id
+    columns = select(RUNS.c.state, RUNS.c.started_at, RUNS.c.stretch_started_at, RUNS.c.active_seconds)
+    row = session.connection().execute(columns.where(where)).one_or_none()
+    if row is None or row.state not in sources:
+        return None
+    now = datetime.now(UTC)
+    values: dict[str, Any] = {"state": to.value, "reason": reason, "blocked_on": None, "held": False}
+    if to in ACTIVE and row.stretch_started_at is None:
+        values |= {"started_at": row.started_at or now, "stretch_started_at": now}
+    if to in ENDED:
+        stretch = (now - row.stretch_started_at).total_seconds() if row.stretch_started_at else 0.0
+        values |= {"finished_at": now, "stretch_started_at": None, "active_seconds": row.active_seconds + stretch}
+    if to == RunState.QUEUED:
+        values |= {"queued_at": now, "finished_at": None}
+    moved = session.connection().execute(update(RUNS).where(where, RUNS.c.state == row.state).values(values))
+    return RunState(row.state) if moved.rowcount == 1 else None
+
+
+def set_blocked_on(session: Session, run_id: int, blocked_on: dict[str, Any] | None) -> bool:
+    """Say what an active run waits for; False when it is active no more."""
+    active = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state.in_(ACTIVE))
+    return session.connection().execute(active.values(blocked_on=blocked_on)).rowcount == 1
+
+
+def advance_run(session: Session, run_id: int, round_: int, values: dict[str, Any]) -> bool:
+    """Make ``round_`` the run's last one; False when the run is active no more or is past it."""
+    open_ = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state.in_(ACTIVE), RUNS.c.current_round <= round_)
+    return session.connection().execute(open_.values(current_round=round_, **values)).rowcount == 1
+
+
+def delete_run(session: Session, run_id: int) -> bool:
+    """Remove a run with all that belongs to it; False when it is active or gone."""
+    if session.scalar(select(Run.id).where(Run.id == run_id, Run.state.not_in(ACTIVE))) is None:
+        return False
+    for table in (MetricPoint, Reply, Round, RunEvent):
+        session.execute(delete(table).where(table.run_id == run_id))
+    session.execute(delete(Run).where(Run.id == run_id))
+    return True

@@ -1,0 +1,1 @@
+"""Handlers, one file a concern: each gets, acts and renders."""

@@ -1,0 +1,89 @@
+"""Every setting of the dashboard and the Flower server, and every path. Read once at the edge, passed inwards."""
+
+import ipaddress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Admission = Literal["open", "approve"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Settings(BaseSettings):
+    """Flags of ``python -m webapp`` and, with the prefix ``MEADOW_``, environment variables; a flag wins."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEADOW_", frozen=True, extra="forbid", cli_prog_name="python -m webapp",
+        cli_kebab_case=True, cli_implicit_flags=True, cli_hide_none_type=True, cli_avoid_json=True,
+    )  # fmt: skip
+
+    host: str = Field("127.0.0.1", description="Address of the dashboard.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port of the dashboard; 0 takes a free one.")
+    flower_host: str = Field("127.0.0.1", description="Address of the Flower server, which clients connect to.")
+    flower_port: int = Field(8080, ge=0, le=65_535, description="Port of the Flower server; 0 takes a free one.")
+    data_dir: Path = Field(Path("data"), description="Folder of database, keys of clients, and checkpoints.")
+    database_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of another database; empty is SQLite in the data directory."
+    )
+    insecure_lan: bool = Field(
+        False, description="Allow an address that other machines reach, although there are no passwords yet."
+    )
+    admission: Admission = Field(
+        "open", description="What a new client meets: open lets it take part, approve makes it wait for a person."
+    )
+    allowed_hosts: str = Field(
+        "", description="Further names under which browsers may open the dashboard, separated by commas."
+    )
+    log_level: LogLevel = Field("info", description="The least of what is logged.")
+
+    @field_validator("host", "flower_host")
+    @classmethod
+    def _has_an_address(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must be an address or a host name")
+        return value.strip()
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """URL of the database; it may hold a password, so it is never logged."""
+        if self.database_url is not None and self.database_url.get_secret_value():
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.resolve() / 'meadow.db'}"
+
+    @property
+    def runs_dir(self) -> Path:
+        """One folder a run: layout and checkpoints."""
+        return self.data_dir / "runs"
+
+    @property
+    def flower_dir(self) -> Path:
+        """What the Flower server keeps for itself."""
+        return self.data_dir / "flower"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the one dashboard that uses the data directory."""
+        return self.data_dir / "meadow.lock"
+
+    @property
+    def extra_hosts(self) -> frozenset[str]:
+        """``allowed_hosts``, lower case, without blanks."""
+        return frozenset(name for part in self.allowed_hosts.split(",") if (name := part.strip().lower()))
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches ``host``."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def asset(name: str) -> Path:
+    """Return the folder of templates, static files or migrations, in a checkout and in an installed wheel alike."""
+    packed = Path(__file__).parent / "assets" / name
+    return packed if packed.is_dir() else Path(__file__).parent.parent / name
