@@ -1,0 +1,75 @@
+"""Work without data or TensorFlow: one array, a step a round, as long as it is told. Serves benchmarks and tests."""
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from federation.progress import report_progress
+from federation.weights import Entry, Layout
+
+EXAMPLES = 10
+FIRST_LOSS = 2.3
+STEP_SECONDS = 0.05
+"""Longest sleep between two looks at whether the task was cancelled."""
+
+
+def prepare(config: dict[str, Any]) -> dict[str, Any]:
+    """Describe the one array that training changes."""
+    layout = Layout((Entry("w", (int(config["synthetic_parameters"]),), "float32"),))
+    return {
+        "layout": layout.to_json(), "samples": {"train": EXAMPLES, "test": EXAMPLES},
+        "input_shape": [], "classes": 0, "label_counts": None,
+    }  # fmt: skip
+
+
+def make_app(partition: int) -> ClientApp:
+    """Return the ClientApp of the client with that partition."""
+    app = ClientApp()
+
+    @app.train()
+    def train(message: Message, _: Context) -> Message:
+        """Add one seeded number to the whole array, after ``synthetic_seconds``."""
+        config = _config(message)
+        _spend(config.get("synthetic_seconds", 0.0), _loss(config))
+        metrics = _metrics(config)
+        if config.get("strategy") == "QFedAvg":
+            metrics["train_loss"] = metrics["loss"]
+        rng = np.random.default_rng((config["seed"], config.get("server-round", 0), partition))
+        step = np.float32(rng.uniform(-0.01, 0.01))
+        name, array = next(iter(message.content.array_records["arrays"].items()))
+        arrays = ArrayRecord({name: Array(array.numpy() + step)})
+        return Message(RecordDict({"arrays": arrays, "metrics": metrics}), reply_to=message)
+
+    @app.evaluate()
+    def evaluate(message: Message, _: Context) -> Message:
+        """Say how good the model would be by now."""
+        report_progress(1, 1)
+        return Message(RecordDict({"metrics": _metrics(_config(message))}), reply_to=message)
+
+    return app
+
+
+def _config(message: Message) -> dict[str, Any]:
+    return dict(message.content.config_records["config"])
+
+
+def _metrics(config: dict[str, Any]) -> MetricRecord:
+    loss = _loss(config)
+    return MetricRecord({"num-examples": EXAMPLES, "loss": loss, "accuracy": 1 - 0.9 * loss / FIRST_LOSS})
+
+
+def _loss(config: dict[str, Any]) -> float:
+    """Fall a little with every round, for ever."""
+    return FIRST_LOSS / (1 + 0.1 * float(config.get("server-round", 0)))
+
+
+def _spend(seconds: float, loss: float) -> None:
+    """Let that time pass in steps, reporting each; TaskCancelled ends it early."""
+    begin, batches = time.monotonic(), max(1, math.ceil(seconds / STEP_SECONDS))
+    for batch in range(1, batches + 1):
+        time.sleep(max(0.0, begin + seconds * batch / batches - time.monotonic()))
+        report_progress(batch, batches, loss)
