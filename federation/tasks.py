@@ -1,0 +1,159 @@
+"""Runs a server's tasks through a ClientApp, one after the other, and makes the offers. Knows no socket."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, Metadata, RecordDict
+
+from federation.progress import Reporter, TaskCancelled, reporting_to
+from federation.weights import Layout, LayoutMismatch
+from federation.wire import MAX_ERROR_CHARACTERS, ContentHeader, Offer, Task, content_id
+
+if TYPE_CHECKING:
+    from federation.client_app import Work
+
+log = logging.getLogger(__name__)
+
+SERVER_NODE_ID = 1
+TIME_TO_LIVE_SECONDS = 86_400.0
+Config = dict[str, Any]
+Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True)
+class TakenTask:
+    """A task with the content it names; ``cancelled`` is set when the server needs it no more."""
+
+    task: Task
+    content: Buffer | None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class KeptReply:
+    """What is kept until the server acknowledges it: the offer, and the content that it describes."""
+
+    offer: Offer
+    content: bytearray | None = None
+
+
+class Desk:
+    """Where tasks are worked on: the ClientApp with a Context for the run in hand.
+
+    Parameters
+    ----------
+    node_config : Mapping[str, Any]
+        What a ClientApp finds in ``context.node_config``, such as ``partition-id``.
+    """
+
+    def __init__(self, work: "Work", node_config: Mapping[str, Any]) -> None:
+        self._work = work
+        self._node_config = dict(node_config)
+        self._context: Context | None = None
+        self._arrays: tuple[str, dict[str, Array]] = ("", {})
+
+    def run(self, taken: TakenTask, node_id: int, reporter: Reporter) -> KeptReply | None:
+        """Do the task and return the reply to offer; None for a task that was cancelled before its end."""
+        started = time.monotonic()
+        try:
+            with reporting_to(reporter):
+                reply = self._answer(taken, node_id)
+        except TaskCancelled:
+            return None
+        except (Exception, SystemExit) as error:
+            if taken.cancelled.is_set():  # what it interrupted may have wrapped TaskCancelled in an error of its own
+                return None
+            log.exception("round %d: %s failed", taken.task.round, taken.task.phase)
+            reply = KeptReply(Offer(message_id=taken.task.message_id, error=_sentence(error)))
+        if taken.cancelled.is_set():
+            return None
+        offer = reply.offer.model_copy(update={"seconds": time.monotonic() - started})
+        return KeptReply(offer, reply.content)
+
+    def _answer(self, taken: TakenTask, node_id: int) -> KeptReply:
+        task = taken.task
+        config = {k: v for k, v in task.config.items() if v is not None and k != "clients"}
+        if task.phase == "prepare":
+            return KeptReply(Offer(message_id=task.message_id, data=self._work.prepare(config)))
+        content = RecordDict({"config": ConfigRecord(config)})
+        if taken.content is not None and task.content is not None:
+            content["arrays"] = ArrayRecord(self._unpack(task.content, taken.content))
+        context = self._context_of(task, node_id, config)
+        return _reply(task, self._work.app(_message(task, node_id, content), context))
+
+    def _context_of(self, task: Task, node_id: int, config: Config) -> Context:
+        """Return the run's Context: its state lasts as long as the run's tasks keep coming."""
+        if self._context is None or self._context.run_id != task.run_id:
+            plain = {k: v for k, v in config.items() if isinstance(v, bool | int | float | str)}
+            self._context = Context(task.run_id, node_id, self._node_config, RecordDict(), plain)
+        return self._context
+
+    def _unpack(self, header: ContentHeader, buffer: Buffer) -> dict[str, Array]:
+        """Return the arrays of a content; train after evaluate finds those of the same content made already."""
+        if self._arrays[0] != header.id:
+            layout = Layout.from_json(header.layout)
+            arrays = layout.unpack(buffer)
+            named = {entry.name: Array(array) for entry, array in zip(layout.entries, arrays, strict=True)}
+            self._arrays = (header.id, named)
+        return self._arrays[1]
+
+
+def _message(task: Task, node_id: int, content: RecordDict) -> Message:
+    metadata = Metadata(
+        run_id=task.run_id,
+        message_id=task.message_id,
+        src_node_id=SERVER_NODE_ID,
+        dst_node_id=node_id,
+        reply_to_message_id="",
+        group_id=str(task.round),
+        created_at=time.time(),
+        ttl=TIME_TO_LIVE_SECONDS,
+        message_type=task.phase,
+    )
+    # The other constructor takes run and sender from the process, and this process serves one run after the other.
+    return Message(content, metadata=metadata)  # type: ignore[call-overload, no-any-return]
+
+
+def _reply(task: Task, message: Message) -> KeptReply:
+    """Turn the ClientApp's answer into an offer and the content that goes with it."""
+    if message.has_error():
+        return KeptReply(
+            Offer(message_id=task.message_id, error=_shorten(message.error.reason or "the app gave no reason"))
+        )
+    metrics: dict[str, Any] = {}
+    for record in message.content.metric_records.values():
+        metrics.update({k: v for k, v in record.items() if isinstance(v, int | float)})
+    examples = metrics.pop("num-examples", None)
+    header, buffer = _pack(task, list(message.content.array_records.values()))
+    return KeptReply(Offer(message_id=task.message_id, metrics=metrics, num_examples=examples, content=header), buffer)
+
+
+def _pack(task: Task, records: list[ArrayRecord]) -> tuple[ContentHeader | None, bytearray | None]:
+    if not records:
+        return None, None
+    if len(records) > 1:
+        raise LayoutMismatch(f"the reply holds {len(records)} array records, there may be one")
+    names = list(records[0])
+    asked = [row[0] for row in task.content.layout] if task.content is not None else names
+    if sorted(names) == sorted(asked):
+        names = asked
+    arrays = [records[0][name].numpy() for name in names]
+    layout = Layout.from_json(Layout.of(names, arrays).to_json())
+    # The id tells contents of one connection apart: that of the message will do, and costs no pass over the bytes.
+    header = ContentHeader(
+        id=content_id(task.message_id.encode()), size_bytes=layout.size_bytes, layout=layout.to_json()
+    )
+    return header, layout.pack(arrays)
+
+
+def _sentence(error: BaseException) -> str:
+    return _shorten(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+def _shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_ERROR_CHARACTERS else line[: MAX_ERROR_CHARACTERS - 1] + "…"

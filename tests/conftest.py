@@ -1,0 +1,51 @@
+"""Fixtures that more than one test file uses: the dashboard and clients as real processes."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import Meadow, RealProcess, make_meadow
+
+StartClient = Callable[..., RealProcess]
+
+
+@pytest.fixture
+def meadow(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Meadow]:
+    """A running dashboard with its Flower server. Mark ``meadow_arguments`` for more of its command line."""
+    marker = request.node.get_closest_marker("meadow_arguments")
+    process = make_meadow(tmp_path, *(marker.args if marker else ()))
+    try:
+        process.start()
+        yield process
+    finally:
+        process.kill()
+        _print_logs([process])
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[StartClient]:
+    """A function that starts ``python -m federation.client``: server, name, then more arguments and environment."""
+    started: list[RealProcess] = []
+
+    def start(server: str, name: str = "site-a", *arguments: str, **environment: str) -> RealProcess:
+        identity = ["--identity", str(tmp_path / f"{name}.json")]
+        command = ["-m", "federation.client", "--server", server, "--name", name, *identity, *arguments]
+        process = RealProcess(command, tmp_path / f"{name}-{len(started)}.log", environment)
+        started.append(process)
+        process.start()
+        return process
+
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.kill()
+        _print_logs(started)
+
+
+def _print_logs(processes: list[RealProcess]) -> None:
+    """Pytest shows what is printed here when the test fails."""
+    for process in processes:
+        sys.stderr.write(f"---- {' '.join(process.arguments)}: {process.running.returncode}\n{process.output}\n")
