@@ -1,0 +1,73 @@
+"""A run's weights on disk: the flat buffer of each kept round, the layout beside it, the strategy's state where it has one."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from federation.events import Checkpoint
+from federation.weights import Array, Layout, write_file
+
+Buffer = bytes | bytearray | memoryview
+
+
+class CheckpointDamaged(Exception):
+    """A checkpoint is missing or not what was written; the sentence names the file."""
+
+
+class Checkpoints:
+    """Files of one run in ``folder``: ``layout.json``, ``round-000004.weights``, ``round-000004.state.npz``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left_over in folder.glob(".*.writing"):
+            left_over.unlink()
+
+    def write_layout(self, layout: Layout) -> None:
+        """Keep the layout, once."""
+        path = self._folder / "layout.json"
+        if not path.exists():
+            write_file(path, json.dumps(layout.to_json()).encode())
+
+    def read_layout(self) -> Layout:
+        """Return the layout; raises CheckpointDamaged."""
+        try:
+            return Layout.from_json(json.loads((self._folder / "layout.json").read_bytes()))
+        except (OSError, ValueError) as error:
+            raise CheckpointDamaged(f"layout.json of the run cannot be read: {error}") from error
+
+    def write(self, number: int, weights: Buffer, state: dict[str, Array]) -> Checkpoint:
+        """Write one round's weights, its state first; whole or not at all."""
+        if state:
+            packed = io.BytesIO()
+            np.savez(packed, **state)  # type: ignore[arg-type]  # numpy's stubs take **kwargs for allow_pickle
+            write_file(self._state_file(number), packed.getbuffer())
+        file = f"round-{number:06d}.weights"
+        sha256 = write_file(self._folder / file, weights)
+        return Checkpoint(file, sha256, memoryview(weights).nbytes)
+
+    def read(self, number: int, checkpoint: Checkpoint, digest: Callable[[Buffer], str]) -> tuple[bytearray, dict[str, Array]]:
+        """Return weights and state of a round; raises CheckpointDamaged where the sha256 differs."""
+        try:
+            weights = bytearray((self._folder / checkpoint.file).read_bytes())
+            state: dict[str, Array] = {}
+            if self._state_file(number).exists():
+                with np.load(self._state_file(number), allow_pickle=False) as packed:
+                    state = {name: packed[name] for name in packed.files}
+        except (OSError, ValueError) as error:
+            raise CheckpointDamaged(f"checkpoint {checkpoint.file} cannot be read: {error}") from error
+        if digest(weights) != checkpoint.sha256:
+            raise CheckpointDamaged(f"checkpoint {checkpoint.file} is not what was written: its sha256 differs")
+        return weights, state
+
+    def keep(self, numbers: set[int]) -> None:
+        """Delete every other round's files."""
+        for path in self._folder.glob("round-*"):
+            if int(path.name[6:12]) not in numbers:
+                path.unlink(missing_ok=True)
+
+    def _state_file(self, number: int) -> Path:
+        return self._folder / f"round-{number:06d}.state.npz"

@@ -1,0 +1,65 @@
+"""What a reply must be before it counts. Each check answers with a sentence, or None where all is well."""
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from federation.config import MAX_EXAMPLES
+from federation.events import Metrics
+from federation.weights import Array
+
+MAX_METRICS = 100
+METRIC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}")
+BLOCK = 1 << 20
+
+
+def refuse_examples(value: Any) -> str | None:
+    """Check num_examples: a whole number, 1 to ``MAX_EXAMPLES``."""
+    if value is None:
+        return "num_examples is missing"
+    if isinstance(value, bool) or not isinstance(value, int):
+        return f"num_examples is {str(value)[:40]!r}, not a whole number"
+    if not 1 <= value <= MAX_EXAMPLES:
+        return f"num_examples is {value}, it must be from 1 to {MAX_EXAMPLES}"
+    return None
+
+
+def refuse_not_finite(flats: dict[str, Array]) -> str | None:
+    """Check that no weight is NaN or infinite; ``flats`` holds one flat array for each dtype."""
+    bad = total = 0
+    for flat in flats.values():
+        total += flat.size
+        if flat.dtype.kind == "f" and not _surely_finite(flat):
+            bad += sum(int(np.count_nonzero(~np.isfinite(flat[i : i + BLOCK]))) for i in range(0, flat.size, BLOCK))
+    return f"{bad} of {total} values are not finite" if bad else None
+
+
+def _surely_finite(flat: Array) -> bool:
+    """One pass without a temporary array: a NaN or an infinity survives into the sum of squares.
+
+    A sum that overflows looks the same; the slow count decides then.
+    """
+    with np.errstate(all="ignore"):
+        return math.isfinite(float(np.dot(flat, flat)))
+
+
+def clean_metrics(metrics: dict[str, Any]) -> tuple[Metrics, str | None]:
+    """Keep numbers under good names, at most ``MAX_METRICS``; say what was left out. NaN and infinities stay."""
+    kept: Metrics = {}
+    left_out = 0
+    for name, value in metrics.items():
+        good = isinstance(value, int | float) and not isinstance(value, bool) and METRIC_NAME.fullmatch(name)
+        if good and len(kept) < MAX_METRICS:
+            kept[name] = _number(value)
+        else:
+            left_out += 1
+    return kept, f"{left_out} metrics were left out: bad name, no number, or over {MAX_METRICS}" if left_out else None
+
+
+def _number(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond float64
+        return math.inf if value > 0 else -math.inf

@@ -1,0 +1,73 @@
+"""Round 0's weights: made by a child process that may import TensorFlow, kept on disk by network, data and seed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from federation.config import RunConfig
+from federation.weights import Layout, write_file
+
+BUILD_SECONDS = 180.0
+
+
+class NetworkNotBuilt(Exception):
+    """The child process could not build the network; the sentence says why."""
+
+
+def initial_weights(config: RunConfig, folder: Path, sleep: Callable[[float], None]) -> tuple[Layout, bytearray]:
+    """Return layout and weights that every run of this network, data and seed starts from.
+
+    ``sleep`` is called between looks at the child process; what it raises ends the child. Raises NetworkNotBuilt.
+    """
+    if config.network == "synthetic":
+        values = np.random.default_rng(config.seed).standard_normal(config.synthetic_parameters, np.float32) * 0.05
+        layout = Layout.of(["w"], [values])
+        return layout, layout.pack([values])
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stem = folder / f"{config.network}-{config.dataset}-{config.seed}"
+    kept, described = stem.with_suffix(".weights"), stem.with_suffix(".json")
+    if not (kept.exists() and described.exists()):
+        _build(config, stem, sleep)
+    layout = Layout.from_json(json.loads(described.read_bytes())["layout"])
+    return layout, bytearray(kept.read_bytes())
+
+
+def _build(config: RunConfig, stem: Path, sleep: Callable[[float], None]) -> None:
+    packed = stem.with_suffix(f".{os.getpid()}.npz")
+    command = [sys.executable, "-m", "federation.networks", "--network", config.network, "--dataset", config.dataset,
+               "--loss", config.loss, "--seed", str(config.seed), "--output", str(packed)]  # fmt: skip
+    try:
+        description = _run(command, sleep)
+        layout = Layout.from_json(description["layout"])
+        with np.load(packed, allow_pickle=False) as arrays:
+            weights = layout.pack([arrays[name] for name in arrays.files])
+    finally:
+        packed.unlink(missing_ok=True)
+    write_file(stem.with_suffix(".weights"), weights)
+    write_file(stem.with_suffix(".json"), json.dumps(description).encode())
+
+
+def _run(command: list[str], sleep: Callable[[float], None]) -> dict[str, list[tuple[str, list[int], str]]]:
+    """Run the child to its end; return the JSON of its last line."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        try:
+            waited = 0.0
+            while child.poll() is None:
+                if waited > BUILD_SECONDS:
+                    raise NetworkNotBuilt(f"building the network took over {BUILD_SECONDS:g} s")
+                sleep(0.1)
+                waited += 0.1
+        except BaseException:
+            child.kill()
+            raise
+        out, err = child.communicate()
+    if child.returncode != 0:
+        last = err.decode(errors="replace").strip().splitlines()[-1:] or ["it gave no reason"]
+        raise NetworkNotBuilt(f"the network could not be built: {last[0][:300]}")
+    described: dict[str, list[tuple[str, list[int], str]]] = json.loads(out.decode().strip().splitlines()[-1])
+    return described

@@ -1,0 +1,118 @@
+"""Who may take part in a run: online, admitted, holding the dataset, chosen by name, and of the run's shape."""
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from federation.config import RunConfig
+from federation.events import ClientChanged, Metrics, Record, ReplyRecorded
+from federation.exchange import Exchange, Member, Reply
+from federation.rounds import Ground
+from federation.weights import Layout, LayoutMismatch
+
+_unique = itertools.count()
+
+
+class Party:
+    """The clients of one run. Each process is asked to prepare once; what it answers must fit the run's layout."""
+
+    def __init__(self, run_id: int, config: RunConfig, layout: Layout, ground: Ground, excluded: frozenset[int]) -> None:
+        self._run_id, self._config, self._layout, self._ground = run_id, config, layout, ground
+        self._names = set(config.clients) if config.clients else None
+        self.excluded = set(excluded)
+        self._prepared: set[tuple[int, object]] = set()
+        self._asked: dict[tuple[int, object], Exchange] = {}
+        self._refused: set[tuple[int, object]] = set()
+
+    # -- who ----------------------------------------------------------------------------------------------------------
+
+    def why_not(self, member: Member) -> str | None:
+        """Say why a connected client is not asked, or None."""
+        dataset = member.data.get("dataset")
+        if member.client_id in self.excluded:
+            return "is left out of this run"
+        if self._names is not None and member.name not in self._names:
+            return "is not among the clients chosen for the run"
+        if dataset != self._config.dataset:
+            return f"holds {dataset}, the run needs {self._config.dataset}"
+        if (member.client_id, member.session) in self._refused:
+            return "does not fit the run's network"
+        return None
+
+    def eligible(self) -> dict[int, Member]:
+        """Return the connected clients that may be asked, prepared or not, by id."""
+        return {m.client_id: m for m in self._ground.lane.members() if self.why_not(m) is None}
+
+    def ready(self) -> dict[int, Member]:
+        """Return the eligible clients that have prepared, by id."""
+        return {c: m for c, m in self.eligible().items() if (c, m.session) in self._prepared}
+
+    def choose(self, ready: dict[int, Member], number: int, attempt: int) -> dict[int, Member]:
+        """Draw the clients that train: ``fraction_train`` of them, at least ``min_clients``, by the run's seed."""
+        count = min(len(ready), max(self._config.min_clients, math.ceil(self._config.fraction_train * len(ready))))
+        if count == len(ready):
+            return ready
+        drawn = np.random.default_rng([self._config.seed, number, attempt]).choice(sorted(ready), count, replace=False)
+        return {int(client_id): ready[int(client_id)] for client_id in sorted(drawn)}
+
+    # -- prepare ------------------------------------------------------------------------------------------------------
+
+    def ask_newcomers(self, number: int, config: dict[str, Any]) -> None:
+        """Ask every eligible client that has not been asked to build the run's network over its data."""
+        for client_id, member in self.eligible().items():
+            key = (client_id, member.session)
+            if key in self._asked or key in self._prepared:
+                continue
+            exchange = Exchange(
+                self._run_id, number, 0, "prepare", self._config.round_timeout_seconds, self._ground.control.mailbox.put
+            )
+            exchange.ask([(client_id, config)], f"p{next(_unique):x}-{member.session}")
+            self._asked[key] = exchange
+            self._ground.lane.start(exchange)
+
+    @property
+    def preparing(self) -> int:
+        """How many connected clients have been asked and not answered."""
+        return sum((c, m.session) in self._asked for c, m in self.eligible().items())
+
+    def hear(self, reply: Reply) -> bool:
+        """Take an answer to prepare; False for any other reply."""
+        key = next((key for key, exchange in self._asked.items() if exchange is reply.exchange), None)
+        if key is None:
+            return False
+        del self._asked[key]
+        data = (reply.offer.data if reply.offer is not None else None) or {}
+        if reply.lost is not None:
+            self._tell(reply, "lost", reply.lost)
+        elif reply.error is not None or reply.refused is not None:
+            self._refused.add(key)
+            self._tell(reply, "failed", reply.error or reply.refused)
+        elif (difference := self._difference(data)) is not None:
+            self._refused.add(key)
+            self._tell(reply, "refused", difference)
+        else:
+            self._prepared.add(key)
+            self._tell(reply, "accepted", None, data)
+        return True
+
+    def _difference(self, data: dict[str, Any]) -> str | None:
+        """Compare what a client would train with the run's layout; a client with an app of its own says nothing here."""
+        rows = data.get("layout")
+        if rows is None:
+            return None
+        try:
+            return self._layout.difference(Layout.from_json(rows))
+        except (LayoutMismatch, ValueError, TypeError) as error:
+            return f"sends a layout that cannot be read: {str(error)[:100]}"
+
+    def _tell(self, reply: Reply, outcome: Any, reason: str | None, data: dict[str, Any] | None = None) -> None:
+        record: Record = self._ground.record
+        seconds: float | None = reply.offer.seconds if reply.offer is not None else None
+        nothing: Metrics = {}
+        record(ReplyRecorded(self._run_id, reply.exchange.round, 0, "prepare", reply.client_id, outcome, reason,
+                             seconds=seconds, received_at_seconds=reply.received_at_seconds, metrics=nothing))  # fmt: skip
+        if data:
+            shown = {k: v for k, v in data.items() if k != "layout"}
+            record(ClientChanged(reply.client_id, online=True, data=shown))

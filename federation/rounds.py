@@ -1,0 +1,168 @@
+"""One phase of one attempt: ask, collect until all have answered or the deadline has come, check each reply as it comes."""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from federation.checks import clean_metrics, refuse_examples, refuse_not_finite
+from federation.control import Control
+from federation.events import Blocked, Metrics, Outcome, Phase, Record, ReplyRecorded
+from federation.exchange import Content, Exchange, Member, Reply
+from federation.stream import StreamLane
+from federation.weights import Array, Layout
+
+QUIET_SECONDS = 0.1
+"""With nothing to do for so long, the run lets what it recorded be written."""
+
+PATIENCE_SECONDS = 1.0
+"""A phase that takes longer says whom it waits for."""
+
+Take = Callable[[Reply, dict[str, Array], int, Metrics], None]
+"""Gets each accepted reply: the reply, its flat arrays, num_examples, metrics."""
+
+_unique = itertools.count()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a phase stands: run, round, attempt, and how long a reply may take."""
+
+    run_id: int
+    round: int
+    attempt: int
+    deadline_seconds: float
+
+
+@dataclass
+class Ground:
+    """What a phase works with: the lane, who listens, what to do when there is nothing to do, who takes other replies."""
+
+    lane: StreamLane
+    control: Control
+    record: Record
+    flush: Callable[[], None]
+    stray: Callable[[Reply], object] = Reply.release
+
+
+@dataclass
+class PhaseRun:
+    """One phase under way."""
+
+    ground: Ground
+    place: Place
+    phase: Phase
+    layout: Layout
+    members: dict[int, Member]
+    take: Take
+    waiting: set[int] = field(default_factory=set)
+    accepted: list[tuple[Metrics, int]] = field(default_factory=list)
+    _said: str | None = None
+
+    def start(self, configs: dict[int, dict[str, Any]], content: Content | None) -> None:
+        """Send the tasks; returns at once."""
+        self.exchange = Exchange(
+            self.place.run_id, self.place.round, self.place.attempt, self.phase, self.place.deadline_seconds,
+            self.ground.control.mailbox.put, layout=self.layout if self.phase == "train" else None, content=content,
+        )  # fmt: skip
+        self.exchange.ask(configs.items(), f"{next(_unique):x}{time.time_ns():x}")
+        self.waiting = set(configs)
+        self.ground.lane.start(self.exchange)
+
+    def collect(self) -> None:
+        """Take replies until all have come or the deadline has; whoever is missing then is late.
+
+        Raises RunStopped or RunInterrupted; what is under way is cancelled then.
+        """
+        try:
+            self._collect()
+        finally:
+            if self.waiting:
+                self.exchange.close()
+            if self._said is not None:
+                self.ground.record(Blocked(self.place.run_id, None))
+
+    def _collect(self) -> None:
+        deadline = self.exchange.started + self.place.deadline_seconds
+        dirty = False
+        while self.waiting:
+            now = time.monotonic()
+            if now >= deadline:
+                break
+            reply = self.ground.control.next(min(deadline - now, QUIET_SECONDS if dirty else PATIENCE_SECONDS))
+            if reply is not None:
+                dirty = self._handle(reply) or dirty
+            else:
+                if dirty:
+                    self.ground.flush()
+                    dirty = False
+                self._say_who_is_missing(deadline)
+        for client_id in sorted(self.waiting):
+            self._record(client_id, "late", f"no reply within {self.place.deadline_seconds:g} s")
+
+    def _handle(self, reply: Reply) -> bool:
+        """Check and take one reply; False for one that belongs to an earlier exchange."""
+        if reply.exchange is not self.exchange or reply.client_id not in self.waiting:
+            self.ground.stray(reply)
+            reply.release()
+            return False
+        self.waiting.discard(reply.client_id)
+        try:
+            self._judge(reply)
+        finally:
+            reply.release()
+        return True
+
+    def _judge(self, reply: Reply) -> None:
+        if reply.lost is not None:
+            self._record(reply.client_id, "lost", reply.lost, reply)
+        elif reply.error is not None:
+            self._record(reply.client_id, "failed", reply.error, reply)
+        elif reply.refused is not None or reply.offer is None:
+            self._record(reply.client_id, "refused", reply.refused or "sent no offer", reply)
+        else:
+            self._check(reply, reply.offer.metrics, reply.offer.num_examples)
+
+    def _check(self, reply: Reply, raw_metrics: dict[str, Any], num_examples: Any) -> None:
+        metrics, remark = clean_metrics(raw_metrics)
+        flats = self.layout.flats(reply.content) if reply.content is not None else {}
+        refusal = refuse_examples(num_examples) or refuse_not_finite(flats)
+        if refusal is not None:
+            self._record(reply.client_id, "refused", refusal, reply, metrics)
+            return
+        self.take(reply, flats, num_examples, metrics)
+        self.accepted.append((metrics, num_examples))
+        self._record(reply.client_id, "accepted", remark, reply, metrics, num_examples)
+
+    def _record(self, client_id: int, outcome: Outcome, reason: str | None, reply: Reply | None = None,
+                metrics: Metrics | None = None, num_examples: int | None = None) -> None:  # fmt: skip
+        place, offer = self.place, reply.offer if reply is not None else None
+        self.ground.record(ReplyRecorded(
+            place.run_id, place.round, place.attempt, self.phase, client_id, outcome, reason, num_examples,
+            seconds=offer.seconds if offer is not None else None,
+            offered_at_seconds=reply.offered_at_seconds if reply is not None else None,
+            received_at_seconds=reply.received_at_seconds if reply is not None else None,
+            bytes_down=reply.assignment.bytes_down if reply is not None else 0,
+            bytes_up=reply.bytes_up if reply is not None else 0, metrics=metrics or {},
+        ))  # fmt: skip
+
+    def _say_who_is_missing(self, deadline: float) -> None:
+        """After a second of waiting, name whom the round waits for, and who of them is not connected."""
+        if time.monotonic() - self.exchange.started < PATIENCE_SECONDS:
+            return
+        here = {member.client_id for member in self.ground.lane.members()}
+        names = [self.members[c].name for c in sorted(self.waiting)]
+        away = [self.members[c].name for c in sorted(self.waiting - here)]
+        sentence = f"Round {self.place.round} waits for {_listed(names)}"
+        if away:
+            sentence += f"; {_listed(away)} lost the connection"
+        if sentence != self._said:
+            self._said = sentence
+            left = deadline - time.monotonic()
+            self.ground.record(Blocked(self.place.run_id, "round", sentence, left, ("stop",)))
+
+
+def _listed(names: list[str], most: int = 5) -> str:
+    shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} others"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,0 +1,166 @@
+"""The custom strategy: any of Flower's, made from a RunConfig, asked round by round, its trial kept only when the round counts.
+
+``Strategy.start`` is not used: it knows no first round, no stop and no hook for a reply. Arrays are flat, one for each dtype;
+no strategy's result depends on how arrays are cut.
+"""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import strategy as flower_strategies
+from flwr.serverapp.strategy import FedAvg
+
+from federation.aggregate import RunningMean, join
+from federation.config import RunConfig
+from federation.events import Metrics
+from federation.roster import Roster
+from federation.weights import Array as NumpyArray
+from federation.weights import Layout
+
+Buffer = bytes | bytearray | memoryview
+
+MEAN_ONLY = frozenset({"FedAvg", "FedProx"})
+"""The aggregate is the mean itself: Flower's class is not asked for it."""
+
+OVER_THE_MEAN = frozenset({"FedAvgM", "FedAdagrad", "FedAdam", "FedYogi"})
+"""The server takes a step from the mean: Flower's class gets one reply that holds it."""
+
+STATE = ("m_t", "v_t", "momentum_vector")
+"""What these classes carry from round to round."""
+
+WEIGHT_KEY = "num-examples"
+
+
+class UnusableAggregate(Exception):
+    """The strategy could not make weights of the replies; the sentence says why."""
+
+
+@dataclass
+class Trial:
+    """One attempt at a round: a copy of the strategy, the replies so far."""
+
+    round: int
+    strategy: FedAvg
+    mean: RunningMean | None
+    asked: dict[int, Message]
+    replies: list[Message] = field(default_factory=list)
+    metrics: list[tuple[Metrics, int]] = field(default_factory=list)
+
+
+class RunStrategy:
+    """Flower's strategy of one run and what it carries from round to round."""
+
+    def __init__(self, config: RunConfig, layout: Layout) -> None:
+        self._name, self._layout = config.strategy, layout
+        self._committed = self._make(config)
+
+    @staticmethod
+    def _make(config: RunConfig) -> FedAvg:
+        """Make the class with fractions of 1 and minimums of 1: Meadow has chosen already, and Flower would wait."""
+        made = getattr(flower_strategies, config.strategy)(
+            fraction_train=1.0, fraction_evaluate=1.0, min_train_nodes=1, min_evaluate_nodes=1, min_available_nodes=1
+        )
+        return cast(FedAvg, made)
+
+    # -- a round ------------------------------------------------------------------------------------------------------
+
+    def try_round(self, number: int, weights: Buffer, client_ids: Sequence[int]) -> tuple[Trial, dict[int, dict[str, Any]]]:
+        """Begin an attempt; return it and what the strategy adds to each client's config."""
+        trial = copy.copy(self._committed)
+        arrays = ArrayRecord() if self._name in MEAN_ONLY else self._record(weights)
+        messages = trial.configure_train(number, arrays, ConfigRecord(), Roster(client_ids))
+        asked = {message.metadata.dst_node_id: message for message in messages}
+        mean = RunningMean(self._layout) if self._name in MEAN_ONLY | OVER_THE_MEAN else None
+        return Trial(number, trial, mean, asked), {client: _config(message) for client, message in asked.items()}
+
+    def evaluate_configs(self, number: int, client_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """Return what the strategy adds to each client's config for an evaluation."""
+        messages = self._committed.configure_evaluate(number, ArrayRecord(), ConfigRecord(), Roster(client_ids))
+        return {message.metadata.dst_node_id: _config(message) for message in messages}
+
+    def add(self, trial: Trial, client_id: int, flats: dict[str, NumpyArray], num_examples: int, metrics: Metrics) -> None:
+        """Take one accepted train reply into the trial; afterwards its buffer may go."""
+        trial.metrics.append((metrics, num_examples))
+        if trial.mean is not None:
+            trial.mean.add(flats, num_examples)
+        else:
+            record = RecordDict({"arrays": _array_record(flats), "metrics": _metric_record(metrics, num_examples)})
+            trial.replies.append(Message(record, reply_to=trial.asked[client_id]))
+
+    def aggregate(self, trial: Trial) -> tuple[Buffer, Metrics]:
+        """Return the new weights and the train metrics, averaged by Flower's rule; raises UnusableAggregate."""
+        if trial.mean is not None and self._name in MEAN_ONLY:
+            return trial.mean.result(), self.aggregate_metrics(trial.metrics)
+        if trial.mean is not None:
+            mean = _array_record(self._layout.flats(trial.mean.result()))
+            record = RecordDict({"arrays": mean, "metrics": _metric_record({}, trial.mean.total_examples)})
+            trial.replies = [Message(record, reply_to=next(iter(trial.asked.values())))]
+        _keep_common_metrics(trial.replies)
+        try:
+            arrays, metrics = trial.strategy.aggregate_train(trial.round, trial.replies)
+        except Exception as error:  # Flower's classes raise what numpy raises; the attempt fails, the run goes on
+            raise UnusableAggregate(f"{self._name} could not aggregate: {str(error)[:160]}") from error
+        if arrays is None:
+            raise UnusableAggregate(f"{self._name} made no weights of {len(trial.replies)} replies")
+        joined = join(self._layout, {dtype: array.numpy().ravel() for dtype, array in arrays.items()})
+        return joined, self.aggregate_metrics(trial.metrics) if trial.mean is not None else _numbers(metrics or {})
+
+    def commit(self, trial: Trial) -> None:
+        """The round counts: go on from this trial."""
+        self._committed = trial.strategy
+
+    def aggregate_metrics(self, replies: Iterable[tuple[Metrics, int]], *, evaluate: bool = False) -> Metrics:
+        """Return the replies' metrics averaged by Flower's rule, weighted by num_examples."""
+        rule = self._committed.evaluate_metrics_aggr_fn if evaluate else self._committed.train_metrics_aggr_fn
+        records = [RecordDict({"metrics": _metric_record(metrics, examples)}) for metrics, examples in replies]
+        return _numbers(rule(records, WEIGHT_KEY)) if records else {}
+
+    # -- state --------------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, NumpyArray]:
+        """Return what a resumed run needs besides the weights, as named arrays; empty for most strategies."""
+        found: dict[str, NumpyArray] = {}
+        for name in STATE:
+            held = getattr(self._committed, name, None)
+            pairs = held.items() if isinstance(held, dict) else enumerate(held or [])
+            found.update({f"{name}:{key}": np.asarray(value) for key, value in pairs})
+        return found
+
+    def restore(self, state: dict[str, NumpyArray]) -> None:
+        """Take back what ``state`` gave."""
+        for name in STATE:
+            mine = {key.partition(":")[2]: value for key, value in state.items() if key.startswith(f"{name}:")}
+            if mine:
+                setattr(self._committed, name, list(mine.values()) if name == "momentum_vector" else mine)
+
+    def _record(self, weights: Buffer) -> ArrayRecord:
+        return _array_record(self._layout.flats(weights))
+
+
+def _array_record(flats: dict[str, NumpyArray]) -> ArrayRecord:
+    return ArrayRecord({dtype: Array(flat) for dtype, flat in flats.items()})
+
+
+def _metric_record(metrics: Metrics, num_examples: int) -> MetricRecord:
+    return MetricRecord({**metrics, WEIGHT_KEY: num_examples})
+
+
+def _config(message: Message) -> dict[str, Any]:
+    return dict(next(iter(message.content.config_records.values())))
+
+
+def _numbers(metrics: Mapping[str, Any]) -> Metrics:
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _keep_common_metrics(replies: list[Message]) -> None:
+    """Drop metrics that only some clients sent: Flower's classes refuse replies that differ in names."""
+    records = [cast(MetricRecord, reply.content["metrics"]) for reply in replies]
+    common = set[str]().union(*records).intersection(*(set(record) for record in records))
+    for record in records:
+        for name in set(record) - common:
+            del record[name]

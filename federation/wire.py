@@ -1,0 +1,218 @@
+"""The frames of the stream lane, their limits, and nothing else: both sides encode and decode here.
+
+A text frame is a JSON object with ``type``. A binary frame is a piece of a content: 32 bytes content id, 8 bytes offset
+(big-endian), then at most ``PIECE_BYTES`` bytes.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+PROTOCOL = 1
+SUBPROTOCOL = "meadow.1"
+PATH = "/v1/fleet/stream"
+SIGNED_PREFIX = b"meadow.1|"
+
+MAX_FRAME_BYTES = 4 * 1024 * 1024
+HEADER_BYTES = 40
+PIECE_BYTES = MAX_FRAME_BYTES - HEADER_BYTES
+HELLO_SECONDS = 5.0
+MAX_NAME_CHARACTERS = 64
+MAX_ERROR_CHARACTERS = 200
+PROGRESS_SECONDS = 0.5
+
+
+class Close(IntEnum):
+    """Why the server ends a connection, as a WebSocket close code."""
+
+    BAD_FRAME = 4400
+    SIGNATURE = 4401
+    REVOKED = 4403
+    TOO_SLOW = 4408
+    SUPERSEDED = 4409
+    TOO_BIG = 4413
+    VERSION = 4426
+    STOPPING = 4503
+
+
+class BadFrame(ValueError):
+    """A frame that the protocol does not know; the sentence says what is wrong with it."""
+
+    def __init__(self, sentence: str, code: Close = Close.BAD_FRAME) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class Frame(BaseModel):
+    """Base of all text frames. What a newer peer adds is passed over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ContentHeader(Frame):
+    """What describes a content before a byte of it is sent: id (hex), size, and the arrays' names, shapes, dtypes."""
+
+    id: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size_bytes: int = Field(ge=0)
+    layout: list[tuple[str, list[int], str]] = Field(max_length=100_000)
+
+
+class Hello(Frame):
+    """A client's first frame. ``pending`` names the tasks it works on or keeps a reply for."""
+
+    type: Literal["hello"] = "hello"
+    public_key: str = Field(max_length=2000)
+    signature: str = Field(max_length=1000)
+    name: str = Field(min_length=1, max_length=MAX_NAME_CHARACTERS)
+    code: str | None = Field(None, max_length=200)
+    versions: dict[str, str | int] = Field(default_factory=dict)
+    facts: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
+    pending: list[str] = Field(default_factory=list, max_length=100)
+
+
+class ProgressFrame(Frame):
+    """How far a client is in a task; at most twice a second."""
+
+    type: Literal["progress"] = "progress"
+    message_id: str = Field(max_length=100)
+    batch: int = Field(ge=0)
+    batches: int | None = Field(None, ge=0)
+    loss: float | None = None
+
+
+class Offer(Frame):
+    """A reply's header. Its content follows when the server grants it.
+
+    ``metrics`` and ``num_examples`` are as the client gave them: the server checks them, not this model.
+    """
+
+    type: Literal["offer"] = "offer"
+    message_id: str = Field(max_length=100)
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    num_examples: Any = None
+    seconds: float = 0.0
+    content: ContentHeader | None = None
+    data: dict[str, Any] | None = None
+    error: str | None = None
+
+
+class Challenge(Frame):
+    """The server's first frame: what to sign, its clock (ISO 8601), and the protocol versions it speaks."""
+
+    type: Literal["challenge"] = "challenge"
+    nonce: str
+    time: str
+    versions: dict[str, Any]
+
+
+class Welcome(Frame):
+    """The answer to a good hello. A pending client stays connected and is asked nothing."""
+
+    type: Literal["welcome"] = "welcome"
+    state: Literal["admitted", "pending"]
+    client_id: int
+    node_id: str
+    limits: dict[str, Any]
+
+
+class Task(Frame):
+    """One phase's work for one client. ``content`` None: the task needs no weights."""
+
+    type: Literal["task"] = "task"
+    message_id: str
+    run_id: int
+    round: int
+    phase: Literal["prepare", "train", "evaluate"]
+    deadline_seconds: float
+    config: dict[str, Any]
+    content: ContentHeader | None = None
+
+
+class Grant(Frame):
+    """The offered content may be sent now."""
+
+    type: Literal["grant"] = "grant"
+    message_id: str
+
+
+class Ack(Frame):
+    """The reply arrived and need not be kept. ``refused`` says why it does not count, where it does not."""
+
+    type: Literal["ack"] = "ack"
+    message_id: str
+    refused: str | None = None
+
+
+class Cancel(Frame):
+    """The task is needed no more."""
+
+    type: Literal["cancel"] = "cancel"
+    message_id: str
+
+
+class Bye(Frame):
+    """The server closes the connection with ``code``; the reason in full."""
+
+    type: Literal["bye"] = "bye"
+    code: int
+    reason: str
+
+
+ClientFrame = Annotated[Hello | ProgressFrame | Offer, Field(discriminator="type")]
+ServerFrame = Annotated[Challenge | Welcome | Task | Grant | Ack | Cancel | Bye, Field(discriminator="type")]
+_T = TypeVar("_T")
+_client_frames: TypeAdapter[Hello | ProgressFrame | Offer] = TypeAdapter(ClientFrame)
+_server_frames: TypeAdapter[Challenge | Welcome | Task | Grant | Ack | Cancel | Bye] = TypeAdapter(ServerFrame)
+
+
+def encode(frame: Frame) -> str:
+    """Return the text frame of ``frame``. A NaN or infinite number is written as Python's json does."""
+    return json.dumps(frame.model_dump(), separators=(",", ":"))
+
+
+def decode_client(text: str) -> Hello | ProgressFrame | Offer:
+    """Read a text frame that a client sent; raises BadFrame."""
+    return _decode(_client_frames, text)
+
+
+def decode_server(text: str) -> Challenge | Welcome | Task | Grant | Ack | Cancel | Bye:
+    """Read a text frame that the server sent; raises BadFrame."""
+    return _decode(_server_frames, text)
+
+
+def _decode(frames: TypeAdapter[_T], text: str) -> _T:
+    try:
+        return frames.validate_python(json.loads(text))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadFrame(f"text frame: {where}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise BadFrame("text frame: not JSON") from error
+
+
+def content_id(*parts: bytes | bytearray | memoryview) -> str:
+    """Return the sha256 of the parts, one after the other, as 64 hex digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def pieces(content: str, buffer: bytes | bytearray | memoryview) -> Iterator[bytes]:
+    """Cut ``buffer`` into binary frames of the content with that id; an empty buffer has none."""
+    head, view = bytes.fromhex(content), memoryview(buffer).cast("B")
+    for offset in range(0, len(view), PIECE_BYTES):
+        yield b"".join((head, offset.to_bytes(8, "big"), view[offset : offset + PIECE_BYTES]))
+
+
+def read_piece(frame: bytes) -> tuple[str, int, memoryview]:
+    """Return content id, offset and data (a view, not a copy) of a binary frame; raises BadFrame."""
+    if len(frame) <= HEADER_BYTES:
+        raise BadFrame(f"binary frame: {len(frame)} bytes, a piece has more than {HEADER_BYTES}")
+    return frame[:32].hex(), int.from_bytes(frame[32:HEADER_BYTES], "big"), memoryview(frame)[HEADER_BYTES:]
