@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from webapp.repository.events import StoredEvent, added_events
 
+__all__ = ["Database", "Publish", "Session"]
+
 BUSY_TIMEOUT_SECONDS = 15
 Publish = Callable[[Sequence[StoredEvent]], None]
 

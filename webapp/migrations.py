@@ -6,12 +6,14 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Engine, inspect
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from webapp.database import Database
 from webapp.settings import asset
 
 
-class NewerDatabase(Exception):
-    """The database was written by a newer Meadow."""
+class DatabaseUnfit(Exception):
+    """The database was written by a newer Meadow, or does not answer; the sentence says what to do."""
 
 
 def migration_config(connection: Connection | None = None) -> Config:
@@ -23,11 +25,24 @@ def migration_config(connection: Connection | None = None) -> Config:
 
 
 def migrate_to_head(engine: Engine) -> None:
-    """Run the migrations that the database has not had; raises NewerDatabase for one that knows more than we do."""
+    """Run the migrations that the database has not had; raises DatabaseUnfit for one that knows more than we do."""
     with engine.begin() as connection:
         config = migration_config(connection)
         _refuse_newer(connection, config)
         command.upgrade(config, "head")
+
+
+def migrate_database(url: str) -> None:
+    """Migrate the database at an address; raises DatabaseUnfit, with nothing of the address's password in it."""
+    try:
+        database = Database(url)
+        try:
+            migrate_to_head(database.engine)
+        finally:
+            database.close()
+    except (DBAPIError, ArgumentError, NoSuchModuleError, ImportError) as error:
+        cause = str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
+        raise DatabaseUnfit(f"The database cannot be used: {cause.strip()}. See the setting --database-url.") from error
 
 
 def _refuse_newer(connection: Connection, config: Config) -> None:
@@ -37,7 +52,7 @@ def _refuse_newer(connection: Connection, config: Config) -> None:
         try:
             ScriptDirectory.from_config(config).get_revision(revision)
         except CommandError as error:
-            raise NewerDatabase(
+            raise DatabaseUnfit(
                 f"The database was written by a newer Meadow (its tables are at revision {revision}, which this "
                 "version does not know). Start the newer version, or choose another --data-dir or --database-url."
             ) from error

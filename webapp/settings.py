@@ -83,7 +83,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def reachable_by_others(settings: Settings) -> list[str]:
+    """Return the flags that bind to an address which other machines reach."""
+    flags = (("host", settings.host), ("flower-host", settings.flower_host))
+    return [f"--{flag} {host}" for flag, host in flags if not is_loopback(host)]
+
+
 def asset(name: str) -> Path:
     """Return the folder of templates, static files or migrations, in a checkout and in an installed wheel alike."""
-    packed = Path(__file__).parent / "assets" / name
+    packed = Path(__file__).parent / "_bundled" / name
     return packed if packed.is_dir() else Path(__file__).parent.parent / name

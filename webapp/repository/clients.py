@@ -51,3 +51,8 @@ def move_client(session: Session, client_id: int, to: str, sources: Collection[s
     """Change admission; False when the client is in none of ``sources``."""
     moved = update(Client).where(Client.id == client_id, Client.state.in_(sources))
     return session.execute(moved.values(state=to).returning(Client.id)).first() is not None
+
+
+def left_out_clients(session: Session) -> Sequence[int]:
+    """Return the ids of the clients that a person has left out of every run."""
+    return session.scalars(select(Client.id).where(Client.left_out)).all()

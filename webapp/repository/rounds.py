@@ -137,3 +137,8 @@ def last_outcomes(session: Session, run_id: int, first: int, last: int) -> dict[
     for client_id, round_, outcome in session.execute(rounds.order_by(Reply.attempt)):
         outcomes.setdefault(client_id, {})[round_] = outcome
     return outcomes
+
+
+def count_rounds(session: Session, run_id: int) -> int:
+    """Return how many rounds are committed, round 0 among them."""
+    return session.scalar(select(func.count(Round.id)).where(Round.run_id == run_id)) or 0

@@ -1,1 +1,21 @@
 """Handlers, one file a concern: each gets, acts and renders."""
+
+from webapp.routes import (
+    api_clients,
+    api_docs,
+    api_downloads,
+    api_events,
+    api_health,
+    api_metrics,
+    api_options,
+    api_runs,
+    client_pages,
+    home,
+    run_pages,
+)  # fmt: skip
+
+ROUTERS = (
+    api_events.router, api_runs.router, api_metrics.router, api_downloads.router, api_clients.router,
+    api_options.router, api_health.router, api_docs.router,
+    home.router, run_pages.router, client_pages.router,
+)  # fmt: skip

@@ -1,0 +1,111 @@
+"""``python -m webapp``: the dashboard and the Flower server in one process.
+
+Exit codes: 0 ended by a signal, 1 the database cannot be used, 2 bad settings, 3 the data directory is in use,
+4 a port is taken.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import FrameType
+
+import uvicorn
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from webapp.logs import configure_logging
+from webapp.serving import DashboardServer, DataInUse, PortTaken, bind, hold
+from webapp.settings import Settings, reachable_by_others
+
+log = logging.getLogger("webapp")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal comes; return the exit code."""
+    os.umask(0o077)
+    os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+    try:
+        settings = read_settings(arguments)
+    except ValueError as error:
+        return _refuse(2, str(error))
+    configure_logging(settings.log_level)
+    with ExitStack() as stack:
+        try:
+            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            say = stack.enter_context(hold(settings.lock_file))
+            web = stack.enter_context(bind(settings.host, settings.port, "port"))
+            flower = stack.enter_context(bind(settings.flower_host, settings.flower_port, "flower-port"))
+        except DataInUse as error:
+            return _refuse(3, str(error))
+        except PortTaken as error:
+            return _refuse(4, str(error))
+        except OSError as error:
+            return _refuse(2, f"--data-dir {settings.data_dir} cannot be used: {error.strerror}.")
+        say(_addresses(web, flower))
+        return serve(settings, web, flower)
+
+
+def read_settings(arguments: Sequence[str] | None = None) -> Settings:
+    """Return the settings of flags and environment; raises ValueError with a sentence."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        settings = Settings(_cli_parse_args=given)
+    except ValidationError as error:
+        raise ValueError("; ".join(
+            f"--{'-'.join(map(str, one['loc'])).replace('_', '-')}: {one['msg']}" for one in error.errors()
+        )) from error  # fmt: skip
+    except SettingsError as error:
+        raise ValueError(str(error)) from error
+    if (addresses := reachable_by_others(settings)) and not settings.insecure_lan:
+        raise ValueError(
+            f"{' and '.join(addresses)}: other machines could reach Meadow there, and it has no passwords yet: whoever "
+            "opens the page may start, stop and delete runs. If you trust everyone on that network, add --insecure-lan."
+        )
+    return settings
+
+
+def serve(settings: Settings, web: socket.socket, flower: socket.socket) -> int:
+    """Serve on bound sockets until SIGINT or SIGTERM."""
+    from webapp.app import create_app  # after the sockets: it brings Flower, a second's worth of imports
+    from webapp.migrations import DatabaseUnfit, migrate_database
+
+    try:
+        migrate_database(settings.sqlalchemy_url)
+    except DatabaseUnfit as error:
+        return _refuse(1, str(error))
+    app = create_app(settings, flower)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
+        timeout_graceful_shutdown=2,
+    )  # fmt: skip
+    server = DashboardServer(config, app.state.feed.close)
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        server.force_exit = server.should_exit
+        server.should_exit = True
+
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, end)
+    said = _addresses(web, flower)
+    log.info("dashboard at http://%s:%s, clients join at %s:%s", *said.values())
+    server.run([web])
+    return 0 if server.started else 1
+
+
+def _addresses(web: socket.socket, flower: socket.socket) -> dict[str, str | int]:
+    host, port = web.getsockname()[:2]
+    flower_host, flower_port = flower.getsockname()[:2]
+    return {"host": host, "port": port, "flower_host": flower_host, "flower_port": flower_port}
+
+
+def _refuse(code: int, sentence: str) -> int:
+    sys.stderr.write(f"{sentence}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""The app as a function of its settings: guards, errors, routes, and a lifespan that opens and closes the parts."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from sse_starlette.sse import AppStatus
+
+from webapp.errors import install_errors
+from webapp.feed import Feed
+from webapp.parts import open_parts
+from webapp.routes import ROUTERS
+from webapp.routes.api_docs import describe_api
+from webapp.security import guard
+from webapp.serving import bind
+from webapp.settings import Settings, asset
+
+
+def create_app(settings: Settings, flower_socket: socket.socket | None = None) -> FastAPI:
+    """Return the dashboard. It serves the Flower server on ``flower_socket``, or binds the address of the settings."""
+    # process-wide and never reset; our own streams end by Feed.close
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
+    feed = Feed()
+
+    @asynccontextmanager
+    async def live(app: FastAPI) -> AsyncIterator[None]:
+        sock = flower_socket or bind(settings.flower_host, settings.flower_port, "flower-port")
+        feed.open()
+        app.state.parts = await asyncio.to_thread(open_parts, settings, feed, sock)
+        try:
+            yield
+        finally:
+            feed.close()
+            await asyncio.to_thread(app.state.parts.close)
+
+    app = FastAPI(
+        title="Meadow", version=version("meadow"), lifespan=live, docs_url=None, redoc_url=None,
+        summary="Start federated learning runs, watch them, and see who takes part.",
+    )  # fmt: skip
+    app.state.feed = feed
+    install_errors(app)
+    guard(app, settings)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=asset("static")), name="static")
+    describe_api(app)
+    return app

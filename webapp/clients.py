@@ -1,0 +1,132 @@
+"""Where the clients table and the Flower server meet: who is admitted, who is there, who said what."""
+
+from typing import Any
+
+from federation.events import ClientChanged, Event, Progress
+from federation.server import Admission, FlowerServer, LiveClient
+from federation.wire import Close, Hello
+from webapp.database import Database, Session
+from webapp.errors import NotFound
+from webapp.feed import Feed
+from webapp.repository import clients as table
+from webapp.repository.events import add_event
+from webapp.repository.rounds import outcome_counts
+from webapp.settings import Admission as AdmissionRule
+from webapp.tables import Client
+from webapp.untrusted import clean_json, clean_text
+from webapp.views import ClientView, client_state, client_view
+
+
+class Clients:
+    """The clients of this dashboard. ``serve`` gives it the Flower server, which needs it to be made."""
+
+    def __init__(self, database: Database, feed: Feed, rule: AdmissionRule) -> None:
+        self._database, self._feed, self._rule = database, feed, rule
+        self._flower: FlowerServer | None = None
+
+    def serve(self, flower: FlowerServer) -> None:
+        """Learn who knows which clients are connected."""
+        self._flower = flower
+
+    # -- what the Flower server asks and tells --------------------------------------------------------------------
+
+    def admit(self, public_key: str, hello: Hello) -> Admission:
+        """Find or make the client with that key, and keep what it says about itself."""
+        said = {
+            "name": clean_text(hello.name, 64) or "unnamed", "kind": "client", "lane": "stream",
+            "facts": clean_json(hello.facts), "data": clean_json(hello.data), "versions": clean_json(hello.versions),
+        }  # fmt: skip
+        return self._admit(public_key, said)
+
+    def admit_node(self, public_key: str, node_id: int) -> Admission:
+        """Find or make the client of a SuperNode; it has no name of its own."""
+        said: dict[str, Any] = {
+            "name": f"node-{str(node_id)[:8]}",
+            "kind": "supernode",
+            "lane": "fleet",
+            "node_id": str(node_id),
+        }
+        return self._admit(public_key, said)
+
+    def _admit(self, public_key: str, said: dict[str, Any]) -> Admission:
+        with self._database.write() as session:
+            row = table.find_client(session, public_key)
+            state: Any
+            if row is None:
+                state = "admitted" if self._rule == "open" else "pending"
+                client_id = table.insert_client(session, public_key, {"state": state, **said})
+            else:
+                client_id, state = row.id, row.state
+                table.update_client(session, client_id, said)
+        return Admission(client_id=client_id, name=str(said["name"]), state=state)
+
+    def hear(self, event: Event) -> None:
+        """Take what the Flower server tells, outside of runs."""
+        if isinstance(event, Progress):
+            self._feed.show(event)
+        elif isinstance(event, ClientChanged):
+            self._change(event)
+
+    def _change(self, event: ClientChanged) -> None:
+        said = {name: clean_json(value) for name, value in (("facts", event.facts), ("data", event.data)) if value}
+        with self._database.write() as session:
+            table.update_client(session, event.client_id, said)
+            row = table.get_client(session, event.client_id)
+            if row is not None:
+                live = self._live().get(row.id) if event.online else None
+                self._tell(session, row, live, clean_text(event.reason), online=event.online)
+
+    def _tell(self, session: Session, row: Client, live: LiveClient | None, reason: str, *, online: bool) -> None:
+        state = client_state(row, live)
+        if online and state == "offline":  # connected a moment ago: the server's own list may be behind its word
+            state = "online"
+        data = {"client_id": row.id, "name": row.name, "state": state, "reason": reason}
+        add_event(session, "client", data, client_id=row.id)
+
+    # -- what people ask --------------------------------------------------------------------------------------------
+
+    def list(self) -> list[ClientView]:
+        """Return every client, in the order in which they first came."""
+        live = self._live()
+        with self._database.read() as session:
+            rows, counts = table.list_clients(session), outcome_counts(session)
+        return [client_view(row, live.get(row.id), counts.get(row.id)) for row in rows]
+
+    def show(self, client_id: int) -> ClientView:
+        """Return one client; raises NotFound."""
+        with self._database.read() as session:
+            row = _get(session, client_id)
+            counts = outcome_counts(session, [client_id])
+        return client_view(row, self._live().get(client_id), counts.get(client_id))
+
+    def approve(self, client_id: int) -> ClientView:
+        """Let a pending or revoked client take part."""
+        self._move(client_id, "admitted", ("pending", "revoked"), "approved")
+        if self._flower is not None:
+            self._flower.readmit(client_id)
+        return self.show(client_id)
+
+    def revoke(self, client_id: int) -> ClientView:
+        """Shut a client out and end its connection."""
+        self._move(client_id, "revoked", ("admitted", "pending"), "revoked")
+        if self._flower is not None:
+            self._flower.disconnect(client_id, Close.REVOKED, "this client was revoked")
+        return self.show(client_id)
+
+    def _move(self, client_id: int, to: str, sources: tuple[str, ...], word: str) -> None:
+        with self._database.write() as session:
+            _get(session, client_id)
+            if table.move_client(session, client_id, to, sources):
+                session.expire_all()
+                row = _get(session, client_id)
+                self._tell(session, row, self._live().get(client_id), word, online=False)
+
+    def _live(self) -> dict[int, LiveClient]:
+        return self._flower.live_clients() if self._flower is not None else {}
+
+
+def _get(session: Session, client_id: int) -> Client:
+    row = table.get_client(session, client_id)
+    if row is None:
+        raise NotFound(f"There is no client {client_id}.")
+    return row

@@ -1,0 +1,51 @@
+"""What handlers are given: the parts of the running dashboard, and the ids in their addresses."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from webapp.clients import Clients
+from webapp.database import Database
+from webapp.feed import Feed
+from webapp.parts import Parts
+from webapp.runs import Runs
+
+MAX_ID = 2**53 - 1
+
+
+def get_parts(request: Request) -> Parts:
+    """Return the parts that the lifespan made."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+PartsDep = Annotated[Parts, Depends(get_parts)]
+
+
+def get_database(parts: PartsDep) -> Database:
+    """Return the database."""
+    return parts.database
+
+
+def get_runs(parts: PartsDep) -> Runs:
+    """Return the runs."""
+    return parts.runs
+
+
+def get_clients(parts: PartsDep) -> Clients:
+    """Return the clients."""
+    return parts.clients
+
+
+def get_feed(parts: PartsDep) -> Feed:
+    """Return the hub of the event streams."""
+    return parts.feed
+
+
+DatabaseDep = Annotated[Database, Depends(get_database)]
+RunsDep = Annotated[Runs, Depends(get_runs)]
+ClientsDep = Annotated[Clients, Depends(get_clients)]
+FeedDep = Annotated[Feed, Depends(get_feed)]
+
+Id = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
+AnyId = Annotated[int, Query(ge=0, le=MAX_ID)]

@@ -1,0 +1,59 @@
+"""The parts of a running dashboard: made in order at the start, ended in the opposite order."""
+
+import logging
+import socket
+from dataclasses import dataclass
+
+from federation.server import FlowerServer
+from federation.supervisor import Supervisor
+from webapp.clients import Clients
+from webapp.database import Database
+from webapp.feed import Feed
+from webapp.migrations import migrate_to_head
+from webapp.recorder import Recorder
+from webapp.runs import Runs
+from webapp.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What handlers use."""
+
+    settings: Settings
+    database: Database
+    feed: Feed
+    clients: Clients
+    runs: Runs
+    flower: FlowerServer
+    supervisor: Supervisor
+    flower_address: tuple[str, int]
+
+    def close(self) -> None:
+        """End the active run, then the Flower server, then the database."""
+        if not self.supervisor.shutdown():
+            log.warning("the active run did not end in time; it will be interrupted at the next start")
+        self.flower.stop()
+        self.database.close()
+
+
+def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket) -> Parts:
+    """Migrate the database, say what became of the last process's runs, and start the Flower server."""
+    for folder in (settings.data_dir, settings.runs_dir, settings.flower_dir):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = Database(settings.sqlalchemy_url, publish=feed.publish)
+    migrate_to_head(database.engine)
+    clients = Clients(database, feed, settings.admission)
+    runs = Runs(database, Recorder(database, feed.show), settings.runs_dir)
+    runs.restore()
+    flower = FlowerServer(
+        sock=flower_socket, folder=settings.flower_dir, admit=clients.admit, admit_node=clients.admit_node,
+        report=clients.hear,
+    )  # fmt: skip
+    clients.serve(flower)
+    supervisor = Supervisor(lane=flower.lane, ledger=runs, folder=settings.runs_dir)
+    runs.supervise(supervisor)
+    flower.start()
+    host, port = flower_socket.getsockname()[:2]
+    return Parts(settings, database, feed, clients, runs, flower, supervisor, (host, port))

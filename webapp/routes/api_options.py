@@ -1,0 +1,37 @@
+"""/api/options: what a run can be made of."""
+
+from typing import Any, get_args
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from federation.config import Dataset, Loss, Network, Optimizer, Partitioner, RunConfig, StrategyName
+from webapp.routes.api_errors import REFUSED
+
+router = APIRouter(prefix="/api", tags=["options"], responses=REFUSED)
+
+
+class Options(BaseModel):
+    """Names and limits. ``fields`` is the JSON schema of each field of a run, with default, least and most."""
+
+    networks: list[str] = Field(examples=[["mlp", "cnn"]])
+    datasets: list[str]
+    partitioners: list[str]
+    strategies: list[str]
+    optimizers: list[str]
+    losses: list[str]
+    fields: dict[str, dict[str, Any]]
+
+
+@router.get("/options")
+def list_options() -> Options:
+    """Return what POST /api/runs takes."""
+    return Options(
+        networks=_names(Network), datasets=_names(Dataset), partitioners=_names(Partitioner),
+        strategies=_names(StrategyName), optimizers=_names(Optimizer), losses=_names(Loss),
+        fields=RunConfig.model_json_schema()["properties"],
+    )  # fmt: skip
+
+
+def _names(literal: Any) -> list[str]:
+    return list(get_args(literal))

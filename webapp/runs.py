@@ -1,0 +1,166 @@
+"""Where database and supervisor meet: the ledger of the federation side, and what people do with runs."""
+
+import logging
+import shutil
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+
+from federation.config import RunConfig
+from federation.events import Checkpoint, Event
+from federation.states import ACTIVE, ENDED, RunState, sources
+from federation.supervisor import Job, Supervisor
+from webapp.database import Database, Session
+from webapp.errors import Conflict, NotFound
+from webapp.recorder import Recorder
+from webapp.repository import runs as table
+from webapp.repository.clients import left_out_clients
+from webapp.repository.events import add_event
+from webapp.repository.rounds import recent_seconds
+from webapp.rows import iso
+from webapp.tables import Run
+from webapp.views import RunView, run_view
+
+log = logging.getLogger(__name__)
+
+
+class Runs:
+    """The runs of this dashboard. ``supervise`` gives it the supervisor, which needs it to be made."""
+
+    def __init__(self, database: Database, recorder: Recorder, folder: Path) -> None:
+        self._database, self._recorder, self._folder = database, recorder, folder
+        self._supervisor: Supervisor | None = None
+
+    def supervise(self, supervisor: Supervisor) -> None:
+        """Learn who works on the runs."""
+        self._supervisor = supervisor
+
+    # -- the ledger: what the supervisor and the run's thread ask and tell -----------------------------------------
+
+    def next_queued(self) -> Job | None:
+        """Return the oldest queued run that nothing holds back."""
+        with self._database.read() as session:
+            run = next((run for run in table.queue(session) if not run.held), None)
+            excluded = frozenset(left_out_clients(session)) if run else frozenset[int]()
+        if run is None:
+            return None
+        done = run.checkpoint
+        return Job(
+            run.id, RunConfig.model_validate(run.config), run.num_rounds, done["round"] if done else -1,
+            Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None, excluded,
+        )  # fmt: skip
+
+    def move(self, run_id: int, to: RunState, reason: str | None = None, by: str | None = None) -> bool:
+        """Move a run to a state, where its present one allows it; False changes nothing."""
+        if to in ENDED:
+            self._recorder.forget()
+        with self._database.write() as session:
+            return move_run(session, run_id, to, reason, by)
+
+    def record(self, event: Event) -> None:
+        """Keep what a run tells."""
+        self._recorder.record(event)
+
+    def flush(self) -> None:
+        """Write the replies that wait for their round."""
+        self._recorder.flush()
+
+    # -- start-up ---------------------------------------------------------------------------------------------------
+
+    def restore(self) -> None:
+        """Say what became of the runs that a process before this one left behind; queued ones wait for a person."""
+        with self._database.write() as session:
+            for run in table.runs_in(session, ACTIVE):
+                if run.state == RunState.STOPPING:
+                    move_run(session, run.id, RunState.STOPPED, "The server ended while the run was stopping.")
+                else:
+                    move_run(session, run.id, RunState.INTERRUPTED, _lost(run))
+            table.hold_queue(session, {
+                "kind": "held",
+                "sentence": "The server was restarted while this run was queued; it starts when you resume it",
+                "since": iso(datetime.now(UTC)), "deadline": None, "actions": ["resume", "stop"],
+            })  # fmt: skip
+
+    # -- what people do ---------------------------------------------------------------------------------------------
+
+    def list(self, states: Collection[RunState], q: str, limit: int, offset: int) -> tuple[list[RunView], int]:
+        """Return a page of runs, newest first, and how many there are."""
+        with self._database.read() as session:
+            rows, total = table.list_runs(session, states=states, q=q, limit=limit, offset=offset)
+            return [self._view(session, run) for run in rows], total
+
+    def show(self, run_id: int) -> RunView:
+        """Return one run; raises NotFound."""
+        with self._database.read() as session:
+            return self._view(session, get_run(session, run_id))
+
+    def create(self, config: RunConfig, by: str | None = None) -> RunView:
+        """Queue a run; it starts at once where none is active."""
+        with self._database.write() as session:
+            run_id = table.insert_run(session, config.title, config.model_dump(mode="json"))
+            data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": config.title}
+            add_event(session, "run", data, run_id=run_id)
+        self._wake()
+        return self.show(run_id)
+
+    def stop(self, run_id: int, by: str | None = None) -> RunView:
+        """Cancel a queued run, stop an active one; of two who stop it at once both are right."""
+        before = self.show(run_id)
+        if before.state in ENDED:
+            raise Conflict(f"Run {run_id} is {before.state} already: only a queued or an active run can be stopped.")
+        if self._supervisor is not None:
+            self._supervisor.stop(run_id, by)
+        return self.show(run_id)
+
+    def resume(self, run_id: int, by: str | None = None) -> RunView:
+        """Let a queued run start that a restart held back."""
+        with self._database.write() as session:
+            run = get_run(session, run_id)
+            if not table.release_run(session, run_id):
+                raise Conflict(f"Run {run_id} is {run.state}: only a queued run that is held back can be resumed.")
+            add_event(session, "run", {"state": run.state, "reason": None, "blocked_on": None, "by": by}, run_id=run_id)
+        self._wake()
+        return self.show(run_id)
+
+    def delete(self, run_id: int) -> None:
+        """Remove a run with its points, events and weights; not while it is active."""
+        with self._database.write() as session:
+            run = get_run(session, run_id)
+            if not table.delete_run(session, run_id):
+                raise Conflict(f"Run {run_id} is {run.state}: stop it before you delete it.")
+            add_event(session, "run", {"run_id": run_id, "state": "deleted", "reason": None, "blocked_on": None})
+        shutil.rmtree(self._folder / str(run_id), ignore_errors=True)
+
+    def _view(self, session: Session, run: Run) -> RunView:
+        seconds = recent_seconds(session, [run.id]) if run.state in ACTIVE else {}
+        queue = table.queue(session) if run.state == RunState.QUEUED else ()
+        return run_view(run, queue, seconds.get(run.id, ()))
+
+    def _wake(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.wake()
+
+
+def get_run(session: Session, run_id: int) -> Run:
+    """Return a run; raises NotFound."""
+    run = table.get_run(session, run_id)
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run
+
+
+def move_run(session: Session, run_id: int, to: RunState, reason: str | None = None, by: str | None = None) -> bool:
+    """Move a run and say so in an event; False when it lost the race."""
+    left = table.move_run(session, run_id, to, sources(to), reason)
+    if left is None:
+        return False
+    data = {"state": to, "from": left, "reason": reason, "blocked_on": None, "by": by}
+    add_event(session, "run", data, run_id=run_id)
+    return True
+
+
+def _lost(run: Run) -> str:
+    if run.checkpoint is None:
+        return "The server was restarted before a round was committed."
+    done, of = run.current_round, run.num_rounds
+    return f"The server was restarted: {done} of {of} rounds are committed, round {done + 1} is lost."

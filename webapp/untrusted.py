@@ -1,0 +1,38 @@
+"""What comes from strangers, made fit for tables, logs and spreadsheets."""
+
+from math import isfinite
+from typing import Any
+
+MAX_DEPTH, MAX_ITEMS, MAX_TEXT = 4, 200, 1000
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def clean_text(text: str, limit: int = MAX_TEXT) -> str:
+    """Return the text on one line, without control characters, cut to ``limit``."""
+    cut = text[: 4 * limit]
+    return "".join(c if c.isprintable() else " " for c in cut if not "\ud800" <= c <= "\udfff").strip()[:limit]
+
+
+def clean_json(value: Any, depth: int = 0) -> Any:
+    """Return the value as JSON that any database holds: no NaN, no control characters, bounded in depth and length."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**53 else None
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if depth >= MAX_DEPTH:
+        return None
+    if isinstance(value, dict):
+        items = list(value.items())[:MAX_ITEMS]
+        return {clean_text(str(key), 100): clean_json(one, depth + 1) for key, one in items}
+    if isinstance(value, list | tuple):
+        return [clean_json(one, depth + 1) for one in value[:MAX_ITEMS]]
+    return None
+
+
+def csv_cell(text: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
