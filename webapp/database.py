@@ -68,7 +68,7 @@ def _prepare_sqlite(connection: SqliteConnection, _record: Any) -> None:
     connection.isolation_level = None  # the driver begins nothing itself: _begin_sqlite does
     for pragma in (
         f"busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}", "journal_mode = WAL", "synchronous = NORMAL",
-        "foreign_keys = ON", "cache_size = -16000",
+        "foreign_keys = ON", "cache_size = -16000", "wal_autocheckpoint = 4000",
     ):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import isfinite, isnan
 from typing import Any
 
@@ -50,7 +51,7 @@ def point_rows(done: RoundDone, replies: Iterable[ReplyRecorded]) -> list[Row]:
 def _points(done: RoundDone, phase: str, client_id: int | None, metrics: Metrics) -> list[Row]:
     return [
         {"run_id": done.run_id, "round": done.round, "phase": phase, "client_id": client_id,
-         "name": clean_text(name, MAX_METRIC_NAME), "value": value if isfinite(value) else None, "kind": _kind(value)}
+         "name": _name(name), "value": value if isfinite(value) else None, "kind": _kind(value)}
         for name, value in metrics.items()
     ]  # fmt: skip
 
@@ -65,7 +66,7 @@ def flat_metrics(done: RoundDone) -> dict[str, float | None]:
     """Return a round's aggregates by names such as ``evaluate_accuracy``; None where a value is not finite."""
     metrics = {f"train_{name}": value for name, value in done.train_metrics.items()}
     metrics |= {f"evaluate_{name}": value for name, value in done.evaluate_metrics.items()}
-    return {clean_text(name, MAX_METRIC_NAME): value if isfinite(value) else None for name, value in metrics.items()}
+    return {_name(name): value if isfinite(value) else None for name, value in metrics.items()}
 
 
 def best_metrics(best: dict[str, Any], last: dict[str, float | None], round_: int) -> dict[str, Any]:
@@ -124,6 +125,12 @@ def blocked_on(blocked: Blocked) -> Row | None:
 def iso(at: datetime) -> str:
     """Return a UTC time as pages and streams write it."""
     return at.isoformat().replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> str:
+    """Clean a metric's name; the same few come with every reply."""
+    return clean_text(name, MAX_METRIC_NAME)
 
 
 def _reason(reason: str | None) -> str | None:

@@ -10,6 +10,8 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def clean_text(text: str, limit: int = MAX_TEXT) -> str:
     """Return the text on one line, without control characters, cut to ``limit``."""
     cut = text[: 4 * limit]
+    if cut.isprintable():
+        return cut.strip()[:limit]
     return "".join(c if c.isprintable() else " " for c in cut if not "\ud800" <= c <= "\udfff").strip()[:limit]
 
 

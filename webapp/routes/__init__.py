@@ -15,7 +15,7 @@ from webapp.routes import (
 )  # fmt: skip
 
 ROUTERS = (
-    api_events.router, api_runs.router, api_metrics.router, api_downloads.router, api_clients.router,
+    api_runs.router, api_metrics.router, api_events.router, api_downloads.router, api_clients.router,
     api_options.router, api_health.router, api_docs.router,
     home.router, run_pages.router, client_pages.router,
 )  # fmt: skip
