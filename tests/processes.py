@@ -36,11 +36,13 @@ def free_port() -> int:
 
 @dataclass
 class RealProcess:
-    """A process whose output goes to a file, so that it never waits for a reader."""
+    """A process of Meadow. Its output goes to a file, so that it never waits for a reader."""
 
     arguments: list[str]
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
+    program: Path = Path(sys.executable)
+    folder: Path = ROOT
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -48,7 +50,7 @@ class RealProcess:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200", **self.environment}
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, *self.arguments], cwd=ROOT, env=environment,
+                [self.program, *self.arguments], cwd=self.folder, env=environment,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
 

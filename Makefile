@@ -1,0 +1,46 @@
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.set-up
+
+help:  ## This list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: $(SETUP)  ## Make .venv with everything that Meadow needs (PYTHON=python3.12 chooses another Python)
+
+# uv does in seconds what takes pip a minute; pip itself takes over where only pip knows the way to an index.
+$(SETUP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Meadow needs Python 3.11 to 3.13: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev -e . \
+		|| { echo "uv could not install; pip tries"; $(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e .; }
+	touch $@
+
+demo: $(SETUP)  ## Dashboard, Flower server, two clients with real digits, and a first run; Ctrl-C ends them
+	@$(BIN)/python scripts/demo.py
+
+serve: $(SETUP)  ## Dashboard at 127.0.0.1:8000 and Flower server at 127.0.0.1:8080
+	@$(BIN)/python -m webapp
+
+# Browser tests have a process of their own: Playwright's event loop and the other tests do not share one.
+test: $(SETUP)  ## All tests, with a Chromium installed first where there is none
+	$(BIN)/python scripts/chromium.py
+	$(BIN)/python -m pytest --ignore tests/browser
+	$(BIN)/python -m pytest tests/browser
+
+check: $(SETUP)  ## Format, lint, types, templates, import rules
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/python -m pytest --quiet tests/test_imports.py
+
+bench: $(SETUP)  ## Overhead of a round, beside flwr's own gRPC stream
+	@$(BIN)/python -m benchmarks
+
+lock:  ## Make constraints.txt anew from pyproject.toml
+	$(BIN)/uv pip compile --universal --no-header --no-annotate --quiet pyproject.toml \
+		--extra postgres --group dev --python-version 3.11 --upgrade -o constraints.txt
+
+.PHONY: help setup demo serve test check bench lock
+.DEFAULT_GOAL := help

@@ -1,0 +1,183 @@
+"""``make demo``: dashboard, Flower server, two clients with half of the digits each, and a first run, until Ctrl-C."""
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+FOLDER = Path("data")
+LOGS = FOLDER / "demo"
+URL, FLOWER_ADDRESS = "http://127.0.0.1:8000", "127.0.0.1:8080"
+START_SECONDS, END_SECONDS = 60.0, 8.0
+ROUNDS = 5
+SITES = ("site-a", "site-b")
+
+
+class Over(Exception):
+    """The demonstration ends: with a code, and a sentence where it is not what was wanted."""
+
+    def __init__(self, code: int, sentence: str = "") -> None:
+        super().__init__(sentence)
+        self.code, self.sentence = code, sentence
+
+
+class Demo:
+    """The processes, and the moments at which one looks at them. Any signal to end is seen at the next moment."""
+
+    def __init__(self, processes: contextlib.ExitStack) -> None:
+        self._stack = processes
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put may be called in a signal handler
+        self._api = processes.enter_context(httpx.Client(base_url=URL, trust_env=False, timeout=5))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, _: self._signals.put(number))
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start a process of Meadow; it is ended with the demonstration."""
+        log = self._stack.enter_context((LOGS / f"{name}.log").open("wb"))
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            start_new_session=True,  # Ctrl-C is for us: we end them one after the other
+        )  # fmt: skip
+        self._processes[name] = process
+        self._stack.callback(end, process)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; raises Over when a signal comes or a process has ended."""
+        with contextlib.suppress(queue.Empty):
+            self._signals.get(timeout=seconds)
+            raise Over(0)
+        for name, process in self._processes.items():
+            if (code := process.poll()) is not None:
+                written = (LOGS / f"{name}.log").read_text(errors="replace").strip().splitlines()
+                last = written[-1] if written else "nothing written"
+                raise Over(code or 1, f"{name} ended with code {code}: {last}")
+
+    def wait_for(self, answer: Callable[[], Any], what: str) -> Any:
+        """Ask until the answer is true, and return it."""
+        deadline = time.monotonic() + START_SECONDS
+        while not (said := self._ask(answer)):
+            if time.monotonic() > deadline:
+                raise Over(1, f"{what}: not within {START_SECONDS:.0f} seconds; the logs are in {LOGS}.")
+            self.wait(0.2)
+        return said
+
+    def _ask(self, answer: Callable[[], Any]) -> Any:
+        try:
+            return answer()
+        except httpx.TransportError:
+            return None
+
+    def is_ready(self) -> bool:
+        """Whether the dashboard answers."""
+        return self._api.get("/readyz").status_code == 200
+
+    def are_online(self) -> bool:
+        """Whether both clients have joined."""
+        clients = self._api.get("/api/clients").raise_for_status().json()["items"]
+        return {client["name"] for client in clients if client["state"] == "online"} >= set(SITES)
+
+    def start_run(self) -> int:
+        """Start the run of the demonstration and return its id."""
+        wanted = {"name": "First run", "dataset": "digits", "network": "mlp", "num_rounds": ROUNDS, "min_clients": 2}
+        return int(self._api.post("/api/runs", json=wanted).raise_for_status().json()["id"])
+
+    def rounds(self, run_id: int) -> Iterator[str]:
+        """Yield a line for each round of the run, and one for its end."""
+        shown = 0
+        while True:
+            run = self._ask(lambda: self._api.get(f"/api/runs/{run_id}").raise_for_status().json())
+            if run is not None and run["current_round"] != shown:
+                shown = run["current_round"]
+                accuracy = run["last_metrics"].get("evaluate_accuracy")
+                yield f"round {shown} of {ROUNDS}" + (f": accuracy {accuracy:.1%}" if accuracy is not None else "")
+            if run is not None and run["state"] not in ("queued", "waiting", "running"):
+                yield f"the run is {run['state']}" + (f": {run['reason']}" if run["reason"] else "")
+                return
+            self.wait(0.5)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Press Ctrl-C on a process, and end it the hard way when that does not help."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def show(demo: Demo) -> None:
+    """Run the demonstration; raises Over at its end."""
+    say(f"Starting the dashboard and the Flower server; logs and keys are in {LOGS.resolve()}.")
+    demo.start(
+        "dashboard", "webapp", "--port", URL.rpartition(":")[2], "--flower-port", FLOWER_ADDRESS.rpartition(":")[2]
+    )
+    demo.wait_for(demo.is_ready, "the dashboard")
+    say(f"\n    Open {URL}\n")
+    for partition, name in enumerate(SITES):
+        part = ("--dataset", "digits", "--partition", str(partition), "--partitions", str(len(SITES)))
+        demo.start(name, "federation.client", "--server", FLOWER_ADDRESS, "--name", name, *part,
+                   "--identity", str(LOGS / f"{name}.json"))  # fmt: skip
+    demo.wait_for(demo.are_online, "two clients")
+    say(f"{' and '.join(SITES)} have joined, each with one half of scikit-learn's digits.")
+    run_id = demo.start_run()
+    say(f"The first run has started: {URL}/runs/{run_id}")
+    for line in demo.rounds(run_id):
+        say(f"    {line}")
+    say("The clients wait for the next run: press Start federation in the browser. Ctrl-C ends the demonstration.")
+    while True:
+        demo.wait(1)
+
+
+def say(line: str) -> None:
+    """Write a line for the person at the terminal."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def alone_at_the_terminal() -> Iterator[None]:
+    """Take the terminal's Ctrl-C for this process: make would get it too, and call a good end an error."""
+    if not sys.stdin.isatty() or os.getpgrp() != os.tcgetpgrp(sys.stdin.fileno()):
+        yield
+        return
+    before = os.getpgrp()
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
+    try:
+        yield
+    finally:
+        os.tcsetpgrp(sys.stdin.fileno(), before)
+
+
+def main() -> int:
+    """Run the demonstration and return the exit code."""
+    os.umask(0o077)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with alone_at_the_terminal():
+        try:
+            with contextlib.ExitStack() as processes:
+                show(Demo(processes))
+        except Over as over:
+            say(over.sentence or "Ended.")
+            return over.code
+        except httpx.HTTPError as error:
+            say(f"The dashboard does not answer as it should: {error}")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
