@@ -1,0 +1,28 @@
+/* The form that starts a run: fields that only some choices need come and go, and the sum beside it keeps up. */
+
+function follow(form) {
+  for (const part of form.querySelectorAll("[data-only]")) {
+    const [name, value] = part.dataset.only.split("=");
+    part.hidden = form.elements[name].value !== value;
+  }
+  const rounds = form.elements.rounds;
+  if (rounds) rounds.value = form.elements.num_rounds.value;
+}
+
+/* Only the synthetic network takes synthetic data: whichever was chosen last wins. */
+function pair(changed) {
+  const { network, dataset } = changed.form.elements;
+  if (dataset.value !== "synthetic" || network.value === "synthetic") return;
+  if (changed === dataset) network.value = "synthetic"; else dataset.value = "digits";
+}
+
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-form=start]");
+  if (!form) return;
+  if (event.target.name === "network" || event.target.name === "dataset") pair(event.target);
+  follow(form);
+});
+
+const all = () => document.querySelectorAll("form[data-form=start]").forEach(follow);
+all();
+document.addEventListener("htmx:after:swap", all);

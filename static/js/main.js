@@ -1,0 +1,8 @@
+/* Everything a page does by script, beside its theme. Each module looks after the elements it is named for. */
+
+import "./times.js";
+import "./said.js";
+import "./clients.js";
+import "./form.js";
+import "./charts/chart.js";
+import "./live.js";

@@ -1,0 +1,53 @@
+/* How pages write numbers: the same forms as webapp/numbers.py, for what changes after a page was made. */
+
+const THIN = "\u202f", MINUS = "\u2212", NOTHING = "\u2013";
+const signed = (text) => text.replace("-", MINUS);
+const two = (value) => String(value).padStart(2, "0");
+const missing = (value) => value === null || value === undefined || Number.isNaN(value);
+
+export const percent = (value) => (missing(value) ? NOTHING : `${signed((value * 100).toFixed(1))}${THIN}%`);
+
+export function loss(value) {
+  if (missing(value)) return NOTHING;
+  return signed(Math.abs(value) < 1000 ? value.toFixed(3) : value.toPrecision(3));
+}
+
+export const metric = (value, name) => (name === "accuracy" ? percent(value) : loss(value));
+
+export function change(now, before, name) {
+  if (missing(now) || missing(before)) return NOTHING;
+  const by = name === "accuracy" ? (now - before) * 100 : now - before;
+  const text = by.toFixed(name === "accuracy" ? 1 : 3);
+  return signed((by < 0 ? "" : "+") + text) + (name === "accuracy" ? `${THIN}pt` : "");
+}
+
+export function duration(seconds) {
+  if (missing(seconds)) return NOTHING;
+  if (seconds < 0.0995) return `${Math.max(0, Math.round(seconds * 1000))}${THIN}ms`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)}${THIN}s`;
+  const whole = Math.floor(seconds);
+  if (seconds < 3600) return `${Math.floor(whole / 60)}${THIN}min ${two(whole % 60)}${THIN}s`;
+  if (seconds < 172800) return `${Math.floor(whole / 3600)}${THIN}h ${two(Math.floor((whole % 3600) / 60))}${THIN}min`;
+  return `${Math.floor(whole / 86400)}${THIN}d ${two(Math.floor((whole % 86400) / 3600))}${THIN}h`;
+}
+
+export function countdown(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const head = whole >= 3600 ? `${Math.floor(whole / 3600)}:${two(Math.floor((whole % 3600) / 60))}` : String(Math.floor(whole / 60));
+  return `${head}:${two(whole % 60)}`;
+}
+
+export function clock(moment, now = new Date()) {
+  return now - moment < 86400000 ? `${two(moment.getHours())}:${two(moment.getMinutes())}:${two(moment.getSeconds())}` : dayAndMonth(moment);
+}
+
+export function day(moment, now = new Date()) {
+  const midnight = (at) => new Date(at.getFullYear(), at.getMonth(), at.getDate());
+  const days = Math.round((midnight(now) - midnight(moment)) / 86400000);
+  if (days === 0) return `${two(moment.getHours())}:${two(moment.getMinutes())} today`;
+  if (days === 1) return "yesterday";
+  return dayAndMonth(moment) + (moment.getFullYear() === now.getFullYear() ? "" : ` ${moment.getFullYear()}`);
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const dayAndMonth = (moment) => `${moment.getDate()} ${MONTHS[moment.getMonth()]}`;

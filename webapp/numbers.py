@@ -1,0 +1,145 @@
+"""How pages write numbers, one way for each kind: Jinja filters. static/js/numbers.js holds the same forms."""
+
+from datetime import UTC, datetime
+from math import isfinite, isinf, isnan
+
+THIN = "\u202f"
+MINUS = "\u2212"
+NOTHING = "\u2013"
+
+Number = int | float | None
+
+
+def _odd(value: float) -> str:
+    """Return the word for a value that is no finite number."""
+    return "NaN" if isnan(value) else f"{MINUS if value < 0 else ''}infinite"
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", MINUS)
+
+
+def percent(value: Number) -> str:
+    """Write a fraction: ``71.3 %``."""
+    if value is None:
+        return NOTHING
+    return f"{_signed(f'{value * 100:.1f}')}{THIN}%" if isfinite(value) else _odd(value)
+
+
+def loss(value: Number) -> str:
+    """Write a loss with three decimals, a large one with fewer: ``0.816``, ``1.2e+06``."""
+    if value is None:
+        return NOTHING
+    if not isfinite(value):
+        return _odd(value)
+    return _signed(f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}")
+
+
+def metric(value: Number, name: str) -> str:
+    """Write a metric by its name: accuracies are fractions, all else is written as a loss is."""
+    return percent(value) if name == "accuracy" else loss(value)
+
+
+def change(now: Number, before: Number, name: str) -> str:
+    """Write the difference of two values of a metric: ``+0.2 pt`` of an accuracy, ``−0.021`` of a loss."""
+    if now is None or before is None or not isfinite(now - before):
+        return NOTHING
+    if name == "accuracy":
+        return f"{_signed(f'{(now - before) * 100:+.1f}')}{THIN}pt"
+    return _signed(f"{now - before:+.3f}")
+
+
+def count(value: Number) -> str:
+    """Write a whole number with thin spaces between thousands: ``2 236 682``."""
+    return NOTHING if value is None else _signed(f"{round(value):,}").replace(",", THIN)
+
+
+def duration(seconds: Number) -> str:
+    """Write a span of time: ``20 ms``, ``46.9 s``, ``23 min 41 s``, ``1 h 02 min``, ``3 d 04 h``."""
+    if seconds is None or not isfinite(seconds):
+        return NOTHING
+    if seconds < 0.0995:
+        return f"{max(0, round(seconds * 1000))}{THIN}ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f}{THIN}s"
+    whole = int(seconds)
+    if seconds < 3600:
+        return f"{whole // 60}{THIN}min {whole % 60:02d}{THIN}s"
+    if seconds < 48 * 3600:
+        return f"{whole // 3600}{THIN}h {whole % 3600 // 60:02d}{THIN}min"
+    return f"{whole // 86400}{THIN}d {whole % 86400 // 3600:02d}{THIN}h"
+
+
+def about(seconds: Number) -> str:
+    """Write an estimate, no finer than it deserves: ``about 14 min``."""
+    if seconds is None or not isfinite(seconds):
+        return NOTHING
+    if seconds < 60:
+        return f"about {max(1, round(seconds))}{THIN}s"
+    if seconds < 3600:
+        return f"about {round(seconds / 60)}{THIN}min"
+    return f"about {duration(round(seconds / 60) * 60)}"
+
+
+def countdown(seconds: Number) -> str:
+    """Write time that runs out: ``8:42``, ``1:02:05``."""
+    if seconds is None or isnan(seconds) or isinf(seconds):
+        return NOTHING
+    whole = max(0, int(seconds))
+    head = f"{whole // 3600}:{whole % 3600 // 60:02d}" if whole >= 3600 else f"{whole // 60}"
+    return f"{head}:{whole % 60:02d}"
+
+
+def size(amount: Number) -> str:
+    """Write an amount of bytes: ``512 B``, ``8.2 kB``, ``143 MB``, ``3.08 GB``."""
+    if amount is None:
+        return NOTHING
+    if amount < 1000:
+        return f"{round(amount)}{THIN}B"
+    for limit, unit in ((1e6, "kB"), (1e9, "MB")):
+        if amount < limit * 0.9995:
+            value = amount / limit * 1000
+            return f"{value:.1f}{THIN}{unit}" if value < 9.95 else f"{value:.0f}{THIN}{unit}"
+    return f"{amount / 1e9:.2f}{THIN}GB"
+
+
+def local(moment: datetime) -> datetime:
+    """Return the moment in the server's time zone; one without a zone is UTC. Scripts put the reader's in its place."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone()
+
+
+def clock(moment: datetime | None, now: datetime | None = None) -> str:
+    """Write a moment: ``13:45:35``, one older than a day ``22 Nov``."""
+    if moment is None:
+        return NOTHING
+    there, here = local(moment), local(now or datetime.now(UTC))
+    return f"{there:%H:%M:%S}" if (here - there).total_seconds() < 86400 else f"{there.day} {there:%b}"
+
+
+def day(moment: datetime | None, now: datetime | None = None) -> str:
+    """Write a day: ``13:22 today``, ``yesterday``, ``22 Nov``, in another year ``22 Nov 2025``."""
+    if moment is None:
+        return NOTHING
+    there, here = local(moment), local(now or datetime.now(UTC))
+    days = (here.date() - there.date()).days
+    if days == 0:
+        return f"{there:%H:%M} today"
+    if days == 1:
+        return "yesterday"
+    return f"{there.day} {there:%b}" + (f" {there.year}" if there.year != here.year else "")
+
+
+def plural(amount: int, one: str, many: str = "") -> str:
+    """Write an amount and its noun: ``1 client``, ``2 clients``."""
+    return f"{count(amount)} {one if amount == 1 else many or one + 's'}"
+
+
+def iso(moment: datetime | None) -> str:
+    """Write a moment for a machine: ISO 8601 in UTC."""
+    return "" if moment is None else f"{local(moment).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+FILTERS = {
+    f.__name__: f
+    for f in (percent, loss, metric, change, count, duration, about, countdown, size, clock, day, plural, iso)
+}

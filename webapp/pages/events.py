@@ -1,0 +1,116 @@
+"""The log: what happened, in sentences. Who did what, in the present or past tense, with the client's own words."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from webapp.numbers import duration, percent, plural
+from webapp.pages.wording import STATES
+from webapp.repository.events import StoredEvent
+
+WORTH_SAYING = ("run", "round", "reply", "client")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a log: its glyph's state, the sentence, and who is behind it."""
+
+    id: int
+    run_id: int | None
+    at: datetime
+    state: str
+    text: str
+    by: str = ""
+
+
+def log_lines(events: Iterable[StoredEvent], names: Mapping[int, str], most: int, *, brief: bool = False) -> list[Line]:
+    """Put events in sentences, newest first; accepted replies and mere changes of a wait are passed over.
+
+    ``brief`` says only the newest committed round of each run, so that rounds do not hide what went wrong.
+    """
+    lines: list[Line] = []
+    told: set[int | None] = set()
+    for event in events:
+        if len(lines) == most:
+            break
+        if brief and event.type == "round" and event.data.get("committed"):
+            if event.run_id in told:
+                continue
+            told.add(event.run_id)
+        if said := _sentence(event, names):
+            state, text, by = said
+            lines.append(Line(event.id, event.run_id, event.at, state, text, by))
+    return lines
+
+
+def _sentence(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str] | None:
+    data = event.data
+    match event.type:
+        case "round" if data.get("committed"):
+            return "completed", _committed(event), ""
+        case "round":
+            return "failed", f"Attempt at round {data['round']} failed: {data.get('reason')}", ""
+        case "reply":
+            return _reply(event, names)
+        case "run":
+            return _run(event)
+        case "client":
+            return _client(event, names)
+    return None
+
+
+def _committed(event: StoredEvent) -> str:
+    data = event.data
+    if data["round"] == 0:
+        text = "The initial weights were evaluated"
+    else:
+        train = data.get("outcomes", {}).get("train", {})
+        replies = plural(sum(train.values()), "reply", "replies")
+        text = f"Round {data['round']} committed, {train.get('accepted', 0)} of {replies}"
+    accuracy = (data.get("metrics") or {}).get("evaluate_accuracy")
+    parts = [f"accuracy {percent(accuracy)}"] if accuracy is not None else []
+    return f"{text}: {', '.join([*parts, duration(data.get('seconds'))])}"
+
+
+def _reply(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str] | None:
+    data = event.data
+    name, outcome, reason = (
+        names.get(data["client_id"], f"client {data['client_id']}"),
+        data["outcome"],
+        data.get("reason"),
+    )
+    where = "before the first round" if data["phase"] == "prepare" else f"in round {data['round']}"
+    match outcome:
+        case "late":
+            return "late", f"{name} was late {where}, its reply was left out", ""
+        case "refused":
+            return "refused", f"{name}'s reply {where} was refused: {reason}", ""
+        case "failed":
+            return "failed", f"{name} failed {where}: {reason}", "client's words"
+        case "lost":
+            return "lost", f"{name} was lost {where}: {reason}", ""
+    return None
+
+
+def _run(event: StoredEvent) -> tuple[str, str, str] | None:
+    data = event.data
+    state, reason, by = data.get("state"), data.get("reason"), data.get("by")
+    who = f"by {by}" if by else ""
+    if state not in STATES or ("from" not in data and data.get("blocked_on")):
+        return None
+    tail = f": {reason}" if reason else ""
+    words = {"waiting": "Started, gathering clients", "running": "Running", "queued": "Put in the queue"}
+    return state, words.get(state, STATES[state]) + tail, who
+
+
+def _client(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str] | None:
+    client_id = event.client_id or event.data.get("client_id")
+    name = names.get(client_id or 0, f"client {client_id}")
+    state, reason = event.data.get("state"), event.data.get("reason")
+    words = {
+        "online": "is online", "offline": "went offline", "stale": "gives no sign", "pending": "asks to join",
+        "revoked": "was revoked",
+    }.get(str(state))  # fmt: skip
+    if words is None:
+        return None
+    return str(state), f"{name} {words}" + (f": {reason}" if reason and state != "online" else ""), ""

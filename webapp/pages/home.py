@@ -1,0 +1,63 @@
+"""The home page: what is going on now, and the next step where nothing is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from federation.server import LiveClient
+from federation.states import ACTIVE
+from webapp.pages.charts import RunCharts, charts_of
+from webapp.pages.clients import ClientNow, Split, clients_now, split
+from webapp.pages.events import WORTH_SAYING, Line, log_lines
+from webapp.pages.runs import RunHead, head_of, tasks_of
+from webapp.repository.clients import list_clients
+from webapp.repository.events import newest_events
+from webapp.repository.runs import list_runs, queue, runs_in
+from webapp.tables import Client, Run
+
+LATELY, LOOKED_AT = 6, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """All that the home page shows. ``head`` is of the active run, else of the last one that began; None before any."""
+
+    head: RunHead | None
+    charts: RunCharts | None
+    clients: list[ClientNow]
+    parted: Split | None
+    online: list[Client]
+    known: Sequence[Client]
+    queue: Sequence[Run]
+    lately: list[Line]
+
+    @property
+    def active(self) -> bool:
+        """Whether a run is going on."""
+        return self.head is not None and self.head.active
+
+
+def home(session: Session, live: Mapping[int, LiveClient]) -> Home:
+    """Gather the home page."""
+    known = list_clients(session)
+    names = {client.id: client.name for client in known}
+    run = _run_shown(session)
+    head = parted = charts = None
+    rows: list[ClientNow] = []
+    if run is not None:
+        head = head_of(session, run, tasks_of(run, live, names))
+        charts = charts_of(session, run)
+        parted = split(session, run, known, live)
+        rows = clients_now(session, run, parted.taking_part, live)
+    return Home(
+        head, charts, rows, parted, [client for client in known if client.id in live], known, queue(session),
+        log_lines(newest_events(session, types=WORTH_SAYING, limit=LOOKED_AT), names, LATELY, brief=True),
+    )  # fmt: skip
+
+
+def _run_shown(session: Session) -> Run | None:
+    if active := runs_in(session, ACTIVE):
+        return active[0]
+    newest, _ = list_runs(session, limit=20)
+    return next((run for run in newest if run.started_at is not None), None)

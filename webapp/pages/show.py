@@ -1,0 +1,166 @@
+"""One run's page: its head, its charts and their lines, its rounds, what happened, what it was asked to do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from federation.server import LiveClient
+from federation.states import ACTIVE, RunState
+from webapp.numbers import count, duration, percent
+from webapp.pages.charts import RunCharts, charts_of
+from webapp.pages.clients import ClientNow, clients_now, split
+from webapp.pages.events import WORTH_SAYING, Line, log_lines
+from webapp.pages.form import LABELS
+from webapp.pages.runs import RunHead, head_of, tasks_of
+from webapp.pages.wording import LOSSES, NETWORKS, listed
+from webapp.repository.clients import list_clients
+from webapp.repository.events import newest_events
+from webapp.repository.metrics import clients_with_points, spread_by_round
+from webapp.repository.rounds import TROUBLE, ReplyRow, list_replies, newest_rounds
+from webapp.tables import Round, Run
+
+FEW_ROUNDS, LOG_LINES = 12, 24
+STOPPABLE = {*ACTIVE, RunState.QUEUED} - {RunState.STOPPING}
+SLOTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RoundLine:
+    """One committed round as a row of the table."""
+
+    round: int
+    committed_at: datetime
+    accuracy: float | None
+    before: float | None
+    loss: float | None
+    best: bool
+    lowest: float | None
+    highest: float | None
+    worst: str
+    replies: str
+    seconds: float
+    bytes: int
+    happened: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A client that a chart may draw as a line, with the slot of its colour."""
+
+    id: int
+    name: str
+    slot: int
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """All that a run's page shows."""
+
+    run: Run
+    head: RunHead
+    charts: RunCharts
+    series: list[Series]
+    clients: list[ClientNow]
+    rounds: list[RoundLine]
+    total_rounds: int
+    log: list[Line]
+    config: list[tuple[str, str]]
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether Stop would do anything."""
+        return RunState(self.run.state) in STOPPABLE
+
+
+def run_page(session: Session, run: Run, live: Mapping[int, LiveClient], *, all_rounds: bool = False) -> RunPage:
+    """Gather a run's page; only the newest rounds unless all are asked for."""
+    known = list_clients(session)
+    names = {client.id: client.name for client in known}
+    head = head_of(session, run, tasks_of(run, live, names))
+    limit = 10_000 if all_rounds else FEW_ROUNDS
+    rows = clients_now(session, run, split(session, run, known, live).taking_part, live) if head.active else []
+    log = log_lines(newest_events(session, run_id=run.id, types=WORTH_SAYING, limit=4 * LOG_LINES), names, LOG_LINES)
+    return RunPage(
+        run, head, charts_of(session, run), _series(session, run), rows, _rounds(session, run, names, limit),
+        run.current_round, log, config_lines(run.config),
+    )  # fmt: skip
+
+
+def _series(session: Session, run: Run) -> list[Series]:
+    clients = clients_with_points(session, run.id)
+    return [Series(c, name, place % SLOTS + 1, place < SLOTS) for place, (c, name) in enumerate(clients)]
+
+
+def _rounds(session: Session, run: Run, names: Mapping[int, str], limit: int) -> list[RoundLine]:
+    rounds = newest_rounds(session, run.id, limit=limit + 1)
+    if not rounds:
+        return []
+    numbers = [row.round for row in rounds[:limit]]
+    spread: dict[int, dict[int, float]] = {}
+    for round_, client_id, value in spread_by_round(session, run.id, "evaluate", "accuracy", numbers):
+        if value is not None:
+            spread.setdefault(round_, {})[client_id] = value
+    trouble: dict[int, list[ReplyRow]] = {}
+    for reply in list_replies(session, run.id, min(numbers), max(numbers), outcomes=TROUBLE):
+        trouble.setdefault(reply.round, []).append(reply)
+    best = (run.best_metrics.get("evaluate_accuracy") or {}).get("round")
+    before = {row.round: older.metrics.get("evaluate_accuracy") for row, older in pairwise(rounds)}
+    return [
+        _round_line(row, before.get(row.round), spread.get(row.round, {}), trouble.get(row.round, []), names, best)
+        for row in rounds[:limit]
+    ]
+
+
+def _round_line(
+    row: Round, before: float | None, spread: Mapping[int, float], trouble: Sequence[ReplyRow],
+    names: Mapping[int, str], best: int | None,
+) -> RoundLine:  # fmt: skip
+    phase = row.outcomes.get("train") or row.outcomes.get("evaluate") or {}
+    worst = min(spread, key=lambda c: spread[c]) if len(spread) > 1 else None
+    return RoundLine(
+        row.round, row.committed_at, row.metrics.get("evaluate_accuracy"), before, row.metrics.get("evaluate_loss"),
+        row.round == best, min(spread.values(), default=None), max(spread.values(), default=None),
+        names.get(worst, f"client {worst}") if worst is not None else "",
+        f"{phase.get('accepted', 0)}/{sum(phase.values())}", row.seconds,
+        row.bytes_down + row.bytes_up, happened(trouble),
+    )  # fmt: skip
+
+
+def happened(trouble: Sequence[ReplyRow]) -> str:
+    """Say what went wrong in a round in a few words."""
+    said = []
+    for reply in trouble:
+        why = f": {reply.reason}" if reply.reason and reply.outcome != "late" else ""
+        said.append(f"{reply.client} {reply.outcome}{why}")
+    return listed(list(dict.fromkeys(said)), 3)
+
+
+def config_lines(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a run was asked to do, as names and values in words."""
+    synthetic = config["network"] == "synthetic"
+    names = [name for name in LABELS if name in config and name not in ("name", "clients")]
+    hidden = {"dirichlet_alpha"} if config["partitioner"] != "dirichlet" else set()
+    hidden |= set() if synthetic else {"synthetic_parameters", "synthetic_seconds"}
+    lines = [
+        (LABELS[name].removesuffix(", seconds"), _value(name, config[name])) for name in names if name not in hidden
+    ]
+    lines.insert(-1, ("Share in each round", percent(config["fraction_train"])))
+    lines.append(("Clients", listed(config["clients"], 6) if config.get("clients") else "all that hold the data"))
+    return lines
+
+
+def _value(name: str, value: int | float | str | None) -> str:
+    if value is None:
+        return "whole epoch" if name == "steps_per_epoch" else "–"
+    if isinstance(value, str):
+        return {"iid": "IID", "dirichlet": "Dirichlet"}.get(value) or NETWORKS.get(value) or LOSSES.get(value, value)
+    if name.endswith("_seconds"):
+        return duration(value)
+    if isinstance(value, int):
+        return count(value) if name != "seed" else str(value)
+    return f"{value:g}"

@@ -1,0 +1,65 @@
+"""The words of pages: states, choices of a run, tasks, and lists of names."""
+
+from collections.abc import Sequence
+
+from federation.events import Progress
+
+STATES = {
+    "queued": "Queued", "waiting": "Waiting", "running": "Running", "paused": "Paused", "stopping": "Stopping",
+    "stopped": "Stopped", "completed": "Completed", "failed": "Failed", "interrupted": "Interrupted",
+    "cancelled": "Cancelled", "online": "Online", "stale": "Stale", "offline": "Offline", "pending": "Pending approval",
+    "revoked": "Revoked", "idle": "Idle",
+}  # fmt: skip
+
+GLYPHS = {
+    "online": "running", "ok": "running", "accepted": "running", "offline": "queued", "idle": "queued",
+    "stale": "waiting", "late": "waiting", "stopping": "waiting", "lost": "away", "revoked": "cancelled",
+}  # fmt: skip
+"""Glyphs of states that have none of their own name."""
+
+TONES = {"accepted": "ok", "idle": "queued", "lost": "away", "stopping": "waiting", "revoked": "cancelled"}
+"""Colours of states that have none of their own name."""
+
+NETWORKS = {
+    "mlp": "Dense 128", "cnn": "Small CNN", "mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50",
+    "synthetic": "Synthetic",
+}  # fmt: skip
+PARTITIONERS = {"iid": "Evenly", "dirichlet": "Dirichlet, skewed"}
+LOSSES = {
+    "sparse_categorical_crossentropy": "Sparse categorical", "categorical_crossentropy": "Categorical",
+    "kl_divergence": "KL divergence",
+}  # fmt: skip
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def in_words(amount: int) -> str:
+    """Write a small number as a word."""
+    return NUMBERS[amount] if 0 <= amount < len(NUMBERS) else str(amount)
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Write names as a list: ``a``, ``a and b``, ``a, b and 7 others``."""
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} others"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
+
+
+def are(names: Sequence[str]) -> str:
+    """Return the verb that goes with a list of names."""
+    return "is" if len(names) == 1 else "are"
+
+
+def task_words(task: Progress | None) -> str:
+    """Say what a client does: ``Training, batch 38 of 40``. static/js/clients.js says the same."""
+    if task is None:
+        return "Waits for a task"
+    if task.task == "asked":
+        return "Asked, has not begun"
+    if task.task == "sent":
+        return "Sent, waits for the others"
+    words = {
+        "training": "Training", "evaluating": "Evaluating", "preparing": "Preparing its data", "sending": "Sending",
+    }[task.task]  # fmt: skip
+    if task.batch is None or task.task == "sending":
+        return words
+    return f"{words}, batch {task.batch}" + (f" of {task.batches}" if task.batches else "")

@@ -1,0 +1,64 @@
+"""Reads that only pages need: sums and thinned series of one run, the last rounds of each client."""
+
+from collections.abc import Collection
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from webapp.tables import MetricPoint, Reply, Round, Run
+
+
+def bytes_of_run(session: Session, run_id: int) -> int:
+    """Return how many bytes a run's committed rounds sent, down and up."""
+    total = func.coalesce(func.sum(Round.bytes_down + Round.bytes_up), 0)
+    return int(session.scalar(select(total).where(Round.run_id == run_id)) or 0)
+
+
+def mean_by_round(session: Session, run: Run, name: str, most: int) -> dict[int, float | None]:
+    """Return round -> aggregate of an evaluate metric, thinned out to about ``most`` rounds, the last one included."""
+    step = -(-run.num_rounds // most)
+    query = select(MetricPoint.round, MetricPoint.value).where(
+        MetricPoint.run_id == run.id, MetricPoint.client_id.is_(None), MetricPoint.phase == "evaluate",
+        MetricPoint.name == name, or_(MetricPoint.round % step == 0, MetricPoint.round == run.current_round),
+    )  # fmt: skip
+    return {row.round: row.value for row in session.execute(query.order_by(MetricPoint.round))}
+
+
+def values_of_clients(
+    session: Session, run_id: int, phase: str, name: str, first: int
+) -> dict[int, dict[int, float | None]]:
+    """Return client -> round -> value of one metric, from a round on."""
+    query = select(MetricPoint.client_id, MetricPoint.round, MetricPoint.value).where(
+        MetricPoint.run_id == run_id, MetricPoint.client_id.is_not(None), MetricPoint.phase == phase,
+        MetricPoint.name == name, MetricPoint.round >= first,
+    )  # fmt: skip
+    values: dict[int, dict[int, float | None]] = {}
+    for row in session.execute(query.order_by(MetricPoint.round)):
+        values.setdefault(row.client_id or 0, {})[row.round] = row.value
+    return values
+
+
+def misfits(session: Session, run_id: int) -> dict[int, str]:
+    """Return client -> reason where a client's last answer to prepare kept it out of the run."""
+    query = select(Reply.client_id, Reply.outcome, Reply.reason).where(Reply.run_id == run_id, Reply.phase == "prepare")
+    last = {client_id: (outcome, reason) for client_id, outcome, reason in session.execute(query.order_by(Reply.id))}
+    return {c: reason or outcome for c, (outcome, reason) in last.items() if outcome in ("refused", "failed")}
+
+
+def recent_outcomes(
+    session: Session, client_ids: Collection[int], rounds: int
+) -> dict[int, list[tuple[int, int, str]]]:
+    """Return for each client run, round and outcome of its last train tasks over all runs, oldest first."""
+    if not client_ids:
+        return {}
+    place = func.row_number().over(partition_by=Reply.client_id, order_by=Reply.id.desc()).label("place")
+    tasks = (
+        select(Reply.id, Reply.client_id, Reply.run_id, Reply.round, Reply.outcome, place)
+        .where(Reply.phase == "train", Reply.client_id.in_(client_ids))
+        .subquery()
+    )
+    columns = (tasks.c.client_id, tasks.c.run_id, tasks.c.round, tasks.c.outcome)
+    recent: dict[int, list[tuple[int, int, str]]] = {}
+    for client_id, *task in session.execute(select(*columns).where(tasks.c.place <= rounds).order_by(tasks.c.id)):
+        recent.setdefault(client_id, []).append((task[0], task[1], task[2]))
+    return recent

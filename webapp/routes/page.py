@@ -1,0 +1,43 @@
+"""What every page's handler is given: the rows it reads, who is connected, and the frame around what it shows."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+
+from federation.server import LiveClient
+from webapp.dependencies import PartsDep
+from webapp.pages.join import Join
+from webapp.parts import Parts
+from webapp.repository.events import last_event_id
+from webapp.templating import STREAM, Frame, render
+
+
+class Page:
+    """One request for a page: a session that reads one state of the database, and ``show`` to answer with."""
+
+    def __init__(self, request: Request, parts: Parts, session: Session) -> None:
+        self.request, self.parts, self.session = request, parts, session
+        self.last_event_id = last_event_id(session)  # read first: the stream goes on exactly where the page ends
+        self.join = Join(*parts.flower_address, here=request.url.hostname or "127.0.0.1")
+
+    @property
+    def live(self) -> Mapping[int, LiveClient]:
+        """Who is connected now."""
+        return self.parts.flower.live_clients()
+
+    def show(self, template: str, nav: str, status: int = 200, **context: Any) -> HTMLResponse:
+        """Answer with a template in the frame."""
+        frame = Frame(nav, STREAM, self.last_event_id, self.join.address)
+        return render(self.request, template, frame, status, join=self.join, **context)
+
+
+def get_page(request: Request, parts: PartsDep) -> Iterator[Page]:
+    """Give a page whose session ends with the request."""
+    with parts.database.read() as session:
+        yield Page(request, parts, session)
+
+
+PageDep = Annotated[Page, Depends(get_page)]

@@ -1,0 +1,117 @@
+"""Pages of runs: the list, one run, the form that starts one; and what their buttons post."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.datastructures import FormData
+
+from federation.states import ENDED
+from webapp.dependencies import AnyId, Id, RunsDep
+from webapp.pages.form import CHOICES as OPTIONS
+from webapp.pages.form import LABELS, StartForm, empty_form, form_of, typed_form
+from webapp.pages.lists import SEGMENTS, STATES_OF, run_lines
+from webapp.pages.show import run_page
+from webapp.pages.wording import LOSSES, NETWORKS, PARTITIONERS
+from webapp.repository.clients import list_clients
+from webapp.repository.runs import list_runs, queue
+from webapp.routes.page import Page, PageDep
+from webapp.runs import get_run
+
+router = APIRouter(prefix="/runs", include_in_schema=False)
+
+PAGE_RUNS = 50
+ADVANCED = (
+    "batch_size", "steps_per_epoch", "optimizer", "loss", "round_timeout_seconds", "quorum_timeout_seconds", "seed",
+)  # fmt: skip
+WORDS: dict[str, dict[str, str]] = {"network": NETWORKS, "partitioner": PARTITIONERS, "loss": LOSSES}
+PLURALS = {
+    "network": "networks", "dataset": "datasets", "partitioner": "partitioners", "strategy": "strategies",
+    "optimizer": "optimizers", "loss": "losses",
+}  # fmt: skip
+CHOICES: dict[str, Any] = {
+    f"form_{PLURALS[name]}": [(value, WORDS.get(name, {}).get(value, value)) for value in values]
+    for name, values in OPTIONS.items()
+}
+SEE_OTHER = 303
+
+
+@router.get("")
+def list_them(
+    page: PageDep, q: Annotated[str, Query(max_length=200)] = "", state: str = "", offset: AnyId = 0
+) -> HTMLResponse:
+    """Show a page of runs, newest first."""
+    chosen = state if state in STATES_OF else ""
+    runs, total = list_runs(page.session, states=STATES_OF[chosen], q=q, limit=PAGE_RUNS, offset=offset)
+    _, everything = list_runs(page.session, limit=1)
+
+    def at(start: int) -> str:
+        asked = {"q": q, "state": chosen, "offset": start or ""}
+        return "/runs" + (f"?{urlencode(given)}" if (given := {k: v for k, v in asked.items() if v}) else "")
+
+    return page.show(
+        "runs/index.html", "/runs", rows=run_lines(page.session, runs), total=total, all=everything, q=q, chosen=chosen,
+        segments=SEGMENTS, here=at(offset), newer=at(max(0, offset - PAGE_RUNS)) if offset else "",
+        older=at(offset + PAGE_RUNS) if total > offset + PAGE_RUNS else "",
+    )  # fmt: skip
+
+
+@router.get("/new")
+def ask(page: PageDep, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None) -> HTMLResponse:
+    """Show the form that starts a run: with defaults, or with what another run was asked."""
+    if source is None:
+        live = page.live
+        held = (client.data.get("dataset") for client in list_clients(page.session) if client.id in live)
+        return _show_form(page, empty_form(held))
+    run = get_run(page.session, source)
+    return _show_form(page, form_of(run.config | {"name": run.name}), source=run)
+
+
+async def read_form(request: Request) -> FormData:
+    """Return the fields that a form sent."""
+    return await request.form(max_files=0, max_fields=2000)
+
+
+@router.post("")
+def start(page: PageDep, runs: RunsDep, fields: Annotated[FormData, Depends(read_form)]) -> Response:
+    """Queue the run that the form describes, and go to its page; or show the form again with what is wrong."""
+    form = typed_form([(name, value) for name, value in fields.multi_items() if isinstance(value, str)])
+    if (config := form.config) is None:
+        return _show_form(page, form, 422)
+    return RedirectResponse(f"/runs/{runs.create(config).id}", SEE_OTHER)
+
+
+def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = None) -> HTMLResponse:
+    clients = list_clients(page.session)
+    live = page.live
+    return page.show(
+        "runs/new.html", "/runs", status, form=form, source=source, labels=LABELS, advanced=ADVANCED,
+        clients=clients, online=sum(client.id in live for client in clients),
+        queued=len(queue(page.session)) + (page.parts.supervisor.active_run_id is not None), **CHOICES,
+    )  # fmt: skip
+
+
+@router.get("/{run_id}")
+def show(page: PageDep, run_id: Id, rounds: str = "") -> HTMLResponse:
+    """Show one run."""
+    run = get_run(page.session, run_id)
+    everything = rounds == "all"
+    return page.show(
+        "runs/show.html", "/runs", page=run_page(page.session, run, page.live, all_rounds=everything),
+        ended=run.state in ENDED, all_rounds=everything,
+    )  # fmt: skip
+
+
+@router.post("/{run_id}/stop")
+def stop(runs: RunsDep, run_id: Id) -> Response:
+    """Stop an active run, cancel a queued one; go to its page."""
+    runs.stop(run_id)
+    return RedirectResponse(f"/runs/{run_id}", SEE_OTHER)
+
+
+@router.post("/{run_id}/resume")
+def resume(runs: RunsDep, run_id: Id) -> Response:
+    """Let a queued run start that a restart held back; go to its page."""
+    runs.resume(run_id)
+    return RedirectResponse(f"/runs/{run_id}", SEE_OTHER)
