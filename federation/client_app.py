@@ -7,15 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from flwr.app import Context, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from federation import datasets, synthetic
+from federation import datasets
 from federation.config import Dataset
+from federation.synthetic import SyntheticLearner
 from federation.trainer import Trainer, trainer_for
+
+Config = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,21 @@ class Work:
     """
 
     app: ClientApp
-    prepare: Callable[[dict[str, Any]], dict[str, Any]]
+    prepare: Callable[[Config], Config]
     data: dict[str, Any]
+
+
+class Learner(Protocol):
+    """Answers the three kinds of tasks; ``weights`` are in the order of the layout that ``prepare`` named."""
+
+    def prepare(self, config: Config) -> Config:
+        """Return what the server compares before round 0."""
+
+    def train(self, weights: ArrayRecord, config: Config) -> RecordDict:
+        """Return ``arrays`` and ``metrics``."""
+
+    def evaluate(self, weights: ArrayRecord, config: Config) -> RecordDict:
+        """Return ``metrics``."""
 
 
 def build_work(
@@ -46,19 +62,37 @@ def build_work(
     if not 0 <= partition < partitions:
         raise ValueError(f"There is no partition {partition} of {partitions}: they count from 0 to {partitions - 1}.")
     said: dict[str, Any] = {"dataset": dataset, "partition": partition, "partitions": partitions}
+    synthetic = SyntheticLearner(partition)
     if dataset == "synthetic":
-        return Work(synthetic.make_app(partition), synthetic.prepare, said | {"samples": None, "source": "synthetic"})
+        return _work(lambda _: synthetic, said | {"samples": None, "source": "synthetic"})
     data = datasets.load(dataset, path)
-    learner = _Learner(data, partition, partitions, share_labels)
+    keras = KerasLearner(data, partition, partitions, share_labels)
+    said |= {"samples": data.part_size(partition, partitions), "source": data.source}
+    return _work(lambda config: synthetic if config["network"] == "synthetic" else keras, said)
+
+
+def _work(choose: Callable[[Config], Learner], said: dict[str, Any]) -> Work:
     app = ClientApp()
-    app.train()(learner.train)
-    app.evaluate()(learner.evaluate)
-    about = {"samples": data.part_size(partition, partitions), "source": data.source}
-    return Work(app, learner.prepare, said | about)
+
+    @app.train()
+    def train(message: Message, _: Context) -> Message:
+        weights, config = _records(message)
+        return Message(choose(config).train(weights, config), reply_to=message)
+
+    @app.evaluate()
+    def evaluate(message: Message, _: Context) -> Message:
+        weights, config = _records(message)
+        return Message(choose(config).evaluate(weights, config), reply_to=message)
+
+    return Work(app, lambda config: choose(config).prepare(config), said)
 
 
-class _Learner:
-    """Answers tasks with one part of one data set."""
+def _records(message: Message) -> tuple[ArrayRecord, Config]:
+    return message.content.array_records["arrays"], dict(message.content.config_records["config"])
+
+
+class KerasLearner:
+    """Trains and evaluates Keras networks with one part of one data set."""
 
     def __init__(self, data: datasets.Data, partition: int, partitions: int, share_labels: bool) -> None:
         self._data = data
@@ -70,7 +104,7 @@ class _Learner:
             )
         )
 
-    def prepare(self, config: dict[str, Any]) -> dict[str, Any]:
+    def prepare(self, config: Config) -> Config:
         """Build the network and cut the data; label counts are those of the training samples, (classes,)."""
         part, trainer = self._part(config), self._trainer(config)
         counts = np.bincount(part.train.labels, minlength=datasets.CLASSES).tolist()
@@ -82,33 +116,26 @@ class _Learner:
             "label_counts": counts if self._share_labels else None,
         }
 
-    def train(self, message: Message, _: Context) -> Message:
-        """Train from the message's weights; the reply holds the new ones, and loss and accuracy of the last epoch."""
-        config = _config(message)
+    def train(self, weights: ArrayRecord, config: Config) -> RecordDict:
+        """Train from the weights; answer with the new ones, and loss and accuracy of the last epoch."""
         samples, trainer = self._part(config).train, self._trainer(config)
-        trainer.load(message.content.array_records["arrays"])
+        trainer.load(weights)
         rng = np.random.default_rng((config["seed"], config.get("server-round", 0), self._partition))
         metrics = trainer.fit(samples, config, rng) | {"num-examples": len(samples)}
         if config.get("strategy") == "QFedAvg":  # Flower's class reads the loss under this name
             metrics["train_loss"] = metrics["loss"]
-        return Message(RecordDict({"arrays": trainer.arrays(), "metrics": MetricRecord(metrics)}), reply_to=message)
+        return RecordDict({"arrays": trainer.arrays(), "metrics": MetricRecord(metrics)})
 
-    def evaluate(self, message: Message, _: Context) -> Message:
-        """Answer with loss and accuracy of the message's weights on the part's test samples."""
-        config = _config(message)
+    def evaluate(self, weights: ArrayRecord, config: Config) -> RecordDict:
+        """Answer with loss and accuracy of the weights on the part's test samples."""
         samples, trainer = self._part(config).test, self._trainer(config)
-        trainer.load(message.content.array_records["arrays"])
-        metrics = trainer.evaluate(samples) | {"num-examples": len(samples)}
-        return Message(RecordDict({"metrics": MetricRecord(metrics)}), reply_to=message)
+        trainer.load(weights)
+        return RecordDict({"metrics": MetricRecord(trainer.evaluate(samples) | {"num-examples": len(samples)})})
 
-    def _part(self, config: dict[str, Any]) -> datasets.Part:
+    def _part(self, config: Config) -> datasets.Part:
         if (wanted := config.get("dataset", self._data.name)) != self._data.name:
             raise ValueError(f"holds {self._data.name}, the run needs {wanted}")
         return self._cut(config["partitioner"], config["dirichlet_alpha"], config["seed"])
 
-    def _trainer(self, config: dict[str, Any]) -> Trainer:
+    def _trainer(self, config: Config) -> Trainer:
         return trainer_for(config["network"], datasets.SHAPES[self._data.name], config["loss"], config["optimizer"])
-
-
-def _config(message: Message) -> dict[str, Any]:
-    return dict(message.content.config_records["config"])

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error, zipfile.BadZipFile, pickle.UnpicklingError)
+DAMAGED = (
+    OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ImportError,
+    zlib.error, zipfile.BadZipFile, pickle.UnpicklingError,
+)  # fmt: skip
 """What reading raises where a file is damaged, cut short or something else."""
 
 _IDX_UBYTE = 0x08
@@ -45,7 +48,7 @@ def samples(images: NDArray[Any], labels: Any, shape: tuple[int, int, int], clas
 
 def read_npz(file: Path) -> tuple[NDArray[Any], ...]:
     """Return train images, train labels, test images and test labels of Keras' ``mnist.npz``."""
-    with np.load(file, allow_pickle=False) as arrays:
+    with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return tuple(arrays[name] for name in ("x_train", "y_train", "x_test", "y_test"))
 
 

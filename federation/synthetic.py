@@ -5,8 +5,7 @@ import time
 from typing import Any
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
-from flwr.clientapp import ClientApp
+from flwr.app import Array, ArrayRecord, MetricRecord, RecordDict
 
 from federation.progress import report_progress
 from federation.weights import Entry, Layout
@@ -17,44 +16,35 @@ STEP_SECONDS = 0.05
 """Longest sleep between two looks at whether the task was cancelled."""
 
 
-def prepare(config: dict[str, Any]) -> dict[str, Any]:
-    """Describe the one array that training changes."""
-    layout = Layout((Entry("w", (int(config["synthetic_parameters"]),), "float32"),))
-    return {
-        "layout": layout.to_json(), "samples": {"train": EXAMPLES, "test": EXAMPLES},
-        "input_shape": [], "classes": 0, "label_counts": None,
-    }  # fmt: skip
+class SyntheticLearner:
+    """Answers tasks of the network ``synthetic``, whatever data the client holds."""
 
+    def __init__(self, partition: int) -> None:
+        self._partition = partition
 
-def make_app(partition: int) -> ClientApp:
-    """Return the ClientApp of the client with that partition."""
-    app = ClientApp()
+    def prepare(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Describe the one array that training changes."""
+        layout = Layout((Entry("w", (int(config["synthetic_parameters"]),), "float32"),))
+        return {
+            "layout": layout.to_json(), "samples": {"train": EXAMPLES, "test": EXAMPLES},
+            "input_shape": [], "classes": 0, "label_counts": None,
+        }  # fmt: skip
 
-    @app.train()
-    def train(message: Message, _: Context) -> Message:
+    def train(self, weights: ArrayRecord, config: dict[str, Any]) -> RecordDict:
         """Add one seeded number to the whole array, after ``synthetic_seconds``."""
-        config = _config(message)
         _spend(config.get("synthetic_seconds", 0.0), _loss(config))
         metrics = _metrics(config)
         if config.get("strategy") == "QFedAvg":
             metrics["train_loss"] = metrics["loss"]
-        rng = np.random.default_rng((config["seed"], config.get("server-round", 0), partition))
+        rng = np.random.default_rng((config["seed"], config.get("server-round", 0), self._partition))
         step = np.float32(rng.uniform(-0.01, 0.01))
-        name, array = next(iter(message.content.array_records["arrays"].items()))
-        arrays = ArrayRecord({name: Array(array.numpy() + step)})
-        return Message(RecordDict({"arrays": arrays, "metrics": metrics}), reply_to=message)
+        moved = ArrayRecord({name: Array(array.numpy() + step) for name, array in weights.items()})
+        return RecordDict({"arrays": moved, "metrics": metrics})
 
-    @app.evaluate()
-    def evaluate(message: Message, _: Context) -> Message:
+    def evaluate(self, _: ArrayRecord, config: dict[str, Any]) -> RecordDict:
         """Say how good the model would be by now."""
-        report_progress(1, 1)
-        return Message(RecordDict({"metrics": _metrics(_config(message))}), reply_to=message)
-
-    return app
-
-
-def _config(message: Message) -> dict[str, Any]:
-    return dict(message.content.config_records["config"])
+        report_progress(1, 1, _loss(config))
+        return RecordDict({"metrics": _metrics(config)})
 
 
 def _metrics(config: dict[str, Any]) -> MetricRecord:
