@@ -48,7 +48,7 @@ class Trainer:
     def load(self, record: ArrayRecord) -> None:
         """Take over weights, in the layout's order; raises LayoutMismatch where they are another network's."""
         arrays = record.to_numpy_ndarrays()
-        if difference := self.layout.difference(Layout.of([str(number) for number in range(len(arrays))], arrays)):
+        if difference := self.layout.difference(Layout.of([""] * len(arrays), arrays).entries):
             raise LayoutMismatch(f"{self._network}: the server {difference.replace('the run', 'this network')}")
         for variable, array in zip(self._model.weights, arrays, strict=True):
             variable.assign(array)
