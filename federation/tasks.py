@@ -1,5 +1,6 @@
 """Runs a server's tasks through a ClientApp, one after the other, and makes the offers. Knows no socket."""
 
+import json
 import logging
 import threading
 import time
@@ -79,7 +80,8 @@ class Desk:
         config = {k: v for k, v in task.config.items() if v is not None and k != "clients"}
         if task.phase == "prepare":
             return KeptReply(Offer(message_id=task.message_id, data=self._work.prepare(config)))
-        content = RecordDict({"config": ConfigRecord(config)})
+        plain = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in config.items()}  # a record holds no dict
+        content = RecordDict({"config": ConfigRecord(plain)})
         if taken.content is not None and task.content is not None:
             content["arrays"] = ArrayRecord(self._unpack(task.content, taken.content))
         context = self._context_of(task, node_id, config)

@@ -43,7 +43,7 @@ def test_a_client_joins_and_answers_prepare_train_and_evaluate(client: StartClie
         peer.ask("prepare")
         assert peer.next(wire.Offer).data == {}
 
-        message_id = peer.ask("train", WEIGHTS, steps_per_epoch=None, clients=["site-a"])
+        message_id = peer.ask("train", WEIGHTS, steps_per_epoch=None, clients=["a", "b"], options={"beta": [1, 2]})
         offer = peer.next(wire.Offer)
         assert (offer.message_id, offer.error, offer.num_examples) == (message_id, None, 10)
         assert offer.metrics == {"loss": 0.5, "calls": 1, "node": 1}
