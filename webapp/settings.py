@@ -91,5 +91,5 @@ def reachable_by_others(settings: Settings) -> list[str]:
 
 def asset(name: str) -> Path:
     """Return the folder of templates, static files or migrations, in a checkout and in an installed wheel alike."""
-    packed = Path(__file__).parent / "_bundled" / name
+    packed = Path(__file__).parent / "assets" / name
     return packed if packed.is_dir() else Path(__file__).parent.parent / name

@@ -38,7 +38,7 @@ def client_names(session: Session, client_ids: Collection[int] | None = None) ->
     query = select(Client.id, Client.name)
     if client_ids is not None:
         query = query.where(Client.id.in_(client_ids))
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def update_client(session: Session, client_id: int, values: dict[str, Any]) -> None:

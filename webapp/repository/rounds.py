@@ -38,7 +38,7 @@ class ReplyRow:
 def insert_round(session: Session, row: dict[str, Any]) -> bool:
     """Write one committed round; False when the run has that round already."""
     insert = _insert(session)(ROUNDS).on_conflict_do_nothing(index_elements=["run_id", "round"])
-    return session.connection().execute(insert, row).rowcount == 1
+    return session.connection().execute(insert.returning(ROUNDS.c.id), row).first() is not None
 
 
 def insert_replies(session: Session, rows: Sequence[dict[str, Any]]) -> None:

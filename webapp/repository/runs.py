@@ -52,7 +52,7 @@ def _chosen(query: Select[Any], states: Collection[str], q: str) -> Select[Any]:
 def counts_by_state(session: Session) -> dict[str, int]:
     """Return how many runs are in each state that any run is in."""
     rows = session.execute(select(Run.state, func.count(Run.id)).group_by(Run.state))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:

@@ -1,0 +1,249 @@
+"""Migrations, one writer at a time, and the same story on SQLite and PostgreSQL."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+
+from federation.states import RunState
+from tests.books import Books
+from tests.postgres import running_postgres
+from webapp.database import Database
+from webapp.migrations import DatabaseUnfit, migrate_database, migration_config
+from webapp.repository.clients import client_names, insert_client
+from webapp.repository.events import add_event, events_after
+from webapp.repository.metrics import points_after
+from webapp.tables import Row
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    with running_postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_postgres(postgres: str) -> str:
+    engine = create_engine(postgres)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    return postgres
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("empty_postgres"))
+    return f"sqlite:///{tmp_path / 'meadow.db'}"
+
+
+@pytest.fixture
+def books(url: str, tmp_path: Path) -> Iterator[Books]:
+    made = Books(url, tmp_path / "runs")
+    yield made
+    made.close()
+
+
+def test_there_is_one_newest_migration() -> None:
+    assert len(ScriptDirectory.from_config(migration_config()).get_heads()) == 1
+
+
+def test_every_migration_goes_up_down_and_up_again(url: str) -> None:
+    database = Database(url)
+    revisions = [script.revision for script in ScriptDirectory.from_config(migration_config()).walk_revisions()]
+    with database.engine.begin() as connection:
+        config = migration_config(connection)
+        for revision in reversed(revisions):
+            command.upgrade(config, revision)
+            command.downgrade(config, "-1")
+            command.upgrade(config, revision)
+        command.downgrade(config, "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    database.close()
+
+
+def test_migrations_make_the_tables_that_the_code_has(url: str) -> None:
+    migrate_database(url)
+    database = Database(url)
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Row.metadata) == []
+    database.close()
+
+
+def test_a_run_is_recorded_the_same_on_either_database(books: Books) -> None:
+    a, b = books.add_clients("Zürich ✓", "site-b")
+    run_id = books.start_run(num_rounds=2, name="Ward “tablets”")
+    for number in range(3):
+        books.play_round(run_id, number, [a, b], loss=nan if number == 1 else 1 / (1 + number), accuracy=0.3 * number)
+    assert books.runs.move(run_id, RunState.COMPLETED, "all rounds are done")
+
+    run = books.runs.show(run_id)
+    assert (run.name, run.state, run.current_round) == ("Ward “tablets”", "completed", 2)
+    assert run.best_metrics["train_loss"].round == 2
+    assert run.started_at is not None
+    assert run.started_at.tzinfo is not None
+    assert run.elapsed_seconds is not None
+    with books.database.read() as session:
+        points = points_after(session, run_id, whose=["aggregate"], names=["loss"], phases=["evaluate"])
+        assert client_names(session) == {a: "Zürich ✓", b: "site-b"}
+        events = events_after(session, 0, run_id, 100)
+    assert [point.kind for point in points] == ["finite", "nan", "finite"]
+    assert [event.id for event in events] == [event.id for event in books.published]
+    assert [row.name for row in books.runs.list([RunState.COMPLETED], "TABLETS", 10, 0)[0]] == ["Ward “tablets”"]
+
+    books.runs.delete(run_id)
+    assert books.runs.list((), "", 10, 0) == ([], 0)
+    assert books.start_run() == run_id + 1, "an id does not come back"
+
+
+def test_a_transaction_that_raises_leaves_nothing_and_tells_nothing(books: Books) -> None:
+    def fail() -> None:
+        with books.database.write() as session:
+            insert_client(session, "key", {
+                "name": "a", "state": "admitted", "kind": "client", "lane": "stream", "left_out": False,
+                "facts": {}, "data": {}, "versions": {},
+            })  # fmt: skip
+            add_event(session, "client", {"state": "online"})
+            raise KeyError("on the way")
+
+    with pytest.raises(KeyError):
+        fail()
+    with books.database.read() as session:
+        assert client_names(session) == {}
+    assert books.published == []
+
+
+def test_events_are_told_in_the_order_of_their_ids_whoever_writes(books: Books) -> None:
+    def write() -> None:
+        for _ in range(25):
+            with books.database.write() as session:
+                add_event(session, "client", {"state": "online"})
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    ids = [event.id for event in books.published]
+    assert (len(ids), ids) == (100, sorted(ids))
+
+
+def test_many_read_while_one_writes(books: Books) -> None:
+    (a,) = books.add_clients("site-a")
+    run_id = books.start_run(num_rounds=1000)
+    failures: list[Exception] = []
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            try:
+                books.runs.show(run_id)
+            except Exception as error:
+                failures.append(error)
+                return
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for number in range(40):
+        books.play_round(run_id, number, [a], loss=1.0)
+    over.set()
+    for reader in readers:
+        reader.join(10)
+    assert (failures, books.runs.show(run_id).current_round) == ([], 39)
+
+
+def test_a_writer_waits_while_another_process_holds_the_file(tmp_path: Path) -> None:
+    books = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path / "runs")
+    run_id = books.start_run(num_rounds=3)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(tmp_path / "meadow.db")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdin is not None
+    try:
+        assert holder.stdout.readline() == b"held\n"
+        writer = threading.Thread(target=books.play_round, args=(run_id, 1, []), kwargs={"loss": 1.0})
+        writer.start()
+        writer.join(1.0)
+        assert writer.is_alive(), "it wrote although the file was held"
+        holder.stdin.close()
+        writer.join(10)
+        assert not writer.is_alive()
+    finally:
+        holder.stdout.close()
+        holder.kill()
+        holder.wait(10)
+    assert books.runs.show(run_id).current_round == 1
+    books.close()
+
+
+_HOLD = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+connection.execute("COMMIT")
+"""
+
+
+def test_sqlite_is_opened_as_agreed(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'meadow.db'}")
+    with database.read() as session:
+        pragmas = {
+            name: session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "busy_timeout")
+        }
+    database.close()
+    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 15_000}
+
+
+def test_a_newer_database_is_refused_with_a_sentence(url: str) -> None:
+    migrate_database(url)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(DatabaseUnfit, match=r"written by a newer Meadow.*9999.*--data-dir"):
+        migrate_database(url)
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
+    with pytest.raises(DatabaseUnfit, match="--database-url") as caught:
+        migrate_database("postgresql+psycopg://meadow:open-sesame@127.0.0.1:1/meadow")
+    assert "open-sesame" not in str(caught.value)
+
+
+def test_the_file_of_another_program_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "meadow.db").write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    with pytest.raises(DatabaseUnfit, match="not a database"):
+        migrate_database(f"sqlite:///{tmp_path / 'meadow.db'}")
+
+
+def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "meadow.db"
+    migrate_database(f"sqlite:///{file}")
+
+    def tables() -> list[Any]:
+        with sqlite3.connect(file) as connection:
+            rows = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+        connection.close()
+        return rows
+
+    before, began = tables(), time.monotonic()
+    migrate_database(f"sqlite:///{file}")
+    assert (tables(), time.monotonic() - began < 5) == (before, True)
