@@ -5,7 +5,7 @@ import numpy as np
 from federation.weights import Array, Layout
 
 BLOCK = 1 << 20
-"""Elements added at a time: few enough for a small scratch array, enough that the thread seldom waits for the interpreter lock."""
+"""Elements added at a time: few enough for a small scratch array, enough to wait seldom for the interpreter lock."""
 
 ACCUMULATORS = {"float16": np.float32, "float32": np.float32, "float64": np.float64}
 """What sums of a dtype are kept in; whole numbers and bools take float64."""

@@ -1,4 +1,4 @@
-"""A run's weights on disk: the flat buffer of each kept round, the layout beside it, the strategy's state where it has one."""
+"""A run's weights on disk: the flat buffer of each kept round, the layout beside it, the strategy's state."""
 
 import io
 import json
@@ -49,7 +49,9 @@ class Checkpoints:
         sha256 = write_file(self._folder / file, weights)
         return Checkpoint(file, sha256, memoryview(weights).nbytes)
 
-    def read(self, number: int, checkpoint: Checkpoint, digest: Callable[[Buffer], str]) -> tuple[bytearray, dict[str, Array]]:
+    def read(
+        self, number: int, checkpoint: Checkpoint, digest: Callable[[Buffer], str]
+    ) -> tuple[bytearray, dict[str, Array]]:
         """Return weights and state of a round; raises CheckpointDamaged where the sha256 differs."""
         try:
             weights = bytearray((self._folder / checkpoint.file).read_bytes())

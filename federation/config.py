@@ -1,9 +1,11 @@
 """What a run is asked to do, and the limits of each answer. Names only: nothing here imports Flower or TensorFlow."""
 
 import secrets
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from federation.strategy_options import STRATEGIES, complete
 
 MAX_EXAMPLES = 10_000_000
 """Largest num_examples a reply may claim."""
@@ -13,7 +15,10 @@ Dataset = Literal["digits", "mnist", "fashion_mnist", "cifar10", "synthetic"]
 Partitioner = Literal["iid", "dirichlet"]
 Optimizer = Literal["adam", "sgd"]
 Loss = Literal["sparse_categorical_crossentropy", "categorical_crossentropy", "kl_divergence"]
-StrategyName = Literal["FedAvg"]
+StrategyName = Literal[
+    "FedAvg", "FedProx", "FedAvgM", "FedAdagrad", "FedAdam", "FedYogi",
+    "FedMedian", "FedTrimmedAvg", "Krum", "MultiKrum", "Bulyan", "QFedAvg",
+]  # fmt: skip
 
 ClientName = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -24,13 +29,22 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_strip_whitespace=True)
 
     name: str = Field("", max_length=100, description="What people call the run; empty takes dataset and network.")
-    network: Network = Field("mlp", description="The Keras model that is trained; synthetic needs no TensorFlow.")
+    network: Network = Field(
+        "mlp", description="The Keras model that is trained; synthetic needs neither TensorFlow nor data."
+    )
     dataset: Dataset = Field("digits", description="What each client must hold to take part.")
     partitioner: Partitioner = Field("iid", description="How a shared dataset is cut into the clients' parts.")
-    dirichlet_alpha: float = Field(0.5, gt=0, le=1000, description="Skew of the dirichlet partitioner; small is skewed.")
+    dirichlet_alpha: float = Field(
+        0.5, gt=0, le=1000, description="Skew of the dirichlet partitioner; small is skewed."
+    )
     strategy: StrategyName = Field("FedAvg", description="Flower's rule that turns replies into the next weights.")
+    strategy_options: dict[str, float] = Field(
+        default_factory=dict, max_length=20, description="Numbers the strategy takes; Flower's defaults where missing."
+    )
     num_rounds: int = Field(3, ge=1, le=100_000, description="Rounds to commit; round 0 is not counted.")
-    min_clients: int = Field(2, ge=1, le=10_000, description="Fewest accepted replies for a round to count.")
+    min_clients: int = Field(
+        2, ge=1, le=10_000, validate_default=True, description="Fewest accepted replies for a round to count."
+    )
     fraction_train: float = Field(1.0, gt=0, le=1, description="Share of the eligible clients that trains a round.")
     local_epochs: int = Field(1, ge=1, le=1000, description="Passes over a client's data in one round.")
     steps_per_epoch: int | None = Field(None, ge=1, le=1_000_000, description="Batches an epoch; empty is all of them.")
@@ -40,17 +54,44 @@ class RunConfig(BaseModel):
     loss: Loss = Field("sparse_categorical_crossentropy", description="What training makes small.")
     round_timeout_seconds: float = Field(600, gt=0, le=86_400, description="A reply later than this is left out.")
     quorum_timeout_seconds: float = Field(600, gt=0, le=604_800, description="How long to wait for min_clients.")
-    clients: list[ClientName] | None = Field(None, max_length=10_000, description="Names that may take part; empty: all.")
+    clients: list[ClientName] | None = Field(
+        None, max_length=10_000, description="Names that may take part; empty: all."
+    )
     seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**31,
                       description="Of weights, partitions, shuffles and sampling; empty draws one.")  # fmt: skip
     synthetic_parameters: int = Field(1000, ge=1, le=50_000_000, description="Size of the synthetic network.")
     synthetic_seconds: float = Field(0.0, ge=0, le=3600, description="How long synthetic training takes.")
 
-    @model_validator(mode="after")
-    def _synthetic_goes_together(self) -> Self:
-        if (self.network == "synthetic") != (self.dataset == "synthetic"):
-            raise ValueError("network synthetic and dataset synthetic go together")
-        return self
+    @field_validator("dataset", mode="after")
+    @classmethod
+    def _has_something_to_learn(cls, dataset: str, info: ValidationInfo) -> str:
+        if dataset == "synthetic" and info.data.get("network") not in (None, "synthetic"):
+            raise ValueError(
+                f"there is nothing in it to learn for {info.data['network']}; only network synthetic takes it"
+            )
+        return dataset
+
+    @field_validator("strategy_options", mode="after")
+    @classmethod
+    def _options_fit(cls, options: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        if "strategy" in info.data:
+            complete(info.data["strategy"], options, 0.1)
+        return options
+
+    @field_validator("min_clients", mode="after")
+    @classmethod
+    def _enough_for_the_strategy(cls, min_clients: int, info: ValidationInfo) -> int:
+        if "strategy" in info.data and "strategy_options" in info.data:
+            strategy = info.data["strategy"]
+            needed = STRATEGIES[strategy].needs(complete(strategy, info.data["strategy_options"], 0.1))
+            if min_clients < needed:
+                raise ValueError(f"{strategy} with these options needs {needed} clients, min_clients is {min_clients}")
+        return min_clients
+
+    @property
+    def full_strategy_options(self) -> dict[str, float]:
+        """Every option of the strategy, Flower's defaults filled in."""
+        return complete(self.strategy, self.strategy_options, self.learning_rate)
 
     @property
     def title(self) -> str:

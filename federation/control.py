@@ -52,7 +52,11 @@ class Control:
         """Wait for the next reply; None at the timeout or when something else happened. Raises as ``check`` does."""
         self.check()
         try:
-            reply = self.mailbox.get(timeout=max(timeout_seconds, 0.0)) if timeout_seconds > 0 else self.mailbox.get_nowait()
+            reply = (
+                self.mailbox.get(timeout=max(timeout_seconds, 0.0))
+                if timeout_seconds > 0
+                else self.mailbox.get_nowait()
+            )
         except queue.Empty:
             reply = None
         self.check()

@@ -198,5 +198,3 @@ class Budget:
             assignment, size_bytes = self._queue.popleft()
             self.used_bytes += size_bytes
             self._grant(assignment, size_bytes)
-
-

@@ -1,7 +1,7 @@
 """The one module that touches what flwr does not export: process identity, key check, node registry, Fleet API app.
 
-flwr is pinned to one minor version; ``tests/test_flower.py`` names what is relied on here. The server's side of flwr costs over
-a second to import, so only what needs it imports it: the client uses this module, too.
+flwr is pinned to one minor version; ``tests/test_flower.py`` names what is relied on here. The server's side of flwr
+costs over a second to import, so only what needs it imports it: the client uses this module, too.
 """
 
 import base64
@@ -30,13 +30,15 @@ def identify_process(node_id: int) -> None:
 
 
 def signature_fits(public_key: str, message: bytes, signature: str) -> bool:
-    """Say whether ``signature`` (base64, ECDSA with SHA-256) of ``message`` was made with the key (PEM, a NIST curve)."""
+    """Say whether ``signature`` (base64, ECDSA, SHA-256) of ``message`` was made with the key (PEM, a NIST curve)."""
     try:
         key = bytes_to_public_key(public_key.encode("ascii"))
         raw = base64.b64decode(signature, validate=True)
     except (ValueError, TypeError, UnicodeError, binascii.Error):
         return False
-    return isinstance(key, ec.EllipticCurvePublicKey) and uses_nist_ec_curve(key) and verify_signature(key, message, raw)
+    return (
+        isinstance(key, ec.EllipticCurvePublicKey) and uses_nist_ec_curve(key) and verify_signature(key, message, raw)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Nodes:
 
 
 def signed_headers_fit(headers: Mapping[bytes, bytes]) -> bool:
-    """Say whether the headers of a Fleet call (lower-case names) are signed by the key they name; the time is checked later."""
+    """Say whether a Fleet call's headers (lower-case names) are signed by the key they name; time is checked later."""
     from flwr.common.constant import TIMESTAMP_HEADER
     from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
 

@@ -19,7 +19,6 @@ from federation.rounds import Ground, PhaseRun, Place
 from federation.states import RunState
 from federation.strategy import RunStrategy, Trial, UnusableAggregate
 from federation.stream import StreamLane
-from federation.weights import Layout
 from federation.wire import content_id
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ class AttemptGaveUp(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run to be worked on. ``committed`` is the last committed round, -1 before round 0; ``resume`` holds its weights."""
+    """A run to work on. ``committed`` is the last committed round, -1 before round 0; ``resume`` has its weights."""
 
     run_id: int
     config: RunConfig
@@ -199,7 +198,9 @@ class RunLoop:
 
     # -- parts of a round ---------------------------------------------------------------------------------------------
 
-    def _phase(self, number: int, phase: Any, members: dict[int, Member], take: Callable[..., None] | None = None) -> PhaseRun:
+    def _phase(
+        self, number: int, phase: Any, members: dict[int, Member], take: Callable[..., None] | None = None
+    ) -> PhaseRun:
         place = Place(self._job.run_id, number, self._failures, self._config.round_timeout_seconds)
         return PhaseRun(self._ground, place, phase, self._layout, members, take or (lambda *_: None))
 
@@ -240,13 +241,14 @@ class RunLoop:
 
     def _say_quorum(self, ready: int, left: float, said: str | None) -> str:
         preparing, needed = self._party.preparing, self._config.min_clients
-        if preparing and ready + preparing >= needed:
-            sentence = f"{preparing} of {ready + preparing} clients are preparing the network"
+        here, kind = ready + preparing, "quorum"
+        if here >= needed:
+            kind, sentence = "prepare", f"{preparing} of {here} clients are still building the network over their data"
         else:
-            sentence = f"{ready} of {needed} clients are ready; the run needs {needed - ready} more with {self._config.dataset}"
+            data = "" if self._config.network == "synthetic" else f" with {self._config.dataset}"
+            sentence = f"{here} of {needed} clients are online; the run needs {needed - here} more{data}"
         if sentence != said:
             self._move(RunState.WAITING)
-            kind: Any = "prepare" if sentence.endswith("network") else "quorum"
             self._block(kind, sentence, max(left, 0.0))
             self._ledger.flush()
         return sentence

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from federation.config import RunConfig
-from federation.events import ClientChanged, Metrics, Record, ReplyRecorded
+from federation.events import ReplyRecorded
 from federation.exchange import Exchange, Member, Reply
 from federation.rounds import Ground
 from federation.weights import Layout, LayoutMismatch
@@ -18,7 +18,9 @@ _unique = itertools.count()
 class Party:
     """The clients of one run. Each process is asked to prepare once; what it answers must fit the run's layout."""
 
-    def __init__(self, run_id: int, config: RunConfig, layout: Layout, ground: Ground, excluded: frozenset[int]) -> None:
+    def __init__(
+        self, run_id: int, config: RunConfig, layout: Layout, ground: Ground, excluded: frozenset[int]
+    ) -> None:
         self._run_id, self._config, self._layout, self._ground = run_id, config, layout, ground
         self._names = set(config.clients) if config.clients else None
         self.excluded = set(excluded)
@@ -35,7 +37,7 @@ class Party:
             return "is left out of this run"
         if self._names is not None and member.name not in self._names:
             return "is not among the clients chosen for the run"
-        if dataset != self._config.dataset:
+        if self._config.network != "synthetic" and dataset != self._config.dataset:
             return f"holds {dataset}, the run needs {self._config.dataset}"
         if (member.client_id, member.session) in self._refused:
             return "does not fit the run's network"
@@ -60,7 +62,7 @@ class Party:
     # -- prepare ------------------------------------------------------------------------------------------------------
 
     def ask_newcomers(self, number: int, config: dict[str, Any]) -> None:
-        """Ask every eligible client that has not been asked to build the run's network over its data."""
+        """Ask every eligible client that has not been asked yet to build the run's network over its data."""
         for client_id, member in self.eligible().items():
             key = (client_id, member.session)
             if key in self._asked or key in self._prepared:
@@ -98,21 +100,23 @@ class Party:
         return True
 
     def _difference(self, data: dict[str, Any]) -> str | None:
-        """Compare what a client would train with the run's layout; a client with an app of its own says nothing here."""
+        """Compare what a client would train with the run's layout; a client with its own app says nothing here."""
         rows = data.get("layout")
         if rows is None:
             return None
         try:
-            return self._layout.difference(Layout.from_json(rows))
+            return self._layout.difference(Layout.from_json(rows).entries)
         except (LayoutMismatch, ValueError, TypeError) as error:
             return f"sends a layout that cannot be read: {str(error)[:100]}"
 
     def _tell(self, reply: Reply, outcome: Any, reason: str | None, data: dict[str, Any] | None = None) -> None:
-        record: Record = self._ground.record
-        seconds: float | None = reply.offer.seconds if reply.offer is not None else None
-        nothing: Metrics = {}
-        record(ReplyRecorded(self._run_id, reply.exchange.round, 0, "prepare", reply.client_id, outcome, reason,
-                             seconds=seconds, received_at_seconds=reply.received_at_seconds, metrics=nothing))  # fmt: skip
+        seconds = reply.offer.seconds if reply.offer is not None else None
+        self._ground.record(
+            ReplyRecorded(
+                self._run_id, reply.exchange.round, 0, "prepare", reply.client_id, outcome, reason,
+                seconds=seconds, received_at_seconds=reply.received_at_seconds,
+            )
+        )  # fmt: skip
         if data:
             shown = {k: v for k, v in data.items() if k != "layout"}
-            record(ClientChanged(reply.client_id, online=True, data=shown))
+            self._ground.lane.describe(reply.client_id, shown)

@@ -1,4 +1,4 @@
-"""The Flower port as HTTP and WebSocket see it: who is let in, how long a silent peer may stay, how much it may send."""
+"""The Flower port as HTTP and WebSocket see it: who is let in, how long the silent may stay, how much is taken."""
 
 import json
 import time
@@ -98,7 +98,9 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 class FlowerPort:
     """The ASGI app of the port. Checks who speaks before a body is read; routes; nothing else is mounted."""
 
-    def __init__(self, fleet: Callable[..., Any], lane: StreamLane, lifespan: Callable[..., Any], limits: Limits) -> None:
+    def __init__(
+        self, fleet: Callable[..., Any], lane: StreamLane, lifespan: Callable[..., Any], limits: Limits
+    ) -> None:
         self._fleet, self._lane, self._lifespan, self._limits = fleet, lane, lifespan, limits
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:

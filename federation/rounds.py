@@ -1,4 +1,4 @@
-"""One phase of one attempt: ask, collect until all have answered or the deadline has come, check each reply as it comes."""
+"""One phase of one attempt: ask, collect until all have answered or the deadline comes, check each reply at once."""
 
 import itertools
 import time
@@ -37,7 +37,7 @@ class Place:
 
 @dataclass
 class Ground:
-    """What a phase works with: the lane, who listens, what to do when there is nothing to do, who takes other replies."""
+    """What a phase works with: the lane, who listens, what to do when idle, who takes other replies."""
 
     lane: StreamLane
     control: Control

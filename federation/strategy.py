@@ -1,7 +1,7 @@
-"""The custom strategy: any of Flower's, made from a RunConfig, asked round by round, its trial kept only when the round counts.
+"""The custom strategy: any of Flower's, made from a RunConfig, asked round by round, kept when the round counts.
 
-``Strategy.start`` is not used: it knows no first round, no stop and no hook for a reply. Arrays are flat, one for each dtype;
-no strategy's result depends on how arrays are cut.
+``Strategy.start`` is not used: it knows no first round, no stop and no hook for a reply. Arrays are flat, one for each
+dtype; no strategy's result depends on how arrays are cut.
 """
 
 import copy
@@ -62,13 +62,16 @@ class RunStrategy:
     def _make(config: RunConfig) -> FedAvg:
         """Make the class with fractions of 1 and minimums of 1: Meadow has chosen already, and Flower would wait."""
         made = getattr(flower_strategies, config.strategy)(
-            fraction_train=1.0, fraction_evaluate=1.0, min_train_nodes=1, min_evaluate_nodes=1, min_available_nodes=1
-        )
+            fraction_train=1.0, fraction_evaluate=1.0, min_train_nodes=1, min_evaluate_nodes=1, min_available_nodes=1,
+            **config.full_strategy_options,
+        )  # fmt: skip
         return cast(FedAvg, made)
 
     # -- a round ------------------------------------------------------------------------------------------------------
 
-    def try_round(self, number: int, weights: Buffer, client_ids: Sequence[int]) -> tuple[Trial, dict[int, dict[str, Any]]]:
+    def try_round(
+        self, number: int, weights: Buffer, client_ids: Sequence[int]
+    ) -> tuple[Trial, dict[int, dict[str, Any]]]:
         """Begin an attempt; return it and what the strategy adds to each client's config."""
         trial = copy.copy(self._committed)
         arrays = ArrayRecord() if self._name in MEAN_ONLY else self._record(weights)
@@ -82,8 +85,12 @@ class RunStrategy:
         messages = self._committed.configure_evaluate(number, ArrayRecord(), ConfigRecord(), Roster(client_ids))
         return {message.metadata.dst_node_id: _config(message) for message in messages}
 
-    def add(self, trial: Trial, client_id: int, flats: dict[str, NumpyArray], num_examples: int, metrics: Metrics) -> None:
+    def add(
+        self, trial: Trial, client_id: int, flats: dict[str, NumpyArray], num_examples: int, metrics: Metrics
+    ) -> None:
         """Take one accepted train reply into the trial; afterwards its buffer may go."""
+        if self._name == "QFedAvg":  # Flower's class looks for this name
+            metrics = {"train_loss": metrics.get("loss", 0.0), **metrics}
         trial.metrics.append((metrics, num_examples))
         if trial.mean is not None:
             trial.mean.add(flats, num_examples)

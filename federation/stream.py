@@ -1,7 +1,7 @@
-"""The stream lane, server side: one WebSocket a client, tasks out, replies in. Knows frames and bytes, nothing of rounds.
+"""The stream lane, server side: one WebSocket a client, tasks out, replies in. Knows frames, nothing of rounds.
 
-Everything here runs on the Flower server's event loop, but for ``StreamLane.start``, ``StreamLane.members``, ``Exchange.close``
-and ``Reply.release``, which the run's thread calls.
+Everything here runs on the Flower server's event loop, but for what stands under "for the run's thread", and
+``Exchange.close`` and ``Reply.release``.
 """
 
 import asyncio
@@ -61,6 +61,10 @@ class StreamLane:
         """Call ``watcher`` no more."""
         self._watchers.discard(watcher)
 
+    def describe(self, client_id: int, said: dict[str, Any]) -> None:
+        """Add what a client said about its data when it prepared to what it said at hello."""
+        self._call(self._describe, client_id, said)
+
     def close_exchange(self, exchange: Exchange) -> None:
         """Cancel what the exchange still waits for."""
         self._call(self._withdraw, exchange)
@@ -109,6 +113,11 @@ class StreamLane:
             connection.admitted = True
             connection.say(self._welcome(connection))
             self._changed(connection, online=True)
+
+    def _describe(self, client_id: int, said: dict[str, Any]) -> None:
+        if (connection := self._connections.get(client_id)) is not None:
+            connection.data = {**connection.data, **said}
+            self._report(ClientChanged(client_id, online=True, reason="prepared", data=connection.data))
 
     # -- one connection -------------------------------------------------------------------------------------------
 
@@ -185,9 +194,7 @@ class StreamLane:
     def _welcome(self, connection: Connection) -> wire.Welcome:
         state: Literal["admitted", "pending"] = "admitted" if connection.admitted else "pending"
         limits = {"max_frame_bytes": wire.MAX_FRAME_BYTES, "max_reply_bytes": self.limits.max_reply_bytes}
-        return wire.Welcome(
-            state=state, client_id=connection.client_id, node_id=str(connection.node_id), limits=limits
-        )
+        return wire.Welcome(state=state, client_id=connection.client_id, node_id=str(connection.node_id), limits=limits)
 
     def _forget(self, connection: Connection) -> None:
         """A connection is over: its tasks wait for it to come back, others hear that it went."""
@@ -271,7 +278,7 @@ class StreamLane:
         if offer.content.size_bytes > self.limits.max_reply_bytes:
             return f"sends {offer.content.size_bytes} bytes, at most {self.limits.max_reply_bytes} are taken"
         try:
-            difference = layout.difference(Layout.from_json(offer.content.layout))
+            difference = layout.difference(Layout.from_json(offer.content.layout).entries)
         except LayoutMismatch as error:
             return str(error)
         if difference is None and offer.content.size_bytes != layout.size_bytes:

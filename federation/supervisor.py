@@ -43,7 +43,7 @@ class Supervisor:
             thread.start()
 
     def stop(self, run_id: int, by: str | None = None) -> bool:
-        """End a run: a queued one is cancelled, the active one stops within 2 s. False where its state does not allow it."""
+        """End a run: a queued one is cancelled, the active one stops within 2 s. False: its state does not allow it."""
         active = self._active
         if active is None or active[0] != run_id:
             return self._ledger.move(run_id, RunState.CANCELLED, by=by)

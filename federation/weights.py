@@ -1,7 +1,7 @@
 """Weights as one flat buffer with a layout, and their files on disk.
 
-The buffer holds every array of one dtype after the other, little-endian, dtypes in the order in which they first appear in
-the layout. Names, shapes and dtypes stand in the layout, so the buffer can be averaged, hashed, sent and written as it is.
+The buffer holds every array of one dtype after the other, little-endian, dtypes in the order in which they first appear
+in the layout. Names, shapes and dtypes stand in the layout: the buffer is averaged, hashed, sent and written as it is.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class Entry:
         return prod(self.shape)
 
     def __str__(self) -> str:
-        return f"{self.name} {self.dtype} {'×'.join(map(str, self.shape)) or 'scalar'}"
+        return f"{self.name} {self.dtype} {'×'.join(map(str, self.shape)) or 'scalar'}".strip()
 
 
 @dataclass(frozen=True)
@@ -108,21 +108,20 @@ class Layout:
         return arrays
 
     def pack(self, arrays: Sequence[Array]) -> bytearray:
-        """Return the buffer that holds the arrays; raises LayoutMismatch where they do not fit, with both sides named."""
-        if difference := self.difference(Layout.of([e.name for e in self.entries][: len(arrays)], arrays)
-                                         if len(arrays) <= len(self.entries) else None, len(arrays)):  # fmt: skip
+        """Return the buffer that holds the arrays; raises LayoutMismatch, both sides named, where they do not fit."""
+        difference = self.difference(tuple(Entry("", tuple(a.shape), a.dtype.name) for a in arrays))
+        if difference is not None:
             raise LayoutMismatch(difference)
         buffer = bytearray(self.size_bytes)
         for target, source in zip(self.unpack(buffer), arrays, strict=True):
             target[...] = source
         return buffer
 
-    def difference(self, other: "Layout | None", count: int | None = None) -> str | None:
-        """Say in a sentence where ``other`` differs from this layout, or return None; names of arrays do not count."""
-        found = len(other.entries) if other is not None else count
-        if other is None or found != len(self.entries):
-            return f"sends {found} arrays, the run needs {len(self.entries)}"
-        for mine, theirs in zip(self.entries, other.entries, strict=True):
+    def difference(self, others: tuple[Entry, ...]) -> str | None:
+        """Say in a sentence where other arrays differ from this layout, or return None; names do not count."""
+        if len(others) != len(self.entries):
+            return f"sends {len(others)} arrays, the run needs {len(self.entries)}"
+        for mine, theirs in zip(self.entries, others, strict=True):
             if (mine.shape, mine.dtype) != (theirs.shape, theirs.dtype):
                 return f"sends {theirs}, the run needs {mine}"
         return None

@@ -97,13 +97,22 @@ class Engine:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.server = FlowerServer(
-            sock=self._socket, folder=folder, admit=self._admit, report=self._report, limits=limits or Limits()
+            sock=self._socket,
+            folder=folder,
+            admit=self._admit,
+            report=self._report,
+            admit_node=self.admit_node,
+            limits=limits or Limits(),
         )
         self.supervisor = Supervisor(lane=self.server.lane, ledger=self.ledger, folder=folder / "runs")
 
     def _admit(self, public_key: str, hello: Hello) -> Admission:
         client_id = self.clients.setdefault(public_key, len(self.clients) + 1)
         return Admission(client_id, hello.name, self.states.get(client_id, self.admission))
+
+    def admit_node(self, public_key: str, node_id: int) -> Admission:
+        """Admit a SuperNode as any other client."""
+        return Admission(self.clients.setdefault(public_key, len(self.clients) + 1), f"node-{node_id}", "admitted")
 
     def _report(self, event: Event) -> None:
         if isinstance(event, Progress):
@@ -127,9 +136,9 @@ class Engine:
 
 
 @contextmanager
-def running_engine(folder: Path, limits: Limits | None = None) -> Iterator[Engine]:
+def running_engine(folder: Path, limits: Limits | None = None, kind: type[Engine] = Engine) -> Iterator[Engine]:
     """Start an engine; stop it at the end."""
-    engine = Engine(folder, limits)
+    engine = kind(folder, limits)
     engine.server.start()
     try:
         yield engine

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from federation import wire
 from federation.weights import Layout
@@ -80,7 +81,9 @@ class Puppet:
     async def run(self) -> None:
         """Serve one connection to its end."""
         url = f"ws://{self.address}{wire.PATH}"
-        async with connect(url, subprotocols=[wire.SUBPROTOCOL], compression=None, max_size=2**23, proxy=None) as socket:  # type: ignore[list-item]
+        async with connect(
+            url, subprotocols=[Subprotocol(wire.SUBPROTOCOL)], compression=None, max_size=2**23, proxy=None
+        ) as socket:
             self.socket: ClientConnection = socket
             challenge = json.loads(await socket.recv())
             await socket.send(wire.encode(self.hello(challenge["nonce"])))

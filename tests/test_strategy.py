@@ -1,0 +1,170 @@
+"""Each strategy gives what Flower's own class gives over the same replies, round by round and resumed in the middle."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import strategy as flower_strategies
+
+from federation.aggregate import RunningMean, add_scaled
+from federation.config import RunConfig
+from federation.flower import identify_process
+from federation.roster import Roster
+from federation.strategy import RunStrategy, UnusableAggregate
+from federation.strategy_options import STRATEGIES
+from federation.weights import Layout
+
+CLIENTS = list(range(1, 10))
+SHAPES = [(3, 4), (4,), (4, 2)]
+NAMES = ["kernel", "bias", "head"]
+LAYOUT = Layout.of(NAMES, [np.zeros(shape, np.float32) for shape in SHAPES])
+
+OPTIONS: dict[str, dict[str, float]] = {
+    "FedProx": {"proximal_mu": 0.1},
+    "FedAvgM": {"server_momentum": 0.9, "server_learning_rate": 0.5},
+    "FedTrimmedAvg": {"beta": 0.25},
+    "Krum": {"num_malicious_nodes": 1},
+    "MultiKrum": {"num_malicious_nodes": 1, "num_nodes_to_select": 3},
+    "Bulyan": {"num_malicious_nodes": 1},
+    "QFedAvg": {"q": 0.2, "client_learning_rate": 0.1},
+}
+
+
+@pytest.fixture(autouse=True)
+def _identity() -> None:
+    identify_process(1)
+
+
+def initial() -> list[Any]:
+    rng = np.random.default_rng(1)
+    return [rng.standard_normal(shape).astype(np.float32) for shape in SHAPES]
+
+
+def trained(arrays: list[Any], number: int, client: int) -> tuple[list[Any], int, dict[str, float]]:
+    """What client ``client`` makes of the weights in that round: the same for both sides."""
+    rng = np.random.default_rng([number, client])
+    new = [(a + rng.standard_normal(a.shape)).astype(np.float32) for a in arrays]
+    return new, 10 * client, {"loss": float(rng.random()), "accuracy": float(rng.random())}
+
+
+def flowers_own(name: str, rounds: int) -> tuple[list[Any], dict[str, float]]:
+    """Run Flower's class plainly, array by array."""
+    fractions = {"min_train_nodes": 1, "min_evaluate_nodes": 1, "min_available_nodes": 1}
+    strategy = getattr(flower_strategies, name)(**fractions, **OPTIONS.get(name, {}))
+    arrays, metrics = initial(), {}
+    for number in range(1, rounds + 1):
+        record = ArrayRecord({key: Array(a) for key, a in zip(NAMES, arrays, strict=True)})
+        messages = {
+            m.metadata.dst_node_id: m for m in strategy.configure_train(number, record, ConfigRecord(), Roster(CLIENTS))
+        }
+        replies = []
+        for client in CLIENTS:
+            new, examples, said = trained(arrays, number, client)
+            content = RecordDict(
+                {
+                    "arrays": ArrayRecord({key: Array(a) for key, a in zip(NAMES, new, strict=True)}),
+                    "metrics": MetricRecord({**said, "num-examples": examples, "train_loss": said["loss"]}),
+                }
+            )
+            replies.append(Message(content, reply_to=messages[client]))
+        aggregated, metrics = strategy.aggregate_train(number, replies)
+        arrays = [aggregated[key].numpy().astype(np.float32) for key in NAMES]
+    return arrays, dict(metrics)
+
+
+def config_of(name: str) -> RunConfig:
+    return RunConfig(strategy=name, strategy_options=OPTIONS.get(name, {}), min_clients=9)
+
+
+def meadows(name: str, rounds: int, *, resume_after: int | None = None) -> tuple[list[Any], dict[str, float]]:
+    """Run the custom strategy over flat buffers; a new object with the kept state takes over after ``resume_after``."""
+    strategy, metrics = RunStrategy(config_of(name), LAYOUT), dict[str, float]()
+    weights: Any = LAYOUT.pack(initial())
+    for number in range(1, rounds + 1):
+        trial, _ = strategy.try_round(number, weights, CLIENTS)
+        for client in CLIENTS:
+            new, examples, said = trained(LAYOUT.unpack(weights), number, client)
+            strategy.add(trial, client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
+        weights, metrics = strategy.aggregate(trial)
+        strategy.commit(trial)
+        if number == resume_after:
+            state, strategy = strategy.state(), RunStrategy(config_of(name), LAYOUT)
+            strategy.restore(state)
+    return [a.copy() for a in LAYOUT.unpack(weights)], metrics
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_three_rounds_equal_flowers_own(name: str) -> None:
+    expected, expected_metrics = flowers_own(name, 3)
+    found, metrics = meadows(name, 3)
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
+    assert metrics["loss"] == pytest.approx(expected_metrics["loss"], abs=1e-9)
+    assert metrics["accuracy"] == pytest.approx(expected_metrics["accuracy"], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_run_resumed_in_the_middle_equals_one_that_was_not(name: str) -> None:
+    expected, _ = flowers_own(name, 4)
+    found, _ = meadows(name, 4, resume_after=2)
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["FedAvgM", "FedAdam", "FedYogi", "FedAdagrad"])
+def test_an_attempt_that_does_not_count_leaves_no_trace(name: str) -> None:
+    strategy = RunStrategy(config_of(name), LAYOUT)
+    weights: Any = LAYOUT.pack(initial())
+
+    def attempt(number: int, *, wild: bool) -> Any:
+        trial, _ = strategy.try_round(number, weights, CLIENTS)
+        for client in CLIENTS:
+            new, examples, said = trained(LAYOUT.unpack(weights), number + 100 * wild, client)
+            strategy.add(trial, client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
+        return trial, strategy.aggregate(trial)[0]
+
+    trial, weights = attempt(1, wild=False)
+    strategy.commit(trial)
+    before = {key: value.copy() for key, value in strategy.state().items()}
+    attempt(2, wild=True)
+    after = strategy.state()
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[key], after[key]) for key in before)
+
+
+def test_what_flower_cannot_aggregate_is_a_sentence_not_a_crash() -> None:
+    strategy = RunStrategy(config_of("Bulyan"), LAYOUT)
+    trial, _ = strategy.try_round(1, LAYOUT.pack(initial()), CLIENTS)
+    with pytest.raises(UnusableAggregate, match="Bulyan"):
+        strategy.aggregate(trial)
+
+
+def test_clients_that_report_different_metrics_are_averaged_over_what_all_report() -> None:
+    strategy, weights = RunStrategy(config_of("FedMedian"), LAYOUT), LAYOUT.pack(initial())
+    trial, _ = strategy.try_round(1, weights, CLIENTS)
+    for client in CLIENTS:
+        more = {"f1": 0.5} if client == 1 else {}
+        strategy.add(trial, client, LAYOUT.flats(weights), 10, {"loss": 1.0, **more})
+    _, metrics = strategy.aggregate(trial)
+    assert metrics == {"loss": pytest.approx(1.0)}
+
+
+def test_the_running_mean_of_mixed_dtypes_is_the_weighted_mean_in_each() -> None:
+    arrays: list[Any] = [np.arange(6, dtype=np.float16), np.arange(4, dtype=np.float64), np.array([1, 2, 9], np.int64)]
+    layout = Layout.of(["h", "d", "i"], arrays)
+    mean = RunningMean(layout)
+    mean.add(layout.flats(layout.pack(arrays)), 10_000_000)
+    mean.add(layout.flats(layout.pack([a * 3 for a in arrays])), 10_000_000)
+    found = layout.unpack(mean.result())
+    for mine, first in zip(found, arrays, strict=True):
+        np.testing.assert_allclose(mine, first * 2, rtol=1e-3)
+        assert mine.dtype == first.dtype
+
+
+def test_adding_block_by_block_is_adding() -> None:
+    rng = np.random.default_rng(3)
+    total, flat = rng.random(2_500_000, np.float32), rng.random(2_500_000, np.float32)
+    expected = total + flat * np.float32(7)
+    add_scaled(total, flat, 7)
+    np.testing.assert_allclose(total, expected, rtol=1e-6)
