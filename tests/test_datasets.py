@@ -1,5 +1,6 @@
 """Finding and reading data sets: which copy is taken, what it holds, and what is said where there is none."""
 
+import gzip
 import importlib.util
 import logging
 import pickle
@@ -150,16 +151,17 @@ def test_batches_that_are_no_batches_are_refused(cache: Path, content: bytes) ->
         load("cifar10")
 
 
+PIXELS, LABELS = images(60, 28, 28)
+
+
 @pytest.mark.parametrize(
     "content",
     [
-        b"plain",
-        as_idx(images(60, 28, 28)[1][:9]),
-        as_idx(images(60, 28, 28)[1] + 100),
-        as_idx(images(60, 28, 28)[0])[:90],
+        b"plain", gzip.compress(b"plain"), as_idx(LABELS[:9]), as_idx(LABELS + 100), as_idx(PIXELS),
+        as_idx(LABELS)[:30], gzip.compress(gzip.decompress(as_idx(LABELS))[:40]),
     ],
-    ids=["no gzip", "other count", "no such labels", "cut"],
-)
+    ids=["no gzip", "no idx", "other count", "no such labels", "images", "cut", "cut before it was packed"],
+)  # fmt: skip
 def test_idx_files_that_cannot_be_the_labels_are_refused(cache: Path, content: bytes) -> None:
     folder = lay_fashion_mnist(cache / "fashion-mnist")
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(content)
