@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 from sse_starlette.sse import AppStatus
 
 from webapp.errors import install_errors
@@ -18,6 +17,7 @@ from webapp.routes.api_docs import describe_api
 from webapp.security import guard
 from webapp.serving import bind
 from webapp.settings import Settings, asset
+from webapp.static_files import FingerprintedFiles
 
 
 def create_app(settings: Settings, flower_socket: socket.socket | None = None) -> FastAPI:
@@ -46,6 +46,6 @@ def create_app(settings: Settings, flower_socket: socket.socket | None = None) -
     guard(app, settings)
     for router in ROUTERS:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=asset("static")), name="static")
+    app.mount("/static", FingerprintedFiles(directory=asset("static")), name="static")
     describe_api(app)
     return app

@@ -25,6 +25,11 @@ MACROS = ("marks.html", "fields.html")
 """Templates whose macros every template knows, also one that is rendered by the block."""
 
 
+@lru_cache(maxsize=1)
+def _versions() -> str:
+    return f"Meadow {version('meadow')} · flwr {version('flwr')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What stands around every page: the entry of the navigation, the stream and where it goes on, the footer."""
@@ -33,12 +38,7 @@ class Frame:
     stream: str = ""
     last_event_id: int = 0
     flower_address: str = ""
-    versions: str = field(default_factory=lambda: _versions())
-
-
-@lru_cache(maxsize=1)
-def _versions() -> str:
-    return f"Meadow {version('meadow')} · flwr {version('flwr')}"
+    versions: str = field(default_factory=_versions)
 
 
 @lru_cache(maxsize=256)

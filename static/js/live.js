@@ -1,8 +1,8 @@
 /* The page's one event stream. Re-dispatches what it hears as DOM events on body ("meadow:round" and so on, the data as
-   detail) and, at most once a second, "meadow:changed", which refreshes fragments by hx-trigger. Resumes after the last id
+   detail) and, at most twice a second, "meadow:changed", which refreshes fragments by hx-trigger. Resumes after the last id
    it has seen, closes while the tab is hidden, and says how old the page is while it has no stream. */
 
-const QUIET_MS = 1000;                 // between two "meadow:changed"
+const QUIET_MS = 500;                  // between two "meadow:changed"
 const SILENT_MS = 40000;               // a stream that sent pings and stopped is dead
 const TYPES = ["run", "round", "reply", "client", "progress"];
 const holder = document.querySelector("#live");

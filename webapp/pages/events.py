@@ -96,8 +96,8 @@ def _run(event: StoredEvent) -> tuple[str, str, str] | None:
     data = event.data
     state, reason, by = data.get("state"), data.get("reason"), data.get("by")
     who = f"by {by}" if by else ""
-    if state not in STATES or ("from" not in data and data.get("blocked_on")):
-        return None
+    if state not in STATES or not any(data.get(said) for said in ("from", "name", "by")):
+        return None  # only what the run waits for has changed
     tail = f": {reason}" if reason else ""
     words = {"waiting": "Started, gathering clients", "running": "Running", "queued": "Put in the queue"}
     return state, words.get(state, STATES[state]) + tail, who

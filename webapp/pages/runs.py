@@ -20,6 +20,7 @@ from webapp.repository.rounds import recent_seconds
 from webapp.tables import Run
 from webapp.views import elapsed_seconds
 
+MARKED_EVENTS = 300
 DOING = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
 
 
@@ -174,15 +175,14 @@ def _wait(run: Run, blocked: Mapping[str, Any], now: datetime) -> Wait | None:
 def marks_of(session: Session, run_id: int) -> list[dict[str, Any]]:
     """Return what happened between rounds, for the charts: kind, and a place between two rounds."""
     marks: list[dict[str, Any]] = []
-    events = newest_events(session, run_id=run_id, types=("run", "round"), limit=500)
+    events = newest_events(session, run_id=run_id, types=("run", "round"), limit=MARKED_EVENTS)
     done = 0
     for event in reversed(events):
         if event.type == "round" and event.data.get("committed"):
             done = event.data["round"]
         elif event.type == "round":
             marks.append({"round": event.data["round"] - 0.5, "kind": "failed"})
-        elif event.data.get("state") == "paused":
-            marks.append({"round": done + 0.5, "kind": "paused"})
-        elif event.data.get("state") == "queued" and done:
-            marks.append({"round": done + 0.5, "kind": "resumed"})
+        elif event.data.get("from") and event.data["state"] in ("paused", "queued"):
+            kind = "paused" if event.data["state"] == "paused" else "resumed"
+            marks.append({"round": done + 0.5, "kind": kind})
     return marks[-40:]
