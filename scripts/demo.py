@@ -1,4 +1,7 @@
-"""``make demo``: dashboard, Flower server, two clients with half of the digits each, and a first run, until Ctrl-C."""
+"""``make demo``: dashboard, Flower server, two clients with half of the digits each, and a first run, until Ctrl-C.
+
+MEADOW_PORT, MEADOW_FLOWER_PORT and MEADOW_DATA_DIR choose other ports and another folder, as they do for the dashboard.
+"""
 
 import contextlib
 import os
@@ -14,9 +17,6 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).parent.parent
-FOLDER = Path("data")
-LOGS = FOLDER / "demo"
-URL, FLOWER_ADDRESS = "http://127.0.0.1:8000", "127.0.0.1:8080"
 START_SECONDS, END_SECONDS = 60.0, 8.0
 ROUNDS = 5
 SITES = ("site-a", "site-b")
@@ -25,25 +25,32 @@ SITES = ("site-a", "site-b")
 class Over(Exception):
     """The demonstration ends: with a code, and a sentence where it is not what was wanted."""
 
-    def __init__(self, code: int, sentence: str = "") -> None:
+    def __init__(self, code: int, sentence: str = "Ended.") -> None:
         super().__init__(sentence)
         self.code, self.sentence = code, sentence
 
 
 class Demo:
-    """The processes, and the moments at which one looks at them. Any signal to end is seen at the next moment."""
+    """The processes, and the moments at which one looks at them. A signal to end is seen at the next moment."""
 
-    def __init__(self, processes: contextlib.ExitStack) -> None:
-        self._stack = processes
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self.port, self.flower_port = (
+            os.environ.get("MEADOW_PORT", "8000"),
+            os.environ.get("MEADOW_FLOWER_PORT", "8080"),
+        )
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = Path(os.environ.get("MEADOW_DATA_DIR", "data")).resolve() / "demo"
+        self._stack = stack
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put may be called in a signal handler
-        self._api = processes.enter_context(httpx.Client(base_url=URL, trust_env=False, timeout=5))
+        self._http = stack.enter_context(httpx.Client(base_url=self.url, trust_env=False, timeout=5))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: self._signals.put(number))
 
     def start(self, name: str, *arguments: str) -> None:
         """Start a process of Meadow; it is ended with the demonstration."""
-        log = self._stack.enter_context((LOGS / f"{name}.log").open("wb"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log = self._stack.enter_context((self.folder / f"{name}.log").open("wb"))
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -59,52 +66,56 @@ class Demo:
             raise Over(0)
         for name, process in self._processes.items():
             if (code := process.poll()) is not None:
-                written = (LOGS / f"{name}.log").read_text(errors="replace").strip().splitlines()
-                last = written[-1] if written else "nothing written"
+                written = (self.folder / f"{name}.log").read_text(errors="replace").split("\n")
+                last = next((line for line in reversed(written) if line.strip()), "it wrote nothing")
                 raise Over(code or 1, f"{name} ended with code {code}: {last}")
 
-    def wait_for(self, answer: Callable[[], Any], what: str) -> Any:
-        """Ask until the answer is true, and return it."""
+    def wait_for(self, is_so: Callable[[], bool], what: str) -> None:
+        """Ask until the answer is yes."""
         deadline = time.monotonic() + START_SECONDS
-        while not (said := self._ask(answer)):
+        while not is_so():
             if time.monotonic() > deadline:
-                raise Over(1, f"{what}: not within {START_SECONDS:.0f} seconds; the logs are in {LOGS}.")
+                raise Over(1, f"{what}: not within {START_SECONDS:.0f} seconds; the logs are in {self.folder}.")
             self.wait(0.2)
-        return said
-
-    def _ask(self, answer: Callable[[], Any]) -> Any:
-        try:
-            return answer()
-        except httpx.TransportError:
-            return None
 
     def is_ready(self) -> bool:
         """Whether the dashboard answers."""
-        return self._api.get("/readyz").status_code == 200
+        return self._get("/readyz") is not None
 
     def are_online(self) -> bool:
         """Whether both clients have joined."""
-        clients = self._api.get("/api/clients").raise_for_status().json()["items"]
-        return {client["name"] for client in clients if client["state"] == "online"} >= set(SITES)
+        clients = self._get("/api/clients") or {"items": []}
+        return {client["name"] for client in clients["items"] if client["state"] == "online"} >= set(SITES)
 
     def start_run(self) -> int:
         """Start the run of the demonstration and return its id."""
         wanted = {"name": "First run", "dataset": "digits", "network": "mlp", "num_rounds": ROUNDS, "min_clients": 2}
-        return int(self._api.post("/api/runs", json=wanted).raise_for_status().json()["id"])
+        return int(self._http.post("/api/runs", json=wanted).raise_for_status().json()["id"])
 
     def rounds(self, run_id: int) -> Iterator[str]:
         """Yield a line for each round of the run, and one for its end."""
-        shown = 0
+        seen = 0
         while True:
-            run = self._ask(lambda: self._api.get(f"/api/runs/{run_id}").raise_for_status().json())
-            if run is not None and run["current_round"] != shown:
-                shown = run["current_round"]
-                accuracy = run["last_metrics"].get("evaluate_accuracy")
-                yield f"round {shown} of {ROUNDS}" + (f": accuracy {accuracy:.1%}" if accuracy is not None else "")
-            if run is not None and run["state"] not in ("queued", "waiting", "running"):
+            run = self._get(f"/api/runs/{run_id}") or {"state": "waiting"}
+            points = self._get(f"/api/runs/{run_id}/metrics?name=accuracy&since_id={seen}") or {
+                "items": [],
+                "last_id": seen,
+            }
+            seen = points["last_id"]
+            for point in points["items"]:
+                if point["phase"] == "evaluate" and point["client_id"] is None:
+                    yield f"round {point['round']} of {ROUNDS}: accuracy {point['value']:.1%}"
+            if run["state"] not in ("queued", "waiting", "running"):
                 yield f"the run is {run['state']}" + (f": {run['reason']}" if run["reason"] else "")
                 return
             self.wait(0.5)
+
+    def _get(self, path: str) -> Any:
+        """Return what the API says; None while it does not answer or is not ready."""
+        try:
+            return self._http.get(path).raise_for_status().json()
+        except (httpx.TransportError, httpx.HTTPStatusError):
+            return None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -119,20 +130,18 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def show(demo: Demo) -> None:
     """Run the demonstration; raises Over at its end."""
-    say(f"Starting the dashboard and the Flower server; logs and keys are in {LOGS.resolve()}.")
-    demo.start(
-        "dashboard", "webapp", "--port", URL.rpartition(":")[2], "--flower-port", FLOWER_ADDRESS.rpartition(":")[2]
-    )
+    say(f"Starting the dashboard and the Flower server; logs and keys are in {demo.folder}.")
+    demo.start("dashboard", "webapp", "--port", demo.port, "--flower-port", demo.flower_port)
     demo.wait_for(demo.is_ready, "the dashboard")
-    say(f"\n    Open {URL}\n")
+    say(f"\n    Open {demo.url}\n")
     for partition, name in enumerate(SITES):
+        who = ("--name", name, "--identity", str(demo.folder / f"{name}.json"))
         part = ("--dataset", "digits", "--partition", str(partition), "--partitions", str(len(SITES)))
-        demo.start(name, "federation.client", "--server", FLOWER_ADDRESS, "--name", name, *part,
-                   "--identity", str(LOGS / f"{name}.json"))  # fmt: skip
+        demo.start(name, "federation.client", "--server", f"127.0.0.1:{demo.flower_port}", *who, *part)
     demo.wait_for(demo.are_online, "two clients")
     say(f"{' and '.join(SITES)} have joined, each with one half of scikit-learn's digits.")
     run_id = demo.start_run()
-    say(f"The first run has started: {URL}/runs/{run_id}")
+    say(f"The first run has started: {demo.url}/runs/{run_id}")
     for line in demo.rounds(run_id):
         say(f"    {line}")
     say("The clients wait for the next run: press Start federation in the browser. Ctrl-C ends the demonstration.")
@@ -142,8 +151,7 @@ def show(demo: Demo) -> None:
 
 def say(line: str) -> None:
     """Write a line for the person at the terminal."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    print(line, flush=True)
 
 
 @contextlib.contextmanager
@@ -165,16 +173,15 @@ def alone_at_the_terminal() -> Iterator[None]:
 def main() -> int:
     """Run the demonstration and return the exit code."""
     os.umask(0o077)
-    LOGS.mkdir(parents=True, exist_ok=True)
     with alone_at_the_terminal():
         try:
-            with contextlib.ExitStack() as processes:
-                show(Demo(processes))
+            with contextlib.ExitStack() as stack:
+                show(Demo(stack))
         except Over as over:
-            say(over.sentence or "Ended.")
+            say(over.sentence)
             return over.code
         except httpx.HTTPError as error:
-            say(f"The dashboard does not answer as it should: {error}")
+            say(f"The run could not be started: {error}")
             return 1
     return 0
 
