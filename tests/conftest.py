@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.dashboard import Dashboard, running
 from tests.processes import Meadow, RealProcess, make_meadow
 
 StartClient = Callable[..., RealProcess]
@@ -49,3 +50,10 @@ def _print_logs(processes: list[RealProcess]) -> None:
     """Pytest shows what is printed here when the test fails."""
     for process in processes:
         sys.stderr.write(f"---- {' '.join(process.arguments)}: {process.running.returncode}\n{process.output}\n")
+
+
+@pytest.fixture
+def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
+    """A dashboard in the test's own process, with its Flower server."""
+    with running(tmp_path) as made:
+        yield made

@@ -40,8 +40,12 @@ async def take(subscription: Subscription, count: int) -> list[int]:
 
 def test_every_stream_hears_of_its_run_in_order() -> None:
     async def story(feed: Feed) -> None:
+        def tell() -> None:
+            for number in range(100):
+                feed.publish([event(number, 1 + number % 2)])
+
         with feed.subscribe(None) as everything, feed.subscribe(2) as second:
-            thread = threading.Thread(target=lambda: [feed.publish([event(n, 1 + n % 2)]) for n in range(100)])
+            thread = threading.Thread(target=tell)
             thread.start()
             assert await take(everything, 100) == list(range(100))
             assert await take(second, 50) == list(range(1, 100, 2))

@@ -41,6 +41,15 @@ class Conflict(Problem):
     status = 409
 
 
+class Invalid(Problem):
+    """A value that its type allows and we do not."""
+
+    status = 422
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", fields=[FieldError(field=field, message=message)])
+
+
 class FieldError(BaseModel):
     """What is wrong with one field."""
 
@@ -99,9 +108,9 @@ def field_errors(errors: Sequence[Any]) -> list[FieldError]:
 
 def _field_error(error: Any) -> FieldError:
     where = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
-    if error["type"] == "json_invalid":
-        where = []
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "json_invalid":
+        where, message = [], "is not JSON"
     return FieldError(field=".".join(where)[:200] or "body", message=message[:500])
 
 

@@ -11,7 +11,7 @@ from federation.events import Checkpoint, Event
 from federation.states import ACTIVE, ENDED, RunState, sources
 from federation.supervisor import Job, Supervisor
 from webapp.database import Database, Session
-from webapp.errors import Conflict, NotFound
+from webapp.errors import Conflict, Invalid, NotFound
 from webapp.recorder import Recorder
 from webapp.repository import runs as table
 from webapp.repository.clients import left_out_clients
@@ -95,7 +95,10 @@ class Runs:
             return self._view(session, get_run(session, run_id))
 
     def create(self, config: RunConfig, by: str | None = None) -> RunView:
-        """Queue a run; it starts at once where none is active."""
+        """Queue a run; it starts at once where none is active. Raises Invalid for text that no table holds."""
+        for field, text in (("name", config.name), *((f"clients.{i}", c) for i, c in enumerate(config.clients or ()))):
+            if not text.isprintable():
+                raise Invalid(field, "must not have control characters")
         with self._database.write() as session:
             run_id = table.insert_run(session, config.title, config.model_dump(mode="json"))
             data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": config.title}

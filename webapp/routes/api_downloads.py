@@ -3,12 +3,13 @@
 import json
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
-from starlette.background import BackgroundTask
+from fastapi.responses import StreamingResponse
 
 from federation.weights import Layout
 from webapp.dependencies import DatabaseDep, Id, PartsDep
@@ -17,41 +18,44 @@ from webapp.routes.api_errors import MISSING, REFUSED
 from webapp.runs import get_run
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **MISSING})
-NPZ = "application/zip"
+NPZ, PIECE_BYTES = "application/zip", 1024 * 1024
 
 
 @router.get(
     "/model",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses={200: {"content": {NPZ: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-def download_model(database: DatabaseDep, parts: PartsDep, run_id: Id) -> FileResponse:
+def download_model(database: DatabaseDep, parts: PartsDep, run_id: Id) -> StreamingResponse:
     """Return the weights of the last committed round as .npz: an array a variable, in the network's order."""
     with database.read() as session:
         run = get_run(session, run_id)
-    folder = parts.settings.runs_dir / str(run_id)
     if run.checkpoint is None:
         raise NotFound(f"Run {run_id} has no model yet: no round is committed.")
+    folder = parts.settings.runs_dir / str(run_id)
     try:
-        buffer = np.fromfile(folder / Path(run.checkpoint["file"]).name, dtype=np.uint8)
-        layout = Layout.from_json(json.loads((folder / "layout.json").read_text(encoding="utf-8")))
+        packed = _pack(folder / Path(run.checkpoint["file"]).name, folder / "layout.json")
     except FileNotFoundError as error:
         raise NotFound(f"The weights of run {run_id} are no longer on disk.") from error
     name = f"run-{run_id}-round-{run.checkpoint['round']}.npz"
-    packed = _pack(layout, buffer.data, folder)
-    remove = BackgroundTask(packed.unlink, missing_ok=True)
-    return FileResponse(packed, media_type=NPZ, filename=name, background=remove)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(packed.seek(0, 2))}
+    return StreamingResponse(_pieces(packed), media_type=NPZ, headers=headers)
 
 
-def _pack(layout: Layout, buffer: memoryview, folder: Path) -> Path:
-    """Write the arrays as .npz; by hand, as np.savez takes no array named "file"."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".download-", suffix=".npz", delete=False) as file:
-        try:
-            with zipfile.ZipFile(file, "w") as archive:
-                for entry, array in zip(layout.entries, layout.unpack(buffer), strict=True):
-                    with archive.open(f"{entry.name}.npy", "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, array, allow_pickle=False)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    return Path(file.name)
+def _pack(weights: Path, layout_file: Path) -> IO[bytes]:
+    """Return the .npz as a file without a name, gone when it is closed; by hand, as savez takes no array "file"."""
+    layout = Layout.from_json(json.loads(layout_file.read_text(encoding="utf-8")))
+    arrays = layout.unpack(np.fromfile(weights, dtype=np.uint8).data)
+    file = tempfile.TemporaryFile(dir=weights.parent)  # noqa: SIM115: whoever streams it closes it
+    with zipfile.ZipFile(file, "w") as archive:
+        for entry, array in zip(layout.entries, arrays, strict=True):
+            with archive.open(f"{entry.name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return file
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        while piece := file.read(PIECE_BYTES):
+            yield piece
