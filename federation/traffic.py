@@ -1,0 +1,190 @@
+"""Tasks under way on the stream lane: sent, offered, granted, received, and over, each once. Lives on the loop."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from federation import wire
+from federation.connection import Connection
+from federation.events import Progress, Record
+from federation.exchange import Assignment, Budget, Exchange, Reply
+from federation.lane import Limits
+from federation.weights import Layout, LayoutMismatch
+
+REMEMBERED_MESSAGES = 20_000
+"""So many answered message ids are remembered: a reply that comes again is acknowledged and not counted again."""
+
+WORDS = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
+
+
+class Traffic:
+    """All assignments of all exchanges. ``connection_of`` finds a client's connection, where it has one."""
+
+    def __init__(self, limits: Limits, report: Record, connection_of: Callable[[int], Connection | None]) -> None:
+        self._limits, self._report, self._connection_of = limits, report, connection_of
+        self._assignments: dict[str, Assignment] = {}
+        self._finished: OrderedDict[str, None] = OrderedDict()
+        self._budget = Budget(limits.budget_bytes, self._grant)
+
+    def give_back(self, size_bytes: int) -> None:
+        """Let the next offers in: a reply of that size has been used."""
+        self._budget.give_back(size_bytes)
+
+    def came_back(self, client_id: int, held: set[str]) -> None:
+        """A client is connected anew: the tasks it does not hold any more are lost."""
+        for assignment in self._of(client_id):
+            if assignment.message_id in held:
+                self._drop_content(assignment)
+                assignment.away_since = None
+                assignment.exchange.settle_soon()
+            else:
+                self._finish(assignment, lost="connection lost")
+
+    def went_away(self, client_id: int) -> None:
+        """A client's connection is over: its tasks wait for it to come back."""
+        now = time.monotonic()
+        for assignment in self._of(client_id):
+            self._drop_content(assignment)
+            assignment.away_since = now
+            assignment.exchange.settle_soon()
+
+    def _of(self, client_id: int) -> list[Assignment]:
+        return [a for a in self._assignments.values() if a.client_id == client_id]
+
+    # -- tasks out ------------------------------------------------------------------------------------------------
+
+    def dispatch(self, exchange: Exchange) -> None:
+        """Send the exchange's tasks."""
+        exchange.open(asyncio.get_running_loop(), self._limits.reconnect_seconds, self._finish)
+        for assignment in list(exchange.waiting.values()):
+            self._assignments[assignment.message_id] = assignment
+            connection = self._connection_of(assignment.client_id)
+            if connection is None or not connection.admitted:
+                self._finish(assignment, lost="not connected")
+                continue
+            self._tell(assignment, "asked")
+            connection.give(assignment)
+
+    def withdraw(self, exchange: Exchange) -> None:
+        """Cancel what the exchange still waits for."""
+        for assignment in list(exchange.waiting.values()):
+            if (connection := self._connection_of(assignment.client_id)) is not None:
+                connection.say(wire.Cancel(message_id=assignment.message_id))
+            self._finish(assignment, lost="cancelled")
+
+    # -- replies in -----------------------------------------------------------------------------------------------
+
+    def receive(self, connection: Connection, frame: str | bytes) -> None:
+        """Take one frame; raises BadFrame. Never waits."""
+        if isinstance(frame, bytes):
+            self._piece(connection, *wire.read_piece(frame))
+            return
+        decoded = wire.decode_client(frame)
+        if isinstance(decoded, wire.Hello):
+            raise wire.BadFrame("a second hello")
+        assignment = self._assignments.get(decoded.message_id)
+        if assignment is not None and assignment.client_id != connection.client_id:
+            raise wire.BadFrame("a frame for another client's task")
+        if isinstance(decoded, wire.ProgressFrame):
+            if assignment is not None:
+                self._tell(assignment, None, decoded)
+        elif assignment is not None:
+            self._offer(connection, assignment, decoded)
+        else:
+            late = None if decoded.message_id in self._finished else "it came after its round was over"
+            connection.say(wire.Ack(message_id=decoded.message_id, refused=late))
+
+    def _offer(self, connection: Connection, assignment: Assignment, offer: wire.Offer) -> None:
+        assignment.offer = offer
+        assignment.offered_at = time.monotonic()
+        if offer.error is not None:
+            self._finish(assignment, error=offer.error[: wire.MAX_ERROR_CHARACTERS] or "it gave no reason")
+        elif (refusal := self._refusal(assignment, offer)) is not None:
+            self._finish(assignment, refused=refusal)
+        elif offer.content is None or offer.content.size_bytes == 0:
+            self._finish(assignment)
+        elif assignment.buffer is None and not assignment.queued:
+            assignment.queued = True
+            self._budget.ask(assignment, offer.content.size_bytes)
+
+    def _refusal(self, assignment: Assignment, offer: wire.Offer) -> str | None:
+        """Say why the offered content is not wanted, before a byte of it is sent."""
+        layout = assignment.exchange.layout
+        if offer.content is None:
+            return "sends no weights" if assignment.exchange.phase == "train" else None
+        if assignment.exchange.phase != "train" or layout is None:
+            return f"sends weights with its {assignment.exchange.phase} reply"
+        if offer.content.size_bytes > self._limits.max_reply_bytes:
+            return f"sends {offer.content.size_bytes} bytes, at most {self._limits.max_reply_bytes} are taken"
+        try:
+            difference = layout.difference(Layout.from_json(offer.content.layout).entries)
+        except LayoutMismatch as error:
+            return str(error)
+        if difference is None and offer.content.size_bytes != layout.size_bytes:
+            return f"sends {offer.content.size_bytes} bytes, the run needs {layout.size_bytes}"
+        return difference
+
+    def _grant(self, assignment: Assignment, size_bytes: int) -> None:
+        connection = self._connection_of(assignment.client_id)
+        assignment.queued = False
+        assignment.buffer = bytearray(size_bytes)
+        assignment.granted_bytes = size_bytes
+        self._tell(assignment, "sending")
+        if connection is not None:
+            connection.granted[assignment.content_id] = assignment
+            connection.say(wire.Grant(message_id=assignment.message_id))
+
+    def _piece(self, connection: Connection, content: str, offset: int, data: memoryview) -> None:
+        assignment = connection.granted.get(content)
+        if assignment is None or assignment.buffer is None:
+            return  # the rest of a content that is no longer wanted
+        end = offset + len(data)
+        if offset != assignment.received_bytes or end > len(assignment.buffer):
+            self._finish(assignment, refused=f"its weights came out of order at byte {offset}")
+            return
+        assignment.buffer[offset:end] = data
+        assignment.received_bytes = end
+        if end == len(assignment.buffer):
+            self._finish(assignment)
+
+    def _finish(
+        self, assignment: Assignment, *, error: str | None = None, refused: str | None = None, lost: str | None = None
+    ) -> None:
+        """The end of an assignment, once: acknowledge, deliver, forget."""
+        if self._assignments.pop(assignment.message_id, None) is None:
+            return
+        connection = self._connection_of(assignment.client_id)
+        if lost is None:
+            self._finished[assignment.message_id] = None
+            if len(self._finished) > REMEMBERED_MESSAGES:
+                self._finished.popitem(last=False)
+            if connection is not None:
+                connection.say(wire.Ack(message_id=assignment.message_id, refused=refused))
+            self._tell(assignment, "sent")
+        if connection is not None:
+            connection.drop(assignment)
+        content = assignment.take() if (error, refused, lost) == (None, None, None) else None
+        if content is None:
+            self._drop_content(assignment)
+        reply = Reply(assignment, content=content, error=error, refused=refused, lost=lost, arrived=time.monotonic())
+        assignment.exchange.settle(assignment, reply)
+
+    def _drop_content(self, assignment: Assignment) -> None:
+        """Take back what was granted or asked for; an offer that comes again starts over."""
+        self._budget.forget(assignment)
+        assignment.queued = False
+        if assignment.buffer is not None:
+            assignment.buffer, assignment.received_bytes = None, 0
+            self._budget.give_back(assignment.granted_bytes)
+
+    def _tell(self, assignment: Assignment, task: Any, frame: wire.ProgressFrame | None = None) -> None:
+        exchange = assignment.exchange
+        if frame is not None:
+            task = WORDS[exchange.phase]
+        progress = Progress(assignment.client_id, exchange.run_id, exchange.round, exchange.phase, task,
+                            *((frame.batch, frame.batches, frame.loss) if frame else (None, None, None)))  # fmt: skip
+        if (connection := self._connection_of(assignment.client_id)) is not None:
+            connection.task = progress
+        self._report(progress)
