@@ -137,9 +137,11 @@ def test_too_much_to_catch_up_with_is_a_reset(dashboard: Dashboard) -> None:
 def test_a_finished_run_sends_what_is_left_then_204(dashboard: Dashboard) -> None:
     run_id = add_run(dashboard)
     path = f"/api/runs/{run_id}/events"
-    events = while_streaming(
-        dashboard, path, lambda _: False, lambda: bool(dashboard.parts.runs.move(run_id, RunState.COMPLETED)) and None
-    )
+
+    def act() -> None:
+        assert dashboard.parts.runs.move(run_id, RunState.COMPLETED)
+
+    events = while_streaming(dashboard, path, lambda _: False, act)
     assert events[-1]["data"]["state"] == "completed", "the stream ends with the run"
     assert dashboard.stream(path, lambda _: False) == events
     for position in ({"params": {"after": events[-1]["id"]}}, {"headers": {"Last-Event-ID": events[-1]["id"]}}):

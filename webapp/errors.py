@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from webapp.headers import HEADERS
 from webapp.templating import Frame, render
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,9 @@ def install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def answer_bug(request: Request, error: Exception) -> Response:
-        return _answer(request, 500, "That was a mistake of Meadow's own. Its log says more.")
+        answer = _answer(request, 500, "That was a mistake of Meadow's own. Its log says more.")
+        answer.headers.update(HEADERS)  # this answer is made outside of the middleware that sets them
+        return answer
 
 
 def field_errors(errors: Sequence[Any]) -> list[FieldError]:
