@@ -1,5 +1,6 @@
 """The client process against a real socket: joins, works, survives cuts, obeys, and ends as it should."""
 
+import inspect
 import signal
 import stat
 import time
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 from federation import wire
+from federation.client import BROKEN, EXIT_CODES, NO_DATA, USAGE, join
 from tests.conftest import StartClient
-from tests.processes import RealProcess, free_port, wait_until
+from tests.processes import ROOT, RealProcess, free_port, wait_until
 from tests.small_server import Peer, SmallServer, as_content
 
 NUMPY_APP = ("--app", "tests.numpy_app:app", "--partition", "1")
@@ -299,3 +301,11 @@ def test_missing_data_gives_exit_code_3_with_a_sentence(client: StartClient, tmp
     process = client("127.0.0.1:1", "site-a", "--dataset", "mnist", "--data-path", str(tmp_path / "nowhere"))
     assert process.wait() == 3
     assert f"{tmp_path / 'nowhere'} does not hold mnist" in process.output
+
+
+def test_the_docs_name_every_option_and_exit_code() -> None:
+    docs = (ROOT / "docs" / "client.md").read_text()
+    for parameter in inspect.signature(join).parameters:
+        assert f"`--{parameter.replace('_', '-')}" in docs
+    for code in (0, BROKEN, USAGE, NO_DATA, *EXIT_CODES.values()):
+        assert f"\n| {code} | " in docs
