@@ -67,7 +67,7 @@ def load_app(spec: str, data: dict[str, Any]) -> "Work":
         raise typer.BadParameter(f"{spec!r} cannot be loaded: {error}") from error
     if not isinstance(app, ClientApp):
         raise typer.BadParameter(f"{spec!r} is no flwr.clientapp.ClientApp")
-    return Work(app=app, prepare=lambda config: {}, data={**data, "samples": None, "source": spec})
+    return Work(app=app, prepare=lambda config: {}, data={**data, "app": spec, "samples": None, "source": spec})
 
 
 def join(

@@ -34,7 +34,7 @@ def test_a_client_says_who_it_is_and_what_it_holds(client: StartClient) -> None:
         hello = peer.hello
     assert (hello.name, hello.pending) == ("site-a", [])
     assert hello.data == {"dataset": "digits", "partition": 1, "partitions": 2, "samples": None,
-                          "source": "tests.numpy_app:app"}  # fmt: skip
+                          "app": "tests.numpy_app:app", "source": "tests.numpy_app:app"}  # fmt: skip
     assert hello.versions["protocol"] == wire.PROTOCOL and str(hello.versions["flwr"]).startswith("1.42.")
     assert hello.facts["cpus"] >= 1 and hello.facts["memory_bytes"] > 2**20 and hello.facts["hostname"]
 
