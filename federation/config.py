@@ -10,7 +10,8 @@ from federation.strategy_options import STRATEGIES, complete
 MAX_EXAMPLES = 10_000_000
 """Largest num_examples a reply may claim."""
 
-Network = Literal["mlp", "cnn", "mobilenet_v2", "resnet50", "synthetic"]
+Network = Literal["mlp", "cnn", "mobilenet_v2", "resnet50", "synthetic", "custom"]
+NormRule = Literal["off", "clip", "reject"]
 Dataset = Literal["digits", "mnist", "fashion_mnist", "cifar10", "synthetic"]
 Partitioner = Literal["iid", "dirichlet"]
 Optimizer = Literal["adam", "sgd"]
@@ -59,6 +60,17 @@ class RunConfig(BaseModel):
     )
     seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**31,
                       description="Of weights, partitions, shuffles and sampling; empty draws one.")  # fmt: skip
+    norm_rule: NormRule = Field("off", description="What happens to an update far longer than the round's median.")
+    norm_limit: float = Field(3.0, gt=1, le=1e6, description="How many times the median norm an update may have.")
+    max_weight_share: float | None = Field(
+        None, gt=0, le=1, description="Largest share of a round's samples that one client counts for; empty: no limit."
+    )
+    initial_weights: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        validate_default=True,
+        description="Uploaded weights that network custom starts from.",
+    )
     synthetic_parameters: int = Field(1000, ge=1, le=50_000_000, description="Size of the synthetic network.")
     synthetic_seconds: float = Field(0.0, ge=0, le=3600, description="How long synthetic training takes.")
 
@@ -70,6 +82,16 @@ class RunConfig(BaseModel):
                 f"there is nothing in it to learn for {info.data['network']}; only network synthetic takes it"
             )
         return dataset
+
+    @field_validator("initial_weights", mode="after")
+    @classmethod
+    def _custom_has_weights(cls, initial_weights: str | None, info: ValidationInfo) -> str | None:
+        custom = info.data.get("network") == "custom"
+        if custom and initial_weights is None:
+            raise ValueError("network custom starts from uploaded weights: POST an .npz to /api/weights first")
+        if not custom and initial_weights is not None:
+            raise ValueError("only network custom starts from uploaded weights")
+        return initial_weights
 
     @field_validator("strategy_options", mode="after")
     @classmethod

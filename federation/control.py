@@ -2,7 +2,6 @@
 
 import queue
 import threading
-import time
 
 from federation.exchange import Reply
 
@@ -16,30 +15,77 @@ class RunInterrupted(Exception):
 
 
 class Control:
-    """Wishes come from any thread; each wakes the run, which looks at them in every wait."""
+    """Wishes come from any thread; each wakes the run, which looks at them in every wait.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    num_rounds : int
+        The run ends when so many rounds are committed; ``add_rounds`` makes it more.
+    excluded : frozenset[int]
+        Clients that are not asked.
+    """
+
+    def __init__(self, num_rounds: int = 1, excluded: frozenset[int] = frozenset()) -> None:
         self.mailbox: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
-        self._stop, self._interrupt = threading.Event(), threading.Event()
+        self.num_rounds, self.excluded = num_rounds, excluded
+        self.let_in: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._stop, self._interrupt, self._pause = threading.Event(), threading.Event(), threading.Event()
+        self._end = threading.Event()
+        self._lock = threading.Lock()
+
+    # -- wishes -------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """End the run for good; committed rounds stay."""
         self._stop.set()
+        self._end.set()
         self.wake()
 
     def interrupt(self) -> None:
         """End the run's thread because the process ends."""
         self._interrupt.set()
+        self._end.set()
+        self.wake()
+
+    def pause(self) -> None:
+        """Pause after the round that is under way."""
+        self._pause.set()
+        self.wake()
+
+    def go_on(self) -> None:
+        """End the pause, or take back the wish for one."""
+        self._pause.clear()
+        self.wake()
+
+    def add_rounds(self, count: int) -> None:
+        """Let the run go on for so many rounds more."""
+        with self._lock:
+            self.num_rounds += count
+        self.wake()
+
+    def exclude(self, client_id: int) -> None:
+        """Leave a client out from the next round on."""
+        with self._lock:
+            self.excluded |= {client_id}
+        self.wake()
+
+    def include(self, client_id: int) -> None:
+        """Let a client in again that was left out or put aside."""
+        with self._lock:
+            self.excluded -= {client_id}
+        self.let_in.put(client_id)
         self.wake()
 
     def wake(self) -> None:
         """Let the run look around."""
         self.mailbox.put(None)
 
+    # -- for the run's thread -----------------------------------------------------------------------------------------
+
     @property
-    def ending(self) -> bool:
-        """Whether the run is to end."""
-        return self._stop.is_set() or self._interrupt.is_set()
+    def pausing(self) -> bool:
+        """Whether the run is to pause, or pauses."""
+        return self._pause.is_set()
 
     def check(self) -> None:
         """Raise RunStopped or RunInterrupted where somebody asked for it."""
@@ -52,19 +98,14 @@ class Control:
         """Wait for the next reply; None at the timeout or when something else happened. Raises as ``check`` does."""
         self.check()
         try:
-            reply = (
-                self.mailbox.get(timeout=max(timeout_seconds, 0.0))
-                if timeout_seconds > 0
-                else self.mailbox.get_nowait()
-            )
+            waits = timeout_seconds > 0
+            reply = self.mailbox.get(timeout=timeout_seconds) if waits else self.mailbox.get_nowait()
         except queue.Empty:
             reply = None
         self.check()
         return reply
 
     def sleep(self, seconds: float) -> None:
-        """Wait, unless somebody asks for the end; replies that come are let go."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            if (reply := self.next(left)) is not None:
-                reply.release()
+        """Wait, unless somebody asks for the end; replies stay in the mailbox."""
+        self._end.wait(seconds)
+        self.check()

@@ -69,6 +69,15 @@ class AttemptFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientPutAside:
+    """A client is asked no more in this run, until a person lets it in again."""
+
+    run_id: int
+    client_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """What a run waits for; ``kind`` None says that it waits no more. ``deadline_seconds`` counts from now."""
 
@@ -77,7 +86,6 @@ class Blocked:
     sentence: str = ""
     deadline_seconds: float | None = None
     actions: tuple[str, ...] = ()
-    progress: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +113,5 @@ class ClientChanged:
     data: dict[str, Any] | None = None
 
 
-Event = ReplyRecorded | RoundDone | AttemptFailed | Blocked | Progress | ClientChanged
+Event = ReplyRecorded | RoundDone | AttemptFailed | ClientPutAside | Blocked | Progress | ClientChanged
 Record = Callable[[Event], None]

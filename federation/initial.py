@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from federation.checks import refuse_not_finite
 from federation.config import RunConfig
 from federation.weights import Layout, write_file
+from federation.wire import content_id
 
 BUILD_SECONDS = 180.0
 
@@ -29,12 +33,47 @@ def initial_weights(config: RunConfig, folder: Path, sleep: Callable[[float], No
         layout = Layout.of(["w"], [values])
         return layout, layout.pack([values])
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if config.network == "custom":
+        return _uploaded(folder / f"upload-{config.initial_weights}")
     stem = folder / f"{config.network}-{config.dataset}-{config.seed}"
     kept, described = stem.with_suffix(".weights"), stem.with_suffix(".json")
     if not (kept.exists() and described.exists()):
         _build(config, stem, sleep)
     layout = Layout.from_json(json.loads(described.read_bytes())["layout"])
     return layout, bytearray(kept.read_bytes())
+
+
+def _uploaded(stem: Path) -> tuple[Layout, bytearray]:
+    try:
+        layout = Layout.from_json(json.loads(stem.with_suffix(".json").read_bytes())["layout"])
+        return layout, bytearray(stem.with_suffix(".weights").read_bytes())
+    except OSError as error:
+        raise NetworkNotBuilt("the uploaded weights are gone: upload them again") from error
+
+
+def keep_upload(packed: BinaryIO, folder: Path, max_bytes: int) -> tuple[str, Layout]:
+    """Keep the arrays of an uploaded .npz as initial weights; return their id (sha256 of the buffer) and layout.
+
+    Nothing is unpickled, and nothing is read that says it is larger than ``max_bytes``. Raises NetworkNotBuilt.
+    """
+    try:
+        with zipfile.ZipFile(packed) as archive:
+            if sum(member.file_size for member in archive.infolist()) > max_bytes:
+                raise NetworkNotBuilt(f"the arrays have more than {max_bytes} bytes")
+        packed.seek(0)
+        with np.load(packed, allow_pickle=False) as arrays:
+            held = {name: arrays[name] for name in arrays.files}
+        layout = Layout.from_json(Layout.of(list(held), list(held.values())).to_json())
+        weights = layout.pack(list(held.values()))
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
+        raise NetworkNotBuilt(f"this is no .npz of plain arrays: {str(error)[:200]}") from error
+    if not held or (refusal := refuse_not_finite(layout.flats(weights))) is not None:
+        raise NetworkNotBuilt(refusal if held else "there is no array in it")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    name = content_id(weights)
+    write_file((folder / f"upload-{name}").with_suffix(".weights"), weights)
+    write_file((folder / f"upload-{name}").with_suffix(".json"), json.dumps({"layout": layout.to_json()}).encode())
+    return name, layout
 
 
 def _build(config: RunConfig, stem: Path, sleep: Callable[[float], None]) -> None:

@@ -1,29 +1,37 @@
 """Who may take part in a run: online, admitted, holding the dataset, chosen by name, and of the run's shape."""
 
+import contextlib
 import itertools
 import math
+import queue
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
 from federation.config import RunConfig
-from federation.events import ReplyRecorded
+from federation.events import ClientPutAside, Outcome, ReplyRecorded
 from federation.exchange import Exchange, Member, Reply
 from federation.rounds import Ground
 from federation.weights import Layout, LayoutMismatch
 
 _unique = itertools.count()
 
+ANY_DATA = ("synthetic", "custom")
+"""Networks whose clients need not hold the run's dataset: the work needs none, or the client's own app brings it."""
+
+REFUSALS = 3
+"""So many refused replies in a row put a client aside for the run."""
+
 
 class Party:
     """The clients of one run. Each process is asked to prepare once; what it answers must fit the run's layout."""
 
-    def __init__(
-        self, run_id: int, config: RunConfig, layout: Layout, ground: Ground, excluded: frozenset[int]
-    ) -> None:
+    def __init__(self, run_id: int, config: RunConfig, layout: Layout, ground: Ground) -> None:
         self._run_id, self._config, self._layout, self._ground = run_id, config, layout, ground
         self._names = set(config.clients) if config.clients else None
-        self.excluded = set(excluded)
+        self._refusals: Counter[int] = Counter()
+        self._aside: set[int] = set()
         self._prepared: set[tuple[int, object]] = set()
         self._asked: dict[tuple[int, object], Exchange] = {}
         self._refused: set[tuple[int, object]] = set()
@@ -33,11 +41,15 @@ class Party:
     def why_not(self, member: Member) -> str | None:
         """Say why a connected client is not asked, or None."""
         dataset = member.data.get("dataset")
-        if member.client_id in self.excluded:
+        if member.client_id in self._ground.control.excluded:
             return "is left out of this run"
+        if member.client_id in self._aside:
+            return f"was put aside: {REFUSALS} of its replies in a row were refused"
+        if self._config.network == "custom" and not member.data.get("app"):
+            return "runs no app of its own, and the run's network is custom"
         if self._names is not None and member.name not in self._names:
             return "is not among the clients chosen for the run"
-        if self._config.network != "synthetic" and dataset != self._config.dataset:
+        if self._config.network not in ANY_DATA and dataset != self._config.dataset:
             return f"holds {dataset}, the run needs {self._config.dataset}"
         if (member.client_id, member.session) in self._refused:
             return "does not fit the run's network"
@@ -58,6 +70,23 @@ class Party:
             return ready
         drawn = np.random.default_rng([self._config.seed, number, attempt]).choice(sorted(ready), count, replace=False)
         return {int(client_id): ready[int(client_id)] for client_id in sorted(drawn)}
+
+    def note(self, outcomes: dict[int, Outcome]) -> None:
+        """Remember who was refused in training; three in a row put a client aside until a person lets it in again."""
+        for client_id, outcome in outcomes.items():
+            self._refusals[client_id] = self._refusals[client_id] + 1 if outcome == "refused" else 0
+            if self._refusals[client_id] >= REFUSALS and client_id not in self._aside:
+                self._aside.add(client_id)
+                reason = f"{REFUSALS} of its replies in a row were refused"
+                self._ground.record(ClientPutAside(self._run_id, client_id, reason))
+
+    def let_in(self) -> None:
+        """Forget what is held against the clients that a person let in."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                client_id = self._ground.control.let_in.get_nowait()
+                self._aside.discard(client_id)
+                self._refusals[client_id] = 0
 
     # -- prepare ------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from federation.checks import clean_metrics, refuse_examples, refuse_not_finite
 from federation.control import Control
 from federation.events import Blocked, Metrics, Outcome, Phase, Record, ReplyRecorded
 from federation.exchange import Content, Exchange, Member, Reply
+from federation.rules import HeldReply
 from federation.stream import StreamLane
 from federation.weights import Array, Layout
 
@@ -19,8 +20,8 @@ QUIET_SECONDS = 0.1
 PATIENCE_SECONDS = 1.0
 """A phase that takes longer says whom it waits for."""
 
-Take = Callable[[Reply, dict[str, Array], int, Metrics], None]
-"""Gets each accepted reply: the reply, its flat arrays, num_examples, metrics."""
+Take = Callable[[int, dict[str, Array], int, Metrics], None]
+"""Gets each accepted reply: client id, flat arrays, num_examples, metrics."""
 
 _unique = itertools.count()
 
@@ -48,7 +49,7 @@ class Ground:
 
 @dataclass
 class PhaseRun:
-    """One phase under way."""
+    """One phase under way. With ``hold``, good replies wait in ``held`` until ``settle`` says what they count for."""
 
     ground: Ground
     place: Place
@@ -56,8 +57,11 @@ class PhaseRun:
     layout: Layout
     members: dict[int, Member]
     take: Take
+    hold: bool = False
     waiting: set[int] = field(default_factory=set)
     accepted: list[tuple[Metrics, int]] = field(default_factory=list)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    held: list[tuple[HeldReply, Reply]] = field(default_factory=list)
     _said: str | None = None
 
     def start(self, configs: dict[int, dict[str, Any]], content: Content | None) -> None:
@@ -78,10 +82,14 @@ class PhaseRun:
         try:
             self._collect()
         finally:
-            if self.waiting:
-                self.exchange.close()
+            self.abandon()
             if self._said is not None:
                 self.ground.record(Blocked(self.place.run_id, None))
+
+    def abandon(self) -> None:
+        """Cancel what is under way."""
+        if self.waiting:
+            self.exchange.close()
 
     def _collect(self) -> None:
         deadline = self.exchange.started + self.place.deadline_seconds
@@ -131,13 +139,30 @@ class PhaseRun:
         if refusal is not None:
             self._record(reply.client_id, "refused", refusal, reply, metrics)
             return
-        self.take(reply, flats, num_examples, metrics)
-        self.accepted.append((metrics, num_examples))
-        self._record(reply.client_id, "accepted", remark, reply, metrics, num_examples)
+        good = HeldReply(reply.client_id, flats, num_examples, metrics, counts_as=num_examples, remark=remark)
+        if self.hold:
+            self.held.append((good, reply))
+        else:
+            self._accept(good, reply)
+
+    def settle(self, judge: Callable[[list[HeldReply]], list[HeldReply]]) -> None:
+        """Take the held replies as ``judge`` has them: each accepted, with its remark, or refused."""
+        held, self.held = self.held, []
+        for good, (_, reply) in zip(judge([good for good, _ in held]), held, strict=True):
+            if good.refused is not None:
+                self._record(good.client_id, "refused", good.refused, reply, good.metrics, good.num_examples)
+            else:
+                self._accept(good, reply)
+
+    def _accept(self, good: HeldReply, reply: Reply) -> None:
+        self.take(good.client_id, good.flats, good.counts_as, good.metrics)
+        self.accepted.append((good.metrics, good.counts_as))
+        self._record(good.client_id, "accepted", good.remark, reply, good.metrics, good.num_examples)
 
     def _record(self, client_id: int, outcome: Outcome, reason: str | None, reply: Reply | None = None,
                 metrics: Metrics | None = None, num_examples: int | None = None) -> None:  # fmt: skip
         place, offer = self.place, reply.offer if reply is not None else None
+        self.outcomes[client_id] = outcome
         self.ground.record(ReplyRecorded(
             place.run_id, place.round, place.attempt, self.phase, client_id, outcome, reason, num_examples,
             seconds=offer.seconds if offer is not None else None,

@@ -22,7 +22,7 @@ _S = RunState
 
 MOVES: dict[RunState, frozenset[RunState]] = {
     _S.QUEUED: frozenset({_S.WAITING, _S.CANCELLED}),
-    _S.WAITING: frozenset({_S.RUNNING, _S.STOPPING, _S.STOPPED, _S.FAILED, _S.INTERRUPTED}),
+    _S.WAITING: frozenset({_S.RUNNING, _S.STOPPING, _S.COMPLETED, _S.STOPPED, _S.FAILED, _S.INTERRUPTED}),
     _S.RUNNING: frozenset({_S.WAITING, _S.PAUSED, _S.STOPPING, _S.COMPLETED, _S.FAILED, _S.INTERRUPTED}),
     _S.PAUSED: frozenset({_S.WAITING, _S.STOPPING, _S.INTERRUPTED}),
     _S.STOPPING: frozenset({_S.STOPPED}),

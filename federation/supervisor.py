@@ -2,23 +2,38 @@
 
 import logging
 import threading
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from federation.control import Control
-from federation.job import Job, Ledger, RunLoop
+from federation.initial import NetworkNotBuilt, keep_upload
+from federation.job import Best, Job, Ledger
+from federation.runloop import Keeping, RunLoop
 from federation.states import RunState
 from federation.stream import StreamLane
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Job", "Ledger", "Supervisor"]
+MAX_UPLOAD_BYTES = 512 * 1024 * 1024
+
+__all__ = ["Best", "Job", "Keeping", "Ledger", "NetworkNotBuilt", "Supervisor", "UploadedWeights"]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedWeights:
+    """Initial weights that were uploaded: id for ``initial_weights``, rows of name, shape and dtype, size."""
+
+    id: str
+    layout: list[tuple[str, list[int], str]]
+    size_bytes: int
 
 
 class Supervisor:
     """Starts what is queued, and passes people's wishes on to the active run."""
 
-    def __init__(self, *, lane: StreamLane, ledger: Ledger, folder: Path) -> None:
-        self._lane, self._ledger, self._folder = lane, ledger, folder
+    def __init__(self, *, lane: StreamLane, ledger: Ledger, folder: Path, keeping: Keeping | None = None) -> None:
+        self._lane, self._ledger, self._folder, self._keeping = lane, ledger, folder, keeping or Keeping()
         self._lock = threading.Lock()
         self._active: tuple[int, Control, threading.Thread] | None = None
         self._ending = False
@@ -37,7 +52,7 @@ class Supervisor:
             job = self._ledger.next_queued()
             if job is None or not self._ledger.move(job.run_id, RunState.WAITING):
                 return
-            control = Control()
+            control = Control(job.num_rounds, job.excluded)
             thread = threading.Thread(target=self._work, args=(job, control), name=f"run-{job.run_id}", daemon=True)
             self._active = (job.run_id, control, thread)
             thread.start()
@@ -51,6 +66,16 @@ class Supervisor:
             return False
         active[1].stop()
         return True
+
+    def control(self, run_id: int) -> Control | None:
+        """Return what takes people's wishes for a run, where it is the active one: pause, go_on and more."""
+        active = self._active
+        return active[1] if active is not None and active[0] == run_id else None
+
+    def keep_weights(self, packed: BinaryIO, max_bytes: int = MAX_UPLOAD_BYTES) -> UploadedWeights:
+        """Keep an uploaded .npz as initial weights for network custom; raises NetworkNotBuilt with a sentence."""
+        name, layout = keep_upload(packed, self._folder.parent / "networks", max_bytes)
+        return UploadedWeights(name, layout.to_json(), layout.size_bytes)
 
     def shutdown(self, deadline_seconds: float = 3.0) -> bool:
         """The process ends: the active run becomes interrupted. False where its thread did not end in time."""
@@ -67,7 +92,9 @@ class Supervisor:
 
     def _work(self, job: Job, control: Control) -> None:
         """The body of the run's thread."""
-        loop = RunLoop(job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=control)
+        loop = RunLoop(
+            job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=control, keeping=self._keeping
+        )
         try:
             state, reason = loop.run()
         except Exception as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from federation.config import RunConfig
-from federation.events import ClientChanged, Event, Progress
+from federation.events import ClientChanged, Event, Progress, RoundDone
 from federation.lane import Admission, Limits
 from federation.server import FlowerServer
 from federation.states import ENDED, RunState, sources
@@ -39,6 +39,17 @@ class ListLedger:
             self.jobs.append(Job(run_id, made, made.num_rounds))
             self.states[run_id] = RunState.QUEUED
         return run_id
+
+    def requeue(self, run_id: int, num_rounds: int | None = None) -> None:
+        """Let an ended run go on from its last committed round."""
+        with self.lock:
+            done = [e for e in self.events if isinstance(e, RoundDone) and e.run_id == run_id]
+            job, last = self.jobs[run_id - 1], done[-1] if done else None
+            self.jobs[run_id - 1] = Job(
+                run_id, job.config, num_rounds or job.num_rounds, last.round if last else -1,
+                last.checkpoint if last else None, job.excluded,
+            )  # fmt: skip
+            assert self.move(run_id, RunState.QUEUED)
 
     def next_queued(self) -> Job | None:
         """Return the oldest queued run."""

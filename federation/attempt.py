@@ -1,0 +1,127 @@
+"""One attempt at a round: train, aggregate, evaluate, write the weights down meanwhile, commit."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from federation.checkpoints import Checkpoints
+from federation.checks import refuse_not_finite
+from federation.config import RunConfig
+from federation.events import Checkpoint, Metrics, RoundDone
+from federation.exchange import Content, Member
+from federation.party import Party
+from federation.rounds import Ground, PhaseRun, Place, Take
+from federation.rules import HeldReply, apply_rules, whole_round_rules
+from federation.strategy import RunStrategy, Trial, UnusableAggregate
+from federation.weights import Layout
+
+Buffer = bytes | bytearray | memoryview
+WriteCheckpoint = Callable[[int], Checkpoint]
+
+
+class AttemptGaveUp(Exception):
+    """This attempt commits nothing; the sentence says why."""
+
+
+@dataclass
+class Model:
+    """A run's weights as they stand: layout, buffer, strategy, and the frames made of the buffer, once."""
+
+    layout: Layout
+    weights: Buffer
+    strategy: RunStrategy
+    _content: Content | None = field(default=None, repr=False)
+
+    def content(self) -> Content:
+        """Return the weights as frames, for every client and for both phases that send them."""
+        if self._content is None:
+            self._content = Content(self.layout, self.weights)
+        return self._content
+
+    def replace(self, weights: Buffer) -> None:
+        """Go on with other weights."""
+        self.weights, self._content = weights, None
+
+    def write(self, checkpoints: Checkpoints, number: int) -> Checkpoint:
+        """Write weights and the strategy's state to disk."""
+        return checkpoints.write(number, self.weights, self.strategy.state())
+
+
+class Attempt:
+    """One try at round ``number`` with the clients that are ready."""
+
+    def __init__(
+        self, ground: Ground, place: Place, config: RunConfig, task_config: dict[str, Any], model: Model, party: Party
+    ) -> None:
+        self._ground, self._place, self._config, self._model, self._party = ground, place, config, model, party
+        self._base_config = {**task_config, "server-round": place.round}
+        self._started = time.monotonic()
+
+    def run(self, ready: dict[int, Member], write: WriteCheckpoint) -> RoundDone:
+        """Return the round to commit; raises AttemptGaveUp. Round 0 evaluates only."""
+        if self._place.round == 0:
+            return self._evaluate(ready, write, self._started, self._started, {})
+        trial, train = self._train(ready)
+        trained = time.monotonic()
+        weights, metrics = self._aggregate(trial, len(train.accepted))
+        self._model.replace(weights)
+        self._model.strategy.commit(trial)
+        return self._evaluate(self._party.ready(), write, trained, time.monotonic(), metrics)
+
+    def _train(self, ready: dict[int, Member]) -> tuple[Trial, PhaseRun]:
+        number, strategy = self._place.round, self._model.strategy
+        chosen = self._party.choose(ready, number, self._place.attempt)
+        trial, extra = strategy.try_round(number, self._model.weights, list(chosen))
+
+        def take(client_id: int, flats: dict[str, Any], examples: int, metrics: Metrics) -> None:
+            strategy.add(trial, client_id, flats, examples, metrics)
+
+        phase = self._phase("train", chosen, take)
+        phase.start(self._configs(extra), self._model.content())
+        phase.collect()
+        phase.settle(self._judge)
+        self._party.note(phase.outcomes)
+        return trial, phase
+
+    def _judge(self, replies: Sequence[HeldReply]) -> list[HeldReply]:
+        return apply_rules(replies, self._model.layout.flats(self._model.weights), self._config)
+
+    def _aggregate(self, trial: Trial, accepted: int) -> tuple[Buffer, Metrics]:
+        if accepted < self._config.min_clients:
+            raise AttemptGaveUp(f"{accepted} of the {self._config.min_clients} replies it needs")
+        try:
+            weights, metrics = self._model.strategy.aggregate(trial)
+        except UnusableAggregate as error:
+            raise AttemptGaveUp(str(error)) from error
+        if (refusal := refuse_not_finite(self._model.layout.flats(weights))) is not None:
+            raise AttemptGaveUp(f"the aggregate is of no use: {refusal}")
+        return weights, metrics
+
+    def _evaluate(
+        self, ready: dict[int, Member], write: WriteCheckpoint, trained: float, aggregated: float, metrics: Metrics
+    ) -> RoundDone:
+        """Let clients evaluate the new weights while they are written down."""
+        strategy = self._model.strategy
+        phase = self._phase("evaluate", ready, lambda *_: None)
+        if ready:
+            phase.start(self._configs(strategy.evaluate_configs(self._place.round, list(ready))), self._model.content())
+        try:
+            checkpoint = write(self._place.round)
+        except BaseException:
+            phase.abandon()
+            raise
+        phase.collect()
+        evaluated = strategy.aggregate_metrics(phase.accepted, evaluate=True)
+        now, place = time.monotonic(), self._place
+        return RoundDone(
+            place.run_id, place.round, place.attempt, now - self._started, trained - self._started,
+            aggregated - trained, now - aggregated, metrics, evaluated, checkpoint,
+        )  # fmt: skip
+
+    def _phase(self, phase: Any, members: dict[int, Member], take: Take) -> PhaseRun:
+        hold = phase == "train" and whole_round_rules(self._config)
+        return PhaseRun(self._ground, self._place, phase, self._model.layout, members, take, hold)
+
+    def _configs(self, extra: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+        return {client_id: {**self._base_config, **more} for client_id, more in extra.items()}

@@ -1,0 +1,114 @@
+"""How a run waits: for enough clients, for the end of a pause; with a deadline, a sentence, and an ear for people."""
+
+import time
+from typing import Any, Literal
+
+from federation.config import RunConfig
+from federation.control import Control
+from federation.events import Blocked
+from federation.exchange import Member, Reply
+from federation.job import Ledger
+from federation.party import Party
+from federation.states import RunState
+
+NEWCOMER_SECONDS = 5.0
+"""Before round 0, clients that are still preparing are waited for this long once the quorum is there."""
+
+LOOK_SECONDS = 0.25
+
+
+class QuorumMissed(Exception):
+    """The clients that a run needs did not come in time; the sentence says how many did."""
+
+
+class Presence:
+    """Keeps a run's state in step with who is there: waiting, running, paused."""
+
+    def __init__(self, run_id: int, config: RunConfig, ledger: Ledger, control: Control) -> None:
+        self._run_id, self._config, self._ledger, self._control = run_id, config, ledger, control
+        self._state = RunState.WAITING
+        self._blocked = False
+
+    def block(self, kind: Any, sentence: str, seconds: float | None, *actions: str) -> None:
+        """Say what the run waits for, and until when."""
+        self._blocked = True
+        self._ledger.record(Blocked(self._run_id, kind, sentence, seconds, (*actions, "stop")))
+
+    def unblock(self) -> None:
+        """Say that it waits no more."""
+        if self._blocked:
+            self._blocked = False
+            self._ledger.record(Blocked(self._run_id, None))
+
+    def move(self, to: RunState, reason: str | None = None) -> None:
+        """Move the run, where it is not there already; raises where people asked for its end."""
+        if to is not self._state:
+            self._control.check()
+            self._ledger.move(self._run_id, to, reason)
+            self._state = to
+
+    # -- pause --------------------------------------------------------------------------------------------------------
+
+    def pause_if_asked(self, committed: int, hear: Any) -> None:
+        """Pause between two rounds until a person goes on; clients stay connected."""
+        if not self._control.pausing:
+            return
+        self.move(RunState.PAUSED)
+        self.block("paused", f"Paused by a person after round {committed}", None, "continue")
+        self._ledger.flush()
+        while self._control.pausing:
+            hear(self._control.next(LOOK_SECONDS))
+        self.move(RunState.WAITING)
+        self.unblock()
+
+    # -- quorum -------------------------------------------------------------------------------------------------------
+
+    def wait_for_quorum(self, party: Party, number: int, config: dict[str, Any]) -> dict[int, Member]:
+        """Return the clients that are ready, at least ``min_clients``; raises QuorumMissed at the deadline."""
+        deadline = time.monotonic() + self._config.quorum_timeout_seconds
+        enough_since: float | None = None
+        said: str | None = None
+        while True:
+            self.drain(party)
+            party.let_in()
+            party.ask_newcomers(number, config)
+            ready, now = party.ready(), time.monotonic()
+            if len(ready) >= self._config.min_clients:
+                enough_since = enough_since or now
+                if number > 0 or not party.preparing or now - enough_since > NEWCOMER_SECONDS:
+                    break
+            elif now > deadline:
+                timeout = self._config.quorum_timeout_seconds
+                raise QuorumMissed(f"{len(ready)} of {self._config.min_clients} clients were there after {timeout:g} s")
+            said = self._say(len(ready), party.preparing, deadline - now, said)
+            self.hear(party, self._control.next(LOOK_SECONDS))
+        self.move(RunState.RUNNING)
+        self.unblock()
+        return ready
+
+    def drain(self, party: Party) -> None:
+        """Take what has come without waiting."""
+        while (reply := self._control.next(0.0)) is not None:
+            self.hear(party, reply)
+
+    @staticmethod
+    def hear(party: Party, reply: Reply | None) -> None:
+        """Take a reply between two rounds: an answer to prepare, or one that came too late."""
+        if reply is not None:
+            party.hear(reply)
+            reply.release()
+
+    def _say(self, ready: int, preparing: int, left: float, said: str | None) -> str:
+        kind, sentence = self._sentence(ready, preparing)
+        if sentence != said:
+            self.move(RunState.WAITING)
+            self.block(kind, sentence, max(left, 0.0))
+            self._ledger.flush()
+        return sentence
+
+    def _sentence(self, ready: int, preparing: int) -> tuple[Literal["prepare", "quorum"], str]:
+        here, needed = ready + preparing, self._config.min_clients
+        if here >= needed:
+            return "prepare", f"{preparing} of {here} clients are still building the network over their data"
+        data = "" if self._config.network in ("synthetic", "custom") else f" with {self._config.dataset}"
+        return "quorum", f"{here} of {needed} clients are online; the run needs {needed - here} more{data}"

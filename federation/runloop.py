@@ -1,0 +1,139 @@
+"""The loop of one run: prepare, evaluate the initial weights, then round by round to the last one."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from federation.attempt import Attempt, AttemptGaveUp, Model
+from federation.checkpoints import CheckpointDamaged, Checkpoints
+from federation.control import Control, RunInterrupted, RunStopped
+from federation.events import AttemptFailed, Checkpoint, RoundDone
+from federation.initial import NetworkNotBuilt, initial_weights
+from federation.job import Best, Job, Ledger
+from federation.party import Party
+from federation.quorum import Presence, QuorumMissed
+from federation.rounds import Ground, Place
+from federation.states import RunState
+from federation.strategy import RunStrategy
+from federation.stream import StreamLane
+from federation.wire import content_id
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""So many failed attempts at one round in a row fail the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Which checkpoints stay: the last ``last``, and the best by ``metric`` (a name with loss in it: the lowest)."""
+
+    last: int = 2
+    metric: str = "evaluate_accuracy"
+
+    def better(self, done: RoundDone, best: Best | None) -> Best | None:
+        """Return the best round now that one more is done; round 0 is never the best."""
+        phase, _, name = self.metric.partition("_")
+        value = (done.train_metrics if phase == "train" else done.evaluate_metrics).get(name)
+        if value is None or value != value or done.round == 0:
+            return best
+        sign = -1 if "loss" in name else 1
+        return Best(done.round, value) if best is None or sign * value > sign * best.value else best
+
+
+class RunFailed(Exception):
+    """The run cannot go on; the sentence says why."""
+
+
+class RunLoop:
+    """Works one job to its end. ``run`` returns the state that the run ends in and the reason."""
+
+    def __init__(
+        self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, keeping: Keeping
+    ) -> None:
+        self._job, self._lane, self._ledger, self._control, self._keeping = job, lane, ledger, control, keeping
+        self._folder, self._networks = folder / str(job.run_id), folder.parent / "networks"
+        self._ground = Ground(lane, control, ledger.record, ledger.flush)
+        self._presence = Presence(job.run_id, job.config, ledger, control)
+        self._task_config = job.config.model_dump(exclude={"clients", "name"}, exclude_none=True)
+        self._committed, self._best, self._failures = job.committed, job.best, 0
+
+    def run(self) -> tuple[RunState, str | None]:
+        """Do all rounds; whatever ends the run, its committed rounds stand."""
+        self._lane.watch(self._control.wake)
+        try:
+            self._begin()
+            while self._committed < self._control.num_rounds:
+                self._work(self._committed + 1)
+            return RunState.COMPLETED, None
+        except RunStopped:
+            return RunState.STOPPED, None
+        except RunInterrupted:
+            return RunState.INTERRUPTED, "the server was stopped"
+        except (RunFailed, NetworkNotBuilt, CheckpointDamaged, QuorumMissed) as error:
+            return RunState.FAILED, str(error)
+        finally:
+            self._lane.unwatch(self._control.wake)
+            self._ledger.flush()
+
+    def _begin(self) -> None:
+        """Take the weights of the last checkpoint, or make the initial ones."""
+        config, self._checkpoints = self._job.config, Checkpoints(self._folder)
+        if self._job.resume is not None:
+            layout = self._checkpoints.read_layout()
+            weights, state = self._checkpoints.read(self._committed, self._job.resume, content_id)
+        else:
+            if config.network not in ("synthetic", "custom"):
+                self._presence.block("prepare", f"The network {config.network} is being built", 180.0)
+            layout, weights = initial_weights(config, self._networks, self._control.sleep)
+            self._checkpoints.write_layout(layout)
+            state = {}
+        self._model = Model(layout, weights, RunStrategy(config, layout))
+        self._model.strategy.restore(state)
+        self._party = Party(self._job.run_id, config, layout, self._ground)
+        self._ground.stray = self._party.hear
+
+    def _work(self, number: int) -> None:
+        """Try a round; a third failure in a row fails the run."""
+        config = {**self._task_config, "server-round": number}
+        ready = self._presence.wait_for_quorum(self._party, number, config)
+        if self._control.pausing:
+            self._presence.pause_if_asked(self._committed, lambda reply: self._presence.hear(self._party, reply))
+            return
+        place = Place(self._job.run_id, number, self._failures, self._job.config.round_timeout_seconds)
+        attempt = Attempt(self._ground, place, self._job.config, self._task_config, self._model, self._party)
+        try:
+            self._commit(attempt.run(ready, self._write_checkpoint))
+        except AttemptGaveUp as error:
+            self._failures += 1
+            self._ledger.record(AttemptFailed(self._job.run_id, number, self._failures, str(error)))
+            if self._failures >= ATTEMPTS:
+                raise RunFailed(f"{ATTEMPTS} attempts at round {number} in a row failed, the last: {error}") from error
+
+    def _commit(self, done: RoundDone) -> None:
+        self._ledger.record(done)
+        self._committed, self._failures = done.round, 0
+        self._best = self._keeping.better(done, self._best)
+        kept = set(range(done.round - self._keeping.last + 1, done.round + 1))
+        self._checkpoints.keep(kept | ({self._best.round} if self._best is not None else set()))
+
+    def _write_checkpoint(self, number: int) -> Checkpoint:
+        """Write the weights; where the disk takes none, pause, say so, and go on as soon as it does."""
+        paused = False
+        while True:
+            try:
+                checkpoint = self._model.write(self._checkpoints, number)
+            except OSError as error:
+                if not paused:
+                    log.warning("checkpoint of run %s, round %s: %s", self._job.run_id, number, error)
+                    paused = True
+                    self._presence.move(RunState.PAUSED, "the weights cannot be written")
+                    words = f"The weights of round {number} cannot be written: {error.strerror or error}. Make room"
+                    self._presence.block("storage", words, None)
+                self._control.sleep(1.0)
+                continue
+            if paused:
+                self._presence.move(RunState.WAITING)
+                self._presence.move(RunState.RUNNING)
+                self._presence.unblock()
+            return checkpoint

@@ -1,0 +1,263 @@
+"""Steering a run: pause, go on, more rounds, leave out and let in, resume exactly; and the whole-round rules."""
+
+import math
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from federation.config import RunConfig
+from federation.control import Control
+from federation.events import Blocked, ClientPutAside, ReplyRecorded, RoundDone
+from federation.rules import HeldReply, apply_rules, update_norm
+from federation.runloop import Keeping
+from federation.states import RunState
+from federation.weights import Layout
+from federation.wire import Task
+from tests.engine import Engine, running_engine
+from tests.puppet import Answer, Answering, Stage, honest, shifted
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with running_engine(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def stage(engine: Engine) -> Iterator[Stage]:
+    with Stage(engine.address) as started:
+        yield started
+
+
+def adds(by: float, *, bad_in: range = range(0), examples: int = 10) -> Answering:
+    """Answer training with the weights plus ``by`` (scaled by the round), or with NaN in some rounds."""
+
+    def answer(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        if task.phase != "train" or weights is None:
+            return honest(task, weights, layout)
+        by_now = math.nan if task.round in bad_in else by * task.round
+        return Answer(shifted(weights, by_now), num_examples=examples)
+
+    return answer
+
+
+def committed(engine: Engine, run_id: int = 1) -> list[int]:
+    return [d.round for d in engine.ledger.of(RoundDone) if d.run_id == run_id]
+
+
+def wish(engine: Engine, run_id: int = 1) -> Control:
+    control = engine.supervisor.control(run_id)
+    assert control is not None
+    return control
+
+
+def weights_of(folder: Path, run_id: int, number: int) -> Any:
+    return np.fromfile(folder / "runs" / str(run_id) / f"round-{number:06d}.weights", "<f4")
+
+
+def test_a_pause_comes_after_the_round_and_ends_when_a_person_goes_on(engine: Engine, stage: Stage) -> None:
+    for name in "ab":
+        stage.add(name)
+    run_id = engine.start_run(num_rounds=10_000)
+    engine.ledger.wait(lambda: len(committed(engine)) > 3)
+    wish(engine).pause()
+    engine.ledger.wait(lambda: engine.ledger.states[run_id] is RunState.PAUSED)
+    assert engine.ledger.of(Blocked)[-1].kind == "paused"
+    assert engine.ledger.of(Blocked)[-1].sentence == f"Paused by a person after round {committed(engine)[-1]}"
+    at = committed(engine)
+    wish(engine).go_on()
+    engine.ledger.wait(lambda: len(committed(engine)) > len(at) + 3)
+    assert [to for _, to in engine.ledger.moves][2:5] == [RunState.PAUSED, RunState.WAITING, RunState.RUNNING]
+    assert engine.supervisor.stop(run_id)
+    assert engine.ledger.wait_end(run_id, 2) is RunState.STOPPED
+    assert committed(engine) == list(range(len(committed(engine))))
+
+
+def test_a_paused_run_is_stopped_at_once(engine: Engine, stage: Stage) -> None:
+    for name in "ab":
+        stage.add(name)
+    run_id = engine.start_run(num_rounds=10_000)
+    engine.ledger.wait(lambda: engine.supervisor.control(run_id))
+    wish(engine).pause()
+    engine.ledger.wait(lambda: engine.ledger.states[run_id] is RunState.PAUSED)
+    engine.supervisor.stop(run_id)
+    assert engine.ledger.wait_end(run_id, 2) is RunState.STOPPED
+
+
+def test_rounds_are_added_to_a_run_under_way_and_to_one_that_is_over(engine: Engine, stage: Stage) -> None:
+    for name in "ab":
+        stage.add(name, adds(0.1))
+    run_id = engine.start_run(num_rounds=4)
+    engine.ledger.wait(lambda: engine.supervisor.control(run_id))
+    wish(engine).add_rounds(3)
+    assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+    assert committed(engine) == list(range(8))
+    engine.ledger.requeue(run_id, num_rounds=9)
+    engine.supervisor.wake()
+    assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+    assert committed(engine) == list(range(10))
+
+
+def test_a_client_is_left_out_and_let_in_again(engine: Engine, stage: Stage) -> None:
+    for name in "abc":
+        stage.add(name)
+    engine.wait_online(3)
+    run_id = engine.start_run(num_rounds=10_000)
+    engine.ledger.wait(lambda: len(committed(engine)) > 2)
+    wish(engine).exclude(3)
+
+    def trained_last() -> set[int]:
+        replies = [r for r in engine.ledger.of(ReplyRecorded) if r.phase == "train"]
+        return {r.client_id for r in replies if r.round == committed(engine)[-1]}
+
+    engine.ledger.wait(lambda: trained_last() == {1, 2})
+    wish(engine).include(3)
+    engine.ledger.wait(lambda: trained_last() == {1, 2, 3})
+    engine.supervisor.stop(run_id)
+    engine.ledger.wait_end(run_id, 2)
+
+
+def test_three_refused_replies_in_a_row_put_a_client_aside_and_a_person_lets_it_in(
+    engine: Engine, stage: Stage
+) -> None:
+    for name in "ab":
+        stage.add(name)
+    engine.wait_online(2)
+    stage.add("bad", adds(0.1, bad_in=range(1, 4)))
+    engine.wait_online(3)
+    run_id = engine.start_run(num_rounds=10_000)
+    aside = engine.ledger.wait(lambda: engine.ledger.of(ClientPutAside))[0]
+    assert (aside.client_id, aside.reason) == (3, "3 of its replies in a row were refused")
+    engine.ledger.wait(lambda: committed(engine)[-1] > 8)
+    asked = {r.round for r in engine.ledger.of(ReplyRecorded) if r.phase == "train" and r.client_id == 3}
+    assert asked == {1, 2, 3}
+    wish(engine).include(3)
+    engine.ledger.wait(
+        lambda: any(r.client_id == 3 and r.outcome == "accepted" and r.round > 3 and r.phase == "train"
+                    for r in engine.ledger.of(ReplyRecorded))
+    )  # fmt: skip
+    engine.supervisor.stop(run_id)
+    engine.ledger.wait_end(run_id, 2)
+
+
+@pytest.mark.parametrize("strategy", ["FedAvg", "FedAdam", "FedAvgM"])
+def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(
+    engine: Engine, stage: Stage, tmp_path: Path, strategy: str
+) -> None:
+    options = {"server_momentum": 0.9} if strategy == "FedAvgM" else {}
+    stage.add("a", adds(0.01))
+    stage.add("b", adds(0.02, examples=30))
+    engine.wait_online(2)
+    plain = engine.start_run(num_rounds=6, strategy=strategy, strategy_options=options)
+    assert engine.ledger.wait_end(plain) is RunState.COMPLETED
+    cut = engine.start_run(num_rounds=6, strategy=strategy, strategy_options=options)
+    engine.ledger.wait(lambda: len(committed(engine, cut)) >= 3)
+    engine.supervisor.stop(cut)
+    engine.ledger.wait_end(cut)
+    if engine.ledger.states[cut] is RunState.STOPPED:
+        engine.ledger.requeue(cut)
+        engine.supervisor.wake()
+        assert engine.ledger.wait_end(cut) is RunState.COMPLETED
+    assert committed(engine, cut) == list(range(7))
+    np.testing.assert_allclose(weights_of(tmp_path, cut, 6), weights_of(tmp_path, plain, 6), rtol=0, atol=1e-6)
+
+
+def test_a_damaged_checkpoint_fails_the_resumed_run_in_words(engine: Engine, stage: Stage, tmp_path: Path) -> None:
+    for name in "ab":
+        stage.add(name)
+    run_id = engine.start_run(num_rounds=1)
+    engine.ledger.wait_end(run_id)
+    (tmp_path / "runs" / "1" / "round-000001.weights").write_bytes(bytes(4000))
+    engine.ledger.requeue(run_id, num_rounds=2)
+    engine.supervisor.wake()
+    assert engine.ledger.wait_end(run_id) is RunState.FAILED
+    assert "sha256 differs" in (engine.ledger.reasons[run_id] or "")
+
+
+def test_a_disk_without_room_pauses_the_run_until_there_is_some(engine: Engine, stage: Stage) -> None:
+    """The kernel refuses the write: the process's files may not grow beyond a limit that is lifted later."""
+
+    def fills(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        if task.round == 2 and task.phase == "train":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+        return honest(task, weights, layout)
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        for name in "ab":
+            stage.add(name, fills)
+        run_id = engine.start_run(num_rounds=4, synthetic_parameters=1_000_000)
+        engine.ledger.wait(lambda: engine.ledger.states[run_id] is RunState.PAUSED)
+        blocked = engine.ledger.wait(lambda: [b for b in engine.ledger.of(Blocked) if b.kind == "storage"])[0]
+        assert "The weights of round 2 cannot be written" in blocked.sentence
+        assert committed(engine) == [0, 1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+    assert committed(engine) == [0, 1, 2, 3, 4]
+
+
+def test_the_last_checkpoints_and_the_best_are_kept(tmp_path: Path) -> None:
+    def peaks_in_round_2(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        answer = honest(task, weights, layout)
+        answer.metrics = {"accuracy": 0.9 if task.round == 2 else 0.1 * task.round % 0.5}
+        return answer
+
+    with running_engine(tmp_path) as engine, Stage(engine.address) as stage:
+        engine.supervisor._keeping = Keeping(last=2, metric="evaluate_accuracy")
+        for name in "ab":
+            stage.add(name, peaks_in_round_2)
+        assert engine.ledger.wait_end(engine.start_run(num_rounds=7)) is RunState.COMPLETED
+        kept = sorted(p.name for p in (tmp_path / "runs" / "1").glob("round-*.weights"))
+        assert kept == [f"round-{number:06d}.weights" for number in (2, 6, 7)]
+
+
+def held(client: int, value: float, examples: int = 10) -> HeldReply:
+    return HeldReply(client, {"float32": np.full(4, value, np.float32)}, examples, {}, examples)
+
+
+BASE = {"float32": np.zeros(4, np.float32)}
+
+
+def test_a_norm_is_that_of_the_update() -> None:
+    assert update_norm({"float32": np.full(4, 3.0, np.float32)}, {"float32": np.ones(4, np.float32)}) == 4.0
+
+
+def test_an_update_a_thousand_times_the_median_is_clipped_or_refused() -> None:
+    replies = [held(1, 1.0), held(2, 1.0), held(3, 1000.0)]
+    clipped = apply_rules(replies, BASE, RunConfig(norm_rule="clip", norm_limit=2.0))
+    np.testing.assert_allclose(clipped[2].flats["float32"], 2.0, rtol=1e-6)
+    assert clipped[2].remark == "its update has norm 2e+03, 2 times the round's median is 4: it was clipped"
+    refused = apply_rules(replies, BASE, RunConfig(norm_rule="reject", norm_limit=2.0))
+    assert [r.refused is not None for r in refused] == [False, False, True]
+    assert apply_rules(replies[1:], BASE, RunConfig(norm_rule="reject", norm_limit=2.0)) == replies[1:]
+    assert apply_rules(replies, BASE, RunConfig()) == replies
+
+
+@pytest.mark.parametrize(("counts", "share", "expected"), [
+    ([10, 10, 80], 0.5, [10, 10, 20]),
+    ([10, 10, 10], 0.5, [10, 10, 10]),
+    ([1, 1, 98], 0.2, [1, 1, 1]),
+    ([100, 100, 10, 10], 0.3, [15, 15, 10, 10]),
+    ([5, 7], 0.1, [5, 5]),
+])  # fmt: skip
+def test_no_client_weighs_more_than_its_share(counts: list[int], share: float, expected: list[int]) -> None:
+    replies = [held(i, 1.0, n) for i, n in enumerate(counts)]
+    judged = apply_rules(replies, BASE, RunConfig(max_weight_share=share))
+    assert [r.counts_as for r in judged] == expected
+
+
+def test_a_run_with_the_norm_rule_says_what_it_did(engine: Engine, stage: Stage) -> None:
+    for name in "ab":
+        stage.add(name, adds(0.01))
+    stage.add("loud", adds(10.0))
+    engine.wait_online(3)
+    assert engine.ledger.wait_end(engine.start_run(num_rounds=1, norm_rule="reject")) is RunState.COMPLETED
+    trained = {r.client_id: r for r in engine.ledger.of(ReplyRecorded) if r.phase == "train"}
+    loud = engine.clients[stage.puppets[2].public_key]
+    assert {c: r.outcome for c, r in trained.items()} == {c: "refused" if c == loud else "accepted" for c in trained}
+    assert "times the round's median" in (trained[loud].reason or "")
