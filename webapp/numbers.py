@@ -62,10 +62,10 @@ def duration(seconds: Number) -> str:
         return f"{max(0, round(seconds * 1000))}{THIN}ms"
     if seconds < 59.95:
         return f"{seconds:.1f}{THIN}s"
-    whole = int(seconds)
-    if seconds < 3600:
+    whole = int(seconds + 0.05)
+    if whole < 3600:
         return f"{whole // 60}{THIN}min {whole % 60:02d}{THIN}s"
-    if seconds < 48 * 3600:
+    if whole < 48 * 3600:
         return f"{whole // 3600}{THIN}h {whole % 3600 // 60:02d}{THIN}min"
     return f"{whole // 86400}{THIN}d {whole % 86400 // 3600:02d}{THIN}h"
 

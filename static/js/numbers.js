@@ -25,9 +25,9 @@ export function duration(seconds) {
   if (missing(seconds)) return NOTHING;
   if (seconds < 0.0995) return `${Math.max(0, Math.round(seconds * 1000))}${THIN}ms`;
   if (seconds < 59.95) return `${seconds.toFixed(1)}${THIN}s`;
-  const whole = Math.floor(seconds);
-  if (seconds < 3600) return `${Math.floor(whole / 60)}${THIN}min ${two(whole % 60)}${THIN}s`;
-  if (seconds < 172800) return `${Math.floor(whole / 3600)}${THIN}h ${two(Math.floor((whole % 3600) / 60))}${THIN}min`;
+  const whole = Math.floor(seconds + 0.05);
+  if (whole < 3600) return `${Math.floor(whole / 60)}${THIN}min ${two(whole % 60)}${THIN}s`;
+  if (whole < 172800) return `${Math.floor(whole / 3600)}${THIN}h ${two(Math.floor((whole % 3600) / 60))}${THIN}min`;
   return `${Math.floor(whole / 86400)}${THIN}d ${two(Math.floor((whole % 86400) / 3600))}${THIN}h`;
 }
 

@@ -1,7 +1,8 @@
 """What a page says of a run's curves before any script has run: the figures, and the last values as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 
 from sqlalchemy.orm import Session
 
@@ -61,7 +62,7 @@ def _figure(
     rows = [
         Value(
             r,
-            means.get(f"evaluate_{metric}"),
+            _mean(means, f"evaluate_{metric}"),
             min(spread.get(r, ()), default=None),
             max(spread.get(r, ()), default=None),
         )
@@ -72,3 +73,8 @@ def _figure(
         metric, title, rows[-1] if rows else None, rows[-2] if len(rows) > 1 else None,
         (best["value"], best["round"]) if best else None, rows,
     )  # fmt: skip
+
+
+def _mean(means: Mapping[str, float | None], name: str) -> float | None:
+    """Return a round's mean: None where there is none, NaN where it is no number (stored as null)."""
+    return nan if name in means and means[name] is None else means.get(name)

@@ -54,8 +54,8 @@ def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
         return "was left out by a person"
     if names and client.name not in names:
         return "is not among the clients chosen for the run"
-    if dataset is not None and dataset != run.dataset:
-        return f"holds {dataset}, the run needs {run.dataset}"
+    if run.network != "synthetic" and dataset != run.dataset:
+        return f"holds {dataset or 'no known data'}, the run needs {run.dataset}"
     return misfit.get(client.id)
 
 

@@ -1,0 +1,1 @@
+"""Tests in a real Chromium. They run in a pytest process of their own: ``pytest tests/browser``."""

@@ -1,0 +1,94 @@
+"""A Chromium, pages that must not complain, and a dashboard whose runs can be looked at."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page
+
+from scripts.chromium import find
+from tests.dashboard import Dashboard
+from tests.processes import Meadow, RealProcess, wait_until
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Take the machine's own Chromium where it has one."""
+    own = {"executable_path": path} if (path := find()) else {}
+    return {**browser_type_launch_args, **own, "args": FLAGS}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in this folder."""
+    for item in items:
+        if "tests/browser" in item.nodeid:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """A function that opens an address in a window of its own. Whatever a page complains of fails the test."""
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(f"{message.type}: {message.text}")
+
+    def open_(address: str, *, width: int = 1280, height: int = 900, theme: str = "light", **more: Any) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light",
+            timezone_id="UTC", **more,
+        )  # fmt: skip
+        page = context.new_page()
+        page.on("console", hear)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.set_default_timeout(10_000)
+        page.goto(address)
+        return page
+
+    open_.complaints = complaints  # type: ignore[attr-defined]
+    yield open_
+    for context in browser.contexts:
+        context.close()
+    assert not complaints
+
+
+def wait_for_clients(url: str, count: int) -> None:
+    """Wait until so many clients are online."""
+
+    def enough() -> bool:
+        clients = httpx.get(f"{url}/api/clients", trust_env=False).json()["items"]
+        return sum(client["state"] == "online" for client in clients) >= count
+
+    wait_until(enough, 60, f"{count} clients online")
+
+
+@pytest.fixture
+def federation(meadow: Meadow, client: Callable[..., RealProcess]) -> Meadow:
+    """A dashboard process and two client processes with synthetic data, online."""
+    for part, name in enumerate(("site-a", "site-b")):
+        client(meadow.flower_address, name, "--dataset", "synthetic", "--partition", str(part), "--partitions", "2")
+    wait_for_clients(meadow.url, 2)
+    return meadow
+
+
+def start_run(url: str, **config: Any) -> int:
+    """Start a synthetic run over the API; return its id."""
+    body = {"network": "synthetic", "dataset": "synthetic", "seed": 7} | config
+    answer = httpx.post(f"{url}/api/runs", json=body, trust_env=False)
+    assert answer.status_code == 201, answer.text
+    return int(json.loads(answer.text)["id"])
+
+
+def url_of(dashboard: Dashboard) -> str:
+    """Return the address of a dashboard without a slash at the end."""
+    return str(dashboard.http.base_url).rstrip("/")

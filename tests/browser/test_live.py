@@ -1,0 +1,167 @@
+"""Pages that stay open: points appear as rounds commit, rows move with progress, a lost stream says so and comes back."""
+
+from statistics import median, quantiles
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, start_run, url_of, wait_for_clients
+from tests.dashboard import Dashboard
+from tests.processes import Meadow, wait_until
+
+LISTEN = """() => {
+  window.committed = {}; window.drawn = {accuracy: {}, loss: {}}; window.heard = [];
+  document.body.addEventListener("meadow:round", ({ detail }) => {
+    window.heard.push(detail.id);
+    if (detail.committed) window.committed[detail.round] = Date.parse(detail.at);
+  });
+  document.body.addEventListener("meadow:drawn", ({ detail }) => {
+    const times = window.drawn[detail.metric];
+    for (let round = 0; round <= detail.round; round += 1) times[round] ??= Date.now();
+  });
+}"""
+
+
+def table_of(page: Page, metric: str) -> list[str]:
+    """Return the rounds in a chart's table of values."""
+    rows = page.locator(f"meadow-chart[metric={metric}] tbody tr")
+    return [row.get_attribute("data-round") or "" for row in rows.all()]
+
+
+def test_start_pressed_makes_points_appear_on_both_charts_without_a_reload(
+    federation: Meadow, open_page: OpenPage
+) -> None:
+    page = open_page(federation.url)
+    expect(page.locator("h1")).to_have_text("2 clients are online, no run is going on")
+    page.get_by_label("Rounds").fill("4")
+    page.get_by_role("button", name="Start federation").click()
+    page.wait_for_url("**/runs/1")
+    page.evaluate("window.loadedOnce = true")
+
+    for metric in ("accuracy", "loss"):
+        chart = page.locator(f"meadow-chart[metric={metric}]")
+        expect(chart.locator("canvas")).to_be_visible()
+        expect(chart.locator("tbody tr")).to_have_count(5)
+        expect(chart.locator(".readout")).to_contain_text("round 4: mean")
+    expect(page.locator(".crumb .state")).to_have_text("Completed")
+    expect(page.get_by_role("button", name="Stop run")).to_have_count(0)
+    assert page.evaluate("window.loadedOnce"), "the page was loaded again"
+
+
+def test_home_turns_from_idle_to_running_and_back_by_itself(federation: Meadow, open_page: OpenPage) -> None:
+    page = open_page(federation.url)
+    expect(page.locator("h1")).to_contain_text("no run is going on")
+    page.evaluate("window.loadedOnce = true")
+    start_run(federation.url, num_rounds=3, synthetic_seconds=1.0, name="Watched")
+
+    expect(page.locator("h1")).to_contain_text("Round 2 of 3 is training")
+    row = page.locator("#client-now-1")
+    expect(row.locator("[data-part=task]")).to_contain_text("Training, batch")
+    expect(row.locator("[data-part=loss]")).not_to_have_text("–")
+    expect(page.locator("h1")).to_have_text("2 clients are online, no run is going on")
+    assert table_of(page, "accuracy") == ["0", "1", "2", "3"]
+    assert page.evaluate("window.loadedOnce"), "the page was loaded again"
+
+
+def test_from_commit_to_pixel_takes_less_than_half_a_second(federation: Meadow, open_page: OpenPage) -> None:
+    run_id = start_run(federation.url, num_rounds=40, synthetic_seconds=0.2)
+    page = open_page(f"{federation.url}/runs/{run_id}")
+    page.evaluate(LISTEN)
+    expect(page.locator(".crumb .state")).to_have_text("Completed", timeout=60_000)
+
+    committed: dict[str, int] = page.evaluate("window.committed")
+    drawn: dict[str, dict[str, int]] = page.evaluate("window.drawn")
+    delays = sorted(drawn[metric][r] - at for r, at in committed.items() for metric in ("accuracy", "loss"))
+    p95 = quantiles(delays, n=20)[-1]
+    print(f"\ncommit to pixel over {len(committed)} rounds: median {median(delays):.0f} ms, p95 {p95:.0f} ms")
+    assert len(committed) > 20
+    assert p95 < 500
+
+
+def test_rounds_that_are_faster_than_the_page_all_arrive(federation: Meadow, open_page: OpenPage) -> None:
+    page = open_page(federation.url)
+    run_id = start_run(federation.url, num_rounds=300)
+    page.goto(f"{federation.url}/runs/{run_id}")
+    expect(page.locator(".crumb .state")).to_have_text("Completed", timeout=60_000)
+    expect(page.locator("meadow-chart[metric=loss] .readout")).to_contain_text("round 300: mean")
+    shown: list[Any] = page.evaluate("""async () => {
+      const { Points } = await import("/static/js/charts/points.js");
+      return Points.of(%d).rounds;
+    }""" % run_id)  # fmt: skip
+    assert shown == list(range(301))
+
+
+def test_a_lost_server_is_told_and_the_page_goes_on_by_itself(
+    meadow: Meadow, open_page: OpenPage, client: Any
+) -> None:
+    for part, name in enumerate(("site-a", "site-b")):
+        client(meadow.flower_address, name, "--dataset", "synthetic", "--partition", str(part), "--partitions", "2")
+    wait_for_clients(meadow.url, 2)
+    page = open_page(meadow.url)
+    live = page.locator("#live")
+    expect(live).to_have_text("Live")
+    page.evaluate("window.loadedOnce = true")
+
+    meadow.kill()
+    expect(live).to_contain_text("Reconnecting, data is ")
+    meadow.start()
+    expect(live).to_have_text("Live", timeout=15_000)
+    wait_for_clients(meadow.url, 2)
+    start_run(meadow.url, num_rounds=2)
+    expect(page.locator("meadow-chart[metric=loss] tbody tr")).to_have_count(3)
+    assert page.evaluate("window.loadedOnce")
+    open_page.complaints.clear()  # type: ignore[attr-defined]  # the browser itself says that it could not connect
+
+
+def test_a_hidden_tab_closes_its_stream_and_catches_up(dashboard: Dashboard, open_page: OpenPage) -> None:
+    page = open_page(url_of(dashboard))
+    page.evaluate(LISTEN)
+    hide = """(hidden) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        stage.add("site-b")
+        expect(page.locator("h1")).to_contain_text("2 clients are online")
+        page.evaluate(hide, True)
+        run_id = dashboard.start_run(num_rounds=3)
+        dashboard.wait_for_state(run_id, "completed")
+        assert page.evaluate("window.heard") == []
+        page.evaluate(hide, False)
+        expect(page.locator("meadow-chart[metric=loss] tbody tr")).to_have_count(4)
+    heard: list[int] = page.evaluate("window.heard")
+    assert len(heard) == len(set(heard)) == 4, "each event once"
+
+
+def test_a_typed_answer_survives_what_happens_meanwhile(dashboard: Dashboard, open_page: OpenPage) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        page = open_page(url_of(dashboard))
+        page.get_by_label("Rounds").fill("77")
+        page.get_by_text("Values as a table")
+        stage.add("site-b")
+        expect(page.locator("h1")).to_contain_text("2 clients are online")
+        expect(page.get_by_label("Rounds")).to_have_value("77")
+        expect(page.get_by_label("Rounds")).to_be_focused()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_charts_follow_the_theme(dashboard: Dashboard, open_page: OpenPage, theme: str) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        stage.add("site-b")
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=3)
+        dashboard.wait_for_state(run_id, "completed")
+    page = open_page(f"{url_of(dashboard)}/runs/{run_id}", theme=theme)
+    ink = """async () => (await import("/static/js/charts/colours.js")).ink("accent")"""
+    colours = {"light": "rgb(24, 116, 74)", "dark": "rgb(95, 200, 147)"}
+    wait_until(lambda: page.evaluate(ink) == colours[theme])
+    button = page.locator("[data-act=theme]")
+    while button.get_attribute("data-shows") != ("light" if theme == "dark" else "dark"):
+        button.click()
+    assert page.evaluate(ink) == colours["light" if theme == "dark" else "dark"]
+    page.reload()
+    wait_until(lambda: page.evaluate(ink) == colours["light" if theme == "dark" else "dark"], what="kept by the browser")

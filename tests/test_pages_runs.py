@@ -1,0 +1,196 @@
+"""The list of runs and a run's page, and what their buttons do."""
+
+from urllib.parse import quote
+
+import pytest
+
+from federation.weights import Layout
+from federation.wire import Task
+from tests.dashboard import Dashboard
+from tests.markup import get_both, get_fragment, get_page
+from tests.puppet import Answer, honest
+
+
+def refused_in_round_2(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    if task.phase == "train" and task.round == 2:
+        answer.num_examples = 0
+    return answer
+
+
+def nan_loss_in_round_1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    if task.phase == "evaluate" and task.round == 1:
+        answer.metrics = {"loss": float("nan"), "accuracy": 0.5}
+    return answer
+
+
+def finished_run(dashboard: Dashboard, **config: object) -> int:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        stage.add("site-b")
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(**config)
+        dashboard.wait_for_state(run_id, "completed")
+    return run_id
+
+
+def test_an_empty_list_offers_the_first_run(dashboard: Dashboard) -> None:
+    runs = get_both(dashboard.http, "/runs", "runs-list")
+    assert "No run has been started yet" in runs.text
+    assert [form["method"] for form in runs.all("form")] == ["get", "post"]
+
+
+def test_the_list_says_of_each_run_how_far_it_is_and_how_good(dashboard: Dashboard) -> None:
+    finished_run(dashboard, name="First", num_rounds=3)
+    dashboard.start_run(name="Waits")
+    dashboard.start_run(name="<script>alert(1)</script>")
+    runs = get_both(dashboard.http, "/runs", "runs-list")
+
+    assert [row["id"] for row in runs.all("tr") if "id" in row] == ["run-3", "run-2", "run-1"], "newest first"
+    first = runs.one("tr", id="run-1")
+    cells = [cell.text for cell in first.all("td")]
+    assert cells[0] == "Completed"
+    assert cells[2:4] == ["80.0\u202f%", "3"]
+    assert first.one("polyline")["points"]
+    assert first.one("a")["href"] == "/runs/1"
+    assert runs.one("tr", id="run-3").one("a").text == "<script>alert(1)</script>"
+    assert runs.one("tr", id="run-3").all("td")[0].text == "Queued"
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [("q=alpha", ["Alpha"]), ("q=%232", ["Beta"]), ("state=queued", ["Beta"]), ("q=none&state=active", []),
+     ("state=nonsense", ["Beta", "Alpha"])],
+)  # fmt: skip
+def test_the_list_is_searched_and_filtered_by_its_address(dashboard: Dashboard, asked: str, found: list[str]) -> None:
+    dashboard.start_run(name="Alpha")
+    dashboard.start_run(name="Beta")
+    runs = get_both(dashboard.http, f"/runs?{asked}", "runs-list")
+
+    assert [row.one("a").text for row in runs.all("tr") if "id" in row] == found
+    if not found:
+        assert "No run matches" in runs.text
+    assert f"{len(found)} of 2 runs" in runs.text or "2 runs" in runs.text
+
+
+def test_many_runs_come_in_pages_that_lead_to_each_other(dashboard: Dashboard) -> None:
+    for number in range(52):
+        dashboard.start_run(name=f"Run {number}")
+    newest = get_page(dashboard.http, "/runs")
+    older = newest.one("nav", aria_label="Pages").one("a")
+    assert (older.text, older["href"]) == ("Older runs", "/runs?offset=50")
+    oldest = get_page(dashboard.http, "/runs?offset=50")
+    assert [row.one("a").text for row in oldest.all("tr") if "id" in row] == ["Run 1", "Run 0"]
+    assert oldest.one("nav", aria_label="Pages").one("a")["href"] == "/runs"
+
+
+def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, name="First", num_rounds=3)
+    page = get_both(dashboard.http, f"/runs/{run_id}", "run-page")
+
+    assert page.one("h1").text == "First"
+    assert "3 rounds are done, accuracy 80.0\u202f%." in page.text
+    rounds = page.one("section", id="rounds")
+    assert [row["id"] for row in rounds.one("tbody").all("tr")] == ["round-3", "round-2", "round-1", "round-0"]
+    best = rounds.one("tr", id="round-3").one("td", class_="best")
+    assert best.text == "80.0\u202f%"
+    assert [cell.text for cell in rounds.one("tr", id="round-1").all("td")][6] == "2/2"
+    assert "Round 3 committed, 2 of 2 replies: accuracy 80.0\u202f%" in page.one("section", id="events").text
+    lines = {line.one("dt").text: line.one("dd").text for line in page.one("dl", class_="config").all("div")}
+    assert (lines["Network"], lines["Rounds"], lines["Share in each round"]) == ("Synthetic", "3", "100.0\u202f%")
+    downloads = [link["href"] for link in page.all("a") if "download" in link]
+    assert downloads == [f"/api/runs/{run_id}/model", f"/api/runs/{run_id}/metrics.csv"]
+    assert all(dashboard.http.get(address).status_code == 200 for address in downloads if address)
+    chips = page.one("fieldset", class_="chips").all("input")
+    assert [(chip["data-name"], chip["data-slot"], "checked" in chip) for chip in chips] == [
+        ("site-a", "1", True), ("site-b", "2", True),
+    ]  # fmt: skip
+    assert "hx-trigger" not in page, "an ended run asks for nothing more"
+    assert not [button for button in page.all("button") if "Stop" in button.text]
+
+
+def test_a_refused_reply_stands_in_its_round_and_in_the_log_with_client_and_reason(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        stage.add("site-b")
+        stage.add("site-c", refused_in_round_2)
+        dashboard.wait_for_clients(3)
+        run_id = dashboard.start_run(num_rounds=3)
+        dashboard.wait_for_state(run_id, "completed")
+    page = get_both(dashboard.http, f"/runs/{run_id}", "run-page")
+
+    cells = [cell.text for cell in page.one("tr", id="round-2").all("td")]
+    assert cells[6] == "2/3"
+    assert cells[9].startswith("site-c refused: ")
+    assert "site-c's reply in round 2 was refused: " in page.one("section", id="events").text
+    clients = get_both(dashboard.http, "/clients", "clients-list")
+    assert "2 took part, 1 refused" in clients.text
+
+
+def test_a_metric_that_is_no_number_is_said_and_breaks_no_page(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a", nan_loss_in_round_1)
+        stage.add("site-b", nan_loss_in_round_1)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=1)
+        dashboard.wait_for_state(run_id, "completed")
+    for path in ("/", "/runs", f"/runs/{run_id}", "/clients"):
+        get_page(dashboard.http, path)
+    loss = get_page(dashboard.http, f"/runs/{run_id}").one("meadow-chart", metric="loss")
+    assert [cell.text for cell in loss.one("tbody").all("tr")[-1].all("td")][0] == "NaN"
+    assert loss.one("span", data_part="figure").text == "NaN"
+
+
+def test_only_the_newest_rounds_are_shown_until_all_are_asked_for(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, num_rounds=20)
+    page = get_page(dashboard.http, f"/runs/{run_id}")
+    assert len(page.one("section", id="rounds").one("tbody").all("tr")) == 12
+    link = next(one for one in page.all("a") if one.text == "Show all 20")
+    whole = get_both(dashboard.http, (link["href"] or "").partition("#")[0], "run-page")
+    assert len(whole.one("section", id="rounds").one("tbody").all("tr")) == 21
+
+
+def test_stop_ends_a_run_and_leads_to_its_page(dashboard: Dashboard) -> None:
+    run_id, queued = dashboard.start_run(), dashboard.start_run()
+    dashboard.wait_for_state(run_id, "waiting")
+    button = get_page(dashboard.http, f"/runs/{run_id}").one("form", action=f"/runs/{run_id}/stop")
+    assert button["method"] == "post"
+
+    cancelled = dashboard.http.post(f"/runs/{queued}/stop")
+    stopped = dashboard.http.post(f"/runs/{run_id}/stop")
+    assert (stopped.status_code, stopped.headers["location"]) == (303, f"/runs/{run_id}")
+    assert cancelled.status_code == 303
+    dashboard.wait_for_state(run_id, "stopped")
+    assert "Stopped after 0 of 3 rounds" in get_fragment(dashboard.http, f"/runs/{run_id}", "run-page").text
+    assert "Cancelled before it began" in get_page(dashboard.http, f"/runs/{queued}").text
+
+    again = dashboard.http.post(f"/runs/{run_id}/stop")
+    assert again.status_code == 409
+    assert f"Run {run_id} is stopped already" in again.text
+
+
+def test_a_run_that_waited_through_a_restart_says_so(dashboard: Dashboard) -> None:
+    run_id = dashboard.start_run()
+    held = dashboard.start_run(name="Held")
+    with dashboard.parts.database.write() as session:
+        from webapp.repository.runs import hold_queue
+
+        hold_queue(session, {"kind": "held", "sentence": "The server was restarted", "since": "2026-01-01T00:00:00Z",
+                             "deadline": None, "actions": []})  # fmt: skip
+    home = get_both(dashboard.http, "/", "home-page")
+    form = home.one("form", action=f"/runs/{held}/resume")
+    assert form["method"] == "post"
+    assert "The server was restarted" in home.text
+    assert dashboard.http.post(form["action"] or "").headers["location"] == f"/runs/{held}"
+    assert dashboard.run(held)["blocked_on"] is None
+    assert dashboard.http.post(f"/runs/{run_id}/resume").status_code == 409
+
+
+def test_names_are_text_wherever_they_stand(dashboard: Dashboard) -> None:
+    name = '"><img src=x onerror=alert(1)>'
+    run_id = dashboard.start_run(name=name)
+    for path in ("/", "/runs", f"/runs/{run_id}", f"/runs/new?from={run_id}", f"/runs?q={quote(name)}"):
+        page = get_page(dashboard.http, path)
+        assert not page.all("img"), path
+        assert name in page.text or [one for one in page.all("input") if one.attributes.get("value") == name], path
