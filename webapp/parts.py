@@ -4,7 +4,7 @@ import logging
 import socket
 from dataclasses import dataclass
 
-from federation.server import FlowerServer
+from federation.server import FlowerServer, Limits
 from federation.supervisor import Supervisor
 from webapp.clients import Clients
 from webapp.database import Database
@@ -50,6 +50,7 @@ def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket) -> 
     flower = FlowerServer(
         sock=flower_socket, folder=settings.flower_dir, admit=clients.admit, admit_node=clients.admit_node,
         report=clients.hear,
+        limits=Limits(budget_bytes=settings.reply_budget_bytes, max_reply_bytes=settings.max_reply_bytes),
     )  # fmt: skip
     clients.serve(flower)
     supervisor = Supervisor(lane=flower.lane, ledger=runs, folder=settings.runs_dir)

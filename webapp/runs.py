@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,12 +87,12 @@ class Runs:
         """Return a page of runs, newest first, and how many there are."""
         with self._database.read() as session:
             rows, total = table.list_runs(session, states=states, q=q, limit=limit, offset=offset)
-            return [self._view(session, run) for run in rows], total
+            return _views(session, rows), total
 
     def show(self, run_id: int) -> RunView:
         """Return one run; raises NotFound."""
         with self._database.read() as session:
-            return self._view(session, get_run(session, run_id))
+            return _views(session, [get_run(session, run_id)])[0]
 
     def create(self, config: RunConfig, by: str | None = None) -> RunView:
         """Queue a run; it starts at once where none is active. Raises Invalid for text that no table holds."""
@@ -134,14 +134,15 @@ class Runs:
             add_event(session, "run", {"run_id": run_id, "state": "deleted", "reason": None, "blocked_on": None})
         shutil.rmtree(self._folder / str(run_id), ignore_errors=True)
 
-    def _view(self, session: Session, run: Run) -> RunView:
-        seconds = recent_seconds(session, [run.id]) if run.state in ACTIVE else {}
-        queue = table.queue(session) if run.state == RunState.QUEUED else ()
-        return run_view(run, queue, seconds.get(run.id, ()))
-
     def _wake(self) -> None:
         if self._supervisor is not None:
             self._supervisor.wake()
+
+
+def _views(session: Session, runs: Sequence[Run]) -> list[RunView]:
+    seconds = recent_seconds(session, [run.id for run in runs if run.state in ACTIVE])
+    queue = table.queue(session) if any(run.state == RunState.QUEUED for run in runs) else ()
+    return [run_view(run, queue, seconds.get(run.id, ())) for run in runs]
 
 
 def get_run(session: Session, run_id: int) -> Run:

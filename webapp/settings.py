@@ -36,6 +36,14 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         "", description="Further names under which browsers may open the dashboard, separated by commas."
     )
+    max_reply_bytes: int = Field(
+        512 * 1024 * 1024, ge=1, description="A reply with larger weights is refused before a byte of it is sent."
+    )
+    reply_budget_bytes: int = Field(
+        256_000_000,
+        ge=1,
+        description="So many bytes of replies may be on their way at once; always at least one reply.",
+    )
     log_level: LogLevel = Field("info", description="The least of what is logged.")
 
     @field_validator("host", "flower_host")

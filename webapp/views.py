@@ -1,7 +1,7 @@
 """What API and pages show of runs, rounds and clients: rows made whole with what is known only now."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 from statistics import median
 from typing import Any, Literal
@@ -170,11 +170,18 @@ def client_view(row: Client, live: LiveClient | None, counts: dict[str, int] | N
     dataset, samples = row.data.get("dataset"), row.data.get("samples")
     return ClientView(
         **{name: getattr(row, name) for name in names}, state=client_state(row, live), connected=live is not None,
-        first_seen=row.first_seen_at, last_seen=datetime.now(UTC) if live else row.last_seen_at,
+        first_seen=row.first_seen_at, last_seen=last_seen(row, live),
         dataset=dataset if isinstance(dataset, str) else None, samples=samples if isinstance(samples, int) else None,
         task=live.task.task if live and live.task else None,
         progress=progress_data(live.task) if live and live.task else None, counts=counts or {},
     )  # fmt: skip
+
+
+def last_seen(row: Client, live: LiveClient | None) -> datetime:
+    """Return when a client last gave a sign of life."""
+    if live is None:
+        return row.last_seen_at
+    return datetime.now(UTC) - timedelta(seconds=live.seconds_since_sign)
 
 
 def client_state(row: Client, live: LiveClient | None) -> ClientState:

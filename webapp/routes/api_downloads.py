@@ -46,7 +46,7 @@ def _pack(weights: Path, layout_file: Path) -> IO[bytes]:
     """Return the .npz as a file without a name, gone when it is closed; by hand, as savez takes no array "file"."""
     layout = Layout.from_json(json.loads(layout_file.read_text(encoding="utf-8")))
     arrays = layout.unpack(np.fromfile(weights, dtype=np.uint8).data)
-    file = tempfile.TemporaryFile(dir=weights.parent)  # noqa: SIM115: whoever streams it closes it
+    file = tempfile.TemporaryFile(dir=weights.parent)  # noqa: SIM115 (whoever streams it closes it)
     with zipfile.ZipFile(file, "w") as archive:
         for entry, array in zip(layout.entries, arrays, strict=True):
             with archive.open(f"{entry.name}.npy", "w", force_zip64=True) as member:
