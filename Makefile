@@ -35,7 +35,7 @@ check: $(SETUP)  ## Format, lint, types, templates, import rules
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m pytest --quiet tests/test_imports.py
 
-bench: $(SETUP)  ## Overhead of a round, beside flwr's own gRPC stream
+bench: $(SETUP)  ## Rounds beside flwr's own gRPC stream and the stock deployment, and what must hold (about 15 minutes)
 	@$(BIN)/python -m benchmarks
 
 lock:  ## Make constraints.txt anew from pyproject.toml

@@ -1,0 +1,26 @@
+"""A process with many light clients of the stream lane: ``python -m benchmarks.crowd ADDRESS WHICH COUNT``."""
+
+import asyncio
+import sys
+
+from federation import wire
+from federation.weights import Layout
+from tests.puppet import Answer, Puppet, honest, shifted
+
+
+def answer(task: wire.Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    """Do the work of a synthetic client: add one number to the whole array."""
+    plain = honest(task, weights, layout)
+    if plain.weights is not None:
+        plain.weights = shifted(bytes(plain.weights), 0.001)
+    return plain
+
+
+async def serve(address: str, names: list[str]) -> None:
+    """Serve until every connection has ended."""
+    await asyncio.gather(*(Puppet(address, name, answer).run() for name in names))
+
+
+if __name__ == "__main__":
+    address, which, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    asyncio.run(serve(address, [f"light-{which}-{i}" for i in range(count)]))

@@ -1,0 +1,106 @@
+"""Meadow as it is shipped: ``python -m webapp`` with database, checkpoints and events, and clients that do no work."""
+
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.plan import REAL_CLIENTS
+from benchmarks.processes import Children, cpu_seconds, peak_bytes, reset_peak, wait_until
+from benchmarks.timing import Timing
+from federation.states import ENDED
+from tests.processes import Meadow, make_meadow
+
+CROWD_PROCESSES = 2
+LEFT_OUT_ROUNDS = 2
+"""The first rounds of a run are left out: round 0 trains nobody, round 1 warms up."""
+
+
+class MeadowFederation:
+    """A dashboard with its Flower server, and clients that stay connected from one run to the next."""
+
+    name = "Meadow"
+
+    def __init__(self, folder: Path, children: Children, clients: int, *, light: bool | None = None) -> None:
+        self.clients, self._children = clients, children
+        self.light = clients > REAL_CLIENTS if light is None else light
+        folder.mkdir(parents=True)
+        self.meadow: Meadow = make_meadow(folder, "--log-level", "warning")
+        self.meadow.start()
+        self.http = httpx.Client(base_url=self.meadow.url, trust_env=False, timeout=60)
+        self._workers = [process.pid for process in (self._crowd() if self.light else self._real_clients(folder))]
+        wait_until(lambda: self._online() >= clients, 180, f"{clients} clients online")
+
+    def close(self) -> None:
+        """End the dashboard; the clients end with their block."""
+        self.http.close()
+        self.meadow.kill()
+
+    def _real_clients(self, folder: Path) -> list[Any]:
+        return [
+            self._children.module(
+                f"client-{self.clients}-{i}", "federation.client", "--server", self.meadow.flower_address,
+                "--name", f"client-{i}", "--dataset", "synthetic", "--partition", str(i),
+                "--partitions", str(self.clients), "--identity", str(folder / f"client-{i}.json"),
+            )
+            for i in range(self.clients)
+        ]  # fmt: skip
+
+    def _crowd(self) -> list[Any]:
+        share, more = divmod(self.clients, CROWD_PROCESSES)
+        counts = [count for i in range(CROWD_PROCESSES) if (count := share + (i < more))]
+        return [
+            self._children.module(
+                f"crowd-{self.clients}-{i}", "benchmarks.crowd", self.meadow.flower_address, str(i), str(count)
+            )
+            for i, count in enumerate(counts)
+        ]
+
+    def _online(self) -> int:
+        items = self.get("/api/clients")["items"]
+        return sum(client["state"] == "online" for client in items)
+
+    def get(self, path: str) -> Any:
+        """Return what the REST API answers."""
+        return self.http.get(path).raise_for_status().json()
+
+    def start_run(self, parameters: int, rounds: int, **more: Any) -> int:
+        """Start a run over all clients and return its id."""
+        config = {
+            "network": "synthetic", "dataset": "synthetic", "synthetic_parameters": parameters, "num_rounds": rounds,
+            "min_clients": self.clients, "seed": 7, **more,
+        }  # fmt: skip
+        return int(self.http.post("/api/runs", json=config).raise_for_status().json()["id"])
+
+    def wait_end(self, run_id: int, seconds: float = 600.0) -> None:
+        """Wait for the end of a run; fails when it is not completed."""
+        wait_until(lambda: self.get(f"/api/runs/{run_id}")["state"] in ENDED, seconds, f"the end of run {run_id}")
+        run = self.get(f"/api/runs/{run_id}")
+        assert run["state"] == "completed", run["reason"]
+
+    def rounds(self, run_id: int) -> list[dict[str, Any]]:
+        """Return a run's committed rounds."""
+        items: list[dict[str, Any]] = self.get(f"/api/runs/{run_id}/rounds")["items"]
+        return items
+
+    def work(self, parameters: int, rounds: int, **more: Any) -> Timing:
+        """Work a run of so many rounds; a round's time is that from one commit to the next."""
+        server = self.meadow.running.pid
+        idle = reset_peak(server)
+        before, theirs = cpu_seconds(server), cpu_seconds(*self._workers)
+        run_id = self.start_run(parameters, rounds + LEFT_OUT_ROUNDS - 1, **more)
+        self.wait_end(run_id)
+        spent, spent_by_clients = cpu_seconds(server) - before, cpu_seconds(*self._workers) - theirs
+        committed = self.rounds(run_id)
+        lost = [row["failures"] + row["refusals"] for row in committed if row["failures"] or row["refusals"]]
+        assert not lost and len(committed) == rounds + LEFT_OUT_ROUNDS, (len(committed), lost[:3])
+        times = [datetime.fromisoformat(row["committed_at"]).timestamp() * 1000 for row in committed]
+        last = committed[-1]
+        return Timing(
+            [late - early for early, late in pairwise(times[LEFT_OUT_ROUNDS - 1 :])],
+            cpu_ms=spent / len(committed) * 1000, client_cpu_ms=spent_by_clients / len(committed) * 1000,
+            peak_bytes=peak_bytes(server), idle_bytes=idle, committed=len(committed),
+            bytes_down=last["bytes_down"] / self.clients, bytes_up=last["bytes_up"] / self.clients,
+        )  # fmt: skip
