@@ -34,7 +34,7 @@ def test_an_accuracy(value: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.8164, "0.816"), (-1.5, "−1.500"), (12345.6, "1.23e+04"), (None, "–"), (nan, "NaN")]
+    ("value", "text"), [(0.8164, "0.816"), (-1.5, "−1.500"), (12345.6, "1.23e+4"), (None, "–"), (nan, "NaN")]
 )
 def test_a_loss(value: float | None, text: str) -> None:
     assert loss(value) == text

@@ -27,12 +27,12 @@ def percent(value: Number) -> str:
 
 
 def loss(value: Number) -> str:
-    """Write a loss with three decimals, a large one with fewer: ``0.816``, ``1.2e+06``."""
+    """Write a loss with three decimals, a large one with fewer: ``0.816``, ``1.23e+6``."""
     if value is None:
         return NOTHING
     if not isfinite(value):
         return _odd(value)
-    return _signed(f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}")
+    return _signed(f"{value:.3f}" if abs(value) < 1000 else f"{value:.2e}".replace("e+0", "e+"))
 
 
 def metric(value: Number, name: str) -> str:

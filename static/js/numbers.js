@@ -9,7 +9,7 @@ export const percent = (value) => (missing(value) ? NOTHING : `${signed((value *
 
 export function loss(value) {
   if (missing(value)) return NOTHING;
-  return signed(Math.abs(value) < 1000 ? value.toFixed(3) : value.toPrecision(3));
+  return signed(Math.abs(value) < 1000 ? value.toFixed(3) : value.toExponential(2));
 }
 
 export const metric = (value, name) => (name === "accuracy" ? percent(value) : loss(value));

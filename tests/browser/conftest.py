@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from scripts.chromium import find
 from tests.dashboard import Dashboard
-from tests.processes import Meadow, RealProcess, wait_until
+from tests.processes import Meadow, RealProcess, make_meadow, wait_until
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -67,18 +68,34 @@ def wait_for_clients(url: str, count: int) -> None:
 
     def enough() -> bool:
         clients = httpx.get(f"{url}/api/clients", trust_env=False).json()["items"]
-        return sum(client["state"] == "online" for client in clients) >= count
+        return len([client for client in clients if client["state"] == "online"]) >= count
 
     wait_until(enough, 60, f"{count} clients online")
 
 
-@pytest.fixture
-def federation(meadow: Meadow, client: Callable[..., RealProcess]) -> Meadow:
-    """A dashboard process and two client processes with synthetic data, online."""
-    for part, name in enumerate(("site-a", "site-b")):
-        client(meadow.flower_address, name, "--dataset", "synthetic", "--partition", str(part), "--partitions", "2")
-    wait_for_clients(meadow.url, 2)
-    return meadow
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meadow]:
+    """A dashboard process and two client processes with synthetic data, online; one test after the other uses it."""
+    folder = tmp_path_factory.mktemp("federation")
+    meadow = make_meadow(folder)
+    processes: list[RealProcess] = [meadow, *(synthetic_client(meadow, folder, part, 2) for part in range(2))]
+    try:
+        for process in processes:
+            process.start()
+        wait_for_clients(meadow.url, 2)
+        yield meadow
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def synthetic_client(meadow: Meadow, folder: Path, part: int, parts: int) -> RealProcess:
+    """Return a client process with synthetic data that is not started yet: site-1, site-2 and so on."""
+    name = f"site-{part + 1}"
+    command = ["-m", "federation.client", "--server", meadow.flower_address, "--name", name]
+    command += ["--identity", str(folder / f"{name}.json"), "--dataset", "synthetic"]
+    command += ["--partition", str(part), "--partitions", str(parts)]
+    return RealProcess(command, folder / f"{name}.log")
 
 
 def start_run(url: str, **config: Any) -> int:
