@@ -81,7 +81,7 @@ def _build(config: RunConfig, stem: Path, sleep: Callable[[float], None]) -> Non
     command = [sys.executable, "-m", "federation.networks", "--network", config.network, "--dataset", config.dataset,
                "--loss", config.loss, "--seed", str(config.seed), "--output", str(packed)]  # fmt: skip
     try:
-        description = _run(command, sleep)
+        description = run_child(command, sleep)
         layout = Layout.from_json(description["layout"])
         with np.load(packed, allow_pickle=False) as arrays:
             weights = layout.pack([arrays[name] for name in arrays.files])
@@ -91,8 +91,8 @@ def _build(config: RunConfig, stem: Path, sleep: Callable[[float], None]) -> Non
     write_file(stem.with_suffix(".json"), json.dumps(description).encode())
 
 
-def _run(command: list[str], sleep: Callable[[float], None]) -> dict[str, list[tuple[str, list[int], str]]]:
-    """Run the child to its end; return the JSON of its last line."""
+def run_child(command: list[str], sleep: Callable[[float], None]) -> dict[str, list[tuple[str, list[int], str]]]:
+    """Run ``python -m federation.networks`` to its end; return the JSON of its last line. Raises NetworkNotBuilt."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         try:
             waited = 0.0

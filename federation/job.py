@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from federation.config import RunConfig
-from federation.events import Checkpoint, Event
+from federation.events import Blocked, Checkpoint, Event
 from federation.states import RunState
 
 
@@ -35,8 +35,18 @@ class Ledger(Protocol):
     def next_queued(self) -> Job | None:
         """Return the queued run that is to start next."""
 
-    def move(self, run_id: int, to: RunState, reason: str | None = None, by: str | None = None) -> bool:
-        """Move a run to a state, where its present state allows it; False changes nothing."""
+    def move(
+        self,
+        run_id: int,
+        to: RunState,
+        reason: str | None = None,
+        by: str | None = None,
+        blocked: Blocked | None = None,
+    ) -> bool:
+        """Move a run to a state, where its present state allows it; False changes nothing.
+
+        ``blocked`` says what it waits for in that state, in the same transaction.
+        """
 
     def record(self, event: Event) -> None:
         """Keep an event; replies may be held back until ``flush`` or the round's end."""

@@ -209,6 +209,19 @@ def draw(network: str, shape: Shape, seed: int, output: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def export(network: str, shape: Shape, weights: Path, output: Path) -> dict[str, Any]:
+    """Build a network, give it the arrays of an .npz in their order, and save it as a .keras model."""
+    model = build(network, shape)
+    layout = layout_of(model)
+    with np.load(weights, allow_pickle=False) as packed:
+        arrays = [packed[name] for name in packed.files]
+    if (difference := layout.difference(Layout.of([str(i) for i in range(len(arrays))], arrays).entries)) is not None:
+        raise ValueError(f"the weights do not fit {network}: {difference}")
+    model.set_weights(arrays)
+    model.save(output)
+    return {"layout": layout.to_json(), "parameters": layout.parameters}
+
+
 class _Parser(argparse.ArgumentParser):
     """Raises ValueError with one sentence, where argparse prints its usage and leaves with 2."""
 
@@ -218,11 +231,16 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m federation.networks", description="Draw the first weights of a network.")
-    parser.add_argument("--network", required=True, choices=[n for n in get_args(Network) if n != "synthetic"])
+    parser.add_argument(
+        "--network", required=True, choices=[n for n in get_args(Network) if n not in ("synthetic", "custom")]
+    )
     parser.add_argument("--dataset", required=True, choices=list(SHAPES), help="gives the shape of an image")
     parser.add_argument("--loss", choices=get_args(Loss), help="known to the run; no network's weights depend on it")
     parser.add_argument("--seed", required=True, type=int, help="0 to 2**32 - 1")
-    parser.add_argument("--output", required=True, type=Path, help="the .npz to write")
+    parser.add_argument(
+        "--weights", type=Path, help="an .npz in the network's order; the output is a .keras model then"
+    )
+    parser.add_argument("--output", required=True, type=Path, help="the .npz or .keras to write")
     return parser
 
 
@@ -232,7 +250,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         if not 0 <= options.seed < 2**32:
             raise ValueError(f"argument --seed: {options.seed} is not in 0 to 2**32 - 1")
-        described = draw(options.network, SHAPES[options.dataset], options.seed, options.output)
+        shape = SHAPES[options.dataset]
+        if options.weights is not None:
+            described = export(options.network, shape, options.weights, options.output)
+        else:
+            described = draw(options.network, shape, options.seed, options.output)
     except (ValueError, OSError, ImportError) as error:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
         return 1

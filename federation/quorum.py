@@ -29,10 +29,14 @@ class Presence:
         self._state = RunState.WAITING
         self._blocked = False
 
-    def block(self, kind: Any, sentence: str, seconds: float | None, *actions: str) -> None:
-        """Say what the run waits for, and until when."""
+    def block(self, state: RunState, kind: Any, sentence: str, seconds: float | None, *actions: str) -> None:
+        """Say what the run waits for, until when, and in which state; raises where people asked for its end."""
+        blocked = Blocked(self._run_id, kind, sentence, seconds, (*actions, "stop"))
         self._blocked = True
-        self._ledger.record(Blocked(self._run_id, kind, sentence, seconds, (*actions, "stop")))
+        if state is self._state:
+            self._ledger.record(blocked)
+        else:
+            self._move(state, blocked)
 
     def unblock(self) -> None:
         """Say that it waits no more."""
@@ -40,12 +44,20 @@ class Presence:
             self._blocked = False
             self._ledger.record(Blocked(self._run_id, None))
 
-    def move(self, to: RunState, reason: str | None = None) -> None:
-        """Move the run, where it is not there already; raises where people asked for its end."""
-        if to is not self._state:
-            self._control.check()
-            self._ledger.move(self._run_id, to, reason)
-            self._state = to
+    def go(self) -> None:
+        """The run has what it needs: it is running from now on."""
+        if self._state is RunState.PAUSED:
+            self._move(RunState.WAITING)
+        if self._state is RunState.RUNNING:
+            self.unblock()
+        else:
+            self._move(RunState.RUNNING)
+            self._blocked = False
+
+    def _move(self, to: RunState, blocked: Blocked | None = None) -> None:
+        self._control.check()
+        self._ledger.move(self._run_id, to, blocked=blocked)
+        self._state = to
 
     # -- pause --------------------------------------------------------------------------------------------------------
 
@@ -53,13 +65,11 @@ class Presence:
         """Pause between two rounds until a person goes on; clients stay connected."""
         if not self._control.pausing:
             return
-        self.move(RunState.PAUSED)
-        self.block("paused", f"Paused by a person after round {committed}", None, "continue")
+        self.block(RunState.PAUSED, "paused", f"Paused by a person after round {committed}", None, "continue")
         self._ledger.flush()
         while self._control.pausing:
             hear(self._control.next(LOOK_SECONDS))
-        self.move(RunState.WAITING)
-        self.unblock()
+        self._move(RunState.WAITING)
 
     # -- quorum -------------------------------------------------------------------------------------------------------
 
@@ -82,8 +92,7 @@ class Presence:
                 raise QuorumMissed(f"{len(ready)} of {self._config.min_clients} clients were there after {timeout:g} s")
             said = self._say(len(ready), party.preparing, deadline - now, said)
             self.hear(party, self._control.next(LOOK_SECONDS))
-        self.move(RunState.RUNNING)
-        self.unblock()
+        self.go()
         return ready
 
     def drain(self, party: Party) -> None:
@@ -101,8 +110,7 @@ class Presence:
     def _say(self, ready: int, preparing: int, left: float, said: str | None) -> str:
         kind, sentence = self._sentence(ready, preparing)
         if sentence != said:
-            self.move(RunState.WAITING)
-            self.block(kind, sentence, max(left, 0.0))
+            self.block(RunState.WAITING, kind, sentence, max(left, 0.0))
             self._ledger.flush()
         return sentence
 

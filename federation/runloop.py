@@ -8,7 +8,7 @@ from federation.attempt import Attempt, AttemptGaveUp, Model
 from federation.checkpoints import CheckpointDamaged, Checkpoints
 from federation.control import Control, RunInterrupted, RunStopped
 from federation.events import AttemptFailed, Checkpoint, RoundDone
-from federation.initial import NetworkNotBuilt, initial_weights
+from federation.initial import BUILD_SECONDS, NetworkNotBuilt, initial_weights
 from federation.job import Best, Job, Ledger
 from federation.party import Party
 from federation.quorum import Presence, QuorumMissed
@@ -84,7 +84,8 @@ class RunLoop:
             weights, state = self._checkpoints.read(self._committed, self._job.resume, content_id)
         else:
             if config.network not in ("synthetic", "custom"):
-                self._presence.block("prepare", f"The network {config.network} is being built", 180.0)
+                words = f"The network {config.network} is being built"
+                self._presence.block(RunState.WAITING, "prepare", words, BUILD_SECONDS)
             layout, weights = initial_weights(config, self._networks, self._control.sleep)
             self._checkpoints.write_layout(layout)
             state = {}
@@ -100,7 +101,7 @@ class RunLoop:
         if self._control.pausing:
             self._presence.pause_if_asked(self._committed, lambda reply: self._presence.hear(self._party, reply))
             return
-        place = Place(self._job.run_id, number, self._failures, self._job.config.round_timeout_seconds)
+        place = Place(self._job.run_id, number, self._failures + 1, self._job.config.round_timeout_seconds)
         attempt = Attempt(self._ground, place, self._job.config, self._task_config, self._model, self._party)
         try:
             self._commit(attempt.run(ready, self._write_checkpoint))
@@ -127,13 +128,10 @@ class RunLoop:
                 if not paused:
                     log.warning("checkpoint of run %s, round %s: %s", self._job.run_id, number, error)
                     paused = True
-                    self._presence.move(RunState.PAUSED, "the weights cannot be written")
                     words = f"The weights of round {number} cannot be written: {error.strerror or error}. Make room"
-                    self._presence.block("storage", words, None)
+                    self._presence.block(RunState.PAUSED, "storage", words, None)
                 self._control.sleep(1.0)
                 continue
             if paused:
-                self._presence.move(RunState.WAITING)
-                self._presence.move(RunState.RUNNING)
-                self._presence.unblock()
+                self._presence.go()
             return checkpoint

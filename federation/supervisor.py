@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from federation.config import RunConfig
 from federation.control import Control
+from federation.export import keras_file
 from federation.initial import NetworkNotBuilt, keep_upload
 from federation.job import Best, Job, Ledger
 from federation.runloop import Keeping, RunLoop
@@ -17,7 +19,7 @@ log = logging.getLogger(__name__)
 
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 
-__all__ = ["Best", "Job", "Keeping", "Ledger", "NetworkNotBuilt", "Supervisor", "UploadedWeights"]
+__all__ = ["Best", "Control", "Job", "Keeping", "Ledger", "NetworkNotBuilt", "Supervisor", "UploadedWeights"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,10 @@ class Supervisor:
         """Keep an uploaded .npz as initial weights for network custom; raises NetworkNotBuilt with a sentence."""
         name, layout = keep_upload(packed, self._folder.parent / "networks", max_bytes)
         return UploadedWeights(name, layout.to_json(), layout.size_bytes)
+
+    def keras_file(self, run_id: int, config: RunConfig, checkpoint_file: str) -> Path:
+        """Return a checkpoint of a run as a .keras file; raises NetworkNotBuilt, FileNotFoundError."""
+        return keras_file(config, self._folder / str(run_id), checkpoint_file)
 
     def shutdown(self, deadline_seconds: float = 3.0) -> bool:
         """The process ends: the active run becomes interrupted. False where its thread did not end in time."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from federation.config import RunConfig
-from federation.events import ClientChanged, Event, Progress, RoundDone
+from federation.events import Blocked, ClientChanged, Event, Progress, RoundDone
 from federation.lane import Admission, Limits
 from federation.server import FlowerServer
 from federation.states import ENDED, RunState, sources
@@ -56,13 +56,22 @@ class ListLedger:
         with self.lock:
             return next((job for job in self.jobs if self.states[job.run_id] is RunState.QUEUED), None)
 
-    def move(self, run_id: int, to: RunState, reason: str | None = None, by: str | None = None) -> bool:
+    def move(
+        self,
+        run_id: int,
+        to: RunState,
+        reason: str | None = None,
+        by: str | None = None,
+        blocked: Blocked | None = None,
+    ) -> bool:
         """Move where the present state allows it."""
         with self.changed:
             if self.states[run_id] not in sources(to):
                 return False
             self.states[run_id], self.reasons[run_id] = to, reason
             self.moves.append((run_id, to))
+            if blocked is not None:
+                self.events.append(blocked)
             self.changed.notify_all()
             return True
 

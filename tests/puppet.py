@@ -51,8 +51,8 @@ class Puppet:
     """One client. ``tasks`` are those it got; ``closed`` holds the close code and reason at the end."""
 
     def __init__(self, address: str, name: str, answer: Answering = honest, *, dataset: str = "synthetic",
-                 key: ec.EllipticCurvePrivateKey | None = None) -> None:  # fmt: skip
-        self.address, self.name, self.answer, self.dataset = address, name, answer, dataset
+                 app: str | None = None, key: ec.EllipticCurvePrivateKey | None = None) -> None:  # fmt: skip
+        self.address, self.name, self.answer, self.dataset, self.app = address, name, answer, dataset, app
         self.key = key or ec.generate_private_key(ec.SECP384R1())
         self.tasks: list[wire.Task] = []
         self.acks: list[wire.Ack] = []
@@ -75,7 +75,7 @@ class Puppet:
         return wire.Hello(
             public_key=self.public_key, signature=base64.b64encode(signature).decode(), name=self.name,
             versions={"protocol": wire.PROTOCOL, "meadow": "test"}, facts={"platform": "puppet", "cpus": 1},
-            data={"dataset": self.dataset, "samples": 10}, pending=pending or [],
+            data={"dataset": self.dataset, "samples": 10, "app": self.app}, pending=pending or [],
         )  # fmt: skip
 
     async def run(self) -> None:

@@ -9,6 +9,7 @@ from webapp.database import Database
 from webapp.feed import Feed
 from webapp.parts import Parts
 from webapp.runs import Runs
+from webapp.steering import Steering
 
 MAX_ID = 2**53 - 1
 
@@ -32,6 +33,11 @@ def get_runs(parts: PartsDep) -> Runs:
     return parts.runs
 
 
+def get_steering(parts: PartsDep) -> Steering:
+    """Return what takes people's wishes for runs."""
+    return parts.steering
+
+
 def get_clients(parts: PartsDep) -> Clients:
     """Return the clients."""
     return parts.clients
@@ -44,6 +50,7 @@ def get_feed(parts: PartsDep) -> Feed:
 
 DatabaseDep = Annotated[Database, Depends(get_database)]
 RunsDep = Annotated[Runs, Depends(get_runs)]
+SteeringDep = Annotated[Steering, Depends(get_steering)]
 ClientsDep = Annotated[Clients, Depends(get_clients)]
 FeedDep = Annotated[Feed, Depends(get_feed)]
 

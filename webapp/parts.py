@@ -5,7 +5,7 @@ import socket
 from dataclasses import dataclass
 
 from federation.server import FlowerServer, Limits
-from federation.supervisor import Supervisor
+from federation.supervisor import Keeping, Supervisor
 from webapp.clients import Clients
 from webapp.database import Database
 from webapp.feed import Feed
@@ -13,6 +13,7 @@ from webapp.migrations import migrate_to_head
 from webapp.recorder import Recorder
 from webapp.runs import Runs
 from webapp.settings import Settings
+from webapp.steering import Steering
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Parts:
     feed: Feed
     clients: Clients
     runs: Runs
+    steering: Steering
     flower: FlowerServer
     supervisor: Supervisor
     flower_address: tuple[str, int]
@@ -45,16 +47,19 @@ def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket) -> 
     database = Database(settings.sqlalchemy_url, publish=feed.publish)
     migrate_to_head(database.engine)
     clients = Clients(database, feed, settings.admission)
-    runs = Runs(database, Recorder(database, feed.show), settings.runs_dir)
-    runs.restore()
+    runs = Runs(database, Recorder(database, feed.show), settings.runs_dir, settings.best_metric)
+    runs.restore(resume=settings.auto_resume)
     flower = FlowerServer(
         sock=flower_socket, folder=settings.flower_dir, admit=clients.admit, admit_node=clients.admit_node,
         report=clients.hear,
         limits=Limits(budget_bytes=settings.reply_budget_bytes, max_reply_bytes=settings.max_reply_bytes),
     )  # fmt: skip
     clients.serve(flower)
-    supervisor = Supervisor(lane=flower.lane, ledger=runs, folder=settings.runs_dir)
+    keeping = Keeping(settings.keep_checkpoints, settings.best_metric)
+    supervisor = Supervisor(lane=flower.lane, ledger=runs, folder=settings.runs_dir, keeping=keeping)
     runs.supervise(supervisor)
     flower.start()
+    supervisor.wake()
     host, port = flower_socket.getsockname()[:2]
-    return Parts(settings, database, feed, clients, runs, flower, supervisor, (host, port))
+    steering = Steering(database, supervisor)
+    return Parts(settings, database, feed, clients, runs, steering, flower, supervisor, (host, port))

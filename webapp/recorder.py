@@ -4,12 +4,12 @@ import logging
 import threading
 from collections.abc import Callable
 
-from federation.events import AttemptFailed, Blocked, Event, Progress, ReplyRecorded, RoundDone
+from federation.events import AttemptFailed, Blocked, ClientPutAside, Event, Progress, ReplyRecorded, RoundDone
 from webapp.database import Database, Session
 from webapp.repository.events import add_event
 from webapp.repository.metrics import insert_points, last_metric_id
 from webapp.repository.rounds import insert_replies, insert_round
-from webapp.repository.runs import advance_run, get_run, set_blocked_on
+from webapp.repository.runs import advance_run, get_run, set_blocked_on, set_values
 from webapp.rows import (
     best_metrics,
     blocked_on,
@@ -47,6 +47,8 @@ class Recorder:
                 self._finish_attempt(lambda session: self._write_failure(session, event))
             case Blocked():
                 self._write_blocked(event)
+            case ClientPutAside():
+                self._write_put_aside(event)
             case _:
                 log.warning("nothing is recorded of %s", event)  # a run must not die of what its page would not show
 
@@ -102,6 +104,15 @@ class Recorder:
         for reply in self._unwritten:
             if with_events or reply.outcome != "accepted":
                 add_event(session, "reply", reply_event(reply), run_id=reply.run_id, client_id=reply.client_id)
+
+    def _write_put_aside(self, aside: ClientPutAside) -> None:
+        """A client put aside stays out of a resumed run, too, until a person lets it in."""
+        with self._database.write() as session:
+            run = get_run(session, aside.run_id)
+            if run is not None:
+                set_values(session, run.id, excluded=sorted({*run.excluded, aside.client_id}))
+                data = {"client_id": aside.client_id, "state": "put_aside", "reason": aside.reason}
+                add_event(session, "client", data, run_id=run.id, client_id=aside.client_id)
 
     def _write_blocked(self, blocked: Blocked) -> None:
         waits = blocked_on(blocked)

@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from federation.config import RunConfig
-from federation.events import Checkpoint, Event
+from federation.events import Blocked, Checkpoint, Event
 from federation.states import ACTIVE, ENDED, RunState, sources
-from federation.supervisor import Job, Supervisor
+from federation.supervisor import Best, Job, Supervisor
 from webapp.database import Database, Session
 from webapp.errors import Conflict, Invalid, NotFound
 from webapp.recorder import Recorder
 from webapp.repository import runs as table
 from webapp.repository.clients import left_out_clients
 from webapp.repository.events import add_event
-from webapp.repository.rounds import recent_seconds
-from webapp.rows import iso
+from webapp.repository.rounds import forget_uncommitted, recent_seconds
+from webapp.rows import blocked_on, iso
 from webapp.tables import Run
 from webapp.views import RunView, run_view
 
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 class Runs:
     """The runs of this dashboard. ``supervise`` gives it the supervisor, which needs it to be made."""
 
-    def __init__(self, database: Database, recorder: Recorder, folder: Path) -> None:
-        self._database, self._recorder, self._folder = database, recorder, folder
+    def __init__(self, database: Database, recorder: Recorder, folder: Path, best_metric: str) -> None:
+        self._database, self._recorder, self._folder, self._best_metric = database, recorder, folder, best_metric
         self._supervisor: Supervisor | None = None
 
     def supervise(self, supervisor: Supervisor) -> None:
@@ -41,21 +41,29 @@ class Runs:
         """Return the oldest queued run that nothing holds back."""
         with self._database.read() as session:
             run = next((run for run in table.queue(session) if not run.held), None)
-            excluded = frozenset(left_out_clients(session)) if run else frozenset[int]()
+            left_out = left_out_clients(session) if run else ()
         if run is None:
             return None
-        done = run.checkpoint
+        done, best = run.checkpoint, run.best_metrics.get(self._best_metric)
         return Job(
             run.id, RunConfig.model_validate(run.config), run.num_rounds, done["round"] if done else -1,
-            Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None, excluded,
+            Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None,
+            frozenset(run.excluded) | frozenset(left_out), Best(best["round"], best["value"]) if best else None,
         )  # fmt: skip
 
-    def move(self, run_id: int, to: RunState, reason: str | None = None, by: str | None = None) -> bool:
+    def move(
+        self,
+        run_id: int,
+        to: RunState,
+        reason: str | None = None,
+        by: str | None = None,
+        blocked: Blocked | None = None,
+    ) -> bool:
         """Move a run to a state, where its present one allows it; False changes nothing."""
         if to in ENDED:
             self._recorder.forget()
         with self._database.write() as session:
-            return move_run(session, run_id, to, reason, by)
+            return move_run(session, run_id, to, reason, by, blocked)
 
     def record(self, event: Event) -> None:
         """Keep what a run tells."""
@@ -67,14 +75,22 @@ class Runs:
 
     # -- start-up ---------------------------------------------------------------------------------------------------
 
-    def restore(self) -> None:
-        """Say what became of the runs that a process before this one left behind; queued ones wait for a person."""
+    def restore(self, *, resume: bool = False) -> None:
+        """Say what became of the runs that a process before this one left behind; queued ones wait for a person.
+
+        With ``resume`` nobody is waited for: what was interrupted is queued again, and the queue goes on.
+        """
         with self._database.write() as session:
             for run in table.runs_in(session, ACTIVE):
                 if run.state == RunState.STOPPING:
                     move_run(session, run.id, RunState.STOPPED, "The server ended while the run was stopping.")
                 else:
                     move_run(session, run.id, RunState.INTERRUPTED, _lost(run))
+            if resume:
+                session.expire_all()
+                for run in table.left_by_last_process(session):
+                    requeue_run(session, run, "--auto-resume")
+                return
             table.hold_queue(session, {
                 "kind": "held",
                 "sentence": "The server was restarted while this run was queued; it starts when you resume it",
@@ -115,16 +131,6 @@ class Runs:
             self._supervisor.stop(run_id, by)
         return self.show(run_id)
 
-    def resume(self, run_id: int, by: str | None = None) -> RunView:
-        """Let a queued run start that a restart held back."""
-        with self._database.write() as session:
-            run = get_run(session, run_id)
-            if not table.release_run(session, run_id):
-                raise Conflict(f"Run {run_id} is {run.state}: only a queued run that is held back can be resumed.")
-            add_event(session, "run", {"state": run.state, "reason": None, "blocked_on": None, "by": by}, run_id=run_id)
-        self._wake()
-        return self.show(run_id)
-
     def delete(self, run_id: int) -> None:
         """Remove a run with its points, events and weights; not while it is active."""
         with self._database.write() as session:
@@ -153,14 +159,28 @@ def get_run(session: Session, run_id: int) -> Run:
     return run
 
 
-def move_run(session: Session, run_id: int, to: RunState, reason: str | None = None, by: str | None = None) -> bool:
+def move_run(
+    session: Session,
+    run_id: int,
+    to: RunState,
+    reason: str | None = None,
+    by: str | None = None,
+    blocked: Blocked | None = None,
+) -> bool:
     """Move a run and say so in an event; False when it lost the race."""
-    left = table.move_run(session, run_id, to, sources(to), reason)
+    waits = blocked_on(blocked) if blocked is not None else None
+    left = table.move_run(session, run_id, to, sources(to), reason, waits)
     if left is None:
         return False
-    data = {"state": to, "from": left, "reason": reason, "blocked_on": None, "by": by}
+    data = {"state": to, "from": left, "reason": reason, "blocked_on": waits, "by": by}
     add_event(session, "run", data, run_id=run_id)
     return True
+
+
+def requeue_run(session: Session, run: Run, by: str | None) -> None:
+    """Queue a run that is over; it goes on from its last committed round."""
+    forget_uncommitted(session, run.id, run.current_round)
+    move_run(session, run.id, RunState.QUEUED, None, by)
 
 
 def _lost(run: Run) -> str:

@@ -44,6 +44,15 @@ class Settings(BaseSettings):
         ge=1,
         description="So many bytes of replies may be on their way at once; always at least one reply.",
     )
+    keep_checkpoints: int = Field(2, ge=1, description="The weights of so many last rounds of a run are kept.")
+    best_metric: str = Field(
+        "evaluate_accuracy",
+        pattern=r"^(train|evaluate)_.+$",
+        description="The weights of the round that was best by this metric are kept, too; of a loss the least is best.",
+    )
+    auto_resume: bool = Field(
+        False, description="At the start, go on with the run that the last process left and with the queue."
+    )
     log_level: LogLevel = Field("info", description="The least of what is logged.")
 
     @field_validator("host", "flower_host")

@@ -63,6 +63,13 @@ class Run(Row):
     blocked_on: Mapped[dict[str, Any] | None] = mapped_column(NullableJson)
     held: Mapped[bool] = mapped_column(default=False)
     """Queued before a restart: only a person lets it start."""
+    pausing: Mapped[bool] = mapped_column(default=False)
+    """A person wants a pause after the round that is under way."""
+    excluded: Mapped[list[int]] = mapped_column(JSON, default=list)
+    """Clients that are not asked in this run: left out by a person, or put aside."""
+    note: Mapped[str] = mapped_column(Text, default="")
+    tags: Mapped[list[str]] = mapped_column(JSON, default=list)
+    archived_at: Mapped[datetime | None] = mapped_column(UtcTime)
     num_rounds: Mapped[int]
     current_round: Mapped[int] = mapped_column(default=0)
     last_metrics: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -46,6 +46,13 @@ def insert_replies(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         task = ["run_id", "round", "attempt", "phase", "client_id"]
         session.connection().execute(_insert(session)(REPLIES).on_conflict_do_nothing(index_elements=task), rows)
+
+
+def forget_uncommitted(session: Session, run_id: int, last_round: int) -> None:
+    """Delete the replies of a round that was not committed: a resumed run tries it anew, its attempts count from 0."""
+    committed = select(Round.round).where(Round.run_id == run_id)
+    open_ = (Reply.run_id == run_id, Reply.round >= last_round, Reply.round.not_in(committed))
+    session.execute(delete(Reply).where(*open_))
 
 
 def _insert(session: Session) -> Any:

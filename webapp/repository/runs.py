@@ -17,7 +17,7 @@ def insert_run(session: Session, name: str, config: dict[str, Any]) -> int:
     row = {
         "name": name, "config": config, "network": config["network"], "dataset": config["dataset"],
         "strategy": config["strategy"], "state": RunState.QUEUED.value, "num_rounds": config["num_rounds"],
-        "created_at": now, "queued_at": now,
+        "created_at": now, "queued_at": now, "pausing": False, "excluded": [], "note": "", "tags": [],
     }  # fmt: skip
     run_id: int = session.connection().execute(insert(RUNS).returning(RUNS.c.id), row).scalar_one()
     return run_id
@@ -60,6 +60,13 @@ def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:
     return session.scalars(select(Run).where(Run.state.in_(states)).order_by(Run.id)).all()
 
 
+def left_by_last_process(session: Session) -> Sequence[Run]:
+    """Return the runs that were interrupted and after whose end no other run began: nobody has decided about them."""
+    started = select(func.max(Run.started_at)).where(Run.state != RunState.INTERRUPTED).scalar_subquery()
+    later = or_(started.is_(None), Run.finished_at >= started)
+    return session.scalars(select(Run).where(Run.state == RunState.INTERRUPTED, later).order_by(Run.id)).all()
+
+
 def queue(session: Session) -> Sequence[Run]:
     """Return the queued runs in the order in which they start; those held back come where they would."""
     return session.scalars(select(Run).where(Run.state == RunState.QUEUED).order_by(Run.queued_at, Run.id)).all()
@@ -77,7 +84,12 @@ def release_run(session: Session, run_id: int) -> bool:
 
 
 def move_run(
-    session: Session, run_id: int, to: RunState, sources: Collection[RunState], reason: str | None
+    session: Session,
+    run_id: int,
+    to: RunState,
+    sources: Collection[RunState],
+    reason: str | None,
+    blocked_on: dict[str, Any] | None = None,
 ) -> RunState | None:
     """Move a run if it is in one of ``sources``; return the state that it left, None when it lost the race."""
     where = RUNS.c.id == run_id
@@ -86,16 +98,23 @@ def move_run(
     if row is None or row.state not in sources:
         return None
     now = datetime.now(UTC)
-    values: dict[str, Any] = {"state": to.value, "reason": reason, "blocked_on": None, "held": False}
+    values: dict[str, Any] = {"state": to.value, "reason": reason, "blocked_on": blocked_on, "held": False}
     if to in ACTIVE and row.stretch_started_at is None:
         values |= {"started_at": row.started_at or now, "stretch_started_at": now}
     if to in ENDED:
         stretch = (now - row.stretch_started_at).total_seconds() if row.stretch_started_at else 0.0
         values |= {"finished_at": now, "stretch_started_at": None, "active_seconds": row.active_seconds + stretch}
+    if to in ENDED or to == RunState.PAUSED:
+        values["pausing"] = False
     if to == RunState.QUEUED:
         values |= {"queued_at": now, "finished_at": None}
     moved = session.connection().execute(update(RUNS).where(where, RUNS.c.state == row.state).values(values))
     return RunState(row.state) if moved.rowcount == 1 else None
+
+
+def set_values(session: Session, run_id: int, **values: Any) -> None:
+    """Set columns that no state depends on."""
+    session.connection().execute(update(RUNS).where(RUNS.c.id == run_id).values(values))
 
 
 def set_blocked_on(session: Session, run_id: int, blocked_on: dict[str, Any] | None) -> bool:

@@ -1,24 +1,31 @@
-"""/api/runs/{id}/model: the weights of the last committed round."""
+"""/api/runs/{id}/model: the weights of the last committed round, or of the best one."""
 
 import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
+from federation.config import RunConfig
+from federation.supervisor import NetworkNotBuilt
 from federation.weights import Layout
+from webapp.database import Session
 from webapp.dependencies import DatabaseDep, Id, PartsDep
-from webapp.errors import NotFound
-from webapp.routes.api_errors import MISSING, REFUSED
+from webapp.errors import Conflict, NotFound
+from webapp.repository.rounds import get_round
+from webapp.routes.api_errors import CONFLICT, REFUSED
 from webapp.runs import get_run
+from webapp.tables import Run
 
-router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **MISSING})
+router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **CONFLICT})
 NPZ, PIECE_BYTES = "application/zip", 1024 * 1024
+Format = Literal["npz", "keras"]
+Which = Literal["last", "best"]
 
 
 @router.get(
@@ -26,20 +33,43 @@ NPZ, PIECE_BYTES = "application/zip", 1024 * 1024
     response_class=StreamingResponse,
     responses={200: {"content": {NPZ: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-def download_model(database: DatabaseDep, parts: PartsDep, run_id: Id) -> StreamingResponse:
-    """Return the weights of the last committed round as .npz: an array a variable, in the network's order."""
+def download_model(
+    database: DatabaseDep,
+    parts: PartsDep,
+    run_id: Id,
+    format: Annotated[
+        Format, Query(description="npz: plain arrays. keras: a model, where the network is known.")
+    ] = "npz",
+    which: Annotated[Which, Query(alias="round", description="The last committed round, or the best one.")] = "last",
+) -> Response:
+    """Return a round's weights: as .npz, an array a variable, in the network's order; or as a Keras model."""
     with database.read() as session:
         run = get_run(session, run_id)
-    if run.checkpoint is None:
-        raise NotFound(f"Run {run_id} has no model yet: no round is committed.")
+        chosen = _chosen(session, run, which, parts.settings.best_metric)
     folder = parts.settings.runs_dir / str(run_id)
+    name, file = f"run-{run_id}-round-{chosen['round']}.{format}", Path(chosen["file"]).name
     try:
-        packed = _pack(folder / Path(run.checkpoint["file"]).name, folder / "layout.json")
+        if format == "keras":
+            made = parts.supervisor.keras_file(run_id, RunConfig.model_validate(run.config), file)
+            return FileResponse(made, media_type=NPZ, filename=name)
+        packed = _pack(folder / file, folder / "layout.json")
+    except NetworkNotBuilt as error:
+        raise Conflict(f"There is no .keras of run {run_id}: {error}.") from error
     except FileNotFoundError as error:
-        raise NotFound(f"The weights of run {run_id} are no longer on disk.") from error
-    name = f"run-{run_id}-round-{run.checkpoint['round']}.npz"
+        raise NotFound(f"The weights of round {chosen['round']} of run {run_id} are no longer on disk.") from error
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(packed.seek(0, 2))}
     return StreamingResponse(_pieces(packed), media_type=NPZ, headers=headers)
+
+
+def _chosen(session: Session, run: Run, which: Which, metric: str) -> dict[str, Any]:
+    """Return the checkpoint of the last or the best round with its number; raises NotFound."""
+    if run.checkpoint is None:
+        raise NotFound(f"Run {run.id} has no model yet: no round is committed.")
+    best = run.best_metrics.get(metric)
+    if which == "last" or best is None or best["round"] == 0:
+        return run.checkpoint
+    row = get_round(session, run.id, best["round"])
+    return run.checkpoint if row is None else {**row.checkpoint, "round": row.round}
 
 
 def _pack(weights: Path, layout_file: Path) -> IO[bytes]:

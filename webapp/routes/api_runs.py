@@ -1,4 +1,4 @@
-"""/api/runs: create, list, show, stop, resume, delete, and the rounds of a run."""
+"""/api/runs: create, list, show, stop, delete, and the rounds of a run."""
 
 from typing import Annotated
 
@@ -61,12 +61,6 @@ def show_run(runs: RunsDep, run_id: Id) -> RunView:
 def stop_run(runs: RunsDep, run_id: Id) -> RunView:
     """Stop an active run within two seconds, or cancel a queued one. Committed rounds and the last weights stay."""
     return runs.stop(run_id)
-
-
-@router.post("/{run_id}/resume", status_code=202, responses=CONFLICT)
-def resume_run(runs: RunsDep, run_id: Id) -> RunView:
-    """Let a queued run start that a restart of the server held back."""
-    return runs.resume(run_id)
 
 
 @router.delete("/{run_id}", status_code=204, responses=CONFLICT)

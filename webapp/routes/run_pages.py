@@ -8,12 +8,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from federation.states import ENDED
-from webapp.dependencies import AnyId, Id, RunsDep
-from webapp.pages.form import CHOICES as OPTIONS
-from webapp.pages.form import LABELS, StartForm, empty_form, form_of, typed_form
+from federation.strategy_options import STRATEGIES
+from webapp.dependencies import AnyId, Id, RunsDep, SteeringDep
+from webapp.pages.fields import ADVANCED, LABELS, choices_of, option_label
+from webapp.pages.form import StartForm, empty_form, form_of, typed_form
 from webapp.pages.lists import SEGMENTS, STATES_OF, run_lines
 from webapp.pages.show import run_page
-from webapp.pages.wording import LOSSES, NETWORKS, PARTITIONERS
 from webapp.repository.clients import list_clients
 from webapp.repository.runs import list_runs, queue
 from webapp.routes.page import Page, PageDep
@@ -22,18 +22,11 @@ from webapp.runs import get_run
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
 PAGE_RUNS = 50
-ADVANCED = (
-    "batch_size", "steps_per_epoch", "optimizer", "loss", "round_timeout_seconds", "quorum_timeout_seconds", "seed",
-)  # fmt: skip
-WORDS: dict[str, dict[str, str]] = {"network": NETWORKS, "partitioner": PARTITIONERS, "loss": LOSSES}
-PLURALS = {
-    "network": "networks", "dataset": "datasets", "partitioner": "partitioners", "strategy": "strategies",
-    "optimizer": "optimizers", "loss": "losses",
-}  # fmt: skip
 CHOICES: dict[str, Any] = {
-    f"form_{PLURALS[name]}": [(value, WORDS.get(name, {}).get(value, value)) for value in values]
-    for name, values in OPTIONS.items()
-}
+    "form_networks": choices_of("network"), "form_datasets": choices_of("dataset"), "form_losses": choices_of("loss"),
+    "form_partitioners": choices_of("partitioner"), "form_strategies": choices_of("strategy"),
+    "form_optimizers": choices_of("optimizer"), "form_norm_rules": choices_of("norm_rule"),
+}  # fmt: skip
 SEE_OTHER = 303
 
 
@@ -86,7 +79,7 @@ def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = Non
     clients = list_clients(page.session)
     live = page.live
     return page.show(
-        "runs/new.html", "/runs", status, form=form, source=source, labels=LABELS, advanced=ADVANCED,
+        "runs/new.html", "/runs", status, form=form, source=source, labels=LABELS, advanced=ADVANCED, strategies=STRATEGIES, option_label=option_label,
         clients=clients, online=sum(client.id in live for client in clients),
         queued=len(queue(page.session)) + (page.parts.supervisor.active_run_id is not None), **CHOICES,
     )  # fmt: skip
@@ -111,7 +104,7 @@ def stop(runs: RunsDep, run_id: Id) -> Response:
 
 
 @router.post("/{run_id}/resume")
-def resume(runs: RunsDep, run_id: Id) -> Response:
-    """Let a queued run start that a restart held back; go to its page."""
-    runs.resume(run_id)
+def resume(steering: SteeringDep, run_id: Id) -> Response:
+    """Let an ended run go on, or a queued one start that a restart held back; go to its page."""
+    steering.resume(run_id)
     return RedirectResponse(f"/runs/{run_id}", SEE_OTHER)

@@ -1,0 +1,26 @@
+"""What people do with a run besides starting it: pause, leave clients out, note, tag, archive."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the columns; runs that are there already are not pausing, leave nobody out, and have no note."""
+    with op.batch_alter_table("runs") as runs:
+        runs.add_column(sa.Column("pausing", sa.Boolean(), nullable=False, server_default=sa.false()))
+        runs.add_column(sa.Column("excluded", sa.JSON(), nullable=False, server_default="[]"))
+        runs.add_column(sa.Column("note", sa.Text(), nullable=False, server_default=""))
+        runs.add_column(sa.Column("tags", sa.JSON(), nullable=False, server_default="[]"))
+        runs.add_column(sa.Column("archived_at", sa.DateTime(timezone=True)))
+
+
+def downgrade() -> None:
+    """Drop the columns."""
+    with op.batch_alter_table("runs") as runs:
+        for column in ("archived_at", "tags", "note", "excluded", "pausing"):
+            runs.drop_column(column)

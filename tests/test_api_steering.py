@@ -1,0 +1,174 @@
+"""Steering over the API: what each call answers, what it leaves in the database, what it refuses."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.dashboard import Dashboard, running
+from tests.processes import wait_until
+from tests.puppet import Answer, Stage, honest, shifted
+
+
+def join_two(stage: Stage, dashboard: Dashboard, **more: Any) -> None:
+    for name in "ab":
+        stage.add(name, **more)
+    dashboard.wait_for_clients(2)
+
+
+def post(dashboard: Dashboard, path: str, status: int = 202, body: Any = None) -> dict[str, Any]:
+    answer = dashboard.http.post(path, json=body) if body is not None else dashboard.http.post(path)
+    assert answer.status_code == status, answer.text
+    return dict(answer.json())
+
+
+def rounds_of(dashboard: Dashboard, run_id: int) -> list[int]:
+    return [item["round"] for item in dashboard.http.get(f"/api/runs/{run_id}/rounds").json()["items"]]
+
+
+def test_pause_continue_and_stop(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        join_two(stage, dashboard)
+        run_id = dashboard.start_run(num_rounds=50_000)
+        wait_until(lambda: dashboard.run(run_id)["current_round"] > 2)
+        assert post(dashboard, f"/api/runs/{run_id}/pause")["state"] in ("running", "paused")
+        paused = dashboard.wait_for_state(run_id, "paused")
+        assert paused["blocked_on"]["kind"] == "paused"
+        assert paused["blocked_on"]["actions"] == ["continue", "stop"]
+        assert post(dashboard, f"/api/runs/{run_id}/pause", 409)["status"] == 409
+        post(dashboard, f"/api/runs/{run_id}/continue")
+        at = paused["current_round"]
+        wait_until(lambda: dashboard.run(run_id)["current_round"] > at)
+        assert post(dashboard, f"/api/runs/{run_id}/continue", 409)["detail"].endswith("there is no pause to end.")
+        post(dashboard, f"/api/runs/{run_id}/stop")
+        stopped = dashboard.wait_for_state(run_id, "stopped")
+        assert not stopped["pausing"]
+        asked = dashboard.http.get(f"/api/runs/{run_id}/metrics?name=loss&phase=evaluate").json()["items"]
+        assert {item["round"] for item in asked} == set(range(stopped["current_round"] + 1))
+
+
+def test_a_stopped_run_is_resumed_under_its_id_and_a_completed_one_gets_more_rounds(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        join_two(stage, dashboard)
+        run_id = dashboard.start_run(num_rounds=400)
+        wait_until(lambda: dashboard.run(run_id)["current_round"] >= 3)
+        post(dashboard, f"/api/runs/{run_id}/stop")
+        at = dashboard.wait_for_state(run_id, "stopped")["current_round"]
+        assert at < 400
+        assert post(dashboard, f"/api/runs/{run_id}/resume")["id"] == run_id
+        assert dashboard.wait_for_state(run_id, "completed", timeout=60)["current_round"] == 400
+        assert rounds_of(dashboard, run_id) == list(range(401))
+        refused = post(dashboard, f"/api/runs/{run_id}/resume", 409)
+        assert (
+            refused["detail"]
+            == f"Run {run_id} is completed: only an interrupted, stopped or failed run can be resumed."
+        )
+        post(dashboard, f"/api/runs/{run_id}/rounds", body={"add": 3})
+        assert dashboard.wait_for_state(run_id, "completed")["num_rounds"] == 403
+        assert rounds_of(dashboard, run_id) == list(range(404))
+        assert post(dashboard, f"/api/runs/{run_id}/rounds", 422, {"add": 0})["errors"][0]["field"] == "add"
+
+
+def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        join_two(stage, dashboard)
+        third = stage.add("c")
+        third_id = next(c["id"] for c in dashboard.wait_for_clients(3) if c["name"] == "c")
+        run_id = dashboard.start_run(num_rounds=50_000)
+        wait_until(lambda: third.tasks)
+        assert post(dashboard, f"/api/runs/{run_id}/exclude", body={"client_id": third_id})["excluded"] == [third_id]
+        silent_since = dashboard.run(run_id)["current_round"] + 3
+        wait_until(lambda: dashboard.run(run_id)["current_round"] > silent_since)
+        asked = len(third.tasks)
+        wait_until(lambda: dashboard.run(run_id)["current_round"] > silent_since + 5)
+        assert len(third.tasks) == asked
+        assert post(dashboard, f"/api/runs/{run_id}/include", body={"client_id": third_id})["excluded"] == []
+        wait_until(lambda: len(third.tasks) > asked)
+        assert "client 999" in post(dashboard, f"/api/runs/{run_id}/exclude", 409, {"client_id": 999})["detail"]
+        post(dashboard, f"/api/runs/{run_id}/stop")
+        dashboard.wait_for_state(run_id, "stopped")
+
+
+def test_after_a_crash_auto_resume_goes_on_by_itself(tmp_path: Path) -> None:
+    """Two dashboards one after the other on one data directory; the first run is left in the middle."""
+
+    def slow(task: Any, weights: bytes | None, layout: Any) -> Answer:
+        answer = honest(task, weights, layout)
+        answer.delay_seconds = 0.05
+        return answer
+
+    with running(tmp_path) as first, first.stage() as stage:
+        for name in "ab":
+            stage.add(name, slow)
+        first.wait_for_clients(2)
+        run_id, queued = first.start_run(num_rounds=15), first.start_run(num_rounds=1)
+        wait_until(lambda: first.run(run_id)["current_round"] >= 2)
+    with running(tmp_path, auto_resume=True) as second, second.stage() as stage:
+        for name in "ab":
+            stage.add(name, slow)
+        assert second.wait_for_state(run_id, "completed", timeout=40)["current_round"] == 15
+        assert rounds_of(second, run_id) == list(range(16))
+        second.wait_for_state(queued, "completed")
+
+
+def test_weights_of_ones_own_start_a_run_with_network_custom(dashboard: Dashboard) -> None:
+    packed = io.BytesIO()
+    np.savez(packed, kernel=np.arange(6, dtype=np.float32).reshape(2, 3), bias=np.ones(3, np.float32))
+    answer = dashboard.http.post("/api/weights", files={"file": ("w.npz", packed.getvalue())})
+    assert answer.status_code == 201, answer.text
+    kept = answer.json()
+    assert kept["layout"] == [["kernel", [2, 3], "float32"], ["bias", [3], "float32"]]
+
+    def adds(task: Any, weights: bytes | None, layout: Any) -> Answer:
+        return Answer(shifted(weights, 1.0)) if weights is not None else honest(task, weights, layout)
+
+    with dashboard.stage() as stage:
+        for name in "ab":
+            stage.add(name, adds, app="puppet:app")
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(network="custom", dataset="digits", initial_weights=kept["id"], num_rounds=2)
+        dashboard.wait_for_state(run_id, "completed")
+    with np.load(io.BytesIO(dashboard.http.get(f"/api/runs/{run_id}/model").content)) as model:
+        np.testing.assert_allclose(model["kernel"], np.arange(6).reshape(2, 3) + 2)
+        np.testing.assert_allclose(model["bias"], 3)
+    assert dashboard.http.get(f"/api/runs/{run_id}/model?format=keras").status_code == 409
+
+
+@pytest.mark.parametrize("content", [
+    b"no archive", b"", pytest.param(None, id="pickled objects"), pytest.param("nan", id="not finite"),
+])  # fmt: skip
+def test_what_is_no_archive_of_plain_arrays_is_refused(dashboard: Dashboard, content: Any) -> None:
+    if not isinstance(content, bytes):
+        packed = io.BytesIO()
+        array = np.array([{"a": 1}], object) if content is None else np.array([np.nan], np.float32)
+        np.savez(packed, x=array)
+        content = packed.getvalue()
+    answer = dashboard.http.post("/api/weights", files={"file": ("w.npz", content)})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "file"
+
+
+def test_a_strategy_that_needs_more_clients_is_refused_at_the_start_with_the_number(dashboard: Dashboard) -> None:
+    answer = dashboard.http.post("/api/runs", json={"strategy": "Krum", "strategy_options": {"num_malicious_nodes": 1}})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "min_clients"
+    assert "needs 5 clients" in answer.text
+    unknown = dashboard.http.post("/api/runs", json={"strategy_options": {"eta": 1}})
+    assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "strategy_options")
+
+
+def test_three_refusals_put_a_client_aside_in_the_database_too(dashboard: Dashboard) -> None:
+    def bad(task: Any, weights: bytes | None, layout: Any) -> Answer:
+        return honest(task, weights, layout) if task.phase != "train" else Answer(weights, num_examples=-1)
+
+    with dashboard.stage() as stage:
+        join_two(stage, dashboard)
+        stage.add("bad", bad)
+        bad_id = next(c["id"] for c in dashboard.wait_for_clients(3) if c["name"] == "bad")
+        run_id = dashboard.start_run(num_rounds=10)
+        assert dashboard.wait_for_state(run_id, "completed")["excluded"] == [bad_id]
+    items = dashboard.http.get(f"/api/runs/{run_id}/rounds").json()["items"]
+    refused = [r["round"] for r in items for one in r["refusals"] if one["client_id"] == bad_id]
+    assert refused == [1, 2, 3]
