@@ -15,6 +15,7 @@ from flwr.clientapp import ClientApp
 
 from federation import datasets
 from federation.config import Dataset
+from federation.networks import load_keras
 from federation.synthetic import SyntheticLearner
 from federation.trainer import Trainer, trainer_for
 
@@ -26,12 +27,14 @@ class Work:
     """What a client process serves.
 
     ``prepare`` takes a run's config and answers with what the server compares: layout, samples, image shape, classes.
-    ``data`` is what the client says about its data when it connects.
+    ``data`` is what the client says about its data when it connects. ``warm`` brings in what is slow to import, before
+    the first task needs it.
     """
 
     app: ClientApp
     prepare: Callable[[Config], Config]
     data: dict[str, Any]
+    warm: Callable[[], object] = lambda: None
 
 
 class Learner(Protocol):
@@ -64,14 +67,14 @@ def build_work(
     said: dict[str, Any] = {"dataset": dataset, "partition": partition, "partitions": partitions}
     synthetic = SyntheticLearner(partition)
     if dataset == "synthetic":
-        return _work(lambda _: synthetic, said | {"samples": None, "source": "synthetic"})
+        return _work(lambda _: synthetic, lambda: None, said | {"samples": None, "source": "synthetic"})
     data = datasets.load(dataset, path)
     keras = KerasLearner(data, partition, partitions, share_labels)
     said |= {"samples": data.part_size(partition, partitions), "source": data.source}
-    return _work(lambda config: synthetic if config["network"] == "synthetic" else keras, said)
+    return _work(lambda config: synthetic if config["network"] == "synthetic" else keras, load_keras, said)
 
 
-def _work(choose: Callable[[Config], Learner], said: dict[str, Any]) -> Work:
+def _work(choose: Callable[[Config], Learner], warm: Callable[[], object], said: dict[str, Any]) -> Work:
     app = ClientApp()
 
     @app.train()
@@ -84,7 +87,7 @@ def _work(choose: Callable[[Config], Learner], said: dict[str, Any]) -> Work:
         weights, config = _records(message)
         return Message(choose(config).evaluate(weights, config), reply_to=message)
 
-    return Work(app, lambda config: choose(config).prepare(config), said)
+    return Work(app, lambda config: choose(config).prepare(config), said, warm)
 
 
 def _records(message: Message) -> tuple[ArrayRecord, Config]:

@@ -57,6 +57,10 @@ class Desk:
         self._context: Context | None = None
         self._arrays: tuple[str, dict[str, Array]] = ("", {})
 
+    def warm(self) -> None:
+        """Bring in what is slow to import, so that the first task need not wait for it."""
+        self._work.warm()
+
     def run(self, taken: TakenTask, node_id: int, reporter: Reporter) -> KeptReply | None:
         """Do the task and return the reply to offer; None for a task that was cancelled before its end."""
         started = time.monotonic()

@@ -64,6 +64,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
+            self._desk.warm()
             while (taken := self._pending.queue.get()) is not None:
                 self._do(taken)
         except Exception:
