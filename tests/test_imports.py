@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "federation").rglob("*.py"), *(ROOT / "webapp").rglob("*.py")])
 
-FOR_THE_WEB = {"config", "events", "states", "server", "supervisor", "wire", "weights"}
+FOR_THE_WEB = {"config", "strategy_options", "events", "states", "server", "supervisor", "wire", "weights"}
 """Modules of federation that the web side may know: what a run is, what it tells, and whom to call."""
 
 TENSORFLOW = {"networks", "datasets", "client_app", "trainer"}

@@ -6,7 +6,8 @@ import pytest
 
 from tests.dashboard import Dashboard
 from tests.markup import Element, get_page, parse
-from webapp.pages.form import LABELS, empty_form, typed_form
+from webapp.pages.fields import LABELS
+from webapp.pages.form import empty_form, typed_form
 
 
 def fields(page: Element) -> dict[str, str | None]:
@@ -75,6 +76,28 @@ def test_a_mistake_is_named_at_its_field_and_what_was_typed_is_kept(
     kept = fields(page)
     assert (kept[name], kept["batch_size"]) == (typed, "64")
     assert page.one("p", role="alert").one("a").text == LABELS[name]
+
+
+def test_a_strategy_takes_its_own_options_and_no_others(dashboard: Dashboard) -> None:
+    page = get_page(dashboard.http, "/runs/new")
+    assert page.one("input", name="FedProx.proximal_mu")["value"] == "0"
+    assert page.one("input", name="FedYogi.eta")["value"] == "0.01"
+
+    chosen = {"strategy": "FedProx", "FedProx.proximal_mu": "0.5", "FedYogi.eta": "7"}
+    dashboard.http.post("/runs", data=fields(page) | chosen)
+    assert dashboard.run(1)["config"]["strategy_options"] == {"proximal_mu": 0.5}
+    assert "Proximal mu" in get_page(dashboard.http, "/runs/1").one("dl", class_="config").text
+    again = get_page(dashboard.http, "/runs/new?from=1")
+    assert again.one("input", name="FedProx.proximal_mu")["value"] == "0.5"
+
+
+def test_too_few_clients_for_a_strategy_and_options_out_of_bounds_are_named(dashboard: Dashboard) -> None:
+    page = post(dashboard, strategy="Krum")
+    assert "Krum with these options needs 3 clients" in page.one("small", id="min_clients-error").text
+    page = post(dashboard, strategy="FedTrimmedAvg", **{"FedTrimmedAvg.beta": "0.7"})
+    assert "must be from 0 to below 0.5, it is 0.7" in page.one("small", id="strategy-error").text
+    page = post(dashboard, strategy="FedProx", **{"FedProx.proximal_mu": "much"})
+    assert "“much” is not a number" in page.one("small", id="FedProx.proximal_mu-error").text
 
 
 def test_a_field_that_no_run_has_is_refused(dashboard: Dashboard) -> None:

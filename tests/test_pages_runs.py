@@ -138,7 +138,7 @@ def test_a_metric_that_is_no_number_is_said_and_breaks_no_page(dashboard: Dashbo
     for path in ("/", "/runs", f"/runs/{run_id}", "/clients"):
         get_page(dashboard.http, path)
     loss = get_page(dashboard.http, f"/runs/{run_id}").one("meadow-chart", metric="loss")
-    assert [cell.text for cell in loss.one("tbody").all("tr")[-1].all("td")][0] == "NaN"
+    assert loss.one("tbody").all("tr")[-1].all("td")[0].text == "NaN"
     assert loss.one("span", data_part="figure").text == "NaN"
 
 

@@ -1,6 +1,7 @@
 /* Everything a page does by script, beside its theme. Each module looks after the elements it is named for. */
 
 import "./times.js";
+import "./title.js";
 import "./said.js";
 import "./clients.js";
 import "./form.js";

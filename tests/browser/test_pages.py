@@ -16,7 +16,7 @@ from tests.dashboard import Dashboard, running
 from tests.processes import wait_until
 from tests.puppet import Answer, Stage, honest
 
-RESULTS = Path("test-results") / "screenshots"
+RESULTS = Path("build") / "screenshots"
 
 
 def uneven(place: int) -> Callable[[Task, bytes | None, Layout | None], Answer]:

@@ -1,6 +1,6 @@
 """The log: what happened, in sentences. Who did what, in the present or past tense, with the client's own words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,9 +30,13 @@ def log_lines(events: Iterable[StoredEvent], names: Mapping[int, str], most: int
     """
     lines: list[Line] = []
     told: set[int | None] = set()
-    for event in events:
+    seen = list(events)
+    repeated = _repeated(seen)
+    for event in seen:
         if len(lines) == most:
             break
+        if event.id in repeated:
+            continue
         if brief and event.type == "round" and event.data.get("committed"):
             if event.run_id in told:
                 continue
@@ -41,6 +45,18 @@ def log_lines(events: Iterable[StoredEvent], names: Mapping[int, str], most: int
             state, text, by = said
             lines.append(Line(event.id, event.run_id, event.at, state, text, by))
     return lines
+
+
+def _repeated(newest_first: Sequence[StoredEvent]) -> set[int]:
+    """Return the events that say of a client what was said before: it has told more of itself, no more."""
+    state: dict[int, str] = {}
+    repeated = set()
+    for event in reversed(newest_first):
+        if event.type == "client" and event.client_id is not None:
+            if state.get(event.client_id) == event.data.get("state"):
+                repeated.add(event.id)
+            state[event.client_id] = str(event.data.get("state"))
+    return repeated
 
 
 def _sentence(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str] | None:

@@ -3,35 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
-from federation.config import Dataset, Loss, Network, Optimizer, Partitioner, RunConfig, StrategyName
+from federation.config import RunConfig
+from webapp.pages.fields import CHOICES, LABELS, LIMITS, OPTION_DEFAULTS
 
-CHOICES = {
-    "network": get_args(Network), "dataset": get_args(Dataset), "partitioner": get_args(Partitioner),
-    "strategy": get_args(StrategyName), "optimizer": get_args(Optimizer), "loss": get_args(Loss),
-}  # fmt: skip
-LABELS = {
-    "name": "Name of the run", "network": "Network", "dataset": "Dataset", "partitioner": "Split",
-    "dirichlet_alpha": "Dirichlet α", "strategy": "Strategy", "num_rounds": "Rounds",
-    "min_clients": "Fewest clients for a round", "share": "Share in each round, %",
-    "local_epochs": "Local epochs a round",
-    "steps_per_epoch": "Steps per epoch", "batch_size": "Batch size", "learning_rate": "Learning rate",
-    "optimizer": "Optimizer", "loss": "Loss", "round_timeout_seconds": "Round deadline, seconds",
-    "quorum_timeout_seconds": "Wait for clients, seconds", "clients": "Clients", "seed": "Seed",
-    "synthetic_parameters": "Synthetic parameters", "synthetic_seconds": "Synthetic seconds",
-}  # fmt: skip
-LIMITS = {
-    "num_rounds": (1, 100_000, "1"), "min_clients": (1, 10_000, "1"), "share": (1, 100, "any"),
-    "local_epochs": (1, 1000, "1"),
-    "steps_per_epoch": (1, 1_000_000, "1"), "batch_size": (1, 65_536, "1"), "learning_rate": (0, 100, "any"),
-    "dirichlet_alpha": (0, 1000, "any"), "round_timeout_seconds": (1, 86_400, "any"),
-    "quorum_timeout_seconds": (1, 604_800, "any"), "seed": (0, 2**31 - 1, "1"),
-    "synthetic_parameters": (1, 50_000_000, "1"), "synthetic_seconds": (0, 3600, "any"),
-}  # fmt: skip
-OF_CONFIG = {"fraction_train": "share"}
+OF_CONFIG = {"fraction_train": "share", "strategy_options": "strategy"}
 """Names of the configuration that the form asks for in other words."""
 
 
@@ -45,7 +24,7 @@ class StartForm:
     chosen: frozenset[str] = frozenset()
 
     @property
-    def limits(self) -> dict[str, tuple[int, int, str]]:
+    def limits(self) -> dict[str, tuple[float, float, str]]:
         """Least, most and step of every field that is a number."""
         return LIMITS
 
@@ -70,6 +49,8 @@ def form_of(config: Mapping[str, Any]) -> StartForm:
     values = {name: _text(value) for name, value in config.items() if name in LABELS and name != "clients"}
     names = config.get("clients") or ()
     values["share"] = _text(config["fraction_train"] * 100)
+    values |= OPTION_DEFAULTS
+    values |= {f"{config['strategy']}.{name}": _text(value) for name, value in config["strategy_options"].items()}
     return StartForm(values, who="some" if names else "all", chosen=frozenset(names))
 
 
@@ -87,8 +68,14 @@ def typed_form(fields: Sequence[tuple[str, str]]) -> StartForm:
 
 
 def _read(form: StartForm) -> tuple[RunConfig | None, dict[str, str]]:
-    document: dict[str, Any] = {name: value for name, value in form.values.items() if value != "" and name in LABELS}
+    given = {name: value for name, value in form.values.items() if value != "" and name in LABELS}
+    document: dict[str, Any] = {name: value for name, value in given.items() if name not in OPTION_DEFAULTS}
     errors: dict[str, str] = {}
+    document["strategy_options"] = {
+        name.partition(".")[2]: value
+        for name, value in given.items()
+        if name.startswith(f"{form.values['strategy']}.") and value != OPTION_DEFAULTS[name]
+    }
     if (share := document.pop("share", None)) is not None:
         try:
             document["fraction_train"] = float(share) / 100
@@ -99,14 +86,17 @@ def _read(form: StartForm) -> tuple[RunConfig | None, dict[str, str]]:
     try:
         return RunConfig.model_validate(document), errors
     except ValidationError as error:
-        return None, errors | _sentences(error)
+        return None, errors | _sentences(error, form.values["strategy"])
 
 
-def _sentences(error: ValidationError) -> dict[str, str]:
+def _sentences(error: ValidationError, strategy: str) -> dict[str, str]:
     """Put the errors of a configuration in words, by the form's field."""
     said: dict[str, str] = {}
     for one in error.errors(include_url=False):
-        name = str(one["loc"][0]) if one["loc"] else "network"
+        name = ".".join(map(str, one["loc"])) if one["loc"] else "network"
+        if name.startswith("strategy_options."):
+            name = name.replace("strategy_options", strategy)
+        name = name if name in LABELS else name.partition(".")[0]
         name, typed = OF_CONFIG.get(name, name), one.get("input")
         said.setdefault(name, _sentence(one["type"], one["msg"], one.get("ctx") or {}, typed, name == "share"))
     return said

@@ -33,6 +33,13 @@ class Home:
     lately: list[Line]
 
     @property
+    def title(self) -> str:
+        """What the window's tab says."""
+        if self.head is not None and self.head.active:
+            return self.head.headline
+        return "No run is going on" if self.known else "No client yet"
+
+    @property
     def active(self) -> bool:
         """Whether a run is going on."""
         return self.head is not None and self.head.active

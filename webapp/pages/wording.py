@@ -22,13 +22,14 @@ TONES = {"accepted": "ok", "idle": "queued", "lost": "away", "stopping": "waitin
 
 NETWORKS = {
     "mlp": "Dense 128", "cnn": "Small CNN", "mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50",
-    "synthetic": "Synthetic",
+    "synthetic": "Synthetic", "custom": "Own model",
 }  # fmt: skip
 PARTITIONERS = {"iid": "Evenly", "dirichlet": "Dirichlet, skewed"}
 LOSSES = {
     "sparse_categorical_crossentropy": "Sparse categorical", "categorical_crossentropy": "Categorical",
     "kl_divergence": "KL divergence",
 }  # fmt: skip
+NORM_RULES = {"off": "Count as they are", "clip": "Are shortened", "reject": "Are refused"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 

@@ -79,7 +79,8 @@ def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = Non
     clients = list_clients(page.session)
     live = page.live
     return page.show(
-        "runs/new.html", "/runs", status, form=form, source=source, labels=LABELS, advanced=ADVANCED, strategies=STRATEGIES, option_label=option_label,
+        "runs/new.html", "/runs", status, form=form, source=source, labels=LABELS,
+        advanced=ADVANCED, strategies=STRATEGIES, option_label=option_label,
         clients=clients, online=sum(client.id in live for client in clients),
         queued=len(queue(page.session)) + (page.parts.supervisor.active_run_id is not None), **CHOICES,
     )  # fmt: skip
