@@ -1,5 +1,6 @@
 """What people want of an active run, and the one queue that wakes its thread."""
 
+import contextlib
 import queue
 import threading
 
@@ -32,6 +33,7 @@ class Control:
         self._stop, self._interrupt, self._pause = threading.Event(), threading.Event(), threading.Event()
         self._end = threading.Event()
         self._lock = threading.Lock()
+        self._finished = self._closed = False
 
     # -- wishes -------------------------------------------------------------------------------------------------------
 
@@ -57,11 +59,14 @@ class Control:
         self._pause.clear()
         self.wake()
 
-    def add_rounds(self, count: int) -> None:
-        """Let the run go on for so many rounds more."""
+    def add_rounds(self, count: int) -> bool:
+        """Let the run go on for so many rounds more; False where it has just done its last one."""
         with self._lock:
+            if self._finished:
+                return False
             self.num_rounds += count
         self.wake()
+        return True
 
     def exclude(self, client_id: int) -> None:
         """Leave a client out from the next round on."""
@@ -80,7 +85,29 @@ class Control:
         """Let the run look around."""
         self.mailbox.put(None)
 
+    # -- for the lane -------------------------------------------------------------------------------------------------
+
+    def deliver(self, reply: Reply) -> None:
+        """Hand a reply to the run; one that comes after its end gives back what it holds of the budget."""
+        self.mailbox.put(reply)
+        if self._closed:
+            self.close()
+
     # -- for the run's thread -----------------------------------------------------------------------------------------
+
+    def finish(self, committed: int) -> bool:
+        """Say whether the last round is done; no more can be added from then on."""
+        with self._lock:
+            self._finished = committed >= self.num_rounds
+            return self._finished
+
+    def close(self) -> None:
+        """The run is over: release every reply that nobody will look at."""
+        self._closed = True
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if (reply := self.mailbox.get_nowait()) is not None:
+                    reply.release()
 
     @property
     def pausing(self) -> bool:
@@ -102,7 +129,12 @@ class Control:
             reply = self.mailbox.get(timeout=timeout_seconds) if waits else self.mailbox.get_nowait()
         except queue.Empty:
             reply = None
-        self.check()
+        try:
+            self.check()
+        except (RunStopped, RunInterrupted):
+            if reply is not None:
+                reply.release()
+            raise
         return reply
 
     def sleep(self, seconds: float) -> None:

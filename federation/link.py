@@ -78,8 +78,7 @@ class Link:
             reason, welcomed = self._connect_once()
             failures = 0 if welcomed else failures + 1
             if not self._stopping.is_set():
-                longest = min(LONGEST_WAIT_SECONDS, 2 * FIRST_WAIT_SECONDS * 2**failures)
-                delay = random.uniform(FIRST_WAIT_SECONDS, longest)
+                delay = random.uniform(FIRST_WAIT_SECONDS, longest_wait(failures))
                 log.warning("%s: %s, trying again in %.1f s", self.address, reason, delay)
                 self._stopping.wait(delay)
 
@@ -113,6 +112,11 @@ class Link:
             ping_interval=PING_SECONDS,
             ping_timeout=PONG_SECONDS,
         )
+
+
+def longest_wait(failures: int) -> float:
+    """Return how many seconds may pass before the next attempt, after so many failed ones in a row."""
+    return min(LONGEST_WAIT_SECONDS, 2 * FIRST_WAIT_SECONDS * float(2 ** min(failures, 10)))
 
 
 def _sentence(error: Exception) -> str:

@@ -97,7 +97,7 @@ class Party:
             if key in self._asked or key in self._prepared:
                 continue
             exchange = Exchange(
-                self._run_id, number, 0, "prepare", self._config.round_timeout_seconds, self._ground.control.mailbox.put
+                self._run_id, number, 0, "prepare", self._config.round_timeout_seconds, self._ground.control.deliver
             )
             exchange.ask([(client_id, config)], f"p{next(_unique):x}-{member.session}")
             self._asked[key] = exchange

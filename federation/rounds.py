@@ -68,7 +68,7 @@ class PhaseRun:
         """Send the tasks; returns at once."""
         self.exchange = Exchange(
             self.place.run_id, self.place.round, self.place.attempt, self.phase, self.place.deadline_seconds,
-            self.ground.control.mailbox.put, layout=self.layout if self.phase == "train" else None, content=content,
+            self.ground.control.deliver, layout=self.layout if self.phase == "train" else None, content=content,
         )  # fmt: skip
         self.exchange.ask(configs.items(), f"{next(_unique):x}{time.time_ns():x}")
         self.waiting = set(configs)
@@ -92,13 +92,15 @@ class PhaseRun:
             self.exchange.close()
 
     def _collect(self) -> None:
+        if not self.waiting:
+            return  # nobody was there to ask
         deadline = self.exchange.started + self.place.deadline_seconds
         dirty = False
         while self.waiting:
-            now = time.monotonic()
-            if now >= deadline:
-                break
-            reply = self.ground.control.next(min(deadline - now, QUIET_SECONDS if dirty else PATIENCE_SECONDS))
+            left = deadline - time.monotonic()
+            if left <= 0 and self.ground.control.mailbox.empty():
+                break  # what came while this thread was busy came in time
+            reply = self.ground.control.next(min(max(left, 0.0), QUIET_SECONDS if dirty else PATIENCE_SECONDS))
             if reply is not None:
                 dirty = self._handle(reply) or dirty
             else:

@@ -63,7 +63,7 @@ class RunLoop:
         self._lane.watch(self._control.wake)
         try:
             self._begin()
-            while self._committed < self._control.num_rounds:
+            while not self._control.finish(self._committed):
                 self._work(self._committed + 1)
             return RunState.COMPLETED, None
         except RunStopped:
@@ -74,6 +74,7 @@ class RunLoop:
             return RunState.FAILED, str(error)
         finally:
             self._lane.unwatch(self._control.wake)
+            self._control.close()
             self._ledger.flush()
 
     def _begin(self) -> None:

@@ -61,13 +61,12 @@ class Supervisor:
 
     def stop(self, run_id: int, by: str | None = None) -> bool:
         """End a run: a queued one is cancelled, the active one stops within 2 s. False: its state does not allow it."""
-        active = self._active
-        if active is None or active[0] != run_id:
-            return self._ledger.move(run_id, RunState.CANCELLED, by=by)
-        if not self._ledger.move(run_id, RunState.STOPPING, by=by):
-            return False
-        active[1].stop()
-        return True
+        with self._lock:  # a run that is about to start is the active one when this goes on
+            active = self._active
+        if active is not None and active[0] == run_id and self._ledger.move(run_id, RunState.STOPPING, by=by):
+            active[1].stop()
+            return True
+        return self._ledger.move(run_id, RunState.CANCELLED, by=by)
 
     def control(self, run_id: int) -> Control | None:
         """Return what takes people's wishes for a run, where it is the active one: pause, go_on and more."""

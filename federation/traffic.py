@@ -33,7 +33,11 @@ class Traffic:
         self._budget.give_back(size_bytes)
 
     def came_back(self, client_id: int, held: set[str]) -> None:
-        """A client is connected anew: the tasks it does not hold any more are lost."""
+        """A client is connected anew: the tasks it does not hold any more are lost, those nobody waits for over."""
+        connection = self._connection_of(client_id)
+        for message_id in held - self._assignments.keys():
+            if connection is not None and message_id not in self._finished:
+                connection.say(wire.Cancel(message_id=message_id))
         for assignment in self._of(client_id):
             if assignment.message_id in held:
                 self._drop_content(assignment)
@@ -78,6 +82,8 @@ class Traffic:
 
     def receive(self, connection: Connection, frame: str | bytes) -> None:
         """Take one frame; raises BadFrame. Never waits."""
+        if self._connection_of(connection.client_id) is not connection:
+            return  # superseded: what was still on its way over it comes again over the newer one
         if isinstance(frame, bytes):
             self._piece(connection, *wire.read_piece(frame))
             return

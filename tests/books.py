@@ -24,7 +24,7 @@ class Books:
         self.database = Database(url, self.published.extend)
         migrate_to_head(self.database.engine)
         self.recorder = Recorder(self.database, self.shown.append)
-        self.runs = Runs(self.database, self.recorder, folder)
+        self.runs = Runs(self.database, self.recorder, folder, "evaluate_accuracy")
 
     def add_clients(self, *names: str) -> list[int]:
         said = {"state": "admitted", "kind": "client", "lane": "stream", "facts": {}, "data": {}, "versions": {}}

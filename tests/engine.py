@@ -30,6 +30,8 @@ class ListLedger:
         self.reasons: dict[int, str | None] = {}
         self.moves: list[tuple[int, RunState]] = []
         self.events: list[Event] = []
+        self.waits: dict[int, Blocked | None] = {}
+        """What each run waits for now: said with an event or a move, and over with the next move."""
 
     def queue(self, **config: Any) -> int:
         """Add a run."""
@@ -70,6 +72,7 @@ class ListLedger:
                 return False
             self.states[run_id], self.reasons[run_id] = to, reason
             self.moves.append((run_id, to))
+            self.waits[run_id] = blocked
             if blocked is not None:
                 self.events.append(blocked)
             self.changed.notify_all()
@@ -79,6 +82,8 @@ class ListLedger:
         """Keep an event."""
         with self.changed:
             self.events.append(event)
+            if isinstance(event, Blocked):
+                self.waits[event.run_id] = event if event.kind else None
             self.changed.notify_all()
 
     def flush(self) -> None:

@@ -60,11 +60,11 @@ class Recorder:
                     self._write_replies(session, with_events=True)
                 self._unwritten = []
 
-    def forget(self) -> None:
-        """Drop what is kept of an attempt that nobody will finish."""
+    def forget(self, run_id: int) -> None:
+        """Drop what is kept of a run's attempt that nobody will finish."""
         self.flush()
         with self._lock:
-            self._attempt = []
+            self._attempt = [reply for reply in self._attempt if reply.run_id != run_id]
 
     def _keep(self, reply: ReplyRecorded) -> None:
         with self._lock:

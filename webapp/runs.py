@@ -61,7 +61,7 @@ class Runs:
     ) -> bool:
         """Move a run to a state, where its present one allows it; False changes nothing."""
         if to in ENDED:
-            self._recorder.forget()
+            self._recorder.forget(run_id)
         with self._database.write() as session:
             return move_run(session, run_id, to, reason, by, blocked)
 
@@ -84,6 +84,8 @@ class Runs:
             for run in table.runs_in(session, ACTIVE):
                 if run.state == RunState.STOPPING:
                     move_run(session, run.id, RunState.STOPPED, "The server ended while the run was stopping.")
+                elif run.checkpoint is not None and run.current_round >= run.num_rounds:
+                    move_run(session, run.id, RunState.COMPLETED, "The server was restarted after its last round.")
                 else:
                     move_run(session, run.id, RunState.INTERRUPTED, _lost(run))
             if resume:

@@ -1,6 +1,6 @@
 """What people do with a run that is there: pause, go on, resume, add rounds, leave a client out, let it in."""
 
-from federation.states import ENDED, RunState
+from federation.states import ACTIVE, ENDED, RunState
 from federation.supervisor import Control, Supervisor
 from webapp.database import Database, Session
 from webapp.errors import Conflict
@@ -72,8 +72,8 @@ class Steering:
             if run.state in ENDED:
                 requeue_run(session, run, by)
             control = self._supervisor.control(run_id)
-            if control is not None:
-                control.add_rounds(count)
+            if run.state in ACTIVE and control is not None and not control.add_rounds(count):
+                raise Conflict(f"Run {run_id} has just done its last round: add rounds once it is completed.")
         self._supervisor.wake()
 
     def exclude(self, run_id: int, client_id: int, by: str | None = None) -> None:
