@@ -1,9 +1,11 @@
 """Round 0's weights: made by a child process that may import TensorFlow, kept on disk by network, data and seed."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -95,18 +97,23 @@ def run_child(command: list[str], sleep: Callable[[float], None]) -> dict[str, l
     """Run ``python -m federation.networks`` to its end; return the JSON of its last line. Raises NetworkNotBuilt."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         try:
-            waited = 0.0
-            while child.poll() is None:
-                if waited > BUILD_SECONDS:
-                    raise NetworkNotBuilt(f"building the network took over {BUILD_SECONDS:g} s")
-                sleep(0.1)
-                waited += 0.1
+            out, err = _wait_for(child, sleep)
         except BaseException:
             child.kill()
             raise
-        out, err = child.communicate()
     if child.returncode != 0:
         last = err.decode(errors="replace").strip().splitlines()[-1:] or ["it gave no reason"]
         raise NetworkNotBuilt(f"the network could not be built: {last[0][:300]}")
     described: dict[str, list[tuple[str, list[int], str]]] = json.loads(out.decode().strip().splitlines()[-1])
     return described
+
+
+def _wait_for(child: subprocess.Popen[bytes], sleep: Callable[[float], None]) -> tuple[bytes, bytes]:
+    """Read what the child writes, which may be more than a pipe holds, until it ends."""
+    until = time.monotonic() + BUILD_SECONDS
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return child.communicate(timeout=0.1)
+        sleep(0.0)
+        if time.monotonic() > until:
+            raise NetworkNotBuilt(f"building the network took over {BUILD_SECONDS:g} s")
