@@ -1,5 +1,6 @@
 """Meadow as it is shipped: ``python -m webapp`` with database, checkpoints and events, and clients that do no work."""
 
+import time
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from federation.states import ENDED
 from tests.processes import Meadow, make_meadow
 
 CROWD_PROCESSES = 2
+POLL_SECONDS = 0.25
 LEFT_OUT_ROUNDS = 2
 """The first rounds of a run are left out: round 0 trains nobody, round 1 warms up."""
 
@@ -76,8 +78,10 @@ class MeadowFederation:
 
     def wait_end(self, run_id: int, seconds: float = 600.0) -> None:
         """Wait for the end of a run; fails when it is not completed."""
-        wait_until(lambda: self.get(f"/api/runs/{run_id}")["state"] in ENDED, seconds, f"the end of run {run_id}")
-        run = self.get(f"/api/runs/{run_id}")
+        deadline = time.monotonic() + seconds
+        while (run := self.get(f"/api/runs/{run_id}"))["state"] not in ENDED:
+            assert time.monotonic() < deadline, f"not within {seconds} s: the end of run {run_id}"
+            time.sleep(POLL_SECONDS)  # seldom: what is asked of the server is work that it does not do for the round
         assert run["state"] == "completed", run["reason"]
 
     def rounds(self, run_id: int) -> list[dict[str, Any]]:

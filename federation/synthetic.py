@@ -5,8 +5,9 @@ import time
 from typing import Any
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, MetricRecord, RecordDict
 
+from federation.arrays import record_of, values_of
 from federation.progress import report_progress
 from federation.weights import Entry, Layout
 
@@ -38,7 +39,7 @@ class SyntheticLearner:
             metrics["train_loss"] = metrics["loss"]
         rng = np.random.default_rng((config["seed"], config.get("server-round", 0), self._partition))
         step = np.float32(rng.uniform(-0.01, 0.01))
-        moved = ArrayRecord({name: Array(array.numpy() + step) for name, array in weights.items()})
+        moved = record_of((name, values_of(array) + step) for name, array in weights.items())
         return RecordDict({"arrays": moved, "metrics": metrics})
 
     def evaluate(self, _: ArrayRecord, config: dict[str, Any]) -> RecordDict:

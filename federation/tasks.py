@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, Metadata, RecordDict
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, Metadata, RecordDict
+from numpy.typing import NDArray
 
+from federation.arrays import record_of, values_of
 from federation.progress import Reporter, TaskCancelled, reporting_to
 from federation.weights import Layout, LayoutMismatch
 from federation.wire import MAX_ERROR_CHARACTERS, ContentHeader, Offer, Task, content_id
@@ -39,7 +42,7 @@ class KeptReply:
     """What is kept until the server acknowledges it: the offer, and the content that it describes."""
 
     offer: Offer
-    content: bytearray | None = None
+    content: bytearray | memoryview | None = None
 
 
 class Desk:
@@ -55,7 +58,6 @@ class Desk:
         self._work = work
         self._node_config = dict(node_config)
         self._context: Context | None = None
-        self._arrays: tuple[str, dict[str, Array]] = ("", {})
 
     def warm(self) -> None:
         """Bring in what is slow to import, so that the first task need not wait for it."""
@@ -87,7 +89,7 @@ class Desk:
         plain = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in config.items()}  # a record holds no dict
         content = RecordDict({"config": ConfigRecord(plain)})
         if taken.content is not None and task.content is not None:
-            content["arrays"] = ArrayRecord(self._unpack(task.content, taken.content))
+            content["arrays"] = _unpack(task.content, taken.content)
         context = self._context_of(task, node_id, config)
         return _reply(task, self._work.app(_message(task, node_id, content), context))
 
@@ -98,14 +100,12 @@ class Desk:
             self._context = Context(task.run_id, node_id, self._node_config, RecordDict(), plain)
         return self._context
 
-    def _unpack(self, header: ContentHeader, buffer: Buffer) -> dict[str, Array]:
-        """Return the arrays of a content; train after evaluate finds those of the same content made already."""
-        if self._arrays[0] != header.id:
-            layout = Layout.from_json(header.layout)
-            arrays = layout.unpack(buffer)
-            named = {entry.name: Array(array) for entry, array in zip(layout.entries, arrays, strict=True)}
-            self._arrays = (header.id, named)
-        return self._arrays[1]
+
+def _unpack(header: ContentHeader, buffer: Buffer) -> ArrayRecord:
+    """Return the arrays of a content, as views of it that cannot be written to: the next task has the same content."""
+    layout = Layout.from_json(header.layout)
+    arrays = layout.unpack(memoryview(buffer).toreadonly())
+    return record_of((entry.name, array) for entry, array in zip(layout.entries, arrays, strict=True))
 
 
 def _message(task: Task, node_id: int, content: RecordDict) -> Message:
@@ -138,7 +138,7 @@ def _reply(task: Task, message: Message) -> KeptReply:
     return KeptReply(Offer(message_id=task.message_id, metrics=metrics, num_examples=examples, content=header), buffer)
 
 
-def _pack(task: Task, records: list[ArrayRecord]) -> tuple[ContentHeader | None, bytearray | None]:
+def _pack(task: Task, records: list[ArrayRecord]) -> tuple[ContentHeader | None, bytearray | memoryview | None]:
     if not records:
         return None, None
     if len(records) > 1:
@@ -147,13 +147,18 @@ def _pack(task: Task, records: list[ArrayRecord]) -> tuple[ContentHeader | None,
     asked = [row[0] for row in task.content.layout] if task.content is not None else names
     if sorted(names) == sorted(asked):
         names = asked
-    arrays = [records[0][name].numpy() for name in names]
+    arrays = [values_of(records[0][name]) for name in names]
     layout = Layout.from_json(Layout.of(names, arrays).to_json())
     # The id tells contents of one connection apart: that of the message will do, and costs no pass over the bytes.
     header = ContentHeader(
         id=content_id(task.message_id.encode()), size_bytes=layout.size_bytes, layout=layout.to_json()
     )
-    return header, layout.pack(arrays)
+    return header, _as_one_buffer(arrays[0]) if len(arrays) == 1 and arrays[0].size else layout.pack(arrays)
+
+
+def _as_one_buffer(array: NDArray[Any]) -> memoryview:
+    """Return the bytes of a single array, which is its own buffer: it need not be copied."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
 
 
 def _sentence(error: BaseException) -> str:

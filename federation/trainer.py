@@ -8,10 +8,11 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from flwr.app import Array, ArrayRecord
+from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
 from federation import networks
+from federation.arrays import record_of, values_of
 from federation.data_files import Samples
 from federation.progress import report_progress
 from federation.weights import Layout, LayoutMismatch
@@ -47,7 +48,7 @@ class Trainer:
 
     def load(self, record: ArrayRecord) -> None:
         """Take over weights, in the layout's order; raises LayoutMismatch where they are another network's."""
-        arrays = record.to_numpy_ndarrays()
+        arrays = [values_of(array) for array in record.values()]
         if difference := self.layout.difference(Layout.of([""] * len(arrays), arrays).entries):
             raise LayoutMismatch(f"{self._network}: the server {difference.replace('the run', 'this network')}")
         for variable, array in zip(self._model.weights, arrays, strict=True):
@@ -56,7 +57,7 @@ class Trainer:
     def arrays(self) -> ArrayRecord:
         """Return the weights by name, in the layout's order."""
         named = zip(self.layout.entries, self._model.get_weights(), strict=True)
-        return ArrayRecord({entry.name: Array(weights) for entry, weights in named})
+        return record_of((entry.name, weights) for entry, weights in named)
 
     def fit(self, samples: Samples, config: dict[str, Any], rng: np.random.Generator) -> Metrics:
         """Train from the loaded weights as the run's config says; return loss and accuracy of the last epoch.
