@@ -20,6 +20,17 @@ Admit = Callable[[str, Hello], Admission]
 """Public key (PEM text) and hello to an answer; called in a worker thread."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An attempt to connect, or a connection, that the server ended: by which close code, why, and who it was."""
+
+    code: int
+    reason: str
+    name: str
+    """What it calls itself; empty before its hello."""
+    address: str
+
+
 class Registry(Protocol):
     """Keys and Flower's node ids."""
 

@@ -15,7 +15,7 @@ import uvicorn
 
 from federation.events import ClientChanged, Event, Progress, Record
 from federation.flower import Node, Nodes, fleet_app, identify_process
-from federation.lane import Admission, Admit, Limits
+from federation.lane import Admission, Admit, Limits, Refusal
 from federation.port import FlowerPort, PatientProtocol, StreamProtocol
 from federation.stream import StreamLane
 from federation.wire import Close
@@ -27,7 +27,7 @@ AdmitNode = Callable[[str, int], Admission]
 
 NODES_SECONDS = 2.0
 
-__all__ = ["Admission", "Admit", "AdmitNode", "FlowerServer", "Limits", "LiveClient"]
+__all__ = ["Admission", "Admit", "AdmitNode", "FlowerServer", "Limits", "LiveClient", "Refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,16 @@ class FlowerServer:
     """Serves clients on a socket that is already bound, in a thread of its own."""
 
     def __init__(self, *, sock: socket.socket, folder: Path, admit: Admit, report: Record,
-                 admit_node: AdmitNode | None = None, limits: Limits | None = None) -> None:  # fmt: skip
+                 admit_node: AdmitNode | None = None, limits: Limits | None = None,
+                 refused: Callable[[Refusal], None] | None = None) -> None:  # fmt: skip
         self.limits = limits or Limits()
         self._socket, self._report, self._admit_node = sock, report, admit_node
         identify_process(1)
         self._nodes = Nodes(folder / "linkstate.db")
         self._nodes.mark_all_offline()
-        self.lane = StreamLane(admit=admit, registry=self._nodes, report=self._hear, limits=self.limits)
+        self.lane = StreamLane(
+            admit=admit, registry=self._nodes, report=self._hear, limits=self.limits, refused=refused
+        )  # fmt: skip
         self._heard: asyncio.Queue[Event] = asyncio.Queue()
         self._fleet: dict[int, tuple[Admission, Node]] = {}
         self._stale: set[int] = set()
@@ -132,6 +135,10 @@ class FlowerServer:
     def disconnect(self, client_id: int, code: Close, reason: str) -> None:
         """End a client's connection."""
         self.lane.disconnect(client_id, code, reason)
+
+    def rename(self, client_id: int, name: str) -> None:
+        """Call a client by another name from now on."""
+        self.lane.rename(client_id, name)
 
     def readmit(self, client_id: int) -> None:
         """Let a pending client take part."""

@@ -18,7 +18,7 @@ from federation import wire
 from federation.connection import Connection
 from federation.events import ClientChanged, Record
 from federation.exchange import Exchange, Member
-from federation.lane import Admission, Admit, Limits, Registry
+from federation.lane import Admission, Admit, Limits, Refusal, Registry
 from federation.traffic import Traffic
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,10 @@ log = logging.getLogger(__name__)
 class StreamLane:
     """Connections of admitted and pending clients, and the exchanges under way over them."""
 
-    def __init__(self, *, admit: Admit, registry: Registry, report: Record, limits: Limits) -> None:
+    def __init__(self, *, admit: Admit, registry: Registry, report: Record, limits: Limits,
+                 refused: Callable[[Refusal], None] | None = None) -> None:  # fmt: skip
         self._admit, self._registry, self._report, self.limits = admit, registry, report, limits
+        self._refused = refused
         self._connections: dict[int, Connection] = {}
         self._traffic = Traffic(limits, report, self._connections.get)
         self._slots = asyncio.Semaphore(limits.sending_at_once)
@@ -88,6 +90,10 @@ class StreamLane:
         """End a client's connection, from any thread."""
         self._call(self._end_client, client_id, code, reason)
 
+    def rename(self, client_id: int, name: str) -> None:
+        """Call a connected client by another name, from any thread; runs choose clients by their names."""
+        self._call(self._rename, client_id, name)
+
     def readmit(self, client_id: int) -> None:
         """Let a pending connection take part, from any thread."""
         self._call(self._admit_pending, client_id)
@@ -101,6 +107,10 @@ class StreamLane:
     def _end_client(self, client_id: int, code: wire.Close, reason: str) -> None:
         if (connection := self._connections.get(client_id)) is not None:
             connection.end(code, reason)
+
+    def _rename(self, client_id: int, name: str) -> None:
+        if (connection := self._connections.get(client_id)) is not None:
+            connection.name = name
 
     def _admit_pending(self, client_id: int) -> None:
         if (connection := self._connections.get(client_id)) is not None and not connection.admitted:
@@ -125,6 +135,7 @@ class StreamLane:
             await self._talk(connection, speaks=wire.SUBPROTOCOL in offered)
         except wire.BadFrame as error:
             connection.end(error.code, str(error))
+            self._tell_refusal(connection, websocket, error)
         except WebSocketDisconnect:
             connection.gone = True
         finally:
@@ -141,10 +152,16 @@ class StreamLane:
         versions: dict[str, Any] = {"protocols": [wire.PROTOCOL], **self.limits.versions}
         connection.say(wire.Challenge(nonce=nonce, time=datetime.now(UTC).isoformat(), versions=versions))
         hello = await self._hello(connection)
+        connection.name = hello.name
         admission = await asyncio.to_thread(self._verify, hello, nonce)
         self._enter(connection, hello, admission)
         while True:
             self._traffic.receive(connection, await connection.receive())
+
+    def _tell_refusal(self, connection: Connection, websocket: WebSocket, error: wire.BadFrame) -> None:
+        if self._refused is not None and error.code != wire.Close.STOPPING:
+            address = websocket.client.host if websocket.client else ""
+            self._refused(Refusal(int(error.code), str(error), connection.name, address))
 
     async def _hello(self, connection: Connection) -> wire.Hello:
         try:

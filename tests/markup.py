@@ -104,7 +104,7 @@ def get_page(http: httpx.Client, path: str, status: int = 200) -> Element:
     page = parse(answer.text)
     assert page.one("title").text.endswith("· Meadow")
     assert len(page.all("h1")) == 1
-    assert [link.text for link in page.one("nav", aria_label="Main").all("a")] == ["Home", "Runs", "Clients"]
+    assert [link.text for link in page.one("nav", aria_label="Main").all("a")] == ["Home", "Runs", "Clients", "Server"]
     assert not page.all("style") and not [one for one in page.all("script") if "src" not in one]
     assert not [one for one in page.all() if "style" in one or any(name.startswith("on") for name in one.attributes)]
     return page

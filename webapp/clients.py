@@ -4,17 +4,21 @@ from typing import Any
 
 from federation.events import ClientChanged, Event, Progress
 from federation.server import Admission, FlowerServer, LiveClient
+from federation.supervisor import Supervisor
 from federation.wire import Close, Hello
 from webapp.database import Database, Session
-from webapp.errors import NotFound
+from webapp.errors import Invalid, NotFound
 from webapp.feed import Feed
 from webapp.repository import clients as table
 from webapp.repository.events import add_event
 from webapp.repository.rounds import outcome_counts
+from webapp.repository.runs import get_run
 from webapp.settings import Admission as AdmissionRule
 from webapp.tables import Client
 from webapp.untrusted import clean_json, clean_text
 from webapp.views import ClientView, client_state, client_view
+
+MAX_NAME = 64
 
 
 class Clients:
@@ -23,10 +27,15 @@ class Clients:
     def __init__(self, database: Database, feed: Feed, rule: AdmissionRule) -> None:
         self._database, self._feed, self._rule = database, feed, rule
         self._flower: FlowerServer | None = None
+        self._supervisor: Supervisor | None = None
 
     def serve(self, flower: FlowerServer) -> None:
         """Learn who knows which clients are connected."""
         self._flower = flower
+
+    def supervise(self, supervisor: Supervisor) -> None:
+        """Learn who runs the active run: it hears at once whom people leave out."""
+        self._supervisor = supervisor
 
     # -- what the Flower server asks and tells --------------------------------------------------------------------
 
@@ -57,7 +66,9 @@ class Clients:
                 client_id = table.insert_client(session, public_key, {"state": state, **said})
             else:
                 client_id, state = row.id, row.state
-                table.update_client(session, client_id, said)
+                if row.said_name is not None:  # a name that a person gave stays
+                    said = {**said, "name": row.name, "said_name": said["name"]}
+                table.update_client(session, client_id, said | _prepared(row, said))
         return Admission(client_id=client_id, name=str(said["name"]), state=state)
 
     def hear(self, event: Event) -> None:
@@ -113,6 +124,53 @@ class Clients:
             self._flower.disconnect(client_id, Close.REVOKED, "this client was revoked")
         return self.show(client_id)
 
+    def rename(self, client_id: int, name: str) -> ClientView:
+        """Call a client by a name that stays although it says another; an empty one gives it its own again."""
+        wanted = clean_text(name, MAX_NAME + 1)
+        if len(wanted) > MAX_NAME:
+            raise Invalid("name", f"must have at most {MAX_NAME} characters")
+        with self._database.write() as session:
+            row = _get(session, client_id)
+            own = row.said_name or row.name
+            wanted = wanted or own
+            if wanted != row.name and table.name_taken(session, wanted, client_id):
+                raise Invalid("name", f"{wanted} is another client's name, and runs choose clients by their names")
+            table.change_client(session, client_id, name=wanted, said_name=own if wanted != own else None)
+            session.expire_all()
+            self._tell(session, _get(session, client_id), self._live().get(client_id), "renamed", online=False)
+        if self._flower is not None:
+            self._flower.rename(client_id, wanted)
+        return self.show(client_id)
+
+    def leave_out(self, client_id: int) -> ClientView:
+        """Ask a client in no run any more, from the next round of the active one on."""
+        return self._decide(client_id, left_out=True)
+
+    def let_in(self, client_id: int) -> ClientView:
+        """Ask a client again that was left out of all runs; what one run alone leaves out stays so."""
+        return self._decide(client_id, left_out=False)
+
+    def _decide(self, client_id: int, *, left_out: bool) -> ClientView:
+        with self._database.write() as session:
+            _get(session, client_id)
+            table.change_client(session, client_id, left_out=left_out)
+            session.expire_all()
+            row, word = _get(session, client_id), "left out of all runs" if left_out else "let in again"
+            self._tell(session, row, self._live().get(client_id), word, online=False)
+            self._tell_active_run(session, client_id, left_out=left_out)
+        return self.show(client_id)
+
+    def _tell_active_run(self, session: Session, client_id: int, *, left_out: bool) -> None:
+        run_id = self._supervisor.active_run_id if self._supervisor is not None else None
+        run = get_run(session, run_id) if run_id is not None else None
+        control = self._supervisor.control(run.id) if self._supervisor is not None and run is not None else None
+        if control is None or run is None:
+            return
+        if left_out:
+            control.exclude(client_id)
+        elif client_id not in run.excluded:
+            control.include(client_id)
+
     def _move(self, client_id: int, to: str, sources: tuple[str, ...], word: str) -> None:
         with self._database.write() as session:
             _get(session, client_id)
@@ -123,6 +181,14 @@ class Clients:
 
     def _live(self) -> dict[int, LiveClient]:
         return self._flower.live_clients() if self._flower is not None else {}
+
+
+def _prepared(row: Client, said: dict[str, Any]) -> dict[str, Any]:
+    """Return the data with what the same process said when it prepared: a cut cable makes no samples unknown."""
+    process = said.get("facts", {}).get("process")
+    if process is None or process != row.facts.get("process"):
+        return {}
+    return {"data": row.data | {name: value for name, value in said["data"].items() if value is not None}}
 
 
 def _get(session: Session, client_id: int) -> Client:

@@ -3,12 +3,14 @@
 import logging
 import socket
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from federation.server import FlowerServer, Limits
 from federation.supervisor import Keeping, Supervisor
 from webapp.clients import Clients
 from webapp.database import Database
 from webapp.feed import Feed
+from webapp.incidents import Incidents
 from webapp.migrations import migrate_to_head
 from webapp.recorder import Recorder
 from webapp.runs import Runs
@@ -31,6 +33,8 @@ class Parts:
     flower: FlowerServer
     supervisor: Supervisor
     flower_address: tuple[str, int]
+    incidents: Incidents
+    started_at: datetime
 
     def close(self) -> None:
         """End the active run, then the Flower server, then the database."""
@@ -38,10 +42,13 @@ class Parts:
             log.warning("the active run did not end in time; it will be interrupted at the next start")
         self.flower.stop()
         self.database.close()
+        self.incidents.close()
 
 
 def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket) -> Parts:
     """Migrate the database, say what became of the last process's runs, and start the Flower server."""
+    incidents = Incidents()
+    incidents.open()
     for folder in (settings.data_dir, settings.runs_dir, settings.flower_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(settings.sqlalchemy_url, publish=feed.publish)
@@ -51,15 +58,19 @@ def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket) -> 
     runs.restore(resume=settings.auto_resume)
     flower = FlowerServer(
         sock=flower_socket, folder=settings.flower_dir, admit=clients.admit, admit_node=clients.admit_node,
-        report=clients.hear,
+        report=clients.hear, refused=incidents.refuse,
         limits=Limits(budget_bytes=settings.reply_budget_bytes, max_reply_bytes=settings.max_reply_bytes),
     )  # fmt: skip
     clients.serve(flower)
     keeping = Keeping(settings.keep_checkpoints, settings.best_metric)
     supervisor = Supervisor(lane=flower.lane, ledger=runs, folder=settings.runs_dir, keeping=keeping)
     runs.supervise(supervisor)
+    clients.supervise(supervisor)
     flower.start()
     supervisor.wake()
     host, port = flower_socket.getsockname()[:2]
     steering = Steering(database, supervisor)
-    return Parts(settings, database, feed, clients, runs, steering, flower, supervisor, (host, port))
+    return Parts(
+        settings, database, feed, clients, runs, steering, flower, supervisor, (host, port), incidents,
+        datetime.now(UTC),
+    )  # fmt: skip

@@ -163,6 +163,8 @@ class Client(Row):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     public_key: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(String(64))
+    said_name: Mapped[str | None] = mapped_column(String(64))
+    """What it calls itself, where a person gave it another name; NULL where ``name`` is its own."""
     state: Mapped[str] = mapped_column(String(10))
     """admitted, pending or revoked."""
     kind: Mapped[str] = mapped_column(String(10))

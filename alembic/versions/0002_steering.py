@@ -10,9 +10,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns; runs that are there already are not pausing, leave nobody out, and have no note."""
+    """Add the columns; runs that are there already are not pausing, leave nobody out, and have no note.
+
+    Defaults are constants: SQLite then alters the table in place, and keeps its AUTOINCREMENT.
+    """
     with op.batch_alter_table("runs") as runs:
-        runs.add_column(sa.Column("pausing", sa.Boolean(), nullable=False, server_default=sa.false()))
+        runs.add_column(sa.Column("pausing", sa.Boolean(), nullable=False, server_default="0"))
         runs.add_column(sa.Column("excluded", sa.JSON(), nullable=False, server_default="[]"))
         runs.add_column(sa.Column("note", sa.Text(), nullable=False, server_default=""))
         runs.add_column(sa.Column("tags", sa.JSON(), nullable=False, server_default="[]"))
@@ -21,6 +24,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the columns."""
-    with op.batch_alter_table("runs") as runs:
+    with op.batch_alter_table("runs", table_kwargs={"sqlite_autoincrement": True}) as runs:
         for column in ("archived_at", "tags", "note", "excluded", "pausing"):
             runs.drop_column(column)

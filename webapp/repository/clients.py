@@ -47,6 +47,16 @@ def update_client(session: Session, client_id: int, values: dict[str, Any]) -> N
     session.execute(update(Client).where(Client.id == client_id).values(last_seen_at=now, **values))
 
 
+def change_client(session: Session, client_id: int, **values: Any) -> None:
+    """Write what a person decided about a client; no sign of life of its own."""
+    session.execute(update(Client).where(Client.id == client_id).values(**values))
+
+
+def name_taken(session: Session, name: str, but: int) -> bool:
+    """Say whether another client is called so."""
+    return session.scalar(select(Client.id).where(Client.name == name, Client.id != but).limit(1)) is not None
+
+
 def move_client(session: Session, client_id: int, to: str, sources: Collection[str]) -> bool:
     """Change admission; False when the client is in none of ``sources``."""
     moved = update(Client).where(Client.id == client_id, Client.state.in_(sources))

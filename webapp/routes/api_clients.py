@@ -1,12 +1,24 @@
-"""/api/clients: list, show, approve, revoke."""
+"""/api/clients: list, show, approve, revoke, rename, leave out of all runs, let in."""
+
+from typing import Annotated
 
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
 
+from webapp.clients import MAX_NAME
 from webapp.dependencies import ClientsDep, Id
 from webapp.routes.api_errors import MISSING, REFUSED
 from webapp.views import ClientList, ClientView
 
 router = APIRouter(prefix="/api/clients", tags=["clients"], responses=REFUSED)
+
+
+class NewName(BaseModel):
+    """What people call the client from now on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(max_length=MAX_NAME, examples=["st-anna"], description="Empty: as it calls itself.")]
 
 
 @router.get("")
@@ -31,3 +43,21 @@ def approve_client(clients: ClientsDep, client_id: Id) -> ClientView:
 def revoke_client(clients: ClientsDep, client_id: Id) -> ClientView:
     """Shut a client out and end its connection."""
     return clients.revoke(client_id)
+
+
+@router.post("/{client_id}/rename", responses=MISSING)
+def rename_client(clients: ClientsDep, client_id: Id, body: NewName) -> ClientView:
+    """Give a client a name that stays although it says another at its next connection."""
+    return clients.rename(client_id, body.name)
+
+
+@router.post("/{client_id}/leave-out", responses=MISSING)
+def leave_client_out(clients: ClientsDep, client_id: Id) -> ClientView:
+    """Leave a client out of every run, from the next round of the active one on."""
+    return clients.leave_out(client_id)
+
+
+@router.post("/{client_id}/let-in", responses=MISSING)
+def let_client_in(clients: ClientsDep, client_id: Id) -> ClientView:
+    """Ask a client again that was left out of every run."""
+    return clients.let_in(client_id)
