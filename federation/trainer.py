@@ -1,6 +1,6 @@
 """A Keras network with optimizer and loss, built once in a process and used for every round.
 
-What TensorFlow has to compile is in ``networks``.
+What TensorFlow has to compile is in ``steps``.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ import numpy as np
 from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
-from federation import networks
+from federation import networks, steps
 from federation.arrays import record_of, values_of
 from federation.data_files import Samples
 from federation.progress import report_progress
@@ -93,19 +93,19 @@ class Trainer:
 
     @cached_property
     def _training_step(self) -> Step:
-        return networks.training_step(self._model, self._optimizer, self._loss)
+        return steps.training_step(self._model, self._optimizer, self._loss)
 
     @cached_property
-    def _pull(self) -> networks.Pull:
-        return networks.Pull(self._model.trainable_variables)
+    def _pull(self) -> steps.Pull:
+        return steps.Pull(self._model.trainable_variables)
 
     @cached_property
     def _pulled_step(self) -> Step:
-        return networks.training_step(self._model, self._optimizer, self._loss, self._pull)
+        return steps.training_step(self._model, self._optimizer, self._loss, self._pull)
 
     @cached_property
     def _evaluation_step(self) -> Step:
-        return networks.evaluation_step(self._model, self._loss)
+        return steps.evaluation_step(self._model, self._loss)
 
 
 def _count(samples: int, size: int) -> int:

@@ -14,7 +14,7 @@ SOURCES = sorted([*(ROOT / "federation").rglob("*.py"), *(ROOT / "webapp").rglob
 FOR_THE_WEB = {"config", "strategy_options", "events", "states", "server", "supervisor", "wire", "weights"}
 """Modules of federation that the web side may know: what a run is, what it tells, and whom to call."""
 
-TENSORFLOW = {"networks", "datasets", "client_app", "trainer"}
+TENSORFLOW = {"networks", "datasets", "client_app", "trainer", "steps"}
 SQL = {"webapp.database", "webapp.tables", "webapp.repository", "webapp.dependencies", "webapp.migrations"}
 FLOWER_EXPORTS = ("flwr.app", "flwr.clientapp", "flwr.serverapp")
 
