@@ -8,7 +8,7 @@ from federation.arrays import NumpyArray, record_of, values_of
 
 
 @pytest.mark.parametrize("values", [
-    np.arange(6, dtype=np.float32).reshape(2, 3), np.float64(3.5) * np.ones(()), np.zeros((0, 4), np.int32),
+    np.arange(6, dtype=np.float32).reshape(2, 3), np.full((), 3.5), np.zeros((0, 4), np.int32),
     np.array([True, False]),
 ])  # fmt: skip
 def test_others_find_what_flowers_own_array_holds(values: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from webapp.database import Database, Session
 from webapp.repository.events import add_event
 from webapp.repository.metrics import insert_points, last_metric_id
 from webapp.repository.rounds import insert_replies, insert_round
-from webapp.repository.runs import advance_run, get_run, set_blocked_on, set_values
+from webapp.repository.runs import advance_run, best_metrics_of, get_run, set_blocked_on, set_values
 from webapp.rows import (
     best_metrics,
     blocked_on,
@@ -80,18 +80,18 @@ class Recorder:
 
     def _write_round(self, session: Session, done: RoundDone) -> None:
         replies = [r for r in self._attempt if (r.round, r.attempt) == (done.round, done.attempt)]
-        row, run = round_row(done, replies), get_run(session, done.run_id)
+        row, best = round_row(done, replies), best_metrics_of(session, done.run_id)
         checkpoint = {**row["checkpoint"], "round": done.round}
-        if run is None or not advance_run(session, run.id, done.round, {
+        if best is None or not advance_run(session, done.run_id, done.round, {
             "last_metrics": row["metrics"], "checkpoint": checkpoint,
-            "best_metrics": best_metrics(run.best_metrics, row["metrics"], done.round),
+            "best_metrics": best_metrics(best, row["metrics"], done.round),
         }) or not insert_round(session, row):  # fmt: skip
             log.warning("round %s of run %s came too late: it is not recorded", done.round, done.run_id)
             session.rollback()
             return
         self._write_replies(session, with_events=False)
         insert_points(session, point_rows(done, replies))
-        add_event(session, "round", round_event(done, row, last_metric_id(session, run.id)), run_id=run.id)
+        add_event(session, "round", round_event(done, row, last_metric_id(session, done.run_id)), run_id=done.run_id)
 
     def _write_failure(self, session: Session, failed: AttemptFailed) -> None:
         self._write_replies(session, with_events=True)

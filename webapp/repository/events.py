@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.tables import RUN_EVENTS, RunEvent
 
 _ADDED = "added_events"
+_INSERT = insert(RUN_EVENTS).returning(RUN_EVENTS.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def add_event(
     """Append one event; streams get it when the session commits."""
     at = datetime.now(UTC)
     row = {"run_id": run_id, "client_id": client_id, "type": event_type, "at": at, "data": data}
-    event_id = session.connection().execute(insert(RUN_EVENTS).returning(RUN_EVENTS.c.id), row).scalar_one()
+    event_id = session.connection().execute(_INSERT, row).scalar_one()
     stored = StoredEvent(event_id, run_id, client_id, event_type, at, data)
     session.info.setdefault(_ADDED, []).append(stored)
     return stored

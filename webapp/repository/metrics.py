@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import func, insert, or_, select
+from sqlalchemy import bindparam, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from webapp.tables import METRIC_POINTS, Client, MetricPoint, Run
@@ -26,15 +26,19 @@ class Point:
     kind: str
 
 
+_INSERT = insert(METRIC_POINTS)
+_LAST_ID = select(func.max(METRIC_POINTS.c.id)).where(METRIC_POINTS.c.run_id == bindparam("run_id"))
+
+
 def insert_points(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Write points."""
     if rows:
-        session.connection().execute(insert(METRIC_POINTS), rows)
+        session.connection().execute(_INSERT, rows)
 
 
 def last_metric_id(session: Session, run_id: int) -> int:
     """Return the id of the run's newest point, 0 where there is none."""
-    return session.scalar(select(func.max(MetricPoint.id)).where(MetricPoint.run_id == run_id)) or 0
+    return session.connection().execute(_LAST_ID, {"run_id": run_id}).scalar() or 0
 
 
 def points_after(

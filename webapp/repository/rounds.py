@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import and_, delete, func, select
@@ -37,15 +38,13 @@ class ReplyRow:
 
 def insert_round(session: Session, row: dict[str, Any]) -> bool:
     """Write one committed round; False when the run has that round already."""
-    insert = _insert(session)(ROUNDS).on_conflict_do_nothing(index_elements=["run_id", "round"])
-    return session.connection().execute(insert.returning(ROUNDS.c.id), row).first() is not None
+    return session.connection().execute(_inserts(_dialect(session))[0], row).first() is not None
 
 
 def insert_replies(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Write replies; the first word about a client's task in an attempt is the one that stays."""
     if rows:
-        task = ["run_id", "round", "attempt", "phase", "client_id"]
-        session.connection().execute(_insert(session)(REPLIES).on_conflict_do_nothing(index_elements=task), rows)
+        session.connection().execute(_inserts(_dialect(session))[1], rows)
 
 
 def forget_uncommitted(session: Session, run_id: int, last_round: int) -> None:
@@ -55,8 +54,19 @@ def forget_uncommitted(session: Session, run_id: int, last_round: int) -> None:
     session.execute(delete(Reply).where(*open_))
 
 
-def _insert(session: Session) -> Any:
-    return postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+def _dialect(session: Session) -> str:
+    return session.get_bind().dialect.name
+
+
+@cache
+def _inserts(dialect: str) -> tuple[Any, Any]:
+    """Return the statements that write a round and its replies, each once; made once, for they come every round."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    task = ["run_id", "round", "attempt", "phase", "client_id"]
+    return (
+        insert(ROUNDS).on_conflict_do_nothing(index_elements=["run_id", "round"]).returning(ROUNDS.c.id),
+        insert(REPLIES).on_conflict_do_nothing(index_elements=task),
+    )
 
 
 def list_rounds(session: Session, run_id: int, *, after: int = -1, limit: int = 1000) -> Sequence[Round]:
