@@ -57,3 +57,13 @@ def test_glyphs_and_icons_that_pages_use_exist(dashboard: Dashboard) -> None:
         for use in page.all("use"):
             address, _, name = (use["href"] or "").partition("#")
             assert f'id="{name}"' in http.get(address).text, use
+
+
+def test_a_mistake_of_our_own_is_a_page_too(dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("webapp.routes.home.server_lines", breaks)
+    page = get_page(dashboard.http, "/", 500)
+    assert page.one("h1").text == "Something broke"
+    assert "a bug" not in page.text

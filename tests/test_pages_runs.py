@@ -28,6 +28,7 @@ def nan_loss_in_round_1(task: Task, weights: bytes | None, layout: Layout | None
 def finished_run(dashboard: Dashboard, **config: object) -> int:
     with dashboard.stage() as stage:
         stage.add("site-a")
+        dashboard.wait_for_clients(1)
         stage.add("site-b")
         dashboard.wait_for_clients(2)
         run_id = dashboard.start_run(**config)

@@ -14,9 +14,9 @@ from webapp.numbers import count, duration, percent
 from webapp.pages.charts import RunCharts, charts_of
 from webapp.pages.clients import ClientNow, clients_now, split
 from webapp.pages.events import WORTH_SAYING, Line, log_lines
-from webapp.pages.fields import LABELS, option_label
+from webapp.pages.fields import LABELS, WORDS, option_label
 from webapp.pages.runs import RunHead, head_of, tasks_of
-from webapp.pages.wording import LOSSES, NETWORKS, NORM_RULES, listed
+from webapp.pages.wording import listed
 from webapp.repository.clients import list_clients
 from webapp.repository.events import newest_events
 from webapp.repository.metrics import clients_with_points, spread_by_round
@@ -146,7 +146,7 @@ def config_lines(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     names = [name for name in LABELS if name in config and name not in ("name", "clients")]
     hidden = {"dirichlet_alpha"} if config["partitioner"] != "dirichlet" else set()
     hidden |= set() if synthetic else {"synthetic_parameters", "synthetic_seconds"}
-    hidden |= {"norm_limit"} if config.get("norm_rule", "off") == "off" else set()
+    hidden |= {"norm_rule", "norm_limit"} if config.get("norm_rule", "off") == "off" else set()
     hidden |= {name for name in ("max_weight_share", "initial_weights") if config.get(name) is None}
     lines = [
         (LABELS[name].removesuffix(", seconds"), _value(name, config[name])) for name in names if name not in hidden
@@ -161,12 +161,7 @@ def _value(name: str, value: int | float | str | None) -> str:
     if value is None:
         return "whole epoch" if name == "steps_per_epoch" else "–"
     if isinstance(value, str):
-        return (
-            {"iid": "IID", "dirichlet": "Dirichlet"}.get(value)
-            or NETWORKS.get(value)
-            or LOSSES.get(value)
-            or NORM_RULES.get(value, value)
-        )
+        return {"iid": "IID", "dirichlet": "Dirichlet"}.get(value) or WORDS.get(name, {}).get(value, value)
     if name.endswith("_seconds"):
         return duration(value)
     if isinstance(value, int):

@@ -12,6 +12,18 @@ export function readView(section) {
   };
 }
 
+/* A refresh of the page may bring clients that were not there before: their lines are drawn as well. */
+const shown = new WeakMap();
+function notice() {
+  for (const section of document.querySelectorAll("[data-charts]")) {
+    const lines = readView(section).lines.map(({ id }) => id).join();
+    if ((shown.get(section) ?? "") !== lines) section.dispatchEvent(new CustomEvent("meadow:view"));
+    shown.set(section, lines);
+  }
+}
+notice();
+document.addEventListener("htmx:after:swap", notice);
+
 document.addEventListener("change", (event) => {
   const box = event.target, section = box.closest("[data-charts]");
   if (!section || !box.matches("input[name=line], input[name=band]")) return;
