@@ -2,8 +2,6 @@
 
 from urllib.parse import quote
 
-import pytest
-
 from federation.weights import Layout
 from federation.wire import Task
 from tests.dashboard import Dashboard
@@ -34,56 +32,6 @@ def finished_run(dashboard: Dashboard, **config: object) -> int:
         run_id = dashboard.start_run(**config)
         dashboard.wait_for_state(run_id, "completed")
     return run_id
-
-
-def test_an_empty_list_offers_the_first_run(dashboard: Dashboard) -> None:
-    runs = get_both(dashboard.http, "/runs", "runs-list")
-    assert "No run has been started yet" in runs.text
-    assert [form["method"] for form in runs.all("form")] == ["get", "post"]
-
-
-def test_the_list_says_of_each_run_how_far_it_is_and_how_good(dashboard: Dashboard) -> None:
-    finished_run(dashboard, name="First", num_rounds=3)
-    dashboard.start_run(name="Waits")
-    dashboard.start_run(name="<script>alert(1)</script>")
-    runs = get_both(dashboard.http, "/runs", "runs-list")
-
-    assert [row["id"] for row in runs.all("tr") if "id" in row] == ["run-3", "run-2", "run-1"], "newest first"
-    first = runs.one("tr", id="run-1")
-    cells = [cell.text for cell in first.all("td")]
-    assert cells[0] == "Completed"
-    assert cells[2:4] == ["80.0\u202f%", "3"]
-    assert first.one("polyline")["points"]
-    assert first.one("a")["href"] == "/runs/1"
-    assert runs.one("tr", id="run-3").one("a").text == "<script>alert(1)</script>"
-    assert runs.one("tr", id="run-3").all("td")[0].text == "Queued"
-
-
-@pytest.mark.parametrize(
-    ("asked", "found"),
-    [("q=alpha", ["Alpha"]), ("q=%232", ["Beta"]), ("state=queued", ["Beta"]), ("q=none&state=active", []),
-     ("state=nonsense", ["Beta", "Alpha"])],
-)  # fmt: skip
-def test_the_list_is_searched_and_filtered_by_its_address(dashboard: Dashboard, asked: str, found: list[str]) -> None:
-    dashboard.start_run(name="Alpha")
-    dashboard.start_run(name="Beta")
-    runs = get_both(dashboard.http, f"/runs?{asked}", "runs-list")
-
-    assert [row.one("a").text for row in runs.all("tr") if "id" in row] == found
-    if not found:
-        assert "No run matches" in runs.text
-    assert f"{len(found)} of 2 runs" in runs.text or "2 runs" in runs.text
-
-
-def test_many_runs_come_in_pages_that_lead_to_each_other(dashboard: Dashboard) -> None:
-    for number in range(52):
-        dashboard.start_run(name=f"Run {number}")
-    newest = get_page(dashboard.http, "/runs")
-    older = newest.one("nav", aria_label="Pages").one("a")
-    assert (older.text, older["href"]) == ("Older runs", "/runs?offset=50")
-    oldest = get_page(dashboard.http, "/runs?offset=50")
-    assert [row.one("a").text for row in oldest.all("tr") if "id" in row] == ["Run 1", "Run 0"]
-    assert oldest.one("nav", aria_label="Pages").one("a")["href"] == "/runs"
 
 
 def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboard: Dashboard) -> None:

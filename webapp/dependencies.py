@@ -9,6 +9,7 @@ from webapp.database import Database
 from webapp.feed import Feed
 from webapp.parts import Parts
 from webapp.runs import Runs
+from webapp.shelf import Shelf
 from webapp.steering import Steering
 
 MAX_ID = 2**53 - 1
@@ -38,6 +39,11 @@ def get_steering(parts: PartsDep) -> Steering:
     return parts.steering
 
 
+def get_shelf(parts: PartsDep) -> Shelf:
+    """Return what keeps the records of runs."""
+    return Shelf(parts.database, parts.runs)
+
+
 def get_clients(parts: PartsDep) -> Clients:
     """Return the clients."""
     return parts.clients
@@ -51,6 +57,7 @@ def get_feed(parts: PartsDep) -> Feed:
 DatabaseDep = Annotated[Database, Depends(get_database)]
 RunsDep = Annotated[Runs, Depends(get_runs)]
 SteeringDep = Annotated[Steering, Depends(get_steering)]
+ShelfDep = Annotated[Shelf, Depends(get_shelf)]
 ClientsDep = Annotated[Clients, Depends(get_clients)]
 FeedDep = Annotated[Feed, Depends(get_feed)]
 

@@ -8,55 +8,13 @@ from sqlalchemy.orm import Session
 
 from federation.server import LiveClient
 from webapp.numbers import count, plural
-from webapp.pages.clients import holding, polyline, state_of
+from webapp.pages.clients import holding, state_of
 from webapp.pages.wording import task_words
 from webapp.repository.clients import list_clients
-from webapp.repository.metrics import sparklines
 from webapp.repository.pages import recent_outcomes
-from webapp.tables import Client, Run
-from webapp.views import elapsed_seconds
+from webapp.tables import Client
 
 HISTORY = 20
-SEGMENTS = (
-    ("", "All"), ("active", "Running"), ("queued", "Queued"), ("completed", "Completed"), ("failed", "Failed"),
-    ("ended", "Stopped"),
-)  # fmt: skip
-STATES_OF = {
-    "": (), "active": ("waiting", "running", "paused", "stopping"), "queued": ("queued",), "completed": ("completed",),
-    "failed": ("failed",), "ended": ("stopped", "interrupted", "cancelled"),
-}  # fmt: skip
-"""States that a choice of the list stands for."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunLine:
-    """A run in the list."""
-
-    run: Run
-    note: str
-    spark: str
-    best: float | None
-    elapsed: float | None
-
-
-def run_lines(session: Session, runs: Sequence[Run]) -> list[RunLine]:
-    """Return the rows of the list of runs."""
-    series = sparklines(session, [run.id for run in runs])
-    return [
-        RunLine(run, _note(run), polyline(series.get(run.id, [])), _best(run), elapsed_seconds(run)) for run in runs
-    ]
-
-
-def _best(run: Run) -> float | None:
-    best: dict[str, float] = run.best_metrics.get("evaluate_accuracy") or {}
-    return best.get("value")
-
-
-def _note(run: Run) -> str:
-    said = run.reason or ""
-    if run.state in ("waiting", "queued") and run.blocked_on:
-        said = run.blocked_on["sentence"]
-    return said[:1].upper() + said[1:]
 
 
 @dataclass(frozen=True, slots=True)

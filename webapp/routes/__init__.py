@@ -9,16 +9,19 @@ from webapp.routes import (
     api_metrics,
     api_options,
     api_runs,
+    api_shelf,
     api_steering,
     api_weights,
     client_pages,
     home,
+    run_list,
+    run_notes,
     run_pages,
 )  # fmt: skip
 
 ROUTERS = (
-    api_runs.router, api_steering.router, api_weights.router, api_metrics.router,
+    api_runs.router, api_shelf.router, api_steering.router, api_weights.router, api_metrics.router,
     api_events.router, api_downloads.router, api_clients.router,
     api_options.router, api_health.router, api_docs.router,
-    home.router, run_pages.router, client_pages.router,
+    home.router, run_list.router, run_notes.router, run_pages.router, client_pages.router,
 )  # fmt: skip

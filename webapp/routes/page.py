@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
+from starlette.datastructures import FormData
 
 from federation.server import LiveClient
 from webapp.dependencies import PartsDep
@@ -41,3 +42,8 @@ def get_page(request: Request, parts: PartsDep) -> Iterator[Page]:
 
 
 PageDep = Annotated[Page, Depends(get_page)]
+
+
+async def read_form(request: Request) -> FormData:
+    """Return the fields that a form sent."""
+    return await request.form(max_files=0, max_fields=2000)

@@ -1,53 +1,30 @@
-"""Pages of runs: the list, one run, the form that starts one; and what their buttons post."""
+"""Pages of runs: one run, the form that starts one; and what their buttons post."""
 
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from federation.states import ENDED
 from federation.strategy_options import STRATEGIES
-from webapp.dependencies import AnyId, Id, RunsDep, SteeringDep
+from webapp.dependencies import Id, RunsDep, SteeringDep
 from webapp.pages.fields import ADVANCED, LABELS, choices_of, option_label
 from webapp.pages.form import StartForm, empty_form, form_of, typed_form
-from webapp.pages.lists import SEGMENTS, STATES_OF, run_lines
 from webapp.pages.show import run_page
 from webapp.repository.clients import list_clients
-from webapp.repository.runs import list_runs, queue
-from webapp.routes.page import Page, PageDep
+from webapp.repository.runs import queue
+from webapp.routes.page import Page, PageDep, read_form
 from webapp.runs import get_run
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
-PAGE_RUNS = 50
 CHOICES: dict[str, Any] = {
     "form_networks": choices_of("network"), "form_datasets": choices_of("dataset"), "form_losses": choices_of("loss"),
     "form_partitioners": choices_of("partitioner"), "form_strategies": choices_of("strategy"),
     "form_optimizers": choices_of("optimizer"), "form_norm_rules": choices_of("norm_rule"),
 }  # fmt: skip
 SEE_OTHER = 303
-
-
-@router.get("")
-def list_them(
-    page: PageDep, q: Annotated[str, Query(max_length=200)] = "", state: str = "", offset: AnyId = 0
-) -> HTMLResponse:
-    """Show a page of runs, newest first."""
-    chosen = state if state in STATES_OF else ""
-    runs, total = list_runs(page.session, states=STATES_OF[chosen], q=q, limit=PAGE_RUNS, offset=offset)
-    _, everything = list_runs(page.session, limit=1)
-
-    def at(start: int) -> str:
-        asked = {"q": q, "state": chosen, "offset": start or ""}
-        return "/runs" + (f"?{urlencode(given)}" if (given := {k: v for k, v in asked.items() if v}) else "")
-
-    return page.show(
-        "runs/index.html", "/runs", rows=run_lines(page.session, runs), total=total, all=everything, q=q, chosen=chosen,
-        segments=SEGMENTS, here=at(offset), newer=at(max(0, offset - PAGE_RUNS)) if offset else "",
-        older=at(offset + PAGE_RUNS) if total > offset + PAGE_RUNS else "",
-    )  # fmt: skip
 
 
 @router.get("/new")
@@ -59,11 +36,6 @@ def ask(page: PageDep, source: Annotated[int | None, Query(alias="from", ge=1, l
         return _show_form(page, empty_form(held))
     run = get_run(page.session, source)
     return _show_form(page, form_of(run.config | {"name": run.name}), source=run)
-
-
-async def read_form(request: Request) -> FormData:
-    """Return the fields that a form sent."""
-    return await request.form(max_files=0, max_fields=2000)
 
 
 @router.post("")
