@@ -21,6 +21,7 @@ def test_without_clients_the_page_teaches_how_to_join(dashboard: Dashboard) -> N
 def test_each_client_is_listed_with_its_machine_its_data_and_its_last_rounds(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
         stage.add("site-a")
+        dashboard.wait_for_clients(1)
         stage.add("<i>site-b</i>")
         dashboard.wait_for_clients(2)
         run_id = dashboard.start_run(num_rounds=2)

@@ -59,6 +59,7 @@ def test_a_run_without_its_clients_says_for_whom_it_waits_and_what_ends_the_wait
 def test_a_run_under_way_is_told_in_a_sentence_with_its_clients_and_charts(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
         stage.add("site-a", never_trains)
+        dashboard.wait_for_clients(1)
         stage.add("<b>site-b</b>", never_trains)
         dashboard.wait_for_clients(2)
         run_id = dashboard.start_run(num_rounds=5, name="Fünf & more")
