@@ -1,7 +1,10 @@
 """A run's weights on disk: the flat buffer of each kept round, the layout beside it, the strategy's state."""
 
+import errno
 import io
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,10 @@ from federation.events import Checkpoint
 from federation.weights import Array, Layout, write_file
 
 Buffer = bytes | bytearray | memoryview
+
+
+RESERVE_BYTES = 4 * 1024 * 1024
+"""The last of a disk belongs to the database: it has to say that there is no room."""
 
 
 class CheckpointDamaged(Exception):
@@ -40,7 +47,10 @@ class Checkpoints:
             raise CheckpointDamaged(f"layout.json of the run cannot be read: {error}") from error
 
     def write(self, number: int, weights: Buffer, state: dict[str, Array]) -> Checkpoint:
-        """Write one round's weights, its state first; whole or not at all."""
+        """Write one round's weights, its state first; whole or not at all. Raises OSError, for want of room early."""
+        size = memoryview(weights).nbytes + sum(array.nbytes for array in state.values())
+        if shutil.disk_usage(self._folder).free < size + RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if state:
             packed = io.BytesIO()
             np.savez(packed, **state)  # type: ignore[arg-type]  # numpy's stubs take **kwargs for allow_pickle

@@ -113,5 +113,9 @@ class ClientChanged:
     data: dict[str, Any] | None = None
 
 
+class StoreUnavailable(Exception):
+    """Whoever keeps events cannot write now, and may be able to later: the disk is full, the database is locked."""
+
+
 Event = ReplyRecorded | RoundDone | AttemptFailed | ClientPutAside | Blocked | Progress | ClientChanged
 Record = Callable[[Event], None]

@@ -30,7 +30,7 @@ class Job:
 
 
 class Ledger(Protocol):
-    """Whoever keeps the runs. Each call is one transaction at most."""
+    """Whoever keeps the runs. Each call is one transaction at most; each that writes may raise StoreUnavailable."""
 
     def next_queued(self) -> Job | None:
         """Return the queued run that is to start next."""

@@ -7,8 +7,8 @@ from federation.config import RunConfig
 from federation.control import Control
 from federation.events import Blocked
 from federation.exchange import Member, Reply
-from federation.job import Ledger
 from federation.party import Party
+from federation.patience import PatientLedger
 from federation.states import RunState
 
 NEWCOMER_SECONDS = 5.0
@@ -24,7 +24,7 @@ class QuorumMissed(Exception):
 class Presence:
     """Keeps a run's state in step with who is there: waiting, running, paused."""
 
-    def __init__(self, run_id: int, config: RunConfig, ledger: Ledger, control: Control) -> None:
+    def __init__(self, run_id: int, config: RunConfig, ledger: PatientLedger, control: Control) -> None:
         self._run_id, self._config, self._ledger, self._control = run_id, config, ledger, control
         self._state = RunState.WAITING
         self._blocked = False

@@ -11,6 +11,7 @@ from federation.events import AttemptFailed, Checkpoint, RoundDone
 from federation.initial import BUILD_SECONDS, NetworkNotBuilt, initial_weights
 from federation.job import Best, Job, Ledger
 from federation.party import Party
+from federation.patience import PatientLedger
 from federation.quorum import Presence, QuorumMissed
 from federation.rounds import Ground, Place
 from federation.states import RunState
@@ -51,10 +52,11 @@ class RunLoop:
     def __init__(
         self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, keeping: Keeping
     ) -> None:
-        self._job, self._lane, self._ledger, self._control, self._keeping = job, lane, ledger, control, keeping
+        self._job, self._lane, self._control, self._keeping = job, lane, control, keeping
+        self._ledger = PatientLedger(ledger, control)
         self._folder, self._networks = folder / str(job.run_id), folder.parent / "networks"
-        self._ground = Ground(lane, control, ledger.record, ledger.flush)
-        self._presence = Presence(job.run_id, job.config, ledger, control)
+        self._ground = Ground(lane, control, self._ledger.record, self._ledger.flush)
+        self._presence = Presence(job.run_id, job.config, self._ledger, control)
         self._task_config = job.config.model_dump(exclude={"clients", "name"}, exclude_none=True)
         self._committed, self._best, self._failures = job.committed, job.best, 0
 

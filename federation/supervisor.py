@@ -8,9 +8,11 @@ from typing import BinaryIO
 
 from federation.config import RunConfig
 from federation.control import Control
+from federation.events import StoreUnavailable
 from federation.export import keras_file
 from federation.initial import NetworkNotBuilt, keep_upload
 from federation.job import Best, Job, Ledger
+from federation.patience import AGAIN_SECONDS
 from federation.runloop import Keeping, RunLoop
 from federation.states import RunState
 from federation.stream import StreamLane
@@ -38,7 +40,9 @@ class Supervisor:
         self._lane, self._ledger, self._folder, self._keeping = lane, ledger, folder, keeping or Keeping()
         self._lock = threading.Lock()
         self._active: tuple[int, Control, threading.Thread] | None = None
-        self._ending = False
+        self._ended = threading.Event()
+        for left_over in folder.glob("*/.*.writing"):  # of a process that was killed
+            left_over.unlink(missing_ok=True)
 
     @property
     def active_run_id(self) -> int | None:
@@ -49,7 +53,7 @@ class Supervisor:
     def wake(self) -> None:
         """Start the next queued run, where none is active."""
         with self._lock:
-            if self._active is not None or self._ending:
+            if self._active is not None or self._ended.is_set():
                 return
             job = self._ledger.next_queued()
             if job is None or not self._ledger.move(job.run_id, RunState.WAITING):
@@ -85,7 +89,7 @@ class Supervisor:
     def shutdown(self, deadline_seconds: float = 3.0) -> bool:
         """The process ends: the active run becomes interrupted. False where its thread did not end in time."""
         with self._lock:
-            self._ending = True
+            self._ended.set()
             active = self._active
         if active is None:
             return True
@@ -110,9 +114,23 @@ class Supervisor:
         finally:
             with self._lock:
                 self._active = None
-            self.wake()
+            try:
+                self.wake()
+            except StoreUnavailable as error:
+                log.warning("the queue waits for the next wish: %s", error)
 
     def _end(self, run_id: int, state: RunState, reason: str | None) -> None:
-        """Move the run to its end; where a person's stop came in between, that is its end."""
-        if not self._ledger.move(run_id, state, reason):
-            self._ledger.move(run_id, RunState.STOPPED, reason)
+        """Move the run to its end; where a person's stop came in between, that is its end.
+
+        A store that takes nothing is tried again until it does or the process ends: the next start says what became of
+        the run then.
+        """
+        while True:
+            try:
+                if not self._ledger.move(run_id, state, reason):
+                    self._ledger.move(run_id, RunState.STOPPED, reason)
+                return
+            except StoreUnavailable as error:
+                log.warning("the end of run %s cannot be written: %s", run_id, error)
+                if self._ended.wait(AGAIN_SECONDS):
+                    return

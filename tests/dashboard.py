@@ -20,19 +20,11 @@ from webapp.settings import Settings
 SYNTHETIC = {"network": "synthetic", "dataset": "synthetic", "seed": 7}
 
 
-class Dashboard:
-    """What a test uses: HTTP, the parts behind it, and the address for clients."""
+class Api:
+    """What a test asks a dashboard over HTTP, wherever it runs."""
 
-    def __init__(self, server: DashboardServer, parts: Parts, http: httpx.Client) -> None:
-        self.server, self.parts, self.http = server, parts, http
-
-    @property
-    def flower_address(self) -> str:
-        return "{}:{}".format(*self.parts.flower_address)
-
-    def stage(self) -> Stage:
-        """Return a stage for light clients of the stream lane."""
-        return Stage(self.flower_address)
+    def __init__(self, http: httpx.Client) -> None:
+        self.http = http
 
     def start_run(self, **config: Any) -> int:
         """Start a synthetic run over the API; return its id."""
@@ -63,6 +55,10 @@ class Dashboard:
 
         return wait_until(enough, what=f"{count} clients online") if count else enough()
 
+    def rounds(self, run_id: int) -> list[int]:
+        """Return the numbers of a run's committed rounds."""
+        return [item["round"] for item in self.http.get(f"/api/runs/{run_id}/rounds").json()["items"]]
+
     def stream(self, path: str, enough: Callable[[list[dict[str, Any]]], bool], **headers: str) -> list[dict[str, Any]]:
         """Read an event stream until it ends or ``enough`` says so; return events as event, id and data."""
         events: list[dict[str, Any]] = []
@@ -73,6 +69,22 @@ class Dashboard:
                 if enough(events):
                     break
         return events
+
+
+class Dashboard(Api):
+    """A dashboard in this process: HTTP, the parts behind it, and the address for clients."""
+
+    def __init__(self, server: DashboardServer, parts: Parts, http: httpx.Client) -> None:
+        super().__init__(http)
+        self.server, self.parts = server, parts
+
+    @property
+    def flower_address(self) -> str:
+        return "{}:{}".format(*self.parts.flower_address)
+
+    def stage(self) -> Stage:
+        """Return a stage for light clients of the stream lane."""
+        return Stage(self.flower_address)
 
 
 def read_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

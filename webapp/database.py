@@ -3,17 +3,24 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from sqlite3 import SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR, SQLITE_LOCKED
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from federation.events import StoreUnavailable
 from webapp.repository.events import StoredEvent, added_events
+from webapp.reserve import Reserve
 
 __all__ = ["Database", "Publish", "Session"]
 
 BUSY_TIMEOUT_SECONDS = 15
+PASSING = (SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL, SQLITE_IOERR)
+"""Errors of SQLite that may be over later; so may every OperationalError of another database."""
+
 Publish = Callable[[Sequence[StoredEvent]], None]
 
 
@@ -23,9 +30,9 @@ class Database:
     ``publish`` gets the run events of each transaction after its commit, in the order of their ids.
     """
 
-    def __init__(self, url: str, publish: Publish | None = None) -> None:
+    def __init__(self, url: str, publish: Publish | None = None, reserve: Reserve | None = None) -> None:
         self.engine = _create_engine(url)
-        self.publish = publish
+        self.publish, self._reserve = publish, reserve
         self._writer = self.engine.execution_options(meadow_writes=True)
         self._writing = threading.Lock()
 
@@ -37,12 +44,25 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """Give the one writing session: commits at the end of the block, or nothing at all when it raises."""
-        with self._writing, Session(self._writer, expire_on_commit=False) as session:
-            yield session
-            session.commit()
-            if self.publish and (events := added_events(session)):
-                self.publish(events)
+        """Give the one writing session: commits at the end of the block, or nothing at all when it raises.
+
+        Raises StoreUnavailable where the same may well succeed later.
+        """
+        try:
+            with self._writing, Session(self._writer, expire_on_commit=False) as session:
+                yield session
+                session.commit()
+                if self.publish and (events := added_events(session)):
+                    self.publish(events)
+                if self._reserve is not None and not self._reserve.is_held:
+                    self._reserve.hold()
+        except OperationalError as error:
+            code = getattr(error.orig, "sqlite_errorcode", SQLITE_BUSY) & 0xFF
+            if code == SQLITE_FULL and self._reserve is not None:
+                self._reserve.release()
+            if code not in PASSING:
+                raise
+            raise StoreUnavailable(f"The database cannot be written now: {error.orig}") from error
 
     def check(self) -> None:
         """Ask the database for an answer; raises what SQLAlchemy raises when there is none."""

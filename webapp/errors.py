@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from federation.events import StoreUnavailable
 from webapp.headers import HEADERS
 from webapp.templating import Frame, render
 
@@ -85,6 +86,11 @@ def install_errors(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     def answer_problem(request: Request, error: Problem) -> Response:
         return _answer(request, error.status, error.sentence, error.fields)
+
+    @app.exception_handler(StoreUnavailable)
+    def answer_store(request: Request, error: StoreUnavailable) -> Response:
+        log.error("%s", error)
+        return _answer(request, 503, "The database takes nothing now: its disk is full, or another program holds it.")
 
     @app.exception_handler(RequestValidationError)
     def answer_bad_input(request: Request, error: RequestValidationError) -> Response:

@@ -13,6 +13,7 @@ from webapp.feed import Feed
 from webapp.incidents import Incidents
 from webapp.migrations import migrate_to_head
 from webapp.recorder import Recorder
+from webapp.reserve import Reserve
 from webapp.runs import Runs
 from webapp.settings import Settings
 from webapp.steering import Steering
@@ -51,7 +52,7 @@ def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket) -> 
     incidents.open()
     for folder in (settings.data_dir, settings.runs_dir, settings.flower_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(settings.sqlalchemy_url, publish=feed.publish)
+    database = Database(settings.sqlalchemy_url, feed.publish, Reserve(settings.data_dir / "reserve"))
     migrate_to_head(database.engine)
     clients = Clients(database, feed, settings.admission)
     runs = Runs(database, Recorder(database, feed.show), settings.runs_dir, settings.best_metric)

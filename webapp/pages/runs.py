@@ -94,7 +94,7 @@ def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
     match run.state:
         case "queued":
             return blocked.get("sentence") or "The run waits in the queue"
-        case "waiting" | "running" if blocked.get("kind") in ("quorum", "prepare", "storage"):
+        case "waiting" | "running" | "paused" if blocked.get("kind") in ("quorum", "prepare", "storage"):
             return str(blocked["sentence"])
         case "waiting":
             return "The run gathers its clients"
