@@ -1,0 +1,84 @@
+"""A TCP proxy that does to a connection what networks do: delays it, lets it stall, cuts it."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+
+class Proxy:
+    """Passes bytes on to ``target``. Each wish holds for all connections, from the next bytes on."""
+
+    def __init__(self, target: str) -> None:
+        self.delay_seconds = 0.0
+        self.cut_after_bytes: int | None = None
+        """Cut when so many bytes more have come from the client; once."""
+        self.accepted = 0
+        self._host, self._port = target.split(":")
+        self._loop = asyncio.new_event_loop()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Proxy"]:
+        """Listen on a free port within the block."""
+        thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        thread.start()
+        server = self._do(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield self
+        finally:
+            self._do(self._end(server))
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join(10)
+            self._loop.close()
+
+    def cut(self) -> None:
+        """Break every connection without a word."""
+        self._loop.call_soon_threadsafe(self._abort)
+
+    def stall(self) -> None:
+        """Pass nothing on, keep every connection open."""
+        self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def flow(self) -> None:
+        """Go on."""
+        self._loop.call_soon_threadsafe(self._flowing.set)
+
+    def _do(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def _abort(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        server, to_server = await asyncio.open_connection(self._host, self._port)
+        self._writers |= {to_client, to_server}
+        await asyncio.gather(self._pass(client, to_server, up=True), self._pass(server, to_client, up=False))
+
+    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, up: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65_536):
+                await self._flowing.wait()
+                await asyncio.sleep(self.delay_seconds)
+                if up and self.cut_after_bytes is not None:
+                    self.cut_after_bytes -= len(data)
+                    if self.cut_after_bytes <= 0:
+                        self.cut_after_bytes = None
+                        self._abort()
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+    async def _end(self, server: asyncio.Server) -> None:
+        server.close()
+        self._abort()
+        rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
