@@ -31,6 +31,16 @@ export function duration(seconds) {
   return `${Math.floor(whole / 86400)}${THIN}d ${two(Math.floor((whole % 86400) / 3600))}${THIN}h`;
 }
 
+export function size(amount) {
+  if (missing(amount)) return NOTHING;
+  if (amount < 1000) return `${Math.round(amount)}${THIN}B`;
+  for (const [limit, unit] of [[1e6, "kB"], [1e9, "MB"]]) {
+    const value = (amount / limit) * 1000;
+    if (amount < limit * 0.9995) return `${value.toFixed(value < 9.95 ? 1 : 0)}${THIN}${unit}`;
+  }
+  return `${(amount / 1e9).toFixed(2)}${THIN}GB`;
+}
+
 export function countdown(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const head = whole >= 3600 ? `${Math.floor(whole / 3600)}:${two(Math.floor((whole % 3600) / 60))}` : String(Math.floor(whole / 60));

@@ -20,7 +20,7 @@ async function copy(button) {
   }
   button.classList.add("done");
   word.textContent = "Copied";
-  say("Copied. Paste it in a terminal on the client's machine.");
+  say(button.dataset.says ?? "Copied. Paste it in a terminal on the client's machine.");
   setTimeout(() => { button.classList.remove("done"); word.textContent = "Copy"; }, 2500);
 }
 

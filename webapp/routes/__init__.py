@@ -2,6 +2,7 @@
 
 from webapp.routes import (
     api_clients,
+    api_compare,
     api_docs,
     api_downloads,
     api_events,
@@ -13,15 +14,17 @@ from webapp.routes import (
     api_steering,
     api_weights,
     client_pages,
+    compare,
     home,
     run_list,
     run_notes,
     run_pages,
+    run_steering,
 )  # fmt: skip
 
 ROUTERS = (
-    api_runs.router, api_shelf.router, api_steering.router, api_weights.router, api_metrics.router,
+    api_compare.router, api_runs.router, api_shelf.router, api_steering.router, api_weights.router, api_metrics.router,
     api_events.router, api_downloads.router, api_clients.router,
     api_options.router, api_health.router, api_docs.router,
-    home.router, run_list.router, run_notes.router, run_pages.router, client_pages.router,
+    home.router, run_list.router, compare.router, run_notes.router, run_pages.router, run_steering.router, client_pages.router,
 )  # fmt: skip

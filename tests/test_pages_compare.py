@@ -1,0 +1,84 @@
+"""Runs side by side: results, settings that differ, and an address that holds it all."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.books import Books
+from tests.dashboard import Dashboard
+from tests.markup import Element, get_both, get_page
+from tests.test_pages_runs import finished_run
+from webapp.repository.compare import steps_of
+from webapp.repository.run_list import runs_of
+
+
+def row_of(page: Element, run_id: int) -> list[str]:
+    return [cell.text for cell in page.one("tr", id=f"compared-{run_id}").all("td")]
+
+
+def test_runs_are_compared_in_the_order_of_choice(dashboard: Dashboard) -> None:
+    short = finished_run(dashboard, name="Short", num_rounds=2)
+    long = finished_run(dashboard, name="Long", num_rounds=8, seed=9)
+    page = get_both(dashboard.http, f"/runs/compare?id={long}&id={short}&id={long}&target=70", "compare-page")
+
+    assert page.one("h1").text == "2 runs, the same axes"
+    assert [row["id"] for row in page.all("tr") if "id" in row] == [f"compared-{long}", f"compared-{short}"]
+    assert page.one("tr", id=f"compared-{long}").one("svg")["class"] == "swatch k1"
+    best, last, worst, rounds, *_ = row_of(page, long)
+    assert (best, last, worst, rounds) == ("90.0\u202f% in 8", "90.0\u202f%", "90.0\u202f%", "2")
+    assert row_of(page, short)[3] == "2"
+    marked = page.one("tr", id=f"compared-{long}").all("td", class_="best")
+    assert len(marked) >= 4
+    settings = page.one("section", aria_labelledby="settings-h")
+    assert [row.text for row in settings.one("tbody").all("th")] == ["Rounds", "Seed"]
+    assert page.one("code", id="link").text.endswith(f"/runs/compare?id={long}&id={short}&target=70")
+    values = page.one("details").one("tbody").all("tr")
+    assert len(values) == 9
+    assert [cell.text for cell in values[-1].all("td")][2:] == ["–", "–"], "the short run has no round 8"
+    assert page.all("meadow-compare")[0]["metric"] == "accuracy"
+
+
+def test_without_a_target_it_is_nine_tenths_of_the_best(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, num_rounds=8)
+    page = get_page(dashboard.http, f"/runs/compare?id={run_id}")
+    assert "Rounds to 81.0\u202f%" in page.text
+    said = dashboard.http.get(f"/api/runs/compare?id={run_id}").json()
+    assert said["target"] == 0.81
+    assert said["items"][0]["reached"]["round"] == 4
+    steps = said["items"][0]["steps"]
+    assert [step["round"] for step in steps] == list(range(9))
+    assert all(a["bytes"] < b["bytes"] and a["seconds"] < b["seconds"] for a, b in zip(steps, steps[1:], strict=False))
+
+
+@pytest.mark.parametrize("asked", ["", "?x=nonsense&target=abc&smooth=9", "?target=-1"])
+def test_an_address_that_asks_for_little_teaches_the_next_step(dashboard: Dashboard, asked: str) -> None:
+    page = get_both(dashboard.http, f"/runs/compare{asked}", "compare-page")
+    assert page.one("h1").text == "No run is chosen yet"
+    assert page.one("a", class_="button")["href"] == "/runs"
+
+
+def test_what_is_missing_or_too_much_is_said(dashboard: Dashboard) -> None:
+    ids = [dashboard.start_run(name=f"Run {number}") for number in range(9)]
+    page = get_page(dashboard.http, "/runs/compare?id=99&" + "&".join(f"id={run_id}" for run_id in ids))
+    assert page.one("h1").text == "8 runs, the same axes"
+    assert "1 more was chosen" in page.text
+    assert "There is no run 99" in page.text
+    assert dashboard.http.get("/api/runs/compare?id=99").status_code == 404
+    assert dashboard.http.get("/api/runs/compare").status_code == 422
+
+
+def test_long_runs_are_thinned_out_but_for_their_sums(tmp_path: Path) -> None:
+    books = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path / "runs")
+    (client,) = books.add_clients("site-a")
+    run_id = books.start_run(num_rounds=60)
+    for number in range(61):
+        books.play_round(run_id, number, [client], accuracy=0.9 if number == 31 else 0.01 * number, loss=1.0)
+    with books.database.read() as session:
+        (run,) = runs_of(session, [run_id])
+        every, few = steps_of(session, run), steps_of(session, run, most=10)
+    books.close()
+    assert len(every) == 61
+    assert {step.round for step in few} >= {0, 6, 31, 60}
+    assert len(few) < 15
+    assert few[-1] == every[-1]
+    assert few[-1].seconds == 122.0

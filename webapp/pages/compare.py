@@ -1,0 +1,174 @@
+"""Runs side by side: their curves, what they reached and when, and the settings in which they differ."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from federation.states import ACTIVE
+from webapp.numbers import percent, plural
+from webapp.pages.said import numbers
+from webapp.pages.show import config_lines
+from webapp.repository.compare import Step, first_round_with, last_accuracies, spent_until, steps_of
+from webapp.tables import Run
+
+MOST_RUNS, TABLE_ROUNDS = 8, 60
+SHARE_OF_BEST = 0.9
+Axis = Literal["round", "time", "bytes"]
+AXES: tuple[tuple[Axis, str], ...] = (("round", "Round"), ("time", "Time"), ("bytes", "Bytes sent"))
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where a run first met the target: the round, and what it had cost until then."""
+
+    round: int
+    seconds: float
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Side:
+    """One run of a comparison. ``slot`` is its colour, by the order of choice."""
+
+    run: Run
+    slot: int
+    best: float | None
+    best_round: int | None
+    last: float | None
+    worst: float | None
+    reached: Reached | None
+    steps: list[Step]
+
+    @cached_property
+    def by_round(self) -> dict[int, Step]:
+        """The steps by their rounds."""
+        return {step.round: step for step in self.steps}
+
+    @property
+    def active(self) -> bool:
+        """Whether it is still under way."""
+        return self.run.state in ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting in which the runs differ, with the value of each; ``odd`` are those unlike most."""
+
+    name: str
+    values: list[str]
+    odd: list[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All that the page of a comparison shows."""
+
+    sides: list[Side]
+    target: float | None
+    chosen_target: bool
+    settings: list[Setting]
+    equal: int
+    left_out: int
+    missing: list[int]
+
+    @property
+    def headline(self) -> str:
+        """What is compared."""
+        return f"{plural(len(self.sides), 'run')}, the same axes" if self.sides else "No run is chosen yet"
+
+    @property
+    def live(self) -> bool:
+        """Whether any of the runs goes on."""
+        return any(side.active for side in self.sides)
+
+    def leaders(self, value: Callable[[Side], float | None], *, least: bool = False) -> set[int]:
+        """Return the runs that lead by a value; nobody leads alone."""
+        known = {side.run.id: found for side in self.sides if (found := value(side)) is not None}
+        if len(self.sides) < 2 or not known:
+            return set()
+        top = min(known.values()) if least else max(known.values())
+        return {run_id for run_id, found in known.items() if found == top}
+
+    @property
+    def best(self) -> dict[str, set[int]]:
+        """The leaders of each column of the results."""
+        return {
+            "best": self.leaders(lambda side: side.best), "last": self.leaders(lambda side: side.last),
+            "worst": self.leaders(lambda side: side.worst),
+            "round": self.leaders(lambda side: side.reached.round if side.reached else None, least=True),
+            "seconds": self.leaders(lambda side: side.reached.seconds if side.reached else None, least=True),
+            "bytes": self.leaders(lambda side: side.reached.bytes if side.reached else None, least=True),
+        }  # fmt: skip
+
+    @property
+    def rounds(self) -> list[int]:
+        """The rounds of the table of values, thinned out."""
+        every = sorted({step.round for side in self.sides for step in side.steps})
+        thin = -(-len(every) // TABLE_ROUNDS) if every else 1
+        return [number for place, number in enumerate(every) if place % thin == 0 or number == every[-1]]
+
+
+def compare(session: Session, runs: Sequence[Run], asked: Sequence[int], target: float | None) -> Comparison:
+    """Set runs side by side, in the order in which they were chosen; ``target`` None is 90 % of the best."""
+    shown = runs[:MOST_RUNS]
+    known = {run.id for run in runs}
+    goal = target if target is not None else _default_target(shown)
+    worst = last_accuracies(session, shown)
+    sides = [_side(session, run, slot, goal, worst[run.id]) for slot, run in enumerate(shown, 1)]
+    settings, equal = _settings(shown)
+    missing = [run_id for run_id in dict.fromkeys(asked) if run_id not in known]
+    return Comparison(sides, goal, target is not None, settings, equal, len(runs) - len(shown), missing)
+
+
+def _default_target(runs: Sequence[Run]) -> float | None:
+    best = [run.best_metrics["evaluate_accuracy"]["value"] for run in runs if "evaluate_accuracy" in run.best_metrics]
+    return round(max(best) * SHARE_OF_BEST, 3) if best else None
+
+
+def _side(session: Session, run: Run, slot: int, target: float | None, clients: Sequence[float]) -> Side:
+    best = run.best_metrics.get("evaluate_accuracy") or {}
+    met = first_round_with(session, run.id, target) if target is not None else None
+    reached = Reached(met, *spent_until(session, run.id, met)) if met is not None else None
+    last = (run.last_metrics or {}).get("evaluate_accuracy")
+    return Side(
+        run, slot, best.get("value"), best.get("round"), last, min(clients, default=None), reached,
+        steps_of(session, run),
+    )  # fmt: skip
+
+
+def _settings(runs: Sequence[Run]) -> tuple[list[Setting], int]:
+    lines = [dict(config_lines(run.config)) for run in runs]
+    names = list(dict.fromkeys(name for of in lines for name in of))
+    differ, equal = [], 0
+    for name in names:
+        values = [of.get(name, "–") for of in lines]
+        if len(set(values)) == 1:
+            equal += 1
+            continue
+        (usual, times), *_ = Counter(values).most_common(1)
+        differ.append(Setting(name, values, [times > 1 and value != usual for value in values]))
+    return differ, equal
+
+
+def summary(page: Comparison) -> str:
+    """Say who leads, and who is not done yet."""
+    said = []
+    names = {side.run.id: f"#{side.run.id}" for side in page.sides}
+    first, best = page.best["round"], page.best["best"]
+    if len(first) == 1 and page.target is not None:
+        side = next(one for one in page.sides if one.run.id in first)
+        met = side.reached.round if side.reached else 0
+        said.append(f"{names[side.run.id]} is the first to reach {percent(page.target)}, in round {met}")
+    elif first and page.target is not None:
+        said.append(f"{numbers(sorted(first))} reach {percent(page.target)} in the same round")
+    if len(best) == 1:
+        side = next(one for one in page.sides if one.run.id in best)
+        said.append(f"{names[side.run.id]} gets highest, {percent(side.best)}")
+    going = [side.run.id for side in page.sides if side.active]
+    if going:
+        said.append(f"{numbers(going)} {'is' if len(going) == 1 else 'are'} still under way")
+    return f"{'; '.join(said)}." if said else ""

@@ -1,0 +1,89 @@
+"""/api/runs/compare: curves and results of several runs at once."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from webapp.dependencies import MAX_ID, DatabaseDep
+from webapp.errors import NotFound
+from webapp.pages.compare import MOST_RUNS, Comparison, Side, compare
+from webapp.repository.compare import Step
+from webapp.repository.run_list import runs_of
+from webapp.routes.api_errors import MISSING, REFUSED
+from webapp.views import Best
+
+router = APIRouter(prefix="/api/runs", tags=["runs"], responses={**REFUSED, **MISSING})
+
+CompareIds = Annotated[
+    list[Annotated[int, Field(ge=1, le=MAX_ID)]],
+    Query(min_length=1, max_length=MOST_RUNS, description="Runs in the order in which they are to stand."),
+]
+Target = Annotated[
+    float | None, Query(ge=0, le=1, description="An accuracy, 0 to 1; without one, 90 % of the best that any reached.")
+]
+
+
+class ReachedView(BaseModel):
+    """Where a run first met the target."""
+
+    round: int
+    seconds: float = Field(description="Of its rounds until then; waits between them are left out.")
+    bytes: int
+
+
+class ComparedRun(BaseModel):
+    """One run of a comparison; long ones are thinned out to about 1,500 rounds."""
+
+    id: int
+    name: str
+    state: str
+    current_round: int
+    num_rounds: int
+    best: Best | None
+    last: float | None
+    worst_client: float | None = Field(description="The lowest accuracy of a client in the last round.")
+    reached: ReachedView | None
+    steps: list[Step] = Field(description="Rounds with seconds and bytes spent up to them, accuracy and loss.")
+
+
+class DifferingSetting(BaseModel):
+    """One setting in which the runs differ."""
+
+    name: str
+    values: list[str]
+
+
+class ComparisonView(BaseModel):
+    """Runs side by side."""
+
+    target: float | None
+    items: list[ComparedRun]
+    settings: list[DifferingSetting]
+
+
+@router.get("/compare")
+def compare_runs(database: DatabaseDep, id: CompareIds, target: Target = None) -> ComparisonView:
+    """Return up to eight runs with their curves, results, and the settings in which they differ."""
+    with database.read() as session:
+        runs = runs_of(session, id)
+        page = compare(session, runs, id, target)
+    if page.missing:
+        raise NotFound(f"There is no run {page.missing[0]}.")
+    return _view(page)
+
+
+def _view(page: Comparison) -> ComparisonView:
+    settings = [DifferingSetting(name=one.name, values=one.values) for one in page.settings]
+    return ComparisonView(target=page.target, items=[_compared(side) for side in page.sides], settings=settings)
+
+
+def _compared(side: Side) -> ComparedRun:
+    run, met = side.run, side.reached
+    known = side.best is not None and side.best_round is not None
+    best = Best.model_validate({"value": side.best, "round": side.best_round}) if known else None
+    return ComparedRun(
+        id=run.id, name=run.name, state=run.state, current_round=run.current_round, num_rounds=run.num_rounds,
+        best=best, last=side.last, worst_client=side.worst,
+        reached=ReachedView(round=met.round, seconds=met.seconds, bytes=met.bytes) if met else None, steps=side.steps,
+    )  # fmt: skip
