@@ -1,10 +1,9 @@
-"""One client's socket on the server: what it said, what it has, and the one task that writes to it."""
+"""One client's socket on the server: what it said, what it has, and what goes out to it in which order."""
 
 import asyncio
 import contextlib
 import json
 import secrets
-import time
 from collections import deque
 from typing import Any
 
@@ -12,17 +11,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from federation import wire
 from federation.events import Progress
-from federation.exchange import Assignment, Member
+from federation.exchange import Assignment, Content, Member
 from federation.lane import Admission
+from federation.websocket import Listener, Sign, StreamProtocol, text_frame
 
+SMALL_BYTES = 64 * 1024
+"""A content up to this size goes out in one write with its task; a greater one waits for room in the socket."""
 
-class Sign:
-    """When a peer was last heard of, pongs included; the protocol class sets it at every byte."""
-
-    __slots__ = ("at",)
-
-    def __init__(self) -> None:
-        self.at = time.monotonic()
+PATIENCE_SECONDS = 0.02
+"""What is in no hurry goes out with the next frame, or after so long."""
 
 
 class Connection:
@@ -30,13 +27,15 @@ class Connection:
 
     def __init__(self, websocket: WebSocket, slots: asyncio.Semaphore) -> None:
         self._websocket, self._slots = websocket, slots
-        self._words: deque[str] = deque()
+        self._socket: StreamProtocol = websocket.scope["extensions"]["meadow.socket"]
+        self._words: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._tasks: deque[Assignment] = deque()
         self._wake = asyncio.Event()
         self._ending: wire.Bye | None = None
+        self._failure: wire.BadFrame | None = None
         self._has: str | None = None
         self._sending: Assignment | None = None
-        self.sign: Sign = websocket.scope.get("extensions", {}).get("meadow.sign") or Sign()
         self.gone = False
         self.reason = ""
         self.client_id, self.node_id, self.name = 0, 0, ""
@@ -45,6 +44,11 @@ class Connection:
         self.session = secrets.token_hex(8)
         self.granted: dict[str, Assignment] = {}
         self.task: Progress | None = None
+
+    @property
+    def sign(self) -> Sign:
+        """When the client was last heard of."""
+        return self._socket.sign
 
     def enter(self, hello: wire.Hello, admission: Admission, node_id: int) -> None:
         """Take over who the client is."""
@@ -56,23 +60,52 @@ class Connection:
         """Return the client as a run sees it."""
         return Member(self.client_id, self.name, self.data, self.session)
 
+    # -- in -----------------------------------------------------------------------------------------------------------
+
     async def receive(self) -> str | bytes:
-        """Return the next frame; raises WebSocketDisconnect at the end."""
+        """Return the next frame; raises WebSocketDisconnect at the end, and BadFrame after a listener's bad one."""
         message = await self._websocket.receive()
+        if self._failure is not None:
+            raise self._failure
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1006), message.get("reason"))
         text: str | None = message.get("text")
         return text if text is not None else bytes(message["bytes"])
 
-    def say(self, frame: wire.Frame) -> None:
-        """Queue a text frame; it overtakes contents."""
+    def listen(self, listener: Listener) -> None:
+        """Let ``listener`` hear the frames as they arrive; ``receive`` gives what came before, and the end."""
+        self._socket.listen(listener)
+
+    def fail(self, error: wire.BadFrame) -> None:
+        """Let ``receive`` raise a listener's error."""
+        self._failure = error
+        self._socket.queue.put_nowait({"type": "websocket.disconnect", "code": int(error.code)})
+
+    # -- out ----------------------------------------------------------------------------------------------------------
+
+    def say(self, frame: wire.Frame, *, soon: bool = True) -> None:
+        """Send a text frame; it overtakes contents. One that is in no hurry goes out with the next."""
         self._words.append(wire.encode(frame))
-        self._wake.set()
+        if soon:
+            self._speak()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._speak)
 
     def give(self, assignment: Assignment) -> None:
-        """Queue a task with its content."""
-        self._tasks.append(assignment)
-        self._wake.set()
+        """Send a task with its content: at once where it is small and nothing is under way, else in its turn."""
+        content = assignment.exchange.content
+        if self._tasks or self._sending is not None or self._ending is not None or (
+            content is not None and not self._is_light(content)
+        ):  # fmt: skip
+            self._tasks.append(assignment)
+            self._wake.set()
+            return
+        self._words.append(_task_text(assignment))
+        if content is None or content.id == self._has:
+            self._speak()
+            return
+        self._speak(*(part for frame in content.frames for part in frame))
+        assignment.bytes_down, self._has = content.size_bytes, content.id
 
     def drop(self, assignment: Assignment) -> None:
         """Send no more of a task that is over."""
@@ -94,49 +127,63 @@ class Connection:
         self._wake.set()
 
     async def write(self) -> None:
-        """Write what is queued until the end. Raises nothing: a socket that breaks ends the reader, too."""
+        """Write what must wait for room, until the end. Raises nothing: a socket that breaks ends the reader, too."""
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, OSError):
             while not self.gone:
                 await self._wake.wait()
                 self._wake.clear()
-                while not self.gone and (self._words or self._tasks or self._ending):
-                    await self._write_next()
+                while not self.gone and (self._tasks or self._ending):
+                    if self._ending is not None:
+                        await self._say_bye(self._ending)
+                    else:
+                        await self._write_task(self._tasks.popleft())
+        if self._timer is not None:
+            self._timer.cancel()
 
-    async def _write_next(self) -> None:
-        if self._words:
-            await self._websocket.send_text(self._words.popleft())
-        elif self._ending is not None:
-            await self._say_bye(self._ending)
-        else:
-            await self._write_task(self._tasks.popleft())
+    def _is_light(self, content: Content) -> bool:
+        return content.id == self._has or (content.size_bytes <= SMALL_BYTES and self._socket.writable.is_set())
+
+    def _speak(self, *parts: bytes | memoryview) -> None:
+        """Write the words that wait, and further parts of frames, in one go."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        words, self._words = self._words, []
+        if not self.gone and (words or parts):
+            self._socket.write(b"".join(map(text_frame, words)), *parts)
 
     async def _say_bye(self, bye: wire.Bye) -> None:
-        self.gone = True
         if self._websocket.application_state is WebSocketState.CONNECTED:
-            await self._websocket.send_text(wire.encode(bye))
+            self.say(bye)
+            self.gone = True
+            await self._socket.drain()
             await self._websocket.close(bye.code, bye.reason.encode()[:120].decode(errors="ignore"))
+        self.gone = True
 
     async def _write_task(self, assignment: Assignment) -> None:
         """Send a task, then its content, where this connection has not had it. The frames are shared by all clients."""
-        exchange, content = assignment.exchange, assignment.exchange.content
-        frame = {
-            "type": "task", "message_id": assignment.message_id, "run_id": exchange.run_id, "round": exchange.round,
-            "phase": exchange.phase, "deadline_seconds": exchange.deadline_seconds, "config": assignment.config,
-            "content": content.header_json if content is not None else None,
-        }  # fmt: skip
-        self._sending = assignment
-        await self._websocket.send_text(json.dumps(frame, separators=(",", ":")))
+        content = assignment.exchange.content
+        self._words.append(_task_text(assignment))
+        self._speak()
         if content is None or content.id == self._has:
             return
-        self._has = None
-        for piece in content.frames:
-            if self.gone or self._ending is not None:
-                return
-            if self._sending is None:
-                return  # cancelled in between; the client drops what it got of it
-            while self._words:
-                await self._websocket.send_text(self._words.popleft())
+        self._has, self._sending = None, assignment
+        for head, data in content.frames:
             async with self._slots:
-                await self._websocket.send_bytes(piece)
-            assignment.bytes_down += len(piece) - wire.HEADER_BYTES
-        self._has = content.id
+                if self.gone or self._ending is not None or self._sending is not assignment:
+                    return  # cancelled in between; the client drops what it got of it
+                self._socket.write(head, data)
+                await self._socket.drain()
+            assignment.bytes_down += len(data)
+        if self._sending is assignment:
+            self._has, self._sending = content.id, None
+
+
+def _task_text(assignment: Assignment) -> str:
+    exchange = assignment.exchange
+    frame = {
+        "type": "task", "message_id": assignment.message_id, "run_id": exchange.run_id, "round": exchange.round,
+        "phase": exchange.phase, "deadline_seconds": exchange.deadline_seconds, "config": assignment.config,
+        "content": exchange.content.header_json if exchange.content is not None else None,
+    }  # fmt: skip
+    return json.dumps(frame, separators=(",", ":"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from federation import wire
 from federation.events import Phase
+from federation.websocket import BINARY, frame_head
 from federation.weights import Layout
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class Content:
     def __init__(self, layout: Layout, buffer: bytes | bytearray | memoryview) -> None:
         self.id = wire.content_id(buffer)
         self.header = wire.ContentHeader(id=self.id, size_bytes=layout.size_bytes, layout=layout.to_json())
-        self.frames = tuple(wire.pieces(self.id, buffer))
+        self.frames = tuple(
+            (frame_head(BINARY, len(head) + len(data)) + head, data) for head, data in wire.cut(self.id, buffer)
+        )
         self.size_bytes = layout.size_bytes
 
     @cached_property
@@ -182,6 +185,10 @@ class Budget:
         """Grant now or later."""
         self._queue.append((assignment, size_bytes))
         self._serve()
+
+    def take(self, size_bytes: int) -> None:
+        """Count bytes that come without being asked for: few at a time."""
+        self.used_bytes += size_bytes
 
     def give_back(self, size_bytes: int) -> None:
         """Return bytes that were granted, and grant what waits."""

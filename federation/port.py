@@ -1,15 +1,12 @@
 """The Flower port as HTTP and WebSocket see it: who is let in, how long the silent may stay, how much is taken."""
 
 import json
-import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from starlette.websockets import WebSocket
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from federation.connection import Sign
 from federation.flower import signed_headers_fit
 from federation.lane import Limits
 from federation.stream import StreamLane
@@ -52,47 +49,6 @@ class PatientProtocol(HttpToolsProtocol):
         """Stop the clock."""
         self._patience.cancel()
         super().connection_lost(exc)
-
-
-class StreamProtocol(WebSocketsSansIOProtocol):
-    """WebSocket that waits for a slow reader, and notes every sign of life.
-
-    uvicorn's own never clears ``writable``: a content for fifty slow clients would lie in memory fifty times.
-    """
-
-    def connection_made(self, transport: Any) -> None:
-        """Begin to note signs."""
-        self.sign = Sign()
-        super().connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Whatever comes, a pong too, is a sign of life."""
-        self.sign.at = time.monotonic()
-        super().data_received(data)
-
-    def handle_connect(self, event: Any) -> None:
-        """Hand the sign to the application."""
-        super().handle_connect(event)
-        if hasattr(self, "scope"):
-            cast(dict[str, Any], self.scope["extensions"])["meadow.sign"] = self.sign
-
-    def pause_writing(self) -> None:
-        """Called by the transport when its buffer is full."""
-        self.writable.clear()
-
-    def resume_writing(self) -> None:
-        """Called by the transport when its buffer has drained."""
-        self.writable.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wake whoever waits to write."""
-        self.writable.set()
-        super().connection_lost(exc)
-
-    async def send(self, message: Any) -> None:
-        """Send, and return when the buffer has room again."""
-        await super().send(message)
-        await self.writable.wait()
 
 
 class FlowerPort:

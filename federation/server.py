@@ -16,8 +16,9 @@ import uvicorn
 from federation.events import ClientChanged, Event, Progress, Record
 from federation.flower import Node, Nodes, fleet_app, identify_process
 from federation.lane import Admission, Admit, Limits, Refusal
-from federation.port import FlowerPort, PatientProtocol, StreamProtocol
+from federation.port import FlowerPort, PatientProtocol
 from federation.stream import StreamLane
+from federation.websocket import StreamProtocol
 from federation.wire import Close
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from federation.connection import Connection
 from federation.events import ClientChanged, Record
 from federation.exchange import Exchange, Member
 from federation.lane import Admission, Admit, Limits, Refusal, Registry
-from federation.traffic import Traffic
+from federation.traffic import Ear, Traffic
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +155,7 @@ class StreamLane:
         connection.name = hello.name
         admission = await asyncio.to_thread(self._verify, hello, nonce)
         self._enter(connection, hello, admission)
+        connection.listen(Ear(self._traffic, connection))
         while True:
             self._traffic.receive(connection, await connection.receive())
 
@@ -197,7 +198,8 @@ class StreamLane:
 
     def _welcome(self, connection: Connection) -> wire.Welcome:
         state: Literal["admitted", "pending"] = "admitted" if connection.admitted else "pending"
-        limits = {"max_frame_bytes": wire.MAX_FRAME_BYTES, "max_reply_bytes": self.limits.max_reply_bytes}
+        limits = {"max_frame_bytes": wire.MAX_FRAME_BYTES, "max_reply_bytes": self.limits.max_reply_bytes,
+                  "unasked_bytes": wire.UNASKED_BYTES}  # fmt: skip
         return wire.Welcome(state=state, client_id=connection.client_id, node_id=str(connection.node_id), limits=limits)
 
     def _forget(self, connection: Connection) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from federation import wire
@@ -15,6 +16,31 @@ from federation.weights import Layout, LayoutMismatch
 
 REMEMBERED_MESSAGES = 20_000
 """So many answered message ids are remembered: a reply that comes again is acknowledged and not counted again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """Hears one connection for the traffic, where the bytes arrive."""
+
+    traffic: "Traffic"
+    connection: Connection
+
+    def text(self, text: str) -> None:
+        """Take a text frame."""
+        self.traffic.receive(self.connection, text)
+
+    def room(self, head: bytes, size: int) -> memoryview | None:
+        """Return where a piece belongs."""
+        return self.traffic.room(self.connection, *wire.read_head(head), size)
+
+    def filled(self, head: bytes, size: int) -> None:
+        """The piece is there."""
+        self.traffic.filled(self.connection, *wire.read_head(head), size)
+
+    def fail(self, error: wire.BadFrame) -> None:
+        """End the connection."""
+        self.connection.fail(error)
+
 
 WORDS = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
 
@@ -85,7 +111,10 @@ class Traffic:
         if self._connection_of(connection.client_id) is not connection:
             return  # superseded: what was still on its way over it comes again over the newer one
         if isinstance(frame, bytes):
-            self._piece(connection, *wire.read_piece(frame))
+            content, offset, data = wire.read_piece(frame)
+            if (room := self.room(connection, content, offset, len(data))) is not None:
+                room[:] = data
+                self.filled(connection, content, offset, len(data))
             return
         decoded = wire.decode_client(frame)
         if isinstance(decoded, wire.Hello):
@@ -111,7 +140,12 @@ class Traffic:
             self._finish(assignment, refused=refusal)
         elif offer.content is None or offer.content.size_bytes == 0:
             self._finish(assignment)
-        elif assignment.buffer is None and not assignment.queued:
+        elif assignment.buffer is not None or assignment.queued:
+            return
+        elif offer.follows and offer.content.size_bytes <= wire.UNASKED_BYTES:
+            self._budget.take(offer.content.size_bytes)
+            self._expect(connection, assignment, offer.content.size_bytes)
+        else:
             assignment.queued = True
             self._budget.ask(assignment, offer.content.size_bytes)
 
@@ -135,25 +169,35 @@ class Traffic:
     def _grant(self, assignment: Assignment, size_bytes: int) -> None:
         connection = self._connection_of(assignment.client_id)
         assignment.queued = False
+        self._expect(connection, assignment, size_bytes)
+        if connection is not None:
+            connection.say(wire.Grant(message_id=assignment.message_id))
+
+    def _expect(self, connection: Connection | None, assignment: Assignment, size_bytes: int) -> None:
+        """Make room for a content that will come."""
         assignment.buffer = bytearray(size_bytes)
         assignment.granted_bytes = size_bytes
         self._tell(assignment, "sending")
         if connection is not None:
             connection.granted[assignment.content_id] = assignment
-            connection.say(wire.Grant(message_id=assignment.message_id))
 
-    def _piece(self, connection: Connection, content: str, offset: int, data: memoryview) -> None:
+    def room(self, connection: Connection, content: str, offset: int, size: int) -> memoryview | None:
+        """Return where a piece of a content belongs; None for one that is not wanted, or not any more."""
         assignment = connection.granted.get(content)
         if assignment is None or assignment.buffer is None:
-            return  # the rest of a content that is no longer wanted
-        end = offset + len(data)
-        if offset != assignment.received_bytes or end > len(assignment.buffer):
+            return None
+        if offset != assignment.received_bytes or offset + size > len(assignment.buffer):
             self._finish(assignment, refused=f"its weights came out of order at byte {offset}")
-            return
-        assignment.buffer[offset:end] = data
-        assignment.received_bytes = end
-        if end == len(assignment.buffer):
-            self._finish(assignment)
+            return None
+        return memoryview(assignment.buffer)[offset : offset + size]
+
+    def filled(self, connection: Connection, content: str, offset: int, size: int) -> None:
+        """The room that was given is filled."""
+        assignment = connection.granted.get(content)
+        if assignment is not None and assignment.buffer is not None and offset == assignment.received_bytes:
+            assignment.received_bytes = offset + size
+            if assignment.received_bytes == len(assignment.buffer):
+                self._finish(assignment)
 
     def _finish(
         self, assignment: Assignment, *, error: str | None = None, refused: str | None = None, lost: str | None = None
@@ -167,7 +211,7 @@ class Traffic:
             if len(self._finished) > REMEMBERED_MESSAGES:
                 self._finished.popitem(last=False)
             if connection is not None:
-                connection.say(wire.Ack(message_id=assignment.message_id, refused=refused))
+                connection.say(wire.Ack(message_id=assignment.message_id, refused=refused), soon=refused is not None)
             self._tell(assignment, "sent")
         if connection is not None:
             connection.drop(assignment)

@@ -20,6 +20,9 @@ SIGNED_PREFIX = b"meadow.1|"
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 HEADER_BYTES = 40
 PIECE_BYTES = MAX_FRAME_BYTES - HEADER_BYTES
+UNASKED_BYTES = 64 * 1024
+"""A reply's content up to this size may follow its offer at once; the client says that it does."""
+
 HELLO_SECONDS = 5.0
 MAX_NAME_CHARACTERS = 64
 MAX_ERROR_CHARACTERS = 200
@@ -86,7 +89,7 @@ class ProgressFrame(Frame):
 
 
 class Offer(Frame):
-    """A reply's header. Its content follows when the server grants it.
+    """A reply's header. Its content follows when the server grants it; ``follows``: it is small and comes at once.
 
     ``metrics`` and ``num_examples`` are as the client gave them: the server checks them, not this model.
     """
@@ -97,6 +100,7 @@ class Offer(Frame):
     num_examples: Any = None
     seconds: float = 0.0
     content: ContentHeader | None = None
+    follows: bool = False
     data: dict[str, Any] | None = None
     error: str | None = None
 
@@ -206,13 +210,24 @@ def content_id(*parts: bytes | bytearray | memoryview) -> str:
 
 def pieces(content: str, buffer: bytes | bytearray | memoryview) -> Iterator[bytes]:
     """Cut ``buffer`` into binary frames of the content with that id; an empty buffer has none."""
-    head, view = bytes.fromhex(content), memoryview(buffer).cast("B")
+    for part in cut(content, buffer):
+        yield b"".join(part)
+
+
+def cut(content: str, buffer: bytes | bytearray | memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    """Cut ``buffer`` into the binary frames' two parts, the head and the data (a view)."""
+    name, view = bytes.fromhex(content), memoryview(buffer).cast("B")
     for offset in range(0, len(view), PIECE_BYTES):
-        yield b"".join((head, offset.to_bytes(8, "big"), view[offset : offset + PIECE_BYTES]))
+        yield name + offset.to_bytes(8, "big"), view[offset : offset + PIECE_BYTES]
 
 
 def read_piece(frame: bytes) -> tuple[str, int, memoryview]:
     """Return content id, offset and data (a view, not a copy) of a binary frame; raises BadFrame."""
     if len(frame) <= HEADER_BYTES:
         raise BadFrame(f"binary frame: {len(frame)} bytes, a piece has more than {HEADER_BYTES}")
-    return frame[:32].hex(), int.from_bytes(frame[32:HEADER_BYTES], "big"), memoryview(frame)[HEADER_BYTES:]
+    return *read_head(frame), memoryview(frame)[HEADER_BYTES:]
+
+
+def read_head(head: bytes) -> tuple[str, int]:
+    """Return content id and offset of a piece's head."""
+    return head[:32].hex(), int.from_bytes(head[32:HEADER_BYTES], "big")

@@ -1,0 +1,209 @@
+"""The WebSocket of the stream lane, server side: frames go in and out by the shortest way, the rest is uvicorn's.
+
+uvicorn brings each frame to a task through a queue, and copies the bytes of a content six times on their way in and
+three times on their way out. Here whole data frames are heard where they arrive, a content's bytes are put where they
+belong as they come, and what goes out is not copied at all. Handshake, pings, closes, frames in fragments and whatever
+breaks the protocol are read by uvicorn and websockets, as ever.
+"""
+
+import struct
+import time
+from typing import Any, Protocol, cast
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import OPEN
+
+from federation.wire import HEADER_BYTES, BadFrame
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # websockets without its compiled part
+    from websockets.utils import apply_mask
+
+TEXT, BINARY = 0x81, 0x82
+"""First byte of a whole frame: FIN and opcode."""
+
+Bytes = bytes | memoryview
+
+
+class Sign:
+    """When a peer was last heard of, pongs included: set at every byte."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at = time.monotonic()
+
+
+class Listener(Protocol):
+    """Hears the frames of one connection on the loop; may raise BadFrame."""
+
+    def text(self, text: str) -> None:
+        """Take a text frame."""
+
+    def room(self, head: bytes, size: int) -> memoryview | None:
+        """Return where that many bytes of the content belong which the head names; None for those nobody wants."""
+
+    def filled(self, head: bytes, size: int) -> None:
+        """The room is filled."""
+
+    def fail(self, error: BadFrame) -> None:
+        """Nothing more is heard after a bad frame."""
+
+
+class StreamProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, which hears and writes whole frames itself once somebody listens."""
+
+    _listener: Listener | None = None
+    _held = b""
+    """The beginning of a frame that is not whole."""
+    _left = 0
+    """Bytes that are missing of the frame under way: one for uvicorn, or a content's piece."""
+    _piece: tuple[bytes, int, bytes, memoryview | None] | None = None
+    """Of a piece under way: its head, its size, the mask, and where it belongs."""
+    _deaf = False
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to note signs."""
+        self.sign = Sign()
+        super().connection_made(transport)
+
+    def handle_connect(self, event: Any) -> None:
+        """Hand the application the way to the socket."""
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            cast(dict[str, Any], self.scope["extensions"])["meadow.socket"] = self
+
+    # -- out ----------------------------------------------------------------------------------------------------------
+
+    def write(self, *parts: Bytes) -> None:
+        """Write the parts of whole frames, one after the other, without a copy; what has to wait, waits in a buffer."""
+        if not (self.close_sent or self.transport.is_closing()):
+            self.transport.writelines(parts)
+
+    async def drain(self) -> None:
+        """Return when the buffer has room."""
+        await self.writable.wait()
+
+    def pause_writing(self) -> None:
+        """Called by the transport when its buffer is full. uvicorn's own never clears ``writable``: contents for
+        fifty slow clients would lie in memory fifty times."""
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        """Called by the transport when its buffer has drained."""
+        self.writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wake whoever waits to write."""
+        self.writable.set()
+        super().connection_lost(exc)
+
+    # -- in -----------------------------------------------------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> None:
+        """Let ``listener`` hear data frames from now on; they come through ``receive`` no more."""
+        self._listener = listener
+
+    def data_received(self, data: bytes) -> None:
+        """Whatever comes, a pong too, is a sign of life."""
+        self.sign.at = time.monotonic()
+        if not self.handshake_complete:
+            super().data_received(data)
+            return
+        try:
+            self._read(self._held + data if self._held else data)
+        except BadFrame as error:
+            self._deaf = True
+            if self._listener is not None:
+                self._listener.fail(error)
+
+    def _read(self, data: bytes) -> None:
+        self._held = b""
+        at = 0
+        while at < len(data) and not self._deaf:
+            if self._left:
+                at = self._go_on(data, at)
+                continue
+            start, size, key = _head_of(data, at)
+            if start == 0:
+                self._held = data[at:]
+                return
+            whole = start + size <= len(data)
+            if not self._is_ours(data[at], key, size):
+                super().data_received(data[at : start + size])
+                at, self._left = min(start + size, len(data)), max(start + size - len(data), 0)
+            elif data[at] == TEXT and whole:
+                self._hear(apply_mask(data[start : start + size], key))
+                at = start + size
+            elif data[at] == BINARY and len(data) - start >= min(size, HEADER_BYTES):
+                at = self._begin_piece(data, start, size, key)
+            else:
+                self._held = data[at:]
+                return
+
+    def _is_ours(self, first: int, key: bytes, size: int) -> bool:
+        """Say whether a frame is heard here: whole, masked, not too big, and somebody listens."""
+        small = size <= self.config.ws_max_size and self.conn.state is OPEN
+        return first in (TEXT, BINARY) and len(key) == 4 and small and self._listener is not None
+
+    def _hear(self, text: bytes) -> None:
+        if self._listener is None:
+            return
+        try:
+            self._listener.text(text.decode())
+        except UnicodeDecodeError:
+            raise BadFrame("text frame: not UTF-8") from None
+
+    def _begin_piece(self, data: bytes, start: int, size: int, key: bytes) -> int:
+        """Read a piece's head, ask where the rest belongs, and return where the rest begins."""
+        if size <= HEADER_BYTES:
+            raise BadFrame(f"binary frame: {size} bytes, a piece has more than {HEADER_BYTES}")
+        end = start + HEADER_BYTES  # a multiple of four: the mask begins anew behind it
+        head, self._left = apply_mask(data[start:end], key), size - HEADER_BYTES
+        room = self._listener.room(head, self._left) if self._listener is not None else None
+        self._piece = (head, self._left, key, room)
+        return end
+
+    def _go_on(self, data: bytes, at: int) -> int:
+        """Take more of the frame under way and return where it ends, here."""
+        end = min(at + self._left, len(data))
+        self._left -= end - at
+        if self._piece is None:
+            super().data_received(data[at:end])
+            return end
+        head, size, key, room = self._piece
+        if room is not None:
+            begin = size - self._left - (end - at)
+            turned = key[begin % 4 :] + key[: begin % 4]
+            room[begin : begin + end - at] = apply_mask(data[at:end], turned)
+        if not self._left:
+            self._piece = None
+            if room is not None and self._listener is not None:
+                self._listener.filled(head, size)
+        return end
+
+
+def frame_head(first: int, size: int) -> bytes:
+    """Return the head of a frame that a server sends: no mask."""
+    if size < 126:
+        return bytes((first, size))
+    return struct.pack("!BBH", first, 126, size) if size < 65_536 else struct.pack("!BBQ", first, 127, size)
+
+
+def text_frame(text: str) -> bytes:
+    """Return a whole text frame that a server sends."""
+    data = text.encode()
+    return frame_head(TEXT, len(data)) + data
+
+
+def _head_of(data: bytes, at: int) -> tuple[int, int, bytes]:
+    """Return where the payload of the frame at ``at`` begins, its size, and its mask; 0 where the head is not whole."""
+    if len(data) < at + 2:
+        return 0, 0, b""
+    size, start = data[at + 1] & 0x7F, at + 2
+    if size >= 126:
+        more = 2 if size == 126 else 8
+        size, start = int.from_bytes(data[start : start + more], "big"), start + more
+    end = start + 4 if data[at + 1] & 0x80 else start
+    return (end, size, data[start:end]) if len(data) >= end else (0, 0, b"")
