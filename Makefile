@@ -38,9 +38,12 @@ check: $(SETUP)  ## Format, lint, types, templates, import rules
 bench: $(SETUP)  ## Rounds beside flwr's own gRPC stream and the stock deployment, and what must hold (about 15 minutes)
 	@$(BIN)/python -m benchmarks
 
+soak: $(SETUP)  ## 200 rounds while a client is killed and started again every few seconds (2 minutes)
+	@$(BIN)/python -m benchmarks.soak
+
 lock:  ## Make constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --universal --no-header --no-annotate --quiet pyproject.toml \
 		--extra postgres --group dev --python-version 3.11 --upgrade -o constraints.txt
 
-.PHONY: help setup demo serve test check bench lock
+.PHONY: help setup demo serve test check bench soak lock
 .DEFAULT_GOAL := help
