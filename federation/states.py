@@ -35,6 +35,7 @@ MOVES: dict[RunState, frozenset[RunState]] = {
 
 ACTIVE = frozenset({_S.WAITING, _S.RUNNING, _S.PAUSED, _S.STOPPING})
 ENDED = frozenset({_S.STOPPED, _S.COMPLETED, _S.FAILED, _S.INTERRUPTED, _S.CANCELLED})
+RESUMABLE = frozenset({RunState.INTERRUPTED, RunState.STOPPED, RunState.FAILED})
 
 
 def sources(target: RunState) -> frozenset[RunState]:

@@ -103,12 +103,13 @@ def test_only_the_newest_rounds_are_shown_until_all_are_asked_for(dashboard: Das
 def test_stop_ends_a_run_and_leads_to_its_page(dashboard: Dashboard) -> None:
     run_id, queued = dashboard.start_run(), dashboard.start_run()
     dashboard.wait_for_state(run_id, "waiting")
-    button = get_page(dashboard.http, f"/runs/{run_id}").one("form", action=f"/runs/{run_id}/stop")
+    get_page(dashboard.http, f"/runs/{run_id}").one("a", class_="danger", href=f"/runs/{run_id}/stop")
+    button = get_page(dashboard.http, f"/runs/{run_id}/stop").one("form", action=f"/runs/{run_id}/stop")
     assert button["method"] == "post"
 
     cancelled = dashboard.http.post(f"/runs/{queued}/stop")
     stopped = dashboard.http.post(f"/runs/{run_id}/stop")
-    assert (stopped.status_code, stopped.headers["location"]) == (303, f"/runs/{run_id}")
+    assert (stopped.status_code, stopped.headers["location"]) == (303, f"/runs/{run_id}?done=stop")
     assert cancelled.status_code == 303
     dashboard.wait_for_state(run_id, "stopped")
     assert "Stopped after 0 of 3 rounds" in get_fragment(dashboard.http, f"/runs/{run_id}", "run-page").text
@@ -131,7 +132,7 @@ def test_a_run_that_waited_through_a_restart_says_so(dashboard: Dashboard) -> No
     form = home.one("form", action=f"/runs/{held}/resume")
     assert form["method"] == "post"
     assert "The server was restarted" in home.text
-    assert dashboard.http.post(form["action"] or "").headers["location"] == f"/runs/{held}"
+    assert dashboard.http.post(form["action"] or "").headers["location"] == f"/runs/{held}?done=resume"
     assert dashboard.run(held)["blocked_on"] is None
     assert dashboard.http.post(f"/runs/{run_id}/resume").status_code == 409
 

@@ -1,6 +1,6 @@
 """What people do with a run that is there: pause, go on, resume, add rounds, leave a client out, let it in."""
 
-from federation.states import ACTIVE, ENDED, RunState
+from federation.states import ACTIVE, ENDED, RESUMABLE, RunState
 from federation.supervisor import Control, Supervisor
 from webapp.database import Database, Session
 from webapp.errors import Conflict
@@ -10,7 +10,6 @@ from webapp.repository.events import add_event
 from webapp.runs import get_run, requeue_run
 from webapp.tables import Run
 
-RESUMABLE = frozenset({RunState.INTERRUPTED, RunState.STOPPED, RunState.FAILED})
 MAX_ROUNDS = 100_000
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from federation.events import Progress
 from federation.server import LiveClient
 from webapp.numbers import THIN, count, plural
+from webapp.pages.steering import left_out
 from webapp.pages.wording import task_words
 from webapp.repository.pages import misfits, values_of_clients
 from webapp.repository.rounds import last_outcomes
@@ -51,7 +52,7 @@ def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
     if client.state == "pending":
         return "waits for approval"
     if client.left_out:
-        return "was left out by a person"
+        return "was left out of all runs by a person"
     if names and client.name not in names:
         return "is not among the clients chosen for the run"
     if run.network != "synthetic" and dataset != run.dataset:
@@ -65,11 +66,13 @@ class Split:
 
     taking_part: list[Client]
     not_for_it: list[tuple[Client, str]]
+    may_come_back: frozenset[int]
 
 
 def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> Split:
     """Part the clients: online and eligible, or in the run before; and online but not for it."""
-    misfit = misfits(session, run.id)
+    left = {one.id: one.why for one in left_out(session, run)}
+    misfit = misfits(session, run.id) | left
     seen = last_outcomes(session, run.id, max(1, run.current_round), run.current_round)
     part, other = [], []
     for client in clients:
@@ -78,7 +81,7 @@ def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[i
             part.append(client)
         elif reason is not None and client.id in live:
             other.append((client, reason))
-    return Split(part, other)
+    return Split(part, other, frozenset(left))
 
 
 def clients_now(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from webapp.numbers import duration, percent, plural
 from webapp.pages.wording import STATES
@@ -112,11 +113,32 @@ def _run(event: StoredEvent) -> tuple[str, str, str] | None:
     data = event.data
     state, reason, by = data.get("state"), data.get("reason"), data.get("by")
     who = f"by {by}" if by else ""
+    if asked := _asked(data):
+        return asked[0], asked[1], who or "by a person"
     if state not in STATES or not any(data.get(said) for said in ("from", "name", "by")):
         return None  # only what the run waits for has changed
     tail = f": {reason}" if reason else ""
     words = {"waiting": "Started, gathering clients", "running": "Running", "queued": "Put in the queue"}
     return state, words.get(state, STATES[state]) + tail, who
+
+
+def _asked(data: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Put a person's wish for a run in words: its glyph's state and the sentence."""
+    client = data.get("client")
+    match data.get("asked"):
+        case "pause":
+            return "paused", "A pause is asked for after the round under way"
+        case "continue":
+            return "running", "The run is to go on"
+        case "resume":
+            return "resumed", "It may start now"
+        case "rounds":
+            return "queued", f"{plural(data.get('add', 0), 'round')} added: {data.get('num_rounds')} in all"
+        case "exclude":
+            return "paused", f"{client} is left out from the next round on"
+        case "include":
+            return "running", f"{client} is let in again"
+    return None
 
 
 def _client(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str] | None:
@@ -125,8 +147,9 @@ def _client(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str
     state, reason = event.data.get("state"), event.data.get("reason")
     words = {
         "online": "is online", "offline": "went offline", "stale": "gives no sign", "pending": "asks to join",
-        "revoked": "was revoked",
+        "revoked": "was revoked", "put_aside": "was put aside",
     }.get(str(state))  # fmt: skip
     if words is None:
         return None
-    return str(state), f"{name} {words}" + (f": {reason}" if reason and state != "online" else ""), ""
+    glyph = "refused" if state == "put_aside" else str(state)
+    return glyph, f"{name} {words}" + (f": {reason}" if reason and state != "online" else ""), ""

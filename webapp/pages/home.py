@@ -11,6 +11,7 @@ from webapp.pages.charts import RunCharts, charts_of
 from webapp.pages.clients import ClientNow, Split, clients_now, split
 from webapp.pages.events import WORTH_SAYING, Line, log_lines
 from webapp.pages.runs import RunHead, head_of, tasks_of
+from webapp.pages.steering import Buttons, buttons_of
 from webapp.repository.clients import list_clients
 from webapp.repository.events import newest_events
 from webapp.repository.runs import list_runs, queue, runs_in
@@ -27,6 +28,7 @@ class Home:
     charts: RunCharts | None
     clients: list[ClientNow]
     parted: Split | None
+    buttons: Buttons | None
     online: list[Client]
     known: Sequence[Client]
     queue: Sequence[Run]
@@ -50,15 +52,16 @@ def home(session: Session, live: Mapping[int, LiveClient]) -> Home:
     known = list_clients(session)
     names = {client.id: client.name for client in known}
     run = _run_shown(session)
-    head = parted = charts = None
+    head = parted = buttons = charts = None
     rows: list[ClientNow] = []
     if run is not None:
         head = head_of(session, run, tasks_of(run, live, names))
         charts = charts_of(session, run)
         parted = split(session, run, known, live)
+        buttons = buttons_of(session, run, parted.taking_part, live)
         rows = clients_now(session, run, parted.taking_part, live)
     return Home(
-        head, charts, rows, parted, [client for client in known if client.id in live], known, queue(session),
+        head, charts, rows, parted, buttons, [client for client in known if client.id in live], known, queue(session),
         log_lines(newest_events(session, types=WORTH_SAYING, limit=LOOKED_AT), names, LATELY, brief=True),
     )  # fmt: skip
 

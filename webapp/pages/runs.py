@@ -164,7 +164,7 @@ def _left(blocked: Mapping[str, Any], now: datetime) -> float | None:
 
 
 def _wait(run: Run, blocked: Mapping[str, Any], now: datetime) -> Wait | None:
-    if run.state not in ACTIVE or blocked.get("kind") not in ("quorum", "storage", "paused"):
+    if run.state in ENDED or blocked.get("kind") not in ("quorum", "prepare", "storage", "paused", "held"):
         return None
     since = datetime.fromisoformat(blocked["since"])
     left = _left(blocked, now)

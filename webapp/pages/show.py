@@ -9,22 +9,21 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from federation.server import LiveClient
-from federation.states import ACTIVE, RunState
 from webapp.numbers import count, duration, percent
+from webapp.pages.asked import RunAsked
 from webapp.pages.charts import RunCharts, charts_of
-from webapp.pages.clients import ClientNow, clients_now, split
-from webapp.pages.events import WORTH_SAYING, Line, log_lines
+from webapp.pages.clients import ClientNow, Split, clients_now, split
 from webapp.pages.fields import LABELS, WORDS, option_label
+from webapp.pages.log import Log, log_of
 from webapp.pages.runs import RunHead, head_of, tasks_of
+from webapp.pages.steering import Buttons, buttons_of
 from webapp.pages.wording import listed
 from webapp.repository.clients import list_clients
-from webapp.repository.events import newest_events
 from webapp.repository.metrics import clients_with_points, spread_by_round
 from webapp.repository.rounds import TROUBLE, ReplyRow, list_replies, newest_rounds
 from webapp.tables import Round, Run
 
-FEW_ROUNDS, LOG_LINES = 12, 24
-STOPPABLE = {*ACTIVE, RunState.QUEUED} - {RunState.STOPPING}
+FEW_ROUNDS, MANY_ROUNDS = 12, 250
 SLOTS = 8
 
 
@@ -68,26 +67,23 @@ class RunPage:
     clients: list[ClientNow]
     rounds: list[RoundLine]
     total_rounds: int
-    log: list[Line]
+    log: Log
     config: list[tuple[str, str]]
-
-    @property
-    def can_stop(self) -> bool:
-        """Whether Stop would do anything."""
-        return RunState(self.run.state) in STOPPABLE
+    buttons: Buttons
+    parted: Split
 
 
-def run_page(session: Session, run: Run, live: Mapping[int, LiveClient], *, all_rounds: bool = False) -> RunPage:
+def run_page(session: Session, run: Run, live: Mapping[int, LiveClient], asked: RunAsked) -> RunPage:
     """Gather a run's page; only the newest rounds unless all are asked for."""
     known = list_clients(session)
     names = {client.id: client.name for client in known}
-    head = head_of(session, run, tasks_of(run, live, names))
-    limit = 10_000 if all_rounds else FEW_ROUNDS
-    rows = clients_now(session, run, split(session, run, known, live).taking_part, live) if head.active else []
-    log = log_lines(newest_events(session, run_id=run.id, types=WORTH_SAYING, limit=4 * LOG_LINES), names, LOG_LINES)
+    head, parted = head_of(session, run, tasks_of(run, live, names)), split(session, run, known, live)
+    limit = MANY_ROUNDS if asked.all_rounds else FEW_ROUNDS
+    rows = clients_now(session, run, parted.taking_part, live) if head.active else []
     return RunPage(
         run, head, charts_of(session, run), _series(session, run), rows, _rounds(session, run, names, limit),
-        run.current_round, log, config_lines(run.config),
+        run.current_round, log_of(session, run.id, names, asked.events, asked.before), config_lines(run.config),
+        buttons_of(session, run, parted.taking_part, live), parted,
     )  # fmt: skip
 
 

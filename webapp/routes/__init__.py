@@ -26,5 +26,6 @@ ROUTERS = (
     api_compare.router, api_runs.router, api_shelf.router, api_steering.router, api_weights.router, api_metrics.router,
     api_events.router, api_downloads.router, api_clients.router,
     api_options.router, api_health.router, api_docs.router,
-    home.router, run_list.router, compare.router, run_notes.router, run_pages.router, run_steering.router, client_pages.router,
+    home.router, run_list.router, compare.router, run_notes.router, run_pages.router,
+    run_steering.router, client_pages.router,
 )  # fmt: skip

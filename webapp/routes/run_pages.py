@@ -2,20 +2,24 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from federation.states import ENDED
 from federation.strategy_options import STRATEGIES
-from webapp.dependencies import Id, RunsDep, SteeringDep
+from webapp.dependencies import Id, RunsDep
+from webapp.pages.asked import RunAsked, asked_of
 from webapp.pages.fields import ADVANCED, LABELS, choices_of, option_label
 from webapp.pages.form import StartForm, empty_form, form_of, typed_form
+from webapp.pages.said import Said
 from webapp.pages.show import run_page
-from webapp.repository.clients import list_clients
+from webapp.pages.steering import said_of
+from webapp.repository.clients import get_client, list_clients
 from webapp.repository.runs import queue
 from webapp.routes.page import Page, PageDep, read_form
 from webapp.runs import get_run
+from webapp.tables import Run
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
@@ -25,6 +29,14 @@ CHOICES: dict[str, Any] = {
     "form_optimizers": choices_of("optimizer"), "form_norm_rules": choices_of("norm_rule"),
 }  # fmt: skip
 SEE_OTHER = 303
+
+
+def read_run_asked(run_id: Id, request: Request) -> RunAsked:
+    """Return what the address of a run's page asks for."""
+    return asked_of(run_id, request.query_params)
+
+
+AskedDep = Annotated[RunAsked, Depends(read_run_asked)]
 
 
 @router.get("/new")
@@ -59,25 +71,16 @@ def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = Non
 
 
 @router.get("/{run_id}")
-def show(page: PageDep, run_id: Id, rounds: str = "") -> HTMLResponse:
+def show(page: PageDep, run_id: Id, asked: AskedDep) -> HTMLResponse:
     """Show one run."""
     run = get_run(page.session, run_id)
-    everything = rounds == "all"
     return page.show(
-        "runs/show.html", "/runs", page=run_page(page.session, run, page.live, all_rounds=everything),
-        ended=run.state in ENDED, all_rounds=everything,
+        "runs/show.html", "/runs", page=run_page(page.session, run, page.live, asked), ended=run.state in ENDED,
+        asked=asked, said=said_after(page, run, asked),
     )  # fmt: skip
 
 
-@router.post("/{run_id}/stop")
-def stop(runs: RunsDep, run_id: Id) -> Response:
-    """Stop an active run, cancel a queued one; go to its page."""
-    runs.stop(run_id)
-    return RedirectResponse(f"/runs/{run_id}", SEE_OTHER)
-
-
-@router.post("/{run_id}/resume")
-def resume(steering: SteeringDep, run_id: Id) -> Response:
-    """Let an ended run go on, or a queued one start that a restart held back; go to its page."""
-    steering.resume(run_id)
-    return RedirectResponse(f"/runs/{run_id}", SEE_OTHER)
+def said_after(page: Page, run: Run, asked: RunAsked, back: str = "") -> Said | None:
+    """Say what the last action did to a run."""
+    client = get_client(page.session, asked.of) if asked.of else None
+    return said_of(asked.done, run, client.name if client else "", asked.count, back)

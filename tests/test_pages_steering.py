@@ -1,0 +1,160 @@
+"""Steering by buttons: what a state allows, what each form does without a script, and what the page says after it."""
+
+from typing import Any
+
+from federation.weights import Layout
+from federation.wire import Task
+from tests.dashboard import Dashboard
+from tests.markup import Element, get_both, get_page
+from tests.processes import wait_until
+from tests.puppet import Answer, honest
+
+
+def unhurried(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    answer.delay_seconds = 0.1 if task.phase == "train" else 0.0
+    return answer
+
+
+def buttons(page: Element) -> list[str]:
+    """Return the words on what steers a run."""
+    steer = page.one("div", class_="steer")
+    return [one.text for one in steer.all() if one.tag in ("button", "summary") or one.matches("a", class_="button")]
+
+
+def press(dashboard: Dashboard, run_id: int, verb: str, **fields: Any) -> Element:
+    """Post a form as a browser without scripts does, and return the page that comes after it."""
+    answer = dashboard.http.post(f"/runs/{run_id}/{verb}", data=fields)
+    assert answer.status_code == 303, answer.text
+    return get_page(dashboard.http, answer.headers["location"])
+
+
+def outcome(page: Element) -> str:
+    return page.one("div", class_="outcome").text
+
+
+def events(dashboard: Dashboard, run_id: int, kind: str = "") -> list[str]:
+    log = get_both(dashboard.http, f"/runs/{run_id}?events={kind}", "run-page").one("section", id="events")
+    return [line.one("span").text for line in log.one("ol").all("li")]
+
+
+def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a", unhurried)
+        stage.add("site-b", unhurried)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=500)
+        wait_until(lambda: dashboard.run(run_id)["current_round"] >= 1)
+        shown = buttons(get_page(dashboard.http, f"/runs/{run_id}"))
+        assert shown == ["Pause after this round", "Add rounds", "Add", "Leave out a client", "Leave out", "Stop"]
+
+        paused = press(dashboard, run_id, "pause")
+        assert "pause" in outcome(paused)
+        dashboard.wait_for_state(run_id, "paused")
+        page = get_both(dashboard.http, f"/runs/{run_id}", "run-page")
+        assert buttons(page)[0] == "Continue"
+        assert page.one("section", class_="block").one("h2").text.startswith("Paused since")
+        assert "by a person" in page.one("section", id="events").text
+
+        home = press(dashboard, run_id, "continue", back="/")
+        assert (outcome(home), home.one("title").text.endswith("· Meadow")) == ("The run goes on.", True)
+        dashboard.wait_for_state(run_id, "running", "waiting")
+        assert {"A pause is asked for after the round under way", "The run is to go on"} <= set(
+            events(dashboard, run_id, "people")
+        )
+
+
+def test_rounds_are_added_to_a_run_that_is_over_and_it_goes_on(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        stage.add("site-b")
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=1)
+        dashboard.wait_for_state(run_id, "completed")
+        page = get_page(dashboard.http, f"/runs/{run_id}")
+        assert buttons(page) == ["Add rounds", "Add"]
+        assert page.one("input", name="add")["value"] == "5"
+
+        assert outcome(press(dashboard, run_id, "rounds", add="2")) == "Added 2 rounds: the run has 3 now."
+        dashboard.wait_for_state(run_id, "completed")
+        assert dashboard.run(run_id)["current_round"] == 3
+        assert "2 rounds added: 3 in all" in events(dashboard, run_id, "people")
+
+
+def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        for name in ("site-a", "site-b", "site-c"):
+            stage.add(name, unhurried)
+        clients = {client["name"]: client["id"] for client in dashboard.wait_for_clients(3)}
+        run_id = dashboard.start_run(num_rounds=500)
+        wait_until(lambda: dashboard.run(run_id)["current_round"] >= 1)
+        choices = get_page(dashboard.http, f"/runs/{run_id}").one("select", name="client").all("option")
+        assert {option.text for option in choices} == set(clients)
+
+        page = press(dashboard, run_id, "exclude", client=clients["site-c"])
+        assert outcome(page) == "site-c is left out of this run from the next round on."
+        home = get_both(dashboard.http, "/", "home-page")
+        other = home.one("section", aria_labelledby="other-h")
+        assert other.one("h2").text == "Online, but not for this run"
+        assert "site-c was left out of this run by a person" in other.text
+        assert other.one("button").text == "Let it in"
+
+        page = press(dashboard, run_id, "include", client=clients["site-c"], back="/")
+        assert "site-c takes part" in outcome(page)
+        assert not get_page(dashboard.http, "/").all("section", aria_labelledby="other-h")
+        assert "site-c is left out from the next round on" in events(dashboard, run_id)
+
+
+def test_stop_asks_first_and_what_is_committed_stays(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a", unhurried)
+        stage.add("site-b", unhurried)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=500, name="Long")
+        wait_until(lambda: dashboard.run(run_id)["current_round"] >= 2)
+        question = get_page(dashboard.http, f"/runs/{run_id}/stop")
+        assert question.one("h1").text == f"Stop #{run_id} Long?"
+        assert "2 clients do" in question.text
+        assert dashboard.run(run_id)["state"] in ("running", "waiting"), "asking changes nothing"
+        assert question.all("form", action=f"/runs/{run_id}/pause"), "a pause is offered instead"
+
+        assert "model stay" in outcome(press(dashboard, run_id, "stop"))
+        dashboard.wait_for_state(run_id, "stopped")
+        assert buttons(get_page(dashboard.http, f"/runs/{run_id}"))[0] == "Resume"
+        assert "is stopped already" in get_page(dashboard.http, f"/runs/{run_id}/stop").one("h1").text
+        press(dashboard, run_id, "resume")
+        assert dashboard.wait_for_state(run_id, "running")["current_round"] >= 2
+
+
+def test_what_a_state_does_not_allow_is_refused_in_words(dashboard: Dashboard) -> None:
+    run_id = dashboard.start_run()
+    for verb, fields, status in (
+        ("pause", {}, 409), ("continue", {}, 409), ("resume", {}, 409), ("rounds", {"add": "0"}, 422),
+        ("rounds", {"add": "1e9"}, 422), ("rounds", {}, 422), ("exclude", {"client": "999"}, 409),
+        ("include", {"client": "x"}, 422),
+    ):  # fmt: skip
+        answer = dashboard.http.post(f"/runs/{run_id}/{verb}", data=fields)
+        assert answer.status_code == status, (verb, answer.text)
+        assert answer.headers["content-type"].startswith("text/html")
+    assert dashboard.http.post("/runs/99/pause").status_code == 404
+    assert not get_page(dashboard.http, f"/runs/{run_id}?done=pause&of=7&count=x").all("div", class_="outcome")
+
+
+def test_the_log_is_filtered_and_paged_by_its_address(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        stage.add("site-b")
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=30)
+        dashboard.wait_for_state(run_id, "completed")
+    address, seen = f"/runs/{run_id}", list[str]()
+    while address:
+        log = get_both(dashboard.http, address, "run-page").one("section", id="events")
+        seen += [line.one("span").text for line in log.one("ol").all("li")]
+        older = [link for link in log.all("a") if link.text == "Older"]
+        address = (older[0]["href"] or "").partition("#")[0] if older else ""
+    assert sum("committed" in line for line in seen) == 30
+    assert seen[0] == "Completed" and len(seen) <= 36, "no line twice"
+    quiet = get_page(dashboard.http, f"/runs/{run_id}?events=trouble").one("section", id="events")
+    assert "Nothing went wrong." in quiet.text
+    assert quiet.one("a", aria_current="true").text == "Trouble"

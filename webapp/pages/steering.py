@@ -1,0 +1,106 @@
+"""Steering in words: which buttons a run's state allows, what its stop would cost, and what an action did."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from federation.server import LiveClient
+from federation.states import ACTIVE, ENDED, RESUMABLE, RunState
+from webapp.numbers import plural
+from webapp.pages.said import Said
+from webapp.repository.clients import client_names
+from webapp.repository.events import newest_events
+from webapp.tables import Client, Run
+
+MORE_ROUNDS = 5
+LOOKED_AT = 300
+STOPPABLE = {*ACTIVE, RunState.QUEUED} - {RunState.STOPPING}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A client that the run does not ask: by a person's wish or put aside, with the sentence that says so."""
+
+    id: int
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """What a person may do with a run now."""
+
+    pause: bool
+    unpause: bool
+    go_on: bool
+    resume: bool
+    release: bool
+    add_rounds: bool
+    cancel: bool
+    stop: bool
+    may_leave: Sequence[Client]
+    left_out: Sequence[LeftOut]
+    more_rounds: int = MORE_ROUNDS
+
+
+def buttons_of(session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> Buttons:
+    """Return the buttons of a run; ``clients`` are those that take part."""
+    state = RunState(run.state)
+    blocked = (run.blocked_on or {}).get("kind")
+    asks = state in ACTIVE and state != RunState.STOPPING
+    done = run.checkpoint is not None and run.current_round >= run.num_rounds
+    return Buttons(
+        pause=state == RunState.RUNNING and not run.pausing and run.current_round + 1 < run.num_rounds,
+        unpause=run.pausing and state in (RunState.RUNNING, RunState.WAITING),
+        go_on=state == RunState.PAUSED and blocked != "storage",
+        resume=state in RESUMABLE and not done, release=state == RunState.QUEUED and run.held,
+        add_rounds=state not in (RunState.CANCELLED, RunState.STOPPING),
+        cancel=state == RunState.QUEUED, stop=state in STOPPABLE and state != RunState.QUEUED,
+        may_leave=[client for client in clients if client.id not in run.excluded] if asks else [],
+        left_out=left_out(session, run) if asks or state in RESUMABLE else [],
+    )  # fmt: skip
+
+
+def left_out(session: Session, run: Run) -> list[LeftOut]:
+    """Return the clients that one run leaves out, with the newest word about each."""
+    if not run.excluded:
+        return []
+    names, why = client_names(session, run.excluded), dict[int, str]()
+    for event in newest_events(session, run_id=run.id, types=("run", "client"), limit=LOOKED_AT):
+        client_id = event.client_id or event.data.get("client_id")
+        if event.data.get("state") == "put_aside":
+            why.setdefault(client_id or 0, f"was put aside: {event.data.get('reason')}")
+        elif event.data.get("asked") == "exclude":
+            by = event.data.get("by") or "a person"
+            why.setdefault(client_id or 0, f"was left out of this run by {by}")
+    return [LeftOut(c, names.get(c, f"client {c}"), why.get(c, "is left out of this run")) for c in run.excluded]
+
+
+def said_of(done: str, run: Run, client: str, count: int, back: str) -> Said | None:
+    """Say what an action did, as far as it is still so: an address may be opened again later."""
+    here = f"/runs/{run.id}"
+    match done:
+        case "pause" if run.pausing:
+            text = f"The run pauses when round {run.current_round + 1} is committed. Clients stay connected."
+            return Said(text, f"{here}/continue", back=back)
+        case "pause" if run.state == RunState.PAUSED:
+            return Said(f"The run is paused after round {run.current_round}.", f"{here}/continue", back=back)
+        case "continue" if run.state in ACTIVE and not run.pausing:
+            return Said("The run goes on.")
+        case "resume" if run.state == RunState.QUEUED:
+            return Said(f"The run is in the queue and goes on after round {run.current_round}.")
+        case "resume" if run.state in ACTIVE:
+            return Said(f"The run goes on after round {run.current_round}.")
+        case "rounds" if 0 < count < run.num_rounds:
+            return Said(f"Added {plural(count, 'round')}: the run has {run.num_rounds} now.")
+        case "exclude" if client:
+            return Said(f"{client} is left out of this run from the next round on.")
+        case "include" if client:
+            return Said(f"{client} takes part in this run again from the next round on.")
+        case "stop" if run.state in (RunState.STOPPING, RunState.STOPPED):
+            kept = f" {plural(run.current_round, 'committed round')} and the model stay." if run.checkpoint else ""
+            return Said(f"The run is {'stopped' if run.state in ENDED else 'stopping'}.{kept}")
+        case "stop" if run.state == RunState.CANCELLED:
+            return Said(f"#{run.id} is taken out of the queue.")
+    return None

@@ -1,0 +1,106 @@
+"""What the steering buttons of a run post: each acts, and leads back to a page that says what it did."""
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.datastructures import FormData
+
+from federation.states import ENDED
+from webapp.dependencies import MAX_ID, Id, RunsDep, SteeringDep
+from webapp.errors import Conflict, Invalid
+from webapp.pages.clients import split
+from webapp.pages.steering import STOPPABLE
+from webapp.repository.clients import list_clients
+from webapp.routes.page import PageDep, read_form
+from webapp.runs import get_run
+from webapp.steering import MAX_ROUNDS
+
+router = APIRouter(prefix="/runs/{run_id}", include_in_schema=False)
+
+FormDep = Annotated[FormData, Depends(read_form)]
+SEE_OTHER = 303
+
+
+@router.post("/pause")
+def pause(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+    """Pause after the round under way."""
+    steering.pause(run_id)
+    return _back(form, run_id, "pause")
+
+
+@router.post("/continue")
+def go_on(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+    """End a pause, or take back the wish for one."""
+    steering.go_on(run_id)
+    return _back(form, run_id, "continue")
+
+
+@router.post("/resume")
+def resume(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+    """Let an ended run go on, or a queued one start that a restart held back."""
+    steering.resume(run_id)
+    return _back(form, run_id, "resume")
+
+
+@router.post("/rounds")
+def add_rounds(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+    """Add rounds; a run that is over goes on with them."""
+    count = _number(form, "add", "Rounds to add", MAX_ROUNDS)
+    steering.add_rounds(run_id, count)
+    return _back(form, run_id, "rounds", count=count)
+
+
+@router.post("/exclude")
+def exclude(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+    """Leave a client out from the next round on."""
+    client_id = _number(form, "client", "Client", MAX_ID)
+    steering.exclude(run_id, client_id)
+    return _back(form, run_id, "exclude", of=client_id)
+
+
+@router.post("/include")
+def include(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+    """Let a client in again."""
+    client_id = _number(form, "client", "Client", MAX_ID)
+    steering.include(run_id, client_id)
+    return _back(form, run_id, "include", of=client_id)
+
+
+@router.get("/stop")
+def ask_to_stop(page: PageDep, run_id: Id) -> HTMLResponse:
+    """Ask before a run is stopped: what is kept, what is lost."""
+    run = get_run(page.session, run_id)
+    live = page.live
+    working = [c for c in split(page.session, run, list_clients(page.session), live).taking_part if c.id in live]
+    return page.show("runs/stop.html", "/runs", run=run, clients=len(working), can_stop=run.state in STOPPABLE)
+
+
+@router.post("/stop")
+def stop(runs: RunsDep, run_id: Id, form: FormDep) -> Response:
+    """Stop an active run, cancel a queued one."""
+    if runs.show(run_id).state in ENDED:
+        raise Conflict(f"Run {run_id} is {runs.show(run_id).state} already: there is nothing to stop.")
+    runs.stop(run_id)
+    return _back(form, run_id, "stop")
+
+
+def _back(form: FormData, run_id: int, done: str, **more: int) -> Response:
+    """Lead back to where the button stood: home, or the run's page."""
+    home = form.get("back") == "/"
+    query = urlencode({"done": done, **({"run": run_id} if home else {}), **more})
+    return RedirectResponse(f"{'/' if home else f'/runs/{run_id}'}?{query}", SEE_OTHER)
+
+
+def _number(form: FormData, name: str, label: str, most: int) -> int:
+    value = form.get(name)
+    if (
+        isinstance(value, str)
+        and value.isascii()
+        and value.isdigit()
+        and 0 < len(value) < 17
+        and 1 <= int(value) <= most
+    ):
+        return int(value)
+    raise Invalid(name, f"{label}: a whole number from 1 to {most} is needed")
