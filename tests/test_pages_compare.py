@@ -1,5 +1,6 @@
 """Runs side by side: results, settings that differ, and an address that holds it all."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_without_a_target_it_is_nine_tenths_of_the_best(dashboard: Dashboard) ->
     assert said["items"][0]["reached"]["round"] == 4
     steps = said["items"][0]["steps"]
     assert [step["round"] for step in steps] == list(range(9))
-    assert all(a["bytes"] < b["bytes"] and a["seconds"] < b["seconds"] for a, b in zip(steps, steps[1:], strict=False))
+    assert all(a["bytes"] < b["bytes"] and a["seconds"] < b["seconds"] for a, b in itertools.pairwise(steps))
 
 
 @pytest.mark.parametrize("asked", ["", "?x=nonsense&target=abc&smooth=9", "?target=-1"])

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2_fragments import render_block
 
 from webapp import numbers
-from webapp.pages import clients, wording
+from webapp.pages import clients, held, wording
 from webapp.settings import asset
 
 STREAM = "/api/events"
@@ -63,6 +63,7 @@ def _environment() -> Environment:
         "polyline": clients.polyline,
         "holding": clients.holding,
         "machine": clients.machine,
+        "fingerprint": held.fingerprint,
         "software": clients.software,
         "glyph": lambda state: wording.GLYPHS.get(state, state),
         "tone": lambda state: wording.TONES.get(state, state),

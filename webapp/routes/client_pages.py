@@ -1,21 +1,72 @@
-"""Pages of clients: the list, the command that joins one; and what their buttons post."""
+"""Pages of clients: the list, the command that joins one, each client's own; and what their buttons post."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from webapp.dependencies import ClientsDep, Id
-from webapp.pages.lists import clients_page
-from webapp.routes.page import PageDep
+from webapp.dependencies import AnyId, ClientsDep, Id
+from webapp.errors import Invalid, NotFound
+from webapp.pages.client_list import clients_page
+from webapp.pages.client_page import client_page
+from webapp.pages.said import Said
+from webapp.repository.clients import get_client
+from webapp.routes.page import Page, PageDep
+from webapp.routes.run_list import FormDep
+from webapp.tables import Client
 
 router = APIRouter(prefix="/clients", include_in_schema=False)
 
 SEE_OTHER = 303
+Word = Annotated[str, Query(max_length=40)]
 
 
 @router.get("")
-def list_them(page: PageDep) -> HTMLResponse:
-    """Show every client, and how another one joins."""
-    return page.show("clients/index.html", "/clients", page=clients_page(page.session, page.live))
+def list_them(page: PageDep, show: Word = "", done: Word = "", of: AnyId = 0) -> HTMLResponse:
+    """Show the clients, all or some, and how another one joins."""
+    shown = clients_page(page.session, page.live, show)
+    return page.show("clients/index.html", "/clients", page=shown, said=_said(page, done, of))
+
+
+@router.get("/{client_id}")
+def show(page: PageDep, client_id: Id, done: Word = "") -> HTMLResponse:
+    """Show one client with its history."""
+    return _show(page, client_id, done=done)
+
+
+def _show(
+    page: Page, client_id: int, status: int = 200, *, done: str = "", name: str = "", error: str = ""
+) -> HTMLResponse:
+    client = _get(page, client_id)
+    return page.show(
+        "clients/show.html", "/clients", status, page=client_page(page.session, client, page.live),
+        said=_said(page, done, client_id), typed=name or client.name, error=error,
+    )  # fmt: skip
+
+
+def _get(page: Page, client_id: int) -> Client:
+    client = get_client(page.session, client_id)
+    if client is None:
+        raise NotFound(f"There is no client {client_id}.")
+    return client
+
+
+def _said(page: Page, done: str, client_id: int) -> Said | None:
+    """Say what was done only while it is still so."""
+    client = get_client(page.session, client_id) if done and client_id else None
+    if client is None:
+        return None
+    here = f"/clients/{client_id}"
+    if done == "left-out" and client.left_out:
+        return Said(f"{client.name} is left out of all runs, from the next round on.", f"{here}/let-in")
+    if done == "let-in" and not client.left_out:
+        return Said(f"{client.name} is asked again.", f"{here}/leave-out")
+    if done == "renamed":
+        own = f" It calls itself {client.said_name}." if client.said_name else ""
+        return Said(f"It is called {client.name} from now on.{own}")
+    if done == "revoked" and client.state == "revoked":
+        return Said(f"{client.name} is shut out.", f"{here}/approve")
+    return None
 
 
 @router.post("/{client_id}/approve")
@@ -25,8 +76,40 @@ def approve(clients: ClientsDep, client_id: Id) -> Response:
     return RedirectResponse("/clients", SEE_OTHER)
 
 
+@router.get("/{client_id}/revoke")
+def ask_to_revoke(page: PageDep, client_id: Id) -> HTMLResponse:
+    """Ask whether a client is to be shut out."""
+    return page.show("clients/revoke.html", "/clients", client=_get(page, client_id))
+
+
 @router.post("/{client_id}/revoke")
 def revoke(clients: ClientsDep, client_id: Id) -> Response:
     """Shut a client out."""
     clients.revoke(client_id)
-    return RedirectResponse("/clients", SEE_OTHER)
+    return RedirectResponse(f"/clients?done=revoked&of={client_id}", SEE_OTHER)
+
+
+@router.post("/{client_id}/leave-out")
+def leave_out(clients: ClientsDep, client_id: Id) -> Response:
+    """Leave a client out of all runs; the list says so, with a way back."""
+    clients.leave_out(client_id)
+    return RedirectResponse(f"/clients?done=left-out&of={client_id}", SEE_OTHER)
+
+
+@router.post("/{client_id}/let-in")
+def let_in(clients: ClientsDep, client_id: Id) -> Response:
+    """Ask a client again."""
+    clients.let_in(client_id)
+    return RedirectResponse(f"/clients?done=let-in&of={client_id}", SEE_OTHER)
+
+
+@router.post("/{client_id}/rename")
+def rename(page: PageDep, clients: ClientsDep, client_id: Id, form: FormDep) -> Response:
+    """Give a client another name; or show its page again with what is wrong."""
+    value = form.get("name")
+    name = value if isinstance(value, str) else ""
+    try:
+        clients.rename(client_id, name)
+    except Invalid as error:
+        return _show(page, client_id, 422, name=name, error=error.fields[0].message)
+    return RedirectResponse(f"/clients/{client_id}?done=renamed", SEE_OTHER)

@@ -1,0 +1,165 @@
+"""Clients seen by people: labels side by side, remarks before a round, a page each, names, and who is left out."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federation.weights import Layout
+from federation.wire import Task
+from tests.dashboard import Dashboard, running
+from tests.markup import get_both, get_page, parse
+from tests.processes import wait_until
+from tests.puppet import Answer, Answering, Puppet, honest
+
+
+def holding(counts: list[int] | None, **more: Any) -> Answering:
+    """Answer as an honest client that says at prepare what it holds."""
+
+    def answer(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        said = honest(task, weights, layout)
+        if task.phase == "prepare":
+            said.data = {"samples": {"train": sum(counts or [10]), "test": 5}, "label_counts": counts,
+                         "classes": 10, "input_shape": [8, 8, 1]} | more  # fmt: skip
+        return said
+
+    return answer
+
+
+def test_labels_are_drawn_beside_those_of_all_and_skew_is_remarked(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("skewed", holding([90, 10, 0, 0, 0]))
+        stage.add("even", holding([20, 20, 20, 20, 20]))
+        stage.add("silent", holding(None, input_shape=[28, 28, 1]))
+        dashboard.wait_for_clients(3)
+        run_id = dashboard.start_run(num_rounds=1, min_clients=3)
+        dashboard.wait_for_state(run_id, "completed")
+        page = get_both(dashboard.http, "/clients", "clients-list")
+        own = get_both(dashboard.http, "/clients/1", "client-page")
+
+    row = page.one("li", id="client-1")
+    drawing = row.one("svg", class_="labels")
+    assert drawing["aria-label"] == "skewed: most samples are 0, 90 percent"
+    assert [float(bar["height"] or 0) for bar in drawing.all("rect")] == [24, 4.8, 0, 0, 0]
+    ticks = [path["d"] for path in drawing.all("path", class_="all")]
+    assert ticks[0] == "M0 1.0h14" and ticks[4] == "M60 20.2h14", "55 % and 10 % over both"
+    assert "100\u202f% in 2 classes, 3 missing" in row.text
+    assert not page.one("li", id="client-3").all("svg", class_="labels")
+    remarks = page.one("section", aria_labelledby="remarks-h").text
+    assert "skewed holds 100.0\u202f% of its samples in two classes, 0 and 1." in remarks
+    assert "silent sends 28×28×1, most clients with synthetic send 8×8×1" in remarks
+    assert "100 samples" in own.text and own.one("section", aria_labelledby="remarks-h")
+    assert len(own.one("details").one("tbody").all("tr")) == 5
+    assert "all 1" in own.one("section", aria_labelledby="runs-h").text
+
+
+@pytest.mark.parametrize("counts", [[1], [0, 0], ["a", 1], [-1, 5], [1] * 300, {"a": 1}])
+def test_labels_that_are_no_counts_are_not_drawn(dashboard: Dashboard, counts: Any) -> None:
+    with dashboard.stage() as stage:
+        for name in ("site-a", "site-b"):
+            stage.add(name, holding(None, label_counts=counts))
+        dashboard.wait_for_clients(2)
+        dashboard.wait_for_state(dashboard.start_run(num_rounds=1), "completed")
+    page = get_page(dashboard.http, "/clients")
+    assert not page.all("svg", class_="labels")
+    get_page(dashboard.http, "/clients/1")
+
+
+def test_a_name_given_by_a_person_stays_and_is_what_runs_know(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        first = stage.add("laptop-17")
+        stage.add("site-b")
+        dashboard.wait_for_clients(2)
+        answer = dashboard.http.post("/clients/1/rename", data={"name": " st-anna "})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/clients/1?done=renamed")
+        page = get_page(dashboard.http, answer.headers["location"])
+        assert page.one("h1").text == "st-anna"
+        assert "It is called st-anna from now on. It calls itself laptop-17." in page.one("div", class_="outcome").text
+        run_id = dashboard.start_run(num_rounds=1, min_clients=1, clients=["st-anna"])
+        dashboard.wait_for_state(run_id, "completed")
+
+        again = Puppet(first.address, "laptop-18", key=first.key)
+        stage.do(again.run())
+        wait_until(lambda: first.closed is not None, what="the older connection's end")
+        assert dashboard.http.get("/api/clients/1").json()["name"] == "st-anna"
+        assert dashboard.http.post("/clients/1/rename", data={"name": ""}).status_code == 303
+        assert dashboard.http.get("/api/clients/1").json()["name"] == "laptop-18"
+
+
+@pytest.mark.parametrize(("name", "said"), [("site-b", "is another client's name"), ("x" * 65, "at most 64")])
+def test_a_name_that_cannot_be_given_stays_in_the_form(dashboard: Dashboard, name: str, said: str) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        dashboard.wait_for_clients(1)
+        stage.add("site-b")
+        dashboard.wait_for_clients(2)
+    answer = dashboard.http.post("/clients/1/rename", data={"name": name})
+    assert answer.status_code == 422
+    control = parse(answer.text).one("input", id="new-name")
+    assert (control["value"], control["aria-invalid"]) == (name, "true")
+    assert said in parse(answer.text).one(id="name-error").text
+    assert dashboard.http.post("/api/clients/1/rename", json={"name": name}).status_code == 422
+    assert dashboard.http.post("/clients/9/rename", data={"name": "x"}).status_code == 404
+
+
+def test_a_client_is_left_out_of_all_runs_and_let_in_again(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        puppets = [stage.add("site-a"), stage.add("site-b")]
+        dashboard.wait_for_clients(2)
+        names = {one["name"]: one["id"] for one in dashboard.http.get("/api/clients").json()["items"]}
+        out = names["site-b"]
+        answer = dashboard.http.post(f"/clients/{out}/leave-out")
+        page = get_page(dashboard.http, answer.headers["location"])
+        outcome = page.one("div", class_="outcome")
+        assert "site-b is left out of all runs" in outcome.text
+        assert outcome.one("form")["action"] == f"/clients/{out}/let-in"
+        assert [one["id"] for one in get_both(dashboard.http, "/clients?show=left-out", "clients-list").all("li")
+                if (one.attributes.get("id") or "").startswith("client-")] == [f"client-{out}"]  # fmt: skip
+        run_id = dashboard.start_run(num_rounds=2, min_clients=1)
+        dashboard.wait_for_state(run_id, "completed")
+        assert puppets[1].tasks == []
+        assert "Left out" in get_both(dashboard.http, f"/clients/{out}", "client-page").text
+
+        dashboard.http.post(f"/clients/{out}/let-in")
+        dashboard.wait_for_state(dashboard.start_run(num_rounds=1, min_clients=2), "completed")
+        assert puppets[1].tasks
+        assert "is asked again" in get_page(dashboard.http, f"/clients?done=let-in&of={out}").text
+        assert "left out of all runs" not in get_page(dashboard.http, f"/clients?done=left-out&of={out}").text
+
+
+def test_a_client_left_out_while_a_run_waits_for_more_is_asked_no_more(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        dashboard.wait_for_clients(1)
+        run_id = dashboard.start_run(num_rounds=1, min_clients=2)
+        wait_until(lambda: (dashboard.run(run_id)["blocked_on"] or {}).get("kind") == "quorum", what="a wait")
+        dashboard.http.post("/api/clients/1/leave-out")
+        stage.add("site-b")
+        dashboard.wait_for_clients(2)
+        assert dashboard.run(run_id)["state"] == "waiting"
+        dashboard.http.post("/api/clients/1/let-in")
+        dashboard.wait_for_state(run_id, "completed")
+
+
+def test_shutting_out_is_asked_on_a_page_of_its_own(tmp_path: Path) -> None:
+    with running(tmp_path) as dashboard, dashboard.stage() as stage:
+        puppet = stage.add("site-a")
+        dashboard.wait_for_clients(1)
+        page = get_page(dashboard.http, "/clients/1")
+        link = next(one for one in page.all("a") if one.text == "Shut out…")
+        question = get_page(dashboard.http, link["href"] or "")
+        assert question.one("h1").text == "Shut site-a out?"
+        form = question.one("form")
+        assert [button.attributes.get("formaction") for button in form.all("button")] == [None, "/clients/1/leave-out"]
+        answer = dashboard.http.post(form["action"] or "")
+        wait_until(lambda: puppet.closed is not None, what="the end of the connection")
+        outcome = get_page(dashboard.http, answer.headers["location"]).one("div", class_="outcome")
+        assert "site-a is shut out" in outcome.text
+        dashboard.http.post(outcome.one("form")["action"] or "")
+        assert dashboard.http.get("/api/clients/1").json()["state"] == "offline"
+
+
+def test_there_is_no_page_of_a_client_that_never_came(dashboard: Dashboard) -> None:
+    assert dashboard.http.get("/clients/1").status_code == 404
+    assert dashboard.http.get("/clients/1/revoke").status_code == 404
+    assert dashboard.http.get("/clients/zero").status_code == 422
