@@ -7,6 +7,7 @@ from math import isfinite, isnan
 from typing import Any
 
 from federation.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone
+from webapp.spread import measured
 from webapp.untrusted import clean_text
 
 MAX_METRIC_NAME, MAX_REASON = 100, 500
@@ -15,7 +16,7 @@ Row = dict[str, Any]
 
 def round_row(done: RoundDone, replies: Iterable[ReplyRecorded]) -> Row:
     """Return the row of a committed round, with the counts and sums of its attempt's replies."""
-    outcomes: dict[str, dict[str, int]] = {}
+    replies, outcomes = list(replies), dict[str, dict[str, int]]()
     down = up = 0
     for reply in replies:
         of_phase = outcomes.setdefault(reply.phase, {})
@@ -26,6 +27,7 @@ def round_row(done: RoundDone, replies: Iterable[ReplyRecorded]) -> Row:
         "seconds": done.seconds, "train_seconds": done.train_seconds, "aggregate_seconds": done.aggregate_seconds,
         "evaluate_seconds": done.evaluate_seconds, "bytes_down": down, "bytes_up": up, "outcomes": outcomes,
         "metrics": flat_metrics(done), "checkpoint": checkpoint_data(done.checkpoint),
+        "spread": {_name(name): spread for name, spread in measured(replies).items()},
     }  # fmt: skip
 
 

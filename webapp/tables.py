@@ -105,6 +105,8 @@ class Round(Row):
     outcomes: Mapped[dict[str, dict[str, int]]] = mapped_column(JSON)
     """Phase -> outcome -> count."""
     metrics: Mapped[dict[str, float | None]] = mapped_column(JSON)
+    spread: Mapped[dict[str, list[float]] | None] = mapped_column(NullableJson)
+    """Metric -> count, least, 10 %, 90 %, most of the clients, and who was worst; NULL in rounds of older releases."""
     checkpoint: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 

@@ -10,6 +10,7 @@ from webapp.routes import (
     api_metrics,
     api_options,
     api_runs,
+    api_series,
     api_shelf,
     api_steering,
     api_weights,
@@ -23,7 +24,8 @@ from webapp.routes import (
 )  # fmt: skip
 
 ROUTERS = (
-    api_compare.router, api_runs.router, api_shelf.router, api_steering.router, api_weights.router, api_metrics.router,
+    api_compare.router, api_runs.router, api_shelf.router, api_steering.router, api_weights.router,
+    api_metrics.router, api_series.router,
     api_events.router, api_downloads.router, api_clients.router,
     api_options.router, api_health.router, api_docs.router,
     home.router, run_list.router, compare.router, run_notes.router, run_pages.router,

@@ -1,0 +1,99 @@
+"""/api/runs/{id}/series: what charts draw, as columns; long runs thinned to the least and the most of each bucket."""
+
+import gzip
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from webapp.dependencies import MAX_ID, DatabaseDep, Id
+from webapp.repository.series import started_at
+from webapp.routes.api_errors import MISSING, REFUSED
+from webapp.runs import get_run
+from webapp.thinning import Column, Curve, curve_of, thin
+
+router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
+
+MOST_CLIENTS, THINNED_ABOVE, BUCKETS, LEAST_TO_PACK = 8, 4000, 1000, 2000
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+ClientId = Annotated[int, Field(ge=1, le=MAX_ID)]
+
+
+class Series(BaseModel):
+    """One metric of a run by round. All lists are of one length; null is a value that is missing or not finite."""
+
+    metric: str = Field(examples=["accuracy"])
+    rounds: list[int]
+    seconds: Column = Field(description="Wall clock since the run started, when the round was committed.")
+    bytes: list[int] = Field(description="Sent until then, down and up.")
+    mean: Column
+    odd: dict[int, str] = Field(description="Round -> nan, inf or -inf, where the mean is no finite number.")
+    least: Column = Field(description="Of the clients.")
+    low: Column = Field(description="10 % of the clients are below.")
+    high: Column = Field(description="10 % of the clients are above.")
+    most: Column
+    clients: dict[int, Column] = Field(description="Of the clients that were asked for.")
+
+
+class SeriesList(BaseModel):
+    """The series that were asked for. Ask again with ``after`` = ``last_round`` for the rounds that came since."""
+
+    items: list[Series]
+    phase: Literal["train", "evaluate"]
+    last_round: int
+    total: int = Field(description="Rounds that were asked for.")
+    thinned: bool = Field(description="Whether buckets of rounds are shown by those with the least and the most mean.")
+
+
+@router.get("/series", response_model=SeriesList)
+def show_series(
+    request: Request,
+    database: DatabaseDep,
+    run_id: Id,
+    metric: Annotated[list[Name], Query(description="Such as loss, accuracy.", min_length=1, max_length=4)],
+    phase: Literal["train", "evaluate"] = "evaluate",
+    clients: Annotated[
+        list[ClientId] | None, Query(description="Clients whose values are wanted, too.", max_length=MOST_CLIENTS)
+    ] = None,
+    after: Annotated[int, Query(ge=-1, le=MAX_ID, description="Rounds after this one.")] = -1,
+    last: Annotated[int | None, Query(ge=0, le=MAX_ID, description="Rounds up to this one.")] = None,
+    buckets: Annotated[
+        int, Query(ge=10, le=4000, description=f"For more than {THINNED_ABOVE} rounds; two rounds are kept of each.")
+    ] = BUCKETS,
+) -> Response:
+    """Return metrics of a run as columns by round: the mean, the spread of all clients, some clients' values."""
+    with database.read() as session:
+        run = get_run(session, run_id)
+        curves = curve_of(
+            session, run_id, phase, list(dict.fromkeys(metric)), clients or (), started_at(run), after=after, last=last
+        )
+    total = len(curves[0].rounds)
+    thinned = total > THINNED_ABOVE
+    made = SeriesList(
+        items=[_series(thin(curve, buckets) if thinned else curve) for curve in curves], phase=phase, total=total,
+        last_round=curves[0].rounds[-1] if total else after, thinned=thinned,
+    )  # fmt: skip
+    return _packed(request, made.model_dump_json().encode())
+
+
+def _series(curve: Curve) -> Series:
+    return Series(
+        metric=curve.metric, rounds=curve.rounds, seconds=_short(curve.seconds), bytes=curve.bytes,
+        mean=_short(curve.mean), odd=curve.odd, least=_short(curve.least), low=_short(curve.low),
+        high=_short(curve.high), most=_short(curve.most),
+        clients={client_id: _short(column) for client_id, column in curve.clients.items()},
+    )  # fmt: skip
+
+
+def _short(column: Sequence[float | None]) -> list[float | None]:
+    """Six digits are more than a chart can show, and half of what a float prints."""
+    return [None if value is None else float(f"{value:.6g}") for value in column]
+
+
+def _packed(request: Request, body: bytes) -> Response:
+    headers = {"Vary": "Accept-Encoding", "Cache-Control": "no-store"}
+    if len(body) >= LEAST_TO_PACK and "gzip" in request.headers.get("Accept-Encoding", ""):
+        body, headers["Content-Encoding"] = gzip.compress(body, 5), "gzip"
+    return Response(body, media_type="application/json", headers=headers)
