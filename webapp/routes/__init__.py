@@ -21,6 +21,7 @@ from webapp.routes import (
     run_notes,
     run_pages,
     run_steering,
+    server_page,
 )  # fmt: skip
 
 ROUTERS = (
@@ -29,5 +30,5 @@ ROUTERS = (
     api_events.router, api_downloads.router, api_clients.router,
     api_options.router, api_health.router, api_docs.router,
     home.router, run_list.router, compare.router, run_notes.router, run_pages.router,
-    run_steering.router, client_pages.router,
+    run_steering.router, client_pages.router, server_page.router,
 )  # fmt: skip
