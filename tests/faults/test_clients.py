@@ -56,7 +56,7 @@ def test_a_run_loses_one_client_of_three_and_goes_on_loses_another_waits_and_goe
     took = time.monotonic() - killed
     assert blocked["sentence"] == "1 of 2 clients are online; the run needs 1 more"
     assert blocked["deadline"] is not None and "stop" in blocked["actions"]
-    assert "python -m federation.client --server" in api.http.get("/").text, "the page says how to join"
+    assert "python -m federation.client" in api.http.get(f"/runs/{run_id}").text, "the page says how to join"
     assert took < 2.5, f"it said so after {took:.1f} s"
     assert api.run(run_id)["state"] == "waiting"
 
