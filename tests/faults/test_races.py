@@ -14,10 +14,12 @@ from federation.events import Blocked, Event, ReplyRecorded, RoundDone
 from federation.lane import Limits
 from federation.link import longest_wait
 from federation.states import RunState
+from federation.weights import Layout
+from federation.wire import Task
 from tests.books import Books, done, reply
 from tests.engine import Engine, ListLedger, running_engine
 from tests.processes import wait_until
-from tests.puppet import Puppet, Stage
+from tests.puppet import Answer, Puppet, Stage, honest
 from webapp.repository.metrics import points_after
 from webapp.repository.rounds import list_rounds
 
@@ -88,6 +90,25 @@ def test_when_everybody_goes_after_training_the_round_counts_and_the_run_waits(e
         stage.add(name)
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
     assert [d.round for d in engine.ledger.of(RoundDone)] == [0, 1, 2]
+
+
+def test_a_round_says_within_two_seconds_that_a_client_it_waits_for_is_gone(engine: Engine, stage: Stage) -> None:
+    def never(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        return Answer(silent=True) if task.phase == "train" else honest(task, weights, layout)
+
+    for name in "ab":
+        stage.add(name, never)
+    engine.wait_online(2)
+    run_id = engine.start_run(round_timeout_seconds=60.0)
+    engine.ledger.wait(lambda: all(any(task.phase == "train" for task in p.tasks) for p in stage.puppets))
+    stage.do(stage.puppets[1].socket.close())
+    engine.ledger.wait(lambda: "b lost the connection" in getattr(engine.ledger.waits[run_id], "sentence", ""), 2)
+    blocked = engine.ledger.waits[run_id]
+    assert blocked is not None
+    assert (blocked.kind, blocked.sentence) == ("round", "Round 1 waits for a and b; b lost the connection")
+    assert 0 < (blocked.deadline_seconds or 0) <= 60 and blocked.actions == ("stop",)
+    engine.supervisor.stop(run_id)
+    assert engine.ledger.wait_end(run_id, 2) is RunState.STOPPED
 
 
 def replies_beyond(engine: Engine, count: int) -> bool:
