@@ -190,6 +190,7 @@ class StreamLane:
         admission, node_id = verified
         connection.enter(hello, admission, node_id)
         if (older := self._connections.get(admission.client_id)) is not None:
+            older.granted.clear()  # the newer one sends a content from its start: the rest of this one must not mix in
             older.end(wire.Close.SUPERSEDED, "superseded: a newer connection came with the same key")
         self._connections[admission.client_id] = connection
         connection.say(self._welcome(connection))
