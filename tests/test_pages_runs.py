@@ -48,14 +48,14 @@ def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboar
     assert "Round 3 committed, 2 of 2 replies: accuracy 80.0\u202f%" in page.one("section", id="events").text
     lines = {line.one("dt").text: line.one("dd").text for line in page.one("dl", class_="config").all("div")}
     assert (lines["Network"], lines["Rounds"], lines["Share in each round"]) == ("Synthetic", "3", "100.0\u202f%")
-    downloads = [link["href"] for link in page.all("a") if "download" in link]
+    downloads = [link["href"] for link in page.one("section", id="configuration").all("a") if "download" in link]
     assert downloads == [f"/api/runs/{run_id}/model", f"/api/runs/{run_id}/metrics.csv"]
     assert all(dashboard.http.get(address).status_code == 200 for address in downloads if address)
     chips = page.one("fieldset", class_="chips").all("input")
     assert [(chip["data-name"], chip["data-slot"], "checked" in chip) for chip in chips] == [
         ("site-a", "1", True), ("site-b", "2", True),
     ]  # fmt: skip
-    assert "hx-trigger" not in page, "an ended run asks for nothing more"
+    assert page["hx-trigger"] == "meadow:asked from:body", "an ended run asks for nothing by itself"
     assert not [button for button in page.all("button") if "Stop" in button.text]
 
 

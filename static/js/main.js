@@ -5,5 +5,6 @@ import "./title.js";
 import "./said.js";
 import "./clients.js";
 import "./form.js";
+import "./address.js";
 import "./charts/chart.js";
 import "./live.js";

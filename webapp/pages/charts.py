@@ -1,17 +1,18 @@
 """What a page says of a run's curves before any script has run: the figures, and the last values as a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
 
 from sqlalchemy.orm import Session
 
-from webapp.repository.metrics import spread_by_round
 from webapp.repository.rounds import newest_rounds
+from webapp.repository.series import Place, clients_of_run, places
+from webapp.spread import Spread
 from webapp.tables import Run
 
-ROWS = 100
-METRICS = (("accuracy", "Accuracy"), ("loss", "Loss"))
+ROWS, SLOTS, FEW = 100, 8, 4
+USUAL = {"accuracy": "Accuracy", "loss": "Loss"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +38,67 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A client that a chart may draw as a line, with the slot of its colour; ``default`` where nobody chose."""
+
+    id: int
+    name: str
+    slot: int
+    shown: bool
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RunCharts:
-    """The charts of a run."""
+    """The charts of a run; ``more`` are the other metrics that clients report in this phase."""
 
     run_id: int
+    phase: str
     figures: list[Figure]
+    more: list[str]
 
 
-def charts_of(session: Session, run: Run) -> RunCharts:
-    """Return what the charts of a run say in words."""
-    rounds = [(row.round, row.metrics) for row in reversed(newest_rounds(session, run.id, limit=ROWS))]
-    return RunCharts(run.id, [_figure(session, run, metric, title, rounds) for metric, title in METRICS])
+def charts_of(session: Session, run: Run, phase: str = "evaluate", metric: str = "") -> RunCharts:
+    """Return what the charts of a run say in words: accuracy and loss, and one more metric where it is asked for."""
+    reported = sorted({*run.last_metrics, *run.best_metrics})
+    more = [name for key in reported if key.startswith(f"{phase}_") and (name := key[len(phase) + 1 :]) not in USUAL]
+    titles = {**USUAL, **({metric: metric} if metric in more else {})}
+    rows = list(reversed(newest_rounds(session, run.id, limit=ROWS)))
+    names = [f"{phase}_{name}" for name in titles]
+    spreads = places(session, run.id, names, after=rows[0].round - 1) if rows else []
+    means = [(row.round, row.metrics) for row in rows]
+    return RunCharts(
+        run.id, phase, [_figure(run, phase, name, title, means, spreads) for name, title in titles.items()], more
+    )
+
+
+def lines_of(session: Session, run: Run, asked: str) -> list[Line]:
+    """Return the clients of a run as lines; ``asked`` is what the address says: ids with dashes between, or none."""
+    clients = clients_of_run(session, run.id)
+    few = len(clients) <= FEW
+    chosen = [part for part in asked.split("-") if part.isdigit()][:SLOTS] if asked else None
+    return [
+        Line(c, name, place % SLOTS + 1, few if chosen is None else str(c) in chosen, few)
+        for place, (c, name) in enumerate(clients)
+    ]
 
 
 def _figure(
-    session: Session, run: Run, metric: str, title: str, rounds: Sequence[tuple[int, dict[str, float | None]]]
-) -> Figure:
-    spread: dict[int, list[float]] = {}
-    for round_, _, value in (
-        spread_by_round(session, run.id, "evaluate", metric, [r for r, _ in rounds]) if rounds else ()
-    ):
-        if value is not None:
-            spread.setdefault(round_, []).append(value)
-    rows = [
-        Value(
-            r,
-            _mean(means, f"evaluate_{metric}"),
-            min(spread.get(r, ()), default=None),
-            max(spread.get(r, ()), default=None),
-        )
-        for r, means in rounds
-    ]
-    best = run.best_metrics.get(f"evaluate_{metric}")
+    run: Run, phase: str, metric: str, title: str, rounds: list[tuple[int, dict[str, float | None]]],
+    spreads: list[Place],
+) -> Figure:  # fmt: skip
+    name = f"{phase}_{metric}"
+    spread = {place.round: place.spread[name] for place in spreads}
+    rows = [_value(r, _mean(means, name), spread.get(r)) for r, means in rounds]
+    best = run.best_metrics.get(name)
     return Figure(
         metric, title, rows[-1] if rows else None, rows[-2] if len(rows) > 1 else None,
         (best["value"], best["round"]) if best else None, rows,
     )  # fmt: skip
+
+
+def _value(round_: int, mean: float | None, spread: Spread | None) -> Value:
+    return Value(round_, mean, spread.least if spread else None, spread.most if spread else None)
 
 
 def _mean(means: Mapping[str, float | None], name: str) -> float | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from federation.server import LiveClient
 from webapp.numbers import count, duration, percent
 from webapp.pages.asked import RunAsked
-from webapp.pages.charts import RunCharts, charts_of
+from webapp.pages.charts import Line, RunCharts, charts_of, lines_of
 from webapp.pages.clients import ClientNow, Split, clients_now, split
 from webapp.pages.fields import LABELS, WORDS, option_label
 from webapp.pages.log import Log, log_of
@@ -19,12 +19,13 @@ from webapp.pages.runs import RunHead, head_of, tasks_of
 from webapp.pages.steering import Buttons, buttons_of
 from webapp.pages.wording import listed
 from webapp.repository.clients import list_clients
-from webapp.repository.metrics import clients_with_points, spread_by_round
 from webapp.repository.rounds import TROUBLE, ReplyRow, list_replies, newest_rounds
+from webapp.repository.series import places
+from webapp.spread import Spread
 from webapp.tables import Round, Run
 
 FEW_ROUNDS, MANY_ROUNDS = 12, 250
-SLOTS = 8
+ACCURACY = "evaluate_accuracy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +48,13 @@ class RoundLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """A client that a chart may draw as a line, with the slot of its colour."""
-
-    id: int
-    name: str
-    slot: int
-    shown: bool
-
-
-@dataclass(frozen=True, slots=True)
 class RunPage:
     """All that a run's page shows."""
 
     run: Run
     head: RunHead
     charts: RunCharts
-    series: list[Series]
+    lines: list[Line]
     clients: list[ClientNow]
     rounds: list[RoundLine]
     total_rounds: int
@@ -81,46 +72,41 @@ def run_page(session: Session, run: Run, live: Mapping[int, LiveClient], asked: 
     limit = MANY_ROUNDS if asked.all_rounds else FEW_ROUNDS
     rows = clients_now(session, run, parted.taking_part, live) if head.active else []
     return RunPage(
-        run, head, charts_of(session, run), _series(session, run), rows, _rounds(session, run, names, limit),
+        run, head, charts_of(session, run, asked.phase, asked.metric),
+        lines_of(session, run, asked.pairs.get("lines", "")), rows, _rounds(session, run, names, limit, asked.below),
         run.current_round, log_of(session, run.id, names, asked.events, asked.before), config_lines(run.config),
         buttons_of(session, run, parted.taking_part, live), parted,
     )  # fmt: skip
 
 
-def _series(session: Session, run: Run) -> list[Series]:
-    clients = clients_with_points(session, run.id)
-    return [Series(c, name, place % SLOTS + 1, place < SLOTS) for place, (c, name) in enumerate(clients)]
-
-
-def _rounds(session: Session, run: Run, names: Mapping[int, str], limit: int) -> list[RoundLine]:
-    rounds = newest_rounds(session, run.id, limit=limit + 1)
+def _rounds(session: Session, run: Run, names: Mapping[int, str], limit: int, below: int | None) -> list[RoundLine]:
+    rounds = newest_rounds(session, run.id, before=below, limit=limit + 1)
     if not rounds:
         return []
-    numbers = [row.round for row in rounds[:limit]]
-    spread: dict[int, dict[int, float]] = {}
-    for round_, client_id, value in spread_by_round(session, run.id, "evaluate", "accuracy", numbers):
-        if value is not None:
-            spread.setdefault(round_, {})[client_id] = value
+    first, last = rounds[:limit][-1].round, rounds[0].round
+    spread = {
+        place.round: place.spread[ACCURACY] for place in places(session, run.id, [ACCURACY], after=first - 1, last=last)
+    }
     trouble: dict[int, list[ReplyRow]] = {}
-    for reply in list_replies(session, run.id, min(numbers), max(numbers), outcomes=TROUBLE):
+    for reply in list_replies(session, run.id, first, last, outcomes=TROUBLE):
         trouble.setdefault(reply.round, []).append(reply)
-    best = (run.best_metrics.get("evaluate_accuracy") or {}).get("round")
-    before = {row.round: older.metrics.get("evaluate_accuracy") for row, older in pairwise(rounds)}
+    best = (run.best_metrics.get(ACCURACY) or {}).get("round")
+    before = {row.round: older.metrics.get(ACCURACY) for row, older in pairwise(rounds)}
     return [
-        _round_line(row, before.get(row.round), spread.get(row.round, {}), trouble.get(row.round, []), names, best)
+        _round_line(row, before.get(row.round), spread.get(row.round), trouble.get(row.round, []), names, best)
         for row in rounds[:limit]
     ]
 
 
 def _round_line(
-    row: Round, before: float | None, spread: Mapping[int, float], trouble: Sequence[ReplyRow],
+    row: Round, before: float | None, spread: Spread | None, trouble: Sequence[ReplyRow],
     names: Mapping[int, str], best: int | None,
 ) -> RoundLine:  # fmt: skip
     phase = row.outcomes.get("train") or row.outcomes.get("evaluate") or {}
-    worst = min(spread, key=lambda c: spread[c]) if len(spread) > 1 else None
+    worst = spread.worst if spread and spread.clients > 1 else None
     return RoundLine(
-        row.round, row.committed_at, row.metrics.get("evaluate_accuracy"), before, row.metrics.get("evaluate_loss"),
-        row.round == best, min(spread.values(), default=None), max(spread.values(), default=None),
+        row.round, row.committed_at, row.metrics.get(ACCURACY), before, row.metrics.get("evaluate_loss"),
+        row.round == best, spread.least if spread else None, spread.most if spread else None,
         names.get(worst, f"client {worst}") if worst is not None else "",
         f"{phase.get('accepted', 0)}/{sum(phase.values())}", row.seconds,
         row.bytes_down + row.bytes_up, happened(trouble),

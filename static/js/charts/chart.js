@@ -1,24 +1,29 @@
-/* <meadow-chart run metric>: the figure, the plot, the line under it and the table of one metric, kept up with the run. */
+/* <meadow-chart run metric phase>: the figure, the plot, the line under it and the table of one metric, kept up with the run. */
 
 import { change, metric as write } from "../numbers.js";
+import { XS } from "./axes.js";
+import { Curves, bestOf } from "./curves.js";
+import "./export.js";
 import { buildPlot, columns } from "./plot.js";
-import { Points } from "./points.js";
-import { readView } from "./view.js";
+import { keepZoom, readView } from "./view.js";
 
 class Chart extends HTMLElement {
   connectedCallback() {
     this.metric = this.getAttribute("metric");
-    this.points = Points.of(Number(this.getAttribute("run")));
+    this.run = Number(this.getAttribute("run"));
+    this.curves = Curves.of(this.run, this.getAttribute("phase") ?? "evaluate");
     this.holder = this.querySelector(".plot");
     this.section = this.closest("[data-charts]");
     this.cursor = null;
     this.leaving = new AbortController();
     const { signal } = this.leaving;
     addEventListener("meadow:theme", () => this.rebuild(), { signal });
-    this.section.addEventListener("meadow:view", () => this.rebuild(), { signal });
+    this.section.addEventListener("meadow:view", () => this.review(), { signal });
+    this.section.addEventListener("meadow:zoom", ({ detail }) => this.zoom(detail), { signal });
     this.sizes = new ResizeObserver(() => this.resize());
     this.sizes.observe(this.holder);
-    this.stop = this.points.listen((first) => this.update(first));
+    this.curves.want(readView(this.section).lines.map(({ id }) => id));
+    this.stop = this.curves.listen(this.metric, (curve, first) => this.update(curve, first));
   }
 
   disconnectedCallback() {
@@ -29,25 +34,37 @@ class Chart extends HTMLElement {
     this.plot = null;
   }
 
-  /* New points from a place on: append them, or draw the first time. */
-  update(first) {
-    if (!this.plot) this.rebuild(); else this.plot.setData(columns(this.points, this.metric, this.view), !this.plot.zoomed);
-    if (this.plot?.zoomed) this.plot.redraw();
+  /* New rounds from a place on: append them, or draw the first time. A zoom stays where it is. */
+  update(curve, first) {
+    this.curve = curve;
+    if (!this.plot) this.rebuild(); else this.plot.setData(columns(curve, this.view));
+    if (!curve.rounds.length) return;
     this.writeFigure();
     this.writeRows(first);
     this.writeReadout();
   }
 
+  review() {
+    this.curves.want(readView(this.section).lines.map(({ id }) => id));
+    this.rebuild();
+  }
+
   rebuild() {
-    if (!this.points.rounds.length || !this.holder.clientWidth) return;
-    const zoom = this.plot?.zoomed ? { min: this.plot.scales.x.min, max: this.plot.scales.x.max } : null;
+    if (!this.curve?.rounds.length || !this.holder.clientWidth) return;
     this.plot?.destroy();
     this.view = readView(this.section);
-    this.plot = buildPlot(this.holder, this.points, this.metric, this.view, marksOf, {
+    this.plot = buildPlot(this.holder, this.run, () => this.curve, this.view, marksOf, {
       cursor: (place) => { this.cursor = place; this.writeReadout(); },
-      drawn: () => this.dispatchEvent(new CustomEvent("meadow:drawn", { bubbles: true, detail: { metric: this.metric, round: this.points.rounds.at(-1) } })),
+      zoom: (zoom) => { keepZoom(this.section, zoom); this.section.dispatchEvent(new CustomEvent("meadow:zoom", { detail: zoom })); },
+      drawn: () => this.dispatchEvent(new CustomEvent("meadow:drawn", { bubbles: true, detail: { metric: this.metric, round: this.curve.rounds.at(-1) } })),
     });
-    if (zoom) { this.plot.zoomed = true; this.plot.setScale("x", zoom); }
+    this.writeReadout();
+  }
+
+  zoom(range) {
+    if (!this.plot) return;
+    this.view.zoom = range;
+    this.plot.setData(columns(this.curve, this.view));
   }
 
   resize() {
@@ -58,41 +75,45 @@ class Chart extends HTMLElement {
     }
   }
 
+  text(place) {
+    const { rounds, mean, odd } = this.curve;
+    return odd.has(rounds[place]) ? "NaN" : write(mean[place], this.metric);
+  }
+
   writeFigure() {
-    const { points, metric } = this, mean = points.values(metric, "mean"), place = mean.length - 1, best = points.best(metric);
+    const { rounds, mean } = this.curve, place = mean.length - 1, best = bestOf(this.curve);
     const put = (part, text) => { this.querySelector(`[data-part=${part}]`).textContent = text; };
-    put("figure", points.oddOf(metric).has(place) ? "NaN" : write(mean[place], metric));
-    put("change", place > 0 && mean[place] !== null && mean[place - 1] !== null ? `${change(mean[place], mean[place - 1], metric)} since round ${points.rounds[place - 1]}` : "");
-    put("best", best >= 0 ? `best ${write(mean[best], metric)} in round ${points.rounds[best]}` : "");
-    this.holder.setAttribute("aria-label", `${metric} by round: mean ${write(mean[place], metric)} in round ${points.rounds[place]}`
-      + (best >= 0 ? `, best ${write(mean[best], metric)} in round ${points.rounds[best]}` : "") + "; the band shows the spread of clients");
+    const said = best >= 0 ? `best ${write(mean[best], this.metric)} in round ${rounds[best]}` : "";
+    put("figure", this.text(place));
+    put("change", place > 0 && mean[place] !== null && mean[place - 1] !== null ? `${change(mean[place], mean[place - 1], this.metric)} since round ${rounds[place - 1]}` : "");
+    put("best", said);
+    this.holder.setAttribute("aria-label", `${this.metric} by round: mean ${this.text(place)} in round ${rounds[place]}${said ? `, ${said}` : ""}; the band shows the spread of clients`);
   }
 
   writeRows(first) {
-    const body = this.querySelector("tbody"), { points, metric } = this, band = points.band(metric);
+    const body = this.querySelector("tbody"), { rounds, least, most } = this.curve;
     const last = Number(body.lastElementChild?.dataset.round ?? -1);
-    for (let place = first; place < points.rounds.length; place += 1) {
-      const round = points.rounds[place];
-      if (round <= last) continue;
-      const row = body.insertRow(), head = document.createElement("th"), mean = points.values(metric, "mean")[place];
-      row.dataset.round = round;
+    for (let place = Math.max(first, rounds.length - 200); place < rounds.length; place += 1) {
+      if (rounds[place] <= last) continue;
+      const row = body.insertRow(), head = document.createElement("th");
+      row.dataset.round = rounds[place];
       head.scope = "row";
-      head.textContent = round;
+      head.textContent = rounds[place];
       row.append(head);
-      for (const value of [mean, band.min[place], band.max[place]]) {
+      for (const text of [this.text(place), write(least[place], this.metric), write(most[place], this.metric)]) {
         const cell = row.insertCell();
         cell.className = "num";
-        cell.textContent = value === null && points.oddOf(metric).has(place) ? "NaN" : write(value, metric);
+        cell.textContent = text;
       }
     }
   }
 
   writeReadout() {
-    const { points, metric } = this, place = this.cursor ?? points.rounds.length - 1, band = points.band(metric);
-    const mean = points.oddOf(metric).has(place) ? "not a number" : write(points.values(metric, "mean")[place], metric);
-    const parts = [`round ${points.rounds[place]}: mean ${mean}`];
-    if (band.min[place] !== null) parts.push(`clients ${write(band.min[place], metric)} to ${write(band.max[place], metric)}`);
-    if (this.cursor !== null) for (const line of this.view.lines) parts.push(`${line.name} ${write(points.values(metric, line.id)[place], metric)}`);
+    const { rounds, least, most, clients } = this.curve, place = Math.min(this.cursor ?? Infinity, rounds.length - 1);
+    const x = this.view?.x ?? "round", where = x === "round" ? "" : `${XS[x].words(this.curve[XS[x].column][place])}, `;
+    const parts = [`${where}round ${rounds[place]}: mean ${this.text(place).replace("NaN", "not a number")}`];
+    if (least[place] !== null) parts.push(`clients ${write(least[place], this.metric)} to ${write(most[place], this.metric)}`);
+    if (this.cursor !== null) for (const line of this.view.lines) parts.push(`${line.name} ${write(clients[line.id]?.[place], this.metric)}`);
     this.querySelector(".readout").textContent = parts.join(", ");
   }
 }

@@ -27,8 +27,8 @@ export function drawNames(u, names) {
 /* Dashed verticals with the glyph of what happened between two rounds. */
 export function drawEvents(u, marks) {
   const ratio = devicePixelRatio, { ctx } = u, { left, top, width, height } = u.bbox;
-  for (const { round, kind } of marks) {
-    const x = Math.round(u.valToPos(round, "x", true));
+  for (const { x: at, kind } of marks) {
+    const x = Math.round(u.valToPos(at, "x", true));
     if (x < left || x > left + width) continue;
     ctx.save();
     ctx.strokeStyle = ctx.fillStyle = ink(TOKENS[kind] ?? "ink-2");
@@ -68,11 +68,11 @@ export function drawBest(u, x, value) {
 }
 
 /* A cross on the axis where the mean was no number: the line is open there, and not for want of a reply. */
-export function drawOdd(u, rounds) {
+export function drawOdd(u, xs) {
   const ratio = devicePixelRatio, { ctx } = u, { top, height } = u.bbox;
   ctx.save();
   ctx.strokeStyle = ink("bad");
   ctx.lineWidth = 1.6 * ratio;
-  for (const round of rounds) drawGlyph(ctx, "nan", u.valToPos(round, "x", true), top + height - 6 * ratio, 3.2 * ratio);
+  for (const x of xs) drawGlyph(ctx, "nan", u.valToPos(x, "x", true), top + height - 6 * ratio, 3.2 * ratio);
   ctx.restore();
 }

@@ -1,21 +1,68 @@
-/* What a reader chose to see: read from the controls of the charts' section, so that a reload keeps what the browser keeps. */
+/* What a reader chose to see of the charts: the controls hold it, the address keeps it. */
 
+import { go, refresh } from "../address.js";
 import { say } from "../said.js";
 
 const MOST_LINES = 8;
+const boxesOf = (section) => [...section.querySelectorAll("input[name=line]")];
 
 export function readView(section) {
-  const lines = [...section.querySelectorAll("input[name=line]:checked")].slice(0, MOST_LINES);
+  const form = section.querySelector("[data-part=toolbar]"), value = (name) => form?.querySelector(`[name=${name}]:checked`)?.value;
+  const lines = boxesOf(section).filter((box) => box.checked).slice(0, MOST_LINES);
+  const query = new URLSearchParams(form ? location.search : ""), from = query.get("from"), to = query.get("to");
   return {
-    band: section.querySelector("input[name=band]")?.checked ?? true,
+    x: value("x") ?? "round",
+    log: form?.querySelector("[name=scale]").checked ?? false,
+    band: form?.querySelector("[name=band]").checked ?? true,
+    smooth: Number(form?.querySelector("[name=smooth]").value ?? 0) / 100,
+    zoom: from !== null && to !== null && Number(to) > Number(from) ? { min: Number(from), max: Number(to) } : null,
     lines: lines.map((box) => ({ id: Number(box.value), name: box.dataset.name, slot: Number(box.dataset.slot) })),
   };
 }
 
-/* A refresh of the page may bring clients that were not there before: their lines are drawn as well. */
+/* Say a zoom in the address; null is the whole run. */
+export function keepZoom(section, zoom) {
+  if (section.querySelector("[data-part=toolbar]")) go({ from: zoom ? short(zoom.min) : "", to: zoom ? short(zoom.max) : "" });
+}
+const short = (value) => String(Number(value.toPrecision(6)));
+
+function keep(section, replace) {
+  const view = readView(section), boxes = boxesOf(section);
+  const byDefault = boxes.filter((box) => box.dataset.default === "1").map((box) => box.value).join("-");
+  const lines = view.lines.map(({ id }) => id).join("-");
+  go({
+    x: view.x === "round" ? "" : view.x, scale: view.log ? "log" : "", band: view.band ? "" : "0",
+    smooth: view.smooth ? Math.round(view.smooth * 100) : "", lines: lines === byDefault ? "" : lines || "none",
+  }, { replace });
+}
+
+/* Put the controls as an address says: after back and forward. */
+function follow(section) {
+  const form = section.querySelector("[data-part=toolbar]"), query = new URLSearchParams(location.search);
+  if (!form) return;
+  const asked = query.get("lines"), chosen = asked === "none" ? [] : asked?.split("-");
+  for (const box of boxesOf(section)) box.checked = chosen ? chosen.includes(box.value) : box.dataset.default === "1";
+  for (const radio of form.querySelectorAll("[name=x]")) radio.checked = radio.value === (query.get("x") ?? "round");
+  form.querySelector("[name=scale]").checked = query.get("scale") === "log";
+  form.querySelector("[name=band]").checked = query.get("band") !== "0";
+  form.querySelector("[name=smooth]").value = query.get("smooth") ?? 0;
+  changed(section);
+}
+
+function changed(section) {
+  const out = section.querySelector("#smooth-out");
+  if (out) out.value = readView(section).smooth.toFixed(2);
+  section.dispatchEvent(new CustomEvent("meadow:view"));
+}
+
+const sections = () => document.querySelectorAll("[data-charts]");
+addEventListener("meadow:address", () => { for (const section of sections()) follow(section); });
+
+/* A refresh of the page may bring clients that were not there before, or the charts of another metric. */
 const shown = new WeakMap();
 function notice() {
-  for (const section of document.querySelectorAll("[data-charts]")) {
+  for (const section of sections()) {
+    for (const hidden of section.querySelectorAll("[data-part=toolbar] [hidden][data-act]")) hidden.hidden = false;
     const lines = readView(section).lines.map(({ id }) => id).join();
     if ((shown.get(section) ?? "") !== lines) section.dispatchEvent(new CustomEvent("meadow:view"));
     shown.set(section, lines);
@@ -24,13 +71,31 @@ function notice() {
 notice();
 document.addEventListener("htmx:after:swap", notice);
 
-document.addEventListener("change", (event) => {
-  const box = event.target, section = box.closest("[data-charts]");
-  if (!section || !box.matches("input[name=line], input[name=band]")) return;
-  if (box.name === "line" && box.checked && section.querySelectorAll("input[name=line]:checked").length > MOST_LINES) {
-    box.checked = false;
+document.addEventListener("change", ({ target }) => {
+  const section = target.closest("[data-charts]");
+  if (!section || !target.closest("[data-part=toolbar]")) return;
+  if (target.name === "metric" || target.name === "phase") {
+    go({ [target.name]: target.value === "evaluate" ? "" : target.value, ...(target.name === "phase" ? { metric: "" } : {}) });
+    refresh();
+    return;
+  }
+  if (target.name === "line" && target.checked && section.querySelectorAll("input[name=line]:checked").length > MOST_LINES) {
+    target.checked = false;
     say(`${MOST_LINES} lines are shown; take one away first.`);
     return;
   }
-  section.dispatchEvent(new CustomEvent("meadow:view"));
+  if (target.name === "x") go({ from: "", to: "" }, { replace: true });  // rounds are no seconds
+  if (target.name !== "smooth") keep(section, false);
+  changed(section);
 });
+
+let sliding = false;
+document.addEventListener("input", ({ target }) => {
+  const section = target.closest("[data-charts]");
+  if (!section || target.name !== "smooth") return;
+  keep(section, sliding);
+  sliding = true;
+  changed(section);
+});
+document.addEventListener("change", ({ target }) => { if (target.name === "smooth") sliding = false; });
+document.addEventListener("submit", (event) => { if (event.target.matches("[data-part=toolbar]")) event.preventDefault(); });
