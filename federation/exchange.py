@@ -52,6 +52,7 @@ class Assignment:
     client_id: int
     message_id: str
     config: dict[str, Any]
+    session: object = None
     bytes_down: int = 0
     away_since: float | None = None
     offer: wire.Offer | None = None

@@ -59,7 +59,10 @@ class Traffic:
         self._budget.give_back(size_bytes)
 
     def came_back(self, client_id: int, held: set[str]) -> None:
-        """A client is connected anew: the tasks it does not hold any more are lost, those nobody waits for over."""
+        """A client is connected anew: what it was given and does not hold is sent again, or lost with its process.
+
+        What it holds and nobody waits for is cancelled.
+        """
         connection = self._connection_of(client_id)
         for message_id in held - self._assignments.keys():
             if connection is not None and message_id not in self._finished:
@@ -68,6 +71,10 @@ class Traffic:
             if assignment.message_id in held:
                 self._drop_content(assignment)
                 assignment.away_since = None
+                assignment.exchange.settle_soon()
+            elif connection is not None and connection.session == assignment.session:
+                assignment.away_since = None  # the same process never got it whole: the line was cut on the way
+                connection.give(assignment)
                 assignment.exchange.settle_soon()
             else:
                 self._finish(assignment, lost="connection lost")
@@ -95,6 +102,7 @@ class Traffic:
                 self._finish(assignment, lost="not connected")
                 continue
             self._tell(assignment, "asked")
+            assignment.session = connection.session
             connection.give(assignment)
 
     def withdraw(self, exchange: Exchange) -> None:

@@ -12,8 +12,9 @@ class Proxy:
 
     def __init__(self, target: str) -> None:
         self.delay_seconds = 0.0
-        self.cut_after_bytes: int | None = None
-        """Cut when so many bytes more have come from the client; once."""
+        self.cut_after_up: int | None = None
+        """Cut when so many bytes more have come from the client; once. ``cut_after_down``: from the server."""
+        self.cut_after_down: int | None = None
         self.accepted = 0
         self._host, self._port = target.split(":")
         self._loop = asyncio.new_event_loop()
@@ -66,14 +67,16 @@ class Proxy:
             while data := await source.read(65_536):
                 await self._flowing.wait()
                 await asyncio.sleep(self.delay_seconds)
-                if up and self.cut_after_bytes is not None:
-                    self.cut_after_bytes -= len(data)
-                    if self.cut_after_bytes <= 0:
-                        self.cut_after_bytes = None
-                        self._abort()
+                self._count(len(data), "cut_after_up" if up else "cut_after_down")
                 sink.write(data)
                 await sink.drain()
         sink.close()
+
+    def _count(self, size: int, limit: str) -> None:
+        if (left := getattr(self, limit)) is not None:
+            setattr(self, limit, left - size if left > size else None)
+            if left <= size:
+                self._abort()
 
     async def _end(self, server: asyncio.Server) -> None:
         server.close()

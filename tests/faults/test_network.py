@@ -83,7 +83,7 @@ def test_a_cut_in_the_middle_of_the_weights_starts_them_over_and_they_count_once
     engine, proxy, _, client_id = behind
     run_id = engine.start_run(num_rounds=2, synthetic_parameters=3_000_000, synthetic_seconds=0.6)
     wait_until_it_trains(engine, client_id)
-    proxy.cut_after_bytes = 5_000_000
+    proxy.cut_after_up = 5_000_000
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
     assert proxy.accepted == 2, "the line was cut once"
     assert trained(engine, client_id) == [(1, "accepted", None), (2, "accepted", None)]
@@ -91,6 +91,16 @@ def test_a_cut_in_the_middle_of_the_weights_starts_them_over_and_they_count_once
     weights = [np.fromfile(path, "<f4") for path in sorted((tmp_path / "runs" / "1").glob("round-*.weights"))]
     assert all(np.isfinite(one).all() for one in weights)
     assert engine.server.lane._traffic._budget.used_bytes == 0
+
+
+def test_a_cut_while_the_weights_come_costs_nothing_they_are_sent_again(behind: Behind) -> None:
+    engine, proxy, _, client_id = behind
+    proxy.cut_after_down = 5_000_000
+    run_id = engine.start_run(num_rounds=2, synthetic_parameters=3_000_000)
+    assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+    assert proxy.accepted == 2, "the line was cut once"
+    assert {r.outcome for r in engine.ledger.of(ReplyRecorded)} == {"accepted"}
+    assert trained(engine, client_id) == [(1, "accepted", None), (2, "accepted", None)]
 
 
 def test_a_line_that_stalls_is_noticed_and_the_reply_comes_when_it_flows_again(behind: Behind) -> None:
