@@ -141,6 +141,9 @@ def _asked(data: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
+ONLINE_WORDS = {"prepared": "has built the network over its data", "heard of again": "is heard of again"}
+
+
 def _client(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str] | None:
     client_id = event.client_id or event.data.get("client_id")
     name = names.get(client_id or 0, f"client {client_id}")
@@ -151,5 +154,7 @@ def _client(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str
     }.get(str(state))  # fmt: skip
     if words is None:
         return None
+    if state == "online" and reason in ONLINE_WORDS:
+        words = ONLINE_WORDS[reason]
     glyph = "refused" if state == "put_aside" else str(state)
     return glyph, f"{name} {words}" + (f": {reason}" if reason and state != "online" else ""), ""
