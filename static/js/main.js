@@ -6,5 +6,6 @@ import "./said.js";
 import "./clients.js";
 import "./form.js";
 import "./address.js";
+import "./heat.js";
 import "./charts/chart.js";
 import "./live.js";

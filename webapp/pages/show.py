@@ -14,9 +14,11 @@ from webapp.pages.asked import RunAsked
 from webapp.pages.charts import Line, RunCharts, charts_of, lines_of
 from webapp.pages.clients import ClientNow, Split, clients_now, split
 from webapp.pages.fields import LABELS, WORDS, option_label
+from webapp.pages.heat import Heat, heat_of
 from webapp.pages.log import Log, log_of
 from webapp.pages.runs import RunHead, head_of, tasks_of
 from webapp.pages.steering import Buttons, buttons_of
+from webapp.pages.timeline import Timeline, timeline_of
 from webapp.pages.wording import listed
 from webapp.repository.clients import list_clients
 from webapp.repository.rounds import TROUBLE, ReplyRow, list_replies, newest_rounds
@@ -62,6 +64,8 @@ class RunPage:
     config: list[tuple[str, str]]
     buttons: Buttons
     parted: Split
+    heat: Heat | None
+    timeline: Timeline | None
 
 
 def run_page(session: Session, run: Run, live: Mapping[int, LiveClient], asked: RunAsked) -> RunPage:
@@ -75,7 +79,8 @@ def run_page(session: Session, run: Run, live: Mapping[int, LiveClient], asked: 
         run, head, charts_of(session, run, asked.phase, asked.metric),
         lines_of(session, run, asked.pairs.get("lines", "")), rows, _rounds(session, run, names, limit, asked.below),
         run.current_round, log_of(session, run.id, names, asked.events, asked.before), config_lines(run.config),
-        buttons_of(session, run, parted.taking_part, live), parted,
+        buttons_of(session, run, parted.taking_part, live), parted, heat_of(session, run, asked.cells),
+        timeline_of(session, run, asked.round),
     )  # fmt: skip
 
 

@@ -98,10 +98,29 @@ def clients_of_run(session: Session, run_id: int) -> list[tuple[int, str]]:
     return [(client_id, name) for client_id, name in rows]
 
 
-def replies_of_rounds(session: Session, run_id: int, first: int, last: int) -> Sequence[Reply]:
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """What became of a client's task, and when: seconds count from the start of its phase."""
+
+    round: int
+    attempt: int
+    phase: str
+    client_id: int
+    outcome: str
+    seconds: float | None
+    offered_at_seconds: float | None
+    received_at_seconds: float | None
+    bytes: int
+
+
+def replies_between(session: Session, run_id: int, first: int, last: int) -> list[Replied]:
     """Return the replies of rounds ``first`` to ``last``; of a later attempt at a round after those of an earlier."""
-    query = select(Reply).where(Reply.run_id == run_id, Reply.round.between(first, last), Reply.phase != "prepare")
-    return session.scalars(query.order_by(Reply.round, Reply.attempt, Reply.id)).all()
+    columns = (
+        Reply.round, Reply.attempt, Reply.phase, Reply.client_id, Reply.outcome, Reply.seconds,
+        Reply.offered_at_seconds, Reply.received_at_seconds, Reply.bytes_down + Reply.bytes_up,
+    )  # fmt: skip
+    query = select(*columns).where(Reply.run_id == run_id, Reply.round.between(first, last), Reply.phase != "prepare")
+    return [Replied(*row) for row in session.execute(query.order_by(Reply.round, Reply.attempt))]
 
 
 def started_at(run: Run) -> datetime:
