@@ -14,7 +14,7 @@ from typing import TypeVar
 import httpx
 
 ROOT = Path(__file__).parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 _T = TypeVar("_T")
 
 

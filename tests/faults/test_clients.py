@@ -17,7 +17,7 @@ from tests.faults.conftest import Join
 from tests.processes import Meadow, wait_until
 from tests.puppet import Stage
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def replies(api: Api, run_id: int, outcome: str) -> list[tuple[int, int, str]]:

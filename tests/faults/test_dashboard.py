@@ -15,7 +15,7 @@ from tests.faults.conftest import Join
 from tests.processes import Meadow, wait_until
 from tests.test_process import reading
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def at_once(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:

@@ -24,7 +24,7 @@ from tests.processes import Meadow, RealProcess, wait_until
 from tests.proxy import Proxy
 from tests.puppet import Puppet, Stage
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 Behind = tuple[Engine, Proxy, RealProcess, int]
 

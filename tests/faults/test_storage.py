@@ -22,7 +22,7 @@ from tests.dashboard import Api, running
 from tests.processes import Meadow, wait_until
 from tests.puppet import Answer, Answering, Puppet, Stage, honest, shifted
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def brisk(silent_in: int | None = None) -> Answering:
