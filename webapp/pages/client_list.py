@@ -124,7 +124,7 @@ def _held_words(clients: Sequence[Client], live: Mapping[int, LiveClient]) -> st
     held: Counter[str] = Counter()
     samples: Counter[str] = Counter()
     for client in clients:
-        if client.id in live and (dataset := client.data.get("dataset")):
+        if client.id in live and client.state == "admitted" and (dataset := client.data.get("dataset")):
             held[dataset] += 1
             samples[dataset] += train_samples(client) or 0
     parts = [

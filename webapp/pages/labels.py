@@ -105,5 +105,5 @@ def class_words(clients: Iterable[Client]) -> str:
     sets = list(dict.fromkeys(str(c.data.get("dataset")) for c in clients if counts_of(c)))
     if not sets:
         return ""
-    words = ", ".join(NAMES[sets[0]]) if len(sets) == 1 and sets[0] in NAMES else f"of {listed(sets)}"
-    return f"Labels: {words}; a full bar is 50{THIN}%"
+    words = f": {', '.join(NAMES[sets[0]])}" if len(sets) == 1 and sets[0] in NAMES else f" of {listed(sets)}"
+    return f"Labels{words}; a full bar is 50{THIN}%"
