@@ -5,13 +5,15 @@ import random
 import threading
 from collections.abc import Callable
 from ipaddress import ip_address
+from typing import cast
 
 from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from federation import wire
 from federation.identity import Identity
+from federation.listening import ListeningConnection
 from federation.pending import Pending
 from federation.session import About, Refused, Session
 
@@ -37,7 +39,7 @@ class Link:
     def __init__(self, host: str, port: int, identity: Identity, about: About, pending: Pending, ended: Ended) -> None:
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._host, self._identity, self._about, self._pending, self._ended = host, identity, about, pending, ended
-        self._connection: ClientConnection | None = None
+        self._connection: ListeningConnection | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
 
@@ -99,18 +101,22 @@ class Link:
             self._connection = None
         return reason, session is not None and session.welcome is not None
 
-    def _open(self) -> ClientConnection:
-        return connect(
-            f"ws://{self.address}{wire.PATH}",
-            subprotocols=[Subprotocol(wire.SUBPROTOCOL)],
-            compression=None,
-            max_size=wire.MAX_FRAME_BYTES + 4096,
-            # A proxy named in the environment is for the way out; nobody means it for the machine itself.
-            proxy=None if _is_loopback(self._host) else True,
-            open_timeout=OPEN_SECONDS,
-            close_timeout=CLOSE_SECONDS,
-            ping_interval=PING_SECONDS,
-            ping_timeout=PONG_SECONDS,
+    def _open(self) -> ListeningConnection:
+        return cast(
+            ListeningConnection,
+            connect(
+                f"ws://{self.address}{wire.PATH}",
+                subprotocols=[Subprotocol(wire.SUBPROTOCOL)],
+                compression=None,
+                max_size=wire.MAX_FRAME_BYTES + 4096,
+                # A proxy named in the environment is for the way out; nobody means it for the machine itself.
+                proxy=None if _is_loopback(self._host) else True,
+                open_timeout=OPEN_SECONDS,
+                close_timeout=CLOSE_SECONDS,
+                ping_interval=PING_SECONDS,
+                ping_timeout=PONG_SECONDS,
+                create_connection=ListeningConnection,
+            ),
         )
 
 

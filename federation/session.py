@@ -1,17 +1,17 @@
 """One connection of a client, from the server's challenge to the close."""
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterator
+import queue
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection
 
 from federation import wire
 from federation.identity import Identity
 from federation.inbox import Inbox
+from federation.listening import ListeningConnection
 from federation.pending import Pending
 
 log = logging.getLogger(__name__)
@@ -33,14 +33,15 @@ class Refused(Exception):
 
 
 class Session:
-    """Reads all frames of a connection, and sends the contents that were granted between two of them."""
+    """Hears the frames of a connection, in the thread that reads them, and sends contents in the one that runs it."""
 
-    def __init__(self, connection: ClientConnection, identity: Identity, about: About, pending: Pending) -> None:
+    def __init__(self, connection: ListeningConnection, identity: Identity, about: About, pending: Pending) -> None:
         self.welcome: wire.Welcome | None = None
         self._connection, self._identity, self._about, self._pending = connection, identity, about, pending
         self._inbox = Inbox()
-        self._uploads: deque[tuple[str, Iterator[bytes]]] = deque()
+        self._granted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._bye: wire.Bye | None = None
+        self._failure: Exception | None = None
 
     def run(self) -> str:
         """Stay until the connection ends, and return why it did.
@@ -54,8 +55,12 @@ class Session:
         """
         try:
             self._introduce()
-            while True:
-                self._receive(self._next())
+            while (message_id := self._granted.get()) is not None:
+                self._upload(message_id)
+            if self._failure is not None:
+                raise self._failure
+            while True:  # nothing is left but the end
+                self._connection.recv()
         except ConnectionClosed as closed:
             return self._end(closed)
         finally:
@@ -69,6 +74,7 @@ class Session:
         if not isinstance(challenge, wire.Challenge):
             raise wire.BadFrame("no challenge")
         _compare_clocks(challenge.time)
+        self._connection.listen(self._hear, lambda: self._granted.put(None))
         identity = self._identity
         hello = wire.Hello(
             public_key=identity.public_key,
@@ -79,22 +85,26 @@ class Session:
         )
         self._connection.send(wire.encode(hello))
 
-    def _next(self) -> str | bytes | None:
-        """Return the next frame. While contents go out, look for one between two pieces: None when there was none."""
-        if not self._uploads:
-            return self._connection.recv()
-        message_id, pieces = self._uploads[0]
-        piece = next(pieces, None) if self._pending.kept(message_id) is not None else None
-        if piece is None:
-            self._uploads.popleft()
-            return None
-        self._connection.send(piece)
-        try:
-            return self._connection.recv(timeout=0)
-        except TimeoutError:
-            return None
+    def _upload(self, message_id: str) -> None:
+        """Send a content that was granted, as long as the server wants the reply."""
+        reply = self._pending.kept(message_id)
+        if reply is None or reply.content is None or reply.offer.content is None:
+            return
+        for piece in wire.pieces(reply.offer.content.id, reply.content):
+            if self._pending.kept(message_id) is None:
+                return
+            self._connection.send(piece)
 
-    def _receive(self, frame: str | bytes | None) -> None:
+    def _hear(self, frame: str | bytes) -> None:
+        """Take a frame; what is wrong with it ends the connection."""
+        if self._failure is None:
+            try:
+                self._receive(frame)
+            except Exception as error:
+                self._failure = error
+                self._granted.put(None)
+
+    def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes):
             self._pending.take(self._inbox.piece(frame))
             return
@@ -102,7 +112,7 @@ class Session:
             case wire.Task() as task if not self._pending.knows(task.message_id):
                 self._pending.take(self._inbox.task(task))
             case wire.Grant() as grant:
-                self._grant(grant.message_id)
+                self._granted.put(grant.message_id)
             case wire.Ack() as ack:
                 self._pending.drop(ack.message_id)
                 if ack.refused:
@@ -115,25 +125,29 @@ class Session:
             case wire.Bye() as bye:
                 self._bye = bye
 
-    def _grant(self, message_id: str) -> None:
-        reply = self._pending.kept(message_id)
-        if reply is not None and reply.content is not None and reply.offer.content is not None:
-            self._uploads.append((message_id, wire.pieces(reply.offer.content.id, reply.content)))
-
     def _enter(self, welcome: wire.Welcome) -> None:
         """Welcomed, or admitted after a wait."""
-        if self.welcome is None:
+        first, self.welcome = self.welcome is None, welcome
+        if first:
             self._pending.attach(self._say, int(welcome.node_id))
-        self.welcome = welcome
         if welcome.state == "pending":
             log.info("connected as client %d; it takes part once it is approved", welcome.client_id)
         else:
             log.info("joined as client %d, %s", welcome.client_id, self._identity.name)
 
     def _say(self, frame: wire.Offer | wire.ProgressFrame) -> None:
-        """Send, from whichever thread. What a closing connection does not take is offered over the next one."""
+        """Send, from whichever thread. What a closing connection does not take is offered over the next one.
+
+        A small content goes with its offer, where the server said that it may.
+        """
+        most = self.welcome.limits.get("unasked_bytes", 0) if self.welcome is not None else 0
+        reply = self._pending.kept(frame.message_id) if isinstance(frame, wire.Offer) and frame.content else None
         try:
-            self._connection.send(wire.encode(frame))
+            if reply is None or reply.content is None or not 0 < reply.size_bytes <= most:
+                self._connection.send(wire.encode(frame))
+                return
+            offer = reply.offer.model_copy(update={"follows": True})
+            self._connection.send_together(wire.encode(offer), wire.pieces(reply.content_id, reply.content))
         except ConnectionClosed:
             log.debug("%s not sent: the connection is closing", frame.type)
 

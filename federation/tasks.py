@@ -44,6 +44,16 @@ class KeptReply:
     offer: Offer
     content: bytearray | memoryview | None = None
 
+    @property
+    def content_id(self) -> str:
+        """Id of the content; empty where there is none."""
+        return self.offer.content.id if self.offer.content is not None else ""
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the content."""
+        return self.offer.content.size_bytes if self.offer.content is not None else 0
+
 
 class Desk:
     """Where tasks are worked on: the ClientApp with a Context for the run in hand.

@@ -1,7 +1,7 @@
 """The frames of the stream lane, their limits, and nothing else: both sides encode and decode here.
 
 A text frame is a JSON object with ``type``. A binary frame is a piece of a content: 32 bytes content id, 8 bytes offset
-(big-endian), then at most ``PIECE_BYTES`` bytes.
+(big-endian), then at most ``MAX_FRAME_BYTES`` less these 40.
 """
 
 import hashlib
@@ -19,7 +19,9 @@ SIGNED_PREFIX = b"meadow.1|"
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 HEADER_BYTES = 40
-PIECE_BYTES = MAX_FRAME_BYTES - HEADER_BYTES
+PIECE_BYTES = 256 * 1024 - HEADER_BYTES
+"""What is sent at a time: memory that small is used again and again, and a pong finds its way in between."""
+
 UNASKED_BYTES = 64 * 1024
 """A reply's content up to this size may follow its offer at once; the client says that it does."""
 
