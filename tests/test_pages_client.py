@@ -28,10 +28,10 @@ def holding(counts: list[int] | None, **more: Any) -> Answering:
 
 def test_labels_are_drawn_beside_those_of_all_and_skew_is_remarked(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
-        stage.add("skewed", holding([90, 10, 0, 0, 0]))
-        stage.add("even", holding([20, 20, 20, 20, 20]))
-        stage.add("silent", holding(None, input_shape=[28, 28, 1]))
-        dashboard.wait_for_clients(3)
+        sites = (("skewed", [90, 10, 0, 0, 0], 8), ("even", [20] * 5, 8), ("silent", None, 28))
+        for known, (name, counts, side) in enumerate(sites, 1):
+            stage.add(name, holding(counts, input_shape=[side, side, 1]))
+            dashboard.wait_for_clients(known)
         run_id = dashboard.start_run(num_rounds=1, min_clients=3)
         dashboard.wait_for_state(run_id, "completed")
         page = get_both(dashboard.http, "/clients", "clients-list")

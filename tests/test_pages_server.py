@@ -40,16 +40,16 @@ def test_an_idle_server_says_what_is_missing_and_what_it_is_made_of(dashboard: D
 
 def test_a_waiting_run_is_named_with_its_reason_and_the_client_that_does_not_fit(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
-        stage.add("site-a", dataset="mnist")
+        stage.add("site-a")
         dashboard.wait_for_clients(1)
-        run_id = dashboard.start_run(name="Waits", network="mlp", dataset="digits")
+        run_id = dashboard.start_run(name="Waits", clients=["site-b", "site-c"])
         dashboard.start_run(name="Later")
         wait_until(lambda: (dashboard.run(run_id)["blocked_on"] or {}).get("kind") == "quorum", what="a wait")
         page = server(dashboard)
     assert page.one("h1").text == "#1 Waits waits"
     said = dict(reasons(page))
     assert any(text.startswith("#1 Waits waits: 0 of 2 clients") for text in said), said
-    assert said["site-a cannot take part in #1 Waits: it holds mnist, the run needs digits."] == "See"
+    assert said["site-a cannot take part in #1 Waits: it is not among the clients chosen for the run."] == "See"
     assert said["1 run waits until #1 has ended: one run goes on at a time."] == "See the queue"
     table = page.one("section", aria_labelledby="connections-h").one("tbody").all("tr")
     assert [cell.text for cell in table[0].all("td")] == ["1", "0", "0"]
