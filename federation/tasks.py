@@ -68,6 +68,7 @@ class Desk:
         self._work = work
         self._node_config = dict(node_config)
         self._context: Context | None = None
+        self._last_config: tuple[Config, ConfigRecord] = ({}, ConfigRecord())
 
     def warm(self) -> None:
         """Bring in what is slow to import, so that the first task need not wait for it."""
@@ -96,12 +97,25 @@ class Desk:
         config = {k: v for k, v in task.config.items() if v is not None and k != "clients"}
         if task.phase == "prepare":
             return KeptReply(Offer(message_id=task.message_id, data=self._work.prepare(config)))
-        plain = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in config.items()}  # a record holds no dict
-        content = RecordDict({"config": ConfigRecord(plain)})
+        content = RecordDict({"config": self._record_of(config)})
         if taken.content is not None and task.content is not None:
             content["arrays"] = _unpack(task.content, taken.content)
         context = self._context_of(task, node_id, config)
         return _reply(task, self._work.app(_message(task, node_id, content), context))
+
+    def _record_of(self, config: Config) -> ConfigRecord:
+        """Return the config as a record: the last one with what has changed, for making one anew takes its time."""
+        plain = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in config.items()}  # a record holds no dict
+        known, last = self._last_config
+        if plain.keys() == known.keys():
+            record = last.copy()
+            for key, value in plain.items():
+                if value != known[key] or type(value) is not type(known[key]) or isinstance(value, list):
+                    record[key] = value
+        else:
+            record = ConfigRecord(plain)
+        self._last_config = (plain, record)
+        return record.copy()
 
     def _context_of(self, task: Task, node_id: int, config: Config) -> Context:
         """Return the run's Context: its state lasts as long as the run's tasks keep coming."""
