@@ -15,7 +15,7 @@ from webapp.pages.show import config_lines
 from webapp.repository.compare import Step, first_round_with, last_accuracies, spent_until, steps_of
 from webapp.tables import Run
 
-MOST_RUNS, TABLE_ROUNDS = 8, 60
+MOST_RUNS, TABLE_ROUNDS, PAGE_POINTS = 8, 60, 120
 SHARE_OF_BEST = 0.9
 Axis = Literal["round", "time", "bytes"]
 AXES: tuple[tuple[Axis, str], ...] = (("round", "Round"), ("time", "Time"), ("bytes", "Bytes sent"))
@@ -112,13 +112,15 @@ class Comparison:
         return [number for place, number in enumerate(every) if place % thin == 0 or number == every[-1]]
 
 
-def compare(session: Session, runs: Sequence[Run], asked: Sequence[int], target: float | None) -> Comparison:
+def compare(
+    session: Session, runs: Sequence[Run], asked: Sequence[int], target: float | None, points: int = PAGE_POINTS
+) -> Comparison:
     """Set runs side by side, in the order in which they were chosen; ``target`` None is 90 % of the best."""
     shown = runs[:MOST_RUNS]
     known = {run.id for run in runs}
     goal = target if target is not None else _default_target(shown)
     worst = last_accuracies(session, shown)
-    sides = [_side(session, run, slot, goal, worst[run.id]) for slot, run in enumerate(shown, 1)]
+    sides = [_side(session, run, slot, goal, worst[run.id], points) for slot, run in enumerate(shown, 1)]
     settings, equal = _settings(shown)
     missing = [run_id for run_id in dict.fromkeys(asked) if run_id not in known]
     return Comparison(sides, goal, target is not None, settings, equal, len(runs) - len(shown), missing)
@@ -129,14 +131,16 @@ def _default_target(runs: Sequence[Run]) -> float | None:
     return round(max(best) * SHARE_OF_BEST, 3) if best else None
 
 
-def _side(session: Session, run: Run, slot: int, target: float | None, clients: Sequence[float]) -> Side:
+def _side(
+    session: Session, run: Run, slot: int, target: float | None, clients: Sequence[float], points: int
+) -> Side:  # fmt: skip
     best = run.best_metrics.get("evaluate_accuracy") or {}
     met = first_round_with(session, run.id, target) if target is not None else None
     reached = Reached(met, *spent_until(session, run.id, met)) if met is not None else None
     last = (run.last_metrics or {}).get("evaluate_accuracy")
     return Side(
         run, slot, best.get("value"), best.get("round"), last, min(clients, default=None), reached,
-        steps_of(session, run),
+        steps_of(session, run, points),
     )  # fmt: skip
 
 

@@ -25,16 +25,17 @@ class Step:
 def steps_of(session: Session, run: Run, most: int = MOST_POINTS) -> list[Step]:
     """Return a run's rounds, thinned out to about ``most``, the best and the last included."""
     spent = select(
-        Round.round, Round.metrics, func.sum(Round.seconds).over(order_by=Round.round).label("seconds"),
+        Round.round, func.sum(Round.seconds).over(order_by=Round.round).label("seconds"),
         func.sum(Round.bytes_down + Round.bytes_up).over(order_by=Round.round).label("bytes"),
     ).where(Round.run_id == run.id).subquery()  # fmt: skip
     kept = {best["round"] for name, best in run.best_metrics.items() if name.startswith("evaluate_")}
     thin = -(-max(1, run.current_round) // most)
-    chosen = or_(spent.c.round % thin == 0, spent.c.round.in_({*kept, run.current_round}))
+    chosen = or_(Round.round % thin == 0, Round.round.in_({*kept, run.current_round}))
+    steps = select(Round.metrics, spent).join(spent, spent.c.round == Round.round)
     return [
         Step(row.round, float(row.seconds), int(row.bytes), row.metrics.get("evaluate_accuracy"),
              row.metrics.get("evaluate_loss"))
-        for row in session.execute(select(spent).where(chosen).order_by(spent.c.round))
+        for row in session.execute(steps.where(Round.run_id == run.id, chosen).order_by(Round.round))
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from webapp.dependencies import MAX_ID, DatabaseDep
 from webapp.errors import NotFound
 from webapp.pages.compare import MOST_RUNS, Comparison, Side, compare
-from webapp.repository.compare import Step
+from webapp.repository.compare import MOST_POINTS, Step
 from webapp.repository.run_list import runs_of
 from webapp.routes.api_errors import MISSING, REFUSED
 from webapp.views import Best
@@ -67,7 +67,7 @@ def compare_runs(database: DatabaseDep, id: CompareIds, target: Target = None) -
     """Return up to eight runs with their curves, results, and the settings in which they differ."""
     with database.read() as session:
         runs = runs_of(session, id)
-        page = compare(session, runs, id, target)
+        page = compare(session, runs, id, target, MOST_POINTS)
     if page.missing:
         raise NotFound(f"There is no run {page.missing[0]}.")
     return _view(page)
