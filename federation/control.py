@@ -3,6 +3,7 @@
 import contextlib
 import queue
 import threading
+from collections.abc import Callable
 
 from federation.exchange import Reply
 
@@ -95,9 +96,14 @@ class Control:
 
     # -- for the run's thread -----------------------------------------------------------------------------------------
 
-    def finish(self, committed: int) -> bool:
-        """Say whether the last round is done; no more can be added from then on."""
+    def finish(self, committed: int, wanted: Callable[[], int]) -> bool:
+        """Say whether the last round is done; no more can be added from then on.
+
+        ``wanted`` is asked at the end: rounds may have been added while the run was about to start.
+        """
         with self._lock:
+            if committed >= self.num_rounds:
+                self.num_rounds = max(self.num_rounds, wanted())
             self._finished = committed >= self.num_rounds
             return self._finished
 

@@ -35,6 +35,9 @@ class Ledger(Protocol):
     def next_queued(self) -> Job | None:
         """Return the queued run that is to start next."""
 
+    def rounds_wanted(self, run_id: int) -> int:
+        """Return how many rounds people want of a run by now."""
+
     def move(
         self,
         run_id: int,

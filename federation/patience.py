@@ -21,6 +21,10 @@ class PatientLedger:
     def __init__(self, ledger: Ledger, control: Control) -> None:
         self._ledger, self._control = ledger, control
 
+    def rounds_wanted(self, run_id: int) -> int:
+        """Return how many rounds people want of a run by now."""
+        return self._until_taken(lambda: self._ledger.rounds_wanted(run_id))
+
     def move(self, run_id: int, to: RunState, **more: Any) -> bool:
         """Move a run to a state, as soon as that can be written down."""
         return self._until_taken(lambda: self._ledger.move(run_id, to, **more))

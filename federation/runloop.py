@@ -65,7 +65,7 @@ class RunLoop:
         self._lane.watch(self._control.wake)
         try:
             self._begin()
-            while not self._control.finish(self._committed):
+            while not self._control.finish(self._committed, lambda: self._ledger.rounds_wanted(self._job.run_id)):
                 self._work(self._committed + 1)
             return RunState.COMPLETED, None
         except RunStopped:

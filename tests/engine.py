@@ -58,6 +58,11 @@ class ListLedger:
         with self.lock:
             return next((job for job in self.jobs if self.states[job.run_id] is RunState.QUEUED), None)
 
+    def rounds_wanted(self, run_id: int) -> int:
+        """Return the rounds of the job."""
+        with self.lock:
+            return self.jobs[run_id - 1].num_rounds
+
     def move(
         self,
         run_id: int,

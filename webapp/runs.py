@@ -51,6 +51,12 @@ class Runs:
             frozenset(run.excluded) | frozenset(left_out), Best(best["round"], best["value"]) if best else None,
         )  # fmt: skip
 
+    def rounds_wanted(self, run_id: int) -> int:
+        """Return how many rounds people want of a run by now."""
+        with self._database.read() as session:
+            run = table.get_run(session, run_id)
+            return run.num_rounds if run is not None else 0
+
     def move(
         self,
         run_id: int,

@@ -208,10 +208,10 @@ def test_a_run_resumed_while_its_thread_ends_can_be_stopped_again(slow: tuple[En
 
 def test_rounds_added_at_the_last_moment_are_done_or_refused() -> None:
     control = Control(num_rounds=3)
-    assert not control.finish(2)
+    assert not control.finish(2, lambda: 0)
     assert control.add_rounds(1)
-    assert not control.finish(3)
-    assert control.finish(4)
+    assert not control.finish(3, lambda: 4)
+    assert control.finish(4, lambda: 4)
     assert not control.add_rounds(1)
 
 
