@@ -34,7 +34,7 @@ def outcome(page: Element) -> str:
 
 
 def events(dashboard: Dashboard, run_id: int, kind: str = "") -> list[str]:
-    log = get_both(dashboard.http, f"/runs/{run_id}?events={kind}", "run-page").one("section", id="events")
+    log = get_page(dashboard.http, f"/runs/{run_id}?events={kind}").one("section", id="events")
     return [line.one("span").text for line in log.one("ol").all("li")]
 
 
@@ -93,7 +93,7 @@ def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
 
         page = press(dashboard, run_id, "exclude", client=clients["site-c"])
         assert outcome(page) == "site-c is left out of this run from the next round on."
-        home = get_both(dashboard.http, "/", "home-page")
+        home = get_page(dashboard.http, "/")
         other = home.one("section", aria_labelledby="other-h")
         assert other.one("h2").text == "Online, but not for this run"
         assert "site-c was left out of this run by a person" in other.text

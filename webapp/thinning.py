@@ -34,7 +34,7 @@ def curve_of(
 ) -> list[Curve]:  # fmt: skip
     """Return the curves of some metrics, over the rounds after a number."""
     names = [f"{phase}_{metric}" for metric in metrics]
-    rounds = places(session, run_id, names, after=after, last=last)
+    rounds = places(session, run_id, names, after=after, last=last, sums=True)
     numbers = [place.round for place in rounds]
     seconds: Column = [max(0.0, (place.committed_at - since).total_seconds()) for place in rounds]
     curves = []

@@ -11,8 +11,9 @@ from federation.server import LiveClient
 from webapp.numbers import THIN, count, plural
 from webapp.pages.steering import left_out
 from webapp.pages.wording import task_words
-from webapp.repository.pages import misfits, values_of_clients
+from webapp.repository.pages import misfits
 from webapp.repository.rounds import last_outcomes
+from webapp.repository.series import values_of
 from webapp.tables import Client, Run
 
 SPARK_ROUNDS = 24
@@ -89,9 +90,12 @@ def clients_now(
 ) -> list[ClientNow]:
     """Return the rows of the clients that take part, in the order in which they first came."""
     first = max(0, run.current_round - SPARK_ROUNDS + 1)
-    losses = values_of_clients(session, run.id, "train", "loss", first)
-    accuracies = values_of_clients(session, run.id, "evaluate", "accuracy", run.current_round)
-    last = {c: value for c, by_round in accuracies.items() if (value := by_round.get(run.current_round)) is not None}
+    ids = [client.id for client in clients]
+    losses = values_of(session, run.id, "train", "loss", ids, first=first)
+    accuracies = values_of(session, run.id, "evaluate", "accuracy", ids, first=run.current_round)
+    last = {
+        c: value for c, values in accuracies.items() if (value := values.get(run.current_round, (None,))[0]) is not None
+    }
     mean = (run.last_metrics or {}).get("evaluate_accuracy")
     place = _scale([*last.values(), *([mean] if mean is not None else [])])
     worst = min(last, key=lambda c: last[c]) if len(last) > 2 else None
@@ -99,7 +103,7 @@ def clients_now(
     for client in clients:
         here = live.get(client.id)
         task = here.task if here and here.task and here.task.run_id == run.id else None
-        spark = list(losses.get(client.id, {}).values())
+        spark = [value for value, _ in losses.get(client.id, {}).values()]
         rows.append(ClientNow(
             client.id, client.name, state_of(client, live), _doing(here, task), task is None or task.task == "sent",
             *_progress(task), task.loss if task and task.loss is not None else (spark[-1] if spark else None), spark,

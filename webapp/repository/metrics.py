@@ -1,13 +1,13 @@
 """metric_points: write a round's points, read what is new, read series for charts and sparklines."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import bindparam, func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from webapp.tables import METRIC_POINTS, Client, MetricPoint, Run
+from webapp.tables import METRIC_POINTS, MetricPoint, Run
 
 SPARKLINE_POINTS = 60
 Whose = int | Literal["aggregate"]
@@ -67,13 +67,6 @@ def metric_names(session: Session, run_id: int) -> list[tuple[str, str]]:
     return sorted((phase, name) for phase, name in rows)
 
 
-def clients_with_points(session: Session, run_id: int) -> list[tuple[int, str]]:
-    """Return id and name of every client that has points in the run, by id."""
-    ids = select(MetricPoint.client_id).where(MetricPoint.run_id == run_id, MetricPoint.client_id.is_not(None))
-    rows = session.execute(select(Client.id, Client.name).where(Client.id.in_(ids.distinct())).order_by(Client.id))
-    return [(client_id, name) for client_id, name in rows]
-
-
 def sparklines(
     session: Session, run_ids: Collection[int], *, phase: str = "evaluate", name: str = "accuracy"
 ) -> dict[int, list[float | None]]:
@@ -91,17 +84,3 @@ def sparklines(
     for run_id, value in session.execute(query.order_by(MetricPoint.run_id, MetricPoint.round)):
         series.setdefault(run_id, []).append(value)
     return series
-
-
-def spread_by_round(
-    session: Session, run_id: int, phase: str, name: str, rounds: Iterable[int] = ()
-) -> Iterator[tuple[int, int, float | None]]:
-    """Give round, client and value of every client's points of one metric; of some rounds only where any are named."""
-    query = select(MetricPoint.round, MetricPoint.client_id, MetricPoint.value).where(
-        MetricPoint.run_id == run_id, MetricPoint.client_id.is_not(None),
-        MetricPoint.phase == phase, MetricPoint.name == name,
-    )  # fmt: skip
-    if chosen := list(rounds):
-        query = query.where(MetricPoint.round.in_(chosen))
-    for row in session.execute(query.order_by(MetricPoint.round, MetricPoint.client_id)):
-        yield row.round, row.client_id, row.value

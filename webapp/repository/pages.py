@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from webapp.tables import MetricPoint, Reply, Round, Run
+from webapp.tables import Client, MetricPoint, Reply, Round, Run
 
 
 def bytes_of_run(session: Session, run_id: int) -> int:
@@ -24,23 +24,11 @@ def mean_by_round(session: Session, run: Run, name: str, most: int) -> dict[int,
     return {row.round: row.value for row in session.execute(query.order_by(MetricPoint.round))}
 
 
-def values_of_clients(
-    session: Session, run_id: int, phase: str, name: str, first: int
-) -> dict[int, dict[int, float | None]]:
-    """Return client -> round -> value of one metric, from a round on."""
-    query = select(MetricPoint.client_id, MetricPoint.round, MetricPoint.value).where(
-        MetricPoint.run_id == run_id, MetricPoint.client_id.is_not(None), MetricPoint.phase == phase,
-        MetricPoint.name == name, MetricPoint.round >= first,
-    )  # fmt: skip
-    values: dict[int, dict[int, float | None]] = {}
-    for row in session.execute(query.order_by(MetricPoint.round)):
-        values.setdefault(row.client_id or 0, {})[row.round] = row.value
-    return values
-
-
 def misfits(session: Session, run_id: int) -> dict[int, str]:
     """Return client -> reason where a client's last answer to prepare kept it out of the run."""
-    query = select(Reply.client_id, Reply.outcome, Reply.reason).where(Reply.run_id == run_id, Reply.phase == "prepare")
+    query = select(Reply.client_id, Reply.outcome, Reply.reason).where(
+        Reply.run_id + 0 == run_id, Reply.phase == "prepare", Reply.client_id.in_(select(Client.id))
+    )  # + 0: by the index of clients, not of runs, of whose replies few are answers to prepare
     last = {client_id: (outcome, reason) for client_id, outcome, reason in session.execute(query.order_by(Reply.id))}
     return {c: reason or outcome for c, (outcome, reason) in last.items() if outcome in ("refused", "failed")}
 

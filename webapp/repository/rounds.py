@@ -9,7 +9,7 @@ from sqlalchemy import and_, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from webapp.tables import REPLIES, ROUNDS, Client, MetricPoint, Reply, Round
+from webapp.tables import REPLIES, ROUNDS, Client, MetricPoint, Reply, Round, Run
 
 TROUBLE = ("refused", "failed", "late", "lost")
 
@@ -90,10 +90,11 @@ def recent_seconds(session: Session, run_ids: Collection[int], rounds: int = 10)
     """Return how long each run's last few rounds took, round 0 left out."""
     if not run_ids:
         return {}
-    place = func.row_number().over(partition_by=Round.run_id, order_by=Round.round.desc()).label("place")
-    last = select(Round.run_id, Round.seconds, place).where(Round.run_id.in_(run_ids), Round.round > 0).subquery()
+    newest = select(Round.run_id, Round.seconds).join(Run, Run.id == Round.run_id).where(
+        Round.run_id.in_(run_ids), Round.round > 0, Round.round > Run.current_round - rounds
+    )  # fmt: skip
     seconds: dict[int, list[float]] = {}
-    for run_id, value in session.execute(select(last.c.run_id, last.c.seconds).where(last.c.place <= rounds)):
+    for run_id, value in session.execute(newest.order_by(Round.round.desc())):
         seconds.setdefault(run_id, []).append(value)
     return seconds
 

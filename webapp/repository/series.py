@@ -25,14 +25,17 @@ class Place:
 
 
 def places(
-    session: Session, run_id: int, names: Sequence[str], *, after: int = -1, last: int | None = None
+    session: Session, run_id: int, names: Sequence[str], *, after: int = -1, last: int | None = None, sums: bool = False
 ) -> list[Place]:
-    """Return the rounds after a number with the spread of some metrics such as ``evaluate_accuracy``, oldest first."""
+    """Return the rounds after a number with the spread of some metrics such as ``evaluate_accuracy``, oldest first.
+
+    Bytes count from the run's beginning with ``sums`` alone: that reads all rounds before.
+    """
     kept = [Round.spread[name].label(f"spread_{i}") for i, name in enumerate(names)]
     query = select(Round.round, Round.committed_at, Round.bytes_down + Round.bytes_up, Round.spread.is_(None), *kept)
     query = query.where(Round.run_id == run_id, Round.round > after)
     rows = session.execute((query if last is None else query.where(Round.round <= last)).order_by(Round.round)).all()
-    total, found = _bytes_until(session, run_id, after), []
+    total, found = _bytes_until(session, run_id, after) if sums else 0, list[Place]()
     for round_, at, sent, _, *spreads in rows:
         total += sent
         found.append(Place(round_, at, total, {n: stored(one) for n, one in zip(names, spreads, strict=True)}))

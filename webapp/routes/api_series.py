@@ -1,6 +1,5 @@
 """/api/runs/{id}/series: what charts draw, as columns; long runs thinned to the least and the most of each bucket."""
 
-import gzip
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -9,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from webapp.dependencies import MAX_ID, DatabaseDep, Id
+from webapp.packing import pack
 from webapp.repository.series import started_at
 from webapp.routes.api_errors import MISSING, REFUSED
 from webapp.runs import get_run
@@ -16,7 +16,7 @@ from webapp.thinning import Column, Curve, curve_of, thin
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
 
-MOST_CLIENTS, THINNED_ABOVE, BUCKETS, LEAST_TO_PACK = 8, 4000, 1000, 2000
+MOST_CLIENTS, THINNED_ABOVE, BUCKETS = 8, 4000, 1000
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 ClientId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
@@ -75,7 +75,9 @@ def show_series(
         items=[_series(thin(curve, buckets) if thinned else curve) for curve in curves], phase=phase, total=total,
         last_round=curves[0].rounds[-1] if total else after, thinned=thinned,
     )  # fmt: skip
-    return _packed(request, made.model_dump_json().encode())
+    answer = Response(made.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})
+    pack(request, answer)
+    return answer
 
 
 def _series(curve: Curve) -> Series:
@@ -90,10 +92,3 @@ def _series(curve: Curve) -> Series:
 def _short(column: Sequence[float | None]) -> list[float | None]:
     """Six digits are more than a chart can show, and half of what a float prints."""
     return [None if value is None else float(f"{value:.6g}") for value in column]
-
-
-def _packed(request: Request, body: bytes) -> Response:
-    headers = {"Vary": "Accept-Encoding", "Cache-Control": "no-store"}
-    if len(body) >= LEAST_TO_PACK and "gzip" in request.headers.get("Accept-Encoding", ""):
-        body, headers["Content-Encoding"] = gzip.compress(body, 5), "gzip"
-    return Response(body, media_type="application/json", headers=headers)

@@ -10,6 +10,7 @@ from starlette.datastructures import FormData
 
 from federation.server import LiveClient
 from webapp.dependencies import PartsDep
+from webapp.packing import pack
 from webapp.pages.join import Join
 from webapp.parts import Parts
 from webapp.repository.events import last_event_id
@@ -32,7 +33,9 @@ class Page:
     def show(self, template: str, nav: str, status: int = 200, **context: Any) -> HTMLResponse:
         """Answer with a template in the frame."""
         frame = Frame(nav, STREAM, self.last_event_id, self.join.address)
-        return render(self.request, template, frame, status, join=self.join, **context)
+        answer = render(self.request, template, frame, status, join=self.join, **context)
+        pack(self.request, answer)
+        return answer
 
 
 def get_page(request: Request, parts: PartsDep) -> Iterator[Page]:
