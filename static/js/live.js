@@ -2,21 +2,24 @@
    detail) and, at most twice a second, "meadow:changed", which refreshes fragments by hx-trigger. Resumes after the last id
    it has seen, closes while the tab is hidden, and says how old the page is while it has no stream. */
 
-const QUIET_MS = 500;                  // between two "meadow:changed"
+const QUIET_MS = 500;                  // between two "meadow:changed", more where the server is slow to answer
+const MOST_QUIET_MS = 5000;
 const SILENT_MS = 40000;               // a stream that sent pings and stopped is dead
 const TYPES = ["run", "round", "reply", "client", "progress"];
 const holder = document.querySelector("#live");
 
 let stream = null, lastId = holder?.dataset.after || "0", heardAt = Date.now(), pings = false;
-let attempts = 0, retry = 0, changed = 0, changedAt = 0;
+let attempts = 0, retry = 0, changed = 0, changedAt = 0, took = 0;
 
 const tell = (name, detail) => document.body.dispatchEvent(new CustomEvent(`meadow:${name}`, { detail }));
 
 function tellChanged() {
   if (changed) return;
-  const wait = Math.max(0, changedAt + QUIET_MS - Date.now());
+  const wait = Math.max(0, changedAt + Math.min(MOST_QUIET_MS, Math.max(QUIET_MS, 5 * took)) - Date.now());
   changed = setTimeout(() => { changed = 0; changedAt = Date.now(); tell("changed"); }, wait);
 }
+
+document.addEventListener("htmx:after:swap", () => { took = Date.now() - changedAt; });
 
 function hear(event) {
   heardAt = Date.now();

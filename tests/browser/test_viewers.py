@@ -1,0 +1,122 @@
+"""What a browser's stream goes through: values that are no numbers, a cut, seven tabs, twenty viewers."""
+
+import os
+from statistics import median, quantiles
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from federation.weights import Layout
+from federation.wire import Task
+from tests.browser.conftest import OpenPage, url_of
+from tests.browser.test_live import LISTEN
+from tests.dashboard import Dashboard
+from tests.processes import wait_until
+from tests.proxy import Proxy
+from tests.puppet import Answer, honest
+from tests.test_pages_runs import nan_loss_in_round_1
+
+CUT_SECONDS = float(os.environ.get("CUT_SECONDS", "5"))
+"""How long the stream is cut; CUT_SECONDS=30 takes as long as a lunch break of the network does."""
+VIEWERS = CLIENTS = 20
+
+
+def unhurried(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    answer.delay_seconds = 0.4 if task.phase == "train" else 0.0
+    return answer
+
+
+def test_a_value_that_is_no_number_is_a_gap_with_a_mark(dashboard: Dashboard, open_page: OpenPage) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a", nan_loss_in_round_1)
+        stage.add("site-b", nan_loss_in_round_1)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=3)
+        dashboard.wait_for_state(run_id, "completed")
+    page = open_page(f"{url_of(dashboard)}/runs/{run_id}")
+    chart = page.locator("meadow-chart[metric=loss]")
+    expect(chart.locator("canvas")).to_be_visible()
+    expect(chart.locator("tr[data-round='1'] td").first).to_have_text("NaN")
+    curve = "document.querySelector('meadow-chart[metric=loss]').curve"
+    assert page.evaluate(f"[{curve}.mean[1], [...{curve}.odd.keys()]]") == [None, [1]]
+    points = dashboard.http.get(f"/api/runs/{run_id}/metrics", params={"name": "loss"}).json()["items"]
+    assert {(p["value"], p["kind"]) for p in points if p["round"] == 1 and p["phase"] == "evaluate"} == {(None, "nan")}
+    assert ",loss,NaN" in dashboard.http.get(f"/api/runs/{run_id}/metrics.csv").text
+
+
+@pytest.mark.timeout(150)
+def test_a_cut_stream_says_so_and_every_missed_event_arrives_once(dashboard: Dashboard, open_page: OpenPage) -> None:
+    with Proxy(url_of(dashboard).removeprefix("http://")).running() as proxy, dashboard.stage() as stage:
+        stage.add("site-a", unhurried)
+        stage.add("site-b", unhurried)
+        dashboard.wait_for_clients(2)
+        page = open_page(f"http://{proxy.address}/")
+        live = page.locator("#live")
+        expect(live).to_have_text("Live")
+        page.evaluate(LISTEN)
+        page.evaluate("window.loadedOnce = true")
+        run_id = dashboard.start_run(num_rounds=1000)
+        wait_until(lambda: page.evaluate("window.heard.length") > 2, what="rounds are heard")
+
+        proxy.stall()
+        proxy.cut()
+        expect(live).to_contain_text("Reconnecting, data is ")
+        missed_from = dashboard.run(run_id)["current_round"]
+        page.wait_for_timeout(CUT_SECONDS * 1000)
+        expect(live).to_contain_text("Reconnecting, data is ")
+        assert dashboard.run(run_id)["current_round"] > missed_from, "the run went on meanwhile"
+        proxy.flow()
+
+        expect(live).to_have_text("Live", timeout=30_000)
+        dashboard.http.post(f"/runs/{run_id}/stop")
+        run = dashboard.wait_for_state(run_id, "stopped")
+        told = dashboard.stream(f"/api/runs/{run_id}/events", lambda _: False)
+        rounds = [event["data"]["id"] for event in told if event["event"] == "round"]
+        wait_until(lambda: len(page.evaluate("window.heard")) >= len(rounds), what="what was missed")
+        assert page.evaluate("window.heard") == rounds, "every event once, in order"
+        expect(page.locator("meadow-chart[metric=loss] .readout")).to_contain_text(f"round {run['current_round']}")
+        assert page.evaluate("window.loadedOnce"), "the page was loaded again"
+    open_page.complaints.clear()  # type: ignore[attr-defined]  # the browser itself says that it could not connect
+
+
+def test_seven_tabs_of_one_browser_all_load(dashboard: Dashboard, browser: Browser) -> None:
+    context = browser.new_context()
+    tabs = [context.new_page() for _ in range(7)]
+    hide = """Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
+      document.dispatchEvent(new Event("visibilitychange"));"""
+    for tab in tabs:
+        tab.goto(url_of(dashboard), timeout=10_000)
+        expect(tab.locator("h1")).to_have_text("No client has joined yet")
+        expect(tab.locator("#live")).to_contain_text("Live")
+        tab.evaluate(hide)  # what a browser tells a tab when the next one comes to the front
+    wait_until(lambda: dashboard.parts.feed.streams == 0, what="hidden tabs hold no stream")
+    context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_twenty_viewers_of_twenty_clients_see_a_round_soon(dashboard: Dashboard, open_page: OpenPage) -> None:
+    run_id = dashboard.start_run(num_rounds=10_000, min_clients=CLIENTS)
+    pages = [open_page(f"{url_of(dashboard)}/runs/{run_id}", width=900, height=700) for _ in range(VIEWERS)]
+    with dashboard.stage() as stage:
+        for place in range(CLIENTS):
+            stage.add(f"site-{place:02d}", unhurried)
+        for page in pages:
+            expect(page.locator("meadow-chart canvas").first).to_be_visible(timeout=60_000)
+            page.evaluate(LISTEN)
+        first = dashboard.run(run_id)["current_round"] + 2
+        wait_until(lambda: dashboard.run(run_id)["current_round"] > first + 15, 90, "15 rounds")
+        dashboard.http.post(f"/runs/{run_id}/stop")
+        dashboard.wait_for_state(run_id, "stopped")
+        delays = []
+        for page in pages:
+            committed, drawn = page.evaluate("[window.committed, window.drawn.loss]")
+            delays += [drawn[r] - at for r, at in committed.items() if r in drawn and int(r) >= first]
+    p95 = quantiles(delays, n=20)[-1]
+    print(f"\n{VIEWERS} viewers, {CLIENTS} clients, {len(delays)} rounds seen: "
+          f"commit to pixel median {median(delays):.0f} ms, p95 {p95:.0f} ms")  # fmt: skip
+    assert len(delays) > 10 * VIEWERS
+    assert p95 < 500 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)), (
+        "20 windows share the cores with the server"
+    )
