@@ -74,6 +74,17 @@ class RunConfig(BaseModel):
     synthetic_parameters: int = Field(1000, ge=1, le=50_000_000, description="Size of the synthetic network.")
     synthetic_seconds: float = Field(0.0, ge=0, le=3600, description="How long synthetic training takes.")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_bool(cls, value: object) -> object:
+        """Refuse true and false, which would else pass for 1 and 0: no field is a yes or no."""
+        if isinstance(value, bool):
+            raise ValueError("must not be true or false")
+        for key, one in value.items() if isinstance(value, dict) else ():
+            if isinstance(one, bool):
+                raise ValueError(f"{key} must not be true or false")
+        return value
+
     @field_validator("dataset", mode="after")
     @classmethod
     def _has_something_to_learn(cls, dataset: str, info: ValidationInfo) -> str:

@@ -288,3 +288,9 @@ def test_health_and_readiness(dashboard: Dashboard) -> None:
     answer = dashboard.http.get("/readyz")
     assert (answer.status_code, answer.json()["reasons"]) == (503, ["The Flower server is not running."])
     assert dashboard.http.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("field", ["num_rounds", "dirichlet_alpha", "seed", "max_weight_share"])
+def test_true_is_no_number(dashboard: Dashboard, field: str) -> None:
+    answer = dashboard.http.post("/api/runs", json={field: True})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)

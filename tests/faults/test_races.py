@@ -96,9 +96,9 @@ def test_a_round_says_within_two_seconds_that_a_client_it_waits_for_is_gone(engi
     def never(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
         return Answer(silent=True) if task.phase == "train" else honest(task, weights, layout)
 
-    for name in "ab":
+    for count, name in enumerate("ab", 1):
         stage.add(name, never)
-    engine.wait_online(2)
+        engine.wait_online(count)
     run_id = engine.start_run(round_timeout_seconds=60.0)
     engine.ledger.wait(lambda: all(any(task.phase == "train" for task in p.tasks) for p in stage.puppets))
     stage.do(stage.puppets[1].socket.close())
