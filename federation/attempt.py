@@ -1,7 +1,7 @@
 """One attempt at a round: train, aggregate, evaluate, write the weights down meanwhile, commit."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,7 +78,7 @@ class Attempt:
             strategy.add(trial, client_id, flats, examples, metrics)
 
         phase = self._phase("train", chosen, take)
-        phase.start(self._configs(extra), self._model.content())
+        phase.start(self._configs(chosen, extra), self._model.content())
         phase.collect()
         phase.settle(self._judge)
         self._party.note(phase.outcomes)
@@ -105,7 +105,8 @@ class Attempt:
         strategy = self._model.strategy
         phase = self._phase("evaluate", ready, lambda *_: None)
         if ready:
-            phase.start(self._configs(strategy.evaluate_configs(self._place.round, list(ready))), self._model.content())
+            extra = strategy.evaluate_config(self._place.round, list(ready))
+            phase.start(self._configs(ready, extra), self._model.content())
         try:
             checkpoint = write(self._place.round)
         except BaseException:
@@ -123,5 +124,6 @@ class Attempt:
         hold = phase == "train" and whole_round_rules(self._config)
         return PhaseRun(self._ground, self._place, phase, self._model.layout, members, take, hold)
 
-    def _configs(self, extra: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
-        return {client_id: {**self._base_config, **more} for client_id, more in extra.items()}
+    def _configs(self, clients: Iterable[int], extra: dict[str, Any]) -> dict[int, dict[str, Any]]:
+        shared = {**self._base_config, **extra}
+        return dict.fromkeys(clients, shared)

@@ -42,6 +42,7 @@ class Connection:
         self.admitted = False
         self.data: dict[str, Any] = {}
         self.session = secrets.token_hex(8)
+        self._member = Member(0, "", {}, None)
         self.granted: dict[str, Assignment] = {}
         self.task: Progress | None = None
 
@@ -57,8 +58,11 @@ class Connection:
         self.session = str(hello.facts.get("process", self.session))
 
     def member(self) -> Member:
-        """Return the client as a run sees it."""
-        return Member(self.client_id, self.name, self.data, self.session)
+        """Return the client as a run sees it; made anew only where something has changed."""
+        known = self._member
+        if known.name is not self.name or known.data is not self.data or known.session is not self.session:
+            self._member = known = Member(self.client_id, self.name, self.data, self.session)
+        return known
 
     # -- in -----------------------------------------------------------------------------------------------------------
 
@@ -180,10 +184,15 @@ class Connection:
 
 
 def _task_text(assignment: Assignment) -> str:
+    """Return the task's frame: all but the message id is written once for everybody who gets the same config."""
     exchange = assignment.exchange
-    frame = {
-        "type": "task", "message_id": assignment.message_id, "run_id": exchange.run_id, "round": exchange.round,
-        "phase": exchange.phase, "deadline_seconds": exchange.deadline_seconds, "config": assignment.config,
-        "content": exchange.content.header_json if exchange.content is not None else None,
-    }  # fmt: skip
-    return json.dumps(frame, separators=(",", ":"))
+    known, text = exchange.told
+    if known is not assignment.config:
+        frame = {
+            "run_id": exchange.run_id, "round": exchange.round, "phase": exchange.phase,
+            "deadline_seconds": exchange.deadline_seconds, "config": assignment.config,
+            "content": exchange.content.header_json if exchange.content is not None else None,
+        }  # fmt: skip
+        text = json.dumps(frame, separators=(",", ":"))
+        exchange.told = (assignment.config, text)
+    return f'{{"type":"task","message_id":{json.dumps(assignment.message_id)},{text[1:]}'

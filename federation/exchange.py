@@ -109,7 +109,7 @@ class Reply:
         if self.content is not None:
             self.content = None
             lane = self.exchange.lane
-            if lane is not None:
+            if lane is not None and self.assignment.granted_bytes:
                 lane.give_back(self.assignment.granted_bytes)
 
 
@@ -127,6 +127,8 @@ class Exchange:
     content: Content | None = None
     lane: "StreamLane | None" = None
     waiting: dict[str, Assignment] = field(default_factory=dict)
+    told: tuple[dict[str, Any] | None, str] = (None, "")
+    """The config that was written last, and the text of its tasks."""
     started: float = field(default_factory=time.monotonic)
 
     def ask(self, tasks: Iterable[tuple[int, dict[str, Any]]], unique: str) -> None:
@@ -186,10 +188,6 @@ class Budget:
         """Grant now or later."""
         self._queue.append((assignment, size_bytes))
         self._serve()
-
-    def take(self, size_bytes: int) -> None:
-        """Count bytes that come without being asked for: few at a time."""
-        self.used_bytes += size_bytes
 
     def give_back(self, size_bytes: int) -> None:
         """Return bytes that were granted, and grant what waits."""

@@ -51,6 +51,13 @@ class Trial:
     metrics: list[tuple[Metrics, int]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What Flower's rule looks at of a reply: a whole RecordDict takes longer to make than the rule to run."""
+
+    metric_records: dict[str, dict[str, float]]
+
+
 class RunStrategy:
     """Flower's strategy of one run and what it carries from round to round."""
 
@@ -69,21 +76,24 @@ class RunStrategy:
 
     # -- a round ------------------------------------------------------------------------------------------------------
 
-    def try_round(
-        self, number: int, weights: Buffer, client_ids: Sequence[int]
-    ) -> tuple[Trial, dict[int, dict[str, Any]]]:
-        """Begin an attempt; return it and what the strategy adds to each client's config."""
+    def try_round(self, number: int, weights: Buffer, client_ids: Sequence[int]) -> tuple[Trial, dict[str, Any]]:
+        """Begin an attempt; return it and what the strategy adds to the clients' config, the same for all of them.
+
+        Where the mean is all that the strategy gets of the replies, one message of it stands for everybody's.
+        """
         trial = copy.copy(self._committed)
         arrays = ArrayRecord() if self._name in MEAN_ONLY else self._record(weights)
-        messages = trial.configure_train(number, arrays, ConfigRecord(), Roster(client_ids))
-        asked = {message.metadata.dst_node_id: message for message in messages}
         mean = RunningMean(self._layout) if self._name in MEAN_ONLY | OVER_THE_MEAN else None
-        return Trial(number, trial, mean, asked), {client: _config(message) for client, message in asked.items()}
+        roster = Roster(client_ids if mean is None else client_ids[:1])
+        messages = list(trial.configure_train(number, arrays, ConfigRecord(), roster))
+        asked = {message.metadata.dst_node_id: message for message in messages}
+        return Trial(number, trial, mean, asked), _config(messages[0])
 
-    def evaluate_configs(self, number: int, client_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-        """Return what the strategy adds to each client's config for an evaluation."""
-        messages = self._committed.configure_evaluate(number, ArrayRecord(), ConfigRecord(), Roster(client_ids))
-        return {message.metadata.dst_node_id: _config(message) for message in messages}
+    def evaluate_config(self, number: int, client_ids: Sequence[int]) -> dict[str, Any]:
+        """Return what the strategy adds to the clients' config for an evaluation, the same for all of them."""
+        roster = Roster(client_ids[:1])
+        messages = self._committed.configure_evaluate(number, ArrayRecord(), ConfigRecord(), roster)
+        return _config(next(iter(messages)))
 
     def add(
         self, trial: Trial, client_id: int, flats: dict[str, NumpyArray], num_examples: int, metrics: Metrics
@@ -123,8 +133,8 @@ class RunStrategy:
     def aggregate_metrics(self, replies: Iterable[tuple[Metrics, int]], *, evaluate: bool = False) -> Metrics:
         """Return the replies' metrics averaged by Flower's rule, weighted by num_examples."""
         rule = self._committed.evaluate_metrics_aggr_fn if evaluate else self._committed.train_metrics_aggr_fn
-        records = [RecordDict({"metrics": _metric_record(metrics, examples)}) for metrics, examples in replies]
-        return _numbers(rule(records, WEIGHT_KEY)) if records else {}
+        records = [_Said({"metrics": {**metrics, WEIGHT_KEY: examples}}) for metrics, examples in replies]
+        return _numbers(rule(cast(list[RecordDict], records), WEIGHT_KEY)) if records else {}
 
     # -- state --------------------------------------------------------------------------------------------------------
 

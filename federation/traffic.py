@@ -151,8 +151,7 @@ class Traffic:
         elif assignment.buffer is not None or assignment.queued:
             return
         elif offer.follows and offer.content.size_bytes <= wire.UNASKED_BYTES:
-            self._budget.take(offer.content.size_bytes)
-            self._expect(connection, assignment, offer.content.size_bytes)
+            self._expect(connection, assignment, offer.content.size_bytes)  # so few bytes are not counted
         else:
             assignment.queued = True
             self._budget.ask(assignment, offer.content.size_bytes)
@@ -177,6 +176,7 @@ class Traffic:
     def _grant(self, assignment: Assignment, size_bytes: int) -> None:
         connection = self._connection_of(assignment.client_id)
         assignment.queued = False
+        assignment.granted_bytes = size_bytes
         self._expect(connection, assignment, size_bytes)
         if connection is not None:
             connection.say(wire.Grant(message_id=assignment.message_id))
@@ -184,7 +184,6 @@ class Traffic:
     def _expect(self, connection: Connection | None, assignment: Assignment, size_bytes: int) -> None:
         """Make room for a content that will come."""
         assignment.buffer = bytearray(size_bytes)
-        assignment.granted_bytes = size_bytes
         self._tell(assignment, "sending")
         if connection is not None:
             connection.granted[assignment.content_id] = assignment
@@ -235,7 +234,8 @@ class Traffic:
         assignment.queued = False
         if assignment.buffer is not None:
             assignment.buffer, assignment.received_bytes = None, 0
-            self._budget.give_back(assignment.granted_bytes)
+            given, assignment.granted_bytes = assignment.granted_bytes, 0
+            self._budget.give_back(given)
 
     def _tell(self, assignment: Assignment, task: Any, frame: wire.ProgressFrame | None = None) -> None:
         exchange = assignment.exchange
