@@ -45,7 +45,7 @@ class Model:
 
     def write(self, checkpoints: Checkpoints, number: int) -> Checkpoint:
         """Write weights and the strategy's state to disk."""
-        return checkpoints.write(number, self.weights, self.strategy.state())
+        return checkpoints.write(number, self.weights, self.strategy.state(), self.content().id)
 
 
 class Attempt:

@@ -32,6 +32,8 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left_over in folder.glob(".*.writing"):
             left_over.unlink()
+        self._there = {int(path.name[6:12]) for path in folder.glob("round-*")}
+        self._doomed: set[int] = set()
 
     def write_layout(self, layout: Layout) -> None:
         """Keep the layout, once."""
@@ -46,8 +48,12 @@ class Checkpoints:
         except (OSError, ValueError) as error:
             raise CheckpointDamaged(f"layout.json of the run cannot be read: {error}") from error
 
-    def write(self, number: int, weights: Buffer, state: dict[str, Array]) -> Checkpoint:
-        """Write one round's weights, its state first; whole or not at all. Raises OSError, for want of room early."""
+    def write(self, number: int, weights: Buffer, state: dict[str, Array], sha256: str | None = None) -> Checkpoint:
+        """Write one round's weights, its state first; whole or not at all. Raises OSError, for want of room early.
+
+        Rounds that need not be kept go first. ``sha256`` is that of the weights, where it is known.
+        """
+        self.tidy()
         size = memoryview(weights).nbytes + sum(array.nbytes for array in state.values())
         if shutil.disk_usage(self._folder).free < size + RESERVE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -55,9 +61,10 @@ class Checkpoints:
             packed = io.BytesIO()
             np.savez(packed, **state)  # type: ignore[arg-type]  # numpy's stubs take **kwargs for allow_pickle
             write_file(self._state_file(number), packed.getbuffer())
-        file = f"round-{number:06d}.weights"
-        sha256 = write_file(self._folder / file, weights)
-        return Checkpoint(file, sha256, memoryview(weights).nbytes)
+        file = self._weights_file(number)
+        sha256 = write_file(file, weights, sha256=sha256)
+        self._there.add(number)
+        return Checkpoint(file.name, sha256, memoryview(weights).nbytes)
 
     def read(
         self, number: int, checkpoint: Checkpoint, digest: Callable[[Buffer], str]
@@ -76,10 +83,19 @@ class Checkpoints:
         return weights, state
 
     def keep(self, numbers: set[int]) -> None:
-        """Delete every other round's files."""
-        for path in self._folder.glob("round-*"):
-            if int(path.name[6:12]) not in numbers:
-                path.unlink(missing_ok=True)
+        """Let every other round's files go with the next ``write``, which clients work meanwhile, or with ``tidy``."""
+        self._doomed = self._there - numbers
+
+    def tidy(self) -> None:
+        """Delete what need not be kept."""
+        for number in self._doomed:
+            self._weights_file(number).unlink(missing_ok=True)
+            self._state_file(number).unlink(missing_ok=True)
+        self._there -= self._doomed
+        self._doomed = set()
+
+    def _weights_file(self, number: int) -> Path:
+        return self._folder / f"round-{number:06d}.weights"
 
     def _state_file(self, number: int) -> Path:
         return self._folder / f"round-{number:06d}.state.npz"

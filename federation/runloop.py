@@ -120,6 +120,8 @@ class RunLoop:
         self._best = self._keeping.better(done, self._best)
         kept = set(range(done.round - self._keeping.last + 1, done.round + 1))
         self._checkpoints.keep(kept | ({self._best.round} if self._best is not None else set()))
+        if done.round >= self._control.num_rounds:
+            self._checkpoints.tidy()
 
     def _write_checkpoint(self, number: int) -> Checkpoint:
         """Write the weights; where the disk takes none, pause, say so, and go on as soon as it does."""

@@ -82,6 +82,8 @@ def test_checkpoints_keep_what_they_are_told_and_notice_damage(tmp_path: Path) -
     first = kept.write(1, weights, {})
     second = kept.write(2, weights, state)
     kept.keep({2})
+    assert (tmp_path / "run" / first.file).exists(), "the next round's write deletes it, while clients work"
+    kept.tidy()
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
         "layout.json", "round-000002.state.npz", "round-000002.weights"]  # fmt: skip
     read, read_state = kept.read(2, second, content_id)
