@@ -16,9 +16,15 @@ def answer(task: wire.Task, weights: bytes | None, layout: Layout | None) -> Ans
     return plain
 
 
+class LightClient(Puppet):
+    """A puppet that is as prompt as the real client."""
+
+    unasked = True
+
+
 async def serve(address: str, names: list[str]) -> None:
     """Serve until every connection has ended."""
-    await asyncio.gather(*(Puppet(address, name, answer).run() for name in names))
+    await asyncio.gather(*(LightClient(address, name, answer).run() for name in names))
 
 
 if __name__ == "__main__":

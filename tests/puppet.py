@@ -50,6 +50,9 @@ Answering = Callable[[wire.Task, bytes | None, Layout | None], Answer]
 class Puppet:
     """One client. ``tasks`` are those it got; ``closed`` holds the close code and reason at the end."""
 
+    unasked = False
+    """Whether small weights follow their offer at once; a puppet waits for its grant."""
+
     def __init__(self, address: str, name: str, answer: Answering = honest, *, dataset: str = "synthetic",
                  app: str | None = None, key: ec.EllipticCurvePrivateKey | None = None) -> None:  # fmt: skip
         self.address, self.name, self.answer, self.dataset, self.app = address, name, answer, dataset, app
@@ -138,7 +141,10 @@ class Puppet:
         self._offers[task.message_id] = (task, answer)
         offer = wire.Offer(message_id=task.message_id, metrics=answer.metrics, num_examples=answer.num_examples,
                            seconds=0.0, content=header, data=answer.data, error=answer.error)  # fmt: skip
-        await self.socket.send(wire.encode(offer))
+        follows = self.unasked and answer.weights is not None and len(answer.weights) <= wire.UNASKED_BYTES
+        await self.socket.send(wire.encode(offer.model_copy(update={"follows": follows})))
+        if follows:
+            await self._send(task.message_id)
 
     async def _send(self, message_id: str) -> None:
         _, answer = self._offers.pop(message_id)
