@@ -16,8 +16,22 @@ from tests.processes import Meadow, make_meadow
 
 CROWD_PROCESSES = 2
 POLL_SECONDS = 0.25
+PORT_TAKEN = 4
 LEFT_OUT_ROUNDS = 2
 """The first rounds of a run are left out: round 0 trains nobody, round 1 warms up."""
+
+
+def _started(folder: Path) -> Meadow:
+    """Start a dashboard on free ports; where somebody was quicker to take one, on others."""
+    while True:
+        meadow = make_meadow(folder, "--log-level", "warning")
+        try:
+            meadow.start()
+        except AssertionError:
+            if meadow.running.poll() != PORT_TAKEN:
+                raise
+        else:
+            return meadow
 
 
 class MeadowFederation:
@@ -29,8 +43,7 @@ class MeadowFederation:
         self.clients, self._children = clients, children
         self.light = clients > REAL_CLIENTS if light is None else light
         folder.mkdir(parents=True)
-        self.meadow: Meadow = make_meadow(folder, "--log-level", "warning")
-        self.meadow.start()
+        self.meadow = _started(folder)
         self.http = httpx.Client(base_url=self.meadow.url, trust_env=False, timeout=60)
         self._workers = [process.pid for process in (self._crowd() if self.light else self._real_clients(folder))]
         wait_until(lambda: self._online() >= clients, 180, f"{clients} clients online")
