@@ -1,7 +1,9 @@
 """What one connection brought: tasks that wait for their content, and the content that came last."""
 
+import hashlib
+
 from federation.tasks import Buffer, TakenTask
-from federation.wire import BadFrame, ContentHeader, Task, content_id, read_piece
+from federation.wire import BadFrame, ContentHeader, Task, read_piece
 
 
 class Inbox:
@@ -11,7 +13,8 @@ class Inbox:
         self._waiting: list[Task] = []
         self._header: ContentHeader | None = None
         self._parts: Buffer = b""
-        self._received = 0
+        self._received, self._digest = 0, hashlib.sha256()
+        """A content is hashed as it comes: the rest is on its way meanwhile."""
         self._content: Buffer | None = None
 
     def task(self, task: Task) -> list[TakenTask]:
@@ -20,6 +23,7 @@ class Inbox:
             return [TakenTask(task, None)]
         if self._header is None or self._header.id != task.content.id:
             self._header, self._content, self._received = task.content, None, 0
+            self._digest = hashlib.sha256()
         self._waiting.append(task)
         return self._ready()
 
@@ -29,14 +33,14 @@ class Inbox:
         if self._header is None or name != self._header.id or self._content is not None:
             return []
         if offset == 0:  # a content that was broken off starts over
-            self._received, self._parts = (
-                0,
-                data if len(data) == self._header.size_bytes else bytearray(self._header.size_bytes),
-            )
+            whole = len(data) == self._header.size_bytes
+            self._received, self._digest = 0, hashlib.sha256()
+            self._parts = data if whole else bytearray(self._header.size_bytes)
         if offset != self._received or offset + len(data) > len(self._parts):
             raise BadFrame(f"a piece at byte {offset} of {self._header.size_bytes}, expected at byte {self._received}")
         if isinstance(self._parts, bytearray):
             self._parts[offset : offset + len(data)] = data
+        self._digest.update(data)
         self._received += len(data)
         return self._ready()
 
@@ -48,7 +52,7 @@ class Inbox:
         if self._header is None or self._received < self._header.size_bytes:
             return []
         if self._content is None:
-            if content_id(self._parts) != self._header.id:
+            if self._digest.hexdigest() != self._header.id:
                 raise BadFrame("a content whose sha256 is not its id")
             self._content, self._parts = self._parts, b""
         ready = [t for t in self._waiting if t.content is not None and t.content.id == self._header.id]
