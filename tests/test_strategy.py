@@ -74,7 +74,8 @@ def flowers_own(name: str, rounds: int) -> tuple[list[Any], dict[str, float]]:
 
 
 def config_of(name: str) -> RunConfig:
-    return RunConfig(strategy=name, strategy_options=OPTIONS.get(name, {}), min_clients=9)
+    given = {"strategy": name, "strategy_options": OPTIONS.get(name, {}), "min_clients": 9}
+    return RunConfig.model_validate(given)
 
 
 def meadows(name: str, rounds: int, *, resume_after: int | None = None) -> tuple[list[Any], dict[str, float]]:

@@ -84,7 +84,7 @@ def _read(form: StartForm) -> tuple[RunConfig | None, dict[str, str]]:
     if form.who == "some":
         document["clients"] = sorted(form.chosen)
     try:
-        return RunConfig.model_validate(document), errors
+        return RunConfig.model_validate(document, strict=False), errors
     except ValidationError as error:
         return None, errors | _sentences(error, form.values["strategy"])
 

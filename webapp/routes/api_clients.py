@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/clients", tags=["clients"], responses=REFUSED)
 class NewName(BaseModel):
     """What people call the client from now on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: Annotated[str, Field(max_length=MAX_NAME, examples=["st-anna"], description="Empty: as it calls itself.")]
 

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/runs/{run_id}", tags=["runs"], responses={**REFU
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Note(_Body):

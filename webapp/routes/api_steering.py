@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/runs/{run_id}", tags=["steering"], responses={**
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class MoreRounds(_Body):
