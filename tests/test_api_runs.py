@@ -224,18 +224,6 @@ def test_no_body_is_bad_enough_for_an_error_of_ours(shared: Dashboard, text: byt
     named(shared.http.post("/api/runs", content=text, headers={"content-type": "application/json"}), status)
 
 
-def test_a_body_without_a_declared_length_is_cut_too(shared: Dashboard) -> None:
-    def pieces() -> Any:
-        for _ in range(40):
-            yield b" " * 65_536
-
-    try:
-        answer = shared.http.post("/api/runs", content=pieces(), headers={"content-type": "application/json"})
-    except httpx.TransportError:
-        return
-    assert answer.status_code in (400, 413, 422)
-
-
 @pytest.mark.parametrize("path", ["", "/rounds", "/metrics", "/metrics.csv", "/model", "/events"])
 def test_an_unknown_run_is_404_and_a_bad_id_422(shared: Dashboard, path: str) -> None:
     assert named(shared.http.get(f"/api/runs/12{path}"), 404) == set()

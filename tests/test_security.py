@@ -2,6 +2,7 @@
 
 import io
 import logging
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tests.dashboard import Dashboard, running
 from webapp.app import create_app
 from webapp.headers import CONTENT_SECURITY_POLICY, HEADERS
 from webapp.logs import configure_logging
-from webapp.security import host_name, host_rule
+from webapp.security import MAX_BODY_BYTES, host_name, host_rule
 from webapp.settings import Settings
 from webapp.untrusted import clean_json, clean_text, csv_cell
 
@@ -107,6 +108,34 @@ def test_a_mistake_of_ours_tells_nothing_and_keeps_the_headers(tmp_path: Path, m
         assert answer.headers["content-type"] == "application/problem+json"
         assert "secret-key" not in answer.text
         assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+
+
+def answer_to(dashboard: Dashboard, head: str, *pieces: bytes) -> int:
+    """Send the beginning of a request that never ends; return the status of the answer."""
+    url = dashboard.http.base_url
+    with socket.create_connection((url.host, url.port or 80), 10) as sock:
+        sock.sendall(f"{head}\r\nHost: {url.host}\r\n".encode())
+        for piece in pieces:
+            sock.sendall(piece)
+        return int(sock.recv(65_536).split()[1])
+
+
+@pytest.mark.parametrize("path", ["/api/runs", "/runs", "/api/runs/1/note", "/clients/1/rename"])
+def test_a_body_over_the_limit_is_refused_before_it_is_read_whole(shared: Dashboard, path: str) -> None:
+    kind = "application/json" if path.startswith("/api/") else "application/x-www-form-urlencoded"
+    head = f"POST {path} HTTP/1.1\r\nContent-Type: {kind}"
+    declared = f"Content-Length: {2**40}\r\n\r\n".encode()
+    assert answer_to(shared, head, declared, b"{") == 413
+    chunk = b"40000\r\n" + b" " * 0x40000 + b"\r\n"
+    chunks = [b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * (MAX_BODY_BYTES // 0x40000 + 1)]
+    assert answer_to(shared, head, *chunks) == 413
+
+
+def test_weights_have_a_limit_of_their_own(tmp_path: Path) -> None:
+    with running(tmp_path, max_reply_bytes=4 * MAX_BODY_BYTES) as dashboard:
+        for size, status in ((3 * MAX_BODY_BYTES, 422), (5 * MAX_BODY_BYTES, 413)):
+            answer = dashboard.http.post("/api/weights", files={"file": ("w.npz", b"x" * size)})
+            assert answer.status_code == status, "no archive, or too much of one"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 from asgi_cross_origin_protection import CrossOriginProtection
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp.errors import problem_response
@@ -15,6 +16,10 @@ from webapp.headers import HEADERS
 from webapp.settings import Settings, is_loopback
 
 MAX_BODY_BYTES = 1024 * 1024
+UPLOAD_PATH = "/api/weights"
+FRAME_BYTES = 64 * 1024
+"""What a form and an archive put around weights."""
+_GONE: Message = {"type": "http.disconnect"}
 
 
 class SecurityHeaders:
@@ -57,34 +62,46 @@ class AllowedHosts:
 
 
 class BodyLimit:
-    """Refuses a body over a mebibyte: nothing that the dashboard takes is larger."""
+    """Refuses a body over a mebibyte; an upload of weights over the limit of its own. No more of it is read."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, max_upload_bytes: int) -> None:
+        self._app, self._max_upload_bytes = app, max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 413 to a declared length over the limit; cut a longer body that declares none."""
+        """Answer 413 to a declared length over the limit, and to a body without one as soon as it is over."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        limit = self._max_upload_bytes if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
+        refusal = problem_response(413, f"The body is larger than {limit} bytes, the most that is taken here.")
         length = Headers(scope=scope).get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            return await problem_response(413, "The body is larger than a mebibyte.")(scope, receive, send)
-        taken = 0
+        if not length.isdigit() or int(length) > limit:
+            return await refusal(scope, receive, send)
+        taken, answered = 0, False
 
         async def receive_some() -> Message:
             nonlocal taken
-            message = await receive()
+            message = await receive() if taken <= limit else _GONE
             taken += len(message.get("body", b""))
-            if taken > MAX_BODY_BYTES:
-                return {"type": "http.disconnect"}
-            return message
+            return message if taken <= limit else _GONE
 
-        await self._app(scope, receive_some, send)
+        async def send_unless_refused(message: Message) -> None:
+            nonlocal answered
+            if taken <= limit or answered:
+                answered = True
+                await send(message)
+
+        try:
+            await self._app(scope, receive_some, send_unless_refused)
+        except ClientDisconnect:
+            if taken <= limit:
+                raise
+        if taken > limit and not answered:  # whatever the handler made of a body cut short
+            await refusal(scope, receive, send)
 
 
 def guard(app: Starlette, settings: Settings) -> None:
     """Put the guards before the app, the outermost last."""
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, max_upload_bytes=settings.max_reply_bytes + FRAME_BYTES)
     app.add_middleware(_cross_origin_protection)
     app.add_middleware(AllowedHosts, allows=host_rule(settings))
     app.add_middleware(SecurityHeaders)
