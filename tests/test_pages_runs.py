@@ -6,7 +6,8 @@ from federation.weights import Layout
 from federation.wire import Task
 from tests.dashboard import Dashboard
 from tests.markup import get_both, get_fragment, get_page
-from tests.puppet import Answer, honest
+from tests.puppet import Answer, Answering, honest
+from webapp.repository.runs import set_values
 
 
 def refused_in_round_2(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
@@ -23,15 +24,22 @@ def nan_loss_in_round_1(task: Task, weights: bytes | None, layout: Layout | None
     return answer
 
 
-def finished_run(dashboard: Dashboard, **config: object) -> int:
+def finished_run(dashboard: Dashboard, answer: Answering = honest, **config: object) -> int:
     with dashboard.stage() as stage:
-        stage.add("site-a")
+        stage.add("site-a", answer)
         dashboard.wait_for_clients(1)
-        stage.add("site-b")
+        stage.add("site-b", answer)
         dashboard.wait_for_clients(2)
         run_id = dashboard.start_run(**config)
         dashboard.wait_for_state(run_id, "completed")
     return run_id
+
+
+def best_in_round_1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    if task.phase == "evaluate":
+        answer.metrics = {"loss": 1.0, "accuracy": 0.9 if task.round == 1 else 0.2}
+    return answer
 
 
 def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboard: Dashboard) -> None:
@@ -57,6 +65,24 @@ def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboar
     ]  # fmt: skip
     assert page["hx-trigger"] == "meadow:asked from:body", "an ended run asks for nothing by itself"
     assert not [button for button in page.all("button") if "Stop" in button.text]
+
+
+def test_the_best_model_and_the_last_are_downloads_as_long_as_they_are_on_disk(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, best_in_round_1, num_rounds=4)
+    with dashboard.parts.database.write() as session:
+        set_values(session, run_id, network="mlp")  # Meadow has its code: a .keras can be made
+
+    def downloads() -> list[str]:
+        links = get_page(dashboard.http, f"/runs/{run_id}").one("section", id="configuration").all("a")
+        return [(link["href"] or "").rpartition("/")[2] for link in links if "download" in link]
+
+    last, best = ["model", "model?format=keras"], ["model?round=best", "model?round=best&format=keras"]
+    assert downloads() == [*last, *best, "metrics.csv"]
+    answer = dashboard.http.get(f"/api/runs/{run_id}/model?round=best")
+    assert "run-1-round-1.npz" in answer.headers["content-disposition"]
+    for file in (dashboard.parts.settings.runs_dir / str(run_id)).glob("*1.weights"):
+        file.unlink()
+    assert downloads() == [*last, "metrics.csv"]
 
 
 def test_a_refused_reply_stands_in_its_round_and_in_the_log_with_client_and_reason(dashboard: Dashboard) -> None:

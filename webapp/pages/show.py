@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from federation.server import LiveClient
+from webapp.models import Model
 from webapp.numbers import count, duration, percent
 from webapp.pages.asked import RunAsked
 from webapp.pages.charts import Line, RunCharts, charts_of, lines_of
@@ -66,9 +67,12 @@ class RunPage:
     parted: Split
     heat: Heat | None
     timeline: Timeline | None
+    models: list[Model]
 
 
-def run_page(session: Session, run: Run, live: Mapping[int, LiveClient], asked: RunAsked) -> RunPage:
+def run_page(
+    session: Session, run: Run, live: Mapping[int, LiveClient], asked: RunAsked, models: list[Model]
+) -> RunPage:
     """Gather a run's page; only the newest rounds unless all are asked for."""
     known = list_clients(session)
     names = {client.id: client.name for client in known}
@@ -80,7 +84,7 @@ def run_page(session: Session, run: Run, live: Mapping[int, LiveClient], asked: 
         lines_of(session, run, asked.pairs.get("lines", "")), rows, _rounds(session, run, names, limit, asked.below),
         run.current_round, log_of(session, run.id, names, asked.events, asked.before), config_lines(run.config),
         buttons_of(session, run, parted.taking_part, live), parted, heat_of(session, run, asked.cells),
-        timeline_of(session, run, asked.round),
+        timeline_of(session, run, asked.round), models,
     )  # fmt: skip
 
 

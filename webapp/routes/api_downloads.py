@@ -5,7 +5,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query
@@ -14,18 +14,15 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from federation.config import RunConfig
 from federation.supervisor import NetworkNotBuilt
 from federation.weights import Layout
-from webapp.database import Session
 from webapp.dependencies import DatabaseDep, Id, PartsDep
 from webapp.errors import Conflict, NotFound
-from webapp.repository.rounds import get_round
+from webapp.models import Which, checkpoint_of
 from webapp.routes.api_errors import CONFLICT, REFUSED
 from webapp.runs import get_run
-from webapp.tables import Run
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **CONFLICT})
 NPZ, PIECE_BYTES = "application/zip", 1024 * 1024
 Format = Literal["npz", "keras"]
-Which = Literal["last", "best"]
 
 
 @router.get(
@@ -45,7 +42,9 @@ def download_model(
     """Return a round's weights: as .npz, an array a variable, in the network's order; or as a Keras model."""
     with database.read() as session:
         run = get_run(session, run_id)
-        chosen = _chosen(session, run, which, parts.settings.best_metric)
+        chosen = checkpoint_of(session, run, which, parts.settings.best_metric)
+    if chosen is None:
+        raise NotFound(f"Run {run.id} has no model yet: no round is committed.")
     folder = parts.settings.runs_dir / str(run_id)
     name, file = f"run-{run_id}-round-{chosen['round']}.{format}", Path(chosen["file"]).name
     try:
@@ -59,17 +58,6 @@ def download_model(
         raise NotFound(f"The weights of round {chosen['round']} of run {run_id} are no longer on disk.") from error
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(packed.seek(0, 2))}
     return StreamingResponse(_pieces(packed), media_type=NPZ, headers=headers)
-
-
-def _chosen(session: Session, run: Run, which: Which, metric: str) -> dict[str, Any]:
-    """Return the checkpoint of the last or the best round with its number; raises NotFound."""
-    if run.checkpoint is None:
-        raise NotFound(f"Run {run.id} has no model yet: no round is committed.")
-    best = run.best_metrics.get(metric)
-    if which == "last" or best is None or best["round"] == 0:
-        return run.checkpoint
-    row = get_round(session, run.id, best["round"])
-    return run.checkpoint if row is None else {**row.checkpoint, "round": row.round}
 
 
 def _pack(weights: Path, layout_file: Path) -> IO[bytes]:

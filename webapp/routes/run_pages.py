@@ -9,6 +9,7 @@ from starlette.datastructures import FormData
 from federation.states import ENDED
 from federation.strategy_options import STRATEGIES
 from webapp.dependencies import Id, RunsDep
+from webapp.models import models_of
 from webapp.pages.asked import RunAsked, asked_of
 from webapp.pages.fields import ADVANCED, LABELS, choices_of, option_label
 from webapp.pages.form import StartForm, empty_form, form_of, typed_form
@@ -73,10 +74,11 @@ def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = Non
 @router.get("/{run_id}")
 def show(page: PageDep, run_id: Id, asked: AskedDep) -> HTMLResponse:
     """Show one run."""
-    run = get_run(page.session, run_id)
+    run, settings = get_run(page.session, run_id), page.parts.settings
+    models = models_of(page.session, run, settings.runs_dir, settings.best_metric)
     return page.show(
-        "runs/show.html", "/runs", page=run_page(page.session, run, page.live, asked), ended=run.state in ENDED,
-        asked=asked, said=said_after(page, run, asked),
+        "runs/show.html", "/runs", page=run_page(page.session, run, page.live, asked, models),
+        ended=run.state in ENDED, asked=asked, said=said_after(page, run, asked),
     )  # fmt: skip
 
 
