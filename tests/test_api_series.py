@@ -1,13 +1,19 @@
 """What charts draw, over the API: columns by round, thinned where a run is long; what is no number stays a gap."""
 
+from collections.abc import Iterator
 from math import inf, nan
+from typing import Any
 
 import pytest
 
-from tests.dashboard import Dashboard
+from benchmarks.long_run import make_long_run
+from tests.dashboard import Dashboard, running
 from tests.test_pages_runs import finished_run, nan_loss_in_round_1
+from webapp.repository.series import Ends
 from webapp.spread import measure
-from webapp.thinning import Curve, thin
+from webapp.thinning import thin
+
+COLUMNS = ("seconds", "bytes", "mean", "least", "low", "high", "most")
 
 
 def test_the_spread_names_the_worst_client_and_passes_over_what_is_no_number() -> None:
@@ -78,17 +84,51 @@ def test_rounds_of_an_earlier_release_are_measured_when_they_are_asked_for(dashb
 
 
 def test_a_long_curve_keeps_its_extremes_its_ends_and_its_gaps() -> None:
-    rounds = list(range(10_001))
-    mean: list[float | None] = [0.5 + (r % 7) / 100 for r in rounds]
+    mean: list[float | None] = [0.5 + (r % 7) / 100 for r in range(10_001)]
     mean[5000], mean[7777], mean[3333] = 0.99, 0.01, None
-    least, low, high, most = ([v and v + by for v in mean] for by in (-0.2, -0.1, 0.1, 0.2))
-    curve = Curve(
-        "accuracy", rounds, [float(r) for r in rounds], rounds, mean, {3333: "nan"}, least, low, high, most, {3: mean}
-    )
-    short = thin(curve, 1000)
-    assert len(short.rounds) <= 2002
-    assert {0, 10_000, 5000, 7777, 3333} <= set(short.rounds)
-    assert short.odd == {3333: "nan"}
-    assert (max(v for v in short.mean if v is not None), short.clients[3]) == (0.99, short.mean)
-    assert min(v for v in short.least if v is not None) == pytest.approx(-0.19)
-    assert short.seconds == [float(r) for r in short.rounds]
+    least = [v and v - 0.2 for v in mean]
+    least[6123] = 0.0002  # in a round whose mean is none of the outermost: 0.55 of 0.50 to 0.56
+    kept = thin(Ends(mean, least, [v and v + 0.2 for v in mean]), [3333], 10)
+    assert len(kept) <= 2004
+    assert {0, 10_000, 5000, 7777, 3333} <= set(kept)
+    assert list(kept) == sorted(kept)
+    assert [kept[i][0] for i in kept if 6120 <= i < 6130] == [0.0002, 0.0002], "the band is the bucket's widest"
+    assert list(kept[5000]) == pytest.approx([0.3, 1.19])
+    assert set(thin(Ends(mean, least, least), (), 1)) == set(range(10_001))
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """A dashboard whose run 1 has 4,200 rounds."""
+    folder = tmp_path_factory.mktemp("long")
+    make_long_run(folder / "data", 4200, 2)
+    with running(folder) as dashboard:
+        yield dashboard
+
+
+def test_a_long_run_is_thinned_and_each_stretch_of_it_has_its_finer_rounds(long: Dashboard) -> None:
+    def ask(**query: object) -> dict[str, Any]:
+        asked: Any = {"metric": "accuracy", "clients": 2, **query}
+        return dict(long.http.get("/api/runs/1/series", params=asked).json())
+
+    whole = ask()
+    assert (whole["thinned"], whole["total"], whole["last_round"]) == (True, 4201, 4200)
+    overview = whole["items"][0]
+    assert 1000 < len(overview["rounds"]) < 2010
+    assert {len(column) for column in (*overview["clients"].values(), *map(overview.get, COLUMNS))} == {
+        len(overview["rounds"])
+    }
+
+    fine = ask(after=999, last=1999)
+    assert (fine["thinned"], fine["total"], fine["last_round"]) == (False, 1000, 1999)
+    stretch = fine["items"][0]
+    assert stretch["rounds"] == list(range(1000, 2000))
+    for name in ("seconds", "bytes", "mean"):
+        exact = dict(zip(stretch["rounds"], stretch[name], strict=True))
+        drawn = zip(overview["rounds"], overview[name], strict=True)
+        assert all(exact[r] == value for r, value in drawn if r in exact), f"{name} of a round is the same in both"
+    assert stretch["clients"]["2"] != stretch["mean"]
+
+    half = ask(last=4100, buckets=10)
+    assert (half["thinned"], len(half["items"][0]["rounds"])) == (True, 22)
+    assert ask(after=4199)["items"][0]["rounds"] == [4200], "what is new is never thinned"

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from webapp.repository.clients import client_names, insert_client
 from webapp.repository.events import add_event, events_after
 from webapp.repository.metrics import points_after
 from webapp.tables import Row
+from webapp.thinning import Stretch, curves_of
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +110,20 @@ def test_a_run_is_recorded_the_same_on_either_database(books: Books) -> None:
     books.runs.delete(run_id)
     assert books.runs.list((), "", 10, 0) == ([], 0)
     assert books.start_run() == run_id + 1, "an id does not come back"
+
+
+def test_a_curve_is_the_same_on_either_database_whatever_its_metric_is_called(books: Books) -> None:
+    a, b = books.add_clients("site-a", "site-b")
+    run_id = books.start_run(num_rounds=3)
+    for number in range(4):
+        books.play_round(run_id, number, [a, b], **{'f1 "macro", {0}': nan if number == 2 else 0.1 * number})
+    since = datetime.now(UTC)
+    with books.database.read() as session:
+        (curve,), total = curves_of(session, run_id, "evaluate", ["f1 'macro', {0}"], [b], since, Stretch(after=0))
+    assert (total, curve.rounds, curve.odd) == (3, [1, 2, 3], {2: "nan"})
+    assert list(curve.mean) == [0.1, None, pytest.approx(0.3)]
+    assert curve.mean == curve.least == curve.low == curve.high == curve.most == curve.clients[b]
+    assert curve.bytes == [24_000, 36_000, 48_000]
 
 
 def test_a_transaction_that_raises_leaves_nothing_and_tells_nothing(books: Books) -> None:

@@ -131,8 +131,8 @@ def iso(at: datetime) -> str:
 
 @lru_cache(maxsize=4096)
 def _name(name: str) -> str:
-    """Clean a metric's name; the same few come with every reply."""
-    return clean_text(name, MAX_METRIC_NAME)
+    """Clean a metric's name; the same few come with every reply. SQLite's JSON paths know no way to write a quote."""
+    return clean_text(name, MAX_METRIC_NAME).replace('"', "'")
 
 
 def _reason(reason: str | None) -> str | None:

@@ -7,6 +7,9 @@ from typing import Any
 
 from federation.events import ReplyRecorded
 
+LEAST, MOST = 1, 4
+"""Where they stand in what a round's row keeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:

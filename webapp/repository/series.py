@@ -1,45 +1,86 @@
-"""What charts draw of a run: a metric's aggregate by round with its place on every axis, the spread, chosen clients."""
+"""What charts draw of a run: a metric's means by round with their place on every axis, the spread, chosen clients."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Float, Select, func, select
 from sqlalchemy.orm import Session
 
-from webapp.spread import Spread, measure, stored
+from webapp.spread import LEAST, MOST, Spread, measure, stored
 from webapp.tables import Client, MetricPoint, Reply, Round, Run
 
 Values = dict[int, tuple[float | None, str]]
 """Round -> value and kind; the value is None where the kind is not finite."""
+Column = Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A committed round on the axes: when, and after how many bytes since the run's beginning."""
+    """A committed round: when, and how its clients were spread in each metric that was asked for."""
 
     round: int
     committed_at: datetime
-    bytes: int
     spread: dict[str, Spread | None]
 
 
-def places(
-    session: Session, run_id: int, names: Sequence[str], *, after: int = -1, last: int | None = None, sums: bool = False
-) -> list[Place]:
-    """Return the rounds after a number with the spread of some metrics such as ``evaluate_accuracy``, oldest first.
+class Ends(NamedTuple):
+    """A metric over a stretch of rounds: the mean, and the ends of the clients' spread."""
 
-    Bytes count from the run's beginning with ``sums`` alone: that reads all rounds before.
+    mean: Column
+    least: Column
+    most: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A stretch of rounds in few numbers each: the bytes until then, and the ends of each metric."""
+
+    rounds: Sequence[int]
+    bytes: Sequence[int]
+    metrics: dict[str, Ends]
+
+
+def outline(
+    session: Session, run_id: int, names: Sequence[str], *, after: int = -1, last: int | None = None
+) -> Outline:
+    """Return mean, least and most of some metrics such as ``evaluate_accuracy`` over the rounds after a number.
+
+    The database takes the numbers out of what rounds keep, so that a long run costs no JSON here.
     """
-    kept = [Round.spread[name].label(f"spread_{i}") for i, name in enumerate(names)]
-    query = select(Round.round, Round.committed_at, Round.bytes_down + Round.bytes_up, Round.spread.is_(None), *kept)
+    numbers: list[ColumnElement[Any]] = []
+    for name in names:
+        numbers += [Round.metrics[name].as_float(), _end(session, name, LEAST), _end(session, name, MOST)]
+    query = _stretch(select(Round.round, Round.bytes_down + Round.bytes_up, *numbers), run_id, after, last)
+    columns = list(zip(*session.connection().execute(query), strict=True)) or [()] * (2 + len(numbers))
+    sent = list(accumulate(columns[1], initial=_bytes_until(session, run_id, after)))[1:]
+    ends = {name: Ends(*columns[2 + 3 * i : 5 + 3 * i]) for i, name in enumerate(names)}
+    return Outline(columns[0], sent, ends)
+
+
+def _end(session: Session, name: str, place: int) -> Any:
+    if session.get_bind().dialect.name == "sqlite":  # one path: two steps would parse the JSON twice
+        return func.json_extract(Round.spread, f'$."{name}"[{place}]', type_=Float())
+    return Round.spread[name][place].as_float()
+
+
+def _stretch(query: Select[Any], run_id: int, after: int, last: int | None) -> Select[Any]:
     query = query.where(Round.run_id == run_id, Round.round > after)
-    rows = session.execute((query if last is None else query.where(Round.round <= last)).order_by(Round.round)).all()
-    total, found = _bytes_until(session, run_id, after) if sums else 0, list[Place]()
-    for round_, at, sent, _, *spreads in rows:
-        total += sent
-        found.append(Place(round_, at, total, {n: stored(one) for n, one in zip(names, spreads, strict=True)}))
-    _measure_old(session, run_id, [place for place, row in zip(found, rows, strict=True) if row[3]])
+    return (query if last is None else query.where(Round.round <= last)).order_by(Round.round)
+
+
+def places(
+    session: Session, run_id: int, names: Sequence[str], *, after: int = -1, last: int | None = None,
+    only: Collection[int] | None = None,
+) -> list[Place]:  # fmt: skip
+    """Return the rounds after a number, all or ``only`` some, with the spread of some metrics, oldest first."""
+    kept = [Round.spread[name].label(f"spread_{i}") for i, name in enumerate(names)]
+    query = _stretch(select(Round.round, Round.committed_at, Round.spread.is_(None), *kept), run_id, after, last)
+    rows = session.execute(query if only is None else query.where(Round.round.in_(only))).all()
+    found = [Place(r, at, {n: stored(one) for n, one in zip(names, of, strict=True)}) for r, at, _, *of in rows]
+    _measure_old(session, run_id, [place for place, row in zip(found, rows, strict=True) if row[2]])
     return found
 
 
@@ -63,32 +104,35 @@ def _measure_old(session: Session, run_id: int, old: Sequence[Place]) -> None:
             place.spread[name] = measure(name, values)
 
 
-def aggregate(
-    session: Session, run_id: int, phase: str, name: str, *, after: int = -1, last: int | None = None
-) -> Values:
-    """Return a metric's mean over the clients by round, after a number."""
-    query = select(MetricPoint.round, MetricPoint.value, MetricPoint.kind).where(
+def odd_means(session: Session, run_id: int, phase: str, name: str, rounds: Sequence[int]) -> dict[int, str]:
+    """Return round -> nan, inf or -inf for those of some rounds, in order, whose mean is no finite number."""
+    if not rounds:
+        return {}
+    query = select(MetricPoint.round, MetricPoint.kind).where(
         MetricPoint.run_id == run_id, MetricPoint.client_id.is_(None), MetricPoint.phase == phase,
-        MetricPoint.name == name, MetricPoint.round > after,
+        MetricPoint.name == name, MetricPoint.round.between(rounds[0], rounds[-1]), MetricPoint.kind != "finite",
     )  # fmt: skip
-    rows = session.execute(query if last is None else query.where(MetricPoint.round <= last))
-    return {round_: (value, kind) for round_, value, kind in rows}
+    return {row.round: row.kind for row in session.execute(query.order_by(MetricPoint.round))}
 
 
 def values_of(
     session: Session, run_id: int, phase: str, name: str, clients: Collection[int], *,
-    first: int = 0, last: int | None = None,
+    first: int = 0, last: int | None = None, only: Collection[int] | None = None,
 ) -> dict[int, Values]:  # fmt: skip
-    """Return client -> round -> value and kind. Clients are named, so that the index leads straight to their points."""
+    """Return client -> round -> value and kind, of all rounds or of ``only`` some.
+
+    Clients are named, so that the index leads straight to their points.
+    """
     if not clients:
         return {}
     query = select(MetricPoint.client_id, MetricPoint.round, MetricPoint.value, MetricPoint.kind).where(
         MetricPoint.run_id == run_id, MetricPoint.client_id.in_(clients), MetricPoint.phase == phase,
         MetricPoint.name == name, MetricPoint.round >= first,
     )  # fmt: skip
+    query = query if last is None else query.where(MetricPoint.round <= last)
     found: dict[int, Values] = {}
     for client_id, round_, value, kind in session.execute(
-        query if last is None else query.where(MetricPoint.round <= last)
+        query if only is None else query.where(MetricPoint.round.in_(only))
     ):
         found.setdefault(client_id or 0, {})[round_] = (value, kind)
     return found

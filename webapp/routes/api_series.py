@@ -12,11 +12,12 @@ from webapp.packing import pack
 from webapp.repository.series import started_at
 from webapp.routes.api_errors import MISSING, REFUSED
 from webapp.runs import get_run
-from webapp.thinning import Column, Curve, curve_of, thin
+from webapp.thinning import BUCKETS, THINNED_ABOVE, Curve, Stretch, curves_of
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
 
-MOST_CLIENTS, THINNED_ABOVE, BUCKETS = 8, 4000, 1000
+MOST_CLIENTS = 8
+Column = list[float | None]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 ClientId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
@@ -38,7 +39,10 @@ class Series(BaseModel):
 
 
 class SeriesList(BaseModel):
-    """The series that were asked for. Ask again with ``after`` = ``last_round`` for the rounds that came since."""
+    """The series that were asked for. Ask again with ``after`` = ``last_round`` for the rounds that came since.
+
+    Where they are thinned, a shorter stretch (``after`` and ``last``) has finer rounds.
+    """
 
     items: list[Series]
     phase: Literal["train", "evaluate"]
@@ -65,15 +69,11 @@ def show_series(
 ) -> Response:
     """Return metrics of a run as columns by round: the mean, the spread of all clients, some clients' values."""
     with database.read() as session:
-        run = get_run(session, run_id)
-        curves = curve_of(
-            session, run_id, phase, list(dict.fromkeys(metric)), clients or (), started_at(run), after=after, last=last
-        )
-    total = len(curves[0].rounds)
-    thinned = total > THINNED_ABOVE
+        since, stretch = started_at(get_run(session, run_id)), Stretch(after, last, buckets)
+        curves, total = curves_of(session, run_id, phase, list(dict.fromkeys(metric)), clients or (), since, stretch)
     made = SeriesList(
-        items=[_series(thin(curve, buckets) if thinned else curve) for curve in curves], phase=phase, total=total,
-        last_round=curves[0].rounds[-1] if total else after, thinned=thinned,
+        items=[_series(curve) for curve in curves], phase=phase, total=total,
+        last_round=curves[0].rounds[-1] if total else after, thinned=stretch.size(total) > 1,
     )  # fmt: skip
     answer = Response(made.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})
     pack(request, answer)
@@ -82,13 +82,13 @@ def show_series(
 
 def _series(curve: Curve) -> Series:
     return Series(
-        metric=curve.metric, rounds=curve.rounds, seconds=_short(curve.seconds), bytes=curve.bytes,
+        metric=curve.metric, rounds=list(curve.rounds), seconds=_short(curve.seconds), bytes=list(curve.bytes),
         mean=_short(curve.mean), odd=curve.odd, least=_short(curve.least), low=_short(curve.low),
         high=_short(curve.high), most=_short(curve.most),
         clients={client_id: _short(column) for client_id, column in curve.clients.items()},
     )  # fmt: skip
 
 
-def _short(column: Sequence[float | None]) -> list[float | None]:
+def _short(column: Sequence[float | None]) -> Column:
     """Six digits are more than a chart can show, and half of what a float prints."""
     return [None if value is None else float(f"{value:.6g}") for value in column]
