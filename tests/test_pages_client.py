@@ -65,9 +65,52 @@ def test_labels_that_are_no_counts_are_not_drawn(dashboard: Dashboard, counts: A
     get_page(dashboard.http, "/clients/1")
 
 
+def test_rounds_in_which_a_run_went_on_without_a_client_are_told_as_away(dashboard: Dashboard) -> None:
+    def leaves(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        said = honest(task, weights, layout)
+        if task.phase == "train" and task.round == 3:
+            said.silent = True
+            stage.do(puppet.socket.close())
+        return said
+
+    with dashboard.stage() as stage:
+        for known, name in enumerate(("site-a", "site-b"), 1):
+            stage.add(name)
+            dashboard.wait_for_clients(known)
+        puppet = stage.add("field-03", leaves)
+        dashboard.wait_for_clients(3)
+        first = dashboard.start_run(num_rounds=6)
+        dashboard.wait_for_state(first, "completed")
+        dashboard.wait_for_state(dashboard.start_run(num_rounds=2), "completed")
+        stage.do(Puppet(puppet.address, "field-03", key=puppet.key).run())
+        dashboard.wait_for_clients(3)
+        drawn = dashboard.start_run(num_rounds=4, fraction_train=0.5, min_clients=1)
+        dashboard.wait_for_state(drawn, "completed")
+
+    row = get_page(dashboard.http, "/clients").one("li", id="client-3")
+    dots = row.one("span", class_="dots")
+    assert (dots["aria-label"] or "").endswith(" took part, 1 lost, 3 away")
+    glyphs = [(use["href"] or "").rpartition("#")[2] for use in dots.all("use")]
+    assert glyphs[:6] == ["g-running", "g-running", "g-failed", "g-away", "g-away", "g-away"]
+    assert set(glyphs[6:]) <= {"g-running"}, "a round in which others were drawn is none of its rounds"
+    own = get_both(dashboard.http, "/clients/3", "client-page").one("section", aria_labelledby="runs-h")
+    words = {line.one("a")["href"]: line.all("td")[1].text for line in own.one("tbody").all("tr")}
+    assert words[f"/runs/{first}"] == "2 took part, 1 lost, 3 away"
+    assert "away" not in words.get(f"/runs/{drawn}", "")
+    assert "away" in own.one("p", class_="key").text
+
+    heat = get_page(dashboard.http, f"/runs/{first}").one("section", id="by-round")
+    cells = heat.one("tr", data_client="3").all("td")
+    assert [cell.text.split()[-1] for cell in cells[2:]] == ["lost", "away", "away", "away"]
+    assert "away, not asked" in heat.one("p", class_="key").text
+    others = get_page(dashboard.http, f"/runs/{drawn}").one("table", id="heat")
+    assert "evaluated only" in others.text and "away" not in others.text
+
+
 def test_a_name_given_by_a_person_stays_and_is_what_runs_know(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
         first = stage.add("laptop-17")
+        dashboard.wait_for_clients(1)
         stage.add("site-b")
         dashboard.wait_for_clients(2)
         answer = dashboard.http.post("/clients/1/rename", data={"name": " st-anna "})

@@ -68,6 +68,7 @@ def _environment() -> Environment:
         "glyph": lambda state: wording.GLYPHS.get(state, state),
         "tone": lambda state: wording.TONES.get(state, state),
         "state_word": wording.STATES.__getitem__,
+        "outcome_word": wording.OUTCOMES.__getitem__,
         "network": lambda name: wording.NETWORKS.get(name, name),
         "partitioner": lambda name: wording.PARTITIONERS.get(name, name),
         "loss_function": lambda name: wording.LOSSES.get(name, name),

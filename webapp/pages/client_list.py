@@ -12,13 +12,12 @@ from webapp.pages.clients import holding, split, state_of
 from webapp.pages.held import train_samples
 from webapp.pages.labels import Labels, Totals, class_words, labels_of, totals_of
 from webapp.pages.remarks import Remark, remarks, run_ahead
-from webapp.pages.wording import task_words
+from webapp.pages.wording import OUTCOMES, task_words
+from webapp.repository.client_history import recent_outcomes
 from webapp.repository.clients import list_clients
-from webapp.repository.pages import recent_outcomes
 from webapp.tables import Client, Run
 
 HISTORY = 20
-OUTCOMES = {"accepted": "took part", "late": "late", "failed": "failed", "refused": "refused", "lost": "lost"}
 SHOWN = {"": "All", "online": "Online", "offline": "Offline", "pending": "Pending", "left-out": "Left out"}
 
 
@@ -61,7 +60,7 @@ def clients_page(session: Session, live: Mapping[int, LiveClient], shown: str = 
     clients = list_clients(session)
     totals, run = totals_of(clients), run_ahead(session)
     outcomes = recent_outcomes(session, [client.id for client in clients], HISTORY)
-    rows = [client_line(c, live, [o for _, _, o in outcomes.get(c.id, [])], totals) for c in clients]
+    rows = [client_line(c, live, outcomes.get(c.id, []), totals) for c in clients]
     chosen = shown if shown in SHOWN else ""
     states = Counter(row.state for row in rows)
     here = states["online"] + states["stale"]
@@ -97,16 +96,15 @@ def client_line(
     labels = labels_of(client, totals)
     return ClientLine(
         client, state_of(client, live), doing, held, labels.words if labels else what, labels, outcomes,
-        outcome_words(outcomes), why,
+        outcome_words(Counter(outcomes)), why,
     )  # fmt: skip
 
 
-def outcome_words(outcomes: Sequence[str]) -> str:
-    """Count outcomes in words: ``16 took part, 3 late``; ``all 20`` where nothing went wrong."""
-    said = Counter(outcomes)
-    if len(said) == 1 and "accepted" in said:
-        return f"all {len(outcomes)}"
-    return ", ".join(f"{said[outcome]} {word}" for outcome, word in OUTCOMES.items() if said[outcome])
+def outcome_words(amounts: Mapping[str, int]) -> str:
+    """Count outcomes in words: ``16 took part, 3 late``; ``all 20`` where nothing else was."""
+    if list(amounts) == ["accepted"]:
+        return f"all {amounts['accepted']}"
+    return ", ".join(f"{count(amounts[outcome])} {word}" for outcome, word in OUTCOMES.items() if amounts.get(outcome))
 
 
 def _part_words(session: Session, run: Run | None, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> str:

@@ -13,10 +13,9 @@ from webapp.pages.events import Line, log_lines
 from webapp.pages.held import fingerprint
 from webapp.pages.labels import totals_of
 from webapp.pages.remarks import Remark, remarks, run_ahead
-from webapp.repository.client_history import RunShare, shares_of_client
+from webapp.repository.client_history import RunShare, recent_outcomes, shares_of_client
 from webapp.repository.clients import list_clients
 from webapp.repository.events import events_of_client
-from webapp.repository.pages import recent_outcomes
 from webapp.repository.rounds import ReplyRow, replies_of_client
 from webapp.tables import Client
 
@@ -46,13 +45,9 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
     """Gather a client's page."""
     known = list_clients(session)
     totals = totals_of(known)
-    outcomes = [o for _, _, o in recent_outcomes(session, [client.id], HISTORY).get(client.id, [])]
-    line = client_line(client, live, outcomes, totals)
+    line = client_line(client, live, recent_outcomes(session, [client.id], HISTORY).get(client.id, []), totals)
     mine = [one for one in remarks(session, known, live, totals, run_ahead(session)) if one.client.id == client.id]
-    shares = [
-        (share, outcome_words([o for o, amount in share.outcomes.items() for _ in range(amount)]))
-        for share in shares_of_client(session, client.id)
-    ]
+    shares = [(share, outcome_words(share.outcomes)) for share in shares_of_client(session, client.id)]
     names = {one.id: one.name for one in known}
     log = log_lines(events_of_client(session, client.id, 4 * LOG_LINES), names, LOG_LINES)
     return ClientPage(

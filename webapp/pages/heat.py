@@ -12,7 +12,6 @@ from webapp.repository.series import Replied, clients_of_run, places, replies_be
 from webapp.tables import Run
 
 MOST_ROUNDS, STEPS = 40, 7
-WORDS = {"late": "late", "failed": "failed", "refused": "refused", "lost": "lost", "away": "not asked"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,7 @@ def heat_of(session: Session, run: Run, cells: Cells) -> Heat | None:
     unknown = {reply.client_id for reply in replies} - set(names)
     names |= client_names(session, unknown) if unknown else {}
     trained = {(r.client_id, r.round): r for r in replies if r.phase == "train"}
+    evaluated = {(r.client_id, r.round) for r in replies if r.phase == "evaluate"}
     values = _values(session, run, cells, sorted(names), first, trained)
     write = {"accuracy": percent, "loss": loss, "seconds": duration}.get(cells)
     low, high = _ends([v for of_round in values.values() for v in of_round.values() if v is not None])
@@ -72,7 +72,8 @@ def heat_of(session: Session, run: Run, cells: Cells) -> Heat | None:
         row = []
         for round_ in rounds:
             reply, value = trained.get((client_id, round_)), values.get(client_id, {}).get(round_)
-            outcome = "away" if reply is None else reply.outcome
+            not_asked = "idle" if (client_id, round_) in evaluated else "away"
+            outcome = not_asked if reply is None else reply.outcome
             if cells == "outcome":
                 row.append(
                     Cell(3 if outcome == "accepted" else None, "took part" if outcome == "accepted" else "", outcome)

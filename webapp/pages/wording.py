@@ -13,12 +13,18 @@ STATES = {
 
 GLYPHS = {
     "online": "running", "ok": "running", "accepted": "running", "offline": "queued", "idle": "queued",
-    "stale": "waiting", "late": "waiting", "stopping": "waiting", "lost": "away", "revoked": "cancelled",
+    "stale": "waiting", "late": "waiting", "stopping": "waiting", "lost": "failed", "revoked": "cancelled",
 }  # fmt: skip
 """Glyphs of states that have none of their own name."""
 
-TONES = {"accepted": "ok", "idle": "queued", "lost": "away", "stopping": "waiting", "revoked": "cancelled"}
+TONES = {"accepted": "ok", "idle": "queued", "lost": "failed", "stopping": "waiting", "revoked": "cancelled"}
 """Colours of states that have none of their own name."""
+
+OUTCOMES = {
+    "accepted": "took part", "late": "late", "failed": "failed", "refused": "refused", "lost": "lost", "away": "away",
+    "idle": "evaluated only",
+}  # fmt: skip
+"""What became of a client in a round: ``away`` where it was asked for nothing, ``idle`` where others trained."""
 
 NETWORKS = {
     "mlp": "Dense 128", "cnn": "Small CNN", "mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50",

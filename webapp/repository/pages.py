@@ -1,6 +1,4 @@
-"""Reads that only pages need: sums and thinned series of one run, the last rounds of each client."""
-
-from collections.abc import Collection
+"""Reads that only pages need: sums and thinned series of one run, who does not fit it."""
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -31,22 +29,3 @@ def misfits(session: Session, run_id: int) -> dict[int, str]:
     )  # + 0: by the index of clients, not of runs, of whose replies few are answers to prepare
     last = {client_id: (outcome, reason) for client_id, outcome, reason in session.execute(query.order_by(Reply.id))}
     return {c: reason or outcome for c, (outcome, reason) in last.items() if outcome in ("refused", "failed")}
-
-
-def recent_outcomes(
-    session: Session, client_ids: Collection[int], rounds: int
-) -> dict[int, list[tuple[int, int, str]]]:
-    """Return for each client run, round and outcome of its last train tasks over all runs, oldest first."""
-    if not client_ids:
-        return {}
-    place = func.row_number().over(partition_by=Reply.client_id, order_by=Reply.id.desc()).label("place")
-    tasks = (
-        select(Reply.id, Reply.client_id, Reply.run_id, Reply.round, Reply.outcome, place)
-        .where(Reply.phase == "train", Reply.client_id.in_(client_ids))
-        .subquery()
-    )
-    columns = (tasks.c.client_id, tasks.c.run_id, tasks.c.round, tasks.c.outcome)
-    recent: dict[int, list[tuple[int, int, str]]] = {}
-    for client_id, *task in session.execute(select(*columns).where(tasks.c.place <= rounds).order_by(tasks.c.id)):
-        recent.setdefault(client_id, []).append((task[0], task[1], task[2]))
-    return recent
