@@ -17,6 +17,7 @@ from webapp.routes.api_docs import describe_api
 from webapp.security import guard
 from webapp.serving import bind
 from webapp.settings import Settings, asset
+from webapp.sharing import SharedAnswers
 from webapp.static_files import FingerprintedFiles
 
 
@@ -43,6 +44,7 @@ def create_app(settings: Settings, flower_socket: socket.socket | None = None) -
     )  # fmt: skip
     app.state.feed = feed
     install_errors(app)
+    app.add_middleware(SharedAnswers, newest=lambda: feed.newest_id)
     guard(app, settings)
     for router in ROUTERS:
         app.include_router(router)

@@ -74,6 +74,8 @@ class Feed:
         self._subscriptions: set[Subscription] = set()
         self._newest: dict[int, Progress] = {}
         self._scheduled = False
+        self.newest_id = 0
+        """The last event that was committed since the start, whether anybody listens or not."""
 
     def open(self) -> None:
         """Begin on the running loop."""
@@ -92,6 +94,7 @@ class Feed:
 
     def publish(self, events: Sequence[StoredEvent]) -> None:
         """Give committed events to every stream; from any thread, in the order of their ids."""
+        self.newest_id = max(self.newest_id, *(event.id for event in events))
         if self._subscriptions:
             self._call(self._deliver, events)
 
