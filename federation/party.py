@@ -27,9 +27,12 @@ REFUSALS = 3
 class Party:
     """The clients of one run. Each process is asked to prepare once; what it answers must fit the run's layout."""
 
-    def __init__(self, run_id: int, config: RunConfig, layout: Layout, ground: Ground) -> None:
+    def __init__(
+        self, run_id: int, config: RunConfig, layout: Layout, ground: Ground, chosen: frozenset[int] = frozenset()
+    ) -> None:
         self._run_id, self._config, self._layout, self._ground = run_id, config, layout, ground
         self._names = set(config.clients) if config.clients else None
+        self._chosen = set(chosen)
         self._refusals: Counter[int] = Counter()
         self._aside: set[int] = set()
         self._prepared: set[tuple[int, object]] = set()
@@ -47,13 +50,21 @@ class Party:
             return f"was put aside: {REFUSALS} of its replies in a row were refused"
         if self._config.network == "custom" and not member.data.get("app"):
             return "runs no app of its own, and the run's network is custom"
-        if self._names is not None and member.name not in self._names:
+        if self._names is not None and not self._is_chosen(member, self._names):
             return "is not among the clients chosen for the run"
         if self._config.network not in ANY_DATA and dataset != self._config.dataset:
             return f"holds {dataset}, the run needs {self._config.dataset}"
         if (member.client_id, member.session) in self._refused:
             return "does not fit the run's network"
         return None
+
+    def _is_chosen(self, member: Member, names: set[str]) -> bool:
+        """Say whether the run chose a client. It did by the name and means the client: a new name changes nothing."""
+        given_up = self._ground.control.given_up
+        self._chosen |= {client_id for name, client_id in given_up.items() if name in names}
+        if member.name in names and member.name not in given_up:
+            self._chosen.add(member.client_id)
+        return member.client_id in self._chosen
 
     def eligible(self) -> dict[int, Member]:
         """Return the connected clients that may be asked, prepared or not, by id."""

@@ -94,7 +94,7 @@ class RunLoop:
             state = {}
         self._model = Model(layout, weights, RunStrategy(config, layout))
         self._model.strategy.restore(state)
-        self._party = Party(self._job.run_id, config, layout, self._ground)
+        self._party = Party(self._job.run_id, config, layout, self._ground, self._job.chosen)
         self._ground.stray = self._party.hear
 
     def _work(self, number: int) -> None:

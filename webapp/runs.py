@@ -14,7 +14,7 @@ from webapp.database import Database, Session
 from webapp.errors import Conflict, Invalid, NotFound
 from webapp.recorder import Recorder
 from webapp.repository import runs as table
-from webapp.repository.clients import left_out_clients
+from webapp.repository.clients import clients_called, left_out_clients
 from webapp.repository.events import add_event
 from webapp.repository.rounds import forget_uncommitted, recent_seconds
 from webapp.rows import blocked_on, iso
@@ -42,6 +42,7 @@ class Runs:
         with self._database.read() as session:
             run = next((run for run in table.queue(session) if not run.held), None)
             left_out = left_out_clients(session) if run else ()
+            chosen = clients_called(session, run.config.get("clients") or ()) if run else ()
         if run is None:
             return None
         done, best = run.checkpoint, run.best_metrics.get(self._best_metric)
@@ -49,6 +50,7 @@ class Runs:
             run.id, RunConfig.model_validate(run.config), run.num_rounds, done["round"] if done else -1,
             Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None,
             frozenset(run.excluded) | frozenset(left_out), Best(best["round"], best["value"]) if best else None,
+            frozenset(chosen),
         )  # fmt: skip
 
     def rounds_wanted(self, run_id: int) -> int:

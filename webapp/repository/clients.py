@@ -57,6 +57,11 @@ def name_taken(session: Session, name: str, but: int) -> bool:
     return session.scalar(select(Client.id).where(Client.name == name, Client.id != but).limit(1)) is not None
 
 
+def clients_called(session: Session, names: Collection[str]) -> Sequence[int]:
+    """Return the ids of the clients that bear one of some names."""
+    return session.scalars(select(Client.id).where(Client.name.in_(names))).all() if names else ()
+
+
 def move_client(session: Session, client_id: int, to: str, sources: Collection[str]) -> bool:
     """Change admission; False when the client is in none of ``sources``."""
     moved = update(Client).where(Client.id == client_id, Client.state.in_(sources))
