@@ -57,3 +57,9 @@ def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
     """A dashboard in the test's own process, with its Flower server."""
     with running(tmp_path) as made:
         yield made
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: whichever process ends last then had little left to do."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
