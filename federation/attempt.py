@@ -56,7 +56,7 @@ class Attempt:
     ) -> None:
         self._ground, self._place, self._config, self._model, self._party = ground, place, config, model, party
         self._base_config = {**task_config, "server-round": place.round}
-        self._started = time.monotonic()
+        self._started, self._min_clients = time.monotonic(), ground.control.min_clients
 
     def run(self, ready: dict[int, Member], write: WriteCheckpoint) -> RoundDone:
         """Return the round to commit; raises AttemptGaveUp. Round 0 evaluates only."""
@@ -88,8 +88,9 @@ class Attempt:
         return apply_rules(replies, self._model.layout.flats(self._model.weights), self._config)
 
     def _aggregate(self, trial: Trial, accepted: int) -> tuple[Buffer, Metrics]:
-        if accepted < self._config.min_clients:
-            raise AttemptGaveUp(f"{accepted} of the {self._config.min_clients} replies it needs")
+        needed = min(self._min_clients, self._ground.control.min_clients)  # more are asked for from the next round on
+        if accepted < needed:
+            raise AttemptGaveUp(f"{accepted} of the {needed} replies it needs")
         try:
             weights, metrics = self._model.strategy.aggregate(trial)
         except UnusableAggregate as error:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from federation.strategy_options import STRATEGIES, complete
+from federation.strategy_options import clients_needed, complete
 
 MAX_EXAMPLES = 10_000_000
 """Largest num_examples a reply may claim."""
@@ -13,6 +13,9 @@ MAX_EXAMPLES = 10_000_000
 Network = Literal["mlp", "cnn", "mobilenet_v2", "resnet50", "synthetic", "custom"]
 NormRule = Literal["off", "clip", "reject"]
 Dataset = Literal["digits", "mnist", "fashion_mnist", "cifar10", "synthetic"]
+DemoDataset = Literal["digits", "synthetic"]
+"""What needs neither a download nor a file: a demo client can hold it anywhere."""
+
 Partitioner = Literal["iid", "dirichlet"]
 Optimizer = Literal["adam", "sgd"]
 Loss = Literal["sparse_categorical_crossentropy", "categorical_crossentropy", "kl_divergence"]
@@ -105,7 +108,7 @@ class RunConfig(BaseModel):
     def _enough_for_the_strategy(cls, min_clients: int, info: ValidationInfo) -> int:
         if "strategy" in info.data and "strategy_options" in info.data:
             strategy = info.data["strategy"]
-            needed = STRATEGIES[strategy].needs(complete(strategy, info.data["strategy_options"], 0.1))
+            needed = clients_needed(strategy, info.data["strategy_options"])
             if min_clients < needed:
                 raise ValueError(f"{strategy} with these options needs {needed} clients, min_clients is {min_clients}")
         return min_clients
@@ -114,6 +117,20 @@ class RunConfig(BaseModel):
     def full_strategy_options(self) -> dict[str, float]:
         """Every option of the strategy, Flower's defaults filled in."""
         return complete(self.strategy, self.strategy_options, self.learning_rate)
+
+    @property
+    def clients_needed(self) -> int:
+        """The fewest clients that the strategy can do with."""
+        return clients_needed(self.strategy, self.strategy_options)
+
+    @property
+    def demo_dataset(self) -> DemoDataset | None:
+        """What a demo client must hold to take part; None where none would be asked."""
+        if self.clients or self.network == "custom":
+            return None
+        if self.network == "synthetic":
+            return "synthetic"
+        return "digits" if self.dataset == "digits" else None
 
     @property
     def title(self) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 from federation.exchange import Reply
@@ -25,11 +26,13 @@ class Control:
         The run ends when so many rounds are committed; ``add_rounds`` makes it more.
     excluded : frozenset[int]
         Clients that are not asked.
+    min_clients : int
+        The run waits for so many; ``heed`` looks up whether people want another number.
     """
 
-    def __init__(self, num_rounds: int = 1, excluded: frozenset[int] = frozenset()) -> None:
+    def __init__(self, num_rounds: int = 1, excluded: frozenset[int] = frozenset(), min_clients: int = 1) -> None:
         self.mailbox: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
-        self.num_rounds, self.excluded = num_rounds, excluded
+        self.num_rounds, self.excluded, self.min_clients = num_rounds, excluded, min_clients
         self.let_in: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.given_up: dict[str, int] = {}
         """Names that clients bore until they were renamed while the run goes on, and whose they were."""
@@ -37,6 +40,8 @@ class Control:
         self._end = threading.Event()
         self._lock = threading.Lock()
         self._finished = self._closed = False
+        self._waiting_since: float | None = None
+        self._patience_seconds = 0.0
 
     # -- wishes -------------------------------------------------------------------------------------------------------
 
@@ -89,6 +94,21 @@ class Control:
         self.given_up = {**self.given_up, old: client_id}
         self.wake()
 
+    def heed(self, min_clients: Callable[[], int]) -> None:
+        """Look up how many clients people want. Whoever looks last has seen what was wanted last."""
+        with self._lock:
+            self.min_clients = min_clients()
+        self.wake()
+
+    def wait_longer(self, seconds: float) -> bool:
+        """Move the deadline of the wait for clients; False where the run does not wait for any."""
+        with self._lock:
+            if self._waiting_since is None:
+                return False
+            self._patience_seconds += seconds
+        self.wake()
+        return True
+
     def wake(self) -> None:
         """Let the run look around."""
         self.mailbox.put(None)
@@ -113,6 +133,29 @@ class Control:
                 self.num_rounds = max(self.num_rounds, wanted())
             self._finished = committed >= self.num_rounds
             return self._finished
+
+    def begin_wait(self, seconds: float) -> None:
+        """The run waits for its clients from now on, for so long unless somebody says longer."""
+        with self._lock:
+            self._waiting_since, self._patience_seconds = time.monotonic(), seconds
+
+    def end_wait(self) -> None:
+        """It waits no more: the deadline cannot be moved from now on."""
+        with self._lock:
+            self._waiting_since = None
+
+    def give_up(self) -> float | None:
+        """End the wait where its deadline is over, and return for how many seconds the run was to wait; else None."""
+        with self._lock:
+            if self._waiting_since is None or time.monotonic() <= self.deadline:
+                return None
+            self._waiting_since = None
+            return self._patience_seconds
+
+    @property
+    def deadline(self) -> float:
+        """When the wait for clients is over, on the monotonic clock."""
+        return (self._waiting_since or 0.0) + self._patience_seconds
 
     def close(self) -> None:
         """The run is over: release every reply that nobody will look at."""

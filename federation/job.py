@@ -42,6 +42,9 @@ class Ledger(Protocol):
     def rounds_wanted(self, run_id: int) -> int:
         """Return how many rounds people want of a run by now."""
 
+    def clients_wanted(self, run_id: int) -> int:
+        """Return how few clients people let a run do with by now."""
+
     def move(
         self,
         run_id: int,

@@ -76,7 +76,9 @@ class Party:
 
     def choose(self, ready: dict[int, Member], number: int, attempt: int) -> dict[int, Member]:
         """Draw the clients that train: ``fraction_train`` of them, at least ``min_clients``, by the run's seed."""
-        count = min(len(ready), max(self._config.min_clients, math.ceil(self._config.fraction_train * len(ready))))
+        count = min(
+            len(ready), max(self._ground.control.min_clients, math.ceil(self._config.fraction_train * len(ready)))
+        )
         if count == len(ready):
             return ready
         drawn = np.random.default_rng([self._config.seed, number, attempt]).choice(sorted(ready), count, replace=False)

@@ -25,6 +25,10 @@ class PatientLedger:
         """Return how many rounds people want of a run by now."""
         return self._until_taken(lambda: self._ledger.rounds_wanted(run_id))
 
+    def clients_wanted(self, run_id: int) -> int:
+        """Return how few clients people let a run do with by now."""
+        return self._until_taken(lambda: self._ledger.clients_wanted(run_id))
+
     def move(self, run_id: int, to: RunState, **more: Any) -> bool:
         """Move a run to a state, as soon as that can be written down."""
         return self._until_taken(lambda: self._ledger.move(run_id, to, **more))

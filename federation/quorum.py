@@ -17,6 +17,10 @@ NEWCOMER_SECONDS = 5.0
 LOOK_SECONDS = 0.25
 
 
+Said = tuple[str, str, tuple[str, ...], float]
+"""Kind, sentence, actions and deadline of a wait."""
+
+
 class QuorumMissed(Exception):
     """The clients that a run needs did not come in time; the sentence says how many did."""
 
@@ -75,25 +79,31 @@ class Presence:
 
     def wait_for_quorum(self, party: Party, number: int, config: dict[str, Any]) -> dict[int, Member]:
         """Return the clients that are ready, at least ``min_clients``; raises QuorumMissed at the deadline."""
-        deadline = time.monotonic() + self._config.quorum_timeout_seconds
+        self._control.begin_wait(self._config.quorum_timeout_seconds)
+        try:
+            ready = self._gather(party, number, config)
+        finally:
+            self._control.end_wait()
+        self.go()
+        return ready
+
+    def _gather(self, party: Party, number: int, config: dict[str, Any]) -> dict[int, Member]:
         enough_since: float | None = None
-        said: str | None = None
+        said: Said | None = None
         while True:
             self.drain(party)
             party.let_in()
             party.ask_newcomers(number, config)
             ready, now = party.ready(), time.monotonic()
-            if len(ready) >= self._config.min_clients:
+            if len(ready) >= self._control.min_clients:
                 enough_since = enough_since or now
                 if number > 0 or not party.preparing or now - enough_since > NEWCOMER_SECONDS:
-                    break
-            elif now > deadline:
-                timeout = self._config.quorum_timeout_seconds
-                raise QuorumMissed(f"{len(ready)} of {self._config.min_clients} clients were there after {timeout:g} s")
-            said = self._say(len(ready), party.preparing, deadline - now, said)
+                    return ready
+            elif (waited := self._control.give_up()) is not None:
+                of = self._control.min_clients
+                raise QuorumMissed(f"{len(ready)} of {of} clients were there after {waited:g} s")
+            said = self._say(len(ready), party.preparing, said)
             self.hear(party, self._control.next(LOOK_SECONDS))
-        self.go()
-        return ready
 
     def drain(self, party: Party) -> None:
         """Take what has come without waiting."""
@@ -107,16 +117,20 @@ class Presence:
             party.hear(reply)
             reply.release()
 
-    def _say(self, ready: int, preparing: int, left: float, said: str | None) -> str:
-        kind, sentence = self._sentence(ready, preparing)
-        if sentence != said:
-            self.block(RunState.WAITING, kind, sentence, max(left, 0.0))
+    def _say(self, ready: int, preparing: int, said: Said | None) -> Said:
+        """Say what the run waits for, until when and what ends the wait, where that is not what was said last."""
+        deadline = self._control.deadline
+        kind, sentence, actions = self._sentence(ready + preparing, preparing)
+        if said != (now := (kind, sentence, actions, deadline)):
+            self.block(RunState.WAITING, kind, sentence, max(deadline - time.monotonic(), 0.0), *actions)
             self._ledger.flush()
-        return sentence
+        return now
 
-    def _sentence(self, ready: int, preparing: int) -> tuple[Literal["prepare", "quorum"], str]:
-        here, needed = ready + preparing, self._config.min_clients
+    def _sentence(self, here: int, preparing: int) -> tuple[Literal["prepare", "quorum"], str, tuple[str, ...]]:
+        config, needed = self._config, self._control.min_clients
         if here >= needed:
-            return "prepare", f"{preparing} of {here} clients are still building the network over their data"
-        data = "" if self._config.network in ("synthetic", "custom") else f" with {self._config.dataset}"
-        return "quorum", f"{here} of {needed} clients are online; the run needs {needed - here} more{data}"
+            return "prepare", f"{preparing} of {here} clients are still building the network over their data", ("wait",)
+        data = "" if config.network in ("synthetic", "custom") else f" with {config.dataset}"
+        sentence = f"{here} of {needed} clients are online; the run needs {needed - here} more{data}"
+        fewer = ("min_clients",) if here >= config.clients_needed else ()
+        return "quorum", sentence, (*fewer, "wait", *(("demo",) if config.demo_dataset else ()))

@@ -64,6 +64,7 @@ class RunLoop:
         """Do all rounds; whatever ends the run, its committed rounds stand."""
         self._lane.watch(self._control.wake)
         try:
+            self._control.heed(lambda: self._ledger.clients_wanted(self._job.run_id))
             self._begin()
             while not self._control.finish(self._committed, lambda: self._ledger.rounds_wanted(self._job.run_id)):
                 self._work(self._committed + 1)

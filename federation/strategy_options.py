@@ -77,6 +77,11 @@ STRATEGIES: dict[str, Description] = {
 }  # fmt: skip
 
 
+def clients_needed(name: str, given: Options) -> int:
+    """Return how many replies a strategy needs with these options; raises as ``complete`` does."""
+    return STRATEGIES[name].needs(complete(name, given, 0.1))
+
+
 def complete(name: str, given: Options, learning_rate: float) -> dict[str, float]:
     """Return every option of a strategy: what was given, else Flower's default.
 

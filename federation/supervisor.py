@@ -58,7 +58,7 @@ class Supervisor:
             job = self._ledger.next_queued()
             if job is None or not self._ledger.move(job.run_id, RunState.WAITING):
                 return
-            control = Control(job.num_rounds, job.excluded)
+            control = Control(job.num_rounds, job.excluded, job.config.min_clients)
             thread = threading.Thread(target=self._work, args=(job, control), name=f"run-{job.run_id}", daemon=True)
             self._active = (job.run_id, control, thread)
             thread.start()
@@ -76,6 +76,11 @@ class Supervisor:
         """Return what takes people's wishes for a run, where it is the active one: pause, go_on and more."""
         active = self._active
         return active[1] if active is not None and active[0] == run_id else None
+
+    def heed(self, run_id: int) -> None:
+        """Let a run, where it is the active one, look up how few clients people let it do with by now."""
+        if (control := self.control(run_id)) is not None:
+            control.heed(lambda: self._ledger.clients_wanted(run_id))
 
     def keep_weights(self, packed: BinaryIO, max_bytes: int = MAX_UPLOAD_BYTES) -> UploadedWeights:
         """Keep an uploaded .npz as initial weights for network custom; raises NetworkNotBuilt with a sentence."""

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,17 @@ class ListLedger:
         """Return the rounds of the job."""
         with self.lock:
             return self.jobs[run_id - 1].num_rounds
+
+    def clients_wanted(self, run_id: int) -> int:
+        """Return the fewest clients of the job."""
+        with self.lock:
+            return self.jobs[run_id - 1].config.min_clients
+
+    def want_clients(self, run_id: int, count: int) -> None:
+        """Let a run do with so many clients."""
+        with self.lock:
+            job = self.jobs[run_id - 1]
+            self.jobs[run_id - 1] = replace(job, config=job.config.model_copy(update={"min_clients": count}))
 
     def move(
         self,

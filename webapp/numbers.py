@@ -70,6 +70,13 @@ def duration(seconds: Number) -> str:
     return f"{whole // 86400}{THIN}d {whole % 86400 // 3600:02d}{THIN}h"
 
 
+def span(seconds: float) -> str:
+    """Write a span that a person chose, without what is nought: ``45 s``, ``10 min``, ``1 h``."""
+    if seconds < 60:
+        return f"{round(seconds)}{THIN}s"
+    return duration(seconds).removesuffix(f" 00{THIN}s").removesuffix(f" 00{THIN}min")
+
+
 def about(seconds: Number) -> str:
     """Write an estimate, no finer than it deserves: ``about 14 min``."""
     if seconds is None or not isfinite(seconds):
@@ -141,5 +148,5 @@ def iso(moment: datetime | None) -> str:
 
 FILTERS = {
     f.__name__: f
-    for f in (percent, loss, metric, change, count, duration, about, countdown, size, clock, day, plural, iso)
+    for f in (percent, loss, metric, change, count, duration, span, about, countdown, size, clock, day, plural, iso)
 }

@@ -59,6 +59,11 @@ class Runs:
             run = table.get_run(session, run_id)
             return run.num_rounds if run is not None else 0
 
+    def clients_wanted(self, run_id: int) -> int:
+        """Return how few clients people let a run do with by now."""
+        with self._database.read() as session:
+            return int(get_run(session, run_id).config["min_clients"])
+
     def move(
         self,
         run_id: int,

@@ -1,5 +1,11 @@
-"""What people do with a run that is there: pause, go on, resume, add rounds, leave a client out, let it in."""
+"""What people do with a run that is there: pause, go on, resume, add rounds, leave a client out, let it in.
 
+And what ends a wait: ask for fewer clients, wait longer, let a queued run start before the others.
+"""
+
+from datetime import datetime, timedelta
+
+from federation.config import RunConfig
 from federation.states import ACTIVE, ENDED, RESUMABLE, RunState
 from federation.supervisor import Control, Supervisor
 from webapp.database import Database, Session
@@ -7,10 +13,13 @@ from webapp.errors import Conflict
 from webapp.repository import runs as table
 from webapp.repository.clients import get_client
 from webapp.repository.events import add_event
+from webapp.rows import iso
 from webapp.runs import get_run, requeue_run
 from webapp.tables import Run
 
-MAX_ROUNDS = 100_000
+MAX_ROUNDS, MAX_CLIENTS, MAX_WAIT_SECONDS = 100_000, 10_000, 86_400
+ASKS_AGAIN = frozenset({*RESUMABLE, *ACTIVE, RunState.QUEUED}) - {RunState.STOPPING}
+"""States of a run that may still ask clients for something."""
 
 
 class Steering:
@@ -97,6 +106,43 @@ class Steering:
             control = self._supervisor.control(run_id)
             if control is not None:
                 (control.exclude if what == "exclude" else control.include)(client_id)
+
+    def ask_for_clients(self, run_id: int, count: int, by: str | None = None) -> None:
+        """Let a run do with so many clients, or ask for more from its next round on; raises NotFound, Conflict."""
+        with self._database.write() as session:
+            run = get_run(session, run_id)
+            if run.state not in ASKS_AGAIN:
+                raise Conflict(f"Run {run_id} is {run.state}: nobody is asked any more.")
+            config = RunConfig.model_validate(run.config)
+            if count < config.clients_needed:
+                needed = f"{run.strategy} with these options needs {config.clients_needed} clients"
+                raise Conflict(f"{needed}: {count} would not do.")
+            if count == config.min_clients:
+                return
+            table.set_values(session, run_id, config=run.config | {"min_clients": count})
+            self._say(session, run, "min_clients", by, min_clients=count)
+        self._supervisor.heed(run_id)
+
+    def wait_longer(self, run_id: int, seconds: int, by: str | None = None) -> None:
+        """Move the deadline by which a run's clients must be here; raises NotFound, Conflict."""
+        with self._database.write() as session:
+            run, control = get_run(session, run_id), self._supervisor.control(run_id)
+            waits = run.blocked_on or {}
+            deadline = waits.get("deadline") if "wait" in waits.get("actions", ()) else None
+            if deadline is None or control is None or not control.wait_longer(seconds):
+                raise Conflict(f"Run {run_id} does not wait for its clients now: there is no deadline to move.")
+            waits = waits | {"deadline": iso(datetime.fromisoformat(deadline) + timedelta(seconds=seconds))}
+            table.set_blocked_on(session, run_id, waits)
+            self._say(session, run, "wait", by, seconds=seconds, blocked_on=waits)
+
+    def move_to_front(self, run_id: int, by: str | None = None) -> None:
+        """Let a queued run start before the others; raises NotFound, Conflict."""
+        with self._database.write() as session:
+            run = get_run(session, run_id)
+            if run.state != RunState.QUEUED:
+                raise Conflict(f"Run {run_id} is {run.state}: only a queued run can be moved to the front.")
+            if table.move_to_front(session, run_id):
+                self._say(session, run, "front", by)
 
     def _active(self, run_id: int) -> Control:
         control = self._supervisor.control(run_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from webapp.numbers import duration, percent, plural
+from webapp.numbers import duration, percent, plural, span
 from webapp.pages.wording import STATES
 from webapp.repository.events import StoredEvent
 
@@ -138,6 +138,12 @@ def _asked(data: Mapping[str, Any]) -> tuple[str, str] | None:
             return "paused", f"{client} is left out from the next round on"
         case "include":
             return "running", f"{client} is let in again"
+        case "min_clients":
+            return "running", f"The fewest clients are {data.get('min_clients')} from now on"
+        case "wait":
+            return "waiting", f"The wait for clients is {span(data.get('seconds', 0))} longer"
+        case "front":
+            return "queued", "Moved to the front of the queue"
     return None
 
 
@@ -148,6 +154,8 @@ def _client(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str
     client_id = event.client_id or event.data.get("client_id")
     name = names.get(client_id or 0, f"client {client_id}")
     state, reason = event.data.get("state"), event.data.get("reason")
+    if state == "ended":
+        return "failed", str(reason), ""
     words = {
         "online": "is online", "offline": "went offline", "stale": "gives no sign", "pending": "asks to join",
         "revoked": "was revoked", "put_aside": "was put aside",

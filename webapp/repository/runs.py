@@ -1,7 +1,7 @@
 """runs: insert, list, move from state to state, advance by a round, delete."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, insert, or_, select, update
@@ -81,6 +81,16 @@ def release_run(session: Session, run_id: int) -> bool:
     """Let a held run start; False when it is not held any more."""
     held = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED, RUNS.c.held)
     return session.connection().execute(held.values(held=False, blocked_on=None)).rowcount == 1
+
+
+def move_to_front(session: Session, run_id: int) -> bool:
+    """Let a queued run start before all others in the queue; False when it is queued no more, or is the first."""
+    others = select(func.min(Run.queued_at)).where(Run.state == RunState.QUEUED, Run.id != run_id)
+    first = session.scalar(others)
+    if first is None:
+        return False
+    behind = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED, RUNS.c.queued_at >= first)
+    return session.connection().execute(behind.values(queued_at=first - timedelta(microseconds=1))).rowcount == 1
 
 
 def move_run(

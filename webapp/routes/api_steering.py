@@ -1,4 +1,4 @@
-"""/api/runs/{id}/…: pause, continue, resume, add rounds, leave a client out, let it in."""
+"""/api/runs/{id}/…: pause, continue, resume, add rounds, leave a client out, let it in; and what ends a wait."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from webapp.dependencies import MAX_ID, Id, RunsDep, SteeringDep
 from webapp.routes.api_errors import CONFLICT, REFUSED
-from webapp.steering import MAX_ROUNDS
+from webapp.steering import MAX_CLIENTS, MAX_ROUNDS, MAX_WAIT_SECONDS
 from webapp.views import RunView
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["steering"], responses={**REFUSED, **CONFLICT})
@@ -27,6 +27,18 @@ class OneClient(_Body):
     """Which client."""
 
     client_id: Annotated[int, Field(ge=1, le=MAX_ID, examples=[1])]
+
+
+class FewestClients(_Body):
+    """How few clients are enough."""
+
+    min_clients: Annotated[int, Field(ge=1, le=MAX_CLIENTS, examples=[1])]
+
+
+class Longer(_Body):
+    """How much longer to wait."""
+
+    seconds: Annotated[int, Field(ge=1, le=MAX_WAIT_SECONDS, examples=[600])]
 
 
 @router.post("/pause", status_code=202)
@@ -68,4 +80,25 @@ def exclude_client(steering: SteeringDep, runs: RunsDep, run_id: Id, body: OneCl
 def include_client(steering: SteeringDep, runs: RunsDep, run_id: Id, body: OneClient) -> RunView:
     """Let a client in again that was left out of this run, or put aside after refused replies."""
     steering.include(run_id, body.client_id)
+    return runs.show(run_id)
+
+
+@router.post("/min_clients", status_code=202)
+def ask_for_clients(steering: SteeringDep, runs: RunsDep, run_id: Id, body: FewestClients) -> RunView:
+    """Let a run do with fewer clients, at once; or ask for more, from its next round on."""
+    steering.ask_for_clients(run_id, body.min_clients)
+    return runs.show(run_id)
+
+
+@router.post("/wait", status_code=202)
+def wait_longer(steering: SteeringDep, runs: RunsDep, run_id: Id, body: Longer) -> RunView:
+    """Move the deadline by which the clients of a waiting run must be here."""
+    steering.wait_longer(run_id, body.seconds)
+    return runs.show(run_id)
+
+
+@router.post("/front", status_code=202)
+def move_to_front(steering: SteeringDep, runs: RunsDep, run_id: Id) -> RunView:
+    """Let a queued run start before the others. One that a restart holds back stays held, and is the first then."""
+    steering.move_to_front(run_id)
     return runs.show(run_id)
