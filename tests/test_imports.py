@@ -11,8 +11,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "federation").rglob("*.py"), *(ROOT / "webapp").rglob("*.py")])
 
-FOR_THE_WEB = {"config", "strategy_options", "events", "states", "server", "supervisor", "wire", "weights"}
-"""Modules of federation that the web side may know: what a run is, what it tells, and whom to call."""
+FOR_THE_WEB = {
+    "config", "strategy_options", "events", "states", "server", "supervisor", "wire", "weights", "identity", "sizes",
+}  # fmt: skip
+"""Modules of federation that the web side may know: what a run is, what it tells, whom to call, and who a client is."""
 
 TENSORFLOW = {"networks", "datasets", "client_app", "trainer", "steps"}
 SQL = {"webapp.database", "webapp.tables", "webapp.repository", "webapp.dependencies", "webapp.migrations"}

@@ -12,6 +12,7 @@ import pytest
 from federation import networks
 from federation.datasets import SHAPES
 from federation.networks import UnknownNetwork, build, layout_of, main
+from federation.sizes import parameters_of
 from federation.weights import Layout
 
 pytestmark = pytest.mark.slow
@@ -37,9 +38,9 @@ def test_the_mlp_has_the_layers_of_the_design() -> None:
     [("mlp", "digits", 9_610), ("mlp", "mnist", 101_770), ("cnn", "digits", 35_914), ("cnn", "cifar10", 282_250),
      ("mobilenet_v2", "cifar10", 2_270_794), ("mobilenet_v2", "digits", 2_270_794), ("resnet50", "mnist", 23_608_202)],
 )  # fmt: skip
-def test_every_network_takes_the_images_as_they_are(network: str, dataset: Any, parameters: int) -> None:
+def test_every_network_takes_the_images_as_they_are(network: Any, dataset: Any, parameters: int) -> None:
     model = build(network, SHAPES[dataset])
-    assert layout_of(model).parameters == parameters
+    assert layout_of(model).parameters == parameters == parameters_of(network, dataset, 0)
     probabilities = np.asarray(model(np.random.default_rng(1).random((2, *SHAPES[dataset]), np.float32)))
     assert probabilities.shape == (2, 10)
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)

@@ -63,6 +63,7 @@ def _environment() -> Environment:
         "polyline": clients.polyline,
         "holding": clients.holding,
         "machine": clients.machine,
+        "brings": held.brings,
         "fingerprint": held.fingerprint,
         "software": clients.software,
         "glyph": lambda state: wording.GLYPHS.get(state, state),

@@ -1,12 +1,10 @@
-/* The form that starts a run: fields that only some choices need come and go, and the sum beside it keeps up. */
+/* The form that starts a run: fields that only some choices need come and go. The server draws the sum beside it. */
 
 function follow(form) {
   for (const part of form.querySelectorAll("[data-only]")) {
     const [name, value] = part.dataset.only.split("=");
     part.hidden = form.elements[name].value !== value;
   }
-  const rounds = form.elements.rounds;
-  if (rounds) rounds.value = form.elements.num_rounds.value;
 }
 
 /* Only the synthetic network takes synthetic data: whichever was chosen last wins. */

@@ -18,6 +18,8 @@ from webapp.tables import Client, Run
 
 SPARK_ROUNDS = 24
 
+ANY_DATA = ("synthetic", "custom")
+"""Networks whose clients need not hold the run's dataset."""
 
 @dataclass(frozen=True, slots=True)
 class ClientNow:
@@ -56,7 +58,9 @@ def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
         return "was left out of all runs by a person"
     if names and client.name not in names:
         return "is not among the clients chosen for the run"
-    if run.network != "synthetic" and dataset != run.dataset:
+    if run.network == "custom" and not client.data.get("app"):
+        return "runs no app of its own, and the run's network is custom"
+    if run.network not in ANY_DATA and dataset != run.dataset:
         return f"holds {dataset or 'no known data'}, the run needs {run.dataset}"
     return misfit.get(client.id)
 

@@ -33,6 +33,14 @@ class StartForm:
         """The run that the form means; None where it has errors."""
         return None if self.errors else _read(self)[0]
 
+    @property
+    def likely(self) -> RunConfig:
+        """The run that the form means as far as it can be read: an answer with a mistake counts as its default."""
+        sound = {name: value for name, value in self.values.items() if name not in self.errors}
+        form = StartForm(empty_form().values | sound, who=self.who, chosen=self.chosen)
+        few = StartForm(empty_form().values | {n: sound[n] for n in ("network", "dataset", "num_rounds") if n in sound})
+        return _read(form)[0] or _read(few)[0] or RunConfig()
+
 
 def empty_form(held: Iterable[str | None] = ()) -> StartForm:
     """Return the form with the defaults of a run; with the dataset that most of the clients that are here hold."""

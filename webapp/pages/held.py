@@ -2,6 +2,7 @@
 
 import hashlib
 
+from webapp.numbers import count
 from webapp.tables import Client
 
 
@@ -15,3 +16,11 @@ def train_samples(client: Client) -> int | None:
 def fingerprint(client: Client) -> str:
     """Return the beginning of the hash of a client's key, to be compared over the telephone: ``5f:3a:91:c0``."""
     return hashlib.sha256(client.public_key.strip().encode()).digest()[:4].hex(":")
+
+
+def brings(client: Client) -> str:
+    """Say in a word or two what a client would bring to a run: ``7 412, cifar10``."""
+    dataset, amount = client.data.get("dataset"), train_samples(client)
+    if client.kind == "supernode":
+        return "a SuperNode"
+    return ", ".join(filter(None, (count(amount) if amount is not None else "", dataset))) or "says no dataset"

@@ -44,18 +44,19 @@ def remarks(
     here = [client for client in clients if client.id in live and client.state == "admitted"]
     said: list[Remark] = []
     for client in here:
-        said += _skew(client, totals)
+        said += skew(client, totals)
     if run is not None:
         misfit = misfits(session, run.id)
         for client in here:
             if reason := why_not(client, run, misfit):
                 text = f"{reason}. It is not asked in #{run.id}."
                 said.append(Remark("refused", client, text, f"/runs/{run.id}", f"#{run.id}"))
-    said += _unlike_others(here, {one.client.id for one in said if one.state == "refused"})
-    return said + _heavy(here)
+    said += unlike_others(here, {one.client.id for one in said if one.state == "refused"})
+    return said + heavy(here)
 
 
-def _skew(client: Client, totals: Totals) -> list[Remark]:
+def skew(client: Client, totals: Totals) -> list[Remark]:
+    """Name a client whose samples are nearly all of two classes."""
     labels = labels_of(client, totals)
     if labels is None or labels.in_two < SKEWED or len(labels.bars) < FEW_CLASSES:
         return []
@@ -66,7 +67,7 @@ def _skew(client: Client, totals: Totals) -> list[Remark]:
     return [Remark("late", client, text, f"/clients/{client.id}", "Its labels")]
 
 
-def _unlike_others(clients: Sequence[Client], told: set[int]) -> list[Remark]:
+def unlike_others(clients: Sequence[Client], told: set[int]) -> list[Remark]:
     """Compare shape and class count with those of most clients of the same data set."""
     said = []
     for name, verb in (("input_shape", "sends"), ("classes", "knows")):
@@ -87,7 +88,7 @@ def _written(name: str, value: Any) -> str:
     return f"{value} classes"
 
 
-def _heavy(clients: Sequence[Client]) -> list[Remark]:
+def heavy(clients: Sequence[Client]) -> list[Remark]:
     """Name a client that outweighs all others of its data set together."""
     said = []
     for dataset in {str(client.data.get("dataset")) for client in clients}:

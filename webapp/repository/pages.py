@@ -1,5 +1,8 @@
 """Reads that only pages need: sums and thinned series of one run, who does not fit it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
@@ -29,3 +32,10 @@ def misfits(session: Session, run_id: int) -> dict[int, str]:
     )  # + 0: by the index of clients, not of runs, of whose replies few are answers to prepare
     last = {client_id: (outcome, reason) for client_id, outcome, reason in session.execute(query.order_by(Reply.id))}
     return {c: reason or outcome for c, (outcome, reason) in last.items() if outcome in ("refused", "failed")}
+
+
+def newest_run_like(session: Session, config: Mapping[str, Any], lately: int = 50) -> Run | None:
+    """Return the newest run with a committed round that was asked so, of the last few of its network and data set."""
+    last = select(Run).where(Run.network == config["network"], Run.dataset == config["dataset"], Run.current_round > 0)
+    runs = session.scalars(last.order_by(Run.id.desc()).limit(lately))
+    return next((run for run in runs if all(run.config.get(name) == asked for name, asked in config.items())), None)

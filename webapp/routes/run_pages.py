@@ -14,6 +14,7 @@ from webapp.pages.asked import RunAsked, asked_of
 from webapp.pages.fields import ADVANCED, LABELS, choices_of, option_label
 from webapp.pages.form import StartForm, empty_form, form_of, typed_form
 from webapp.pages.said import Said
+from webapp.pages.prospect import prospect_of
 from webapp.pages.show import run_page
 from webapp.pages.steering import said_of
 from webapp.repository.clients import get_client, list_clients
@@ -22,6 +23,7 @@ from webapp.routes.page import Page, PageDep, read_form
 from webapp.runs import get_run
 from webapp.tables import Run
 
+from webapp.templating import wanted_block
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
 CHOICES: dict[str, Any] = {
@@ -41,14 +43,18 @@ AskedDep = Annotated[RunAsked, Depends(read_run_asked)]
 
 
 @router.get("/new")
-def ask(page: PageDep, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None) -> HTMLResponse:
-    """Show the form that starts a run: with defaults, or with what another run was asked."""
-    if source is None:
-        live = page.live
-        held = (client.data.get("dataset") for client in list_clients(page.session) if client.id in live)
-        return _show_form(page, empty_form(held))
-    run = get_run(page.session, source)
-    return _show_form(page, form_of(run.config | {"name": run.name}), source=run)
+def ask(
+    page: PageDep, request: Request, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None
+) -> HTMLResponse:
+    """Show the form that starts a run: with defaults, with another run's answers, or as the address fills it in."""
+    run = get_run(page.session, source) if source is not None else None
+    if typed := [(name, value) for name, value in request.query_params.multi_items() if name != "from"]:
+        return _show_form(page, typed_form(typed), source=run)
+    if run is not None:
+        return _show_form(page, form_of(run.config | {"name": run.name}), source=run)
+    live = page.live
+    held = (client.data.get("dataset") for client in list_clients(page.session) if client.id in live)
+    return _show_form(page, empty_form(held))
 
 
 @router.post("")
@@ -61,12 +67,11 @@ def start(page: PageDep, runs: RunsDep, fields: Annotated[FormData, Depends(read
 
 
 def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = None) -> HTMLResponse:
-    clients = list_clients(page.session)
-    live = page.live
+    template = "home/_prospect.html" if wanted_block(page.request) == "home_prospect" else "runs/new.html"
     return page.show(
-        "runs/new.html", "/runs", status, form=form, source=source, labels=LABELS,
-        advanced=ADVANCED, strategies=STRATEGIES, option_label=option_label,
-        clients=clients, online=sum(client.id in live for client in clients),
+        template, "/runs", status, form=form, source=source, labels=LABELS, advanced=ADVANCED, strategies=STRATEGIES,
+        option_label=option_label, clients=list_clients(page.session),
+        prospect=prospect_of(page.session, form, page.live),
         queued=len(queue(page.session)) + (page.parts.supervisor.active_run_id is not None), **CHOICES,
     )  # fmt: skip
 
