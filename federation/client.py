@@ -1,5 +1,6 @@
 """``python -m federation.client``: one client of a federation, from the command line to its exit code."""
 
+import contextlib
 import importlib
 import importlib.metadata
 import logging
@@ -11,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from urllib.parse import urlsplit
@@ -82,6 +84,9 @@ def join(
         bool, typer.Option("--share-labels", help="Tell the server how many samples have which label.")
     ] = False,
     app: Annotated[str | None, typer.Option(help="Serve this Flower ClientApp instead.", metavar="MODULE:APP")] = None,
+    end_with_stdin: Annotated[
+        bool, typer.Option("--end-with-stdin", help="End when standard input does: whoever started this is gone.")
+    ] = False,
 ) -> None:
     """Join a federation: wait for its rounds, train on local data, send weights back. Ctrl-C ends it."""
     from rich.console import Console
@@ -105,7 +110,7 @@ def join(
     except BadIdentity as error:
         _fail(USAGE, str(error))
     log.info("%s, part %d of %d of %s", who.name, partition, partitions, dataset if app is None else app)
-    raise typer.Exit(_serve(host, port, who, work, node_config, console))
+    raise typer.Exit(_serve(host, port, who, work, node_config, console, end_with_stdin))
 
 
 def _usual_work(dataset: Dataset, partition: int, partitions: int, *, path: Path | None, share_labels: bool) -> "Work":
@@ -118,8 +123,10 @@ def _usual_work(dataset: Dataset, partition: int, partitions: int, *, path: Path
         _fail(NO_DATA, str(error))
 
 
-def _serve(host: str, port: int, who: Identity, work: "Work", node_config: dict[str, Any], console: Any) -> int:
-    """Work until a signal or a refusal comes, and return the exit code."""
+def _serve(
+    host: str, port: int, who: Identity, work: "Work", node_config: dict[str, Any], console: Any, end_with_stdin: bool
+) -> int:
+    """Work until a signal, a refusal or the end of standard input comes, and return the exit code."""
     from federation.display import Display
     from federation.link import Link
     from federation.pending import Pending
@@ -130,6 +137,8 @@ def _serve(host: str, port: int, who: Identity, work: "Work", node_config: dict[
     codes: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put may be called in a signal handler
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: codes.put(0))
+    if end_with_stdin:
+        threading.Thread(target=_follow_stdin, args=[lambda: codes.put(0)], name="stdin", daemon=True).start()
 
     def ended(refusal: Refused | None) -> None:
         if refusal is not None:
@@ -151,6 +160,15 @@ def _serve(host: str, port: int, who: Identity, work: "Work", node_config: dict[
     if not (worker.wait(GRACE_SECONDS) and link.wait(GRACE_SECONDS)):
         os._exit(code)
     return code
+
+
+def _follow_stdin(ended: Callable[[], None]) -> None:
+    """Wait until nobody holds the other end of standard input any more; what is written there is passed over."""
+    with contextlib.suppress(OSError):  # it was closed from the beginning: that is its end, too
+        while os.read(0, 4096):  # not sys.stdin: a thread that waits in there stops the interpreter's end
+            pass
+    log.info("standard input has ended: so does this client")
+    ended()
 
 
 def versions() -> dict[str, str | int]:

@@ -18,7 +18,8 @@ from webapp.settings import Settings
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    with running(tmp_path_factory.mktemp("shared")) as made:
+    # made-up calls must not start dozens of processes; tests/test_demo_clients.py starts real ones
+    with running(tmp_path_factory.mktemp("shared"), demo_clients=0) as made:
         yield made
 
 

@@ -211,6 +211,12 @@ def test_ctrl_c_ends_a_client_that_waits_for_its_server(client: StartClient) -> 
     assert process.interrupt(timeout=2) == 0
 
 
+def test_a_client_that_was_told_to_ends_with_its_standard_input(client: StartClient) -> None:
+    process = client(f"127.0.0.1:{free_port()}", "site-a", *NUMPY_APP, "--end-with-stdin")  # it is /dev/null
+    assert process.wait() == 0
+    assert "standard input has ended" in process.output
+
+
 def test_a_client_is_the_same_after_a_restart_and_its_file_is_its_own(client: StartClient, tmp_path: Path) -> None:
     with SmallServer().running() as server:
         process, peer = joined(client, server)

@@ -15,7 +15,8 @@ def test_without_clients_the_page_teaches_how_to_join(dashboard: Dashboard) -> N
         f"python -m federation.client --server {dashboard.flower_address} --name {name} --dataset digits "
         f"--partitions 2 --partition {part}" for part, name in enumerate(("site-a", "site-b"))
     ]  # fmt: skip
-    assert {button["data-from"] for button in page.all("button")} == {"#join", "#join-a", "#join-b"}
+    assert {button["data-from"] for button in page.all("button", data_act="copy")} == {"#join", "#join-a", "#join-b"}
+    assert page.one("button", type="submit").text == "Start two demo clients"
 
 
 def test_each_client_is_listed_with_its_machine_its_data_and_its_last_rounds(dashboard: Dashboard) -> None:

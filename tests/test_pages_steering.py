@@ -7,7 +7,7 @@ from federation.wire import Task
 from tests.dashboard import Dashboard
 from tests.markup import Element, get_both, get_page
 from tests.processes import wait_until
-from tests.puppet import Answer, honest
+from tests.puppet import Answer, Stage, honest
 
 
 def unhurried(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
@@ -131,7 +131,8 @@ def test_what_a_state_does_not_allow_is_refused_in_words(dashboard: Dashboard) -
     for verb, fields, status in (
         ("pause", {}, 409), ("continue", {}, 409), ("resume", {}, 409), ("rounds", {"add": "0"}, 422),
         ("rounds", {"add": "1e9"}, 422), ("rounds", {}, 422), ("exclude", {"client": "999"}, 409),
-        ("include", {"client": "x"}, 422),
+        ("include", {"client": "x"}, 422), ("min_clients", {"min_clients": "0"}, 422), ("min_clients", {}, 422),
+        ("wait", {"seconds": "86401"}, 422), ("front", {}, 409),
     ):  # fmt: skip
         answer = dashboard.http.post(f"/runs/{run_id}/{verb}", data=fields)
         assert answer.status_code == status, (verb, answer.text)
@@ -158,3 +159,59 @@ def test_the_log_is_filtered_and_paged_by_its_address(dashboard: Dashboard) -> N
     quiet = get_page(dashboard.http, f"/runs/{run_id}?events=trouble").one("section", id="events")
     assert "Nothing went wrong." in quiet.text
     assert quiet.one("a", aria_current="true").text == "Trouble"
+
+
+def waits_alone(dashboard: Dashboard, stage: Stage, **config: Any) -> int:
+    """Start a run for two with one client, and return its id when it says that it waits."""
+    stage.add("alone", unhurried)
+    dashboard.wait_for_clients(1)
+    run_id = dashboard.start_run(**config)
+    wait_until(lambda: "min_clients" in (dashboard.run(run_id)["blocked_on"] or {"actions": ()})["actions"])
+    return run_id
+
+
+def test_a_wait_is_made_longer_or_ended_with_the_clients_that_are_here(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        run_id = waits_alone(dashboard, stage, num_rounds=500)
+        block = get_both(dashboard.http, "/", "home-page").one("section", class_="block")
+        assert [h3.text for h3 in block.all("h3")] == ["Join a second client", "Or change what the run asks for"]
+        assert "With one client nothing is averaged, but the run can begin. More clients may join later." in block.text
+        words = [button.text for button in block.all("button", type="submit")]
+        assert words == ["Start a demo client here", "Go on with 1 client", "Wait 10\u202fmin longer"]
+
+        page = press(dashboard, run_id, "wait", seconds="600", back="/")
+        assert outcome(page) == "The run waits 10\u202fmin longer for its clients."
+        clock = page.one("span", class_="clock")
+        assert 1190 < float(clock["data-until"] or 0) <= 1200
+
+        page = press(dashboard, run_id, "min_clients", min_clients="1")
+        assert outcome(page).startswith("The minimum is now 1 client.")
+        wait_until(lambda: dashboard.run(run_id)["current_round"] >= 1)
+        page = get_page(dashboard.http, f"/runs/{run_id}")
+        assert "Fewest clients for a round 1" in page.one("section", id="configuration").text
+        assert {"The fewest clients are 1 from now on", "The wait for clients is 10\u202fmin longer"} <= set(
+            events(dashboard, run_id, "people")
+        )
+        assert dashboard.http.post(f"/runs/{run_id}/wait", data={"seconds": "600"}).status_code == 409
+
+
+def test_a_strategy_that_needs_more_clients_offers_to_wait_alone(dashboard: Dashboard) -> None:
+    run_id = dashboard.start_run(strategy="Krum", min_clients=3)
+    wait_until(lambda: "wait" in (dashboard.run(run_id)["blocked_on"] or {"actions": ()})["actions"])
+    block = get_page(dashboard.http, f"/runs/{run_id}").one("section", class_="block")
+    assert [form["action"] for form in block.all("form")] == ["/demo-clients", f"/runs/{run_id}/wait"]
+    assert "Nothing is lost when time is up" in block.text
+
+
+def test_a_queued_run_is_moved_to_the_front_with_a_button(dashboard: Dashboard) -> None:
+    _, second, third = (dashboard.start_run(name=name) for name in ("First", "Second", "Third"))
+
+    def queue(page: Element) -> list[str]:
+        return [line.one("a").text for line in page.one("section", aria_labelledby="queue-h").one("ol").all("li")]
+
+    home = get_both(dashboard.http, "/", "home-page")
+    assert queue(home) == [f"#{second} Second", f"#{third} Third"]
+    moves = [form["action"] for form in home.all("form") if (form["action"] or "").endswith("/front")]
+    assert moves == [f"/runs/{third}/front"], "the first of the queue has no such button"
+    home = press(dashboard, third, "front", back="/")
+    assert (outcome(home), queue(home)) == (f"#{third} goes first now.", [f"#{third} Third", f"#{second} Second"])

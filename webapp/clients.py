@@ -1,12 +1,15 @@
 """Where the clients table and the Flower server meet: who is admitted, who is there, who said what."""
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
-from federation.events import ClientChanged, Event, Progress
+from federation.events import ClientChanged, Event, Progress, StoreUnavailable
 from federation.server import Admission, FlowerServer, LiveClient
 from federation.supervisor import Control, Supervisor
 from federation.wire import Close, Hello
 from webapp.database import Database, Session
+from webapp.demo import Part
 from webapp.errors import Invalid, NotFound
 from webapp.feed import Feed
 from webapp.repository import clients as table
@@ -18,7 +21,9 @@ from webapp.tables import Client
 from webapp.untrusted import clean_json, clean_text
 from webapp.views import ClientView, client_state, client_view
 
-MAX_NAME = 64
+log = logging.getLogger(__name__)
+
+MAX_NAME, MOST_PARTS = 64, 100
 
 
 class Clients:
@@ -93,6 +98,24 @@ class Clients:
             state = "online"
         data = {"client_id": row.id, "name": row.name, "state": state, "reason": reason}
         add_event(session, "client", data, client_id=row.id)
+
+    def hear_end_of_demo(self, public_key: str, name: str, sentence: str) -> None:
+        """Tell that the process of a demo client has ended by itself, perhaps before it had ever joined."""
+        try:
+            with self._database.write() as session:
+                row = table.find_client(session, public_key)
+                data = {"client_id": row.id if row else None, "name": name, "state": "ended", "reason": sentence}
+                add_event(session, "client", data, client_id=row.id if row else None)
+        except StoreUnavailable as error:
+            log.warning("%s", error)
+
+    def held_parts(self, dataset: str) -> Sequence[Part]:
+        """Return which parts of a data set the connected clients say that they hold."""
+        live = self._live()
+        with self._database.read() as session:
+            said = [row.data for row in table.list_clients(session) if row.id in live]
+        parts = [(one.get("partition"), one.get("partitions")) for one in said if one.get("dataset") == dataset]
+        return [(i, of) for i, of in parts if isinstance(i, int) and isinstance(of, int) and 0 <= i < of <= MOST_PARTS]
 
     # -- what people ask --------------------------------------------------------------------------------------------
 

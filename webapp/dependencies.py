@@ -6,6 +6,7 @@ from fastapi import Depends, Path, Query, Request
 
 from webapp.clients import Clients
 from webapp.database import Database
+from webapp.demo import DemoClients
 from webapp.feed import Feed
 from webapp.parts import Parts
 from webapp.runs import Runs
@@ -49,6 +50,11 @@ def get_clients(parts: PartsDep) -> Clients:
     return parts.clients
 
 
+def get_demo(parts: PartsDep) -> DemoClients:
+    """Return the demo clients."""
+    return parts.demo
+
+
 def get_feed(parts: PartsDep) -> Feed:
     """Return the hub of the event streams."""
     return parts.feed
@@ -59,6 +65,7 @@ RunsDep = Annotated[Runs, Depends(get_runs)]
 SteeringDep = Annotated[Steering, Depends(get_steering)]
 ShelfDep = Annotated[Shelf, Depends(get_shelf)]
 ClientsDep = Annotated[Clients, Depends(get_clients)]
+DemoDep = Annotated[DemoClients, Depends(get_demo)]
 FeedDep = Annotated[Feed, Depends(get_feed)]
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]

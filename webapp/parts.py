@@ -9,6 +9,7 @@ from federation.server import FlowerServer, Limits
 from federation.supervisor import Keeping, Supervisor
 from webapp.clients import Clients
 from webapp.database import Database
+from webapp.demo import DemoClients
 from webapp.feed import Feed
 from webapp.incidents import Incidents
 from webapp.migrations import migrate_to_head
@@ -35,13 +36,16 @@ class Parts:
     supervisor: Supervisor
     flower_address: tuple[str, int]
     incidents: Incidents
+    demo: DemoClients
     started_at: datetime
 
     def close(self) -> None:
-        """End the active run, then the Flower server, then the database."""
+        """End the active run, then demo clients and the Flower server, then the database."""
         if not self.supervisor.shutdown():
             log.warning("the active run did not end in time; it will be interrupted at the next start")
+        self.demo.stop()
         self.flower.stop()
+        self.demo.wait()
         self.database.close()
         self.incidents.close()
 
@@ -70,8 +74,8 @@ def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket) -> 
     flower.start()
     supervisor.wake()
     host, port = flower_socket.getsockname()[:2]
-    steering = Steering(database, supervisor)
+    demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.hear_end_of_demo)
     return Parts(
-        settings, database, feed, clients, runs, steering, flower, supervisor, (host, port), incidents,
-        datetime.now(UTC),
+        settings, database, feed, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
+        incidents, demo, datetime.now(UTC),
     )  # fmt: skip

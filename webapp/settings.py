@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     auto_resume: bool = Field(
         False, description="At the start, go on with the run that the last process left and with the queue."
     )
+    demo_clients: int = Field(
+        4, ge=0, le=4, description="At most so many demo clients run on this machine at once; 0 allows none."
+    )
     log_level: LogLevel = Field("info", description="The least of what is logged.")
 
     @field_validator("host", "flower_host")
@@ -78,6 +81,11 @@ class Settings(BaseSettings):
     def flower_dir(self) -> Path:
         """What the Flower server keeps for itself."""
         return self.data_dir / "flower"
+
+    @property
+    def demo_dir(self) -> Path:
+        """Keys and logs of the demo clients."""
+        return self.data_dir / "demo"
 
     @property
     def lock_file(self) -> Path:

@@ -68,6 +68,8 @@ def _environment() -> Environment:
         "software": clients.software,
         "glyph": lambda state: wording.GLYPHS.get(state, state),
         "tone": lambda state: wording.TONES.get(state, state),
+        "in_words": wording.in_words,
+        "nth": wording.nth,
         "state_word": wording.STATES.__getitem__,
         "outcome_word": wording.OUTCOMES.__getitem__,
         "network": lambda name: wording.NETWORKS.get(name, name),

@@ -100,6 +100,8 @@ def test_empty_and_waiting_pages_are_accessible(dashboard: Dashboard, open_page:
         dashboard.wait_for_clients(1)
         look(open_page(url, theme=theme), "home-idle", theme)
         run_id = dashboard.start_run(name="Digits, first try")
+        dashboard.start_run(name="Median under noise", strategy="FedMedian")
+        dashboard.start_run(name="The same with more rounds", num_rounds=40)
         wait_until(lambda: (dashboard.run(run_id)["blocked_on"] or {}).get("kind") == "quorum")
         for width in (1280, 380):
             page = open_page(url, width=width, theme=theme)

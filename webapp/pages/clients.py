@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from federation.events import Progress
 from federation.server import LiveClient
 from webapp.numbers import THIN, count, plural
+from webapp.pages.held import train_samples
 from webapp.pages.steering import left_out
 from webapp.pages.wording import task_words
 from webapp.repository.pages import misfits
@@ -17,9 +18,9 @@ from webapp.repository.series import values_of
 from webapp.tables import Client, Run
 
 SPARK_ROUNDS = 24
-
 ANY_DATA = ("synthetic", "custom")
 """Networks whose clients need not hold the run's dataset."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClientNow:
@@ -38,6 +39,9 @@ class ClientNow:
     at: float | None
     mean_at: float | None
     worst: bool
+    preparing: bool
+    holds: str
+    """How much of which data, ``898 samples of digits``; empty where it says nothing of itself."""
 
 
 def state_of(client: Client, live: Mapping[int, LiveClient]) -> str:
@@ -112,6 +116,7 @@ def clients_now(
             client.id, client.name, state_of(client, live), _doing(here, task), task is None or task.task == "sent",
             *_progress(task), task.loss if task and task.loss is not None else (spark[-1] if spark else None), spark,
             last.get(client.id), place(last.get(client.id)), place(mean), client.id == worst,
+            task is not None and task.task == "preparing", _holds(client),
         ))  # fmt: skip
     return rows
 
@@ -174,6 +179,11 @@ def software(client: Client) -> str:
     names = (("tensorflow", "tf"), ("meadow", "client")) if client.kind != "supernode" else (("flwr", "flwr"),)
     parts = [f"{short} {'.'.join(str(said[key]).split('.')[:3])}" for key, short in names if said.get(key)]
     return ", ".join(parts)
+
+
+def _holds(client: Client) -> str:
+    amount, dataset = train_samples(client), client.data.get("dataset")
+    return f"{count(amount)} samples of {dataset}" if amount is not None and dataset else ""
 
 
 def holding(client: Client) -> tuple[str, str]:

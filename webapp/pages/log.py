@@ -50,7 +50,7 @@ def is_trouble(event: StoredEvent) -> bool:
         case "round":
             return not data.get("committed")
         case "client":
-            return data.get("state") in ("put_aside", "stale", "revoked")
+            return data.get("state") in ("put_aside", "stale", "revoked", "ended")
     return bool(data.get("from")) and data.get("state") in ("failed", "interrupted")
 
 

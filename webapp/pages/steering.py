@@ -7,13 +7,13 @@ from sqlalchemy.orm import Session
 
 from federation.server import LiveClient
 from federation.states import ACTIVE, ENDED, RESUMABLE, RunState
-from webapp.numbers import plural
+from webapp.numbers import plural, span
 from webapp.pages.said import Said
 from webapp.repository.clients import client_names
 from webapp.repository.events import newest_events
 from webapp.tables import Client, Run
 
-MORE_ROUNDS = 5
+MORE_ROUNDS, LONGER_SECONDS = 5, 600
 LOOKED_AT = 300
 STOPPABLE = {*ACTIVE, RunState.QUEUED} - {RunState.STOPPING}
 
@@ -41,13 +41,18 @@ class Buttons:
     stop: bool
     may_leave: Sequence[Client]
     left_out: Sequence[LeftOut]
+    fewer: int
+    """With so many clients it could go on at once; 0 where that is not to be had."""
+    wait: bool
     more_rounds: int = MORE_ROUNDS
+    longer_seconds: int = LONGER_SECONDS
 
 
 def buttons_of(session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> Buttons:
     """Return the buttons of a run; ``clients`` are those that take part."""
     state = RunState(run.state)
     blocked = (run.blocked_on or {}).get("kind")
+    actions, here = (run.blocked_on or {}).get("actions", ()), sum(client.id in live for client in clients)
     asks = state in ACTIVE and state != RunState.STOPPING
     done = run.checkpoint is not None and run.current_round >= run.num_rounds
     return Buttons(
@@ -59,6 +64,7 @@ def buttons_of(session: Session, run: Run, clients: Sequence[Client], live: Mapp
         cancel=state == RunState.QUEUED, stop=state in STOPPABLE and state != RunState.QUEUED,
         may_leave=[client for client in clients if client.id not in run.excluded] if asks else [],
         left_out=left_out(session, run) if asks or state in RESUMABLE else [],
+        fewer=here if "min_clients" in actions and here < run.config["min_clients"] else 0, wait="wait" in actions,
     )  # fmt: skip
 
 
@@ -98,6 +104,14 @@ def said_of(done: str, run: Run, client: str, count: int, back: str) -> Said | N
             return Said(f"{client} is left out of this run from the next round on.")
         case "include" if client:
             return Said(f"{client} takes part in this run again from the next round on.")
+        case "min_clients" if count == run.config["min_clients"]:
+            blocked = (run.blocked_on or {}).get("kind") == "quorum" or run.state not in ACTIVE
+            begins = "" if blocked else f" Round {run.current_round + 1} begins."
+            return Said(f"The minimum is now {plural(count, 'client')}.{begins}")
+        case "wait" if count and "wait" in (run.blocked_on or {}).get("actions", ()):
+            return Said(f"The run waits {span(count)} longer for its clients.")
+        case "front" if run.state == RunState.QUEUED:
+            return Said(f"#{run.id} goes first now.")
         case "stop" if run.state in (RunState.STOPPING, RunState.STOPPED):
             kept = f" {plural(run.current_round, 'committed round')} and the model stay." if run.checkpoint else ""
             return Said(f"The run is {'stopped' if run.state in ENDED else 'stopping'}.{kept}")

@@ -44,6 +44,11 @@ def in_words(amount: int) -> str:
     return NUMBERS[amount] if 0 <= amount < len(NUMBERS) else str(amount)
 
 
+def nth(place: int) -> str:
+    """Write the place of one more: ``second``, ``third``, from the sixth on ``further``."""
+    return ("first", "second", "third", "fourth", "fifth")[place - 1] if 0 < place <= 5 else "further"
+
+
 def listed(names: Sequence[str], most: int = 4) -> str:
     """Write names as a list: ``a``, ``a and b``, ``a, b and 7 others``."""
     if len(names) > most:

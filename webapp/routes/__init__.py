@@ -3,6 +3,7 @@
 from webapp.routes import (
     api_clients,
     api_compare,
+    api_demo,
     api_docs,
     api_downloads,
     api_events,
@@ -16,6 +17,7 @@ from webapp.routes import (
     api_weights,
     client_pages,
     compare,
+    demo,
     home,
     run_list,
     run_notes,
@@ -27,8 +29,8 @@ from webapp.routes import (
 ROUTERS = (
     api_compare.router, api_runs.router, api_shelf.router, api_steering.router, api_weights.router,
     api_metrics.router, api_series.router,
-    api_events.router, api_downloads.router, api_clients.router,
+    api_events.router, api_downloads.router, api_clients.router, api_demo.router,
     api_options.router, api_health.router, api_docs.router,
     home.router, run_list.router, compare.router, run_notes.router, run_pages.router,
-    run_steering.router, client_pages.router, server_page.router,
+    run_steering.router, client_pages.router, demo.router, server_page.router,
 )  # fmt: skip

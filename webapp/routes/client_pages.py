@@ -6,11 +6,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from webapp.dependencies import AnyId, ClientsDep, Id
-from webapp.errors import Invalid, NotFound
+from webapp.errors import Conflict, Invalid, NotFound
 from webapp.pages.client_list import clients_page
 from webapp.pages.client_page import client_page
+from webapp.pages.demo import demo_said, offer_for
 from webapp.pages.said import Said
-from webapp.repository.clients import get_client
+from webapp.repository.clients import get_client, list_clients
 from webapp.routes.page import Page, PageDep
 from webapp.routes.run_list import FormDep
 from webapp.tables import Client
@@ -24,8 +25,12 @@ Word = Annotated[str, Query(max_length=40)]
 @router.get("")
 def list_them(page: PageDep, show: Word = "", done: Word = "", of: AnyId = 0) -> HTMLResponse:
     """Show the clients, all or some, and how another one joins."""
-    shown = clients_page(page.session, page.live, show)
-    return page.show("clients/index.html", "/clients", page=shown, said=_said(page, done, of))
+    live, known = page.live, list_clients(page.session)
+    return page.show(
+        "clients/index.html", "/clients", page=clients_page(page.session, live, show),
+        said=demo_said(page.parts.demo, known, live) if done == "demo" else _said(page, done, of),
+        offer=offer_for(page.parts.demo, known, live),
+    )  # fmt: skip
 
 
 @router.get("/{client_id}")
@@ -64,6 +69,8 @@ def _said(page: Page, done: str, client_id: int) -> Said | None:
     if done == "renamed":
         own = f" It calls itself {client.said_name}." if client.said_name else ""
         return Said(f"It is called {client.name} from now on.{own}")
+    if done == "ended" and page.parts.demo.find(client.public_key) is None:
+        return Said(f"The process of {client.name} has ended. A demo client that is started later may be it again.")
     if done == "revoked" and client.state == "revoked":
         return Said(f"{client.name} is shut out.", f"{here}/approve")
     return None
@@ -101,6 +108,17 @@ def let_in(clients: ClientsDep, client_id: Id) -> Response:
     """Ask a client again."""
     clients.let_in(client_id)
     return RedirectResponse(f"/clients?done=let-in&of={client_id}", SEE_OTHER)
+
+
+@router.post("/{client_id}/end")
+def end_demo(page: PageDep, client_id: Id) -> Response:
+    """End the process of a demo client."""
+    client = _get(page, client_id)
+    running = page.parts.demo.find(client.public_key)
+    if running is None:
+        raise Conflict(f"{client.name} is no demo client whose process runs here: it can be shut out instead.")
+    page.parts.demo.end(running.number)
+    return RedirectResponse(f"/clients?done=ended&of={client_id}", SEE_OTHER)
 
 
 @router.post("/{client_id}/rename")

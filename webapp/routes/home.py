@@ -5,6 +5,7 @@ from fastapi.responses import HTMLResponse
 
 from webapp.dependencies import AnyId
 from webapp.pages.asked import asked_of
+from webapp.pages.demo import demo_said, offer_for, offer_for_run
 from webapp.pages.form import empty_form
 from webapp.pages.home import home
 from webapp.pages.prospect import prospect_of
@@ -19,10 +20,17 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 def show_home(page: PageDep, request: Request, run: AnyId = 0) -> HTMLResponse:
     """Show the active run, or the next step where there is none."""
-    now, steered = home(page.session, page.live), get_run(page.session, run) if run else None
-    said = said_after(page, steered, asked_of(run, request.query_params), "/") if steered else None
+    live, demo, asked = page.live, page.parts.demo, asked_of(run, request.query_params)
+    now, steered = home(page.session, live), get_run(page.session, run) if run else None
+    said = said_after(page, steered, asked, "/") if steered else None
+    if asked.done == "demo":
+        said = demo_said(demo, now.known, live)
+    if now.active and now.head is not None and now.parted is not None:
+        offer = offer_for_run(demo, now.head.run, now.parted.taking_part, now.known, live)
+    else:
+        offer = offer_for(demo, now.known, live)
     form = empty_form(client.data.get("dataset") for client in now.online)
     return page.show(
-        "home/index.html", "/", page=now, said=said, server=server_lines(page.parts), form=form,
-        prospect=None if now.active else prospect_of(page.session, form, page.live), **CHOICES,
+        "home/index.html", "/", page=now, said=said, server=server_lines(page.parts), form=form, offer=offer,
+        prospect=None if now.active else prospect_of(page.session, form, live), **CHOICES,
     )  # fmt: skip

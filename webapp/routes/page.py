@@ -33,7 +33,7 @@ class Page:
     def show(self, template: str, nav: str, status: int = 200, **context: Any) -> HTMLResponse:
         """Answer with a template in the frame."""
         frame = Frame(nav, STREAM, self.last_event_id, self.join.address)
-        answer = render(self.request, template, frame, status, join=self.join, **context)
+        answer = render(self.request, template, frame, status, join=self.join, demo=self.parts.demo, **context)
         pack(self.request, answer)
         return answer
 

@@ -11,10 +11,11 @@ from federation.strategy_options import STRATEGIES
 from webapp.dependencies import Id, RunsDep
 from webapp.models import models_of
 from webapp.pages.asked import RunAsked, asked_of
+from webapp.pages.demo import demo_said, offer_for_run
 from webapp.pages.fields import ADVANCED, LABELS, choices_of, option_label
 from webapp.pages.form import StartForm, empty_form, form_of, typed_form
-from webapp.pages.said import Said
 from webapp.pages.prospect import prospect_of
+from webapp.pages.said import Said
 from webapp.pages.show import run_page
 from webapp.pages.steering import said_of
 from webapp.repository.clients import get_client, list_clients
@@ -22,8 +23,8 @@ from webapp.repository.runs import queue
 from webapp.routes.page import Page, PageDep, read_form
 from webapp.runs import get_run
 from webapp.tables import Run
-
 from webapp.templating import wanted_block
+
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
 CHOICES: dict[str, Any] = {
@@ -79,15 +80,19 @@ def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = Non
 @router.get("/{run_id}")
 def show(page: PageDep, run_id: Id, asked: AskedDep) -> HTMLResponse:
     """Show one run."""
-    run, settings = get_run(page.session, run_id), page.parts.settings
+    run, settings, live = get_run(page.session, run_id), page.parts.settings, page.live
     models = models_of(page.session, run, settings.runs_dir, settings.best_metric)
+    shown, known = run_page(page.session, run, live, asked, models), list_clients(page.session)
     return page.show(
-        "runs/show.html", "/runs", page=run_page(page.session, run, page.live, asked, models),
-        ended=run.state in ENDED, asked=asked, said=said_after(page, run, asked),
+        "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, asked=asked,
+        said=said_after(page, run, asked),
+        offer=offer_for_run(page.parts.demo, run, shown.parted.taking_part, known, live),
     )  # fmt: skip
 
 
 def said_after(page: Page, run: Run, asked: RunAsked, back: str = "") -> Said | None:
     """Say what the last action did to a run."""
+    if asked.done == "demo":
+        return demo_said(page.parts.demo, list_clients(page.session), page.live)
     client = get_client(page.session, asked.of) if asked.of else None
     return said_of(asked.done, run, client.name if client else "", asked.count, back)

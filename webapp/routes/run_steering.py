@@ -15,7 +15,7 @@ from webapp.pages.steering import STOPPABLE
 from webapp.repository.clients import list_clients
 from webapp.routes.page import PageDep, read_form
 from webapp.runs import get_run
-from webapp.steering import MAX_ROUNDS
+from webapp.steering import MAX_CLIENTS, MAX_ROUNDS, MAX_WAIT_SECONDS
 
 router = APIRouter(prefix="/runs/{run_id}", include_in_schema=False)
 
@@ -66,6 +66,29 @@ def include(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
     client_id = _number(form, "client", "Client", MAX_ID)
     steering.include(run_id, client_id)
     return _back(form, run_id, "include", of=client_id)
+
+
+@router.post("/min_clients")
+def ask_for_clients(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+    """Let a run do with fewer clients."""
+    count = _number(form, "min_clients", "Clients", MAX_CLIENTS)
+    steering.ask_for_clients(run_id, count)
+    return _back(form, run_id, "min_clients", count=count)
+
+
+@router.post("/wait")
+def wait_longer(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+    """Move the deadline of a wait for clients."""
+    seconds = _number(form, "seconds", "Seconds", MAX_WAIT_SECONDS)
+    steering.wait_longer(run_id, seconds)
+    return _back(form, run_id, "wait", count=seconds)
+
+
+@router.post("/front")
+def move_to_front(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+    """Let a queued run start before the others."""
+    steering.move_to_front(run_id)
+    return _back(form, run_id, "front")
 
 
 @router.get("/stop")
