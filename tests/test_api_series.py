@@ -9,11 +9,11 @@ import pytest
 from benchmarks.long_run import make_long_run
 from tests.dashboard import Dashboard, running
 from tests.test_pages_runs import finished_run, nan_loss_in_round_1
-from webapp.repository.series import Ends
+from webapp.repository.series import Edges
 from webapp.spread import measure
 from webapp.thinning import thin
 
-COLUMNS = ("seconds", "bytes", "mean", "least", "low", "high", "most")
+COLUMNS = ("seconds", "work", "bytes", "mean", "least", "low", "high", "most")
 
 
 def test_the_spread_names_the_worst_client_and_passes_over_what_is_no_number() -> None:
@@ -43,6 +43,7 @@ def test_series_hold_mean_spread_and_chosen_clients_by_round(dashboard: Dashboar
     rest = dashboard.http.get(f"/api/runs/{run_id}/series", params={"metric": "accuracy", "after": 2}).json()
     assert rest["items"][0]["rounds"] == [3, 4]
     assert rest["items"][0]["bytes"] == accuracy["bytes"][3:], "bytes count from the run's beginning"
+    assert rest["items"][0]["work"] == pytest.approx(accuracy["work"][3:], rel=1e-5)
     none = dashboard.http.get(f"/api/runs/{run_id}/series", params={"metric": "accuracy", "after": 4}).json()
     assert (none["total"], none["last_round"], none["items"][0]["rounds"]) == (0, 4, [])
     trained = dashboard.http.get(f"/api/runs/{run_id}/series", params={"metric": "loss", "phase": "train"}).json()
@@ -88,13 +89,13 @@ def test_a_long_curve_keeps_its_extremes_its_ends_and_its_gaps() -> None:
     mean[5000], mean[7777], mean[3333] = 0.99, 0.01, None
     least = [v and v - 0.2 for v in mean]
     least[6123] = 0.0002  # in a round whose mean is none of the outermost: 0.55 of 0.50 to 0.56
-    kept = thin(Ends(mean, least, [v and v + 0.2 for v in mean]), [3333], 10)
+    kept = thin(Edges(mean, least, mean, mean, [v and v + 0.2 for v in mean]), [3333], 10)
     assert len(kept) <= 2004
     assert {0, 10_000, 5000, 7777, 3333} <= set(kept)
     assert list(kept) == sorted(kept)
     assert [kept[i][0] for i in kept if 6120 <= i < 6130] == [0.0002, 0.0002], "the band is the bucket's widest"
     assert list(kept[5000]) == pytest.approx([0.3, 1.19])
-    assert set(thin(Ends(mean, least, least), (), 1)) == set(range(10_001))
+    assert set(thin(Edges(mean, least, mean, mean, mean), (), 1)) == set(range(10_001))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_a_long_run_is_thinned_and_each_stretch_of_it_has_its_finer_rounds(long:
     assert (fine["thinned"], fine["total"], fine["last_round"]) == (False, 1000, 1999)
     stretch = fine["items"][0]
     assert stretch["rounds"] == list(range(1000, 2000))
-    for name in ("seconds", "bytes", "mean"):
+    for name in ("seconds", "work", "bytes", "mean"):
         exact = dict(zip(stretch["rounds"], stretch[name], strict=True))
         drawn = zip(overview["rounds"], overview[name], strict=True)
         assert all(exact[r] == value for r, value in drawn if r in exact), f"{name} of a round is the same in both"

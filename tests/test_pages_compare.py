@@ -1,13 +1,17 @@
 """Runs side by side: results, settings that differ, and an address that holds it all."""
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
 
+from federation.weights import Layout
+from federation.wire import Task
 from tests.books import Books
 from tests.dashboard import Dashboard
 from tests.markup import Element, get_both, get_page
+from tests.puppet import Answer, honest
 from tests.test_pages_runs import finished_run
 from webapp.repository.compare import steps_of
 from webapp.repository.run_list import runs_of
@@ -39,6 +43,44 @@ def test_runs_are_compared_in_the_order_of_choice(dashboard: Dashboard) -> None:
     assert page.all("meadow-compare")[0]["metric"] == "accuracy"
 
 
+def scores_f1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    answer.metrics = answer.metrics and {**answer.metrics, "f1": 0.25 * task.round}
+    return answer
+
+
+def test_any_metric_of_a_run_may_be_compared_in_evaluation_and_in_training(dashboard: Dashboard) -> None:
+    plain = finished_run(dashboard, num_rounds=1)
+    with dashboard.stage() as stage:
+        stage.add("site-a", scores_f1)
+        stage.add("site-b", scores_f1)
+        dashboard.wait_for_clients(2)
+        scored = dashboard.start_run(num_rounds=2)
+        dashboard.wait_for_state(scored, "completed")
+    runs = f"/runs/compare?id={scored}&id={plain}"
+    page = get_page(dashboard.http, runs)
+    assert [chart["metric"] for chart in page.all("meadow-compare")] == ["accuracy", "loss"]
+    assert [one["value"] for one in page.one("select", id="metric").all("option")] == ["", "f1"]
+    assert page.one("section", id="charts")["data-compared"] == json.dumps(
+        [{"id": run_id, "name": dashboard.run(run_id)["name"]} for run_id in (scored, plain)]
+    )
+
+    asked = f"{runs}&x=time&scale=log&smooth=30&from=0.5&to=2&phase=train&metric=f1&target=70"
+    page = get_page(dashboard.http, asked)
+    assert page.one("code", id="link").text.endswith(asked), "the link holds every choice"
+    assert [chart.one("h2").text for chart in page.all("meadow-compare")] == [
+        "Accuracy, training mean of clients", "Loss, training mean of clients", "f1, training mean of clients",
+    ]  # fmt: skip
+    assert [chart["phase"] for chart in page.all("meadow-compare")] == ["train"] * 3
+    assert page.all("meadow-compare")[2].one("p", class_="readout").text == f"last: #{scored} 0.500, #{plain} –"
+    values = page.one("details", id="compare-values")
+    assert [head.text for head in values.all("th", class_="num")][2:4] == [f"#{scored} f1", f"#{plain} accuracy"]
+    assert [cell.text for cell in values.one("tbody").all("tr")[2].all("td")][2] == "0.500"
+    checked = {one["value"] for one in page.one("form", data_part="toolbar").all("input") if "checked" in one}
+    assert checked == {"time", "log"}
+    assert [one["value"] for one in page.all("option") if "selected" in one] == ["train", "f1"]
+
+
 def test_without_a_target_it_is_nine_tenths_of_the_best(dashboard: Dashboard) -> None:
     run_id = finished_run(dashboard, num_rounds=8)
     page = get_page(dashboard.http, f"/runs/compare?id={run_id}")
@@ -51,7 +93,7 @@ def test_without_a_target_it_is_nine_tenths_of_the_best(dashboard: Dashboard) ->
     assert all(a["bytes"] < b["bytes"] and a["seconds"] < b["seconds"] for a, b in itertools.pairwise(steps))
 
 
-@pytest.mark.parametrize("asked", ["", "?x=nonsense&target=abc&smooth=9", "?target=-1"])
+@pytest.mark.parametrize("asked", ["", "?x=nonsense&target=abc&smooth=999&from=9&to=1", "?target=-1"])
 def test_an_address_that_asks_for_little_teaches_the_next_step(dashboard: Dashboard, asked: str) -> None:
     page = get_both(dashboard.http, f"/runs/compare{asked}", "compare-page")
     assert page.one("h1").text == "No run is chosen yet"

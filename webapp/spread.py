@@ -7,7 +7,7 @@ from typing import Any
 
 from federation.events import ReplyRecorded
 
-LEAST, MOST = 1, 4
+LEAST, LOW, HIGH, MOST = 1, 2, 3, 4
 """Where they stand in what a round's row keeps."""
 
 
@@ -23,8 +23,9 @@ class Spread:
     worst: int
 
     def to_json(self) -> list[float]:
-        """Return it as a round's row keeps it."""
-        return [self.clients, self.least, self.low, self.high, self.most, self.worst]
+        """Return it as a round's row keeps it: more digits than these would only make long runs slow to read."""
+        edges = [float(f"{edge:.8g}") for edge in (self.least, self.low, self.high, self.most)]
+        return [self.clients, *edges, self.worst]
 
 
 def measure(name: str, values: Mapping[int, float | None]) -> Spread | None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.repository.series import Column, Ends, Outline, Place, odd_means, outline, places, values_of
+from webapp.repository.series import Column, Edges, Outline, Place, odd_means, outline, places, values_of
 
 THINNED_ABOVE, BUCKETS = 4000, 1000
 
@@ -29,16 +29,17 @@ class Curve:
     """One metric by round: its places on each axis, the mean, the spread, some clients; columns alike long."""
 
     metric: str
-    rounds: Sequence[int]
-    seconds: Column
-    bytes: Sequence[int]
-    mean: Column
+    rounds: list[int]
+    seconds: list[float]
+    work: list[float]
+    bytes: list[int]
+    mean: list[float | None]
     odd: dict[int, str]
-    least: Column
-    low: Column
-    high: Column
-    most: Column
-    clients: Mapping[int, Column]
+    least: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    most: list[float | None]
+    clients: dict[int, list[float | None]]
 
 
 Kept = Mapping[int, tuple[float | None, float | None]]
@@ -55,46 +56,55 @@ def curves_of(
     size = stretch.size(len(known.rounds))
     curves = []
     for metric, name in names.items():
-        ends = known.metrics[name]
-        unknown = [r for r, mean in zip(known.rounds, ends.mean, strict=True) if mean is None]
+        edges = known.metrics[name]
+        unknown = [r for r, mean in zip(known.rounds, edges.mean, strict=True) if mean is None]
         odd = odd_means(session, run_id, phase, metric, unknown)
-        kept = thin(ends, [i for i, r in enumerate(known.rounds) if r in odd], size)
+        kept = thin(edges, [i for i, r in enumerate(known.rounds) if r in odd] if odd else (), size)
         rounds = [known.rounds[i] for i in kept]
-        rows = places(session, run_id, [name], only=rounds)
         values = values_of(session, run_id, phase, metric, clients, only=rounds)
         of_clients = {c: [values.get(c, {}).get(r, (None,))[0] for r in rounds] for c in clients}
-        curves.append(_curve(metric, name, known, kept, odd, rows, since, of_clients))
+        curve = _curve(metric, known, edges, kept, odd, since, of_clients)
+        if old := known.old.intersection(rounds):
+            _measure(curve, places(session, run_id, [name], only=old), name)
+        curves.append(curve)
     return curves, len(known.rounds)
 
 
 def _curve(
-    metric: str, name: str, known: Outline, kept: Kept, odd: Mapping[int, str], rows: Sequence[Place], since: datetime,
-    clients: Mapping[int, Column],
+    metric: str, known: Outline, edges: Edges, kept: Kept, odd: Mapping[int, str], since: datetime,
+    clients: dict[int, list[float | None]],
 ) -> Curve:  # fmt: skip
-    spreads = [row.spread[name] for row in rows]
-    edges = [(one.least, one.low, one.high, one.most) if one else (None, None, None, None) for one in spreads]
+    rounds = [known.rounds[i] for i in kept]
+    moments = [at if (at := known.committed_at[i]).tzinfo else at.replace(tzinfo=UTC) for i in kept]
     return Curve(
-        metric, [row.round for row in rows], [max(0.0, (row.committed_at - since).total_seconds()) for row in rows],
-        [known.bytes[i] for i in kept], [known.metrics[name].mean[i] for i in kept],
-        {row.round: odd[row.round] for row in rows if row.round in odd},
-        [own if least is None else least for (least, _), (own, *_) in zip(kept.values(), edges, strict=True)],
-        [low for _, low, _, _ in edges], [high for _, _, high, _ in edges],
-        [own if most is None else most for (_, most), (*_, own) in zip(kept.values(), edges, strict=True)],
-        clients,
+        metric, rounds, [max(0.0, (at - since).total_seconds()) for at in moments],
+        [known.work[i] for i in kept], [known.bytes[i] for i in kept], [edges.mean[i] for i in kept],
+        {r: odd[r] for r in rounds if r in odd}, [least for least, _ in kept.values()],
+        [edges.low[i] for i in kept], [edges.high[i] for i in kept], [most for _, most in kept.values()], clients,
     )  # fmt: skip
 
 
-def thin(ends: Ends, odd: Collection[int], size: int) -> Kept:
+def _measure(curve: Curve, old: Sequence[Place], name: str) -> None:
+    """Put in the spread of rounds that kept none."""
+    for row in old:
+        if spread := row.spread[name]:
+            i = curve.rounds.index(row.round)
+            curve.least[i], curve.low[i], curve.high[i], curve.most[i] = (
+                spread.least, spread.low, spread.high, spread.most,
+            )  # fmt: skip
+
+
+def thin(edges: Edges, odd: Collection[int], size: int) -> Kept:
     """Keep two places of each bucket with its widest spread; the first, the last and one odd one of a bucket stay."""
     if size == 1:
-        return {i: (ends.least[i], ends.most[i]) for i in range(len(ends.mean))}
+        return {i: (edges.least[i], edges.most[i]) for i in range(len(edges.mean))}
     kept: dict[int, tuple[float | None, float | None]] = {}
-    for start in range(0, len(ends.mean), size):
-        bucket = range(start, min(start + size, len(ends.mean)))
-        least = min((v for v in ends.least[start : bucket.stop] if v is not None), default=None)
-        most = max((v for v in ends.most[start : bucket.stop] if v is not None), default=None)
-        chosen = _outermost(ends.mean, bucket) | set([i for i in odd if i in bucket][:1])
-        chosen |= {i for i in (0, len(ends.mean) - 1) if i in bucket}
+    for start in range(0, len(edges.mean), size):
+        bucket = range(start, min(start + size, len(edges.mean)))
+        least = min((v for v in edges.least[start : bucket.stop] if v is not None), default=None)
+        most = max((v for v in edges.most[start : bucket.stop] if v is not None), default=None)
+        chosen = _outermost(edges.mean, bucket) | set([i for i in odd if i in bucket][:1])
+        chosen |= {i for i in (0, len(edges.mean) - 1) if i in bucket}
         kept |= dict.fromkeys(sorted(chosen), (least, most))
     return kept
 

@@ -1,145 +1,134 @@
-/* <meadow-compare metric>: the curves of several runs on the same axes, by round, time or bytes; kept up while any goes on. */
+/* <meadow-compare metric phase>: one metric of several runs on the same axes; it grows while any of them goes on. */
 
+import { XS } from "./charts/axes.js";
 import { face, ink } from "./charts/colours.js";
+import { Curves } from "./charts/curves.js";
 import { drawNames } from "./charts/marks.js";
-import { duration, metric as write, size } from "./numbers.js";
-
-const THIN = "\u202f";
-const AXIS = { round: (step) => step.round, time: (step) => step.seconds, bytes: (step) => step.bytes };
-const SAY = { round: (x) => `round ${Math.round(x)}`, time: (x) => `after ${duration(x)}`, bytes: (x) => `after ${size(x)}` };
-
-let runs = [], target = null, asked = "", asking = false, again = false;
-
-/* What the reader chose; it stands in the form, and in the address. */
-function readView() {
-  const form = document.querySelector("#compare-view");
-  return { axis: form.elements.x.value || "round", smooth: Number(form.elements.smooth.value) };
-}
-
-const charts = () => document.querySelectorAll("meadow-compare");
-const idsOf = () => document.querySelector("[data-compared]").dataset.compared;
-const goalOf = () => document.querySelector("#compare-view").elements.target.value;
-
-/* One request for all charts of the page; what commits meanwhile costs one more. */
-async function refresh() {
-  if (asking) { again = true; return; }
-  asking = true;
-  do {
-    again = false;
-    const ids = idsOf(), goal = goalOf();
-    asked = `${ids}|${goal}`;
-    const query = new URLSearchParams(ids.split(",").map((id) => ["id", id]));
-    if (Number(goal) > 0) query.set("target", Number(goal) / 100);
-    try {
-      const answer = await fetch(`/api/runs/compare?${query}`);
-      if (!answer.ok) throw new Error(`${answer.status}`);
-      ({ items: runs, target } = await answer.json());
-      for (const chart of charts()) chart.draw();
-    } catch { /* the stream comes back, or a round commits: it is asked again */ }
-  } while (again);
-  asking = false;
-}
-
-/* An exponential mean; a gap stays a gap and does not pull. */
-function smoothed(values, weight) {
-  if (!weight) return values;
-  let before = null;
-  return values.map((value) => {
-    if (value === null) return null;
-    before = before === null ? value : weight * before + (1 - weight) * value;
-    return before;
-  });
-}
+import { line, none, openPlot, shaped } from "./charts/plot.js";
+import { keepZoom, readView } from "./charts/view.js";
+import { metric as write } from "./numbers.js";
 
 class Compare extends HTMLElement {
   connectedCallback() {
     this.metric = this.getAttribute("metric");
+    this.phase = this.getAttribute("phase");
     this.holder = this.querySelector(".plot");
+    this.section = this.closest("[data-charts]");
+    this.runs = JSON.parse(this.section.dataset.compared);
+    this.curves = new Map();           // id of a run -> its curve, once it has come
+    this.cursor = null;
     this.leaving = new AbortController();
-    addEventListener("meadow:theme", () => this.draw(), { signal: this.leaving.signal });
+    const { signal } = this.leaving;
+    addEventListener("meadow:theme", () => this.rebuild(), { signal });
+    this.section.addEventListener("meadow:view", () => this.rebuild(), { signal });
+    this.section.addEventListener("meadow:zoom", ({ detail }) => this.zoom(detail), { signal });
+    document.addEventListener("htmx:after:swap", () => { if (this.target !== this.section.dataset.target) this.rebuild(); }, { signal });
     this.sizes = new ResizeObserver(() => this.resize());
     this.sizes.observe(this.holder);
+    this.sources = this.runs.map(({ id }) => Curves.of(id, this.phase));
+    this.stops = this.sources.map((source) => source.listen(this.metric, (curve) => this.update(source.run, curve)));
   }
 
   disconnectedCallback() {
     this.leaving.abort();
     this.sizes.disconnect();
+    for (const stop of this.stops) stop();
+    cancelAnimationFrame(this.due);
     this.plot?.destroy();
     this.plot = null;
   }
 
-  resize() {
-    const width = this.holder.clientWidth;
-    if (this.plot && width && width !== this.plot.width) this.draw();
+  /* Runs that answer at the same time are drawn together. */
+  update(run, curve) {
+    this.curves.set(run, curve);
+    this.due ||= requestAnimationFrame(() => { this.due = 0; if (this.plot) this.draw(); else this.rebuild(); });
   }
 
-  columns(view) {
-    const tables = runs.map((run) => [run.steps.map(AXIS[view.axis]), smoothed(run.steps.map((step) => step[this.metric]), view.smooth)]);
-    return uPlot.join(tables);
+  columns() {
+    const { column } = XS[this.view.x];
+    return uPlot.join(this.runs.map(({ id }) => {
+      const curve = this.curves.get(id);
+      return curve ? [curve[column], shaped(curve.mean, this.view, this.metric)] : [[], []];
+    }));
+  }
+
+  rebuild() {
+    if (!this.curves.size || !this.holder.clientWidth) return;
+    this.plot?.destroy();
+    this.view = readView(this.section);
+    this.target = this.section.dataset.target;
+    const goal = this.metric === "accuracy" && this.target ? Number(this.target) : null;
+    this.plot = openPlot(this.holder, {
+      metric: this.metric, key: "compare", view: this.view, data: this.columns(), room: 44, high: goal, pointed: 1,
+      series: this.runs.map((_, place) => line({ stroke: () => ink(`c${place + 1}`), width: 2, dash: place > 3 ? [5, 3] : undefined, size: 6 })),
+      beside: (u) => { if (goal !== null) drawTarget(u, goal); this.drawEnds(u); },
+    }, {
+      cursor: (place) => { this.cursor = place; this.writeReadout(); },
+      zoom: (zoom) => { keepZoom(this.section, zoom); this.section.dispatchEvent(new CustomEvent("meadow:zoom", { detail: zoom })); },
+      drawn: () => this.dispatchEvent(new CustomEvent("meadow:drawn", { bubbles: true, detail: { metric: this.metric } })),
+    });
+    this.look();
+    this.writeReadout();
   }
 
   draw() {
-    if (!runs.length || !this.holder.clientWidth) return;
-    this.plot?.destroy();
-    const view = readView(), width = this.holder.clientWidth, narrow = width < 400;
-    this.view = view;
-    this.plot = new uPlot({
-      width, height: Number(this.holder.dataset.height), legend: { show: false }, padding: [14, 44, 0, 0],
-      cursor: { y: false, drag: { x: true, y: false }, sync: { key: "compare" }, points: { size: 7 } },
-      scales: { x: { time: false }, y: { range: (u, low, high) => range(this.metric, low, high) } },
-      axes: [this.xAxis(view, narrow), this.yAxis(narrow)],
-      series: [{}, ...runs.map((run, place) => ({
-        stroke: () => ink(`c${place + 1}`), width: 2, dash: place > 3 ? [5, 3] : undefined, spanGaps: false,
-        points: { show: run.steps.length === 1, size: 6 },
-      }))],
-      hooks: { draw: [(u) => this.drawBeside(u)], setCursor: [(u) => this.speak(u.cursor.idx ?? null)] },
-    }, this.columns(view), this.holder);
-    this.speak(null);
-    this.dispatchEvent(new CustomEvent("meadow:drawn", { bubbles: true, detail: { metric: this.metric } }));
+    this.plot.setData(this.columns());
+    this.cursor = this.plot.cursor.idx ?? null;
+    this.look();
+    this.writeReadout();
   }
 
-  xAxis(view, narrow) {
-    const text = { round: (x) => String(x), time: duration, bytes: size }[view.axis];
-    const whole = view.axis === "round" ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] } : {};
-    return { ...bare(narrow), ...whole, size: 24, gap: 4, space: view.axis === "round" ? 46 : 84, grid: { show: false }, ticks: { show: true, size: 4, width: 1, stroke: () => ink("line-2") }, values: (_, splits) => splits.map(text) };
+  zoom(range) {
+    if (!this.plot) return;
+    this.view.zoom = range;
+    this.draw();
   }
 
-  yAxis(narrow) {
-    const text = this.metric === "accuracy" ? (value) => `${Math.round(value * 100)}${THIN}%` : (value) => value.toFixed(2);
-    return { ...bare(narrow), size: 46, gap: 6, space: 34, grid: { stroke: () => ink("line"), width: 1 }, ticks: { show: false }, values: (_, splits) => splits.map(text) };
+  look() {
+    for (const source of this.sources) source.look(XS[this.view.x].column, this.view.zoom);
   }
 
-  drawBeside(u) {
-    if (this.metric === "accuracy" && target !== null) drawTarget(u, target);
-    const names = [];
-    runs.forEach((run, place) => {
-      const values = u.data[place + 1], last = values.findLastIndex((value) => value !== null && value !== undefined);
-      if (last >= 0) names.push({ text: `#${run.id}`, value: values[last], x: u.data[0][last], token: `c${place + 1}`, strong: true });
+  resize() {
+    const width = this.holder.clientWidth;
+    if (!this.plot) { if (width) this.rebuild(); return; }
+    if (width && width !== this.plot.width) {
+      if ((width < 400) !== (this.plot.width < 400)) this.rebuild(); else this.plot.setSize({ width, height: this.plot.height });
+    }
+  }
+
+  /* The number of each run at the last of its values that is seen. */
+  drawEnds(u) {
+    const xs = u.data[0], { min, max } = u.scales.x, names = [];
+    this.runs.forEach(({ id }, place) => {
+      const at = xs.findLastIndex((x, i) => x >= min && x <= max && !none(u.data[place + 1][i]));
+      if (at >= 0) names.push({ text: `#${id}`, value: u.data[place + 1][at], x: xs[at], token: `c${place + 1}`, strong: true });
     });
     drawNames(u, names);
   }
 
   /* The value of each run under the cursor, or its last one. */
-  speak(place) {
-    const { plot, view, metric } = this;
-    if (!plot) return;
-    const parts = runs.map((run, slot) => {
-      const values = plot.data[slot + 1];
-      let at = place ?? values.length - 1;
-      while (at >= 0 && (values[at] === undefined || (place === null && values[at] === null))) at -= 1;
-      return `#${run.id} ${write(at < 0 ? null : values[at], metric)}`;
+  writeReadout() {
+    const { plot, cursor, metric } = this, parts = this.runs.map(({ id }, place) => {
+      const values = plot?.data[place + 1] ?? [];
+      let at = cursor ?? values.length - 1;
+      while (at >= 0 && (values[at] === undefined || (cursor === null && values[at] === null))) at -= 1;
+      return `#${id} ${write(values[at], metric)}`;
     });
-    this.querySelector(".readout").textContent = (place === null ? "last: " : `${SAY[view.axis](plot.data[0][place])}: `) + parts.join(", ");
+    if (plot) this.querySelector(".readout").textContent = `${cursor === null ? "last" : XS[this.view.x].words(plot.data[0][cursor])}: ${parts.join(", ")}`;
   }
-}
 
-const bare = (narrow) => ({ stroke: () => ink("ink-2"), font: `${narrow ? 11 : 12}px ${face()}` });
-
-function range(metric, low, high) {
-  if (low === null || low === undefined || low > high) return [0, 1];
-  if (metric === "accuracy") return [0, Math.min(1, Math.ceil(Math.max(high, target ?? 0) * 10 + 0.5) / 10)];
-  const room = (high - low) * 0.06 || Math.abs(high) * 0.06 || 0.1;
-  return [low - room, high + room];
+  /* What a file holds: who is who, and the values of what is seen. */
+  get fileName() { return `runs-${this.runs.map(({ id }) => id).join("-")}`; }
+  get legend() { return this.runs.map(({ id, name }, place) => ({ text: `#${id} ${name}`, token: `c${place + 1}` })); }
+  get heads() { return ["metric", "run", "name", "round", "seconds", "bytes", "mean"]; }
+  get values() {
+    const { column } = XS[this.view.x], { min, max } = this.plot.scales.x;
+    return this.runs.flatMap(({ id, name }) => {
+      const { rounds, work, bytes, mean, odd, [column]: xs } = this.curves.get(id);
+      const rows = rounds.map((round, i) => ({ x: xs[i], row: [this.metric, id, name, round, work[i], bytes[i], odd.get(round) ?? mean[i]] }));
+      return rows.filter(({ x }) => x >= min && x <= max).map(({ row }) => row);
+    });
+  }
 }
 
 function drawTarget(u, value) {
@@ -156,16 +145,4 @@ function drawTarget(u, value) {
   ctx.restore();
 }
 
-document.addEventListener("input", ({ target: control }) => {
-  if (!control.matches("#compare-view [name=smooth], #compare-view [name=x]")) return;
-  if (control.name === "smooth") document.querySelector("[data-part=smooth]").textContent = Number(control.value).toFixed(2);
-  for (const chart of charts()) chart.draw();
-});
-document.body.addEventListener("meadow:round", ({ detail }) => {
-  if (document.querySelector("[data-compared]") && idsOf().split(",").includes(String(detail.run_id))) refresh();
-});
-document.addEventListener("htmx:after:swap", () => {
-  if (document.querySelector("[data-compared]") && asked !== `${idsOf()}|${goalOf()}`) refresh();
-});
 customElements.define("meadow-compare", Compare);
-if (document.querySelector("[data-compared]")) refresh();

@@ -5,6 +5,7 @@ const signed = (text) => text.replace("-", MINUS);
 const two = (value) => String(value).padStart(2, "0");
 const missing = (value) => value === null || value === undefined || Number.isNaN(value);
 
+export const count = (value) => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, THIN);
 export const percent = (value) => (missing(value) ? NOTHING : `${signed((value * 100).toFixed(1))}${THIN}%`);
 
 export function loss(value) {

@@ -64,7 +64,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
         yield Scenes(url_of(dashboard), {
             "records": "/runs?id=1&id=3", "archived": "/runs?state=archived",
             "said": f"/runs?done=archived&of={cancelled[0]}", "delete": f"/runs/delete?id=1&id={active}",
-            "notes": "/runs/1/notes", "compare": f"/runs/compare?id={active}&id=1&id=2&id=3&x=time&smooth=0.5",
+            "notes": "/runs/1/notes", "compare": f"/runs/compare?id={active}&id=1&id=2&id=3&x=time&smooth=50",
             "compare-none": "/runs/compare", "client": "/clients/1", "client-out": "/clients/4",
             "client-pending": "/clients/5", "clients-all": "/clients", "clients-none": "/clients?show=offline",
             "revoke": "/clients/2/revoke", "server": "/server",
@@ -116,7 +116,11 @@ def test_runs_are_compared_in_the_order_in_which_they_were_chosen(records: Scene
     page.get_by_role("link", name="Choose runs").click()
     expect(page.locator("[data-part=words]")).to_have_text("2 chosen: #3, #1")
     page.go_back()
-    expect(page.locator("h1")).to_have_text("2 runs, the same axes")
+    expect(page.get_by_label("Target accuracy")).to_have_value("50")
+    page.go_back()
+    expect(page.get_by_label("Target accuracy")).to_have_value("")
+    page.go_back()
+    expect(page.get_by_role("radio", name="Round")).to_be_checked()
     page.go_back()
     expect(page.locator("h1")).to_have_text("Runs")
 

@@ -1,6 +1,6 @@
 """What a page says of a run's curves before any script has run: the figures, and the last values as a table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 
@@ -60,9 +60,7 @@ class RunCharts:
 
 def charts_of(session: Session, run: Run, phase: str = "evaluate", metric: str = "") -> RunCharts:
     """Return what the charts of a run say in words: accuracy and loss, and one more metric where it is asked for."""
-    reported = sorted({*run.last_metrics, *run.best_metrics})
-    more = [name for key in reported if key.startswith(f"{phase}_") and (name := key[len(phase) + 1 :]) not in USUAL]
-    titles = {**USUAL, **({metric: metric} if metric in more else {})}
+    titles, more = titles_of([run], phase, metric)
     rows = list(reversed(newest_rounds(session, run.id, limit=ROWS)))
     names = [f"{phase}_{name}" for name in titles]
     spreads = places(session, run.id, names, after=rows[0].round - 1) if rows else []
@@ -70,6 +68,13 @@ def charts_of(session: Session, run: Run, phase: str = "evaluate", metric: str =
     return RunCharts(
         run.id, phase, [_figure(run, phase, name, title, means, spreads) for name, title in titles.items()], more
     )
+
+
+def titles_of(runs: Iterable[Run], phase: str, metric: str) -> tuple[dict[str, str], list[str]]:
+    """Return the metrics that have charts with their titles, and the other ones that any of the runs has in a phase."""
+    reported = sorted({name for run in runs for name in (*run.last_metrics, *run.best_metrics)})
+    more = [name for key in reported if key.startswith(f"{phase}_") and (name := key[len(phase) + 1 :]) not in USUAL]
+    return {**USUAL, **({metric: metric} if metric in more else {})}, more
 
 
 def lines_of(session: Session, run: Run, asked: str) -> list[Line]:

@@ -4,21 +4,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from federation.states import ACTIVE
 from webapp.numbers import percent, plural
+from webapp.pages.charts import titles_of
 from webapp.pages.said import numbers
 from webapp.pages.show import config_lines
-from webapp.repository.compare import Step, first_round_with, last_accuracies, spent_until, steps_of
+from webapp.repository.compare import Step, first_round_with, last_accuracies, steps_of
+from webapp.repository.series import spent_until
 from webapp.tables import Run
 
 MOST_RUNS, TABLE_ROUNDS, PAGE_POINTS = 8, 60, 120
 SHARE_OF_BEST = 0.9
-Axis = Literal["round", "time", "bytes"]
-AXES: tuple[tuple[Axis, str], ...] = (("round", "Round"), ("time", "Time"), ("bytes", "Bytes sent"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,11 @@ class Side:
         """The steps by their rounds."""
         return {step.round: step for step in self.steps}
 
+    def value(self, name: str, number: int) -> float | None:
+        """Return the mean of a metric such as ``evaluate_loss`` in a round."""
+        step = self.by_round.get(number)
+        return step.metrics.get(name) if step else None
+
     @property
     def active(self) -> bool:
         """Whether it is still under way."""
@@ -65,9 +69,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that the page of a comparison shows."""
+    """All that the page of a comparison shows; ``more`` are the metrics that may have a chart beside the usual ones."""
 
     sides: list[Side]
+    titles: dict[str, str]
+    more: list[str]
     target: float | None
     chosen_target: bool
     settings: list[Setting]
@@ -79,6 +85,11 @@ class Comparison:
     def headline(self) -> str:
         """What is compared."""
         return f"{plural(len(self.sides), 'run')}, the same axes" if self.sides else "No run is chosen yet"
+
+    @property
+    def named(self) -> list[dict[str, int | str]]:
+        """The runs as the scripts of the charts know them."""
+        return [{"id": side.run.id, "name": side.run.name} for side in self.sides]
 
     @property
     def live(self) -> bool:
@@ -113,8 +124,9 @@ class Comparison:
 
 
 def compare(
-    session: Session, runs: Sequence[Run], asked: Sequence[int], target: float | None, points: int = PAGE_POINTS
-) -> Comparison:
+    session: Session, runs: Sequence[Run], asked: Sequence[int], target: float | None, points: int = PAGE_POINTS, *,
+    phase: str = "evaluate", metric: str = "",
+) -> Comparison:  # fmt: skip
     """Set runs side by side, in the order in which they were chosen; ``target`` None is 90 % of the best."""
     shown = runs[:MOST_RUNS]
     known = {run.id for run in runs}
@@ -123,7 +135,8 @@ def compare(
     sides = [_side(session, run, slot, goal, worst[run.id], points) for slot, run in enumerate(shown, 1)]
     settings, equal = _settings(shown)
     missing = [run_id for run_id in dict.fromkeys(asked) if run_id not in known]
-    return Comparison(sides, goal, target is not None, settings, equal, len(runs) - len(shown), missing)
+    titles, more = titles_of(shown, phase, metric)
+    return Comparison(sides, titles, more, goal, target is not None, settings, equal, len(runs) - len(shown), missing)
 
 
 def _default_target(runs: Sequence[Run]) -> float | None:

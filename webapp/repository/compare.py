@@ -1,6 +1,6 @@
 """Reads for comparing runs: aggregates by round with what was spent until then, and where an accuracy is met."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, or_, select
@@ -13,13 +13,12 @@ MOST_POINTS = 1500
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One committed round: seconds and bytes are those of all rounds up to it."""
+    """One committed round: seconds and bytes of all rounds up to it, the means by names such as ``evaluate_loss``."""
 
     round: int
     seconds: float
     bytes: int
-    accuracy: float | None
-    loss: float | None
+    metrics: Mapping[str, float | None]
 
 
 def steps_of(session: Session, run: Run, most: int = MOST_POINTS) -> list[Step]:
@@ -33,10 +32,9 @@ def steps_of(session: Session, run: Run, most: int = MOST_POINTS) -> list[Step]:
     chosen = or_(Round.round % thin == 0, Round.round.in_({*kept, run.current_round}))
     steps = select(Round.metrics, spent).join(spent, spent.c.round == Round.round)
     return [
-        Step(row.round, float(row.seconds), int(row.bytes), row.metrics.get("evaluate_accuracy"),
-             row.metrics.get("evaluate_loss"))
+        Step(row.round, float(row.seconds), int(row.bytes), row.metrics)
         for row in session.execute(steps.where(Round.run_id == run.id, chosen).order_by(Round.round))
-    ]  # fmt: skip
+    ]
 
 
 def first_round_with(session: Session, run_id: int, accuracy: float) -> int | None:
@@ -46,13 +44,6 @@ def first_round_with(session: Session, run_id: int, accuracy: float) -> int | No
         MetricPoint.name == "accuracy", MetricPoint.round > 0, MetricPoint.value >= accuracy,
     )  # fmt: skip
     return session.scalar(reached)
-
-
-def spent_until(session: Session, run_id: int, round_: int) -> tuple[float, int]:
-    """Return the seconds and bytes of a run's rounds up to one."""
-    total = select(func.sum(Round.seconds), func.sum(Round.bytes_down + Round.bytes_up))
-    seconds, sent = session.execute(total.where(Round.run_id == run_id, Round.round <= round_)).one()
-    return float(seconds or 0.0), int(sent or 0)
 
 
 def last_accuracies(session: Session, runs: Sequence[Run]) -> dict[int, list[float]]:

@@ -6,10 +6,10 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Float, Select, func, select
+from sqlalchemy import ColumnElement, DateTime, Float, Select, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from webapp.spread import LEAST, MOST, Spread, measure, stored
+from webapp.spread import HIGH, LEAST, LOW, MOST, Spread, measure, stored
 from webapp.tables import Client, MetricPoint, Reply, Round, Run
 
 Values = dict[int, tuple[float | None, str]]
@@ -19,48 +19,64 @@ Column = Sequence[float | None]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A committed round: when, and how its clients were spread in each metric that was asked for."""
+    """A committed round, and how its clients were spread in each metric that was asked for."""
 
     round: int
-    committed_at: datetime
     spread: dict[str, Spread | None]
 
 
-class Ends(NamedTuple):
-    """A metric over a stretch of rounds: the mean, and the ends of the clients' spread."""
+class Edges(NamedTuple):
+    """A metric over a stretch of rounds: the mean, and the edges of the clients' spread around it."""
 
     mean: Column
     least: Column
+    low: Column
+    high: Column
     most: Column
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A stretch of rounds in few numbers each: the bytes until then, and the ends of each metric."""
+    """A stretch of rounds as columns: when each was committed, seconds of work and bytes until then, and each metric.
+
+    ``old`` are the rounds of an earlier release, which kept no spread.
+    """
 
     rounds: Sequence[int]
+    committed_at: Sequence[datetime]
+    work: Sequence[float]
     bytes: Sequence[int]
-    metrics: dict[str, Ends]
+    metrics: dict[str, Edges]
+    old: set[int]
 
 
 def outline(
     session: Session, run_id: int, names: Sequence[str], *, after: int = -1, last: int | None = None
 ) -> Outline:
-    """Return mean, least and most of some metrics such as ``evaluate_accuracy`` over the rounds after a number.
+    """Return the rounds after a number with some metrics such as ``evaluate_accuracy``, oldest first.
 
-    The database takes the numbers out of what rounds keep, so that a long run costs no JSON here.
+    The database takes the numbers out of what rounds keep, and hands them over as they are: a long run is ten thousand
+    rounds, and what is done to each of them here is felt.
     """
     numbers: list[ColumnElement[Any]] = []
     for name in names:
-        numbers += [Round.metrics[name].as_float(), _end(session, name, LEAST), _end(session, name, MOST)]
-    query = _stretch(select(Round.round, Round.bytes_down + Round.bytes_up, *numbers), run_id, after, last)
-    columns = list(zip(*session.connection().execute(query), strict=True)) or [()] * (2 + len(numbers))
-    sent = list(accumulate(columns[1], initial=_bytes_until(session, run_id, after)))[1:]
-    ends = {name: Ends(*columns[2 + 3 * i : 5 + 3 * i]) for i, name in enumerate(names)}
-    return Outline(columns[0], sent, ends)
+        edges = (_edge(session, name, place) for place in (LEAST, LOW, HIGH, MOST))
+        numbers += [Round.metrics[name].as_float(), *edges]
+    query = select(
+        Round.round, type_coerce(Round.committed_at, DateTime), Round.seconds, Round.bytes_down + Round.bytes_up,
+        Round.spread.is_(None), *numbers,
+    )  # fmt: skip
+    rows = session.connection().execute(_stretch(query, run_id, after, last)).all()
+    rounds, at, seconds, sent, old, *of_metrics = list(zip(*rows, strict=True)) or [()] * (5 + len(numbers))
+    worked, sent_before = spent_until(session, run_id, after) if after >= 0 else (0.0, 0)
+    return Outline(
+        rounds, at, list(accumulate(seconds, initial=worked))[1:], list(accumulate(sent, initial=sent_before))[1:],
+        {name: Edges(*of_metrics[5 * i : 5 * i + 5]) for i, name in enumerate(names)},
+        {round_ for round_, is_old in zip(rounds, old, strict=True) if is_old},
+    )  # fmt: skip
 
 
-def _end(session: Session, name: str, place: int) -> Any:
+def _edge(session: Session, name: str, place: int) -> Any:
     if session.get_bind().dialect.name == "sqlite":  # one path: two steps would parse the JSON twice
         return func.json_extract(Round.spread, f'$."{name}"[{place}]', type_=Float())
     return Round.spread[name][place].as_float()
@@ -77,18 +93,18 @@ def places(
 ) -> list[Place]:  # fmt: skip
     """Return the rounds after a number, all or ``only`` some, with the spread of some metrics, oldest first."""
     kept = [Round.spread[name].label(f"spread_{i}") for i, name in enumerate(names)]
-    query = _stretch(select(Round.round, Round.committed_at, Round.spread.is_(None), *kept), run_id, after, last)
+    query = _stretch(select(Round.round, Round.spread.is_(None), *kept), run_id, after, last)
     rows = session.execute(query if only is None else query.where(Round.round.in_(only))).all()
-    found = [Place(r, at, {n: stored(one) for n, one in zip(names, of, strict=True)}) for r, at, _, *of in rows]
-    _measure_old(session, run_id, [place for place, row in zip(found, rows, strict=True) if row[2]])
+    found = [Place(r, {n: stored(one) for n, one in zip(names, of, strict=True)}) for r, _, *of in rows]
+    _measure_old(session, run_id, [place for place, row in zip(found, rows, strict=True) if row[1]])
     return found
 
 
-def _bytes_until(session: Session, run_id: int, last: int) -> int:
-    if last < 0:
-        return 0
-    total = func.coalesce(func.sum(Round.bytes_down + Round.bytes_up), 0)
-    return int(session.scalar(select(total).where(Round.run_id == run_id, Round.round <= last)) or 0)
+def spent_until(session: Session, run_id: int, round_: int) -> tuple[float, int]:
+    """Return the seconds and bytes of a run's rounds up to one."""
+    total = select(func.sum(Round.seconds), func.sum(Round.bytes_down + Round.bytes_up))
+    seconds, sent = session.execute(total.where(Round.run_id == run_id, Round.round <= round_)).one()
+    return float(seconds or 0.0), int(sent or 0)
 
 
 def _measure_old(session: Session, run_id: int, old: Sequence[Place]) -> None:

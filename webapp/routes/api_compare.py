@@ -32,6 +32,16 @@ class ReachedView(BaseModel):
     bytes: int
 
 
+class StepView(BaseModel):
+    """One committed round."""
+
+    round: int
+    seconds: float = Field(description="Of the rounds up to this one.")
+    bytes: int = Field(description="Sent up to this one, down and up.")
+    accuracy: float | None
+    loss: float | None
+
+
 class ComparedRun(BaseModel):
     """One run of a comparison; long ones are thinned out to about 1,500 rounds."""
 
@@ -44,7 +54,7 @@ class ComparedRun(BaseModel):
     last: float | None
     worst_client: float | None = Field(description="The lowest accuracy of a client in the last round.")
     reached: ReachedView | None
-    steps: list[Step] = Field(description="Rounds with seconds and bytes spent up to them, accuracy and loss.")
+    steps: list[StepView]
 
 
 class DifferingSetting(BaseModel):
@@ -85,5 +95,11 @@ def _compared(side: Side) -> ComparedRun:
     return ComparedRun(
         id=run.id, name=run.name, state=run.state, current_round=run.current_round, num_rounds=run.num_rounds,
         best=best, last=side.last, worst_client=side.worst,
-        reached=ReachedView(round=met.round, seconds=met.seconds, bytes=met.bytes) if met else None, steps=side.steps,
+        reached=ReachedView(round=met.round, seconds=met.seconds, bytes=met.bytes) if met else None,
+        steps=[_step(step) for step in side.steps],
     )  # fmt: skip
+
+
+def _step(step: Step) -> StepView:
+    accuracy, loss = (step.metrics.get(f"evaluate_{name}") for name in ("accuracy", "loss"))
+    return StepView(round=step.round, seconds=step.seconds, bytes=step.bytes, accuracy=accuracy, loss=loss)

@@ -28,6 +28,7 @@ class Series(BaseModel):
     metric: str = Field(examples=["accuracy"])
     rounds: list[int]
     seconds: Column = Field(description="Wall clock since the run started, when the round was committed.")
+    work: Column = Field(description="Seconds of the rounds until then; waits between them are left out.")
     bytes: list[int] = Field(description="Sent until then, down and up.")
     mean: Column
     odd: dict[int, str] = Field(description="Round -> nan, inf or -inf, where the mean is no finite number.")
@@ -82,9 +83,9 @@ def show_series(
 
 def _series(curve: Curve) -> Series:
     return Series(
-        metric=curve.metric, rounds=list(curve.rounds), seconds=_short(curve.seconds), bytes=list(curve.bytes),
-        mean=_short(curve.mean), odd=curve.odd, least=_short(curve.least), low=_short(curve.low),
-        high=_short(curve.high), most=_short(curve.most),
+        metric=curve.metric, rounds=curve.rounds, seconds=_short(curve.seconds), work=_short(curve.work),
+        bytes=curve.bytes, mean=_short(curve.mean), odd=curve.odd, least=_short(curve.least),
+        low=_short(curve.low), high=_short(curve.high), most=_short(curve.most),
         clients={client_id: _short(column) for client_id, column in curve.clients.items()},
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-/* What the charts are drawn against: rounds, the wall clock, bytes sent; and how their axes are written. */
+/* What the charts are drawn against: rounds, the wall clock, the time of the rounds alone, bytes sent; and how their axes are written. */
 
 import { duration, size } from "../numbers.js";
 import { face, ink } from "./colours.js";
@@ -10,6 +10,7 @@ const SECONDS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 
 export const XS = {
   round: { column: "rounds", steps: ROUNDS, tick: String, words: (value) => `round ${value}`, least: 1 },
   clock: { column: "seconds", steps: SECONDS, tick: clockTick, words: (value) => `${duration(value)} in`, least: 0.01 },
+  time: { column: "work", steps: SECONDS, tick: clockTick, words: (value) => `after ${duration(value)}`, least: 0.01 },
   bytes: { column: "bytes", steps: undefined, tick: size, words: (value) => `${size(value)} sent`, least: 1 },
 };
 

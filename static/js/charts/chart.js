@@ -1,10 +1,10 @@
 /* <meadow-chart run metric phase>: the figure, the plot, the line under it and the table of one metric, kept up with the run. */
 
-import { change, metric as write } from "../numbers.js";
+import { change, count, metric as write } from "../numbers.js";
 import { XS } from "./axes.js";
+import { buildPlot, columns } from "./band.js";
 import { Curves, bestOf } from "./curves.js";
 import "./export.js";
-import { buildPlot, columns } from "./plot.js";
 import { keepZoom, readView } from "./view.js";
 
 class Chart extends HTMLElement {
@@ -34,14 +34,20 @@ class Chart extends HTMLElement {
     this.plot = null;
   }
 
-  /* New rounds from a place on: append them, or draw the first time. A zoom stays where it is. */
+  /* New rounds from a place on, or finer ones in between: draw them, or all the first time. A zoom stays where it is. */
   update(curve, first) {
     this.curve = curve;
-    if (!this.plot) this.rebuild(); else this.plot.setData(columns(curve, this.view));
+    if (!this.plot) this.rebuild(); else this.draw();
     if (!curve.rounds.length) return;
     this.writeFigure();
     this.writeRows(first);
     this.writeReadout();
+  }
+
+  draw() {
+    this.plot.setData(columns(this.curve, this.view));
+    this.cursor = this.plot.cursor.idx ?? null;
+    this.writeThinned();
   }
 
   review() {
@@ -58,13 +64,16 @@ class Chart extends HTMLElement {
       zoom: (zoom) => { keepZoom(this.section, zoom); this.section.dispatchEvent(new CustomEvent("meadow:zoom", { detail: zoom })); },
       drawn: () => this.dispatchEvent(new CustomEvent("meadow:drawn", { bubbles: true, detail: { metric: this.metric, round: this.curve.rounds.at(-1) } })),
     });
+    this.curves.look(XS[this.view.x].column, this.view.zoom);
     this.writeReadout();
+    this.writeThinned();
   }
 
   zoom(range) {
     if (!this.plot) return;
     this.view.zoom = range;
-    this.plot.setData(columns(this.curve, this.view));
+    this.draw();
+    this.curves.look(XS[this.view.x].column, range);
   }
 
   resize() {
@@ -108,6 +117,15 @@ class Chart extends HTMLElement {
     }
   }
 
+  /* Say where some rounds are left out of what is seen. */
+  writeThinned() {
+    const { rounds } = this.curve, xs = this.curve[XS[this.view.x].column], { min, max } = this.view.zoom ?? { min: -Infinity, max: Infinity };
+    const seen = rounds.filter((_, place) => xs[place] >= min && xs[place] <= max), all = seen.length && seen.at(-1) - seen[0] + 1;
+    const line = this.querySelector("[data-part=thinned]");
+    line.hidden = seen.length === all;
+    line.textContent = line.hidden ? "" : `${count(seen.length)} of ${count(all)} rounds are drawn; zoom in for all of them`;
+  }
+
   writeReadout() {
     const { rounds, least, most, clients } = this.curve, place = Math.min(this.cursor ?? Infinity, rounds.length - 1);
     const x = this.view?.x ?? "round", where = x === "round" ? "" : `${XS[x].words(this.curve[XS[x].column][place])}, `;
@@ -115,6 +133,19 @@ class Chart extends HTMLElement {
     if (least[place] !== null) parts.push(`clients ${write(least[place], this.metric)} to ${write(most[place], this.metric)}`);
     if (this.cursor !== null) for (const line of this.view.lines) parts.push(`${line.name} ${write(clients[line.id]?.[place], this.metric)}`);
     this.querySelector(".readout").textContent = parts.join(", ");
+  }
+
+  /* What a file holds: the values of what is seen. */
+  get fileName() { return `run-${this.run}`; }
+  get legend() { return []; }
+  get heads() { return ["metric", "round", "seconds", "bytes", "mean", "least", "low_10", "high_10", "most", ...this.view.lines.map(({ name }) => name)]; }
+  get values() {
+    const { curve, view, metric } = this, [xs] = this.plot.data, { min, max } = this.plot.scales.x;
+    const rows = curve.rounds.map((round, i) => [
+      metric, round, curve.seconds[i], curve.bytes[i], curve.odd.get(round) ?? curve.mean[i],
+      curve.least[i], curve.low[i], curve.high[i], curve.most[i], ...view.lines.map(({ id }) => curve.clients[id]?.[i]),
+    ]);
+    return rows.filter((_, i) => xs[i] >= min && xs[i] <= max);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { ink, face } from "./colours.js";
 
-const chartsOf = (section) => [...section.querySelectorAll("meadow-chart")].filter((chart) => chart.plot);
+const chartsOf = (section) => [...section.querySelectorAll("meadow-chart, meadow-compare")].filter((chart) => chart.plot);
 
 function save(blob, name) {
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
@@ -10,21 +10,38 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-const nameOf = (charts, ending) => `run-${charts[0].run}-${charts.map(({ metric }) => metric.replace(/[^\w.-]+/g, "_")).join("-")}.${ending}`;
+const nameOf = (charts, ending) => `${charts[0].fileName}-${charts.map(({ metric }) => metric.replace(/[^\w.-]+/g, "_")).join("-")}.${ending}`;
+
+/* Place words one after the other, on as many lines as they need; returns the height of them all. */
+function write(pen, words, left, top, width, step, draw) {
+  let x = left, y = top;
+  for (const { text, token } of words) {
+    const wide = pen.measureText(text).width;
+    if (x > left && x + wide > left + width) { x = left; y += step; }
+    pen.fillStyle = ink(token);
+    if (draw) pen.fillText(text, x, y);
+    x += wide + step;
+  }
+  return words.length ? y + step - top : 0;
+}
 
 function picture(section) {
-  const charts = chartsOf(section), ratio = devicePixelRatio, head = 34 * ratio, room = 16 * ratio;
+  const charts = chartsOf(section), ratio = devicePixelRatio, head = 34 * ratio, room = 16 * ratio, { legend } = charts[0];
   const canvases = charts.map(({ plot }) => plot.ctx.canvas), sheet = document.createElement("canvas"), pen = sheet.getContext("2d");
-  sheet.width = Math.max(...canvases.map(({ width }) => width)) + 2 * room;
-  sheet.height = canvases.reduce((sum, { height }) => sum + height + head + room, room);
+  const width = Math.max(...canvases.map((canvas) => canvas.width)), font = `600 ${14 * ratio}px ${face()}`;
+  pen.font = font;
+  const names = write(pen, legend, 0, 0, width, 1.25 * room, false);
+  sheet.width = width + 2 * room;
+  sheet.height = canvases.reduce((sum, { height }) => sum + height + head + room, room + names);
+  pen.font = font;                     // a new size forgets it
   pen.fillStyle = ink("page");
   pen.fillRect(0, 0, sheet.width, sheet.height);
-  let top = room;
+  write(pen, legend, room, room + 14 * ratio, width, 1.25 * room, true);
+  let top = room + names;
   charts.forEach((chart, i) => {
     const title = [...chart.querySelector("h2").children].map((part) => part.textContent.trim()).filter(Boolean).join("   ");
     pen.fillStyle = ink("ink");
-    pen.font = `600 ${14 * ratio}px ${face()}`;
-    pen.fillText(`${document.title.split(" \u00b7 ")[0]}: ${title}`, room, top + 18 * ratio);
+    pen.fillText(legend.length ? title : `${document.title.split(" \u00b7 ")[0]}: ${title}`, room, top + 18 * ratio);
     pen.drawImage(canvases[i], room, top + head);
     top += head + canvases[i].height + room;
   });
@@ -35,21 +52,12 @@ function picture(section) {
 function cell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return String(value);
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  const text = value === "nan" ? "NaN" : value, safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-function values(section) {
-  const charts = chartsOf(section), lines = charts[0].view.lines;
-  const rows = [["metric", "round", "seconds", "bytes", "mean", "least", "low_10", "high_10", "most", ...lines.map(({ name }) => name)]];
-  for (const { curve, plot } of charts) {
-    const [xs] = plot.data, { min, max } = plot.scales.x;
-    curve.rounds.forEach((round, i) => {
-      if (xs[i] < min || xs[i] > max) return;
-      const mean = curve.odd.has(round) ? { nan: "NaN" }[curve.odd.get(round)] ?? curve.odd.get(round) : curve.mean[i];
-      rows.push([curve.metric, round, curve.seconds[i], curve.bytes[i], mean, curve.least[i], curve.low[i], curve.high[i], curve.most[i], ...lines.map(({ id }) => curve.clients[id]?.[i])]);
-    });
-  }
+function table(section) {
+  const charts = chartsOf(section), rows = [charts[0].heads, ...charts.flatMap((chart) => chart.values)];
   save(new Blob([rows.map((row) => row.map(cell).join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }), nameOf(charts, "csv"));
 }
 
@@ -57,5 +65,5 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act=png], [data-act=csv]"), section = button?.closest("[data-charts]");
   if (!section || !chartsOf(section).length) return;
   event.preventDefault();
-  if (button.dataset.act === "png") picture(section); else values(section);
+  if (button.dataset.act === "png") picture(section); else table(section);
 });

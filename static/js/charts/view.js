@@ -4,6 +4,7 @@ import { go, refresh } from "../address.js";
 import { say } from "../said.js";
 
 const MOST_LINES = 8;
+const ASKED = ["metric", "phase", "target"];  // what the server answers; all else the charts do themselves
 const boxesOf = (section) => [...section.querySelectorAll("input[name=line]")];
 
 export function readView(section) {
@@ -13,7 +14,7 @@ export function readView(section) {
   return {
     x: value("x") ?? "round",
     log: form?.querySelector("[name=scale]").checked ?? false,
-    band: form?.querySelector("[name=band]").checked ?? true,
+    band: form?.querySelector("[name=band]")?.checked ?? true,
     smooth: Number(form?.querySelector("[name=smooth]").value ?? 0) / 100,
     zoom: from !== null && to !== null && Number(to) > Number(from) ? { min: Number(from), max: Number(to) } : null,
     lines: lines.map((box) => ({ id: Number(box.value), name: box.dataset.name, slot: Number(box.dataset.slot) })),
@@ -44,16 +45,31 @@ function follow(section) {
   for (const box of boxesOf(section)) box.checked = chosen ? chosen.includes(box.value) : box.dataset.default === "1";
   for (const radio of form.querySelectorAll("[name=x]")) radio.checked = radio.value === (query.get("x") ?? "round");
   form.querySelector("[name=scale]").checked = query.get("scale") === "log";
-  form.querySelector("[name=band]").checked = query.get("band") !== "0";
+  for (const box of form.querySelectorAll("[name=band]")) box.checked = query.get("band") !== "0";
   form.querySelector("[name=smooth]").value = query.get("smooth") ?? 0;
+  for (const field of form.querySelectorAll("[name=target]")) field.value = query.get("target") ?? "";
   changed(section);
 }
 
 function changed(section) {
-  const out = section.querySelector("#smooth-out");
-  if (out) out.value = readView(section).smooth.toFixed(2);
+  const out = section.querySelector("#smooth-out"), view = readView(section);
+  if (out) out.value = view.smooth.toFixed(2);
+  offerWhole(section, view.zoom);
   section.dispatchEvent(new CustomEvent("meadow:view"));
 }
+
+/* The way out of a zoom, for those who have no second click. */
+function offerWhole(section, zoom) {
+  const button = section.querySelector("[data-act=whole]");
+  if (button) button.hidden = !zoom;
+}
+document.addEventListener("meadow:zoom", ({ target, detail }) => offerWhole(target, detail), true);
+document.addEventListener("click", ({ target }) => {
+  const section = target.closest("[data-act=whole]")?.closest("[data-charts]");
+  if (!section) return;
+  keepZoom(section, null);
+  section.dispatchEvent(new CustomEvent("meadow:zoom", { detail: null }));
+});
 
 const sections = () => document.querySelectorAll("[data-charts]");
 addEventListener("meadow:address", () => { for (const section of sections()) follow(section); });
@@ -63,7 +79,8 @@ const shown = new WeakMap();
 function notice() {
   for (const section of sections()) {
     for (const hidden of section.querySelectorAll("[data-part=toolbar] [hidden][data-act]")) hidden.hidden = false;
-    const lines = readView(section).lines.map(({ id }) => id).join();
+    const view = readView(section), lines = view.lines.map(({ id }) => id).join();
+    offerWhole(section, view.zoom);
     if ((shown.get(section) ?? "") !== lines) section.dispatchEvent(new CustomEvent("meadow:view"));
     shown.set(section, lines);
   }
@@ -74,7 +91,7 @@ document.addEventListener("htmx:after:swap", notice);
 document.addEventListener("change", ({ target }) => {
   const section = target.closest("[data-charts]");
   if (!section || !target.closest("[data-part=toolbar]")) return;
-  if (target.name === "metric" || target.name === "phase") {
+  if (ASKED.includes(target.name)) {
     go({ [target.name]: target.value === "evaluate" ? "" : target.value, ...(target.name === "phase" ? { metric: "" } : {}) });
     refresh();
     return;

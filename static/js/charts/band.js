@@ -1,0 +1,63 @@
+/* The plot of one run's metric: the mean, the spread of clients as a band, chosen clients as lines, what happened beside. */
+
+import { XS } from "./axes.js";
+import { fade, ink } from "./colours.js";
+import { bestOf } from "./curves.js";
+import { drawBest, drawEvents, drawNames, drawOdd } from "./marks.js";
+import { line, none, openPlot, shaped } from "./plot.js";
+
+const FIRST_LINE = 5;                  // after x and the four edges of the band
+const bare = () => ({ width: 0, stroke: "transparent", points: { show: false } });
+
+/* curve() is the curve as it stands, marks() what happened between rounds. */
+export function buildPlot(holder, run, curve, view, marks, told) {
+  const narrow = holder.clientWidth < 400;
+  return openPlot(holder, {
+    metric: curve().metric, key: `run-${run}`, view, data: columns(curve(), view), room: narrow ? 44 : 82, pointed: FIRST_LINE,
+    series: [
+      bare(), bare(), bare(), bare(),
+      ...view.lines.map(({ slot }) => line({ stroke: () => ink(`c${slot}`), width: 1.5, dash: slot > 4 ? [5, 3] : undefined })),
+      line({ stroke: () => ink("accent"), width: 2.5, size: 6, points: { fill: () => ink("accent") } }),
+    ],
+    bands: view.band ? [[1, 2, 0.09], [2, 3, 0.2], [3, 4, 0.09]].map(([from, to, alpha]) => ({ series: [from, to], fill: () => fade(ink("accent"), alpha) })) : [],
+    beside: (u) => drawBeside(u, curve(), view, marks(), narrow),
+  }, told);
+}
+
+export function columns(curve, view) {
+  const shape = (values) => shaped(values, view, curve.metric), empty = curve.rounds.map(() => null);
+  return [
+    curve[XS[view.x].column], ...["most", "high", "low", "least"].map((edge) => shape(curve[edge])),
+    ...view.lines.map(({ id }) => shape(curve.clients[id] ?? empty)), shape(curve.mean),
+  ];
+}
+
+/* Where a moment between two rounds lies on the axis. */
+function placeOf(curve, xs, round) {
+  let right = curve.rounds.findIndex((known) => known >= round);
+  if (right < 0) right = curve.rounds.length - 1;
+  const left = Math.max(0, right - 1), span = curve.rounds[right] - curve.rounds[left] || 1;
+  return xs[left] + (xs[right] - xs[left]) * Math.min(1, (round - curve.rounds[left]) / span);
+}
+
+function drawBeside(u, curve, view, marks, narrow) {
+  const [xs, most, , , least] = u.data, mean = u.data.at(-1), { metric } = curve, place = mean.length - 1, up = !metric.endsWith("loss");
+  if (place < 0) return;
+  const inside = (x) => x >= u.scales.x.min && x <= u.scales.x.max;
+  drawEvents(u, marks.map((mark) => ({ ...mark, x: placeOf(curve, xs, mark.round) })).filter(({ x }) => inside(x)));
+  drawOdd(u, [...curve.odd.keys()].map((round) => xs[curve.rounds.indexOf(round)]).filter(inside));
+  const best = bestOf(curve);
+  if (best >= 0 && place > 1 && inside(xs[best])) drawBest(u, xs[best], mean[best]);
+  let end = place;
+  while (end > 0 && !inside(xs[end])) end -= 1;
+  const names = [], name = (text, value, token, strong = false) => { if (!none(value)) names.push({ text, value, token, strong, x: view.zoom ? u.scales.x.max : xs[end] }); };
+  name(`${narrow ? "" : "mean "}${none(mean[end]) ? "" : metric === "accuracy" ? (mean[end] * 100).toFixed(1) : mean[end].toPrecision(3)}`, mean[end], "accent", true);
+  if (!narrow) {
+    view.lines.forEach((one, i) => name(one.name.length > 12 ? `${one.name.slice(0, 11)}…` : one.name, u.data[FIRST_LINE + i][end], `c${one.slot}`));
+    if (view.band && !view.lines.length && most[end] !== least[end]) {
+      name(up ? "best client" : "worst client", most[end], "ink-2");
+      name(up ? "worst client" : "best client", least[end], "ink-2");
+    }
+  }
+  drawNames(u, names);
+}
