@@ -1,4 +1,4 @@
-"""Every page in every state: nothing that axe finds, nothing wider than a phone, readable without scripts."""
+"""What pages do: forms and their mistakes, without scripts, by keyboard, alike in numbers, small in bytes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from federation.weights import Layout
 from federation.wire import Task
 from tests.browser.conftest import OpenPage, url_of
+from tests.browser.looking import look
 from tests.dashboard import Dashboard, running
 from tests.processes import wait_until
-from tests.puppet import Answer, Stage, honest
-
-RESULTS = Path("build") / "screenshots"
+from tests.puppet import Answer, honest
 
 
 def uneven(place: int) -> Callable[[Task, bytes | None, Layout | None], Answer]:
@@ -56,57 +54,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
         cancelled = dashboard.start_run(name="A typo")
         dashboard.http.post(f"/runs/{cancelled}/stop")
         wait_until(lambda: dashboard.run(active)["current_round"] == 5, what="round 5")
-        yield Scenes(url_of(dashboard), {
-            "home": "/", "runs": "/runs", "run": f"/runs/{active}", "run-done": f"/runs/{done}",
-            "run-cancelled": f"/runs/{cancelled}", "clients": "/clients", "new": "/runs/new",
-            "new-from": f"/runs/new?from={done}", "runs-none": "/runs?q=nothing+like+it", "error": "/nothing",
-        })  # fmt: skip
-
-
-NAMES = ["home", "runs", "run", "run-done", "run-cancelled", "clients", "new", "new-from", "runs-none", "error"]
-
-
-def look(page: Page, name: str, theme: str) -> None:
-    """Check one page as it stands: axe, width, and a picture for the reader of a failed test."""
-    width = (page.viewport_size or {"width": 0})["width"]
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=RESULTS / f"{name}-{theme}-{width}.png", full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, "wider than the window"
-    found = Axe().run(page)
-    assert not found.response["violations"], found.generate_report()
-
-
-@pytest.mark.parametrize("width", [1280, 380])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", NAMES)
-def test_a_page_is_accessible_and_fits(scenes: Scenes, open_page: OpenPage, name: str, theme: str, width: int) -> None:
-    page = open_page(scenes.url + scenes.paths[name], width=width, theme=theme)
-    if name in ("home", "run", "run-done"):
-        expect(page.locator("meadow-chart canvas").first).to_be_visible()
-    if name == "error":
-        open_page.complaints.clear()  # type: ignore[attr-defined]  # the browser tells of every 404
-    look(page, name, theme)
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_empty_and_waiting_pages_are_accessible(dashboard: Dashboard, open_page: OpenPage, theme: str) -> None:
-    url = url_of(dashboard)
-    for width in (1280, 380):
-        look(open_page(url, width=width, theme=theme), "home-empty", theme)
-        look(open_page(f"{url}/clients", width=width, theme=theme), "clients-empty", theme)
-        look(open_page(f"{url}/runs", width=width, theme=theme), "runs-empty", theme)
-    with Stage(dashboard.flower_address) as stage:
-        stage.add("site-a")
-        dashboard.wait_for_clients(1)
-        look(open_page(url, theme=theme), "home-idle", theme)
-        run_id = dashboard.start_run(name="Digits, first try")
-        dashboard.start_run(name="Median under noise", strategy="FedMedian")
-        dashboard.start_run(name="The same with more rounds", num_rounds=40)
-        wait_until(lambda: (dashboard.run(run_id)["blocked_on"] or {}).get("kind") == "quorum")
-        for width in (1280, 380):
-            page = open_page(url, width=width, theme=theme)
-            expect(page.locator(".block .clock")).to_be_visible()
-            look(page, "home-waiting", theme)
+        yield Scenes(url_of(dashboard), {"home": "/", "run": f"/runs/{active}"})
 
 
 def test_mistakes_in_the_form_are_shown_and_spoken(dashboard: Dashboard, open_page: OpenPage) -> None:
@@ -119,7 +67,7 @@ def test_mistakes_in_the_form_are_shown_and_spoken(dashboard: Dashboard, open_pa
     expect(page.get_by_role("alert")).to_contain_text("Rounds")
     expect(page.get_by_label("Rounds", exact=True)).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Name of the run")).to_have_value("Mine")
-    look(page, "new-errors", "light")
+    look(page, "new-mistakes")
     open_page.complaints.clear()  # type: ignore[attr-defined]  # the browser tells of every 422
 
 
@@ -133,6 +81,21 @@ def test_fields_come_and_go_with_the_choices_that_need_them(dashboard: Dashboard
     expect(page.get_by_label("Network")).to_have_value("synthetic")
     page.get_by_label("Only these").check()
     expect(page.get_by_text("No client is known yet")).to_be_visible()
+
+
+def test_what_the_run_would_be_follows_the_answers(dashboard: Dashboard, open_page: OpenPage) -> None:
+    page = open_page(f"{url_of(dashboard)}/runs/new")
+    page.get_by_label("Rounds", exact=True).fill("77")
+    expect(page.locator("#start-sum")).to_contain_text("77 with 2 clients")
+    page.get_by_label("Network").select_option("resnet50")
+    expect(page.locator("#start-sum")).to_contain_text("about 378")
+    with dashboard.stage() as stage:
+        stage.add("site-a", dataset="digits")
+        expect(page.locator("#start-sum").get_by_role("link", name="site-a")).to_be_visible()
+        expect(page.get_by_label("Rounds", exact=True)).to_have_value("77")
+        page.get_by_role("link", name="Home").click()
+        page.get_by_label("Dataset").select_option("mnist")
+        expect(page.locator("#home-prospect")).to_contain_text("No client that is here could take part.")
 
 
 def test_without_scripts_pages_read_and_forms_post(scenes: Scenes, open_page: OpenPage) -> None:
@@ -174,6 +137,18 @@ def test_by_keyboard_alone_a_run_is_found_and_its_charts_are_told(scenes: Scenes
     expect(page.locator("meadow-chart[metric=accuracy] tbody tr").first).to_be_visible()
 
 
+def test_nothing_moves_where_the_system_asks_for_reduced_motion(scenes: Scenes, open_page: OpenPage) -> None:
+    moving = "document.getAnimations().map((one) => one.animationName ?? one.transitionProperty)"
+    page = open_page(scenes.url + scenes.paths["home"])
+    wait_until(lambda: "grow" in page.evaluate(moving), what="the blade of the round under way breathes")
+    for name in ("home", "run"):
+        still = open_page(scenes.url + scenes.paths[name], reduced_motion="reduce")
+        expect(still.locator(".sward .now")).to_be_visible()
+        expect(still.locator("meadow-chart canvas").first).to_be_visible()
+        still.get_by_role("link", name="New run").hover()
+        assert still.evaluate(moving) == []
+
+
 def test_the_command_is_copied(dashboard: Dashboard, open_page: OpenPage) -> None:
     page = open_page(url_of(dashboard), permissions=["clipboard-read", "clipboard-write"])
     page.locator("[data-from='#join']").click()
@@ -191,7 +166,7 @@ def test_scripts_and_pages_write_numbers_alike(dashboard: Dashboard, open_page: 
       const forms = await import("/static/js/numbers.js");
       return values.map((value) => forms[name](value));
     }"""
-    for name in ("percent", "loss", "duration", "countdown"):
+    for name in ("count", "percent", "loss", "duration", "countdown"):
         form: Any = getattr(numbers, name)
         assert page.evaluate(call, [name, values]) == [form(value) for value in values], name
     pairs = [(0.713, 0.711, "accuracy"), (0.71, 0.73, "accuracy"), (0.816, 0.837, "loss"), (1.5, 1.25, "loss")]

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from federation.weights import Layout
 from federation.wire import Task
 from tests.browser.conftest import OpenPage, url_of
-from tests.browser.test_pages import Scenes, look
+from tests.browser.looking import look
 from tests.dashboard import Dashboard, running
 from tests.processes import wait_until
 from tests.puppet import Answer, Answering, honest
@@ -36,7 +36,7 @@ def site(place: int) -> Answering:
 
 
 @pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
+def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A dashboard with ended runs, one that goes on, notes, tags, an archived run, and clients of every kind."""
     with running(tmp_path_factory.mktemp("records"), admission="approve") as dashboard, dashboard.stage() as stage:
         for place, name in enumerate(("st-anna", "northgate", "harbour", "field-03")):
@@ -61,26 +61,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
         wait_until(lambda: len(dashboard.http.get("/api/clients").json()["items"]) == 6)
         dashboard.http.post("/api/clients/4/leave-out")
         wait_until(lambda: dashboard.run(active)["current_round"] == 29, what="round 29")
-        yield Scenes(url_of(dashboard), {
-            "records": "/runs?id=1&id=3", "archived": "/runs?state=archived",
-            "said": f"/runs?done=archived&of={cancelled[0]}", "delete": f"/runs/delete?id=1&id={active}",
-            "notes": "/runs/1/notes", "compare": f"/runs/compare?id={active}&id=1&id=2&id=3&x=time&smooth=50",
-            "compare-none": "/runs/compare", "client": "/clients/1", "client-out": "/clients/4",
-            "client-pending": "/clients/5", "clients-all": "/clients", "clients-none": "/clients?show=offline",
-            "revoke": "/clients/2/revoke", "server": "/server",
-        })  # fmt: skip
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 380])
-def test_every_page_is_accessible_and_fits(records: Scenes, open_page: OpenPage, theme: str, width: int) -> None:
-    for name, path in records.paths.items():
-        page = open_page(records.url + path, width=width, theme=theme)
-        if name == "compare":
-            expect(page.locator("meadow-compare canvas")).to_have_count(2)
-            page.get_by_text("Values as a table").click()
-        look(page, name, theme)
-        page.close()
+        yield url_of(dashboard)
 
 
 def choose(page: Page, *names: str) -> None:
@@ -88,23 +69,23 @@ def choose(page: Page, *names: str) -> None:
         page.get_by_role("checkbox", name=name).check()
 
 
-def test_runs_are_compared_in_the_order_in_which_they_were_chosen(records: Scenes, open_page: OpenPage) -> None:
-    page = open_page(f"{records.url}/runs", permissions=["clipboard-read", "clipboard-write"])
+def test_runs_are_compared_in_the_order_in_which_they_were_chosen(records: str, open_page: OpenPage) -> None:
+    page = open_page(f"{records}/runs", permissions=["clipboard-read", "clipboard-write"])
     expect(page.get_by_role("button", name="Compare")).to_be_hidden()
     choose(page, "Choose #3 Seed 9", "Choose #1 Skewed hospitals")
     expect(page.locator("[data-part=words]")).to_have_text("2 chosen: #3, #1")
     page.get_by_role("button", name="Compare").click()
 
-    expect(page).to_have_url(f"{records.url}/runs/compare?back=&id=3&id=1")
+    expect(page).to_have_url(f"{records}/runs/compare?back=&id=3&id=1")
     expect(page.locator("h1")).to_have_text("2 runs, the same axes")
     expect(page.locator("meadow-compare canvas")).to_have_count(2)
     assert [row.get_attribute("id") for row in page.locator("[id^=compared-]").all()] == ["compared-3", "compared-1"]
     page.get_by_text("Bytes sent").click()
-    expect(page).to_have_url(f"{records.url}/runs/compare?id=3&id=1&x=bytes")
+    expect(page).to_have_url(f"{records}/runs/compare?id=3&id=1&x=bytes")
     page.get_by_label("Target accuracy").fill("50")
     page.get_by_label("Target accuracy").press("Enter")
     expect(page.get_by_role("columnheader", name="Rounds to 50.0")).to_be_visible()
-    expect(page).to_have_url(f"{records.url}/runs/compare?id=3&id=1&x=bytes&target=50")
+    expect(page).to_have_url(f"{records}/runs/compare?id=3&id=1&x=bytes&target=50")
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("status").filter(has_text="Whoever opens the link")).to_be_visible()
     link = page.evaluate("navigator.clipboard.readText()")
@@ -125,10 +106,8 @@ def test_runs_are_compared_in_the_order_in_which_they_were_chosen(records: Scene
     expect(page.locator("h1")).to_have_text("Runs")
 
 
-def test_what_is_chosen_outlives_a_refresh_and_a_ninth_is_refused_in_words(
-    records: Scenes, open_page: OpenPage
-) -> None:
-    page = open_page(f"{records.url}/runs")
+def test_what_is_chosen_outlives_a_refresh_and_a_ninth_is_refused_in_words(records: str, open_page: OpenPage) -> None:
+    page = open_page(f"{records}/runs")
     choose(page, "Choose #2 FedProx")
     page.evaluate("document.body.dispatchEvent(new CustomEvent('meadow:changed'))")
     page.wait_for_timeout(400)
@@ -141,24 +120,24 @@ def test_what_is_chosen_outlives_a_refresh_and_a_ninth_is_refused_in_words(
     expect(page.get_by_role("button", name="Compare")).to_be_hidden()
 
 
-def test_filters_stand_in_the_address(records: Scenes, open_page: OpenPage) -> None:
-    page = open_page(f"{records.url}/runs")
+def test_filters_stand_in_the_address(records: str, open_page: OpenPage) -> None:
+    page = open_page(f"{records}/runs")
     page.get_by_label("Strategy").select_option("FedProx")
-    expect(page).to_have_url(f"{records.url}/runs?strategy=FedProx")
+    expect(page).to_have_url(f"{records}/runs?strategy=FedProx")
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_label("Strategy").select_option("")
     page.get_by_label("Sort by").select_option("best")
-    expect(page).to_have_url(f"{records.url}/runs?sort=best")
+    expect(page).to_have_url(f"{records}/runs?sort=best")
     page.reload()
     expect(page.get_by_label("Sort by")).to_have_value("best")
     page.get_by_role("link", name="baseline").click()
-    expect(page).to_have_url(f"{records.url}/runs?tag=baseline")
+    expect(page).to_have_url(f"{records}/runs?tag=baseline")
     expect(page.locator("tbody tr")).to_have_count(1)
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_runs_are_archived_and_the_way_back_works(records: Scenes, open_page: OpenPage, scripts: bool) -> None:
-    page = open_page(f"{records.url}/runs", java_script_enabled=scripts)
+def test_runs_are_archived_and_the_way_back_works(records: str, open_page: OpenPage, scripts: bool) -> None:
+    page = open_page(f"{records}/runs", java_script_enabled=scripts)
     page.get_by_role("checkbox", name="Typo 3").check()
     page.get_by_role("checkbox", name="Typo 5").check()
     page.get_by_role("button", name="Archive").click()
@@ -169,8 +148,8 @@ def test_runs_are_archived_and_the_way_back_works(records: Scenes, open_page: Op
     expect(page.get_by_role("checkbox", name="Typo 3")).to_have_count(1)
 
 
-def test_a_run_is_deleted_after_a_question(records: Scenes, open_page: OpenPage) -> None:
-    page = open_page(f"{records.url}/runs?q=Typo+7")
+def test_a_run_is_deleted_after_a_question(records: str, open_page: OpenPage) -> None:
+    page = open_page(f"{records}/runs?q=Typo+7")
     page.get_by_role("checkbox", name="Typo 7").check()
     page.get_by_role("button", name="Delete…").click()
     expect(page.locator("h1")).to_contain_text("Typo 7 for good?")
@@ -179,21 +158,21 @@ def test_a_run_is_deleted_after_a_question(records: Scenes, open_page: OpenPage)
     expect(page.get_by_role("checkbox", name="Typo 7")).to_have_count(0)
 
 
-def test_a_note_is_written_by_keyboard(records: Scenes, open_page: OpenPage) -> None:
-    page = open_page(f"{records.url}/runs/2/notes")
+def test_a_note_is_written_by_keyboard(records: str, open_page: OpenPage) -> None:
+    page = open_page(f"{records}/runs/2/notes")
     page.get_by_label("What was this run for").fill("x" * 2001)
     page.get_by_role("button", name="Save the note").press("Enter")
     expect(page.get_by_label("What was this run for")).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#note-error")).to_contain_text("at most 2000 characters, it has 2001")
-    look(page, "notes-error", "light")
+    look(page, "notes-mistakes")
     page.get_by_label("What was this run for").fill("FedProx holds")
     page.get_by_role("button", name="Save the note").press("Enter")
-    expect(page).to_have_url(f"{records.url}/runs/2#notes")
+    expect(page).to_have_url(f"{records}/runs/2#notes")
     open_page.complaints.clear()  # type: ignore[attr-defined]  # the browser tells of every 422
 
 
-def test_a_client_is_renamed_and_left_out_without_scripts(records: Scenes, open_page: OpenPage) -> None:
-    page = open_page(f"{records.url}/clients", java_script_enabled=False)
+def test_a_client_is_renamed_and_left_out_without_scripts(records: str, open_page: OpenPage) -> None:
+    page = open_page(f"{records}/clients", java_script_enabled=False)
     page.get_by_role("link", name="Rename harbour").click()
     page.get_by_label("What people call it here").fill("port")
     page.get_by_role("button", name="Rename").click()

@@ -79,6 +79,14 @@ class Prospect:
         return len(self.seats) + len(self.not_for_it)
 
     @property
+    def reasons(self) -> list[tuple[str, str]]:
+        """Who is here and not for this run, those with the same reason together."""
+        names: dict[str, list[str]] = {}
+        for client, reason in self.not_for_it:
+            names.setdefault(reason, []).append(client.name)
+        return [(listed(of_reason), reason) for reason, of_reason in names.items()]
+
+    @property
     def share_labels(self) -> bool:
         """Whether anybody shows labels."""
         return any(seat.labels for seat in self.seats)
