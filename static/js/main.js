@@ -7,5 +7,6 @@ import "./clients.js";
 import "./form.js";
 import "./address.js";
 import "./heat.js";
+import "./focus.js";
 import "./charts/chart.js";
 import "./live.js";
