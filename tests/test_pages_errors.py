@@ -60,7 +60,7 @@ def test_glyphs_and_icons_that_pages_use_exist(dashboard: Dashboard) -> None:
 
 
 def test_a_mistake_of_our_own_is_a_page_too(dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(_: object) -> None:
+    def breaks(*_: object) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("webapp.routes.home.server_lines", breaks)

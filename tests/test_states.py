@@ -133,6 +133,12 @@ class World:
                 self.wish(steering.exclude, run_id, 1 + draw % 3)
             case "include":
                 self.wish(steering.include, run_id, 1 + draw % 3)
+            case "fewest":
+                self.wish(steering.ask_for_clients, run_id, 1 + draw % 3)
+            case "wait longer":
+                self.wish(steering.wait_longer, run_id, 1)
+            case "front":
+                self.wish(steering.move_to_front, run_id)
             case "come":
                 self.come("abc"[draw % 3])
             case "go":
@@ -233,7 +239,8 @@ class World:
 
 STEPS = (
     "start", "start", "start", "stop", "pause", "continue", "continue", "resume", "resume", "add rounds", "exclude",
-    "include", "come", "come", "go", "mood", "mood", "wait", "wait", "wait", "late write", "restart", "crash",
+    "include", "fewest", "fewest", "wait longer", "front", "come", "come", "go", "mood", "mood", "wait", "wait",
+    "wait", "late write", "restart", "crash",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import ROOT, make_meadow
+from tests.processes import ROOT, make_meadow, wait_until
 
 INSTALL_SECONDS = 300
 
@@ -35,6 +35,11 @@ def test_the_wheel_holds_code_pages_and_migrations_and_no_tests(wheel: Path) -> 
     assert not [name for name in names if name.startswith(("tests/", "scripts/", "data/"))]
 
 
+def _online(url: str) -> bool:
+    clients = httpx.get(f"{url}/api/clients", trust_env=False).json()["items"]
+    return [one["state"] for one in clients] == ["online"]
+
+
 @pytest.mark.timeout(INSTALL_SECONDS)
 def test_the_wheel_serves_a_page_from_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
     python = tmp_path / "venv" / "bin" / "python"
@@ -48,6 +53,9 @@ def test_the_wheel_serves_a_page_from_a_clean_environment(wheel: Path, tmp_path:
         assert page.status_code == 200
         style = next(part for part in page.text.split('"') if part.startswith("/static/") and ".css" in part)
         assert httpx.get(f"{meadow.url}{style}", trust_env=False).status_code == 200
+        demo = httpx.post(f"{meadow.url}/api/demo-clients", json={"count": 1, "dataset": "synthetic"}, trust_env=False)
+        assert demo.status_code == 202, demo.text
+        wait_until(lambda: _online(meadow.url), 60, "a demo client that was started from the wheel")
         assert str(ROOT) not in subprocess.check_output(
             [python, "-c", "import sys; print(sys.path)"], cwd=tmp_path, text=True
         )

@@ -26,6 +26,9 @@ MOST = 4
 END_SECONDS = 3.0
 """A client ends within two seconds of the signal; after so many it is killed."""
 
+TOLD_SECONDS = 600.0
+"""So long pages tell of a process that has ended by itself; the log of events keeps it."""
+
 UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 _WITH_TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
 Part = tuple[int, int]
@@ -91,7 +94,7 @@ class DemoClients:
         self._address = f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
         self._lock = threading.Lock()
         self._running: dict[int, DemoClient] = {}
-        self._last_words: dict[int, str] = {}
+        self._last_words: dict[int, tuple[float, str]] = {}
         self._keys = set(_kept_keys(self._folder))
         self._closed = False
 
@@ -110,9 +113,10 @@ class DemoClients:
 
     @property
     def last_words(self) -> list[str]:
-        """Sentences about processes that ended by themselves and were not started again."""
+        """Sentences about processes that ended by themselves of late and were not started again."""
+        since = time.monotonic() - TOLD_SECONDS
         with self._lock:
-            return [self._last_words[number] for number in sorted(self._last_words)]
+            return [sentence for _, (at, sentence) in sorted(self._last_words.items()) if at > since]
 
     def find(self, public_key: str) -> DemoClient | None:
         """Return the demo client with that key, where its process is there."""
@@ -183,7 +187,7 @@ class DemoClients:
         with self._lock:
             del self._running[client.number]
             if not client.asked_to_end:
-                self._last_words[client.number] = sentence
+                self._last_words[client.number] = (time.monotonic(), sentence)
         if not client.asked_to_end:
             log.warning("%s", sentence)
             self._ended(client.public_key, client.name, sentence)

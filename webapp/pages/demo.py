@@ -35,8 +35,9 @@ def offer_for(
     """Return what a page offers that could do with so many more clients."""
     on_the_way = _on_the_way(demo, known, live)
     count = max(0, min(wanted - len(on_the_way), demo.room))
-    starting = f"{listed(on_the_way)} {are(on_the_way)} starting on this machine" if on_the_way else ""
-    return Offer(count, dataset, starting, demo.last_words)
+    join = "joins" if len(on_the_way) == 1 else "join"
+    starting = f"{listed(on_the_way)} {are(on_the_way)} starting on this machine and {join} in a few seconds."
+    return Offer(count, dataset, starting if on_the_way else "", demo.last_words)
 
 
 def offer_for_run(
@@ -60,7 +61,13 @@ def demo_said(demo: DemoClients, known: Sequence[Client], live: Mapping[int, Liv
     if on_the_way := _on_the_way(demo, known, live):
         they = "It appears" if len(on_the_way) == 1 else "They appear"
         return Said(f"Starting {listed(on_the_way)} on this machine. {they} here in a few seconds.")
-    names = [one.name for one in demo.running]
+    keys = {one.public_key for one in demo.running}
+    pending = [client.name for client in known if client.public_key in keys and client.state == "pending"]
+    if pending:
+        return Said(
+            f"{listed(pending)} {'asks' if len(pending) == 1 else 'ask'} to join: approve on the page of clients."
+        )
+    names = [client.name for client in known if client.public_key in keys]
     return Said(f"{listed(names)} {are(names)} online.") if names else None
 
 

@@ -121,5 +121,6 @@ def _settings(parts: Parts) -> list[tuple[str, str]]:
         ("Largest reply", size(said.max_reply_bytes)), ("Replies on their way", size(said.reply_budget_bytes)),
         ("Weights kept of a run", f"{plural(said.keep_checkpoints, 'round')} and the best"),
         ("Best by", said.best_metric), ("After a restart", "goes on by itself" if said.auto_resume else "asks first"),
+        ("Demo clients", f"at most {said.demo_clients}" if said.demo_clients else "none are allowed"),
         ("Least that is logged", said.log_level),
     ]  # fmt: skip

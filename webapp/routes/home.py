@@ -31,6 +31,7 @@ def show_home(page: PageDep, request: Request, run: AnyId = 0) -> HTMLResponse:
         offer = offer_for(demo, now.known, live)
     form = empty_form(client.data.get("dataset") for client in now.online)
     return page.show(
-        "home/index.html", "/", page=now, said=said, server=server_lines(page.parts), form=form, offer=offer,
+        "home/index.html", "/", page=now, said=said, form=form, offer=offer,
+        server=server_lines(page.parts, request.url.netloc),
         prospect=None if now.active else prospect_of(page.session, form, live), **CHOICES,
     )  # fmt: skip
