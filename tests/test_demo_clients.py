@@ -172,6 +172,18 @@ def test_a_demo_client_takes_a_part_that_nobody_holds(held: Any, count: int, par
     assert free_parts(held, count) == parts
 
 
+def test_a_demo_client_waits_for_approval_like_any_other(tmp_path: Path) -> None:
+    with running(tmp_path, admission="approve") as dashboard:
+        http = dashboard.http
+        start(http, 1)
+        wait_until(lambda: [one["state"] for one in http.get("/api/clients").json()["items"]] == ["pending"])
+        said = get_page(http, "/clients?done=demo").one("div", class_="outcome").text
+        assert said == "demo-1 asks to join: approve it on the page of clients."
+        http.post("/clients/1/approve")
+        assert online(http, 1)
+        assert get_page(http, "/?done=demo").one("div", class_="outcome").text == "demo-1 is online."
+
+
 def test_demo_clients_are_known_again_after_a_restart(tmp_path: Path) -> None:
     with running(tmp_path) as first:
         start(first.http, 1)

@@ -64,9 +64,8 @@ def demo_said(demo: DemoClients, known: Sequence[Client], live: Mapping[int, Liv
     keys = {one.public_key for one in demo.running}
     pending = [client.name for client in known if client.public_key in keys and client.state == "pending"]
     if pending:
-        return Said(
-            f"{listed(pending)} {'asks' if len(pending) == 1 else 'ask'} to join: approve on the page of clients."
-        )
+        ask, them = ("asks", "it") if len(pending) == 1 else ("ask", "them")
+        return Said(f"{listed(pending)} {ask} to join: approve {them} on the page of clients.")
     names = [client.name for client in known if client.public_key in keys]
     return Said(f"{listed(names)} {are(names)} online.") if names else None
 
