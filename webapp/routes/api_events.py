@@ -72,7 +72,12 @@ def _stream(database: Database, feed: Feed, run_id: int | None, after: int | Non
 async def _events(
     database: Database, feed: Feed, run_id: int | None, after: int | None
 ) -> AsyncIterator[ServerSentEvent]:
-    """Subscribe first, then read what was missed: nothing falls in between, and what is in both is sent once."""
+    """Subscribe first, then read what was missed: nothing falls in between, and what is in both is sent once.
+
+    Where no position is given, what happens from the request on is told, also what comes before the subscription.
+    """
+    if after is None:
+        after = (await asyncio.to_thread(_missed, database, None, None))[1]
     with feed.subscribe(run_id) as subscription:
         missed, newest, ended = await asyncio.to_thread(_missed, database, run_id, after)
         yield ServerSentEvent(comment="connected", retry=RETRY_MS)
