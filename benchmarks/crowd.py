@@ -9,8 +9,9 @@ from tests.puppet import Answer, Puppet, honest, shifted
 
 
 def answer(task: wire.Task, weights: bytes | None, layout: Layout | None) -> Answer:
-    """Do the work of a synthetic client: add one number to the whole array."""
+    """Do the work of a synthetic client: add one number to the whole array, and take as long as the run says."""
     plain = honest(task, weights, layout)
+    plain.delay_seconds = task.config.get("synthetic_seconds", 0.0) if task.phase == "train" else 0.0
     if plain.weights is not None:
         plain.weights = shifted(bytes(plain.weights), 0.001)
     return plain

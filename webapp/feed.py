@@ -9,7 +9,7 @@ from federation.events import Progress
 from webapp.repository.events import StoredEvent
 
 MOST_WAITING = 1000
-PROGRESS_SECONDS = 0.1
+PROGRESS_SECONDS = 0.25
 
 
 class Subscription:
@@ -36,7 +36,7 @@ class Subscription:
             self._wake.set()
 
     def offer_progress(self, newest: dict[int, Progress]) -> None:
-        """Take clients' progress over what they said before; the stream gets it about ten times a second."""
+        """Take clients' progress over what they said before; the stream gets it about four times a second."""
         mine = {c: progress for c, progress in newest.items() if self.run_id in (None, progress.run_id)}
         self._progress |= mine
         if mine and self._timer is None:

@@ -6,9 +6,9 @@ const FORMS = { clock, day };
 
 function localise(root) {
   for (const time of root.querySelectorAll("time[datetime][data-form]")) {
-    const moment = new Date(time.dateTime);
-    time.textContent = FORMS[time.dataset.form](moment);
-    time.title = moment.toLocaleString();
+    const moment = new Date(time.dateTime), text = FORMS[time.dataset.form](moment);
+    if (time.textContent !== text) time.textContent = text;  // what stays as it is need not be drawn again
+    if (time.title === "") time.title = moment.toLocaleString();
   }
 }
 
