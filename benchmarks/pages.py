@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,6 +32,15 @@ WATCH = """async () => {
   document.body.addEventListener("meadow:drawn", () => {
     if ((window.left -= 1) === 0) window.appended.push(performance.now() - window.began);
   });
+}"""
+
+DRAWN = "window.drawnAt = []; addEventListener('meadow:drawn', () => window.drawnAt.push(performance.now()));"
+ZOOM = """async ([min, max]) => {
+  const chart = document.querySelector("meadow-chart"), began = performance.now();
+  const seen = () => chart.curve.rounds.filter((round) => round >= min && round <= max).length;
+  chart.section.dispatchEvent(new CustomEvent("meadow:zoom", { detail: { min, max } }));
+  while (seen() <= max - min) await new Promise(requestAnimationFrame);
+  return performance.now() - began;
 }"""
 
 
@@ -62,17 +72,24 @@ def measure(dashboard: Dashboard, run_id: int, rounds: int, clients: int) -> dic
     with database.write() as session:
         let_it_run(session, run_id)
     series = f"/api/runs/{run_id}/series?metric=accuracy&metric=loss"
+    tenth = f"&after={rounds * 4 // 10}&last={rounds // 2}"
+    turn = count(1000)
+
+    def unlike() -> str:
+        return f"&buckets={next(turn)}"  # the answer to the same question is kept for a moment
+
     lines = "".join(f"&clients={client_id}" for client_id in range(1, 9))
     figures = {
         "page_ms": _median_ms(lambda: dashboard.http.get(f"/runs/{run_id}").raise_for_status()),
         "home_ms": _median_ms(lambda: dashboard.http.get("/").raise_for_status()),
-        "series_ms": _median_ms(lambda: dashboard.http.get(series).raise_for_status()),
-        "series_8_clients_ms": _median_ms(lambda: dashboard.http.get(series + lines).raise_for_status()),
+        "series_ms": _median_ms(lambda: dashboard.http.get(series + unlike()).raise_for_status()),
+        "series_of_a_tenth_ms": _median_ms(lambda: dashboard.http.get(series + tenth + unlike()).raise_for_status()),
+        "series_8_clients_ms": _median_ms(lambda: dashboard.http.get(series + lines + unlike()).raise_for_status()),
     }
     with sync_playwright() as playwright:
         own = {"executable_path": path} if (path := find()) else {}
         browser = playwright.chromium.launch(args=FLAGS, **own)  # type: ignore[arg-type]
-        figures |= _look(browser, f"{dashboard.http.base_url}/runs/{run_id}".replace("//runs", "/runs"))
+        figures |= _look(browser, f"{dashboard.http.base_url}/runs/{run_id}".replace("//runs", "/runs"), rounds)
         figures |= _append(browser, dashboard, run_id, rounds, clients)
         browser.close()
     return figures
@@ -87,22 +104,25 @@ def _median_ms(ask: Callable[[], Any]) -> float:
     return median(took)
 
 
-def _look(browser: Browser, address: str) -> dict[str, float]:
-    """Load the page with an empty cache: bytes over the wire, the first paint, the charts."""
-    paints, charts, wire = [], [], 0.0
+def _look(browser: Browser, address: str, rounds: int) -> dict[str, float]:
+    """Load the page with an empty cache: bytes over the wire, the first paint, both charts; then zoom to a tenth."""
+    paints, charts, zooms, wire = [], [], [], 0.0
     for _ in range(3):
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         page, sizes = context.new_page(), list[float]()
         network = context.new_cdp_session(page)
         network.send("Network.enable")
         network.on("Network.loadingFinished", lambda event, sizes=sizes: sizes.append(event["encodedDataLength"]))
+        page.add_init_script(DRAWN)
         page.goto(address)
-        page.wait_for_selector("meadow-chart canvas")
-        charts.append(page.evaluate("performance.now()"))
+        while page.evaluate("window.drawnAt.length") < 2:
+            page.wait_for_timeout(10)
+        charts.append(page.evaluate("window.drawnAt[1]"))
         paints.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
         wire = sum(sizes) / 1000
+        zooms.append(page.evaluate(ZOOM, [rounds * 0.4, rounds * 0.5]))
         context.close()
-    return {"wire_kb": wire, "first_paint_ms": median(paints), "charts_ms": median(charts)}
+    return {"wire_kb": wire, "first_paint_ms": median(paints), "charts_ms": median(charts), "zoom_ms": median(zooms)}
 
 
 def _append(browser: Browser, dashboard: Dashboard, run_id: int, rounds: int, clients: int) -> dict[str, float]:

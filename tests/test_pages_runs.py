@@ -59,6 +59,8 @@ def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboar
     downloads = [link["href"] for link in page.one("section", id="configuration").all("a") if "download" in link]
     assert downloads == [f"/api/runs/{run_id}/model", f"/api/runs/{run_id}/metrics.csv"]
     assert all(dashboard.http.get(address).status_code == 200 for address in downloads if address)
+    first = get_page(dashboard.http, f"/runs/{run_id}").one("link", rel="preload")["href"]
+    assert first == f"/api/runs/{run_id}/series?phase=evaluate&after=-1&metric=accuracy&metric=loss&clients=1&clients=2"
     chips = page.one("fieldset", class_="chips").all("input")
     assert [(chip["data-name"], chip["data-slot"], "checked" in chip) for chip in chips] == [
         ("site-a", "1", True), ("site-b", "2", True),

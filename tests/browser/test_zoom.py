@@ -48,6 +48,8 @@ def test_a_zoom_brings_the_rounds_that_the_outline_leaves_out(long: Dashboard, o
     expect(said).to_have_text(re.compile(rf"of 4\u202f{ROUNDS + 1 - 4000} rounds are drawn; zoom in for all of them"))
     outline = drawn(page)
     assert len(outline) < 2010
+    asked = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/series?')).length"
+    assert page.evaluate(asked) == 1, "what the page asks for in its head is what the charts ask for"
 
     drag(page)
     zoomed = scale(page)

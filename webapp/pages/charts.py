@@ -1,8 +1,9 @@
 """What a page says of a run's curves before any script has run: the figures, and the last values as a table."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
+from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
@@ -56,6 +57,14 @@ class RunCharts:
     phase: str
     figures: list[Figure]
     more: list[str]
+
+
+def first_request(charts: RunCharts, lines: Sequence[Line]) -> str:
+    """Return what the scripts will ask first, letter by letter, so that a browser asks before they have come."""
+    asked: list[tuple[str, str | int]] = [("phase", charts.phase), ("after", -1)]
+    asked += [("metric", figure.metric) for figure in charts.figures]
+    asked += [("clients", line.id) for line in lines if line.shown][:SLOTS]
+    return f"/api/runs/{charts.run_id}/series?{urlencode(asked, safe='*').replace('~', '%7E')}"
 
 
 def charts_of(session: Session, run: Run, phase: str = "evaluate", metric: str = "") -> RunCharts:
