@@ -96,12 +96,15 @@ class Compare extends HTMLElement {
     }
   }
 
-  /* The number of each run at the last of its values that is seen. */
+  /* The number of each run where its line ends, or leaves the window. */
   drawEnds(u) {
     const xs = u.data[0], { min, max } = u.scales.x, names = [];
     this.runs.forEach(({ id }, place) => {
-      const at = xs.findLastIndex((x, i) => x >= min && x <= max && !none(u.data[place + 1][i]));
-      if (at >= 0) names.push({ text: `#${id}`, value: u.data[place + 1][at], x: xs[at], token: `c${place + 1}`, strong: true });
+      const values = u.data[place + 1], at = xs.findLastIndex((x, i) => x >= min && x <= max && !none(values[i]));
+      if (at < 0) return;
+      const next = xs.findIndex((x, i) => x > max && !none(values[i]));
+      const value = next < 0 ? values[at] : values[at] + (values[next] - values[at]) * (max - xs[at]) / (xs[next] - xs[at]);
+      names.push({ text: `#${id}`, value, x: next < 0 ? xs[at] : max, token: `c${place + 1}`, strong: true });
     });
     drawNames(u, names);
   }

@@ -75,5 +75,5 @@ function rangeOfY(metric, log, low, high) {
   if (log) return [low / 1.08, high * 1.08];
   const room = (high - low) * 0.06 || Math.abs(high) * 0.06 || 0.1;
   if (metric !== "accuracy") return [low - room, high + room];
-  return low < 0.35 || high - low > 0.3 ? [0, Math.min(1, Math.ceil(high * 10 + 0.5) / 10)] : [Math.max(0, low - room), Math.min(1, high + room)];
+  return low < 0.35 || high - low > 0.3 ? [0, Math.min(1, Math.ceil(high * 20 + 0.1) / 20)] : [Math.max(0, low - room), Math.min(1, high + room)];
 }
