@@ -1,5 +1,6 @@
 /* The plot of one run's metric: the mean, the spread of clients as a band, chosen clients as lines, what happened beside. */
 
+import { loss } from "../numbers.js";
 import { XS } from "./axes.js";
 import { fade, ink } from "./colours.js";
 import { bestOf } from "./curves.js";
@@ -51,7 +52,7 @@ function drawBeside(u, curve, view, marks, narrow) {
   let end = place;
   while (end > 0 && !inside(xs[end])) end -= 1;
   const names = [], name = (text, value, token, strong = false) => { if (!none(value)) names.push({ text, value, token, strong, x: view.zoom ? u.scales.x.max : xs[end] }); };
-  name(`${narrow ? "" : "mean "}${none(mean[end]) ? "" : metric === "accuracy" ? (mean[end] * 100).toFixed(1) : mean[end].toPrecision(3)}`, mean[end], "accent", true);
+  name(`${narrow ? "" : "mean "}${none(mean[end]) ? "" : metric === "accuracy" ? (mean[end] * 100).toFixed(1) : loss(mean[end])}`, mean[end], "accent", true);
   if (!narrow) {
     view.lines.forEach((one, i) => name(one.name.length > 12 ? `${one.name.slice(0, 11)}…` : one.name, u.data[FIRST_LINE + i][end], `c${one.slot}`));
     if (view.band && !view.lines.length && most[end] !== least[end]) {
