@@ -12,7 +12,7 @@ from webapp.numbers import percent, plural
 from webapp.pages.charts import titles_of
 from webapp.pages.said import numbers
 from webapp.pages.show import config_lines
-from webapp.repository.compare import Step, first_round_with, last_accuracies, steps_of
+from webapp.repository.compare import Step, first_round_with, steps_of, worst_accuracy
 from webapp.repository.series import spent_until
 from webapp.tables import Run
 
@@ -131,8 +131,7 @@ def compare(
     shown = runs[:MOST_RUNS]
     known = {run.id for run in runs}
     goal = target if target is not None else _default_target(shown)
-    worst = last_accuracies(session, shown)
-    sides = [_side(session, run, slot, goal, worst[run.id], points) for slot, run in enumerate(shown, 1)]
+    sides = [_side(session, run, slot, goal, points) for slot, run in enumerate(shown, 1)]
     settings, equal = _settings(shown)
     missing = [run_id for run_id in dict.fromkeys(asked) if run_id not in known]
     titles, more = titles_of(shown, phase, metric)
@@ -144,15 +143,13 @@ def _default_target(runs: Sequence[Run]) -> float | None:
     return round(max(best) * SHARE_OF_BEST, 3) if best else None
 
 
-def _side(
-    session: Session, run: Run, slot: int, target: float | None, clients: Sequence[float], points: int
-) -> Side:  # fmt: skip
+def _side(session: Session, run: Run, slot: int, target: float | None, points: int) -> Side:
     best = run.best_metrics.get("evaluate_accuracy") or {}
     met = first_round_with(session, run.id, target) if target is not None else None
     reached = Reached(met, *spent_until(session, run.id, met)) if met is not None else None
     last = (run.last_metrics or {}).get("evaluate_accuracy")
     return Side(
-        run, slot, best.get("value"), best.get("round"), last, min(clients, default=None), reached,
+        run, slot, best.get("value"), best.get("round"), last, worst_accuracy(session, run), reached,
         steps_of(session, run, points),
     )  # fmt: skip
 
