@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -15,10 +16,16 @@ import numpy as np
 
 from federation.checks import refuse_not_finite
 from federation.config import RunConfig
-from federation.weights import Layout, write_file
+from federation.weights import Array, Layout, write_file
 from federation.wire import content_id
 
 BUILD_SECONDS = 180.0
+
+MAX_ARRAYS, MAX_ARRAY_NAME = 10_000, 200
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, ValueError, TypeError, OverflowError, OSError, EOFError, RuntimeError, MemoryError,
+)  # fmt: skip
+"""What zipfile and numpy raise for archives that are damaged, locked, packed in ways unknown here, or that lie."""
 
 
 class NetworkNotBuilt(Exception):
@@ -48,34 +55,65 @@ def initial_weights(config: RunConfig, folder: Path, sleep: Callable[[float], No
 def _uploaded(stem: Path) -> tuple[Layout, bytearray]:
     try:
         layout = Layout.from_json(json.loads(stem.with_suffix(".json").read_bytes())["layout"])
-        return layout, bytearray(stem.with_suffix(".weights").read_bytes())
-    except OSError as error:
+        weights = bytearray(stem.with_suffix(".weights").read_bytes())
+        layout.flats(weights)
+    except FileNotFoundError as error:
         raise NetworkNotBuilt("the uploaded weights are gone: upload them again") from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise NetworkNotBuilt("the uploaded weights are damaged: upload them again") from error
+    return layout, weights
 
 
 def keep_upload(packed: BinaryIO, folder: Path, max_bytes: int) -> tuple[str, Layout]:
-    """Keep the arrays of an uploaded .npz as initial weights; return their id (sha256 of the buffer) and layout.
+    """Keep the arrays of an uploaded .npz as initial weights; return their id (sha256 of layout and buffer) and layout.
 
     Nothing is unpickled, and nothing is read that says it is larger than ``max_bytes``. Raises NetworkNotBuilt.
     """
     try:
-        with zipfile.ZipFile(packed) as archive:
-            if sum(member.file_size for member in archive.infolist()) > max_bytes:
-                raise NetworkNotBuilt(f"the arrays have more than {max_bytes} bytes")
-        packed.seek(0)
-        with np.load(packed, allow_pickle=False) as arrays:
-            held = {name: arrays[name] for name in arrays.files}
+        held = _arrays_in(packed, max_bytes)
         layout = Layout.from_json(Layout.of(list(held), list(held.values())).to_json())
         weights = layout.pack(list(held.values()))
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
-        raise NetworkNotBuilt(f"this is no .npz of plain arrays: {str(error)[:200]}") from error
-    if not held or (refusal := refuse_not_finite(layout.flats(weights))) is not None:
-        raise NetworkNotBuilt(refusal if held else "there is no array in it")
+    except UNREADABLE as error:
+        why = " ".join(str(error).split())[:200]
+        raise NetworkNotBuilt(f"this is no .npz of plain arrays: {why or 'it is cut off'}") from error
+    if not weights:
+        raise NetworkNotBuilt("there is no value in it" if held else "there is no array in it")
+    if (refusal := refuse_not_finite(layout.flats(weights))) is not None:
+        raise NetworkNotBuilt(refusal)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    name = content_id(weights)
+    described = json.dumps({"layout": layout.to_json()}).encode()
+    name = content_id(described, weights)
     write_file((folder / f"upload-{name}").with_suffix(".weights"), weights)
-    write_file((folder / f"upload-{name}").with_suffix(".json"), json.dumps({"layout": layout.to_json()}).encode())
+    write_file((folder / f"upload-{name}").with_suffix(".json"), described)
     return name, layout
+
+
+def _arrays_in(packed: BinaryIO, max_bytes: int) -> dict[str, Array]:
+    """Return the arrays of an .npz by name, in its order; what raises is in ``UNREADABLE``, but for NetworkNotBuilt."""
+    arrays: dict[str, Array] = {}
+    with zipfile.ZipFile(packed) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > max_bytes:
+            raise NetworkNotBuilt(f"the arrays have more than {max_bytes} bytes")
+        if len(members) > MAX_ARRAYS:
+            raise NetworkNotBuilt(f"there are more than {MAX_ARRAYS} arrays in it")
+        for member in members:
+            name = member.filename.removesuffix(".npy")
+            if name == member.filename:
+                raise ValueError(f"{name[:100]!r} in it is no .npy")
+            if not _is_plain(name):
+                raise ValueError(f"{name[:100]!r} is no name for an array")
+            if name in arrays:
+                raise ValueError(f"there are two arrays {name[:100]!r}")
+            with archive.open(member) as file:
+                arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+    return arrays
+
+
+def _is_plain(name: str) -> bool:
+    """Say whether a name may stand in an archive that others unpack: printable, and it leads out of no folder."""
+    leads_out = name.startswith("/") or "\\" in name or ".." in name.split("/")
+    return 0 < len(name) <= MAX_ARRAY_NAME and name.isprintable() and not leads_out
 
 
 def _build(config: RunConfig, stem: Path, sleep: Callable[[float], None]) -> None:

@@ -1,15 +1,11 @@
 """Steering over the API: what each call answers, what it leaves in the database, what it refuses."""
 
-import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pytest
-
 from tests.dashboard import Dashboard, running
 from tests.processes import wait_until
-from tests.puppet import Answer, Stage, honest, shifted
+from tests.puppet import Answer, Stage, honest
 
 
 def join_two(stage: Stage, dashboard: Dashboard, **more: Any) -> None:
@@ -111,43 +107,6 @@ def test_after_a_crash_auto_resume_goes_on_by_itself(tmp_path: Path) -> None:
         assert second.wait_for_state(run_id, "completed", timeout=40)["current_round"] == 15
         assert rounds_of(second, run_id) == list(range(16))
         second.wait_for_state(queued, "completed")
-
-
-def test_weights_of_ones_own_start_a_run_with_network_custom(dashboard: Dashboard) -> None:
-    packed = io.BytesIO()
-    np.savez(packed, kernel=np.arange(6, dtype=np.float32).reshape(2, 3), bias=np.ones(3, np.float32))
-    answer = dashboard.http.post("/api/weights", files={"file": ("w.npz", packed.getvalue())})
-    assert answer.status_code == 201, answer.text
-    kept = answer.json()
-    assert kept["layout"] == [["kernel", [2, 3], "float32"], ["bias", [3], "float32"]]
-
-    def adds(task: Any, weights: bytes | None, layout: Any) -> Answer:
-        return Answer(shifted(weights, 1.0)) if weights is not None else honest(task, weights, layout)
-
-    with dashboard.stage() as stage:
-        for name in "ab":
-            stage.add(name, adds, app="puppet:app")
-        dashboard.wait_for_clients(2)
-        run_id = dashboard.start_run(network="custom", dataset="digits", initial_weights=kept["id"], num_rounds=2)
-        dashboard.wait_for_state(run_id, "completed")
-    with np.load(io.BytesIO(dashboard.http.get(f"/api/runs/{run_id}/model").content)) as model:
-        np.testing.assert_allclose(model["kernel"], np.arange(6).reshape(2, 3) + 2)
-        np.testing.assert_allclose(model["bias"], 3)
-    assert dashboard.http.get(f"/api/runs/{run_id}/model?format=keras").status_code == 409
-
-
-@pytest.mark.parametrize("content", [
-    b"no archive", b"", pytest.param(None, id="pickled objects"), pytest.param("nan", id="not finite"),
-])  # fmt: skip
-def test_what_is_no_archive_of_plain_arrays_is_refused(dashboard: Dashboard, content: Any) -> None:
-    if not isinstance(content, bytes):
-        packed = io.BytesIO()
-        array = np.array([{"a": 1}], object) if content is None else np.array([np.nan], np.float32)
-        np.savez(packed, x=array)
-        content = packed.getvalue()
-    answer = dashboard.http.post("/api/weights", files={"file": ("w.npz", content)})
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == "file"
 
 
 def test_a_strategy_that_needs_more_clients_is_refused_at_the_start_with_the_number(dashboard: Dashboard) -> None:
