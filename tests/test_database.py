@@ -23,9 +23,11 @@ from tests.books import Books
 from tests.postgres import running_postgres
 from webapp.database import Database
 from webapp.migrations import DatabaseUnfit, migrate_database, migration_config
+from webapp.repository.client_history import recent_outcomes, shares_of_client
 from webapp.repository.clients import client_names, insert_client
 from webapp.repository.events import add_event, events_after
 from webapp.repository.metrics import points_after
+from webapp.repository.runs import rename_chosen
 from webapp.tables import Row
 from webapp.thinning import Stretch, curves_of
 
@@ -112,16 +114,31 @@ def test_a_run_is_recorded_the_same_on_either_database(books: Books) -> None:
     assert books.start_run() == run_id + 1, "an id does not come back"
 
 
+def test_histories_and_chosen_names_are_the_same_on_either_database(books: Books) -> None:
+    a, b = books.add_clients("site-a", "Å “b”")
+    run_id = books.start_run(num_rounds=6, clients=["site-z", "Å “b”"])
+    for number in range(7):
+        books.play_round(run_id, number, [a] if number in (3, 4) else [a, b], accuracy=0.5)
+    with books.database.write() as session:
+        assert recent_outcomes(session, [a, b], 5) == {
+            a: ["accepted"] * 5,
+            b: ["accepted", "away", "away"] + ["accepted"] * 2,
+        }
+        assert shares_of_client(session, b)[0].outcomes == {"accepted": 5, "away": 2}
+        rename_chosen(session, "Å “b”", "lab", shared=False)
+    assert books.runs.show(run_id).config["clients"] == ["site-z", "lab"]
+
+
 def test_a_curve_is_the_same_on_either_database_whatever_its_metric_is_called(books: Books) -> None:
     a, b = books.add_clients("site-a", "site-b")
     run_id = books.start_run(num_rounds=3)
     for number in range(4):
-        books.play_round(run_id, number, [a, b], **{'f1 "macro", {0}': nan if number == 2 else 0.1 * number})
+        books.play_round(run_id, number, [a, b], **{'f1 "macro", {0}': nan if number == 2 else 0.25 * number})
     since = datetime.now(UTC)
     with books.database.read() as session:
         (curve,), total = curves_of(session, run_id, "evaluate", ["f1 'macro', {0}"], [b], since, Stretch(after=0))
     assert (total, curve.rounds, curve.odd) == (3, [1, 2, 3], {2: "nan"})
-    assert list(curve.mean) == [0.1, None, pytest.approx(0.3)]
+    assert list(curve.mean) == [0.25, None, 0.75]
     assert curve.mean == curve.least == curve.low == curve.high == curve.most == curve.clients[b]
     assert curve.bytes == [24_000, 36_000, 48_000]
 
