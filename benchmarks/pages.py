@@ -73,15 +73,16 @@ def measure(dashboard: Dashboard, run_id: int, rounds: int, clients: int) -> dic
         let_it_run(session, run_id)
     series = f"/api/runs/{run_id}/series?metric=accuracy&metric=loss"
     tenth = f"&after={rounds * 4 // 10}&last={rounds // 2}"
-    turn = count(1000)
+    turn, other = count(), count(900)
 
     def unlike() -> str:
-        return f"&buckets={next(turn)}"  # the answer to the same question is kept for a moment
+        return f"&turn={next(turn)}"  # the answer to the same question is kept for a moment
 
     lines = "".join(f"&clients={client_id}" for client_id in range(1, 9))
     figures = {
         "page_ms": _median_ms(lambda: dashboard.http.get(f"/runs/{run_id}").raise_for_status()),
         "home_ms": _median_ms(lambda: dashboard.http.get("/").raise_for_status()),
+        "series_first_ms": _median_ms(lambda: dashboard.http.get(f"{series}&buckets={next(other)}").raise_for_status()),
         "series_ms": _median_ms(lambda: dashboard.http.get(series + unlike()).raise_for_status()),
         "series_of_a_tenth_ms": _median_ms(lambda: dashboard.http.get(series + tenth + unlike()).raise_for_status()),
         "series_8_clients_ms": _median_ms(lambda: dashboard.http.get(series + lines + unlike()).raise_for_status()),

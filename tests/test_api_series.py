@@ -1,12 +1,14 @@
 """What charts draw, over the API: columns by round, thinned where a run is long; what is no number stays a gap."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf, nan
 from typing import Any
 
 import pytest
 
-from benchmarks.long_run import make_long_run
+from benchmarks.long_run import let_it_run, make_long_run
+from tests.books import done, reply
 from tests.dashboard import Dashboard, running
 from tests.test_pages_runs import finished_run, nan_loss_in_round_1
 from webapp.repository.series import Edges
@@ -130,6 +132,18 @@ def test_a_long_run_is_thinned_and_each_stretch_of_it_has_its_finer_rounds(long:
         assert all(exact[r] == value for r, value in drawn if r in exact), f"{name} of a round is the same in both"
     assert stretch["clients"]["2"] != stretch["mean"]
 
+    with long.parts.database.write() as session:
+        let_it_run(session, 1)
+    long.parts.runs.record(replace(reply(1, 4201, 2, "evaluate", accuracy=0.125), round=4201))
+    long.parts.runs.record(done(1, 4201, accuracy=0.25))
+    again = ask()
+    grown = again["items"][0]
+    assert (again["total"], again["last_round"], again["thinned"]) == (4202, 4201, True)
+    assert grown["rounds"] == [*overview["rounds"], 4201], "what was drawn stays as it is, what came since is behind it"
+    assert all(grown[name][:-1] == overview[name] for name in COLUMNS)
+    assert (grown["mean"][-1], grown["least"][-1], grown["clients"]["2"][-1]) == (0.25, 0.125, 0.125)
+    assert grown["bytes"][-1] > overview["bytes"][-1]
+
     half = ask(last=4100, buckets=10)
     assert (half["thinned"], len(half["items"][0]["rounds"])) == (True, 22)
-    assert ask(after=4199)["items"][0]["rounds"] == [4200], "what is new is never thinned"
+    assert ask(after=4199)["items"][0]["rounds"] == [4200, 4201], "what is new is never thinned"

@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from federation.server import FlowerServer, Limits
@@ -13,6 +13,7 @@ from webapp.demo import DemoClients
 from webapp.feed import Feed
 from webapp.incidents import Incidents
 from webapp.migrations import migrate_to_head
+from webapp.overviews import Overviews
 from webapp.recorder import Recorder
 from webapp.reserve import Reserve
 from webapp.runs import Runs
@@ -38,6 +39,7 @@ class Parts:
     incidents: Incidents
     demo: DemoClients
     started_at: datetime
+    overviews: Overviews = field(default_factory=Overviews)
 
     def close(self) -> None:
         """End the active run, then demo clients and the Flower server, then the database."""

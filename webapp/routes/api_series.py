@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from webapp.dependencies import MAX_ID, DatabaseDep, Id
+from webapp.dependencies import MAX_ID, Id, PartsDep
 from webapp.packing import pack
 from webapp.repository.series import started_at
 from webapp.routes.api_errors import MISSING, REFUSED
 from webapp.runs import get_run
-from webapp.thinning import BUCKETS, THINNED_ABOVE, Curve, Stretch, curves_of
+from webapp.thinning import BUCKETS, THINNED_ABOVE, Curve, Stretch
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
 
@@ -55,7 +55,7 @@ class SeriesList(BaseModel):
 @router.get("/series", response_model=SeriesList)
 def show_series(
     request: Request,
-    database: DatabaseDep,
+    parts: PartsDep,
     run_id: Id,
     metric: Annotated[list[Name], Query(description="Such as loss, accuracy.", min_length=1, max_length=4)],
     phase: Literal["train", "evaluate"] = "evaluate",
@@ -69,9 +69,10 @@ def show_series(
     ] = BUCKETS,
 ) -> Response:
     """Return metrics of a run as columns by round: the mean, the spread of all clients, some clients' values."""
-    with database.read() as session:
+    with parts.database.read() as session:
         since, stretch = started_at(get_run(session, run_id)), Stretch(after, last, buckets)
-        curves, total = curves_of(session, run_id, phase, list(dict.fromkeys(metric)), clients or (), since, stretch)
+        metrics = list(dict.fromkeys(metric))
+        curves, total = parts.overviews.curves_of(session, run_id, phase, metrics, clients or (), since, stretch)
     made = SeriesList(
         items=[_series(curve) for curve in curves], phase=phase, total=total,
         last_round=curves[0].rounds[-1] if total else after, thinned=stretch.size(total) > 1,
