@@ -123,7 +123,10 @@ class Attempt:
 
     def _phase(self, phase: Any, members: dict[int, Member], take: Take) -> PhaseRun:
         hold = phase == "train" and whole_round_rules(self._config)
-        return PhaseRun(self._ground, self._place, phase, self._model.layout, members, take, hold)
+        phase_run = PhaseRun(self._ground, self._place, phase, self._model.layout, members, take, hold)
+        if phase == "train":
+            phase_run.refuse = self._model.strategy.refuse
+        return phase_run
 
     def _configs(self, clients: Iterable[int], extra: dict[str, Any]) -> dict[int, dict[str, Any]]:
         shared = {**self._base_config, **extra}

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from federation.weights import Array
 MAX_METRICS = 100
 METRIC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}")
 BLOCK = 1 << 20
+
+LARGEST = {"float16": 65504.0, "float32": 1e15, "float64": 1e150}
+"""What may be squared, summed over a model and averaged over a round's samples without becoming infinite."""
 
 
 def refuse_examples(value: Any) -> str | None:
@@ -32,7 +36,7 @@ def refuse_not_finite(flats: dict[str, Array]) -> str | None:
     for flat in flats.values():
         total += flat.size
         if flat.dtype.kind == "f" and not _surely_finite(flat):
-            bad += sum(int(np.count_nonzero(~np.isfinite(flat[i : i + BLOCK]))) for i in range(0, flat.size, BLOCK))
+            bad += sum(int(np.count_nonzero(~np.isfinite(block))) for block in _blocks(flat))
     return f"{bad} of {total} values are not finite" if bad else None
 
 
@@ -44,6 +48,21 @@ def _surely_finite(flat: Array) -> bool:
     """
     with np.errstate(all="ignore"):
         return math.isfinite(float(np.add.reduce(flat, dtype=np.promote_types(flat.dtype, np.float32))))
+
+
+def refuse_weights(flats: dict[str, Array]) -> str | None:
+    """Check a reply's weights: all finite, and none so large that one client alone makes everybody's mean infinite."""
+    bounds = [(flat, LARGEST[dtype]) for dtype, flat in flats.items() if dtype in LARGEST and flat.size]
+    if all(-most <= flat.min() and flat.max() <= most for flat, most in bounds):  # a NaN is within no bounds
+        return None
+    large = sum(int(np.count_nonzero(np.abs(block) > most)) for flat, most in bounds for block in _blocks(flat))
+    total = sum(flat.size for flat in flats.values())
+    return refuse_not_finite(flats) or f"{large} of {total} values are too large to be averaged"
+
+
+def _blocks(flat: Array) -> Iterator[Array]:
+    """Cut an array into parts that are small enough for a temporary one beside them."""
+    return (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
 
 
 def clean_metrics(metrics: dict[str, Any]) -> tuple[Metrics, str | None]:

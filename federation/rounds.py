@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from federation.checks import clean_metrics, refuse_examples, refuse_not_finite
+from federation.checks import clean_metrics, refuse_examples, refuse_weights
 from federation.control import Control
 from federation.events import Blocked, Metrics, Outcome, Phase, Record, ReplyRecorded
 from federation.exchange import Content, Exchange, Member, Reply
@@ -49,7 +49,10 @@ class Ground:
 
 @dataclass
 class PhaseRun:
-    """One phase under way. With ``hold``, good replies wait in ``held`` until ``settle`` says what they count for."""
+    """One phase under way. With ``hold``, good replies wait in ``held`` until ``settle`` says what they count for.
+
+    ``refuse`` says what is wrong with a reply's metrics, where the strategy needs some of them.
+    """
 
     ground: Ground
     place: Place
@@ -58,6 +61,7 @@ class PhaseRun:
     members: dict[int, Member]
     take: Take
     hold: bool = False
+    refuse: Callable[[Metrics], str | None] = lambda _: None
     waiting: set[int] = field(default_factory=set)
     accepted: list[tuple[Metrics, int]] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
@@ -137,7 +141,7 @@ class PhaseRun:
     def _check(self, reply: Reply, raw_metrics: dict[str, Any], num_examples: Any) -> None:
         metrics, remark = clean_metrics(raw_metrics)
         flats = self.layout.flats(reply.content) if reply.content is not None else {}
-        refusal = refuse_examples(num_examples) or refuse_not_finite(flats)
+        refusal = refuse_examples(num_examples) or refuse_weights(flats) or self.refuse(metrics)
         if refusal is not None:
             self._record(reply.client_id, "refused", refusal, reply, metrics)
             return

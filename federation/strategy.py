@@ -34,6 +34,9 @@ STATE = ("m_t", "v_t", "momentum_vector")
 
 WEIGHT_KEY = "num-examples"
 
+LARGEST_LOSS = 1e15
+"""Neither a loss under QFedAvg nor what it makes of it may be larger: the others' weights would vanish beside it."""
+
 
 class UnusableAggregate(Exception):
     """The strategy could not make weights of the replies; the sentence says why."""
@@ -95,12 +98,23 @@ class RunStrategy:
         messages = self._committed.configure_evaluate(number, ArrayRecord(), ConfigRecord(), roster)
         return _config(next(iter(messages)))
 
+    def refuse(self, metrics: Metrics) -> str | None:
+        """Say why a reply with these metrics would be of no use to the strategy, or None."""
+        if not isinstance(self._committed, flower_strategies.QFedAvg):
+            return None
+        loss = _loss_of(metrics)
+        if loss is None:
+            return "sends no loss, by which QFedAvg weighs clients"
+        if not 0 <= loss <= LARGEST_LOSS or np.float_power(loss, self._committed.q) > LARGEST_LOSS:
+            return f"sends a loss of {loss:g}, by which QFedAvg cannot weigh it"
+        return None
+
     def add(
         self, trial: Trial, client_id: int, flats: dict[str, NumpyArray], num_examples: int, metrics: Metrics
     ) -> None:
         """Take one accepted train reply into the trial; afterwards its buffer may go."""
         if self._name == "QFedAvg":  # Flower's class looks for this name
-            metrics = {"train_loss": metrics.get("loss", 0.0), **metrics}
+            metrics = {**metrics, "train_loss": _loss_of(metrics) or 0.0}
         trial.metrics.append((metrics, num_examples))
         if trial.mean is not None:
             trial.mean.add(flats, num_examples)
@@ -156,6 +170,10 @@ class RunStrategy:
 
     def _record(self, weights: Buffer) -> ArrayRecord:
         return _array_record(self._layout.flats(weights))
+
+
+def _loss_of(metrics: Metrics) -> float | None:
+    return metrics.get("train_loss", metrics.get("loss"))
 
 
 def _array_record(flats: dict[str, NumpyArray]) -> ArrayRecord:

@@ -114,6 +114,7 @@ RANGE = "it must be from 1 to 10000000"
 BAD = {
     "NaN": (with_one(math.nan), "1 of 1000 values are not finite"),
     "infinity": (with_one(math.inf), "1 of 1000 values are not finite"),
+    "too large": (with_one(-3e38), "1 of 1000 values are too large to be averaged"),
     "wrong shape": (as_layout(("w", [10, 100], "float32")), f"sends w float32 10×100, {NEEDED}"),
     "more arrays": (as_layout(("w", [1000], "float32"), ("x", [0], "float32")), "sends 2 arrays, the run needs 1"),
     "no array": (lambda w: Answer(b"1234", layout=[]), "sends 0 arrays, the run needs 1"),
