@@ -135,9 +135,9 @@ def window(scene: Scene, browser: object) -> Iterator[Page]:
 def test_a_page_is_accessible_and_fits(scene: Scene, window: Page, name: str) -> None:
     window.goto(scene.url + scene.pages[name])
     if name in WITH_CHARTS:
-        expect(window.locator("meadow-chart canvas").first).to_be_visible()
+        expect(window.locator("meadow-chart canvas").first).to_be_visible(timeout=20_000)
     if name == "compare":
-        expect(window.locator("meadow-compare canvas").first).to_be_visible()
+        expect(window.locator("meadow-compare canvas").first).to_be_visible(timeout=20_000)
     if name == "docs":
         expect(window.get_by_role("heading", name="runs")).to_be_visible()
     look(window, name, without="nested-interactive" if name == "docs" else "")  # Swagger UI has links in its buttons
