@@ -87,7 +87,8 @@ async def watch(meadow: MeadowFederation, windows: int, viewers: int, rounds: in
                 await asyncio.sleep(LOOK_SECONDS)
             spent, took = cpu_seconds(server) - spent, time.monotonic() - begun
             for page in pages:
-                await page.wait_for_function(f"window.drawn.accuracy[{last}] && window.drawn.loss[{last}]")
+                while not await page.evaluate(f"window.drawn.accuracy[{last}] && window.drawn.loss[{last}]"):
+                    await asyncio.sleep(LOOK_SECONDS)
                 delays += await _delays(page, last)
             (await http.post(f"/api/runs/{run_id}/stop")).raise_for_status()
             await asyncio.gather(*others)

@@ -4,6 +4,7 @@
 
 const QUIET_MS = 500;                  // between two "meadow:changed", more where the server is slow to answer
 const MOST_QUIET_MS = 5000;
+const CHARTS_FIRST_MS = 150;           // before "meadow:changed", and up to as much again: viewers do not all ask at once
 const SILENT_MS = 40000;               // a stream that sent pings and stopped is dead
 const TYPES = ["run", "round", "reply", "client", "progress"];
 const holder = document.querySelector("#live");
@@ -15,7 +16,8 @@ const tell = (name, detail) => document.body.dispatchEvent(new CustomEvent(`mead
 
 function tellChanged() {
   if (changed) return;
-  const wait = Math.max(0, changedAt + Math.min(MOST_QUIET_MS, Math.max(QUIET_MS, 5 * took)) - Date.now());
+  const quiet = changedAt + Math.min(MOST_QUIET_MS, Math.max(QUIET_MS, 5 * took)) - Date.now();
+  const wait = Math.max(CHARTS_FIRST_MS * (1 + Math.random()), quiet);
   changed = setTimeout(() => { changed = 0; changedAt = Date.now(); tell("changed"); }, wait);
 }
 
