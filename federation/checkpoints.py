@@ -5,6 +5,8 @@ import io
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,7 +47,7 @@ class Checkpoints:
         """Return the layout; raises CheckpointDamaged."""
         try:
             return Layout.from_json(json.loads((self._folder / "layout.json").read_bytes()))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise CheckpointDamaged(f"layout.json of the run cannot be read: {error}") from error
 
     def write(self, number: int, weights: Buffer, state: dict[str, Array], sha256: str | None = None) -> Checkpoint:
@@ -74,9 +76,9 @@ class Checkpoints:
             weights = bytearray((self._folder / checkpoint.file).read_bytes())
             state: dict[str, Array] = {}
             if self._state_file(number).exists():
-                with np.load(self._state_file(number), allow_pickle=False) as packed:
+                with open(self._state_file(number), "rb") as file, np.load(file, allow_pickle=False) as packed:
                     state = {name: packed[name] for name in packed.files}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise CheckpointDamaged(f"checkpoint {checkpoint.file} cannot be read: {error}") from error
         if digest(weights) != checkpoint.sha256:
             raise CheckpointDamaged(f"checkpoint {checkpoint.file} is not what was written: its sha256 differs")

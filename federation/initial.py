@@ -45,23 +45,26 @@ def initial_weights(config: RunConfig, folder: Path, sleep: Callable[[float], No
     if config.network == "custom":
         return _uploaded(folder / f"upload-{config.initial_weights}")
     stem = folder / f"{config.network}-{config.dataset}-{config.seed}"
-    kept, described = stem.with_suffix(".weights"), stem.with_suffix(".json")
-    if not (kept.exists() and described.exists()):
-        _build(config, stem, sleep)
-    layout = Layout.from_json(json.loads(described.read_bytes())["layout"])
-    return layout, bytearray(kept.read_bytes())
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        return _read(stem)
+    _build(config, stem, sleep)  # it is not there yet, or damaged
+    return _read(stem)
+
+
+def _read(stem: Path) -> tuple[Layout, bytearray]:
+    layout = Layout.from_json(json.loads(stem.with_suffix(".json").read_bytes())["layout"])
+    weights = bytearray(stem.with_suffix(".weights").read_bytes())
+    layout.flats(weights)
+    return layout, weights
 
 
 def _uploaded(stem: Path) -> tuple[Layout, bytearray]:
     try:
-        layout = Layout.from_json(json.loads(stem.with_suffix(".json").read_bytes())["layout"])
-        weights = bytearray(stem.with_suffix(".weights").read_bytes())
-        layout.flats(weights)
+        return _read(stem)
     except FileNotFoundError as error:
         raise NetworkNotBuilt("the uploaded weights are gone: upload them again") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise NetworkNotBuilt("the uploaded weights are damaged: upload them again") from error
-    return layout, weights
 
 
 def keep_upload(packed: BinaryIO, folder: Path, max_bytes: int) -> tuple[str, Layout]:

@@ -1,6 +1,7 @@
 """The loop of one run: prepare, evaluate the initial weights, then round by round to the last one."""
 
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """Which checkpoints stay: the last ``last``, and the best by ``metric`` (a name with loss in it: the lowest)."""
+    """Which checkpoints stay: the last ``last``, and the best by ``metric`` (of a loss the lowest)."""
 
     last: int = 2
     metric: str = "evaluate_accuracy"
@@ -36,9 +37,9 @@ class Keeping:
         """Return the best round now that one more is done; round 0 is never the best."""
         phase, _, name = self.metric.partition("_")
         value = (done.train_metrics if phase == "train" else done.evaluate_metrics).get(name)
-        if value is None or value != value or done.round == 0:
+        if value is None or not math.isfinite(value) or done.round == 0:
             return best
-        sign = -1 if "loss" in name else 1
+        sign = -1 if name.endswith("loss") else 1
         return Best(done.round, value) if best is None or sign * value > sign * best.value else best
 
 
@@ -86,6 +87,8 @@ class RunLoop:
         if self._job.resume is not None:
             layout = self._checkpoints.read_layout()
             weights, state = self._checkpoints.read(self._committed, self._job.resume, content_id)
+            if layout.size_bytes != len(weights):
+                raise CheckpointDamaged("layout.json of the run does not fit its weights")
         else:
             if config.network not in ("synthetic", "custom"):
                 words = f"The network {config.network} is being built"
@@ -94,6 +97,8 @@ class RunLoop:
             self._checkpoints.write_layout(layout)
             state = {}
         self._model = Model(layout, weights, RunStrategy(config, layout))
+        if self._committed > 0 and self._model.strategy.carries and not state:
+            raise CheckpointDamaged(f"the state of {config.strategy} after round {self._committed} is gone")
         self._model.strategy.restore(state)
         self._party = Party(self._job.run_id, config, layout, self._ground, self._job.chosen)
         self._ground.stray = self._party.hear

@@ -161,6 +161,11 @@ class RunStrategy:
             found.update({f"{name}:{key}": np.asarray(value) for key, value in pairs})
         return found
 
+    @property
+    def carries(self) -> bool:
+        """Whether the strategy has a state once a round is committed."""
+        return self._name in OVER_THE_MEAN and getattr(self._committed, "server_momentum", 1.0) > 0
+
     def restore(self, state: dict[str, NumpyArray]) -> None:
         """Take back what ``state`` gave."""
         for name in STATE:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from federation.checkpoints import CheckpointDamaged
 from federation.config import RunConfig
 from federation.control import Control
 from federation.events import StoreUnavailable
@@ -21,7 +22,10 @@ log = logging.getLogger(__name__)
 
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 
-__all__ = ["Best", "Control", "Job", "Keeping", "Ledger", "NetworkNotBuilt", "Supervisor", "UploadedWeights"]
+__all__ = [
+    "Best", "CheckpointDamaged", "Control", "Job", "Keeping", "Ledger", "NetworkNotBuilt", "Supervisor",
+    "UploadedWeights",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,10 @@ class Supervisor:
         with self._lock:
             if self._active is not None or self._ended.is_set():
                 return
-            job = self._ledger.next_queued()
-            if job is None or not self._ledger.move(job.run_id, RunState.WAITING):
+            while (job := self._ledger.next_queued()) is not None:
+                if self._ledger.move(job.run_id, RunState.WAITING):
+                    break  # else it was cancelled or deleted in between, and the next one is due
+            else:
                 return
             control = Control(job.num_rounds, job.excluded, job.config.min_clients)
             thread = threading.Thread(target=self._work, args=(job, control), name=f"run-{job.run_id}", daemon=True)

@@ -193,6 +193,19 @@ def test_a_stop_that_meets_the_start_of_its_run_is_heard(slow: tuple[Engine, Slo
     assert ledger.wait_end(run_id, 3) is RunState.STOPPED
 
 
+def test_a_run_that_is_cancelled_as_it_was_to_start_does_not_hold_up_the_queue(engine: Engine) -> None:
+    class Fickle(ListLedger):
+        def move(self, run_id: int, to: RunState, *rest: Any, **more: Any) -> bool:
+            if run_id == 1 and to is RunState.WAITING:
+                super().move(run_id, RunState.CANCELLED)
+            return super().move(run_id, to, *rest, **more)
+
+    ledger = engine.supervisor._ledger = engine.ledger = Fickle()
+    ledger.queue()
+    engine.start_run()
+    assert ledger.states == {1: RunState.CANCELLED, 2: RunState.WAITING}
+
+
 def test_a_run_resumed_while_its_thread_ends_can_be_stopped_again(slow: tuple[Engine, SlowLedger]) -> None:
     engine, ledger = slow
     run_id = engine.start_run()

@@ -5,24 +5,29 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import IO, Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from federation.config import RunConfig
-from federation.supervisor import NetworkNotBuilt
+from federation.supervisor import CheckpointDamaged, NetworkNotBuilt
 from federation.weights import Layout
+from federation.wire import content_id
 from webapp.dependencies import DatabaseDep, Id, PartsDep
 from webapp.errors import Conflict, NotFound
 from webapp.models import Which, checkpoint_of
+from webapp.parts import Parts
 from webapp.routes.api_errors import CONFLICT, REFUSED
 from webapp.runs import get_run
+from webapp.tables import Run
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **CONFLICT})
 NPZ, PIECE_BYTES = "application/zip", 1024 * 1024
 Format = Literal["npz", "keras"]
+TRIES = 5
+"""A run under way may have thinned its checkpoints between the look into the database and the one at the disk."""
 
 
 @router.get(
@@ -40,31 +45,46 @@ def download_model(
     which: Annotated[Which, Query(alias="round", description="The last committed round, or the best one.")] = "last",
 ) -> Response:
     """Return a round's weights: as .npz, an array a variable, in the network's order; or as a Keras model."""
-    with database.read() as session:
-        run = get_run(session, run_id)
-        chosen = checkpoint_of(session, run, which, parts.settings.best_metric)
-    if chosen is None:
-        raise NotFound(f"Run {run.id} has no model yet: no round is committed.")
-    folder = parts.settings.runs_dir / str(run_id)
-    name, file = f"run-{run_id}-round-{chosen['round']}.{format}", Path(chosen["file"]).name
+    for tries_left in range(TRIES - 1, -1, -1):
+        with database.read() as session:
+            run = get_run(session, run_id)
+            chosen = checkpoint_of(session, run, which, parts.settings.best_metric)
+        if chosen is None:
+            raise NotFound(f"Run {run.id} has no model yet: no round is committed.")
+        try:
+            return _answer(parts, run, chosen, format)
+        except FileNotFoundError as error:
+            if not tries_left:
+                gone = f"The weights of round {chosen['round']} of run {run_id} are no longer on disk."
+                raise NotFound(gone) from error
+    raise AssertionError("the last try returns or raises")
+
+
+def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> Response:
+    """Return a checkpoint as a file; raises FileNotFoundError where it is gone, Conflict where it cannot be had."""
+    folder = parts.settings.runs_dir / str(run.id)
+    name, file = f"run-{run.id}-round-{chosen['round']}.{format}", Path(chosen["file"]).name
     try:
+        weights = np.fromfile(folder / file, dtype=np.uint8).data
+        if content_id(weights) != chosen["sha256"]:
+            raise ValueError("their sha256 differs")
         if format == "keras":
-            made = parts.supervisor.keras_file(run_id, RunConfig.model_validate(run.config), file)
+            made = parts.supervisor.keras_file(run.id, RunConfig.model_validate(run.config), file)
             return FileResponse(made, media_type=NPZ, filename=name)
-        packed = _pack(folder / file, folder / "layout.json")
+        packed = _pack(weights, folder)
     except NetworkNotBuilt as error:
-        raise Conflict(f"There is no .keras of run {run_id}: {error}.") from error
-    except FileNotFoundError as error:
-        raise NotFound(f"The weights of round {chosen['round']} of run {run_id} are no longer on disk.") from error
+        raise Conflict(f"There is no .keras of run {run.id}: {error}.") from error
+    except (ValueError, TypeError, CheckpointDamaged) as error:
+        raise Conflict(f"The weights of round {chosen['round']} of run {run.id} are damaged: {error}.") from error
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(packed.seek(0, 2))}
     return StreamingResponse(_pieces(packed), media_type=NPZ, headers=headers)
 
 
-def _pack(weights: Path, layout_file: Path) -> IO[bytes]:
+def _pack(weights: memoryview, folder: Path) -> IO[bytes]:
     """Return the .npz as a file without a name, gone when it is closed; by hand, as savez takes no array "file"."""
-    layout = Layout.from_json(json.loads(layout_file.read_text(encoding="utf-8")))
-    arrays = layout.unpack(np.fromfile(weights, dtype=np.uint8).data)
-    file = tempfile.TemporaryFile(dir=weights.parent)  # noqa: SIM115 (whoever streams it closes it)
+    layout = Layout.from_json(json.loads((folder / "layout.json").read_bytes()))
+    arrays = layout.unpack(weights)
+    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (whoever streams it closes it)
     with zipfile.ZipFile(file, "w") as archive:
         for entry, array in zip(layout.entries, arrays, strict=True):
             with archive.open(f"{entry.name}.npy", "w", force_zip64=True) as member:

@@ -1,0 +1,87 @@
+"""Files of a run that are damaged or gone: a resumed run and a download say so, and nothing is guessed."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from federation.events import Checkpoint, RoundDone
+from federation.job import Best
+from federation.runloop import Keeping
+from federation.states import RunState
+from tests.dashboard import Dashboard, running
+from tests.engine import running_engine
+from tests.puppet import Stage
+
+STATE, LAYOUT, WEIGHTS = "round-000001.state.npz", "layout.json", "round-000001.weights"
+DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "a state cut off": (STATE, lambda f: f.write_bytes(f.read_bytes()[:100]), "cannot be read"),
+    "an empty state": (STATE, lambda f: f.write_bytes(b""), "cannot be read"),
+    "a state altered": (
+        STATE,
+        lambda f: f.write_bytes(f.read_bytes().replace(bytes(8), b"12345678", 1)),
+        "cannot be read",
+    ),
+    "no state": (STATE, Path.unlink, "the state of FedAdam after round 1 is gone"),
+    "no layout": (LAYOUT, Path.unlink, "layout.json of the run cannot be read"),
+    "a layout of another kind": (LAYOUT, lambda f: f.write_text("5"), "layout.json of the run cannot be read"),
+    "a layout of other sides": (LAYOUT, lambda f: f.write_text('[["w", [5], "float32"]]'), "does not fit its weights"),
+    "weights cut off": (WEIGHTS, lambda f: f.write_bytes(f.read_bytes()[:-1]), "sha256 differs"),
+    "no weights": (WEIGHTS, Path.unlink, "cannot be read"),
+}
+
+
+def test_a_run_is_not_resumed_from_damaged_files(tmp_path: Path) -> None:
+    with running_engine(tmp_path) as engine, Stage(engine.address) as stage:
+        for name in "ab":
+            stage.add(name)
+        for file, damage, says in DAMAGE.values():
+            run_id = engine.start_run(num_rounds=1, strategy="FedAdam")
+            assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+            damage(tmp_path / "runs" / str(run_id) / file)
+            engine.ledger.requeue(run_id, num_rounds=2)
+            engine.supervisor.wake()
+            assert engine.ledger.wait_end(run_id) is RunState.FAILED, file
+            assert says in (reason := engine.ledger.reasons[run_id] or ""), reason
+            assert "Meadow's own" not in reason
+
+
+@pytest.fixture
+def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
+    with running(tmp_path) as started:
+        yield started
+
+
+def test_damaged_weights_are_not_downloaded(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        for name in "ab":
+            stage.add(name)
+        run_id = dashboard.start_run(num_rounds=1)
+        dashboard.wait_for_state(run_id, "completed")
+    folder, address = dashboard.parts.settings.runs_dir / str(run_id), f"/api/runs/{run_id}/model"
+    layout, weights = ((folder / name).read_bytes() for name in (LAYOUT, WEIGHTS))
+    assert dashboard.http.get(address).status_code == 200
+    for file, content in (
+        (WEIGHTS, weights[:-1]), (WEIGHTS, bytes(len(weights))), (WEIGHTS, b""), (LAYOUT, b"5"), (LAYOUT, b"{"),
+        (LAYOUT, json.dumps([["w", [5], "float32"]]).encode()),
+    ):  # fmt: skip
+        (folder / file).write_bytes(content)
+        answer = dashboard.http.get(address)
+        assert (answer.status_code, "damaged" in answer.text) == (409, True), answer.text
+        (folder / LAYOUT).write_bytes(layout)
+        (folder / WEIGHTS).write_bytes(weights)
+    (folder / WEIGHTS).unlink()
+    answer = dashboard.http.get(address)
+    assert (answer.status_code, "no longer on disk" in answer.text) == (404, True)
+
+
+@pytest.mark.parametrize(("name", "value", "better"), [
+    ("evaluate_accuracy", 0.6, True), ("evaluate_accuracy", 0.4, False), ("evaluate_loss", 0.4, True),
+    ("evaluate_lossless", 0.6, True), ("evaluate_accuracy", float("inf"), False),
+    ("evaluate_loss", float("-inf"), False),
+])  # fmt: skip
+def test_the_best_round_is_the_one_that_the_database_calls_best(name: str, value: float, better: bool) -> None:
+    done = RoundDone(1, 4, 1, 1.0, 1.0, 0.0, 0.0, {}, {name.partition("_")[2]: value}, Checkpoint("f", "0", 1))
+    kept = Keeping(1, name).better(done, Best(2, 0.5))
+    assert kept == (Best(4, value) if better else Best(2, 0.5))
