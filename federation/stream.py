@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -132,8 +132,10 @@ class StreamLane:
         connection = Connection(websocket, self._slots)
         writer = asyncio.create_task(connection.write())
         try:
-            await self._talk(connection, speaks=wire.SUBPROTOCOL in offered)
+            await self._talk(connection, offered)
         except wire.BadFrame as error:
+            if self._connections.get(connection.client_id) is connection:
+                self._traffic.break_off(connection.client_id, str(error))
             connection.end(error.code, str(error))
             self._tell_refusal(connection, websocket, error)
         except WebSocketDisconnect:
@@ -143,11 +145,12 @@ class StreamLane:
             with contextlib.suppress(TimeoutError, asyncio.CancelledError):
                 await asyncio.wait_for(writer, self.limits.hello_seconds)
 
-    async def _talk(self, connection: Connection, *, speaks: bool) -> None:
+    async def _talk(self, connection: Connection, offered: Sequence[str]) -> None:
         if self._stopping:
             raise wire.BadFrame("the server is stopping", wire.Close.STOPPING)
-        if not speaks:
-            raise wire.BadFrame(f"this server speaks {wire.SUBPROTOCOL}", wire.Close.VERSION)
+        if wire.SUBPROTOCOL not in offered:
+            spoken = ", ".join(offered)[:80] or "no sub-protocol"
+            raise wire.BadFrame(f"client speaks {spoken}, this server speaks {wire.SUBPROTOCOL}", wire.Close.VERSION)
         nonce = secrets.token_hex(32)
         versions: dict[str, Any] = {"protocols": [wire.PROTOCOL], **self.limits.versions}
         connection.say(wire.Challenge(nonce=nonce, time=datetime.now(UTC).isoformat(), versions=versions))
@@ -169,12 +172,16 @@ class StreamLane:
             frame = await asyncio.wait_for(connection.receive(), self.limits.hello_seconds)
         except TimeoutError:
             raise wire.BadFrame("no hello within 5 seconds of the challenge", wire.Close.TOO_SLOW) from None
+        if len(frame) > wire.MAX_HELLO_BYTES:
+            raise wire.BadFrame(f"a hello has at most {wire.MAX_HELLO_BYTES} bytes", wire.Close.TOO_BIG)
+        if isinstance(frame, str) and (spoken := wire.spoken_in(frame)) not in (None, wire.PROTOCOL):
+            words = f"client speaks protocol {str(spoken)[:40]}, server speaks {wire.PROTOCOL}"
+            raise wire.BadFrame(words, wire.Close.VERSION)
         hello = wire.decode_client(frame) if isinstance(frame, str) else None
         if not isinstance(hello, wire.Hello):
             raise wire.BadFrame("the first frame must be a hello")
-        spoken = hello.versions.get("protocol")
-        if spoken != wire.PROTOCOL:
-            raise wire.BadFrame(f"client speaks protocol {spoken}, server speaks {wire.PROTOCOL}", wire.Close.VERSION)
+        if "protocol" not in hello.versions:
+            raise wire.BadFrame(f"client names no protocol, server speaks {wire.PROTOCOL}", wire.Close.VERSION)
         return hello
 
     def _verify(self, hello: wire.Hello, nonce: str) -> tuple[Admission, int]:

@@ -17,6 +17,8 @@ from federation.weights import Layout, LayoutMismatch
 REMEMBERED_MESSAGES = 20_000
 """So many answered message ids are remembered: a reply that comes again is acknowledged and not counted again."""
 
+WORDS = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
+
 
 @dataclass(frozen=True, slots=True)
 class Ear:
@@ -40,9 +42,6 @@ class Ear:
     def fail(self, error: wire.BadFrame) -> None:
         """End the connection."""
         self.connection.fail(error)
-
-
-WORDS = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
 
 
 class Traffic:
@@ -86,6 +85,11 @@ class Traffic:
             self._drop_content(assignment)
             assignment.away_since = now
             assignment.exchange.settle_soon()
+
+    def break_off(self, client_id: int, sentence: str) -> None:
+        """A client broke the protocol and is sent away: what it was to answer is refused, with the reason."""
+        for assignment in self._of(client_id):
+            self._finish(assignment, refused=f"broke the protocol: {sentence}")
 
     def _of(self, client_id: int) -> list[Assignment]:
         return [a for a in self._assignments.values() if a.client_id == client_id]
@@ -182,7 +186,7 @@ class Traffic:
             connection.say(wire.Grant(message_id=assignment.message_id))
 
     def _expect(self, connection: Connection | None, assignment: Assignment, size_bytes: int) -> None:
-        """Make room for a content that will come."""
+        """Make room for a content."""
         assignment.buffer = bytearray(size_bytes)
         self._tell(assignment, "sending")
         if connection is not None:
@@ -206,9 +210,8 @@ class Traffic:
             if assignment.received_bytes == len(assignment.buffer):
                 self._finish(assignment)
 
-    def _finish(
-        self, assignment: Assignment, *, error: str | None = None, refused: str | None = None, lost: str | None = None
-    ) -> None:
+    def _finish(self, assignment: Assignment, *, error: str | None = None, refused: str | None = None,
+                lost: str | None = None) -> None:  # fmt: skip
         """The end of an assignment, once: acknowledge, deliver, forget."""
         if self._assignments.pop(assignment.message_id, None) is None:
             return
@@ -239,8 +242,7 @@ class Traffic:
 
     def _tell(self, assignment: Assignment, task: Any, frame: wire.ProgressFrame | None = None) -> None:
         exchange = assignment.exchange
-        if frame is not None:
-            task = WORDS[exchange.phase]
+        task = WORDS[exchange.phase] if frame is not None else task
         progress = Progress(assignment.client_id, exchange.run_id, exchange.round, exchange.phase, task,
                             *((frame.batch, frame.batches, frame.loss) if frame else (None, None, None)))  # fmt: skip
         if (connection := self._connection_of(assignment.client_id)) is not None:

@@ -23,6 +23,9 @@ except ImportError:  # websockets without its compiled part
 TEXT, BINARY = 0x81, 0x82
 """First byte of a whole frame: FIN and opcode."""
 
+MAX_UNREAD_BYTES = 16 * 1024 * 1024
+"""A peer that asks and never reads the answers is cut off here. Contents wait for room long before."""
+
 Bytes = bytes | memoryview
 
 
@@ -110,6 +113,9 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self.sign.at = time.monotonic()
         if not self.handshake_complete:
             super().data_received(data)
+            return
+        if self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            self.transport.abort()
             return
         try:
             self._read(self._held + data if self._held else data)

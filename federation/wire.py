@@ -4,6 +4,7 @@ A text frame is a JSON object with ``type``. A binary frame is a piece of a cont
 (big-endian), then at most ``MAX_FRAME_BYTES`` less these 40.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ UNASKED_BYTES = 64 * 1024
 """A reply's content up to this size may follow its offer at once; the client says that it does."""
 
 HELLO_SECONDS = 5.0
+MAX_HELLO_BYTES = 256 * 1024
+"""Anybody may say hello, and what a hello holds stays in memory as long as the connection."""
+
 MAX_NAME_CHARACTERS = 64
 MAX_ERROR_CHARACTERS = 200
 PROGRESS_SECONDS = 0.5
@@ -184,6 +188,13 @@ def encode(frame: Frame) -> str:
 def decode_client(text: str) -> Hello | ProgressFrame | Offer:
     """Read a text frame that a client sent; raises BadFrame."""
     return _decode(_client_frames, text)
+
+
+def spoken_in(text: str) -> object:
+    """Return the protocol that a hello names, whatever else is in it: a newer one may look otherwise."""
+    with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):
+        return json.loads(text)["versions"]["protocol"]
+    return None
 
 
 def decode_server(text: str) -> Challenge | Welcome | Task | Grant | Ack | Cancel | Bye:

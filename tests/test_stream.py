@@ -80,7 +80,7 @@ def test_a_wrong_signature_a_replayed_one_and_another_version_are_told_apart(eng
     code, reason, _ = asyncio.run(talk(engine.address, old))
     assert (code, reason) == (wire.Close.VERSION, "client speaks protocol 7, server speaks 1")
     code, reason, _ = asyncio.run(talk(engine.address, subprotocol="meadow.9"))
-    assert (code, reason) == (wire.Close.VERSION, "this server speaks meadow.1")
+    assert (code, reason) == (wire.Close.VERSION, "client speaks meadow.9, this server speaks meadow.1")
 
 
 def test_a_client_that_says_no_hello_is_closed(engine: Engine) -> None:

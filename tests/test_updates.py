@@ -1,19 +1,26 @@
 """Updates that no strategy has a use for, one client against honest ones: refused in words, and the run goes on."""
 
+import asyncio
+import json
 import math
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from websockets.frames import Opcode
 
+from federation import wire
 from federation.events import ReplyRecorded
 from federation.states import RunState
+from federation.websocket import MAX_UNREAD_BYTES
 from federation.weights import Layout
 from federation.wire import Task
 from tests.engine import Engine, running_engine
 from tests.puppet import Answer, Puppet, Stage, honest, shifted
+from tests.test_websocket import RawClient
 
 
 @pytest.fixture
@@ -75,3 +82,57 @@ def test_a_loss_that_QFedAvg_cannot_weigh_costs_its_client_and_not_the_run(
     run_id = engine.start_run(num_rounds=2, strategy="QFedAvg", strategy_options={"q": 2.0})
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED, engine.ledger.reasons
     assert reasons_of(engine, puppet) == [("refused", says)] * 2
+
+
+class Breaker(Puppet):
+    """Answers training with an offer that is no frame of the lane."""
+
+    wrong: dict[str, Any]
+
+    async def _work(self, task: Task) -> None:
+        if task.phase != "train":
+            await super()._work(task)
+        else:
+            await self.socket.send(json.dumps({"type": "offer", "message_id": task.message_id, **self.wrong}))
+
+
+@pytest.mark.parametrize(("wrong", "says"), [
+    ({"metrics": [1]}, "offer.metrics: Input should be a valid dictionary"),
+    ({"content": {"id": "a" * 64, "size_bytes": -4, "layout": []}}, "offer.content.size_bytes: Input should"),
+    ({"content": {"id": "a" * 64, "size_bytes": 4, "layout": [["w", "wide", 5]]}}, "offer.content.layout.0.1: Input"),
+])  # fmt: skip
+def test_an_offer_that_breaks_the_protocol_is_refused_with_the_reason(
+    engine: Engine, stage: Stage, wrong: dict[str, Any], says: str
+) -> None:
+    breaker = Breaker(engine.address, "breaker")
+    breaker.wrong = wrong
+    stage.do(breaker.run())
+    engine.wait_online(3)
+    assert engine.ledger.wait_end(engine.start_run(num_rounds=2)) is RunState.COMPLETED
+    [(outcome, reason)] = reasons_of(engine, breaker)
+    assert (outcome, (reason or "")[: 32 + len(says)]) == ("refused", f"broke the protocol: text frame: {says}")
+    assert breaker.closed is not None
+    assert breaker.closed[0] == wire.Close.BAD_FRAME
+
+
+def test_a_peer_that_asks_and_never_reads_is_cut_off(engine: Engine, stage: Stage) -> None:
+    """What it is answered would lie in the server's memory for ever."""
+
+    async def flood() -> int:
+        client, sent = RawClient(engine.address), 0
+        await client.join()
+        client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        text = wire.encode(wire.Offer(message_id="x" * 100)).encode()
+        asked = client.frame(Opcode.TEXT, text) * 1000
+        try:
+            while sent < 100 * MAX_UNREAD_BYTES:
+                await client.send([asked])
+                sent += len(asked)
+        except ConnectionError:
+            pass
+        return sent
+
+    assert asyncio.run(flood()) < 100 * MAX_UNREAD_BYTES
+    engine.ledger.wait(lambda: [c for c in engine.changes() if not c.online])
+    assert engine.ledger.wait_end(engine.start_run(num_rounds=1)) is RunState.COMPLETED
