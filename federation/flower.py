@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from flwr.supercore.primitives.asymmetric import bytes_to_public_key, uses_nist_ec_curve, verify_signature
+from flwr.supercore.primitives.asymmetric import (
+    bytes_to_public_key,
+    public_key_to_bytes,
+    uses_nist_ec_curve,
+    verify_signature,
+)
 from flwr.supercore.task_identity import TaskIdentity
 
 if TYPE_CHECKING:
@@ -29,16 +34,21 @@ def identify_process(node_id: int) -> None:
     TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, 1, node_id
 
 
-def signature_fits(public_key: str, message: bytes, signature: str) -> bool:
-    """Say whether ``signature`` (base64, ECDSA, SHA-256) of ``message`` was made with the key (PEM, a NIST curve)."""
+def key_that_signed(public_key: str, message: bytes, signature: str) -> str | None:
+    """Return the key (PEM, a NIST curve) if it made ``signature`` (base64, ECDSA, SHA-256) of ``message``, else None.
+
+    PEM can be written in many ways, with other line ends or text around it. What is returned is one of them, always
+    the same: a key is one client, however it is written.
+    """
     try:
         key = bytes_to_public_key(public_key.encode("ascii"))
         raw = base64.b64decode(signature, validate=True)
     except (ValueError, TypeError, UnicodeError, binascii.Error):
-        return False
-    return (
+        return None
+    fits = (
         isinstance(key, ec.EllipticCurvePublicKey) and uses_nist_ec_curve(key) and verify_signature(key, message, raw)
     )
+    return public_key_to_bytes(key).decode("ascii") if fits else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +73,9 @@ class Nodes:
         self.factory = LinkStateFactory(str(file), get_federation_manager(), objects)
         self._state: LinkState = self.factory.state()
 
-    def signed(self, public_key: str, message: bytes, signature: str) -> bool:
-        """Say whether the signature of the message fits the key."""
-        return signature_fits(public_key, message, signature)
+    def signed(self, public_key: str, message: bytes, signature: str) -> str | None:
+        """Return the key, in its one spelling, if it signed the message."""
+        return key_that_signed(public_key, message, signature)
 
     def node_id(self, public_key: str) -> int:
         """Return the id of the node with that key; a new key gets a node."""
@@ -103,7 +113,7 @@ def signed_headers_fit(headers: Mapping[bytes, bytes]) -> bool:
         public_key = base64.b64decode(key, validate=True).decode("ascii")
     except (KeyError, ValueError, binascii.Error):
         return False
-    return signature_fits(public_key, stamp, signature.decode("ascii", "replace"))
+    return key_that_signed(public_key, stamp, signature.decode("ascii", "replace")) is not None
 
 
 def fleet_app(nodes: Nodes) -> "FastAPI":

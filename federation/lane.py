@@ -34,8 +34,8 @@ class Refusal:
 class Registry(Protocol):
     """Keys and Flower's node ids."""
 
-    def signed(self, public_key: str, message: bytes, signature: str) -> bool:
-        """Say whether the signature (base64) of the message fits the key (PEM)."""
+    def signed(self, public_key: str, message: bytes, signature: str) -> str | None:
+        """Return the key (PEM), in its one spelling, if the signature (base64) of the message is its; else None."""
 
     def node_id(self, public_key: str) -> int:
         """Return Flower's id of the node with that key, registered where it is new."""

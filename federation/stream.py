@@ -175,7 +175,7 @@ class StreamLane:
         if len(frame) > wire.MAX_HELLO_BYTES:
             raise wire.BadFrame(f"a hello has at most {wire.MAX_HELLO_BYTES} bytes", wire.Close.TOO_BIG)
         if isinstance(frame, str) and (spoken := wire.spoken_in(frame)) not in (None, wire.PROTOCOL):
-            words = f"client speaks protocol {str(spoken)[:40]}, server speaks {wire.PROTOCOL}"
+            words = f"client speaks protocol {repr(spoken)[:40]}, server speaks {wire.PROTOCOL}"
             raise wire.BadFrame(words, wire.Close.VERSION)
         hello = wire.decode_client(frame) if isinstance(frame, str) else None
         if not isinstance(hello, wire.Hello):
@@ -186,12 +186,13 @@ class StreamLane:
 
     def _verify(self, hello: wire.Hello, nonce: str) -> tuple[Admission, int]:
         """Check the signature, ask who may join, and find the node's id; in a worker thread."""
-        if not self._registry.signed(hello.public_key, wire.SIGNED_PREFIX + nonce.encode(), hello.signature):
+        key = self._registry.signed(hello.public_key, wire.SIGNED_PREFIX + nonce.encode(), hello.signature)
+        if key is None:
             raise wire.BadFrame("the signature does not fit the key and the challenge", wire.Close.SIGNATURE)
-        admission = self._admit(hello.public_key, hello)
+        admission = self._admit(key, hello)
         if admission.state == "revoked":
             raise wire.BadFrame("this client was revoked on the server", wire.Close.REVOKED)
-        return admission, self._registry.node_id(hello.public_key)
+        return admission, self._registry.node_id(key)
 
     def _enter(self, connection: Connection, hello: wire.Hello, verified: tuple[Admission, int]) -> None:
         admission, node_id = verified

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from federation.flower import Nodes, signature_fits
+from federation.flower import Nodes, key_that_signed
 from federation.lane import Admission
 from tests.engine import Engine, running_engine
 from tests.processes import free_port
@@ -23,7 +23,12 @@ RELIED_ON = {
     "flwr.supercore.constant": ["FLEET_HTTP_PUBLIC_KEY_HEADER", "FLEET_HTTP_SIGNATURE_HEADER"],
     "flwr.supercore.error": ["http_error_translator"],
     "flwr.supercore.object_store": ["ObjectStoreFactory"],
-    "flwr.supercore.primitives.asymmetric": ["bytes_to_public_key", "uses_nist_ec_curve", "verify_signature"],
+    "flwr.supercore.primitives.asymmetric": [
+        "bytes_to_public_key",
+        "public_key_to_bytes",
+        "uses_nist_ec_curve",
+        "verify_signature",
+    ],
     "flwr.supercore.protobuf.translation": ["ProtobufTranslationMiddleware"],
     "flwr.supercore.task_identity": ["TaskIdentity"],
     "flwr.superlink.config_loader": ["get_federation_manager"],
@@ -46,12 +51,14 @@ def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
 def test_a_signature_fits_its_key_and_message_only() -> None:
     key, other = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP384R1())
     signature = base64.b64encode(key.sign(b"meadow.1|n", ec.ECDSA(hashes.SHA256()))).decode()
-    assert signature_fits(pem(key), b"meadow.1|n", signature)
-    assert not signature_fits(pem(other), b"meadow.1|n", signature)
-    assert not signature_fits(pem(key), b"meadow.1|m", signature)
-    assert not signature_fits(pem(key), b"meadow.1|n", "no base64!")
-    assert not signature_fits("no key", b"meadow.1|n", signature)
-    assert not signature_fits(pem(rsa.generate_private_key(65537, 2048)), b"meadow.1|n", signature)
+    assert key_that_signed(pem(key), b"meadow.1|n", signature) == pem(key)
+    assert not key_that_signed(pem(other), b"meadow.1|n", signature)
+    assert not key_that_signed(pem(key), b"meadow.1|m", signature)
+    assert not key_that_signed(pem(key), b"meadow.1|n", "no base64!")
+    assert not key_that_signed("no key", b"meadow.1|n", signature)
+    assert not key_that_signed(pem(rsa.generate_private_key(65537, 2048)), b"meadow.1|n", signature)
+    for written in (pem(key) + "\n", pem(key).replace("\n", "\r\n"), f"mine:\x00\n{pem(key)}"):
+        assert key_that_signed(written, b"meadow.1|n", signature) == pem(key), "a key is one client, however written"
 
 
 def test_a_node_keeps_its_id_over_a_restart_and_none_is_left_online(tmp_path: Path) -> None:
