@@ -57,5 +57,5 @@ def join(layout: Layout, flats: dict[str, Array]) -> bytearray:
     """Return a buffer of the layout that holds the flat arrays, cast to its dtypes."""
     buffer = bytearray(layout.size_bytes)
     for dtype, target in layout.flats(buffer).items():
-        np.copyto(target, np.rint(flats[dtype]) if target.dtype.kind in "iu" else flats[dtype], casting="unsafe")
+        np.copyto(target, np.rint(flats[dtype]) if target.dtype.kind in "iub" else flats[dtype], casting="unsafe")
     return buffer

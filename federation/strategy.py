@@ -119,7 +119,7 @@ class RunStrategy:
         if trial.mean is not None:
             trial.mean.add(flats, num_examples)
         else:
-            record = RecordDict({"arrays": _array_record(flats), "metrics": _metric_record(metrics, num_examples)})
+            record = RecordDict({"arrays": self._array_record(flats), "metrics": _metric_record(metrics, num_examples)})
             trial.replies.append(Message(record, reply_to=trial.asked[client_id]))
 
     def aggregate(self, trial: Trial) -> tuple[Buffer, Metrics]:
@@ -174,7 +174,14 @@ class RunStrategy:
                 setattr(self._committed, name, list(mine.values()) if name == "momentum_vector" else mine)
 
     def _record(self, weights: Buffer) -> ArrayRecord:
-        return _array_record(self._layout.flats(weights))
+        return self._array_record(self._layout.flats(weights))
+
+    def _array_record(self, flats: dict[str, NumpyArray]) -> ArrayRecord:
+        if self._name == "QFedAvg":  # it reckons in the arrays themselves, which whole numbers and bools do not bear
+            flats = {
+                dtype: flat if flat.dtype.kind == "f" else flat.astype(np.float64) for dtype, flat in flats.items()
+            }
+        return _array_record(flats)
 
 
 def _loss_of(metrics: Metrics) -> float | None:

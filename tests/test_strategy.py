@@ -163,6 +163,27 @@ def test_the_running_mean_of_mixed_dtypes_is_the_weighted_mean_in_each() -> None
         assert mine.dtype == first.dtype
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_whole_numbers_truth_values_and_empty_arrays_pass_through_every_strategy(name: str) -> None:
+    arrays: list[Any] = [np.array([5, -7], np.int64), np.array([True, False]), np.array([200], np.uint8),
+                         np.ones(3, np.float16), np.float32(2.5), np.empty(0, np.int16)]  # fmt: skip
+    layout = Layout.of(list("ibuhfe"), [np.asarray(a) for a in arrays])
+    strategy, weights = RunStrategy(config_of(name), layout), layout.pack([np.asarray(a) for a in arrays])
+    trial, _ = strategy.try_round(1, weights, CLIENTS)
+    for client in CLIENTS:
+        strategy.add(trial, client, layout.flats(bytearray(weights)), 10, {"loss": 1.0})
+    for mine, first in zip(layout.unpack(strategy.aggregate(trial)[0]), arrays, strict=True):
+        np.testing.assert_allclose(mine, first, rtol=1e-3)
+
+
+def test_a_mask_is_what_most_samples_say() -> None:
+    layout = Layout.of(["b"], [np.zeros(3, bool)])
+    mean = RunningMean(layout)
+    for mask, examples in (([True, True, False], 10), ([False, True, False], 30)):
+        mean.add({"bool": np.array(mask)}, examples)
+    assert layout.unpack(mean.result())[0].tolist() == [False, True, False]
+
+
 def test_adding_block_by_block_is_adding() -> None:
     rng = np.random.default_rng(3)
     total, flat = rng.random(2_500_000, np.float32), rng.random(2_500_000, np.float32)
