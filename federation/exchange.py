@@ -61,6 +61,7 @@ class Assignment:
     buffer: bytearray | None = None
     received_bytes: int = 0
     granted_bytes: int = 0
+    granted_at: float = 0.0
 
     @property
     def content_id(self) -> str:
@@ -183,6 +184,11 @@ class Budget:
     def __init__(self, limit_bytes: int, grant: Callable[[Assignment, int], None]) -> None:
         self.limit_bytes, self.used_bytes, self._grant = limit_bytes, 0, grant
         self._queue: deque[tuple[Assignment, int]] = deque()
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for room."""
+        return bool(self._queue)
 
     def ask(self, assignment: Assignment, size_bytes: int) -> None:
         """Grant now or later."""

@@ -50,6 +50,8 @@ class Limits:
     hello_seconds: float = 5.0
     first_request_seconds: float = 5.0
     reconnect_seconds: float = 1.5
+    stall_seconds: float = 10.0
+    """A reply that was granted and of which nothing comes for so long loses its place, where others wait for one."""
     ping_seconds: float = 10.0
     pong_seconds: float = 20.0
     stale_seconds: float = 15.0

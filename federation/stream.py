@@ -16,10 +16,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from federation import wire
 from federation.connection import Connection
+from federation.ear import Ear
 from federation.events import ClientChanged, Record
 from federation.exchange import Exchange, Member
 from federation.lane import Admission, Admit, Limits, Refusal, Registry
-from federation.traffic import Ear, Traffic
+from federation.traffic import Traffic
 
 log = logging.getLogger(__name__)
 

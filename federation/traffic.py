@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from federation import wire
@@ -20,30 +19,6 @@ REMEMBERED_MESSAGES = 20_000
 WORDS = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
 
 
-@dataclass(frozen=True, slots=True)
-class Ear:
-    """Hears one connection for the traffic, where the bytes arrive."""
-
-    traffic: "Traffic"
-    connection: Connection
-
-    def text(self, text: str) -> None:
-        """Take a text frame."""
-        self.traffic.receive(self.connection, text)
-
-    def room(self, head: bytes, size: int) -> memoryview | None:
-        """Return where a piece belongs."""
-        return self.traffic.room(self.connection, *wire.read_head(head), size)
-
-    def filled(self, head: bytes, size: int) -> None:
-        """The piece is there."""
-        self.traffic.filled(self.connection, *wire.read_head(head), size)
-
-    def fail(self, error: wire.BadFrame) -> None:
-        """End the connection."""
-        self.connection.fail(error)
-
-
 class Traffic:
     """All assignments of all exchanges. ``connection_of`` finds a client's connection, where it has one."""
 
@@ -52,6 +27,7 @@ class Traffic:
         self._assignments: dict[str, Assignment] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._budget = Budget(limits.budget_bytes, self._grant)
+        self._looking: asyncio.TimerHandle | None = None
 
     def give_back(self, size_bytes: int) -> None:
         """Let the next offers in: a reply of that size has been used."""
@@ -159,6 +135,7 @@ class Traffic:
         else:
             assignment.queued = True
             self._budget.ask(assignment, offer.content.size_bytes)
+            self._look_for_stalled()
 
     def _refusal(self, assignment: Assignment, offer: wire.Offer) -> str | None:
         """Say why the offered content is not wanted, before a byte of it is sent."""
@@ -180,10 +157,23 @@ class Traffic:
     def _grant(self, assignment: Assignment, size_bytes: int) -> None:
         connection = self._connection_of(assignment.client_id)
         assignment.queued = False
-        assignment.granted_bytes = size_bytes
+        assignment.granted_bytes, assignment.granted_at = size_bytes, time.monotonic()
         self._expect(connection, assignment, size_bytes)
         if connection is not None:
             connection.say(wire.Grant(message_id=assignment.message_id))
+
+    def _look_for_stalled(self) -> None:
+        """As long as somebody waits for room, refuse granted replies of which nothing comes; look again in a while."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        limit, now = self._limits.stall_seconds, time.monotonic()
+        for assignment in [a for a in self._assignments.values() if a.granted_bytes] if self._budget.waits else ():
+            connection = self._connection_of(assignment.client_id)
+            if connection is not None and now - max(assignment.granted_at, connection.sign.piece_at) >= limit:
+                self._finish(assignment, refused=f"nothing of its weights came for {limit:g} s while others waited")
+        if self._budget.waits:
+            self._looking = asyncio.get_running_loop().call_later(limit / 4, self._look_for_stalled)
 
     def _expect(self, connection: Connection | None, assignment: Assignment, size_bytes: int) -> None:
         """Make room for a content."""

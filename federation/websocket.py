@@ -30,12 +30,12 @@ Bytes = bytes | memoryview
 
 
 class Sign:
-    """When a peer was last heard of, pongs included: set at every byte."""
+    """When a peer was last heard of, pongs included: set at every byte. ``piece_at``: when a byte of a content came."""
 
-    __slots__ = ("at",)
+    __slots__ = ("at", "piece_at")
 
     def __init__(self) -> None:
-        self.at = time.monotonic()
+        self.at = self.piece_at = time.monotonic()
 
 
 class Listener(Protocol):
@@ -178,6 +178,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         if self._piece is None:
             super().data_received(data[at:end])
             return end
+        self.sign.piece_at = self.sign.at
         head, size, key, room = self._piece
         if room is not None:
             begin = size - self._left - (end - at)

@@ -5,6 +5,7 @@ import json
 import math
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from websockets.frames import Opcode
 
 from federation import wire
 from federation.events import ReplyRecorded
+from federation.lane import Limits
 from federation.states import RunState
 from federation.websocket import MAX_UNREAD_BYTES
 from federation.weights import Layout
@@ -136,3 +138,26 @@ def test_a_peer_that_asks_and_never_reads_is_cut_off(engine: Engine, stage: Stag
     assert asyncio.run(flood()) < 100 * MAX_UNREAD_BYTES
     engine.ledger.wait(lambda: [c for c in engine.changes() if not c.online])
     assert engine.ledger.wait_end(engine.start_run(num_rounds=1)) is RunState.COMPLETED
+
+
+def test_a_client_that_is_granted_and_sends_nothing_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    """There is room for one reply at a time, and the first to offer keeps it for itself."""
+
+    class Staller(Puppet):
+        async def _send(self, message_id: str) -> None:
+            assert message_id in self._offers
+
+    def later(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        return replace(good(task, weights, layout), delay_seconds=0.3 if task.phase == "train" else 0.0)
+
+    limits = Limits(budget_bytes=100_000, stall_seconds=1.0)
+    with running_engine(tmp_path, limits) as engine, Stage(engine.address) as stage:
+        staller = Staller(engine.address, "staller")
+        stage.do(staller.run())
+        for name in "ab":
+            stage.add(name, later)
+        engine.wait_online(3)
+        run_id = engine.start_run(num_rounds=1, synthetic_parameters=25_000, round_timeout_seconds=20)
+        assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+        assert reasons_of(engine, staller) == [("refused", "nothing of its weights came for 1 s while others waited")]
+        assert engine.server.lane._traffic._budget.used_bytes == 0
