@@ -18,6 +18,9 @@ from federation.websocket import Listener, Sign, StreamProtocol, text_frame
 SMALL_BYTES = 64 * 1024
 """A content up to this size goes out in one write with its task; a greater one waits for room in the socket."""
 
+MAX_SESSION_CHARACTERS = 32
+"""What a client calls its process stands in message ids, which have an end."""
+
 PATIENCE_SECONDS = 0.02
 """What is in no hurry goes out with the next frame, or after so long."""
 
@@ -55,7 +58,7 @@ class Connection:
         """Take over who the client is."""
         self.client_id, self.name, self.node_id = admission.client_id, admission.name, node_id
         self.admitted, self.data = admission.state == "admitted", hello.data
-        self.session = str(hello.facts.get("process", self.session))
+        self.session = str(hello.facts.get("process", self.session))[:MAX_SESSION_CHARACTERS]
 
     def member(self) -> Member:
         """Return the client as a run sees it; made anew only where something has changed."""

@@ -161,3 +161,16 @@ def test_a_client_that_is_granted_and_sends_nothing_does_not_hold_up_the_others(
         assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
         assert reasons_of(engine, staller) == [("refused", "nothing of its weights came for 1 s while others waited")]
         assert engine.server.lane._traffic._budget.used_bytes == 0
+
+
+def test_a_client_whose_process_has_a_long_name_takes_part(engine: Engine, stage: Stage) -> None:
+    class Named(Puppet):
+        def hello(self, nonce: str, pending: list[str] | None = None) -> wire.Hello:
+            said = super().hello(nonce, pending)
+            return said.model_copy(update={"facts": {**said.facts, "process": "p" * 500}})
+
+    named = Named(engine.address, "named", good)
+    stage.do(named.run())
+    engine.wait_online(3)
+    assert engine.ledger.wait_end(engine.start_run(num_rounds=1, min_clients=3)) is RunState.COMPLETED
+    assert (named.closed, reasons_of(engine, named)) == (None, [("accepted", None)])
