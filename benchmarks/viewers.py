@@ -82,6 +82,8 @@ async def watch(meadow: MeadowFederation, windows: int, viewers: int, rounds: in
         async with httpx.AsyncClient(base_url=meadow.meadow.url, trust_env=False, timeout=60, limits=limits) as http:
             others = [asyncio.create_task(read_along(http, run_id)) for _ in range(viewers - windows)]
             spent, begun = cpu_seconds(server), time.monotonic()
+            for page in pages:
+                await page.evaluate("window.since = Date.now()")  # nobody is still opening
             last = (await _current_round(http, run_id)) + rounds
             while await _current_round(http, run_id) < last:
                 await asyncio.sleep(LOOK_SECONDS)
@@ -105,7 +107,7 @@ async def _current_round(http: httpx.AsyncClient, run_id: int) -> int:
 
 
 async def _delays(page: Page, last: int) -> list[float]:
-    """Return ms from commit to drawing of what was committed while the page was open, both charts."""
+    """Return ms from commit to drawing of what was committed while all pages were open, both charts."""
     since, committed, drawn = await page.evaluate("[window.since, window.committed, window.drawn]")
     seen = [(r, at) for r, at in committed.items() if at >= since and int(r) <= last]
     return [drawn[metric][r] - at for r, at in seen for metric in ("accuracy", "loss")]

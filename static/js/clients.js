@@ -11,7 +11,17 @@ function taskWords({ task, batch, batches }) {
   return `${DOING[task]}, batch ${batch}${batches ? ` of ${batches}` : ""}`;
 }
 
+/* All at once and not at every word: a page with many clients would paint itself again for each. */
+const SHOW_MS = 300;
+const newest = new Map();
+let timer = 0;
+
 document.body.addEventListener("meadow:progress", ({ detail }) => {
+  newest.set(detail.client_id, detail);
+  timer ||= setTimeout(() => { timer = 0; newest.forEach(show); newest.clear(); }, SHOW_MS);
+});
+
+function show(detail) {
   const row = document.querySelector(`#client-now-${detail.client_id}`);
   if (!row || Number(row.dataset.run) !== detail.run_id) return;
   const words = row.querySelector("[data-part=task]"), bar = row.querySelector("progress");
@@ -22,4 +32,4 @@ document.body.addEventListener("meadow:progress", ({ detail }) => {
   else if (detail.task === "asked") { bar.max = 1; bar.value = 0; }
   else bar.removeAttribute("value");
   if (detail.loss !== null) row.querySelector("[data-part=loss]").textContent = loss(detail.loss);
-});
+}
