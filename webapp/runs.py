@@ -202,4 +202,6 @@ def _lost(run: Run) -> str:
     if run.checkpoint is None:
         return "The server was restarted before a round was committed."
     done, of = run.current_round, run.num_rounds
-    return f"The server was restarted: {done} of {of} rounds are committed, round {done + 1} is lost."
+    at_work = run.state == RunState.RUNNING or (run.blocked_on or {}).get("kind") == "storage"
+    rest = f", round {done + 1} is lost" if at_work else ""
+    return f"The server was restarted: {done} of {of} rounds are committed{rest}."

@@ -59,16 +59,19 @@ def test_cancelling_a_queued_run_costs_the_active_one_no_reply(books: Books) -> 
 
 def test_a_run_left_after_its_last_round_is_completed_not_interrupted(books: Books) -> None:
     (a,) = books.add_clients("site-a")
-    whole, cut = books.start_run(num_rounds=2), books.start_run(num_rounds=3)
+    whole, cut, paused = (books.start_run(num_rounds=count) for count in (2, 3, 3))
     for number in (0, 1, 2):
         books.play_round(whole, number, [a], loss=1.0)
         books.play_round(cut, number, [a], loss=1.0)
+        books.play_round(paused, number, [a], loss=1.0)
+    books.runs.move(paused, RunState.PAUSED, blocked=Blocked(paused, "paused", "Paused by a person after round 2"))
     books.runs.restore()
     assert books.runs.show(whole).state == "completed"
     said = books.runs.show(cut)
     assert (said.state, said.reason) == (
         "interrupted", "The server was restarted: 2 of 3 rounds are committed, round 3 is lost."
     )  # fmt: skip
+    assert books.runs.show(paused).reason == "The server was restarted: 2 of 3 rounds are committed."
 
 
 class Vanishing(Puppet):
