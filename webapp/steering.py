@@ -71,7 +71,7 @@ class Steering:
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state == RunState.CANCELLED:
-                raise Conflict(f"Run {run_id} was cancelled before it began: start another one.")
+                raise Conflict(f"Run {run_id} was cancelled in the queue: start another one.")
             if run.state == RunState.STOPPING or run.num_rounds + count > MAX_ROUNDS:
                 why = "is stopping" if run.state == RunState.STOPPING else f"may have at most {MAX_ROUNDS} rounds"
                 raise Conflict(f"Run {run_id} {why}.")

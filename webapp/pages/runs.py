@@ -107,7 +107,7 @@ def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
         case "completed":
             return f"{plural(run.current_round, 'round')} {'is' if run.current_round == 1 else 'are'} done{reached}"
         case "cancelled":
-            return "Cancelled before it began"
+            return f"Cancelled in the queue after {of}" if run.current_round else "Cancelled before it began"
         case state:
             return f"{STATES[state]} after {of}{reached}"
 
