@@ -21,8 +21,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from benchmarks.meadow import MeadowFederation
 from benchmarks.processes import Children, cpu_seconds
 from scripts.chromium import find
-from tests.browser.conftest import FLAGS
-from tests.browser.test_live import LISTEN
+from tests.browser.conftest import FLAGS, LISTEN
 
 LIMIT_MS = 500.0
 MOST_ROUNDS = 100_000

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.dashboard import Dashboard, running
+from tests.engine import Engine, running_engine
+from tests.postgres import emptied, running_postgres
 from tests.processes import Meadow, RealProcess, make_meadow
+from tests.puppet import Stage
 
 StartClient = Callable[..., RealProcess]
 
@@ -57,6 +60,35 @@ def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
     """A dashboard in the test's own process, with its Flower server."""
     with running(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """The federation side alone, with the usual limits."""
+    with running_engine(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def stage(engine: Engine) -> Iterator[Stage]:
+    """A stage for light clients of the `engine` fixture."""
+    with Stage(engine.address) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL database, with whatever the last test left in it."""
+    with running_postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, once of either kind."""
+    if request.param == "postgresql":
+        return emptied(request.getfixturevalue("postgres"))
+    return f"sqlite:///{tmp_path / 'meadow.db'}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

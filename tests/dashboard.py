@@ -11,7 +11,7 @@ import httpx
 import uvicorn
 
 from tests.processes import wait_until
-from tests.puppet import Stage
+from tests.puppet import Answering, Stage, honest
 from webapp.app import create_app
 from webapp.parts import Parts
 from webapp.serving import DashboardServer, bind
@@ -122,3 +122,24 @@ def running(folder: Path, **settings: Any) -> Iterator[Dashboard]:
         server.should_exit = True
         thread.join(15)
         assert not thread.is_alive(), "the dashboard did not end"
+
+
+def named(answer: httpx.Response, status: int) -> set[str]:
+    """Assert that the answer is a problem with that status; return the fields that it names."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["status"], bool(body["detail"])) == (status, True)
+    return {error["field"] for error in body["errors"]}
+
+
+def finished_run(dashboard: Dashboard, answer: Answering = honest, **config: object) -> int:
+    """Let two clients do a run to its end; return its id."""
+    with dashboard.stage() as stage:
+        stage.add("site-a", answer)
+        dashboard.wait_for_clients(1)
+        stage.add("site-b", answer)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(**config)
+        dashboard.wait_for_state(run_id, "completed")
+    return run_id

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from federation.config import RunConfig
-from federation.events import Blocked, ClientChanged, Event, Progress, RoundDone
+from federation.events import Blocked, ClientChanged, Event, Progress, ReplyRecorded, RoundDone
 from federation.lane import Admission, Limits
 from federation.server import FlowerServer
 from federation.states import ENDED, RunState, sources
@@ -187,3 +187,9 @@ def running_engine(folder: Path, limits: Limits | None = None, kind: type[Engine
     finally:
         assert engine.supervisor.shutdown()
         assert engine.server.stop(6.0)
+
+
+def outcomes(engine: Engine, phase: str = "train") -> list[tuple[int, int, str, str | None]]:
+    """Return round, client, outcome and reason of the replies of a phase."""
+    found = [r for r in engine.ledger.of(ReplyRecorded) if r.phase == phase]
+    return [(r.round, r.client_id, r.outcome, r.reason) for r in found]

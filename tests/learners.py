@@ -1,16 +1,24 @@
 """Ask a client's ClientApp for work without a connection, and average the replies by Flower's own FedAvg."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
 from flwr.serverapp.strategy import FedAvg
 
 from federation import networks
-from federation.client_app import Work
+from federation.client_app import Work, build_work
 from federation.config import RunConfig
 from federation.datasets import SHAPES
 from federation.flower import identify_process
+from federation.progress import TaskCancelled
+
+
+@cache
+def digits(partition: int = 0, partitions: int = 2, share_labels: bool = False) -> Work:
+    """One part of the digits, read once."""
+    return build_work("digits", partition, partitions, share_labels=share_labels)
 
 
 def settings(server_round: int = 1, **run: Any) -> dict[str, Any]:
@@ -56,3 +64,18 @@ def run_rounds(works: Sequence[Work], rounds: int, **run: Any) -> tuple[ArrayRec
         assert means is not None
         accuracies.append(float(str(means["accuracy"])))
     return weights, accuracies
+
+
+class Progress:
+    """Remembers what is reported; cancels the task after so many batches."""
+
+    def __init__(self, cancel_after: int | None = None) -> None:
+        self.batches: list[tuple[int, int | None]] = []
+        self.losses: list[float | None] = []
+        self.cancel_after = cancel_after
+
+    def __call__(self, batch: int, batches: int | None, loss: float | None) -> None:
+        self.batches.append((batch, batches))
+        self.losses.append(loss)
+        if batch == self.cancel_after:
+            raise TaskCancelled

@@ -6,6 +6,7 @@ Many puppets live in one event loop, so two hundred clients cost one thread.
 import asyncio
 import base64
 import json
+import math
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -45,6 +46,15 @@ def honest(task: wire.Task, weights: bytes | None, layout: Layout | None) -> Ans
 
 
 Answering = Callable[[wire.Task, bytes | None, Layout | None], Answer]
+
+
+def training(answer: Answering) -> Answering:
+    """Return an answering that is honest but for training."""
+
+    def answering(task: wire.Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        return answer(task, weights, layout) if task.phase == "train" else honest(task, weights, layout)
+
+    return answering
 
 
 class Puppet:
@@ -193,3 +203,28 @@ class Stage:
 def shifted(weights: bytes, by: float) -> bytes:
     """Return float32 weights with ``by`` added to each."""
     return (np.frombuffer(weights, "<f4") + np.float32(by)).tobytes()
+
+
+def adds(by: float, *, bad_in: range = range(0), examples: int = 10) -> Answering:
+    """Answer training with the weights plus ``by`` (scaled by the round), or with NaN in some rounds."""
+
+    def answer(task: wire.Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        if task.phase != "train" or weights is None:
+            return honest(task, weights, layout)
+        by_now = math.nan if task.round in bad_in else by * task.round
+        return Answer(shifted(weights, by_now), num_examples=examples)
+
+    return answer
+
+
+def nan_loss_in_round_1(task: wire.Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    """Answer honestly, but for one loss that is no number."""
+    answer = honest(task, weights, layout)
+    if task.phase == "evaluate" and task.round == 1:
+        answer.metrics = {"loss": float("nan"), "accuracy": 0.5}
+    return answer
+
+
+def hello_text(puppet: Puppet, nonce: str, **change: Any) -> str:
+    """Return the text of a puppet's hello with other values in some fields."""
+    return json.dumps({**puppet.hello(nonce).model_dump(), **change})

@@ -21,6 +21,8 @@ from websockets.typing import Subprotocol
 
 from federation import wire
 from federation.weights import Layout
+from tests.conftest import StartClient
+from tests.processes import RealProcess
 
 DEADLINE_SECONDS = 20.0
 _Frame = TypeVar("_Frame", wire.Offer, wire.ProgressFrame)
@@ -31,6 +33,10 @@ def as_content(arrays: dict[str, np.ndarray[Any, Any]]) -> tuple[wire.ContentHea
     layout = Layout.of(list(arrays), list(arrays.values()))
     buffer = bytes(layout.pack(list(arrays.values())))
     return wire.ContentHeader(id=wire.content_id(buffer), size_bytes=len(buffer), layout=layout.to_json()), buffer
+
+
+NUMPY_APP = ("--app", "tests.numpy_app:app", "--partition", "1")
+WEIGHTS = as_content({"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.zeros(1, dtype=np.int64)})
 
 
 @dataclass
@@ -160,3 +166,9 @@ def is_signed(hello: wire.Hello, nonce: str) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def joined(client: StartClient, server: SmallServer, name: str = "site-a") -> tuple[RealProcess, Peer]:
+    """Start a client and admit it; return its process and its connection."""
+    process = client(server.address, name, *NUMPY_APP)
+    return process, server.arrival().welcome()

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.long_run import let_it_run, make_long_run
 from tests.books import done, reply
-from tests.dashboard import Dashboard, running
-from tests.test_pages_runs import finished_run, nan_loss_in_round_1
+from tests.dashboard import Dashboard, finished_run, running
+from tests.puppet import nan_loss_in_round_1
 from webapp.repository.series import Edges
 from webapp.spread import measure
 from webapp.thinning import thin

@@ -1,14 +1,11 @@
 """One client's work, asked of its ClientApp: prepare, train, evaluate, progress, cancel."""
 
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, Message
+from flwr.app import Array
 
 from federation import networks
 from federation.client_app import Work, build_work
@@ -17,14 +14,9 @@ from federation.datasets import SHAPES, load
 from federation.partitions import TooFewSamples
 from federation.progress import TaskCancelled, reporting_to
 from federation.weights import Layout, LayoutMismatch
-from tests.learners import arrays, ask, first_weights, metrics, settings
+from tests.learners import Progress, arrays, ask, digits, first_weights, metrics, settings
 
 pytestmark = pytest.mark.slow
-
-
-@cache
-def digits(partition: int = 0, partitions: int = 2, share_labels: bool = False) -> Work:
-    return build_work("digits", partition, partitions, share_labels=share_labels)
 
 
 def train(config: dict[str, Any], work: Work | None = None) -> list[Any]:
@@ -33,21 +25,6 @@ def train(config: dict[str, Any], work: Work | None = None) -> list[Any]:
 
 def same(one: list[Any], other: list[Any]) -> bool:
     return all(np.array_equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
-
-
-class Progress:
-    """Remembers what is reported; cancels the task after so many batches."""
-
-    def __init__(self, cancel_after: int | None = None) -> None:
-        self.batches: list[tuple[int, int | None]] = []
-        self.losses: list[float | None] = []
-        self.cancel_after = cancel_after
-
-    def __call__(self, batch: int, batches: int | None, loss: float | None) -> None:
-        self.batches.append((batch, batches))
-        self.losses.append(loss)
-        if batch == self.cancel_after:
-            raise TaskCancelled
 
 
 def test_a_client_says_what_data_it_holds() -> None:
@@ -210,54 +187,6 @@ def test_the_proximal_term_keeps_the_weights_near_those_of_the_server() -> None:
     free, pulled, again = moved(), moved(**{"proximal-mu": 5.0}), moved(**{"proximal-mu": 0.0})
     assert pulled < 0.1 * free
     assert again == free
-
-
-def synthetic(phase: str = "train", partition: int = 0, server_round: int = 1, **run: Any) -> Message:
-    config = settings(server_round, network="synthetic", dataset="synthetic", **run)
-    weights = ArrayRecord({"w": Array(np.ones(config["synthetic_parameters"], np.float32))})
-    return ask(build_work("synthetic", partition, 2), phase, weights, config)
-
-
-def test_synthetic_work_moves_one_array_a_little_and_improves_with_the_rounds() -> None:
-    config = settings(network="synthetic", dataset="synthetic", synthetic_parameters=5)
-    assert build_work("synthetic", 0, 2).prepare(config)["layout"] == [("w", [5], "float32")]
-    replies = [synthetic(synthetic_parameters=5, server_round=number) for number in (1, 2, 1)]
-    first, second, again = (arrays(reply)["w"].numpy() for reply in replies)
-    assert first.shape == (5,)
-    assert first.dtype == np.float32
-    assert 0 < np.abs(first - 1).max() <= 0.01
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, second)
-    assert not np.array_equal(first, arrays(synthetic(synthetic_parameters=5, partition=1))["w"].numpy())
-    losses, accuracies = ([metrics(reply)[name] for reply in replies[:2]] for name in ("loss", "accuracy"))
-    assert losses[1] < losses[0]
-    assert 0 < accuracies[0] < accuracies[1] < 1
-    assert metrics(synthetic("evaluate"))["num-examples"] == 10
-
-
-def test_a_client_with_data_does_synthetic_work_as_well() -> None:
-    config = settings(network="synthetic", synthetic_parameters=5)
-    weights = ArrayRecord({"w": Array(np.ones(5, np.float32))})
-    moved = arrays(ask(digits(), "train", weights, config))["w"].numpy()
-    assert np.array_equal(moved, arrays(synthetic(synthetic_parameters=5))["w"].numpy())
-    assert digits().prepare(config)["layout"] == [("w", [5], "float32")]
-
-
-def test_long_synthetic_work_reports_and_is_cancelled() -> None:
-    progress = Progress(cancel_after=2)
-    with reporting_to(progress), pytest.raises(TaskCancelled):
-        synthetic(synthetic_seconds=3600)
-    assert progress.batches == [(1, 72_000), (2, 72_000)]
-
-
-def test_synthetic_work_imports_neither_tensorflow_nor_scikit_learn() -> None:
-    program = (
-        "import sys; from federation.client_app import build_work; from tests import test_client_app as t; "
-        "t.synthetic(); t.synthetic('evaluate'); build_work('digits', 0, 2); "
-        "print([m for m in ('tensorflow', 'keras', 'sklearn') if m in sys.modules])"
-    )
-    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert child.stdout.strip() == "[]"
 
 
 def test_data_that_are_not_there_end_in_their_own_exception(tmp_path: Path) -> None:

@@ -1,91 +1,32 @@
-"""Migrations, one writer at a time, and the same story on SQLite and PostgreSQL."""
+"""One writer at a time, and the same story on SQLite and PostgreSQL."""
 
-import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import nan
 from pathlib import Path
-from typing import Any
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import text
 
 from federation.states import RunState
 from tests.books import Books
-from tests.postgres import running_postgres
 from webapp.database import Database
-from webapp.migrations import DatabaseUnfit, migrate_database, migration_config
 from webapp.repository.client_history import recent_outcomes, shares_of_client
 from webapp.repository.clients import client_names, insert_client
 from webapp.repository.events import add_event, events_after
 from webapp.repository.metrics import points_after
 from webapp.repository.runs import rename_chosen
-from webapp.tables import Row
 from webapp.thinning import Stretch, curves_of
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
 @pytest.fixture
-def empty_postgres(postgres: str) -> str:
-    engine = create_engine(postgres)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return postgres
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgresql":
-        return str(request.getfixturevalue("empty_postgres"))
-    return f"sqlite:///{tmp_path / 'meadow.db'}"
-
-
-@pytest.fixture
-def books(url: str, tmp_path: Path) -> Iterator[Books]:
-    made = Books(url, tmp_path / "runs")
+def books(database_url: str, tmp_path: Path) -> Iterator[Books]:
+    made = Books(database_url, tmp_path / "runs")
     yield made
     made.close()
-
-
-def test_there_is_one_newest_migration() -> None:
-    assert len(ScriptDirectory.from_config(migration_config()).get_heads()) == 1
-
-
-def test_every_migration_goes_up_down_and_up_again(url: str) -> None:
-    database = Database(url)
-    revisions = [script.revision for script in ScriptDirectory.from_config(migration_config()).walk_revisions()]
-    with database.engine.begin() as connection:
-        config = migration_config(connection)
-        for revision in reversed(revisions):
-            command.upgrade(config, revision)
-            command.downgrade(config, "-1")
-            command.upgrade(config, revision)
-        command.downgrade(config, "base")
-        assert inspect(connection).get_table_names() == ["alembic_version"]
-    database.close()
-
-
-def test_migrations_make_the_tables_that_the_code_has(url: str) -> None:
-    migrate_database(url)
-    database = Database(url)
-    with database.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Row.metadata) == []
-    database.close()
 
 
 def test_a_run_is_recorded_the_same_on_either_database(books: Books) -> None:
@@ -243,40 +184,3 @@ def test_sqlite_is_opened_as_agreed(tmp_path: Path) -> None:
         }
     database.close()
     assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 15_000}
-
-
-def test_a_newer_database_is_refused_with_a_sentence(url: str) -> None:
-    migrate_database(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    engine.dispose()
-    with pytest.raises(DatabaseUnfit, match=r"written by a newer Meadow.*9999.*--data-dir"):
-        migrate_database(url)
-
-
-def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
-    with pytest.raises(DatabaseUnfit, match="--database-url") as caught:
-        migrate_database("postgresql+psycopg://meadow:open-sesame@127.0.0.1:1/meadow")
-    assert "open-sesame" not in str(caught.value)
-
-
-def test_the_file_of_another_program_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "meadow.db").write_bytes(b"no database at all, but long enough to be looked at" * 40)
-    with pytest.raises(DatabaseUnfit, match="not a database"):
-        migrate_database(f"sqlite:///{tmp_path / 'meadow.db'}")
-
-
-def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
-    file = tmp_path / "meadow.db"
-    migrate_database(f"sqlite:///{file}")
-
-    def tables() -> list[Any]:
-        with sqlite3.connect(file) as connection:
-            rows = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
-        connection.close()
-        return rows
-
-    before, began = tables(), time.monotonic()
-    migrate_database(f"sqlite:///{file}")
-    assert (tables(), time.monotonic() - began < 5) == (before, True)

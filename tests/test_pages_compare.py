@@ -9,10 +9,9 @@ import pytest
 from federation.weights import Layout
 from federation.wire import Task
 from tests.books import Books
-from tests.dashboard import Dashboard
+from tests.dashboard import Dashboard, finished_run
 from tests.markup import Element, get_both, get_page
 from tests.puppet import Answer, honest
-from tests.test_pages_runs import finished_run
 from webapp.repository.compare import steps_of
 from webapp.repository.run_list import runs_of
 

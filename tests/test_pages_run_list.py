@@ -4,9 +4,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.dashboard import Dashboard
+from tests.dashboard import Dashboard, finished_run
 from tests.markup import Element, get_both, get_page
-from tests.test_pages_runs import finished_run
 
 
 def names(runs: Element) -> list[str]:

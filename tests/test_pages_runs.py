@@ -4,9 +4,9 @@ from urllib.parse import quote
 
 from federation.weights import Layout
 from federation.wire import Task
-from tests.dashboard import Dashboard
+from tests.dashboard import Dashboard, finished_run
 from tests.markup import get_both, get_fragment, get_page
-from tests.puppet import Answer, Answering, honest
+from tests.puppet import Answer, honest, nan_loss_in_round_1
 from webapp.repository.runs import set_values
 
 
@@ -15,24 +15,6 @@ def refused_in_round_2(task: Task, weights: bytes | None, layout: Layout | None)
     if task.phase == "train" and task.round == 2:
         answer.num_examples = 0
     return answer
-
-
-def nan_loss_in_round_1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
-    answer = honest(task, weights, layout)
-    if task.phase == "evaluate" and task.round == 1:
-        answer.metrics = {"loss": float("nan"), "accuracy": 0.5}
-    return answer
-
-
-def finished_run(dashboard: Dashboard, answer: Answering = honest, **config: object) -> int:
-    with dashboard.stage() as stage:
-        stage.add("site-a", answer)
-        dashboard.wait_for_clients(1)
-        stage.add("site-b", answer)
-        dashboard.wait_for_clients(2)
-        run_id = dashboard.start_run(**config)
-        dashboard.wait_for_state(run_id, "completed")
-    return run_id
 
 
 def best_in_round_1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:

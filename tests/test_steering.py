@@ -1,48 +1,20 @@
-"""Steering a run: pause, go on, more rounds, leave out and let in, resume exactly; and the whole-round rules."""
+"""Steering a run: pause, go on, more rounds, leave out and let in, resume exactly; which checkpoints are kept."""
 
-import math
 import resource
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from federation.config import RunConfig
 from federation.control import Control
 from federation.events import Blocked, ClientPutAside, ReplyRecorded, RoundDone
-from federation.rules import HeldReply, apply_rules, update_norm
 from federation.runloop import Keeping
 from federation.states import RunState
 from federation.weights import Layout
 from federation.wire import Task
 from tests.engine import Engine, running_engine
-from tests.puppet import Answer, Answering, Stage, honest, shifted
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with running_engine(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-def stage(engine: Engine) -> Iterator[Stage]:
-    with Stage(engine.address) as started:
-        yield started
-
-
-def adds(by: float, *, bad_in: range = range(0), examples: int = 10) -> Answering:
-    """Answer training with the weights plus ``by`` (scaled by the round), or with NaN in some rounds."""
-
-    def answer(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
-        if task.phase != "train" or weights is None:
-            return honest(task, weights, layout)
-        by_now = math.nan if task.round in bad_in else by * task.round
-        return Answer(shifted(weights, by_now), num_examples=examples)
-
-    return answer
+from tests.puppet import Answer, Stage, adds, honest
 
 
 def committed(engine: Engine, run_id: int = 1) -> list[int]:
@@ -214,50 +186,3 @@ def test_the_last_checkpoints_and_the_best_are_kept(tmp_path: Path) -> None:
         assert engine.ledger.wait_end(engine.start_run(num_rounds=7)) is RunState.COMPLETED
         kept = sorted(p.name for p in (tmp_path / "runs" / "1").glob("round-*.weights"))
         assert kept == [f"round-{number:06d}.weights" for number in (2, 6, 7)]
-
-
-def held(client: int, value: float, examples: int = 10) -> HeldReply:
-    return HeldReply(client, {"float32": np.full(4, value, np.float32)}, examples, {}, examples)
-
-
-BASE = {"float32": np.zeros(4, np.float32)}
-
-
-def test_a_norm_is_that_of_the_update() -> None:
-    assert update_norm({"float32": np.full(4, 3.0, np.float32)}, {"float32": np.ones(4, np.float32)}) == 4.0
-
-
-def test_an_update_a_thousand_times_the_median_is_clipped_or_refused() -> None:
-    replies = [held(1, 1.0), held(2, 1.0), held(3, 1000.0)]
-    clipped = apply_rules(replies, BASE, RunConfig(norm_rule="clip", norm_limit=2.0))
-    np.testing.assert_allclose(clipped[2].flats["float32"], 2.0, rtol=1e-6)
-    assert clipped[2].remark == "its update has norm 2e+03, 2 times the round's median is 4: it was clipped"
-    refused = apply_rules(replies, BASE, RunConfig(norm_rule="reject", norm_limit=2.0))
-    assert [r.refused is not None for r in refused] == [False, False, True]
-    assert apply_rules(replies[1:], BASE, RunConfig(norm_rule="reject", norm_limit=2.0)) == replies[1:]
-    assert apply_rules(replies, BASE, RunConfig()) == replies
-
-
-@pytest.mark.parametrize(("counts", "share", "expected"), [
-    ([10, 10, 80], 0.5, [10, 10, 20]),
-    ([10, 10, 10], 0.5, [10, 10, 10]),
-    ([1, 1, 98], 0.2, [1, 1, 1]),
-    ([100, 100, 10, 10], 0.3, [15, 15, 10, 10]),
-    ([5, 7], 0.1, [5, 5]),
-])  # fmt: skip
-def test_no_client_weighs_more_than_its_share(counts: list[int], share: float, expected: list[int]) -> None:
-    replies = [held(i, 1.0, n) for i, n in enumerate(counts)]
-    judged = apply_rules(replies, BASE, RunConfig(max_weight_share=share))
-    assert [r.counts_as for r in judged] == expected
-
-
-def test_a_run_with_the_norm_rule_says_what_it_did(engine: Engine, stage: Stage) -> None:
-    for name in "ab":
-        stage.add(name, adds(0.01))
-    stage.add("loud", adds(10.0))
-    engine.wait_online(3)
-    assert engine.ledger.wait_end(engine.start_run(num_rounds=1, norm_rule="reject")) is RunState.COMPLETED
-    trained = {r.client_id: r for r in engine.ledger.of(ReplyRecorded) if r.phase == "train"}
-    loud = engine.clients[stage.puppets[2].public_key]
-    assert {c: r.outcome for c, r in trained.items()} == {c: "refused" if c == loud else "accepted" for c in trained}
-    assert "times the round's median" in (trained[loud].reason or "")

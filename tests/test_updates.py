@@ -26,12 +26,6 @@ from tests.test_websocket import RawClient
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with running_engine(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
 def stage(engine: Engine) -> Iterator[Stage]:
     with Stage(engine.address) as started:
         for name in "ab":

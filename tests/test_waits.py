@@ -1,32 +1,17 @@
 """What ends a wait: fewer clients, a later deadline, a place at the front; in the engine and over the API."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from federation.events import AttemptFailed, Blocked, RoundDone
 from federation.states import RunState
 from federation.weights import Layout
 from federation.wire import Task
 from tests.dashboard import Dashboard, running
-from tests.engine import Engine, running_engine
+from tests.engine import Engine
 from tests.processes import wait_until
 from tests.puppet import Answer, Stage, honest
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with running_engine(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-def stage(engine: Engine) -> Iterator[Stage]:
-    with Stage(engine.address) as started:
-        yield started
 
 
 def missing(engine: Engine) -> list[Blocked]:

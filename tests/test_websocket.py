@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +16,8 @@ from federation import wire
 from federation.events import ReplyRecorded
 from federation.states import RunState
 from federation.websocket import text_frame
-from tests.engine import Engine, running_engine
+from tests.engine import Engine
 from tests.puppet import Puppet
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with running_engine(tmp_path) as started:
-        yield started
 
 
 class RawClient:

@@ -18,6 +18,19 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
+LISTEN = """() => {
+  window.committed = {}; window.drawn = {accuracy: {}, loss: {}}; window.heard = []; window.since = Date.now();
+  document.body.addEventListener("meadow:round", ({ detail }) => {
+    window.heard.push(detail.id);
+    if (detail.committed) window.committed[detail.round] = Date.parse(detail.at);
+  });
+  document.body.addEventListener("meadow:drawn", ({ detail }) => {
+    const times = window.drawn[detail.metric];
+    for (let round = 0; round <= detail.round; round += 1) times[round] ??= Date.now();
+  });
+}"""
+"""Keeps in a page's window when a round was committed and when it was drawn."""
+
 OpenPage = Callable[..., Page]
 
 

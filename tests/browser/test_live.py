@@ -6,21 +6,9 @@ from statistics import median, quantiles
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, start_run, url_of, wait_for_clients
+from tests.browser.conftest import LISTEN, OpenPage, start_run, url_of, wait_for_clients
 from tests.dashboard import Dashboard
 from tests.processes import Meadow, wait_until
-
-LISTEN = """() => {
-  window.committed = {}; window.drawn = {accuracy: {}, loss: {}}; window.heard = []; window.since = Date.now();
-  document.body.addEventListener("meadow:round", ({ detail }) => {
-    window.heard.push(detail.id);
-    if (detail.committed) window.committed[detail.round] = Date.parse(detail.at);
-  });
-  document.body.addEventListener("meadow:drawn", ({ detail }) => {
-    const times = window.drawn[detail.metric];
-    for (let round = 0; round <= detail.round; round += 1) times[round] ??= Date.now();
-  });
-}"""
 
 
 def table_of(page: Page, metric: str) -> list[str]:

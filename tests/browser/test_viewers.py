@@ -7,13 +7,11 @@ from playwright.sync_api import Browser, expect
 
 from federation.weights import Layout
 from federation.wire import Task
-from tests.browser.conftest import OpenPage, url_of
-from tests.browser.test_live import LISTEN
+from tests.browser.conftest import LISTEN, OpenPage, url_of
 from tests.dashboard import Dashboard
 from tests.processes import wait_until
 from tests.proxy import Proxy
-from tests.puppet import Answer, honest
-from tests.test_pages_runs import nan_loss_in_round_1
+from tests.puppet import Answer, honest, nan_loss_in_round_1
 
 CUT_SECONDS = float(os.environ.get("CUT_SECONDS", "5"))
 """How long the stream is cut; CUT_SECONDS=30 takes as long as a lunch break of the network does."""

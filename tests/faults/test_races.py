@@ -31,12 +31,6 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def stage(engine: Engine) -> Iterator[Stage]:
-    with Stage(engine.address) as started:
-        yield started
-
-
-@pytest.fixture
 def books(tmp_path: Path) -> Iterator[Books]:
     made = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path / "runs")
     yield made

@@ -1,0 +1,63 @@
+"""A client's synthetic work, asked of its ClientApp: one array, no data set and no TensorFlow."""
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, Message
+
+from federation.client_app import build_work
+from federation.progress import TaskCancelled, reporting_to
+from tests.learners import Progress, arrays, ask, digits, metrics, settings
+
+pytestmark = pytest.mark.slow
+
+
+def synthetic(phase: str = "train", partition: int = 0, server_round: int = 1, **run: Any) -> Message:
+    config = settings(server_round, network="synthetic", dataset="synthetic", **run)
+    weights = ArrayRecord({"w": Array(np.ones(config["synthetic_parameters"], np.float32))})
+    return ask(build_work("synthetic", partition, 2), phase, weights, config)
+
+
+def test_synthetic_work_moves_one_array_a_little_and_improves_with_the_rounds() -> None:
+    config = settings(network="synthetic", dataset="synthetic", synthetic_parameters=5)
+    assert build_work("synthetic", 0, 2).prepare(config)["layout"] == [("w", [5], "float32")]
+    replies = [synthetic(synthetic_parameters=5, server_round=number) for number in (1, 2, 1)]
+    first, second, again = (arrays(reply)["w"].numpy() for reply in replies)
+    assert first.shape == (5,)
+    assert first.dtype == np.float32
+    assert 0 < np.abs(first - 1).max() <= 0.01
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, arrays(synthetic(synthetic_parameters=5, partition=1))["w"].numpy())
+    losses, accuracies = ([metrics(reply)[name] for reply in replies[:2]] for name in ("loss", "accuracy"))
+    assert losses[1] < losses[0]
+    assert 0 < accuracies[0] < accuracies[1] < 1
+    assert metrics(synthetic("evaluate"))["num-examples"] == 10
+
+
+def test_a_client_with_data_does_synthetic_work_as_well() -> None:
+    config = settings(network="synthetic", synthetic_parameters=5)
+    weights = ArrayRecord({"w": Array(np.ones(5, np.float32))})
+    moved = arrays(ask(digits(), "train", weights, config))["w"].numpy()
+    assert np.array_equal(moved, arrays(synthetic(synthetic_parameters=5))["w"].numpy())
+    assert digits().prepare(config)["layout"] == [("w", [5], "float32")]
+
+
+def test_long_synthetic_work_reports_and_is_cancelled() -> None:
+    progress = Progress(cancel_after=2)
+    with reporting_to(progress), pytest.raises(TaskCancelled):
+        synthetic(synthetic_seconds=3600)
+    assert progress.batches == [(1, 72_000), (2, 72_000)]
+
+
+def test_synthetic_work_imports_neither_tensorflow_nor_scikit_learn() -> None:
+    program = (
+        "import sys; from federation.client_app import build_work; from tests import test_synthetic_app as t; "
+        "t.synthetic(); t.synthetic('evaluate'); build_work('digits', 0, 2); "
+        "print([m for m in ('tensorflow', 'keras', 'sklearn') if m in sys.modules])"
+    )
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert child.stdout.strip() == "[]"
