@@ -1,5 +1,7 @@
 """Each strategy gives what Flower's own class gives over the same replies, round by round and resumed in the middle."""
 
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,14 @@ def flowers_own(name: str, rounds: int) -> tuple[list[Any], dict[str, float]]:
         aggregated, metrics = strategy.aggregate_train(number, replies)
         arrays = [aggregated[key].numpy().astype(np.float32) for key in NAMES]
     return arrays, dict(metrics)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_heap() -> Iterator[None]:
+    """Keep what other tests have imported out of the collections that Flower's classes ask for at each reply."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def config_of(name: str) -> RunConfig:
