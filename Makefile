@@ -22,11 +22,11 @@ demo: $(SETUP)  ## Dashboard, Flower server, two clients with real digits, and a
 serve: $(SETUP)  ## Dashboard at 127.0.0.1:8000 and Flower server at 127.0.0.1:8080
 	@$(BIN)/python -m webapp
 
-# Browser tests have a process of their own: Playwright's event loop and the other tests do not share one.
+# Browser tests have processes of their own: Playwright's event loop and the other tests do not share one.
 test: $(SETUP)  ## All tests, with a Chromium installed first where there is none
 	$(BIN)/python scripts/chromium.py
 	$(BIN)/python -m pytest --ignore tests/browser -n 3 --dist loadfile --no-loadscope-reorder --durations 12
-	$(BIN)/python -m pytest tests/browser --durations 8
+	$(BIN)/python -m pytest tests/browser -n 2 --dist loadfile --no-loadscope-reorder --durations 8
 
 check: $(SETUP)  ## Format, lint, types, templates, import rules
 	$(BIN)/ruff format --check

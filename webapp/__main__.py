@@ -92,7 +92,7 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket) -> int:
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, end)
     said = _addresses(web, flower)
-    gc.freeze()  # what was imported stays: collections, which Flower's classes ask for at each reply, need not look at it
+    gc.freeze()  # what was imported stays: the collections that Flower's classes force need not look at it
     log.info("dashboard at http://%s:%s, clients join at %s:%s", *said.values())
     server.run([web])
     return 0 if server.started else 1
