@@ -105,13 +105,15 @@ class Reply:
         """Bytes of content received."""
         return self.assignment.received_bytes
 
-    def release(self) -> None:
-        """Drop the content: it has been used, the next offer may be granted. Harmless when called again."""
-        if self.content is not None:
-            self.content = None
-            lane = self.exchange.lane
-            if lane is not None and self.assignment.granted_bytes:
-                lane.give_back(self.assignment.granted_bytes)
+    def release(self, *, again: bool = False) -> None:
+        """Drop the content: it has been used, the next offer may be granted. Harmless when called again.
+
+        With ``again`` nobody looks at the content any more, and its memory takes the next one.
+        """
+        content, self.content = self.content, None
+        lane, granted = self.exchange.lane, self.assignment.granted_bytes
+        if content is not None and lane is not None and granted:
+            lane.give_back(granted, content if again else None)
 
 
 @dataclass(eq=False, repr=False)
@@ -176,6 +178,27 @@ class Exchange:
             return
         for assignment in list(self.waiting.values()):
             self._finish(assignment, lost="connection lost")
+
+
+class Spares:
+    """Memory of used contents: to give fresh pages takes the system longer than it takes a content to fill them."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._free: list[bytearray] = []
+
+    def take(self, size_bytes: int) -> bytearray:
+        """Return memory of that size; what stood in it before may still stand there."""
+        if self._free and len(self._free[0]) == size_bytes:
+            return self._free.pop()
+        return bytearray(size_bytes)
+
+    def keep(self, buffer: bytearray) -> None:
+        """Keep memory for the next content, as long as all of it is of one size and little enough."""
+        if self._free and len(self._free[0]) != len(buffer):
+            self._free = []
+        if (len(self._free) + 1) * len(buffer) <= self._most_bytes:
+            self._free.append(buffer)
 
 
 class Budget:

@@ -125,7 +125,7 @@ class PhaseRun:
         try:
             self._judge(reply)
         finally:
-            reply.release()
+            reply.release(again=not self.hold)
         return True
 
     def _judge(self, reply: Reply) -> None:

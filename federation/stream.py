@@ -66,9 +66,9 @@ class StreamLane:
         """Cancel what the exchange still waits for."""
         self._call(self._traffic.withdraw, exchange)
 
-    def give_back(self, size_bytes: int) -> None:
-        """Let the next offers in: a reply of that size has been used."""
-        self._call(self._traffic.give_back, size_bytes)
+    def give_back(self, size_bytes: int, spare: bytearray | None = None) -> None:
+        """Let the next offers in: a reply of that size has been used; ``spare`` may take the next one."""
+        self._call(self._traffic.give_back, size_bytes, spare)
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
         if self._loop is None or self._loop.is_closed():

@@ -9,12 +9,15 @@ from typing import Any
 from federation import wire
 from federation.connection import Connection
 from federation.events import Progress, Record
-from federation.exchange import Assignment, Budget, Exchange, Reply
+from federation.exchange import Assignment, Budget, Exchange, Reply, Spares
 from federation.lane import Limits
 from federation.weights import Layout, LayoutMismatch
 
 REMEMBERED_MESSAGES = 20_000
 """So many answered message ids are remembered: a reply that comes again is acknowledged and not counted again."""
+
+SPARE_BYTES = 64 * 1024 * 1024
+"""So much memory of used contents is kept for the next ones."""
 
 WORDS = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
 
@@ -27,10 +30,13 @@ class Traffic:
         self._assignments: dict[str, Assignment] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._budget = Budget(limits.budget_bytes, self._grant)
+        self._spares = Spares(SPARE_BYTES)
         self._looking: asyncio.TimerHandle | None = None
 
-    def give_back(self, size_bytes: int) -> None:
-        """Let the next offers in: a reply of that size has been used."""
+    def give_back(self, size_bytes: int, spare: bytearray | None) -> None:
+        """Let the next offers in: a reply of that size has been used; ``spare`` may take the next one."""
+        if spare is not None:
+            self._spares.keep(spare)
         self._budget.give_back(size_bytes)
 
     def came_back(self, client_id: int, held: set[str]) -> None:
@@ -177,7 +183,7 @@ class Traffic:
 
     def _expect(self, connection: Connection | None, assignment: Assignment, size_bytes: int) -> None:
         """Make room for a content."""
-        assignment.buffer = bytearray(size_bytes)
+        assignment.buffer = self._spares.take(size_bytes)
         self._tell(assignment, "sending")
         if connection is not None:
             connection.granted[assignment.content_id] = assignment

@@ -35,7 +35,10 @@ def test_rounds_are_committed_in_order_and_round_0_is_an_evaluation(engine: Engi
     assert [to for _, to in engine.ledger.moves] == [RunState.WAITING, RunState.RUNNING, RunState.COMPLETED]
 
 
-def test_weights_are_the_mean_by_samples_of_what_clients_sent(engine: Engine, stage: Stage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [{}, {"max_weight_share": 0.9}, {"strategy": "FedAvgM"}], ids=str)
+def test_weights_are_the_mean_by_samples_of_what_clients_sent(
+    engine: Engine, stage: Stage, tmp_path: Path, more: dict[str, Any]
+) -> None:
     first: list[np.ndarray[Any, Any]] = []
 
     def adds(by: float, examples: int) -> Answering:
@@ -49,10 +52,11 @@ def test_weights_are_the_mean_by_samples_of_what_clients_sent(engine: Engine, st
 
     stage.add("a", adds(1.0, 10))
     stage.add("b", adds(4.0, 30))
-    run_id = engine.start_run(num_rounds=2)
+    engine.wait_online(2)
+    run_id = engine.start_run(num_rounds=5, synthetic_parameters=50_000, **more)
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
     final = np.fromfile(tmp_path / "runs" / "1" / engine.ledger.of(RoundDone)[-1].checkpoint.file, "<f4")
-    np.testing.assert_allclose(final, first[0] + 2 * (1.0 * 10 + 4.0 * 30) / 40, atol=1e-5)
+    np.testing.assert_allclose(final, first[0] + 5 * (1.0 * 10 + 4.0 * 30) / 40, atol=1e-5)
 
 
 def test_a_content_is_sent_once_to_each_client_for_evaluation_and_training(engine: Engine, stage: Stage) -> None:
