@@ -35,7 +35,7 @@ check: $(SETUP)  ## Format, lint, types, templates, import rules
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m pytest --quiet tests/test_imports.py
 
-bench: $(SETUP)  ## Rounds beside flwr's own gRPC stream and the stock deployment, and what must hold (about 15 minutes)
+bench: $(SETUP)  ## Rounds beside flwr's own gRPC stream and the stock deployment, and what must hold (about 10 minutes)
 	@$(BIN)/python -m benchmarks
 
 soak: $(SETUP)  ## 200 rounds while a client is killed and started again every few seconds (2 minutes)
