@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -117,7 +116,6 @@ def test_a_peer_that_asks_and_never_reads_is_cut_off(engine: Engine, stage: Stag
     async def flood() -> int:
         client, sent = RawClient(engine.address), 0
         await client.join()
-        client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         text = wire.encode(wire.Offer(message_id="x" * 100)).encode()
         asked = client.frame(Opcode.TEXT, text) * 1000
