@@ -35,21 +35,25 @@ class PointList(BaseModel):
 def list_metrics(
     database: DatabaseDep,
     run_id: Id,
-    since_id: Annotated[int, Query(ge=0, le=MAX_ID, description="Points after this id.")] = 0,
-    name: Annotated[list[Name] | None, Query(description="Such as loss, accuracy.", max_length=50)] = None,
-    phase: Annotated[list[Literal["train", "evaluate"]] | None, Query()] = None,
+    name: Annotated[list[Name], Query(default_factory=list, description="Such as loss, accuracy.", max_length=50)],
+    phase: Annotated[list[Literal["train", "evaluate"]], Query(default_factory=list)],
     client_id: Annotated[
-        list[Literal["aggregate"] | ClientId] | None,
-        Query(description="Ids, or aggregate for the mean over clients; empty is all.", max_length=100),
-    ] = None,
+        list[Literal["aggregate"] | ClientId],
+        Query(
+            default_factory=list,
+            max_length=100,
+            description="Ids, or aggregate for the mean over clients; empty is all.",
+        ),
+    ],
+    since_id: Annotated[int, Query(ge=0, le=MAX_ID, description="Points after this id.")] = 0,
     limit: Annotated[int, Query(ge=1, le=50_000, description="At most so many points.")] = 10_000,
 ) -> PointList:
     """Return points after an id. A value that is not finite is null, and ``kind`` says which it was."""
-    whose: list[Whose] = list(client_id or ())
+    whose: list[Whose] = list(client_id)
     with database.read() as session:
         get_run(session, run_id)
         items = points_after(
-            session, run_id, since_id, names=name or (), phases=phase or (), whose=whose, limit=limit
+            session, run_id, since_id, names=name, phases=phase, whose=whose, limit=limit
         )  # fmt: skip
     return PointList(items=items, last_id=items[-1].id if items else since_id)
 

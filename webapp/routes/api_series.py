@@ -58,10 +58,11 @@ def show_series(
     parts: PartsDep,
     run_id: Id,
     metric: Annotated[list[Name], Query(description="Such as loss, accuracy.", min_length=1, max_length=4)],
-    phase: Literal["train", "evaluate"] = "evaluate",
     clients: Annotated[
-        list[ClientId] | None, Query(description="Clients whose values are wanted, too.", max_length=MOST_CLIENTS)
-    ] = None,
+        list[ClientId],
+        Query(default_factory=list, description="Clients whose values are wanted, too.", max_length=MOST_CLIENTS),
+    ],
+    phase: Literal["train", "evaluate"] = "evaluate",
     after: Annotated[int, Query(ge=-1, le=MAX_ID, description="Rounds after this one.")] = -1,
     last: Annotated[int | None, Query(ge=0, le=MAX_ID, description="Rounds up to this one.")] = None,
     buckets: Annotated[
@@ -72,7 +73,7 @@ def show_series(
     with parts.database.read() as session:
         since, stretch = started_at(get_run(session, run_id)), Stretch(after, last, buckets)
         metrics = list(dict.fromkeys(metric))
-        curves, total = parts.overviews.curves_of(session, run_id, phase, metrics, clients or (), since, stretch)
+        curves, total = parts.overviews.curves_of(session, run_id, phase, metrics, clients, since, stretch)
     made = SeriesList(
         items=[_series(curve) for curve in curves], phase=phase, total=total,
         last_round=curves[0].rounds[-1] if total else after, thinned=stretch.size(total) > 1,
