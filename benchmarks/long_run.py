@@ -92,6 +92,20 @@ def _round(
         "spread": {name: one.to_json() for name, one in whole.items() if one is not None},
         "checkpoint": {"file": f"round-{number}.bin", "sha256": "0" * 64, "size_bytes": 4000},
     }  # fmt: skip
+    points = _points(same, means, ids, of_clients)
+    replies = [
+        {**same, "attempt": 1, "phase": "train", "client_id": client_id, "outcome": "accepted", "reason": None,
+         "num_examples": 100, "seconds": 1.0, "offered_at_seconds": 1.1, "received_at_seconds": 1.2,
+         "bytes_down": 10**6, "bytes_up": 10**6}
+        for client_id in ids
+    ]  # fmt: skip
+    return row, points, replies
+
+
+def _points(
+    same: dict[str, Any], means: dict[str, float], ids: list[int], of_clients: dict[str, np.ndarray[Any, Any]]
+) -> list[dict[str, Any]]:
+    """Return the points of a round: those of the aggregate, then those of the clients."""
     points = [
         {**same, "phase": name.partition("_")[0], "client_id": None, "name": name.partition("_")[2], "value": value,
          "kind": "finite"}
@@ -102,10 +116,4 @@ def _round(
         for name in OF_CLIENTS
         for client_id, value in zip(ids, of_clients[name], strict=True)
     ]
-    replies = [
-        {**same, "attempt": 1, "phase": "train", "client_id": client_id, "outcome": "accepted", "reason": None,
-         "num_examples": 100, "seconds": 1.0, "offered_at_seconds": 1.1, "received_at_seconds": 1.2,
-         "bytes_down": 10**6, "bytes_up": 10**6}
-        for client_id in ids
-    ]  # fmt: skip
-    return row, points, replies
+    return points
