@@ -24,8 +24,9 @@ def part_of(context: Context):
 
 
 def model_of(message: Message) -> SGDClassifier:
-    """Return a classifier with the weights of the message."""
-    model = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.05)
+    """Return a classifier with the weights of the message; the round is the seed of its shuffling."""
+    seed = message.content["config"]["server-round"]
+    model = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.05, random_state=seed)
     model.classes_ = np.arange(10)
     model.coef_, model.intercept_ = (array.numpy().copy() for array in message.content["arrays"].values())
     return model

@@ -76,7 +76,7 @@ class Trainer:
     def evaluate(self, samples: Samples) -> Metrics:
         """Return loss and accuracy of the loaded weights over all samples."""
         batches = _count(len(samples), EVALUATION_BATCH)
-        return _run(self._evaluation_step, samples, np.arange(len(samples)), EVALUATION_BATCH, before=0, of=batches)
+        return _run(self.evaluation_step, samples, np.arange(len(samples)), EVALUATION_BATCH, before=0, of=batches)
 
     def _begin(self, config: dict[str, Any], rng: np.random.Generator) -> Step:
         """Make optimizer and dropout as good as new and return the step that the config asks for."""
@@ -87,12 +87,13 @@ class Trainer:
             if (generator := getattr(layer, "seed_generator", None)) is not None:
                 generator.state.assign(rng.integers(2**31, size=2))
         if not (strength := config.get("proximal-mu", 0.0)):
-            return self._training_step
+            return self.training_step
         self._pull.set(strength, self._model.trainable_variables)
         return self._pulled_step
 
     @cached_property
-    def _training_step(self) -> Step:
+    def training_step(self) -> Step:
+        """Compiled at its first use."""
         return steps.training_step(self._model, self._optimizer, self._loss)
 
     @cached_property
@@ -104,7 +105,8 @@ class Trainer:
         return steps.training_step(self._model, self._optimizer, self._loss, self._pull)
 
     @cached_property
-    def _evaluation_step(self) -> Step:
+    def evaluation_step(self) -> Step:
+        """Compiled at its first use."""
         return steps.evaluation_step(self._model, self._loss)
 
 

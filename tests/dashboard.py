@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from tests.migrated import lay_data
 from tests.processes import wait_until
 from tests.puppet import Answering, Stage, honest
 from webapp.app import create_app
@@ -104,7 +105,7 @@ def read_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 @contextmanager
 def running(folder: Path, **settings: Any) -> Iterator[Dashboard]:
     """Serve a dashboard from a thread until the end of the block."""
-    given: dict[str, Any] = {"data_dir": folder / "data", "port": 0, "flower_port": 0, **settings}
+    given: dict[str, Any] = {"data_dir": lay_data(folder / "data"), "port": 0, "flower_port": 0, **settings}
     made = Settings(**given)
     web, flower = bind(made.host, 0, "port"), bind(made.flower_host, 0, "flower-port")
     app = create_app(made, flower)

@@ -16,6 +16,7 @@ from federation.server import FlowerServer
 from federation.states import ENDED, RunState, sources
 from federation.supervisor import Job, Supervisor
 from federation.wire import Hello
+from tests.migrated import lay_nodes
 
 SYNTHETIC: dict[str, Any] = {"network": "synthetic", "dataset": "synthetic", "seed": 7}
 
@@ -140,7 +141,7 @@ class Engine:
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.server = FlowerServer(
             sock=self._socket,
-            folder=folder,
+            folder=lay_nodes(folder),
             admit=self._admit,
             report=self._report,
             admit_node=self.admit_node,

@@ -70,7 +70,7 @@ def test_a_round_is_heard_of_at_once(dashboard: Dashboard) -> None:
 
     while_streaming(dashboard, f"/api/runs/{run_id}/events", enough, act)
     print(f"\ncommitted to heard: median {sorted(delays)[5] * 1000:.1f} ms, most {max(delays) * 1000:.1f} ms")
-    assert sorted(delays)[8] < 0.25
+    assert sorted(delays)[5] < 0.25, "a stream that asks again and again would take its interval"
 
 
 def test_a_cut_stream_goes_on_after_the_last_event_it_had(dashboard: Dashboard) -> None:

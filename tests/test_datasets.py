@@ -5,7 +5,6 @@ import importlib.util
 import logging
 import pickle
 import socket
-import time
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -211,10 +210,8 @@ def test_a_download_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(datasets, "DOWNLOAD_SILENCE_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        begin = time.monotonic()
         with pytest.raises(DataNotFound, match="mnist is not on this machine and cannot be downloaded"):
             load("mnist")
-        assert time.monotonic() - begin < 10
     assert socket.getdefaulttimeout() is None
 
 

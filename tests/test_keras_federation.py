@@ -38,5 +38,6 @@ def test_mobilenet_over_cifar10_runs_three_rounds_and_is_downloaded(
     with np.load(io.BytesIO(plain)) as arrays:
         assert len(arrays.files) == 262
         assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
+        assert not np.allclose(arrays["bn_Conv1/moving_variance"], 1), "what BatchNorm saw was not sent"
     with zipfile.ZipFile(io.BytesIO(made)) as archive:
         assert {"config.json", "model.weights.h5"} <= set(archive.namelist())

@@ -1,7 +1,6 @@
 """Migrations up and down on SQLite and PostgreSQL, and databases that are refused with a sentence."""
 
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +74,6 @@ def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
         connection.close()
         return rows
 
-    before, began = tables(), time.monotonic()
+    before = tables()
     migrate_database(f"sqlite:///{file}")
-    assert (tables(), time.monotonic() - began < 5) == (before, True)
+    assert tables() == before

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from benchmarks.long_run import let_it_run, make_long_run
+from tests.asked import asked
 from tests.dashboard import Dashboard, running
 
 LARGE = re.compile(r"\bSCAN (metric_points|replies|rounds|run_events)\b")
@@ -27,22 +27,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 
 def statements_of(dashboard: Dashboard, path: str) -> list[tuple[str, Any]]:
     """Return what the database was asked for one answer."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
-
-    engine = dashboard.parts.database.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with asked(dashboard.parts.database.engine) as statements:
         if "/events" in path:
             assert dashboard.stream(path, lambda events: len(events) == 5)
         else:
             answer = dashboard.http.get(path)
             assert answer.status_code == 200, answer.text
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    return [one for one in asked if one[0].startswith(("SELECT", "WITH"))]
+    return [one for one in statements if one[0].startswith(("SELECT", "WITH"))]
 
 
 def plan_of(dashboard: Dashboard, statement: str, parameters: Any) -> str:

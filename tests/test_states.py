@@ -5,24 +5,19 @@ process: clean, or at once with nothing written any more. Light clients answer; 
 """
 
 import itertools
-import shutil
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from federation.states import ENDED, MOVES, RunState, sources
+from tests.migrated import lay_data
 from tests.world import STEPS, World
-from webapp.feed import Feed
-from webapp.parts import open_parts
-from webapp.settings import Settings
 
-BUDGET_SECONDS = 25.0
+BUDGET_SECONDS = 15.0
 """Whatever the machine is like: no further example is begun after this."""
 
 
@@ -33,25 +28,10 @@ def test_the_table_of_moves_is_closed_and_every_end_is_reached() -> None:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with both databases migrated: copying it is faster than making it."""
-    folder = tmp_path_factory.mktemp("template") / "data"
-    settings_: dict[str, Any] = {"data_dir": folder, "port": 0, "flower_port": 0}
-    open_parts(Settings(**settings_), Feed(), socket.create_server(("127.0.0.1", 0))).close()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Callable[[], Path]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """A function that gives a fresh data directory."""
     numbers = itertools.count()
-
-    def fresh() -> Path:
-        folder = tmp_path_factory.mktemp("world") / str(next(numbers))
-        shutil.copytree(template, folder)
-        return folder
-
-    return fresh
+    return lambda: lay_data(tmp_path_factory.mktemp("world") / str(next(numbers)))
 
 
 @pytest.mark.slow
