@@ -30,7 +30,7 @@ MOVES: dict[RunState, frozenset[RunState]] = {
     _S.FAILED: frozenset({_S.QUEUED}),
     _S.INTERRUPTED: frozenset({_S.QUEUED}),
     _S.COMPLETED: frozenset({_S.QUEUED}),
-    _S.CANCELLED: frozenset(),
+    _S.CANCELLED: frozenset({_S.QUEUED}),  # one that was resumed before has rounds to go on from
 }
 
 ACTIVE = frozenset({_S.WAITING, _S.RUNNING, _S.PAUSED, _S.STOPPING})

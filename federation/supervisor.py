@@ -57,13 +57,14 @@ class Supervisor:
     def wake(self) -> None:
         """Start the next queued run, where none is active."""
         with self._lock:
-            if self._active is not None or self._ended.is_set():
+            if self._active is not None:
                 return
-            while (job := self._ledger.next_queued()) is not None:
+            while True:
+                job = None if self._ended.is_set() else self._ledger.next_queued()
+                if job is None:
+                    return
                 if self._ledger.move(job.run_id, RunState.WAITING):
                     break  # else it was cancelled or deleted in between, and the next one is due
-            else:
-                return
             control = Control(job.num_rounds, job.excluded, job.config.min_clients)
             thread = threading.Thread(target=self._work, args=(job, control), name=f"run-{job.run_id}", daemon=True)
             self._active = (job.run_id, control, thread)
@@ -99,8 +100,8 @@ class Supervisor:
 
     def shutdown(self, deadline_seconds: float = 3.0) -> bool:
         """The process ends: the active run becomes interrupted. False where its thread did not end in time."""
+        self._ended.set()  # before the lock: who looks for the next run holds it
         with self._lock:
-            self._ended.set()
             active = self._active
         if active is None:
             return True

@@ -67,6 +67,28 @@ def test_a_stopped_run_is_resumed_under_its_id_and_a_completed_one_gets_more_rou
         assert post(dashboard, f"/api/runs/{run_id}/rounds", 422, {"add": 0})["errors"][0]["field"] == "add"
 
 
+def test_a_resumed_run_that_is_cancelled_in_the_queue_keeps_its_rounds_and_can_go_on(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        join_two(stage, dashboard)
+        run_id = dashboard.start_run(num_rounds=2)
+        dashboard.wait_for_state(run_id, "completed")
+        other = dashboard.start_run(num_rounds=50_000)
+        post(dashboard, f"/api/runs/{run_id}/rounds", body={"add": 2})
+        assert post(dashboard, f"/api/runs/{run_id}/stop")["state"] == "cancelled"
+        assert "Cancelled in the queue after" in dashboard.http.get(f"/runs/{run_id}").text
+        post(dashboard, f"/api/runs/{run_id}/resume")
+        post(dashboard, f"/api/runs/{other}/stop")
+        assert dashboard.wait_for_state(run_id, "completed")["current_round"] == 4
+        assert rounds_of(dashboard, run_id) == list(range(5))
+
+        never = dashboard.start_run(clients=["nobody"])
+        behind = dashboard.start_run()
+        assert post(dashboard, f"/api/runs/{behind}/stop")["state"] == "cancelled"
+        for what, body in (("resume", None), ("rounds", {"add": 2})):
+            assert "is cancelled" in post(dashboard, f"/api/runs/{behind}/{what}", 409, body)["detail"]
+        post(dashboard, f"/api/runs/{never}/stop")
+
+
 def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
         join_two(stage, dashboard)
@@ -82,7 +104,7 @@ def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
         assert len(third.tasks) == asked
         assert post(dashboard, f"/api/runs/{run_id}/include", body={"client_id": third_id})["excluded"] == []
         wait_until(lambda: len(third.tasks) > asked)
-        assert "client 999" in post(dashboard, f"/api/runs/{run_id}/exclude", 409, {"client_id": 999})["detail"]
+        assert "client 999" in post(dashboard, f"/api/runs/{run_id}/exclude", 404, {"client_id": 999})["detail"]
         post(dashboard, f"/api/runs/{run_id}/stop")
         dashboard.wait_for_state(run_id, "stopped")
 

@@ -130,7 +130,7 @@ def test_what_a_state_does_not_allow_is_refused_in_words(dashboard: Dashboard) -
     run_id = dashboard.start_run()
     for verb, fields, status in (
         ("pause", {}, 409), ("continue", {}, 409), ("resume", {}, 409), ("rounds", {"add": "0"}, 422),
-        ("rounds", {"add": "1e9"}, 422), ("rounds", {}, 422), ("exclude", {"client": "999"}, 409),
+        ("rounds", {"add": "1e9"}, 422), ("rounds", {}, 422), ("exclude", {"client": "999"}, 404),
         ("include", {"client": "x"}, 422), ("min_clients", {"min_clients": "0"}, 422), ("min_clients", {}, 422),
         ("wait", {"seconds": "86401"}, 422), ("front", {}, 409),
     ):  # fmt: skip

@@ -6,10 +6,10 @@ And what ends a wait: ask for fewer clients, wait longer, let a queued run start
 from datetime import datetime, timedelta
 
 from federation.config import RunConfig
-from federation.states import ACTIVE, ENDED, RESUMABLE, RunState
+from federation.states import ACTIVE, ENDED, RunState
 from federation.supervisor import Control, Supervisor
 from webapp.database import Database, Session
-from webapp.errors import Conflict
+from webapp.errors import Conflict, NotFound
 from webapp.repository import runs as table
 from webapp.repository.clients import get_client
 from webapp.repository.events import add_event
@@ -18,8 +18,8 @@ from webapp.runs import get_run, requeue_run
 from webapp.tables import Run
 
 MAX_ROUNDS, MAX_CLIENTS, MAX_WAIT_SECONDS = 100_000, 10_000, 86_400
-ASKS_AGAIN = frozenset({*RESUMABLE, *ACTIVE, RunState.QUEUED}) - {RunState.STOPPING}
-"""States of a run that may still ask clients for something."""
+ASKS = frozenset({*ACTIVE, RunState.QUEUED}) - {RunState.STOPPING}
+"""States of a run that still asks clients for something."""
 
 
 class Steering:
@@ -56,7 +56,7 @@ class Steering:
             run = get_run(session, run_id)
             if run.state == RunState.QUEUED and table.release_run(session, run_id):
                 self._say(session, run, "resume", by)
-            elif run.state not in RESUMABLE:
+            elif not table.is_resumable(run):
                 raise Conflict(
                     f"Run {run_id} is {run.state}: only an interrupted, stopped or failed run can be resumed."
                 )
@@ -70,8 +70,8 @@ class Steering:
         """Let a run do so many rounds more; one that is over goes on with them."""
         with self._database.write() as session:
             run = get_run(session, run_id)
-            if run.state == RunState.CANCELLED:
-                raise Conflict(f"Run {run_id} was cancelled in the queue: start another one.")
+            if run.state == RunState.CANCELLED and not table.is_resumable(run):
+                raise Conflict(f"Run {run_id} is cancelled and never began: start another one.")
             if run.state == RunState.STOPPING or run.num_rounds + count > MAX_ROUNDS:
                 why = "is stopping" if run.state == RunState.STOPPING else f"may have at most {MAX_ROUNDS} rounds"
                 raise Conflict(f"Run {run_id} {why}.")
@@ -97,8 +97,8 @@ class Steering:
             run = get_run(session, run_id)
             client = get_client(session, client_id)
             if client is None:
-                raise Conflict(f"There is no client {client_id} to {what}.")
-            if run.state in ENDED and run.state not in RESUMABLE:
+                raise NotFound(f"There is no client {client_id} to {what}.")
+            if run.state in ENDED and not table.is_resumable(run):
                 raise Conflict(f"Run {run_id} is {run.state}: nobody is asked any more.")
             left_out = set(run.excluded) | {client_id} if what == "exclude" else set(run.excluded) - {client_id}
             table.set_values(session, run_id, excluded=sorted(left_out))
@@ -111,7 +111,7 @@ class Steering:
         """Let a run do with so many clients, or ask for more from its next round on; raises NotFound, Conflict."""
         with self._database.write() as session:
             run = get_run(session, run_id)
-            if run.state not in ASKS_AGAIN:
+            if run.state not in ASKS and not table.is_resumable(run):
                 raise Conflict(f"Run {run_id} is {run.state}: nobody is asked any more.")
             config = RunConfig.model_validate(run.config)
             if count < config.clients_needed:

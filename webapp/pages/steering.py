@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from federation.server import LiveClient
-from federation.states import ACTIVE, ENDED, RESUMABLE, RunState
+from federation.states import ACTIVE, ENDED, RunState
 from webapp.numbers import plural, span
 from webapp.pages.said import Said
 from webapp.repository.clients import client_names
 from webapp.repository.events import newest_events
+from webapp.repository.runs import is_resumable
 from webapp.tables import Client, Run
 
 MORE_ROUNDS, LONGER_SECONDS = 5, 600
@@ -59,11 +60,11 @@ def buttons_of(session: Session, run: Run, clients: Sequence[Client], live: Mapp
         pause=state == RunState.RUNNING and not run.pausing and run.current_round + 1 < run.num_rounds,
         unpause=run.pausing and state in (RunState.RUNNING, RunState.WAITING),
         go_on=state == RunState.PAUSED and blocked != "storage",
-        resume=state in RESUMABLE and not done, release=state == RunState.QUEUED and run.held,
-        add_rounds=state not in (RunState.CANCELLED, RunState.STOPPING),
+        resume=is_resumable(run) and not done, release=state == RunState.QUEUED and run.held,
+        add_rounds=state != RunState.STOPPING and (state != RunState.CANCELLED or is_resumable(run)),
         cancel=state == RunState.QUEUED, stop=state in STOPPABLE and state != RunState.QUEUED,
         may_leave=[client for client in clients if client.id not in run.excluded] if asks else [],
-        left_out=left_out(session, run) if asks or state in RESUMABLE else [],
+        left_out=left_out(session, run) if asks or is_resumable(run) else [],
         fewer=here if "min_clients" in actions and here < run.config["min_clients"] else 0, wait="wait" in actions,
     )  # fmt: skip
 

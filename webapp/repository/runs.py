@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from federation.states import ACTIVE, ENDED, RunState
+from federation.states import ACTIVE, ENDED, RESUMABLE, RunState
 from webapp.tables import RUNS, MetricPoint, Reply, Round, Run, RunEvent
 
 
@@ -26,6 +26,11 @@ def insert_run(session: Session, name: str, config: dict[str, Any]) -> int:
 def get_run(session: Session, run_id: int) -> Run | None:
     """Return one run."""
     return session.get(Run, run_id)
+
+
+def is_resumable(run: Run) -> bool:
+    """Say whether a run that is over can go on; one cancelled in the queue can where it has committed rounds."""
+    return run.state in RESUMABLE or (run.state == RunState.CANCELLED and run.checkpoint is not None)
 
 
 def list_runs(
