@@ -9,6 +9,11 @@ Outcome = Literal["accepted", "refused", "failed", "late", "lost"]
 Metrics = dict[str, float]
 
 
+def less_is_better(name: str) -> bool:
+    """Say whether the least value of a metric by that name is the best one: of a loss it is."""
+    return name.endswith("loss")
+
+
 @dataclass(frozen=True, slots=True)
 class ReplyRecorded:
     """What became of one client's task in one phase of one attempt.

@@ -8,7 +8,7 @@ from pathlib import Path
 from federation.attempt import Attempt, AttemptGaveUp, Model
 from federation.checkpoints import CheckpointDamaged, Checkpoints
 from federation.control import Control, RunInterrupted, RunStopped
-from federation.events import AttemptFailed, Checkpoint, RoundDone
+from federation.events import AttemptFailed, Checkpoint, RoundDone, less_is_better
 from federation.initial import BUILD_SECONDS, NetworkNotBuilt, initial_weights
 from federation.job import Best, Job, Ledger
 from federation.party import Party
@@ -39,7 +39,7 @@ class Keeping:
         value = (done.train_metrics if phase == "train" else done.evaluate_metrics).get(name)
         if value is None or not math.isfinite(value) or done.round == 0:
             return best
-        sign = -1 if name.endswith("loss") else 1
+        sign = -1 if less_is_better(name) else 1
         return Best(done.round, value) if best is None or sign * value > sign * best.value else best
 
 

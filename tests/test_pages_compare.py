@@ -59,7 +59,7 @@ def test_any_metric_of_a_run_may_be_compared_in_evaluation_and_in_training(dashb
     runs = f"/runs/compare?id={scored}&id={plain}"
     page = get_page(dashboard.http, runs)
     assert [chart["metric"] for chart in page.all("meadow-compare")] == ["accuracy", "loss"]
-    assert [one["value"] for one in page.one("select", id="metric").all("option")] == ["", "f1"]
+    assert [one["value"] for one in page.one("select", id="metric").all("option")] == ["accuracy", "loss", "f1"]
     assert page.one("section", id="charts")["data-compared"] == json.dumps(
         [{"id": run_id, "name": dashboard.run(run_id)["name"]} for run_id in (scored, plain)]
     )
@@ -78,6 +78,56 @@ def test_any_metric_of_a_run_may_be_compared_in_evaluation_and_in_training(dashb
     checked = {one["value"] for one in page.one("form", data_part="toolbar").all("input") if "checked" in one}
     assert checked == {"time", "log"}
     assert [one["value"] for one in page.all("option") if "selected" in one] == ["train", "f1"]
+
+
+def test_results_are_told_in_the_metric_that_was_asked_for(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a", scores_f1)
+        stage.add("site-b", scores_f1)
+        dashboard.wait_for_clients(2)
+        ids = [dashboard.start_run(num_rounds=rounds) for rounds in (4, 2)]
+        for run_id in ids:
+            dashboard.wait_for_state(run_id, "completed")
+    runs = f"/runs/compare?id={ids[0]}&id={ids[1]}"
+
+    page = get_page(dashboard.http, f"{runs}&metric=f1&target=0.5")
+    assert [head.text for head in page.one("section", aria_labelledby="results-h").all("th")][1:5] == [
+        "Best f1", "Last", "Worst client", "Rounds to 0.500",
+    ]  # fmt: skip
+    assert row_of(page, ids[0])[:4] == ["1.000 in 4", "1.000", "1.000", "2"]
+    assert row_of(page, ids[1])[:4] == ["0.500 in 2", "0.500", "0.500", "2"]
+    section = page.one("section", id="charts")
+    assert (section["data-measure"], section["data-target"]) == ("f1", "0.5")
+    assert f"#{ids[0]} gets highest, 1.000." in page.text
+
+    page = get_page(dashboard.http, f"{runs}&metric=loss")
+    losses = [dashboard.run(run_id)["best_metrics"]["evaluate_loss"]["value"] for run_id in ids]
+    assert losses[0] < losses[1], "the longer run gets lower"
+    marked = page.one("tr", id=f"compared-{ids[0]}").all("td", class_="best")[0]
+    assert marked.text.startswith(f"{losses[0]:.3f}")
+    assert f"#{ids[0]} gets lowest" in page.text
+
+    said = dashboard.http.get(f"/api{runs}&metric=loss").json()
+    assert (said["metric"], said["phase"]) == ("loss", "evaluate")
+    assert said["target"] == float(f"{losses[0] * 1.1:.3g}")
+    assert [one["best"]["value"] for one in said["items"]] == losses
+    reached = said["items"][0]["reached"]["round"]
+    assert said["items"][0]["steps"][reached]["loss"] <= said["target"] < said["items"][0]["steps"][reached - 1]["loss"]
+    for query, status in (("target=2", 422), ("metric=loss&target=2", 200), ("metric=none&target=1", 200)):
+        assert dashboard.http.get(f"/api{runs}&{query}").status_code == status, query
+
+
+def keeps_accuracy_to_itself(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    answer.metrics = answer.metrics and {k: v for k, v in answer.metrics.items() if k != "accuracy"}
+    return answer
+
+
+def test_runs_without_an_accuracy_are_compared_by_their_loss(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, keeps_accuracy_to_itself, num_rounds=3)
+    page = get_page(dashboard.http, f"/runs/compare?id={run_id}&target=0.2")
+    assert "Best loss" in page.text and "Rounds to 0.200" in page.text
+    assert dashboard.http.get(f"/api/runs/compare?id={run_id}").json()["metric"] == "loss"
 
 
 def test_without_a_target_it_is_nine_tenths_of_the_best(dashboard: Dashboard) -> None:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from math import isfinite, isnan
 from typing import Any
 
-from federation.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone
+from federation.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone, less_is_better
 from webapp.spread import measured
 from webapp.untrusted import clean_text
 
@@ -78,7 +78,7 @@ def best_metrics(best: dict[str, Any], last: dict[str, float | None], round_: in
         if value is None:
             continue
         known = better.get(name)
-        if known is None or (value < known["value"] if name.endswith("loss") else value > known["value"]):
+        if known is None or (value < known["value"] if less_is_better(name) else value > known["value"]):
             better[name] = {"value": value, "round": round_}
     return better
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from federation.events import ReplyRecorded
+from federation.events import ReplyRecorded, less_is_better
 
 LEAST, LOW, HIGH, MOST = 1, 2, 3, 4
 """Where they stand in what a round's row keeps."""
@@ -34,7 +34,7 @@ def measure(name: str, values: Mapping[int, float | None]) -> Spread | None:
     if not known:
         return None
     ordered = sorted(known.values())
-    worst = (max if name.endswith("loss") else min)(known, key=lambda c: known[c])
+    worst = (max if less_is_better(name) else min)(known, key=lambda c: known[c])
     return Spread(len(ordered), ordered[0], _quantile(ordered, 0.1), _quantile(ordered, 0.9), ordered[-1], worst)
 
 

@@ -22,7 +22,7 @@ class Compare extends HTMLElement {
     addEventListener("meadow:theme", () => this.rebuild(), { signal });
     this.section.addEventListener("meadow:view", () => this.rebuild(), { signal });
     this.section.addEventListener("meadow:zoom", ({ detail }) => this.zoom(detail), { signal });
-    document.addEventListener("htmx:after:swap", () => { if (this.target !== this.section.dataset.target) this.rebuild(); }, { signal });
+    document.addEventListener("htmx:after:swap", () => { if (this.goal !== goalOf(this.section, this.metric)) this.rebuild(); }, { signal });
     this.sizes = new ResizeObserver(() => this.resize());
     this.sizes.observe(this.holder);
     this.sources = this.runs.map(({ id }) => Curves.of(id, this.phase));
@@ -56,8 +56,7 @@ class Compare extends HTMLElement {
     if (!this.curves.size || !this.holder.clientWidth) return;
     this.plot?.destroy();
     this.view = readView(this.section);
-    this.target = this.section.dataset.target;
-    const goal = this.metric === "accuracy" && this.target ? Number(this.target) : null;
+    const goal = this.goal = goalOf(this.section, this.metric);
     this.plot = openPlot(this.holder, {
       metric: this.metric, key: "compare", view: this.view, data: this.columns(), room: 44, high: goal, pointed: 1,
       series: this.runs.map((_, place) => line({ stroke: () => ink(`c${place + 1}`), width: 2, dash: place > 3 ? [5, 3] : undefined, size: 6 })),
@@ -133,6 +132,9 @@ class Compare extends HTMLElement {
     });
   }
 }
+
+/* The target, in the chart of the metric that it is a value of. */
+function goalOf({ dataset: { measure, target } }, metric) { return measure === metric && target ? Number(target) : null; }
 
 function drawTarget(u, value) {
   const ratio = devicePixelRatio, { ctx } = u, { left, width } = u.bbox, y = Math.round(u.valToPos(value, "y", true));

@@ -39,7 +39,7 @@ def test_what_is_seen_of_compared_runs_is_shared_and_saved(compared: Dashboard, 
     charts = page.locator("meadow-compare canvas")
     page.get_by_label("Measured in").select_option("train")
     expect(page.locator("meadow-compare[metric=loss] h2")).to_contain_text("Loss, training")
-    page.get_by_label("Another metric").select_option("f1")
+    page.get_by_label("Results told in").select_option("f1")
     expect(charts).to_have_count(3)
     page.locator(".toolbar").get_by_text("Bytes sent", exact=True).click()
     page.get_by_label("Logarithmic loss").check()

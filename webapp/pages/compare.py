@@ -8,16 +8,16 @@ from functools import cached_property
 from sqlalchemy.orm import Session
 
 from federation.states import ACTIVE
-from webapp.numbers import percent, plural
+from webapp.numbers import plural
 from webapp.pages.charts import titles_of
+from webapp.pages.measure import Measure
 from webapp.pages.said import numbers
 from webapp.pages.show import config_lines
-from webapp.repository.compare import Step, first_round_with, steps_of, worst_accuracy
+from webapp.repository.compare import Step, first_round_with, steps_of, worst_of_clients
 from webapp.repository.series import spent_until
 from webapp.tables import Run
 
 MOST_RUNS, TABLE_ROUNDS, PAGE_POINTS = 8, 60, 120
-SHARE_OF_BEST = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class Comparison:
     sides: list[Side]
     titles: dict[str, str]
     more: list[str]
+    measure: Measure
     target: float | None
     chosen_target: bool
     settings: list[Setting]
@@ -107,9 +108,11 @@ class Comparison:
     @property
     def best(self) -> dict[str, set[int]]:
         """The leaders of each column of the results."""
+        least = self.measure.least
         return {
-            "best": self.leaders(lambda side: side.best), "last": self.leaders(lambda side: side.last),
-            "worst": self.leaders(lambda side: side.worst),
+            "best": self.leaders(lambda side: side.best, least=least),
+            "last": self.leaders(lambda side: side.last, least=least),
+            "worst": self.leaders(lambda side: side.worst, least=least),
             "round": self.leaders(lambda side: side.reached.round if side.reached else None, least=True),
             "seconds": self.leaders(lambda side: side.reached.seconds if side.reached else None, least=True),
             "bytes": self.leaders(lambda side: side.reached.bytes if side.reached else None, least=True),
@@ -125,33 +128,29 @@ class Comparison:
 
 def compare(
     session: Session, runs: Sequence[Run], asked: Sequence[int], target: float | None, points: int = PAGE_POINTS, *,
-    phase: str = "evaluate", metric: str = "",
+    measure: Measure,
 ) -> Comparison:  # fmt: skip
-    """Set runs side by side, in the order in which they were chosen; ``target`` None is 90 % of the best."""
+    """Set runs side by side, in the order in which they were chosen; without a ``target`` they have the usual one."""
     shown = runs[:MOST_RUNS]
     known = {run.id for run in runs}
-    goal = target if target is not None else _default_target(shown)
-    sides = [_side(session, run, slot, goal, points) for slot, run in enumerate(shown, 1)]
+    goal = target if target is not None else measure.usual_target(shown)
+    sides = [_side(session, run, slot, measure, goal, points) for slot, run in enumerate(shown, 1)]
     settings, equal = _settings(shown)
     missing = [run_id for run_id in dict.fromkeys(asked) if run_id not in known]
-    titles, more = titles_of(shown, phase, metric)
-    return Comparison(sides, titles, more, goal, target is not None, settings, equal, len(runs) - len(shown), missing)
+    titles, more = titles_of(shown, measure.phase, measure.name)
+    left_out = len(runs) - len(shown)
+    return Comparison(sides, titles, more, measure, goal, target is not None, settings, equal, left_out, missing)
 
 
-def _default_target(runs: Sequence[Run]) -> float | None:
-    best = [run.best_metrics["evaluate_accuracy"]["value"] for run in runs if "evaluate_accuracy" in run.best_metrics]
-    return round(max(best) * SHARE_OF_BEST, 3) if best else None
-
-
-def _side(session: Session, run: Run, slot: int, target: float | None, points: int) -> Side:
-    best = run.best_metrics.get("evaluate_accuracy") or {}
-    met = first_round_with(session, run.id, target) if target is not None else None
+def _side(session: Session, run: Run, slot: int, measure: Measure, target: float | None, points: int) -> Side:
+    best, least = run.best_metrics.get(measure.key) or {}, measure.least
+    phase, name = measure.phase, measure.name
+    met = None if target is None else first_round_with(session, run.id, phase, name, target, least=least)
     reached = Reached(met, *spent_until(session, run.id, met)) if met is not None else None
-    last = (run.last_metrics or {}).get("evaluate_accuracy")
-    return Side(
-        run, slot, best.get("value"), best.get("round"), last, worst_accuracy(session, run), reached,
-        steps_of(session, run, points),
-    )  # fmt: skip
+    last = (run.last_metrics or {}).get(measure.key)
+    worst = worst_of_clients(session, run, measure.key, least=least)
+    steps = steps_of(session, run, points)
+    return Side(run, slot, best.get("value"), best.get("round"), last, worst, reached, steps)
 
 
 def _settings(runs: Sequence[Run]) -> tuple[list[Setting], int]:
@@ -172,16 +171,16 @@ def summary(page: Comparison) -> str:
     """Say who leads, and who is not done yet."""
     said = []
     names = {side.run.id: f"#{side.run.id}" for side in page.sides}
-    first, best = page.best["round"], page.best["best"]
+    first, best, measure = page.best["round"], page.best["best"], page.measure
     if len(first) == 1 and page.target is not None:
         side = next(one for one in page.sides if one.run.id in first)
         met = side.reached.round if side.reached else 0
-        said.append(f"{names[side.run.id]} is the first to reach {percent(page.target)}, in round {met}")
+        said.append(f"{names[side.run.id]} is the first to reach {measure.write(page.target)}, in round {met}")
     elif first and page.target is not None:
-        said.append(f"{numbers(sorted(first))} reach {percent(page.target)} in the same round")
+        said.append(f"{numbers(sorted(first))} reach {measure.write(page.target)} in the same round")
     if len(best) == 1:
         side = next(one for one in page.sides if one.run.id in best)
-        said.append(f"{names[side.run.id]} gets highest, {percent(side.best)}")
+        said.append(f"{names[side.run.id]} gets {'lowest' if measure.least else 'highest'}, {measure.write(side.best)}")
     going = [side.run.id for side in page.sides if side.active]
     if going:
         said.append(f"{numbers(going)} {'is' if len(going) == 1 else 'are'} still under way")

@@ -12,7 +12,8 @@ MOST_SMOOTH = 95
 
 @dataclass(frozen=True, slots=True)
 class CompareAsked:
-    """The query of a comparison; ``target`` is an accuracy, 0 to 1, ``smooth`` percent of what came before.
+    """The query of a comparison; ``target`` is as a person typed it, an accuracy in percent; ``smooth`` is percent of
+    what came before.
 
     What nobody asks for is as the defaults say; what makes no sense counts as that.
     """
@@ -51,7 +52,7 @@ class CompareAsked:
             "x": self.x if self.x != "round" else "", "scale": "log" if self.log else "",
             "smooth": str(self.smooth or ""), "from": "" if low is None else f"{low:g}",
             "to": "" if high is None else f"{high:g}", "phase": self.phase if self.phase != "evaluate" else "",
-            "metric": self.metric, "target": "" if self.target is None else f"{self.target * 100:g}",
+            "metric": self.metric, "target": "" if self.target is None else f"{self.target:g}",
         }  # fmt: skip
         return [(name, value) for name, value in chosen.items() if value]
 
@@ -60,12 +61,11 @@ def compare_asked(ids: Sequence[int], query: Mapping[str, str]) -> CompareAsked:
     """Read a query."""
     x, metric, smooth = query.get("x"), query.get("metric", ""), _number(query.get("smooth"), 0, MOST_SMOOTH)
     low, high = (_number(query.get(name), 0, 1e18) for name in ("from", "to"))
-    target = _number(query.get("target"), 0, 100)
     return CompareAsked(
         ids, x if x in dict(AXES) else "round", query.get("scale") == "log", round(smooth or 0),
         (low, high) if low is not None and high is not None and low < high else None,
         "train" if query.get("phase") == "train" else "evaluate", metric if len(metric) <= MAX_LENGTH else "",
-        target / 100 if target else None,
+        _number(query.get("target"), -1e18, 1e18),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Reads for comparing runs: aggregates by round with what was spent until then, and where an accuracy is met."""
+"""Reads for comparing runs: aggregates by round with what was spent until then, and where a target is met."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,16 +35,19 @@ def steps_of(session: Session, run: Run, most: int = MOST_POINTS) -> list[Step]:
     return [Step(r, known.work[i], known.bytes[i], metrics[r]) for i in chosen if (r := known.rounds[i]) in metrics]
 
 
-def first_round_with(session: Session, run_id: int, accuracy: float) -> int | None:
-    """Return the first round after the initial weights whose aggregate accuracy is that high."""
+def first_round_with(session: Session, run_id: int, phase: str, name: str, value: float, *, least: bool) -> int | None:
+    """Return the first round after the initial weights whose aggregate is that high; with ``least``, that low."""
+    met = MetricPoint.value <= value if least else MetricPoint.value >= value
     reached = select(MetricPoint.round).where(
-        MetricPoint.run_id == run_id, MetricPoint.client_id.is_(None), MetricPoint.phase == "evaluate",
-        MetricPoint.name == "accuracy", MetricPoint.round > 0, MetricPoint.value >= accuracy,
+        MetricPoint.run_id == run_id, MetricPoint.client_id.is_(None), MetricPoint.phase == phase,
+        MetricPoint.name == name, MetricPoint.round > 0, met,
     )  # fmt: skip
     return session.scalar(reached.order_by(MetricPoint.round).limit(1))
 
 
-def worst_accuracy(session: Session, run: Run) -> float | None:
-    """Return the lowest accuracy of a client in a run's last round."""
-    last = places(session, run.id, [name := "evaluate_accuracy"], only=[run.current_round])
-    return spread.least if last and (spread := last[0].spread[name]) else None
+def worst_of_clients(session: Session, run: Run, key: str, *, least: bool) -> float | None:
+    """Return the lowest value of a client in a run's last round; the highest where the ``least`` is the best."""
+    last = places(session, run.id, [key], only=[run.current_round])
+    if not last or (spread := last[0].spread[key]) is None:
+        return None
+    return spread.most if least else spread.least

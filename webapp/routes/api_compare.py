@@ -6,8 +6,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from webapp.dependencies import MAX_ID, DatabaseDep
-from webapp.errors import NotFound
+from webapp.errors import Invalid, NotFound
+from webapp.pages.asked import MAX_LENGTH, Phase
 from webapp.pages.compare import MOST_RUNS, Comparison, Side, compare
+from webapp.pages.measure import measure_of
 from webapp.repository.compare import MOST_POINTS, Step
 from webapp.repository.run_list import runs_of
 from webapp.routes.api_errors import MISSING, REFUSED
@@ -20,7 +22,18 @@ CompareIds = Annotated[
     Query(min_length=1, max_length=MOST_RUNS, description="Runs in the order in which they are to stand."),
 ]
 Target = Annotated[
-    float | None, Query(ge=0, le=1, description="An accuracy, 0 to 1; without one, 90 % of the best that any reached.")
+    float | None,
+    Query(
+        allow_inf_nan=False,
+        description="A value of the metric; an accuracy is 0 to 1. Without one, a tenth short of the best.",
+    ),
+]
+Metric = Annotated[
+    str,
+    Query(
+        max_length=MAX_LENGTH,
+        description="What results are told in. Without one, accuracy, or loss where there is none.",
+    ),
 ]
 
 
@@ -52,7 +65,7 @@ class ComparedRun(BaseModel):
     num_rounds: int
     best: Best | None
     last: float | None
-    worst_client: float | None = Field(description="The lowest accuracy of a client in the last round.")
+    worst_client: float | None = Field(description="The value of the client that did worst in the last round.")
     reached: ReachedView | None
     steps: list[StepView]
 
@@ -67,17 +80,24 @@ class DifferingSetting(BaseModel):
 class ComparisonView(BaseModel):
     """Runs side by side."""
 
+    metric: str = Field(description="What best, last, worst_client, target and reached are values of.")
+    phase: Phase
     target: float | None
     items: list[ComparedRun]
     settings: list[DifferingSetting]
 
 
 @router.get("/compare")
-def compare_runs(database: DatabaseDep, id: CompareIds, target: Target = None) -> ComparisonView:
+def compare_runs(
+    database: DatabaseDep, id: CompareIds, target: Target = None, metric: Metric = "", phase: Phase = "evaluate"
+) -> ComparisonView:
     """Return up to eight runs with their curves, results, and the settings in which they differ."""
     with database.read() as session:
         runs = runs_of(session, id)
-        page = compare(session, runs, id, target, MOST_POINTS)
+        measure = measure_of(runs, phase, metric)
+        if target is not None and measure.is_share and not 0 <= target <= 1:
+            raise Invalid("target", "An accuracy is at least 0 and at most 1.")
+        page = compare(session, runs, id, target, MOST_POINTS, measure=measure)
     if page.missing:
         raise NotFound(f"There is no run {page.missing[0]}.")
     return _view(page)
@@ -85,7 +105,10 @@ def compare_runs(database: DatabaseDep, id: CompareIds, target: Target = None) -
 
 def _view(page: Comparison) -> ComparisonView:
     settings = [DifferingSetting(name=one.name, values=one.values) for one in page.settings]
-    return ComparisonView(target=page.target, items=[_compared(side) for side in page.sides], settings=settings)
+    items, measure = [_compared(side) for side in page.sides], page.measure
+    return ComparisonView(
+        metric=measure.name, phase=measure.phase, target=page.target, items=items, settings=settings
+    )  # fmt: skip
 
 
 def _compared(side: Side) -> ComparedRun:

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from webapp.pages.compare import compare, summary
 from webapp.pages.compared import AXES, CompareAsked, compare_asked
+from webapp.pages.measure import measure_of
 from webapp.repository.run_list import runs_of
 from webapp.routes.page import PageDep
 from webapp.routes.run_list import RunIds
@@ -26,7 +27,8 @@ def read_compare_asked(
 def show(page: PageDep, asked: Annotated[CompareAsked, Depends(read_compare_asked)]) -> HTMLResponse:
     """Show the chosen runs."""
     runs = runs_of(page.session, asked.ids)
-    shown = compare(page.session, runs, asked.ids, asked.target, phase=asked.phase, metric=asked.metric)
+    measure = measure_of(runs, asked.phase, asked.metric)
+    shown = compare(page.session, runs, asked.ids, measure.read(asked.target), measure=measure)
     asked = asked.of([side.run.id for side in shown.sides])
     return page.show(
         "runs/compare.html", "/runs", page=shown, asked=asked, axes=AXES, summary=summary(shown),

@@ -92,7 +92,7 @@ document.addEventListener("change", ({ target }) => {
   const section = target.closest("[data-charts]");
   if (!section || !target.closest("[data-part=toolbar]")) return;
   if (ASKED.includes(target.name)) {
-    go({ [target.name]: target.value === "evaluate" ? "" : target.value, ...(target.name === "phase" ? { metric: "" } : {}) });
+    go({ [target.name]: target.value === "evaluate" ? "" : target.value, ...(target.name === "phase" ? { metric: "" } : {}), ...(target.name === "target" ? {} : { target: "" }) });
     refresh();
     return;
   }
