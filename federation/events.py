@@ -122,5 +122,9 @@ class StoreUnavailable(Exception):
     """Whoever keeps events cannot write now, and may be able to later: the disk is full, the database is locked."""
 
 
+class RoundRefused(Exception):
+    """Whoever keeps events takes a round no more: the run is over there, or went on without its loop; says so."""
+
+
 Event = ReplyRecorded | RoundDone | AttemptFailed | ClientPutAside | Blocked | Progress | ClientChanged
 Record = Callable[[Event], None]

@@ -67,6 +67,11 @@ def _uploaded(stem: Path) -> tuple[Layout, bytearray]:
         raise NetworkNotBuilt("the uploaded weights are damaged: upload them again") from error
 
 
+def holds_upload(name: str, folder: Path) -> bool:
+    """Say whether there are uploaded weights of that id."""
+    return (folder / f"upload-{name}.json").is_file()
+
+
 def keep_upload(packed: BinaryIO, folder: Path, max_bytes: int) -> tuple[str, Layout]:
     """Keep the arrays of an uploaded .npz as initial weights; return their id (sha256 of layout and buffer) and layout.
 

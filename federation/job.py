@@ -59,7 +59,11 @@ class Ledger(Protocol):
         """
 
     def record(self, event: Event) -> None:
-        """Keep an event; replies may be held back until ``flush`` or the round's end."""
+        """Keep an event; replies may be held back until ``flush`` or the round's end.
+
+        Raises RoundRefused for a round of a run that is active no more or has come further. A round that stands already,
+        because the answer to its commit was lost on the way, is taken.
+        """
 
     def flush(self) -> None:
         """Write what is held back."""

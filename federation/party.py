@@ -70,6 +70,11 @@ class Party:
         """Return the connected clients that may be asked, prepared or not, by id."""
         return {m.client_id: m for m in self._ground.lane.members() if self.why_not(m) is None}
 
+    @property
+    def outsiders(self) -> int:
+        """How many clients are connected that this run does not ask."""
+        return sum(self.why_not(member) is not None for member in self._ground.lane.members())
+
     def ready(self) -> dict[int, Member]:
         """Return the eligible clients that have prepared, by id."""
         return {c: m for c, m in self.eligible().items() if (c, m.session) in self._prepared}

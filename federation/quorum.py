@@ -102,7 +102,7 @@ class Presence:
             elif (waited := self._control.give_up()) is not None:
                 of = self._control.min_clients
                 raise QuorumMissed(f"{len(ready)} of {of} clients were there after {waited:g} s")
-            said = self._say(len(ready), party.preparing, said)
+            said = self._say(len(ready), party.preparing, party.outsiders, said)
             self.hear(party, self._control.next(LOOK_SECONDS))
 
     def drain(self, party: Party) -> None:
@@ -117,20 +117,25 @@ class Presence:
             party.hear(reply)
             reply.release()
 
-    def _say(self, ready: int, preparing: int, said: Said | None) -> Said:
+    def _say(self, ready: int, preparing: int, outsiders: int, said: Said | None) -> Said:
         """Say what the run waits for, until when and what ends the wait, where that is not what was said last."""
         deadline = self._control.deadline
-        kind, sentence, actions = self._sentence(ready + preparing, preparing)
+        kind, sentence, actions = self._sentence(ready + preparing, preparing, outsiders)
         if said != (now := (kind, sentence, actions, deadline)):
             self.block(RunState.WAITING, kind, sentence, max(deadline - time.monotonic(), 0.0), *actions)
             self._ledger.flush()
         return now
 
-    def _sentence(self, here: int, preparing: int) -> tuple[Literal["prepare", "quorum"], str, tuple[str, ...]]:
+    def _sentence(
+        self, here: int, preparing: int, outsiders: int
+    ) -> tuple[Literal["prepare", "quorum"], str, tuple[str, ...]]:
         config, needed = self._config, self._control.min_clients
         if here >= needed:
             return "prepare", f"{preparing} of {here} clients are still building the network over their data", ("wait",)
         data = "" if config.network in ("synthetic", "custom") else f" with {config.dataset}"
-        sentence = f"{here} of {needed} clients are online; the run needs {needed - here} more{data}"
+        can = "can take part" if outsiders else "are online"
+        sentence = f"{here} of {needed} clients {can}; the run needs {needed - here} more{data}"
+        if outsiders:
+            sentence += f" ({outsiders} online {'is' if outsiders == 1 else 'are'} not for this run)"
         fewer = ("min_clients",) if here >= config.clients_needed else ()
         return "quorum", sentence, (*fewer, "wait", *(("demo",) if config.demo_dataset else ()))

@@ -8,7 +8,7 @@ from pathlib import Path
 from federation.attempt import Attempt, AttemptGaveUp, Model
 from federation.checkpoints import CheckpointDamaged, Checkpoints
 from federation.control import Control, RunInterrupted, RunStopped
-from federation.events import AttemptFailed, Checkpoint, RoundDone, less_is_better
+from federation.events import AttemptFailed, Checkpoint, RoundDone, RoundRefused, less_is_better
 from federation.initial import BUILD_SECONDS, NetworkNotBuilt, initial_weights
 from federation.job import Best, Job, Ledger
 from federation.party import Party
@@ -74,6 +74,8 @@ class RunLoop:
             return RunState.STOPPED, None
         except RunInterrupted:
             return RunState.INTERRUPTED, "the server was stopped"
+        except RoundRefused as error:
+            return RunState.INTERRUPTED, str(error)
         except (RunFailed, NetworkNotBuilt, CheckpointDamaged, QuorumMissed) as error:
             return RunState.FAILED, str(error)
         finally:
@@ -121,6 +123,7 @@ class RunLoop:
                 raise RunFailed(f"{ATTEMPTS} attempts at round {number} in a row failed, the last: {error}") from error
 
     def _commit(self, done: RoundDone) -> None:
+        """Tell the round; only when it is known to be committed may checkpoints of earlier ones go."""
         self._ledger.record(done)
         self._committed, self._failures = done.round, 0
         self._best = self._keeping.better(done, self._best)

@@ -11,7 +11,7 @@ from federation.config import RunConfig
 from federation.control import Control
 from federation.events import StoreUnavailable
 from federation.export import keras_file
-from federation.initial import NetworkNotBuilt, keep_upload
+from federation.initial import NetworkNotBuilt, holds_upload, keep_upload
 from federation.job import Best, Job, Ledger
 from federation.patience import AGAIN_SECONDS
 from federation.runloop import Keeping, RunLoop
@@ -93,6 +93,10 @@ class Supervisor:
         """Keep an uploaded .npz as initial weights for network custom; raises NetworkNotBuilt with a sentence."""
         name, layout = keep_upload(packed, self._folder.parent / "networks", max_bytes)
         return UploadedWeights(name, layout.to_json(), layout.size_bytes)
+
+    def holds_weights(self, name: str) -> bool:
+        """Say whether there are uploaded weights of that id."""
+        return holds_upload(name, self._folder.parent / "networks")
 
     def keras_file(self, run_id: int, config: RunConfig, checkpoint_file: str) -> Path:
         """Return a checkpoint of a run as a .keras file; raises NetworkNotBuilt, FileNotFoundError."""

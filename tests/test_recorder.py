@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from federation.events import AttemptFailed, Blocked, Progress
+from federation.events import AttemptFailed, Blocked, Progress, RoundRefused
 from federation.states import RunState
 from tests.asked import asked
 from tests.books import Books, done, reply
@@ -117,10 +117,11 @@ def test_nothing_is_written_after_the_end_of_a_run_or_twice(books: Books) -> Non
     (a,) = books.add_clients("site-a")
     run_id = books.start_run()
     books.play_round(run_id, 1, [a], loss=1.0)
-    books.play_round(run_id, 1, [a], loss=7.0)
+    books.play_round(run_id, 1, [a], loss=7.0)  # as when the answer to its commit was lost
     assert books.runs.move(run_id, RunState.STOPPING)
     assert books.runs.move(run_id, RunState.STOPPED)
-    books.play_round(run_id, 2, [a], loss=9.0)
+    with pytest.raises(RoundRefused, match=f"Round 2 of run {run_id} came too late"):
+        books.play_round(run_id, 2, [a], loss=9.0)
     books.runs.record(Blocked(run_id, "quorum", "1 of 2 clients"))
 
     with books.database.read() as session:

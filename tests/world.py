@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from federation.config import RunConfig
-from federation.events import Blocked
+from federation.events import Blocked, RoundRefused
 from federation.states import ENDED, MOVES, RunState
 from federation.weights import Layout
 from federation.wire import Task
@@ -159,7 +160,8 @@ class World:
             return
         runs, number = self.parts.runs, before[0]["current_round"] + 1
         runs.record(reply(run_id, number, 1, loss=1.0))
-        runs.record(done(run_id, number, loss=1.0))
+        with pytest.raises(RoundRefused):
+            runs.record(done(run_id, number, loss=1.0))
         runs.record(Blocked(run_id, "quorum", "1 of 2 clients", 60))
         for state in set(RunState) - {RunState.QUEUED}:
             assert not runs.move(run_id, state)

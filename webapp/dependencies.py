@@ -14,6 +14,11 @@ from webapp.shelf import Shelf
 from webapp.steering import Steering
 
 MAX_ID = 2**53 - 1
+MAX_ROUND = 2**31 - 1
+NO_NUL = r"^[^\x00]*$"
+"""No database finds a text with U+0000 in it."""
+METRIC_NAME = r'^[^\x00"\\]*$'
+"""What no path into JSON can name is no metric either."""
 
 
 def get_parts(request: Request) -> Parts:

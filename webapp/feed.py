@@ -27,7 +27,7 @@ class Subscription:
 
     def offer(self, events: Sequence[StoredEvent]) -> None:
         """Take what concerns this stream."""
-        mine = [event for event in events if self.run_id in (None, event.run_id)]
+        mine = [event for event in events if self.run_id in (None, event.run_id, event.data.get("run_id"))]
         if len(self._events) + len(mine) > MOST_WAITING:
             self._events, self.overflowed = [], True
         elif not self.overflowed:

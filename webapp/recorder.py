@@ -3,8 +3,18 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
-from federation.events import AttemptFailed, Blocked, ClientPutAside, Event, Progress, ReplyRecorded, RoundDone
+from federation.events import (
+    AttemptFailed,
+    Blocked,
+    ClientPutAside,
+    Event,
+    Progress,
+    ReplyRecorded,
+    RoundDone,
+    RoundRefused,
+)
 from webapp.database import Database, Session
 from webapp.repository.events import add_event
 from webapp.repository.metrics import insert_points, last_metric_id
@@ -20,6 +30,7 @@ from webapp.rows import (
     round_event,
     round_row,
 )  # fmt: skip
+from webapp.tables import Run
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +46,7 @@ class Recorder:
         """Replies of the attempt under way, written or not: their points are written if it commits."""
 
     def record(self, event: Event) -> None:
-        """Write an event, or keep it for the transaction that it belongs to."""
+        """Write an event, or keep it for the transaction that it belongs to; raises RoundRefused."""
         match event:
             case Progress():
                 self._show(event)
@@ -74,8 +85,13 @@ class Recorder:
 
     def _finish_attempt(self, write: Callable[[Session], None]) -> None:
         with self._lock:
-            with self._database.write() as session:
-                write(session)
+            try:
+                with self._database.write() as session:
+                    write(session)
+            except RoundRefused as error:
+                log.warning("%s", error)
+                self._unwritten, self._attempt = [], []
+                raise
             self._unwritten, self._attempt = [], []
 
     def _write_round(self, session: Session, done: RoundDone) -> None:
@@ -86,9 +102,10 @@ class Recorder:
             "last_metrics": row["metrics"], "checkpoint": checkpoint,
             "best_metrics": best_metrics(best, row["metrics"], done.round),
         }) or not insert_round(session, row):  # fmt: skip
-            log.warning("round %s of run %s came too late: it is not recorded", done.round, done.run_id)
             session.rollback()
-            return
+            if _stands(get_run(session, done.run_id), checkpoint):
+                return
+            raise RoundRefused(f"Round {done.round} of run {done.run_id} came too late: it is not recorded")
         self._write_replies(session, with_events=False)
         insert_points(session, point_rows(done, replies))
         add_event(session, "round", round_event(done, row, last_metric_id(session, done.run_id)), run_id=done.run_id)
@@ -125,3 +142,8 @@ class Recorder:
             if waits != run.blocked_on and set_blocked_on(session, run.id, waits):
                 data = {"state": run.state, "reason": run.reason, "blocked_on": waits}
                 add_event(session, "run", data, run_id=run.id)
+
+
+def _stands(run: Run | None, checkpoint: dict[str, Any]) -> bool:
+    """Say whether a round is recorded already: the connection was lost after its commit, before the answer came."""
+    return run is not None and run.checkpoint == checkpoint

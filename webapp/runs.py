@@ -19,6 +19,7 @@ from webapp.repository.events import add_event
 from webapp.repository.rounds import forget_uncommitted, recent_seconds
 from webapp.rows import blocked_on, iso
 from webapp.tables import Run
+from webapp.untrusted import is_one_line
 from webapp.views import RunView, run_view
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,8 @@ class Runs:
     def restore(self, *, resume: bool = False) -> None:
         """Say what became of the runs that a process before this one left behind; queued ones wait for a person.
 
-        With ``resume`` nobody is waited for: what was interrupted is queued again, and the queue goes on.
+        With ``resume`` nobody is waited for: what was interrupted goes on first, then the queue, also what an earlier
+        start held back. A run that a person had paused stays for that person to resume.
         """
         with self._database.write() as session:
             for run in table.runs_in(session, ACTIVE):
@@ -100,11 +102,15 @@ class Runs:
                 elif run.checkpoint is not None and run.current_round >= run.num_rounds:
                     move_run(session, run.id, RunState.COMPLETED, "The server was restarted after its last round.")
                 else:
-                    move_run(session, run.id, RunState.INTERRUPTED, _lost(run))
+                    paused = run.pausing or (run.blocked_on or {}).get("kind") == "paused"
+                    move_run(session, run.id, RunState.INTERRUPTED, _lost(run) + (" It was paused." if paused else ""))
+                    table.set_values(session, run.id, pausing=paused)
             if resume:
                 session.expire_all()
-                for run in table.left_by_last_process(session):
+                table.release_queue(session)
+                for run in reversed(table.left_by_last_process(session)):
                     requeue_run(session, run, "--auto-resume")
+                    table.move_to_front(session, run.id)
                 return
             table.hold_queue(session, {
                 "kind": "held",
@@ -128,8 +134,13 @@ class Runs:
     def create(self, config: RunConfig, by: str | None = None) -> RunView:
         """Queue a run; it starts at once where none is active. Raises Invalid for text that no table holds."""
         for field, text in (("name", config.name), *((f"clients.{i}", c) for i, c in enumerate(config.clients or ()))):
-            if not text.isprintable():
+            if not is_one_line(text):
                 raise Invalid(field, "must not have control characters")
+        kept = config.initial_weights
+        if kept is not None and self._supervisor is not None and not self._supervisor.holds_weights(kept):
+            raise Invalid(
+                "initial_weights", "There are no uploaded weights with this id: POST them to /api/weights first."
+            )
         with self._database.write() as session:
             run_id = table.insert_run(session, config.title, config.model_dump(mode="json"))
             data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": config.title}
@@ -195,6 +206,7 @@ def move_run(
 def requeue_run(session: Session, run: Run, by: str | None) -> None:
     """Queue a run that is over; it goes on from its last committed round."""
     forget_uncommitted(session, run.id, run.current_round)
+    table.set_values(session, run.id, archived_at=None)
     move_run(session, run.id, RunState.QUEUED, None, by)
 
 

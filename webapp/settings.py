@@ -1,6 +1,7 @@
 """Every setting of the dashboard and the Flower server, and every path. Read once at the edge, passed inwards."""
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -64,6 +65,14 @@ class Settings(BaseSettings):
         if not value.strip():
             raise ValueError("must be an address or a host name")
         return value.strip()
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_names(cls, value: str) -> str:
+        for name in value.split(","):
+            if re.fullmatch(r"(\[.*\]|[^:]+):\d+", name.strip()):
+                raise ValueError(f"{name.strip()}: names stand without a port")
+        return value
 
     @property
     def sqlalchemy_url(self) -> str:

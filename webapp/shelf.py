@@ -11,6 +11,7 @@ from webapp.repository.run_list import runs_of, set_archived
 from webapp.repository.runs import set_values
 from webapp.runs import Runs, get_run
 from webapp.tables import Run
+from webapp.untrusted import is_one_line
 
 MAX_NOTE, MAX_TAGS, MAX_TAG = 2000, 10, 30
 _TAG = re.compile(r"\w[\w .:/+#-]*")
@@ -68,7 +69,7 @@ class Shelf:
 def clean_note(text: str) -> str:
     """Return a note with plain line ends and without control characters; raises Invalid."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    note = "\n".join("".join(c if c.isprintable() else " " for c in line).rstrip() for line in lines).strip()
+    note = "\n".join("".join(c if is_one_line(c) else " " for c in line).rstrip() for line in lines).strip()
     if len(note) > MAX_NOTE:
         raise Invalid("note", f"must have at most {MAX_NOTE} characters, it has {len(note)}")
     return note

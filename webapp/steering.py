@@ -75,8 +75,9 @@ class Steering:
             if run.state == RunState.STOPPING or run.num_rounds + count > MAX_ROUNDS:
                 why = "is stopping" if run.state == RunState.STOPPING else f"may have at most {MAX_ROUNDS} rounds"
                 raise Conflict(f"Run {run_id} {why}.")
-            table.set_values(session, run_id, num_rounds=run.num_rounds + count)
-            self._say(session, run, "rounds", by, add=count, num_rounds=run.num_rounds + count)
+            wanted = run.num_rounds + count
+            table.set_values(session, run_id, num_rounds=wanted, config=run.config | {"num_rounds": wanted})
+            self._say(session, run, "rounds", by, add=count, num_rounds=wanted)
             if run.state in ENDED:
                 requeue_run(session, run, by)
             control = self._supervisor.control(run_id)
@@ -100,6 +101,8 @@ class Steering:
                 raise NotFound(f"There is no client {client_id} to {what}.")
             if run.state in ENDED and not table.is_resumable(run):
                 raise Conflict(f"Run {run_id} is {run.state}: nobody is asked any more.")
+            if what == "include" and client.left_out:
+                raise Conflict(f"{client.name} is left out of all runs: let it in there, on its own page.")
             left_out = set(run.excluded) | {client_id} if what == "exclude" else set(run.excluded) - {client_id}
             table.set_values(session, run_id, excluded=sorted(left_out))
             self._say(session, run, what, by, client_id=client_id, client=client.name)

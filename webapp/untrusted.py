@@ -1,10 +1,23 @@
 """What comes from strangers, made fit for tables, logs and spreadsheets."""
 
+import unicodedata
 from math import isfinite
 from typing import Any
 
+JOINERS = "\u200c\u200d"
+"""Persian needs the one, many an emoji the other; neither turns the direction of what follows."""
+
 MAX_DEPTH, MAX_ITEMS, MAX_TEXT = 4, 200, 1000
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def is_one_line(text: str) -> bool:
+    """Say whether every character is written on the line: letters, blanks of any script, and what joins them."""
+    return text.isprintable() or all(_is_written(c) for c in text)
+
+
+def _is_written(character: str) -> bool:
+    return character.isprintable() or character in JOINERS or unicodedata.category(character) == "Zs"
 
 
 def clean_text(text: str, limit: int = MAX_TEXT) -> str:
@@ -12,7 +25,7 @@ def clean_text(text: str, limit: int = MAX_TEXT) -> str:
     cut = text[: 4 * limit]
     if cut.isprintable():
         return cut.strip()[:limit]
-    return "".join(c if c.isprintable() else " " for c in cut if not "\ud800" <= c <= "\udfff").strip()[:limit]
+    return "".join(c if _is_written(c) else " " for c in cut if not "\ud800" <= c <= "\udfff").strip()[:limit]
 
 
 def clean_json(value: Any, depth: int = 0) -> Any:

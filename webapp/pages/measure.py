@@ -63,10 +63,13 @@ class Measure:
         return round(short, 3) if self.is_share else float(f"{short:.3g}")
 
 
-def measure_of(runs: Sequence[Run], phase: Phase, metric: str) -> Measure:
-    """Return what was asked for; where nothing was, the accuracy, or the loss of runs that have no accuracy."""
-    if metric:
-        return Measure(phase, metric)
+def measure_of(runs: Sequence[Run], phase: Phase, metric: str, *, reported_only: bool = False) -> Measure:
+    """Return what was asked for; where nothing was, the accuracy, or the loss of runs that have no accuracy.
+
+    ``reported_only``: what none of the runs reports counts as not asked for.
+    """
     reported = {name for run in runs for name in run.best_metrics}
+    if metric and (not reported_only or f"{phase}_{metric}" in reported):
+        return Measure(phase, metric)
     no_accuracy = f"{phase}_accuracy" not in reported and f"{phase}_loss" in reported
     return Measure(phase, "loss" if no_accuracy else "accuracy")

@@ -28,9 +28,9 @@ def insert_client(session: Session, public_key: str, values: dict[str, Any]) -> 
     return client_id
 
 
-def list_clients(session: Session, limit: int = 1000) -> Sequence[Client]:
-    """Return the clients in the order in which they first came."""
-    return session.scalars(select(Client).order_by(Client.id).limit(limit)).all()
+def list_clients(session: Session) -> Sequence[Client]:
+    """Return every client, in the order in which they first came."""
+    return session.scalars(select(Client).order_by(Client.id)).all()
 
 
 def client_names(session: Session, client_ids: Collection[int] | None = None) -> dict[int, str]:

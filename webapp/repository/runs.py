@@ -66,10 +66,14 @@ def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:
 
 
 def left_by_last_process(session: Session) -> Sequence[Run]:
-    """Return the runs that were interrupted and after whose end no other run began: nobody has decided about them."""
+    """Return the runs that were interrupted and after whose end no other run began: nobody has decided about them.
+
+    One that a person had paused is left out: that was a decision.
+    """
     started = select(func.max(Run.started_at)).where(Run.state != RunState.INTERRUPTED).scalar_subquery()
     later = or_(started.is_(None), Run.finished_at >= started)
-    return session.scalars(select(Run).where(Run.state == RunState.INTERRUPTED, later).order_by(Run.id)).all()
+    left = select(Run).where(Run.state == RunState.INTERRUPTED, ~Run.pausing, later)
+    return session.scalars(left.order_by(Run.id)).all()
 
 
 def queue(session: Session) -> Sequence[Run]:
@@ -80,6 +84,11 @@ def queue(session: Session) -> Sequence[Run]:
 def hold_queue(session: Session, blocked_on: dict[str, Any]) -> None:
     """Keep every queued run from starting until a person lets it."""
     session.execute(update(Run).where(Run.state == RunState.QUEUED).values(held=True, blocked_on=blocked_on))
+
+
+def release_queue(session: Session) -> None:
+    """Let every held run start when its turn comes."""
+    session.execute(update(Run).where(Run.state == RunState.QUEUED, Run.held).values(held=False, blocked_on=None))
 
 
 def release_run(session: Session, run_id: int) -> bool:
@@ -122,7 +131,7 @@ def move_run(
     if to in ENDED or to == RunState.PAUSED:
         values["pausing"] = False
     if to == RunState.QUEUED:
-        values |= {"queued_at": now, "finished_at": None}
+        values |= {"queued_at": now, "finished_at": None, "pausing": False}
     moved = session.connection().execute(update(RUNS).where(where, RUNS.c.state == row.state).values(values))
     return RunState(row.state) if moved.rowcount == 1 else None
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from webapp.dependencies import MAX_ID, DatabaseDep
+from webapp.dependencies import MAX_ID, METRIC_NAME, DatabaseDep
 from webapp.errors import Invalid, NotFound
 from webapp.pages.asked import MAX_LENGTH, Phase
 from webapp.pages.compare import MOST_RUNS, Comparison, Side, compare
@@ -32,6 +32,7 @@ Metric = Annotated[
     str,
     Query(
         max_length=MAX_LENGTH,
+        pattern=METRIC_NAME,
         description="What results are told in. Without one, accuracy, or loss where there is none.",
     ),
 ]

@@ -36,7 +36,11 @@ LastEventId = Annotated[str | None, Header(max_length=20, description="What a br
 def stream_events(
     database: DatabaseDep, feed: FeedDep, after: After = None, last_event_id: LastEventId = None
 ) -> Response:
-    """Stream what happens to runs, rounds, replies and clients, with the progress of clients in between."""
+    """Stream what happens, as server-sent events: ``run``, ``round``, ``reply`` and ``client``, each with its id.
+
+    In between comes ``progress`` of clients, without an id. Whoever missed more than 1,000 events gets one ``reset``
+    instead, with the id to go on from: read again what you show.
+    """
     return _stream(database, feed, None, _position(after, last_event_id))
 
 
@@ -48,7 +52,10 @@ def stream_events(
 def stream_run_events(
     database: DatabaseDep, feed: FeedDep, run_id: Id, after: After = None, last_event_id: LastEventId = None
 ) -> Response:
-    """Stream what happens to one run; from its beginning where no position is given. Ends when the run has ended."""
+    """Stream what happens to one run, from its beginning where no position is given.
+
+    The events are those of /api/events. The stream ends when the run has ended or is deleted.
+    """
     position = _position(after, last_event_id) or 0
     with database.read() as session:
         ended = get_run(session, run_id).state in ENDED
@@ -81,7 +88,10 @@ async def _events(
     with feed.subscribe(run_id) as subscription:
         missed, newest, ended = await asyncio.to_thread(_missed, database, run_id, after)
         yield ServerSentEvent(comment="connected", retry=RETRY_MS)
-        if missed is None:
+        if missed is None and run_id is not None and after == 0:
+            async for event in _from_its_beginning(database, run_id, newest):
+                yield _sent(event)
+        elif missed is None:
             yield _reset(newest, run_id)
         for event in missed or ():
             yield _sent(event)
@@ -93,13 +103,32 @@ async def _events(
             yield _reset(newest, run_id)
 
 
+async def _from_its_beginning(database: Database, run_id: int, newest: int) -> AsyncIterator[StoredEvent]:
+    """Read a run's events up to one, some at a time: however many there are, the memory stays small."""
+
+    def read(after: int) -> list[StoredEvent]:
+        with database.read() as session:
+            return events_after(session, after, run_id, MOST_BACKLOG)
+
+    at = 0
+    while at < newest and (some := await asyncio.to_thread(read, at)):
+        for event in some:
+            if event.id <= newest:
+                yield event
+        at = some[-1].id
+
+
 async def _live(subscription: Subscription, newest: int) -> AsyncIterator[ServerSentEvent]:
     async for events, progress in subscription.batches():
         for event in events:
             if event.id > newest:
                 newest = event.id
                 yield _sent(event)
-                if subscription.run_id is not None and event.type == "run" and event.data["state"] in ENDED:
+                if (
+                    subscription.run_id is not None
+                    and event.type == "run"
+                    and event.data["state"] in (*ENDED, "deleted")
+                ):
                     return
         for one in progress:
             yield _progress(one)

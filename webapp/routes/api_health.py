@@ -25,12 +25,14 @@ class Readiness(BaseModel):
     reasons: list[str]
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 def show_health() -> Health:
     """Say that the process lives."""
     return Health()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "Something stands in the way."}})
 def show_readiness(parts: PartsDep, response: Response) -> Readiness:
     """Say whether database and Flower server answer."""

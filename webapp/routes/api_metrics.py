@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from webapp.database import Database
-from webapp.dependencies import MAX_ID, DatabaseDep, Id
+from webapp.dependencies import MAX_ID, METRIC_NAME, DatabaseDep, Id
 from webapp.repository.clients import client_names
 from webapp.repository.metrics import Point, Whose, points_after
 from webapp.routes.api_errors import MISSING, REFUSED
@@ -19,7 +19,7 @@ from webapp.untrusted import csv_cell
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
 
-Name = Annotated[str, Field(max_length=100)]
+Name = Annotated[str, Field(max_length=100, pattern=METRIC_NAME)]
 ClientId = Annotated[int, Field(ge=1, le=MAX_ID)]
 CSV_PIECE = 5000
 

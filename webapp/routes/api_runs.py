@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Query
 
 from federation.config import RunConfig
 from federation.states import RunState
-from webapp.dependencies import DatabaseDep, Id, RunsDep
+from webapp.dependencies import MAX_ROUND, NO_NUL, DatabaseDep, Id, RunsDep
 from webapp.repository.rounds import TROUBLE, count_rounds, list_replies, list_rounds
 from webapp.routes.api_errors import CONFLICT, MISSING, REFUSED
 from webapp.runs import get_run
@@ -27,7 +27,9 @@ EXAMPLES = {
         },
     },
 }
-Sought = Annotated[str, Query(max_length=200, description="Sought in name, network, dataset, strategy; #12 is an id.")]
+Sought = Annotated[
+    str, Query(max_length=200, pattern=NO_NUL, description="Sought in name, network, dataset, strategy; #12 is an id.")
+]
 Limit = Annotated[int, Query(ge=1, le=200, description="At most so many runs.")]
 Offset = Annotated[int, Query(ge=0, le=2**31, description="Runs to pass over, the newest first.")]
 
@@ -73,7 +75,7 @@ def delete_run(runs: RunsDep, run_id: Id) -> None:
 def list_run_rounds(
     database: DatabaseDep,
     run_id: Id,
-    after: Annotated[int, Query(ge=-1, le=2**31 - 1, description="Rounds after this number.")] = -1,
+    after: Annotated[int, Query(ge=-1, le=MAX_ROUND, description="Rounds after this number.")] = -1,
     limit: Annotated[int, Query(ge=1, le=1000, description="At most so many rounds.")] = 1000,
 ) -> RoundList:
     """Return committed rounds, oldest first, with what went wrong in each."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from webapp.dependencies import MAX_ID, Id, PartsDep
+from webapp.dependencies import MAX_ID, MAX_ROUND, METRIC_NAME, Id, PartsDep
 from webapp.packing import pack
 from webapp.repository.series import started_at
 from webapp.routes.api_errors import MISSING, REFUSED
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**R
 
 MOST_CLIENTS = 8
 Column = list[float | None]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=METRIC_NAME)]
 ClientId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
@@ -63,8 +63,8 @@ def show_series(
         Query(default_factory=list, description="Clients whose values are wanted, too.", max_length=MOST_CLIENTS),
     ],
     phase: Literal["train", "evaluate"] = "evaluate",
-    after: Annotated[int, Query(ge=-1, le=MAX_ID, description="Rounds after this one.")] = -1,
-    last: Annotated[int | None, Query(ge=0, le=MAX_ID, description="Rounds up to this one.")] = None,
+    after: Annotated[int, Query(ge=-1, le=MAX_ROUND, description="Rounds after this one.")] = -1,
+    last: Annotated[int | None, Query(ge=0, le=MAX_ROUND, description="Rounds up to this one.")] = None,
     buckets: Annotated[
         int, Query(ge=10, le=4000, description=f"For more than {THINNED_ABOVE} rounds; two rounds are kept of each.")
     ] = BUCKETS,

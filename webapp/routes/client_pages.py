@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from webapp.dependencies import AnyId, ClientsDep, Id
+from webapp.dependencies import NO_NUL, AnyId, ClientsDep, Id
 from webapp.errors import Conflict, Invalid, NotFound
 from webapp.pages.client_list import clients_page
 from webapp.pages.client_page import client_page
@@ -19,7 +19,7 @@ from webapp.tables import Client
 router = APIRouter(prefix="/clients", include_in_schema=False)
 
 SEE_OTHER = 303
-Word = Annotated[str, Query(max_length=40)]
+Word = Annotated[str, Query(max_length=40, pattern=NO_NUL)]
 
 
 @router.get("")

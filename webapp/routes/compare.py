@@ -27,7 +27,7 @@ def read_compare_asked(
 def show(page: PageDep, asked: Annotated[CompareAsked, Depends(read_compare_asked)]) -> HTMLResponse:
     """Show the chosen runs."""
     runs = runs_of(page.session, asked.ids)
-    measure = measure_of(runs, asked.phase, asked.metric)
+    measure = measure_of(runs, asked.phase, asked.metric, reported_only=True)
     shown = compare(page.session, runs, asked.ids, measure.read(asked.target), measure=measure)
     asked = asked.of([side.run.id for side in shown.sides])
     return page.show(

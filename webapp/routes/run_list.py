@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 from starlette.datastructures import FormData
 
-from webapp.dependencies import MAX_ID, AnyId, ShelfDep
+from webapp.dependencies import MAX_ID, NO_NUL, AnyId, ShelfDep
 from webapp.pages import said
 from webapp.pages.run_list import SEGMENTS, SORTS, STATES_OF, Asked, run_list
 from webapp.repository.run_list import Sort, runs_of
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/runs", include_in_schema=False)
 
 SEE_OTHER = 303
 RunIds = Annotated[list[Annotated[int, Field(ge=1, le=MAX_ID)]], Query(max_length=200)]
-Word = Annotated[str, Query(max_length=200)]
+Word = Annotated[str, Query(max_length=200, pattern=NO_NUL)]
 FormDep = Annotated[FormData, Depends(read_form)]
 
 

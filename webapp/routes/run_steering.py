@@ -1,5 +1,6 @@
 """What the steering buttons of a run post: each acts, and leads back to a page that says what it did."""
 
+import contextlib
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
-from federation.states import ENDED
+from federation.states import ENDED, RunState
 from webapp.dependencies import MAX_ID, Id, RunsDep, SteeringDep
 from webapp.errors import Conflict, Invalid
 from webapp.pages.clients import split
@@ -21,6 +22,7 @@ router = APIRouter(prefix="/runs/{run_id}", include_in_schema=False)
 
 FormDep = Annotated[FormData, Depends(read_form)]
 SEE_OTHER = 303
+STOPPED = frozenset({RunState.STOPPED, RunState.CANCELLED})
 
 
 @router.post("/pause")
@@ -102,10 +104,13 @@ def ask_to_stop(page: PageDep, run_id: Id) -> HTMLResponse:
 
 @router.post("/stop")
 def stop(runs: RunsDep, run_id: Id, form: FormDep) -> Response:
-    """Stop an active run, cancel a queued one."""
-    if runs.show(run_id).state in ENDED:
-        raise Conflict(f"Run {run_id} is {runs.show(run_id).state} already: there is nothing to stop.")
-    runs.stop(run_id)
+    """Stop an active run, cancel a queued one; of several people who do so at once all are right."""
+    state = runs.show(run_id).state
+    if state in ENDED - STOPPED:
+        raise Conflict(f"Run {run_id} is {state} already: there is nothing to stop.")
+    if state not in ENDED:
+        with contextlib.suppress(Conflict):  # it ends at this moment, and the page says how
+            runs.stop(run_id)
     return _back(form, run_id, "stop")
 
 
