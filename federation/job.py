@@ -61,8 +61,8 @@ class Ledger(Protocol):
     def record(self, event: Event) -> None:
         """Keep an event; replies may be held back until ``flush`` or the round's end.
 
-        Raises RoundRefused for a round of a run that is active no more or has come further. A round that stands already,
-        because the answer to its commit was lost on the way, is taken.
+        Raises RoundRefused for a round of a run that is active no more or has come further. A round that stands
+        already, because the answer to its commit was lost on the way, is taken.
         """
 
     def flush(self) -> None:
