@@ -8,6 +8,7 @@ import pytest
 from federation.wire import Close
 from tests.dashboard import Dashboard, running
 from tests.processes import wait_until
+from webapp.repository.clients import insert_client
 
 
 @pytest.fixture
@@ -84,6 +85,29 @@ def test_a_revoked_client_is_cut_off_and_stays_out(dashboard: Dashboard) -> None
         dashboard.wait_for_clients(1)
     events = dashboard.stream("/api/events?after=0", lambda events: events[-1]["data"].get("reason") == "approved")
     assert "revoked" in [event["data"]["state"] for event in events if event["event"] == "client"]
+
+
+def test_every_client_is_listed_however_many_there_are(dashboard: Dashboard) -> None:
+    with dashboard.parts.database.write() as session:
+        said = {"state": "admitted", "kind": "client", "lane": "stream", "facts": {}, "data": {}, "versions": {}}
+        for number in range(1001):
+            insert_client(session, f"key {number}", {"name": f"site-{number}", "left_out": False, **said})
+    items = dashboard.http.get("/api/clients").json()["items"]
+    assert (len(items), items[-1]["name"]) == (1001, "site-1000")
+
+
+def test_a_client_that_is_left_out_of_all_runs_is_not_let_into_one(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("a")
+        client_id = dashboard.wait_for_clients(1)[0]["id"]
+        dashboard.http.post(f"/api/clients/{client_id}/leave-out")
+        run_id = dashboard.start_run(min_clients=1)
+        sentence = "0 of 1 clients can take part; the run needs 1 more (1 online is not for this run)"
+        wait_until(lambda: (dashboard.run(run_id)["blocked_on"] or {}).get("sentence") == sentence, what=sentence)
+        answer = dashboard.http.post(f"/api/runs/{run_id}/include", json={"client_id": client_id})
+        assert (answer.status_code, "left out of all runs" in answer.json()["detail"]) == (409, True)
+        assert dashboard.http.post(f"/api/clients/{client_id}/let-in").status_code < 300
+        dashboard.wait_for_state(run_id, "completed")
 
 
 def test_an_unknown_client_is_404(dashboard: Dashboard) -> None:

@@ -21,7 +21,7 @@ def ids(events: Events) -> list[int]:
 
 
 def while_streaming(
-    dashboard: Dashboard, path: str, enough: Callable[[Events], bool], act: Callable[[], None]
+    dashboard: Dashboard, path: str, enough: Callable[[Events], bool], act: Callable[[], object]
 ) -> Events:
     """Open a stream, do something once it is heard, and return what it told."""
     result: list[Events] = []
@@ -132,6 +132,30 @@ def test_too_much_to_catch_up_with_is_a_reset(dashboard: Dashboard) -> None:
     assert events[0]["event"] == "reset"
     newest = dashboard.stream(f"/api/runs/{run_id}/events?after=5", lambda events: len(events) == 999)[-1]
     assert int(events[0]["id"]) == events[0]["data"]["id"] == int(newest["id"])
+
+
+def test_from_its_beginning_a_run_tells_all_however_much_it_is(dashboard: Dashboard) -> None:
+    run_id = add_run(dashboard)
+    for number in range(1001):
+        play(dashboard, run_id, number, [])
+    events = while_streaming(
+        dashboard, f"/api/runs/{run_id}/events", lambda _: False,
+        lambda: dashboard.parts.runs.move(run_id, RunState.COMPLETED),
+    )  # fmt: skip
+    rounds = [event["data"]["round"] for event in events if event["event"] == "round"]
+    assert rounds == list(range(1001))
+    assert ids(events) == sorted(set(ids(events)))
+    assert events[-1]["data"]["state"] == "completed"
+
+
+def test_the_stream_of_a_run_ends_when_the_run_is_deleted(dashboard: Dashboard) -> None:
+    dashboard.start_run()
+    queued = dashboard.start_run()
+    events = while_streaming(
+        dashboard, f"/api/runs/{queued}/events", lambda _: False,
+        lambda: dashboard.http.delete(f"/api/runs/{queued}"),
+    )  # fmt: skip
+    assert (events[-1]["data"]["state"], events[-1]["data"]["run_id"]) == ("deleted", queued)
 
 
 def test_a_finished_run_sends_what_is_left_then_204(dashboard: Dashboard) -> None:

@@ -78,10 +78,41 @@ def test_unsafe_calls_on_an_unknown_run_are_404(shared: Dashboard) -> None:
     [
         ("limit=0", "limit"), ("limit=201", "limit"), ("limit=x", "limit"), ("offset=-1", "offset"),
         ("offset=1e3", "offset"), ("state=asleep", "state.0"), ("q=" + "a" * 201, "q"),
+        ("q=%00", "q"),
     ],
 )  # fmt: skip
 def test_a_query_out_of_bounds_is_refused(shared: Dashboard, query: str, field: str) -> None:
     assert named(shared.http.get(f"/api/runs?{query}"), 422) == {field}
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("series?metric=%00", "metric.0"), ("series?metric=%22", "metric.0"),
+        ("series?metric=loss&after=2147483648", "after"),
+        ("series?metric=loss&last=9007199254740991", "last"), ("metrics?name=%00", "name.0"),
+    ],
+)  # fmt: skip
+def test_a_query_that_no_table_can_answer_is_refused(shared: Dashboard, query: str, field: str) -> None:
+    assert named(shared.http.get(f"/api/runs/1/{query}"), 422) == {field}
+
+
+def test_what_no_comparison_can_be_told_in_is_refused(shared: Dashboard) -> None:
+    assert named(shared.http.get("/api/runs/compare?id=1&metric=%00"), 422) == {"metric"}
+    assert shared.http.get("/runs?network=%00").status_code == 422
+    assert shared.http.get("/runs/compare?id=1&metric=%00%22").status_code == 200, "pages ignore what makes no sense"
+
+
+def test_weights_that_nobody_uploaded_are_refused(shared: Dashboard) -> None:
+    answer = shared.http.post("/api/runs", json={"network": "custom", "initial_weights": "0" * 64})
+    assert named(answer, 422) == {"initial_weights"}
+
+
+@pytest.mark.parametrize(
+    "name", ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\U0001f469\u200d\U0001f52c lab", "a\u00a0b"]
+)
+def test_names_are_written_as_scripts_write_them(dashboard: Dashboard, name: str) -> None:
+    assert dashboard.run(dashboard.start_run(name=name))["name"] == name
 
 
 def test_options_tell_every_field_of_a_run_with_its_limits(shared: Dashboard) -> None:
@@ -90,6 +121,9 @@ def test_options_tell_every_field_of_a_run_with_its_limits(shared: Dashboard) ->
     assert "FedAvg" in options["strategies"]
     rounds = options["fields"]["num_rounds"]
     assert (rounds["default"], rounds["minimum"]) == (3, 1)
+    q = options["strategy_options"]["QFedAvg"]["q"]
+    assert (q["default"], q["least"], q["most"], q["whole"]) == (0.1, 0, 100, False)
+    assert set(options["strategy_options"]) == set(options["strategies"])
 
 
 def test_an_address_that_does_not_exist_is_a_problem_below_api_and_a_page_elsewhere(shared: Dashboard) -> None:

@@ -169,6 +169,7 @@ def test_a_run_without_a_round_has_no_model_yet(dashboard: Dashboard) -> None:
 
 def test_health_and_readiness(dashboard: Dashboard) -> None:
     assert dashboard.http.get("/healthz").json() == {"status": "alive"}
+    assert (dashboard.http.head("/healthz").status_code, dashboard.http.head("/readyz").content) == (200, b"")
     assert dashboard.http.get("/readyz").json() == {"ready": True, "reasons": []}
     dashboard.parts.flower.stop()
     answer = dashboard.http.get("/readyz")

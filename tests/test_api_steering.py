@@ -1,9 +1,8 @@
 """Steering over the API: what each call answers, what it leaves in the database, what it refuses."""
 
-from pathlib import Path
 from typing import Any
 
-from tests.dashboard import Dashboard, running
+from tests.dashboard import Dashboard
 from tests.processes import wait_until
 from tests.puppet import Answer, Stage, honest
 
@@ -56,13 +55,16 @@ def test_a_stopped_run_is_resumed_under_its_id_and_a_completed_one_gets_more_rou
         assert post(dashboard, f"/api/runs/{run_id}/resume")["id"] == run_id
         assert dashboard.wait_for_state(run_id, "completed", timeout=60)["current_round"] == 400
         assert rounds_of(dashboard, run_id) == list(range(401))
+        assert dashboard.http.post(f"/api/runs/{run_id}/archive").json()["archived_at"]
         refused = post(dashboard, f"/api/runs/{run_id}/resume", 409)
         assert (
             refused["detail"]
             == f"Run {run_id} is completed: only an interrupted, stopped or failed run can be resumed."
         )
         post(dashboard, f"/api/runs/{run_id}/rounds", body={"add": 3})
-        assert dashboard.wait_for_state(run_id, "completed")["num_rounds"] == 403
+        longer = dashboard.wait_for_state(run_id, "completed")
+        assert longer["num_rounds"] == longer["config"]["num_rounds"] == 403
+        assert longer["archived_at"] is None, "a run that goes on is in the list again"
         assert rounds_of(dashboard, run_id) == list(range(404))
         assert post(dashboard, f"/api/runs/{run_id}/rounds", 422, {"add": 0})["errors"][0]["field"] == "add"
 
@@ -107,28 +109,6 @@ def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
         assert "client 999" in post(dashboard, f"/api/runs/{run_id}/exclude", 404, {"client_id": 999})["detail"]
         post(dashboard, f"/api/runs/{run_id}/stop")
         dashboard.wait_for_state(run_id, "stopped")
-
-
-def test_after_a_crash_auto_resume_goes_on_by_itself(tmp_path: Path) -> None:
-    """Two dashboards one after the other on one data directory; the first run is left in the middle."""
-
-    def slow(task: Any, weights: bytes | None, layout: Any) -> Answer:
-        answer = honest(task, weights, layout)
-        answer.delay_seconds = 0.05
-        return answer
-
-    with running(tmp_path) as first, first.stage() as stage:
-        for name in "ab":
-            stage.add(name, slow)
-        first.wait_for_clients(2)
-        run_id, queued = first.start_run(num_rounds=15), first.start_run(num_rounds=1)
-        wait_until(lambda: first.run(run_id)["current_round"] >= 2)
-    with running(tmp_path, auto_resume=True) as second, second.stage() as stage:
-        for name in "ab":
-            stage.add(name, slow)
-        assert second.wait_for_state(run_id, "completed", timeout=40)["current_round"] == 15
-        assert rounds_of(second, run_id) == list(range(16))
-        second.wait_for_state(queued, "completed")
 
 
 def test_a_strategy_that_needs_more_clients_is_refused_at_the_start_with_the_number(dashboard: Dashboard) -> None:

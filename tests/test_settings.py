@@ -66,6 +66,7 @@ def test_the_password_of_a_database_is_not_shown() -> None:
         (["--flower-port", "many"], "--flower-port"),
         (["--admission", "ajar"], "--admission"),
         (["--host", " "], "--host"),
+        (["--allowed-hosts", "lab, meadow.example:9000"], "--allowed-hosts"),
     ],
 )
 def test_a_bad_value_names_its_flag(arguments: list[str], named: str) -> None:

@@ -102,9 +102,7 @@ class Runs:
                 elif run.checkpoint is not None and run.current_round >= run.num_rounds:
                     move_run(session, run.id, RunState.COMPLETED, "The server was restarted after its last round.")
                 else:
-                    paused = run.pausing or (run.blocked_on or {}).get("kind") == "paused"
-                    move_run(session, run.id, RunState.INTERRUPTED, _lost(run) + (" It was paused." if paused else ""))
-                    table.set_values(session, run.id, pausing=paused)
+                    move_run(session, run.id, RunState.INTERRUPTED, _lost(run))
             if resume:
                 session.expire_all()
                 table.release_queue(session)

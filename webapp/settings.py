@@ -52,7 +52,8 @@ class Settings(BaseSettings):
         description="The weights of the round that was best by this metric are kept, too; of a loss the least is best.",
     )
     auto_resume: bool = Field(
-        False, description="At the start, go on with the run that the last process left and with the queue."
+        False,
+        description="At the start, go on with the run that the last process left, but for a paused one, and the queue.",
     )
     demo_clients: int = Field(
         4, ge=0, le=4, description="At most so many demo clients run on this machine at once; 0 allows none."

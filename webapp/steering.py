@@ -43,7 +43,7 @@ class Steering:
         with self._database.write() as session:
             run = get_run(session, run_id)
             waits_for_disk = (run.blocked_on or {}).get("kind") == "storage"
-            if waits_for_disk or not (run.pausing or run.state == RunState.PAUSED):
+            if waits_for_disk or run.state not in ACTIVE or not (run.pausing or run.state == RunState.PAUSED):
                 why = "waits for room on the disk" if waits_for_disk else f"is {run.state}"
                 raise Conflict(f"Run {run_id} {why}: there is no pause to end.")
             table.set_values(session, run_id, pausing=False)

@@ -53,7 +53,9 @@ class RunView(BaseModel):
     eta_seconds: float | None = Field(description="From the median of the last ten rounds; null before the first.")
     last_metrics: Metrics = Field(examples=[{"evaluate_accuracy": 0.91, "evaluate_loss": 0.31}])
     best_metrics: dict[str, Best]
-    pausing: bool = Field(description="Whether a person wants a pause after the round under way.")
+    pausing: bool = Field(
+        description="Whether a person wants a pause after the round under way; of an interrupted run: had paused it."
+    )
     excluded: list[int] = Field(description="Clients that are not asked in this run.")
     note: str
     tags: list[str]

@@ -117,7 +117,8 @@ def move_run(
 ) -> RunState | None:
     """Move a run if it is in one of ``sources``; return the state that it left, None when it lost the race."""
     where = RUNS.c.id == run_id
-    columns = select(RUNS.c.state, RUNS.c.started_at, RUNS.c.stretch_started_at, RUNS.c.active_seconds)
+    c = RUNS.c
+    columns = select(c.state, c.started_at, c.stretch_started_at, c.active_seconds, c.pausing, c.blocked_on)
     row = session.connection().execute(columns.where(where)).one_or_none()
     if row is None or row.state not in sources:
         return None
@@ -128,7 +129,10 @@ def move_run(
     if to in ENDED:
         stretch = (now - row.stretch_started_at).total_seconds() if row.stretch_started_at else 0.0
         values |= {"finished_at": now, "stretch_started_at": None, "active_seconds": row.active_seconds + stretch}
-    if to in ENDED or to == RunState.PAUSED:
+    if to == RunState.INTERRUPTED:  # the wish of a person who paused it outlives the process
+        paused = row.state == RunState.PAUSED and (row.blocked_on or {}).get("kind") == "paused"
+        values["pausing"] = row.pausing or paused
+    elif to in ENDED or to == RunState.PAUSED:
         values["pausing"] = False
     if to == RunState.QUEUED:
         values |= {"queued_at": now, "finished_at": None, "pausing": False}
