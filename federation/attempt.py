@@ -13,7 +13,7 @@ from federation.exchange import Content, Member
 from federation.party import Party
 from federation.rounds import Ground, PhaseRun, Place, Take
 from federation.rules import HeldReply, apply_rules, whole_round_rules
-from federation.strategy import RunStrategy, Trial, UnusableAggregate
+from federation.strategy import RunStrategy, Trial, UnusableAggregate, mean_metrics
 from federation.weights import Layout
 
 Buffer = bytes | bytearray | memoryview
@@ -114,7 +114,7 @@ class Attempt:
             phase.abandon()
             raise
         phase.collect()
-        evaluated = strategy.aggregate_metrics(phase.accepted, evaluate=True)
+        evaluated = mean_metrics(phase.accepted)
         now, place = time.monotonic(), self._place
         return RoundDone(
             place.run_id, place.round, place.attempt, now - self._started, trained - self._started,

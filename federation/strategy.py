@@ -5,7 +5,7 @@ dtype; no strategy's result depends on how arrays are cut.
 """
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -34,6 +34,9 @@ STATE = ("m_t", "v_t", "momentum_vector")
 
 WEIGHT_KEY = "num-examples"
 
+CLIENT_KEY = "client"
+"""Under which Flower's classes are told whose a reply is, and tell whose replies they have aggregated."""
+
 LARGEST_LOSS = 1e15
 """Neither a loss under QFedAvg nor what it makes of it may be larger: the others' weights would vanish beside it."""
 
@@ -51,14 +54,8 @@ class Trial:
     mean: RunningMean | None
     asked: dict[int, Message]
     replies: list[Message] = field(default_factory=list)
-    metrics: list[tuple[Metrics, int]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What Flower's rule looks at of a reply: a whole RecordDict takes longer to make than the rule to run."""
-
-    metric_records: dict[str, dict[str, float]]
+    metrics: dict[int, tuple[Metrics, int]] = field(default_factory=dict)
+    """By client id: what it reported and its num_examples."""
 
 
 class RunStrategy:
@@ -73,7 +70,7 @@ class RunStrategy:
         """Make the class with fractions of 1 and minimums of 1: Meadow has chosen already, and Flower would wait."""
         made = getattr(flower_strategies, config.strategy)(
             fraction_train=1.0, fraction_evaluate=1.0, min_train_nodes=1, min_evaluate_nodes=1, min_available_nodes=1,
-            **config.full_strategy_options,
+            train_metrics_aggr_fn=_whose, **config.full_strategy_options,
         )  # fmt: skip
         return cast(FedAvg, made)
 
@@ -113,42 +110,40 @@ class RunStrategy:
         self, trial: Trial, client_id: int, flats: dict[str, NumpyArray], num_examples: int, metrics: Metrics
     ) -> None:
         """Take one accepted train reply into the trial; afterwards its buffer may go."""
-        if self._name == "QFedAvg":  # Flower's class looks for this name
-            metrics = {**metrics, "train_loss": _loss_of(metrics) or 0.0}
-        trial.metrics.append((metrics, num_examples))
+        trial.metrics[client_id] = metrics, num_examples
         if trial.mean is not None:
             trial.mean.add(flats, num_examples)
         else:
-            record = RecordDict({"arrays": self._array_record(flats), "metrics": _metric_record(metrics, num_examples)})
+            numbers = {WEIGHT_KEY: num_examples, CLIENT_KEY: client_id}
+            loss = {"train_loss": _loss_of(metrics) or 0.0} if self._name == "QFedAvg" else {}
+            record = RecordDict({"arrays": self._array_record(flats), "metrics": MetricRecord({**numbers, **loss})})
             trial.replies.append(Message(record, reply_to=trial.asked[client_id]))
 
     def aggregate(self, trial: Trial) -> tuple[Buffer, Metrics]:
-        """Return the new weights and the train metrics, averaged by Flower's rule; raises UnusableAggregate."""
+        """Return the new weights and the mean of the train metrics of whom they are made of.
+
+        Raises UnusableAggregate.
+        """
+        everybody = sorted(trial.metrics)
         if trial.mean is not None and self._name in MEAN_ONLY:
-            return trial.mean.result(), self.aggregate_metrics(trial.metrics)
+            return trial.mean.result(), mean_metrics(trial.metrics[client] for client in everybody)
         if trial.mean is not None:
             mean = _array_record(self._layout.flats(trial.mean.result()))
-            record = RecordDict({"arrays": mean, "metrics": _metric_record({}, trial.mean.total_examples)})
+            record = RecordDict({"arrays": mean, "metrics": MetricRecord({WEIGHT_KEY: trial.mean.total_examples})})
             trial.replies = [Message(record, reply_to=next(iter(trial.asked.values())))]
-        _keep_common_metrics(trial.replies)
         try:
-            arrays, metrics = trial.strategy.aggregate_train(trial.round, trial.replies)
+            arrays, whose = trial.strategy.aggregate_train(trial.round, trial.replies)
         except Exception as error:  # Flower's classes raise what numpy raises; the attempt fails, the run goes on
             raise UnusableAggregate(f"{self._name} could not aggregate: {str(error)[:160]}") from error
-        if arrays is None:
+        if arrays is None or whose is None:
             raise UnusableAggregate(f"{self._name} made no weights of {len(trial.replies)} replies")
         joined = join(self._layout, {dtype: array.numpy().ravel() for dtype, array in arrays.items()})
-        return joined, self.aggregate_metrics(trial.metrics) if trial.mean is not None else _numbers(metrics or {})
+        chosen = everybody if trial.mean is not None else sorted(cast(list[int], whose[CLIENT_KEY]))
+        return joined, mean_metrics(trial.metrics[client] for client in chosen)
 
     def commit(self, trial: Trial) -> None:
         """The round counts: go on from this trial."""
         self._committed = trial.strategy
-
-    def aggregate_metrics(self, replies: Iterable[tuple[Metrics, int]], *, evaluate: bool = False) -> Metrics:
-        """Return the replies' metrics averaged by Flower's rule, weighted by num_examples."""
-        rule = self._committed.evaluate_metrics_aggr_fn if evaluate else self._committed.train_metrics_aggr_fn
-        records = [_Said({"metrics": {**metrics, WEIGHT_KEY: examples}}) for metrics, examples in replies]
-        return _numbers(rule(cast(list[RecordDict], records), WEIGHT_KEY)) if records else {}
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -192,22 +187,28 @@ def _array_record(flats: dict[str, NumpyArray]) -> ArrayRecord:
     return ArrayRecord({dtype: Array(flat) for dtype, flat in flats.items()})
 
 
-def _metric_record(metrics: Metrics, num_examples: int) -> MetricRecord:
-    return MetricRecord({**metrics, WEIGHT_KEY: num_examples})
-
-
 def _config(message: Message) -> dict[str, Any]:
     return dict(next(iter(message.content.config_records.values())))
 
 
-def _numbers(metrics: Mapping[str, Any]) -> Metrics:
-    return {name: float(value) for name, value in metrics.items()}
+def _whose(replies: list[RecordDict], _: str) -> MetricRecord:
+    """Tell whose replies a class of Flower's aggregates; it takes this for its rule for metrics."""
+    records = [cast(MetricRecord, reply["metrics"]) for reply in replies]
+    return MetricRecord({CLIENT_KEY: [cast(int, record[CLIENT_KEY]) for record in records if CLIENT_KEY in record]})
 
 
-def _keep_common_metrics(replies: list[Message]) -> None:
-    """Drop metrics that only some clients sent: Flower's classes refuse replies that differ in names."""
-    records = [cast(MetricRecord, reply.content["metrics"]) for reply in replies]
-    common = set[str]().union(*records).intersection(*(set(record) for record in records))
-    for record in records:
-        for name in set(record) - common:
-            del record[name]
+def mean_metrics(replies: Iterable[tuple[Metrics, int]]) -> Metrics:
+    """Return the mean of each metric over those who reported it, weighted by num_examples.
+
+    Where all report the same names this is Flower's rule, which counts whoever leaves a name out as a zero.
+    """
+    reported: dict[str, list[tuple[float, int]]] = {}
+    for metrics, examples in replies:
+        for name, value in metrics.items():
+            reported.setdefault(name, []).append((value, examples))
+    return {name: _mean(values) for name, values in reported.items()}
+
+
+def _mean(values: list[tuple[float, int]]) -> float:
+    total = sum(examples for _, examples in values)
+    return float(sum(value * (examples / total) for value, examples in values))

@@ -1,6 +1,7 @@
 """Each strategy gives what Flower's own class gives over the same replies, round by round and resumed in the middle."""
 
 import gc
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,12 +9,13 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import strategy as flower_strategies
+from flwr.serverapp.strategy import FedAvg
 
 from federation.aggregate import RunningMean, add_scaled
 from federation.config import RunConfig
 from federation.flower import identify_process
 from federation.roster import Roster
-from federation.strategy import RunStrategy, UnusableAggregate
+from federation.strategy import RunStrategy, UnusableAggregate, mean_metrics
 from federation.strategy_options import STRATEGIES
 from federation.weights import Layout
 
@@ -151,14 +153,28 @@ def test_what_flower_cannot_aggregate_is_a_sentence_not_a_crash() -> None:
         strategy.aggregate(trial)
 
 
-def test_clients_that_report_different_metrics_are_averaged_over_what_all_report() -> None:
-    strategy, weights = RunStrategy(config_of("FedMedian"), LAYOUT), LAYOUT.pack(initial())
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_metric_that_some_leave_out_is_the_mean_of_those_who_reported_it(name: str) -> None:
+    strategy, weights = RunStrategy(config_of(name), LAYOUT), LAYOUT.pack(initial())
     trial, _ = strategy.try_round(1, weights, CLIENTS)
     for client in CLIENTS:
-        more = {"f1": 0.5} if client == 1 else {}
-        strategy.add(trial, client, LAYOUT.flats(weights), 10, {"loss": 1.0, **more})
+        more = {"accuracy": 0.9} if client % 2 else {"f1": 0.8}
+        strategy.add(trial, client, LAYOUT.flats(bytearray(weights)), 10 * client, {"loss": 1.0, **more})
     _, metrics = strategy.aggregate(trial)
-    assert metrics == {"loss": pytest.approx(1.0)}
+    whole = {"loss": 1.0, "accuracy": 0.9, "f1": 0.8}
+    assert metrics == {key: pytest.approx(whole[key]) for key in metrics}
+    assert metrics.keys() == whole.keys() or "Krum" in name or name == "Bulyan"  # these take some of the clients
+
+
+def test_means_of_metrics_are_flowers_own_where_all_report_the_same_and_keep_nan_and_infinity() -> None:
+    rng = np.random.default_rng(4)
+    replies = [({"loss": float(rng.random()), "f1": float(rng.random())}, int(n)) for n in rng.integers(1, 10**6, 20)]
+    records = [RecordDict({"m": MetricRecord({**metrics, "num-examples": n})}) for metrics, n in replies]
+    assert mean_metrics(replies) == dict(FedAvg().evaluate_metrics_aggr_fn(records, "num-examples"))
+    assert mean_metrics([]) == {}
+    wild = mean_metrics([({"a": math.inf, "b": math.nan}, 1), ({"a": 1.0, "b": 1.0}, 1), ({}, 98)])
+    assert wild["a"] == math.inf
+    assert math.isnan(wild["b"])
 
 
 def test_the_running_mean_of_mixed_dtypes_is_the_weighted_mean_in_each() -> None:
