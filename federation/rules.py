@@ -57,9 +57,14 @@ def update_norm(flats: dict[str, Array], base: dict[str, Array]) -> float:
 
 
 def _limit_norms(replies: list[HeldReply], base: dict[str, Array], limit: float, *, clip: bool) -> list[HeldReply]:
-    """Clip or refuse updates over ``limit`` times the round's median norm (Sun et al., 2019, with a relative bound)."""
+    """Clip or refuse updates over ``limit`` times the round's median norm (Sun et al., 2019, with a relative bound).
+
+    Where most clients return the weights as they were, the median is 0 and says nothing about the others.
+    """
     norms = [update_norm(reply.flats, base) for reply in replies]
     bound = limit * median(norms)
+    if bound == 0:
+        return replies
     judged = []
     for reply, norm in zip(replies, norms, strict=True):
         if norm <= bound:
@@ -75,11 +80,16 @@ def _limit_norms(replies: list[HeldReply], base: dict[str, Array], limit: float,
 
 
 def _towards(base: Array, flat: Array, share: float) -> Array:
-    """Return base + share × (flat - base) in the array's dtype; whole numbers stay as they came."""
+    """Return base + share × (flat - base) in the array's dtype; whole numbers stay as they came.
+
+    Reckoned in float32 at least: the way from one float16 to another may be longer than float16 goes.
+    """
     if flat.dtype.kind != "f":
         return flat
-    moved: Array = base + (flat - base) * flat.dtype.type(share)
-    return moved.astype(flat.dtype)
+    moved = np.subtract(flat, base, dtype=np.promote_types(flat.dtype, np.float32))
+    moved *= share
+    moved += base
+    return moved.astype(flat.dtype, copy=False)
 
 
 def _limit_shares(replies: list[HeldReply], share: float) -> list[HeldReply]:

@@ -33,6 +33,24 @@ def test_an_update_a_thousand_times_the_median_is_clipped_or_refused() -> None:
     assert apply_rules(replies, BASE, RunConfig()) == replies
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_an_update_from_one_end_of_the_numbers_to_the_other_is_clipped_to_finite_ones(dtype: str) -> None:
+    most = {"float16": 65504.0, "float32": 1e15, "float64": 1e150}[dtype]
+    base = {dtype: np.full(4, -most / 2, dtype)}
+    replies = [HeldReply(i, {dtype: np.full(4, value, dtype)}, 10, {}, 10)
+               for i, value in enumerate([-most / 4, -most / 4, most])]  # fmt: skip
+    clipped = apply_rules(replies, base, RunConfig(norm_rule="clip", norm_limit=2.0))[2].flats[dtype]
+    assert clipped.dtype == dtype
+    np.testing.assert_allclose(clipped, 0.0, atol=most * 1e-3)
+
+
+@pytest.mark.parametrize("rule", ["clip", "reject"])
+def test_where_most_clients_change_nothing_the_others_count_as_they_are(rule: str) -> None:
+    replies = [held(1, 0.0), held(2, 0.0), held(3, 1.0)]
+    config = RunConfig.model_validate({"norm_rule": rule, "norm_limit": 2.0})
+    assert apply_rules(replies, BASE, config) == replies
+
+
 @pytest.mark.parametrize(("counts", "share", "expected"), [
     ([10, 10, 80], 0.5, [10, 10, 20]),
     ([10, 10, 10], 0.5, [10, 10, 10]),
