@@ -54,8 +54,26 @@ def add_scaled(total: Array, flat: Array, factor: float) -> None:
 
 
 def join(layout: Layout, flats: dict[str, Array]) -> bytearray:
-    """Return a buffer of the layout that holds the flat arrays, cast to its dtypes."""
+    """Return a buffer of the layout that holds the flat arrays, cast to its dtypes.
+
+    Whole numbers are rounded, and what lies beyond their dtype becomes its least or greatest: a server's step may lead
+    there. Finite values are expected for them.
+    """
     buffer = bytearray(layout.size_bytes)
     for dtype, target in layout.flats(buffer).items():
-        np.copyto(target, np.rint(flats[dtype]) if target.dtype.kind in "iub" else flats[dtype], casting="unsafe")
+        if target.dtype.kind in "iub" and flats[dtype].dtype.kind == "f":
+            _round(target, flats[dtype])
+        else:
+            np.copyto(target, flats[dtype], casting="unsafe")
     return buffer
+
+
+def _round(target: Array, values: Array) -> None:
+    """Write floating-point values into whole numbers or bools: the nearest that there is."""
+    limits = np.iinfo(target.dtype) if target.dtype.kind != "b" else None
+    least, most = (limits.min, limits.max) if limits else (0, 1)
+    for start in range(0, target.size, BLOCK):
+        part = np.rint(values[start : start + BLOCK], dtype=np.float64)
+        beyond = part >= most
+        target[start : start + BLOCK] = np.where(beyond, 0, np.maximum(part, least)).astype(target.dtype)
+        target[start : start + BLOCK][beyond] = most  # float64 has no 2**63 - 1

@@ -15,6 +15,7 @@ from flwr.serverapp import strategy as flower_strategies
 from flwr.serverapp.strategy import FedAvg
 
 from federation.aggregate import RunningMean, join
+from federation.checks import refuse_not_finite
 from federation.config import RunConfig
 from federation.events import Metrics
 from federation.roster import Roster
@@ -82,6 +83,8 @@ class RunStrategy:
         Where the mean is all that the strategy gets of the replies, one message of it stands for everybody's.
         """
         trial = copy.copy(self._committed)
+        if isinstance(trial, flower_strategies.FedAvgM):
+            trial.current_arrays = None  # it would go on from its own copy, whose whole numbers are not rounded
         arrays = ArrayRecord() if self._name in MEAN_ONLY else self._record(weights)
         mean = RunningMean(self._layout) if self._name in MEAN_ONLY | OVER_THE_MEAN else None
         roster = Roster(client_ids if mean is None else client_ids[:1])
@@ -137,9 +140,16 @@ class RunStrategy:
             raise UnusableAggregate(f"{self._name} could not aggregate: {str(error)[:160]}") from error
         if arrays is None or whose is None:
             raise UnusableAggregate(f"{self._name} made no weights of {len(trial.replies)} replies")
-        joined = join(self._layout, {dtype: array.numpy().ravel() for dtype, array in arrays.items()})
+        joined = self._join({dtype: array.numpy().ravel() for dtype, array in arrays.items()})
         chosen = everybody if trial.mean is not None else sorted(cast(list[int], whose[CLIENT_KEY]))
         return joined, mean_metrics(trial.metrics[client] for client in chosen)
+
+    def _join(self, flats: dict[str, NumpyArray]) -> Buffer:
+        """Cast what Flower's class made; a whole number would not show that it came of a NaN."""
+        whole = {dtype: flat for dtype, flat in flats.items() if not dtype.startswith("float")}
+        if (refusal := refuse_not_finite(whole)) is not None:
+            raise UnusableAggregate(f"the aggregate is of no use: {refusal}")
+        return join(self._layout, flats)
 
     def commit(self, trial: Trial) -> None:
         """The round counts: go on from this trial."""

@@ -202,6 +202,56 @@ def test_whole_numbers_truth_values_and_empty_arrays_pass_through_every_strategy
         np.testing.assert_allclose(mine, first, rtol=1e-3)
 
 
+WHOLE = {
+    "uint8": [0, 1, 254, 255], "int8": [-128, 0, 5, 127], "int64": [-(2**63), 0, 2**53 + 1, 2**63 - 1],
+    "bool": [False, True, True, False],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", WHOLE)
+@pytest.mark.parametrize(("name", "options"), [
+    ("FedAvg", {}), ("FedAvgM", {"server_momentum": 0.9}), ("FedAvgM", {"server_learning_rate": 0.4}),
+    ("FedAdagrad", {"eta": 100.0}), ("FedAdam", {"eta": 100.0}), ("FedYogi", {"eta": 100.0}),
+])  # fmt: skip
+def test_a_step_past_the_end_of_whole_numbers_stops_there_and_resumes_exactly(
+    name: str, options: dict[str, float], dtype: str
+) -> None:
+    """The clients pull to one end for five rounds: what is there stays there, resumed or not."""
+    first: Any = np.array(WHOLE[dtype], dtype)
+    layout = Layout.of(["whole", "float"], [first, np.zeros(2, np.float32)])
+    config = RunConfig.model_validate({"strategy": name, "strategy_options": options})
+    least = first.min()
+
+    def run(*, resumed: bool) -> Any:
+        strategy = RunStrategy(config, layout)
+        weights: Any = layout.pack([first, np.zeros(2, np.float32)])
+        for number in range(1, 6):
+            trial, _ = strategy.try_round(number, weights, [1, 2])
+            old, floats = layout.unpack(weights)
+            new = np.where(old == least, old, old - 1).astype(dtype) if dtype != "bool" else old & (number < 3)
+            for client in (1, 2):
+                strategy.add(trial, client, layout.flats(layout.pack([new, floats - np.float32(0.1)])), 10, {})
+            weights, _ = strategy.aggregate(trial)
+            strategy.commit(trial)
+            found = layout.unpack(weights)[0]
+            assert (found <= old).all(), f"round {number}: {found} after {old}"
+            if resumed:
+                state, strategy = strategy.state(), RunStrategy(config, layout)
+                strategy.restore(state)
+        return bytes(weights)
+
+    assert run(resumed=False) == run(resumed=True)
+
+
+def test_what_no_whole_number_can_be_is_not_made_one() -> None:
+    layout = Layout.of(["whole"], [np.zeros(2, np.uint8)])
+    strategy = RunStrategy(config_of("FedMedian"), layout)
+    trial, _ = strategy.try_round(1, bytes(2), [1])
+    strategy.add(trial, 1, {"uint8": np.array([1.0, np.nan])}, 10, {})
+    with pytest.raises(UnusableAggregate, match="1 of 2 values are not finite"):
+        strategy.aggregate(trial)
+
+
 def test_a_mask_is_what_most_samples_say() -> None:
     layout = Layout.of(["b"], [np.zeros(3, bool)])
     mean = RunningMean(layout)
