@@ -134,6 +134,8 @@ class RunStrategy:
             mean = _array_record(self._layout.flats(trial.mean.result()))
             record = RecordDict({"arrays": mean, "metrics": MetricRecord({WEIGHT_KEY: trial.mean.total_examples})})
             trial.replies = [Message(record, reply_to=next(iter(trial.asked.values())))]
+        else:  # of clients equally near to the others, Krum takes the first
+            trial.replies.sort(key=lambda reply: cast(int, cast(MetricRecord, reply.content["metrics"])[CLIENT_KEY]))
         try:
             arrays, whose = trial.strategy.aggregate_train(trial.round, trial.replies)
         except Exception as error:  # Flower's classes raise what numpy raises; the attempt fails, the run goes on

@@ -1,6 +1,7 @@
 """Each strategy gives what Flower's own class gives over the same replies, round by round and resumed in the middle."""
 
 import gc
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -144,6 +145,22 @@ def test_an_attempt_that_does_not_count_leaves_no_trace(name: str) -> None:
     after = strategy.state()
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("name", ["FedMedian", "FedTrimmedAvg", "Krum", "MultiKrum", "Bulyan", "QFedAvg"])
+def test_the_order_in_which_replies_come_changes_nothing(name: str) -> None:
+    """Of three clients two are each other's nearest: Krum has to choose one of them."""
+    config = RunConfig.model_validate({"strategy": name, "min_clients": 3})
+    results = set()
+    for order in itertools.permutations([1, 2, 3]):
+        strategy = RunStrategy(config, LAYOUT)
+        trial, _ = strategy.try_round(1, LAYOUT.pack(initial()), [1, 2, 3])
+        for client in order:
+            new, examples, said = trained(initial(), 1, client)
+            strategy.add(trial, client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
+        weights, metrics = strategy.aggregate(trial)
+        results.add((bytes(weights), *metrics.items()))
+    assert len(results) == 1
 
 
 def test_what_flower_cannot_aggregate_is_a_sentence_not_a_crash() -> None:
