@@ -21,6 +21,10 @@ SMALL_BYTES = 64 * 1024
 MAX_SESSION_CHARACTERS = 32
 """What a client calls its process stands in message ids, which have an end."""
 
+TURN_SECONDS = 1.0
+"""A piece that has not gone out by then goes on without a turn, and so do the next ones until one is in time: however
+many peers are slow or dead, they do not keep the others waiting."""
+
 PATIENCE_SECONDS = 0.02
 """What is in no hurry goes out with the next frame, or after so long."""
 
@@ -39,6 +43,7 @@ class Connection:
         self._failure: wire.BadFrame | None = None
         self._has: str | None = None
         self._sending: Assignment | None = None
+        self._is_slow = False
         self.gone = False
         self.reason = ""
         self.client_id, self.node_id, self.name = 0, 0, ""
@@ -133,6 +138,10 @@ class Connection:
         self.gone = self.gone or self._ending is None
         self._wake.set()
 
+    def part_within(self, seconds: float) -> None:
+        """The connection is over: cut it off where what is left does not go out in time."""
+        self._socket.part_within(seconds)
+
     async def write(self) -> None:
         """Write what must wait for room, until the end. Raises nothing: a socket that breaks ends the reader, too."""
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, OSError):
@@ -176,11 +185,12 @@ class Connection:
             return
         self._has, self._sending = None, assignment
         for head, data in content.frames:
-            async with self._slots:
-                if self.gone or self._ending is not None or self._sending is not assignment:
+            async with contextlib.nullcontext() if self._is_slow else self._slots:
+                if self.gone or self._socket.is_over or self._ending or self._sending is not assignment:
                     return  # cancelled in between; the client drops what it got of it
                 self._socket.write(head, data)
-                await self._socket.drain()
+                self._is_slow = not await self._socket.drains_within(TURN_SECONDS)
+            await self._socket.drain()
             assignment.bytes_down += len(data)
         if self._sending is assignment:
             self._has, self._sending = content.id, None

@@ -145,6 +145,7 @@ class StreamLane:
             self._forget(connection)
             with contextlib.suppress(TimeoutError, asyncio.CancelledError):
                 await asyncio.wait_for(writer, self.limits.hello_seconds)
+            connection.part_within(self.limits.hello_seconds)
 
     async def _talk(self, connection: Connection, offered: Sequence[str]) -> None:
         if self._stopping:

@@ -6,6 +6,8 @@ belong as they come, and what goes out is not copied at all. Handshake, pings, c
 breaks the protocol are read by uvicorn and websockets, as ever.
 """
 
+import asyncio
+import contextlib
 import struct
 import time
 from typing import Any, Protocol, cast
@@ -65,6 +67,8 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     _piece: tuple[bytes, int, bytes, memoryview | None] | None = None
     """Of a piece under way: its head, its size, the mask, and where it belongs."""
     _deaf = False
+    _lost = False
+    _parting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Begin to note signs."""
@@ -81,12 +85,25 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     def write(self, *parts: Bytes) -> None:
         """Write the parts of whole frames, one after the other, without a copy; what has to wait, waits in a buffer."""
-        if not (self.close_sent or self.transport.is_closing()):
+        if not self.is_over:
             self.transport.writelines(parts)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing goes out any more."""
+        return self.close_sent or self.transport.is_closing()
 
     async def drain(self) -> None:
         """Return when the buffer has room."""
         await self.writable.wait()
+
+    async def drains_within(self, seconds: float) -> bool:
+        """Wait for room, for so long at most, and say whether there is some."""
+        if not self.writable.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.writable.wait()
+        return self.writable.is_set()
 
     def pause_writing(self) -> None:
         """Called by the transport when its buffer is full. uvicorn's own never clears ``writable``: contents for
@@ -99,8 +116,24 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake whoever waits to write."""
+        self._lost = True
+        if self._parting is not None:
+            self._parting.cancel()
         self.writable.set()
         super().connection_lost(exc)
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def keepalive_timeout(self) -> None:
+        """Called when no pong came. What is still in the buffer would hold a closing socket open for ever: it goes."""
+        super().keepalive_timeout()
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+    def part_within(self, seconds: float) -> None:
+        """Give what is left in the buffer of a connection that is over so long to go out."""
+        if not self._lost and self._parting is None:
+            self._parting = self.loop.call_later(seconds, self.transport.abort)
 
     # -- in -----------------------------------------------------------------------------------------------------------
 

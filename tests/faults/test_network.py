@@ -115,6 +115,46 @@ def test_a_line_that_stalls_is_noticed_and_the_reply_comes_when_it_flows_again(b
     assert trained(engine, client_id) == [(1, "accepted", None), (2, "accepted", None)]
 
 
+class Deaf(Puppet):
+    """Reads nothing any more from the first piece of weights on, until it is woken."""
+
+    async def run(self) -> None:
+        self.woken = asyncio.Event()
+        await super().run()
+
+    async def _take(self, frame: str | bytes) -> None:
+        if isinstance(frame, bytes) and not self.woken.is_set():
+            self.socket.transport.pause_reading()
+            await self.woken.wait()
+            self.socket.transport.resume_reading()
+        await super()._take(frame)
+
+
+def test_peers_that_stop_reading_do_not_keep_others_waiting_and_are_gone_when_no_pong_comes(tmp_path: Path) -> None:
+    """More of them than contents go out at once, and each with megabytes that are still in its buffer."""
+    limits = Limits(ping_seconds=1.0, pong_seconds=5.0, sending_at_once=2, reconnect_seconds=0.5)
+    with running_engine(tmp_path, limits) as engine, Stage(engine.address) as stage:
+        deaf = [Deaf(engine.address, f"deaf-{number}") for number in range(4)]
+        for puppet in deaf:
+            stage.do(puppet.run())
+        engine.wait_online(4)
+        for name in "ab":
+            stage.add(name)
+        engine.wait_online(6)
+        run_id = engine.start_run(num_rounds=1, synthetic_parameters=4_000_000)
+        try:
+            assert engine.ledger.wait_end(run_id, 40) is RunState.COMPLETED
+            first = [r for r in engine.ledger.of(ReplyRecorded) if (r.round, r.phase) == (0, "evaluate")]
+            heard = [r.received_at_seconds for r in first if r.outcome == "accepted"]
+            assert len(heard) == 2 and max(heard) < min(r.received_at_seconds for r in first if r.outcome == "lost")
+            assert {r.reason for r in first if r.outcome == "lost"} == {"connection lost"}
+            assert len(engine.server.live_clients()) == 2
+            engine.ledger.wait(lambda: len(engine.server._server.server_state.connections) == 2, 10)
+        finally:
+            for puppet in deaf:
+                stage._loop.call_soon_threadsafe(puppet.woken.set)
+
+
 MEGABYTE = 1 << 20
 
 
