@@ -121,7 +121,8 @@ class Connection:
 
     def drop(self, assignment: Assignment) -> None:
         """Send no more of a task that is over."""
-        self.granted.pop(assignment.content_id, None)
+        for content_id in [known for known, granted in self.granted.items() if granted is assignment]:
+            del self.granted[content_id]
         if assignment in self._tasks:
             self._tasks.remove(assignment)
         if self._sending is assignment:

@@ -126,6 +126,8 @@ class Traffic:
             connection.say(wire.Ack(message_id=decoded.message_id, refused=late))
 
     def _offer(self, connection: Connection, assignment: Assignment, offer: wire.Offer) -> None:
+        if offer.error is None and (assignment.buffer is not None or assignment.queued):
+            return  # its content is awaited: the first word about it stands
         assignment.offer = offer
         assignment.offered_at = time.monotonic()
         if offer.error is not None:
@@ -134,8 +136,6 @@ class Traffic:
             self._finish(assignment, refused=refusal)
         elif offer.content is None or offer.content.size_bytes == 0:
             self._finish(assignment)
-        elif assignment.buffer is not None or assignment.queued:
-            return
         elif offer.follows and offer.content.size_bytes <= wire.UNASKED_BYTES:
             self._expect(connection, assignment, offer.content.size_bytes)  # so few bytes are not counted
         else:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from federation import wire
 from federation.events import AttemptFailed, ReplyRecorded, RoundDone
 from federation.lane import Limits
 from federation.states import RunState
 from tests.engine import Engine, outcomes, running_engine
-from tests.puppet import Answer, Answering, Stage, shifted, training
+from tests.puppet import Answer, Answering, Puppet, Stage, shifted, training
 
 
 @pytest.fixture
@@ -94,6 +95,41 @@ def test_when_all_replies_are_bad_nothing_is_committed_and_the_third_failure_end
     assert [d.round for d in engine.ledger.of(RoundDone)] == [0]
     assert [(f.round, f.attempt) for f in engine.ledger.of(AttemptFailed)] == [(1, 1), (1, 2), (1, 3)]
     assert "3 attempts at round 1 in a row failed" in (engine.ledger.reasons[run_id] or "")
+
+
+def test_a_reply_that_is_offered_again_under_another_id_is_counted_once_and_nothing_of_it_is_kept(
+    engine: Engine, stage: Stage
+) -> None:
+    class Twice(Puppet):
+        """Offers what it trained under its own content id and then under another one, or ends it with an error."""
+
+        last = wire.Offer(message_id="")
+
+        async def _work(self, task: wire.Task) -> None:
+            await super()._work(task)
+            if task.phase == "train":
+                _, answer = self._offers[task.message_id]
+                header = task.content.model_copy(update={"id": "cd" * 32}) if task.content else None
+                again = wire.Offer(message_id=task.message_id, metrics=answer.metrics, num_examples=1, content=header)
+                error = self.last.model_copy(update={"message_id": task.message_id, "error": "changed its mind"})
+                await self.socket.send(wire.encode(error if task.round == 3 else again))
+
+        async def _send(self, message_id: str) -> None:
+            if "-3-" not in message_id:
+                await super()._send(message_id)
+
+    twice = Twice(engine.address, "twice", training(lambda task, weights, layout: Answer(weights)))
+    stage.add("a")
+    stage.do(twice.run())
+    engine.wait_online(2)
+    assert engine.ledger.wait_end(engine.start_run(num_rounds=3, min_clients=1)) is RunState.COMPLETED
+    client_id = engine.clients[twice.public_key]
+    assert [(o[0], *o[2:]) for o in outcomes(engine) if o[1] == client_id] == [
+        (1, "accepted", None), (2, "accepted", None), (3, "failed", "changed its mind")
+    ]  # fmt: skip
+    trained = [r for r in engine.ledger.of(ReplyRecorded) if (r.phase, r.client_id) == ("train", client_id)]
+    assert [r.num_examples for r in trained] == [10, 10, None], "the first word stands"
+    assert [connection.granted for connection in engine.server.lane.connections] == [{}, {}]
 
 
 def test_metrics_are_cut_to_the_caps_and_NaN_stays(engine: Engine, stage: Stage) -> None:
