@@ -99,8 +99,9 @@ class RunLoop:
             self._checkpoints.write_layout(layout)
             state = {}
         self._model = Model(layout, weights, RunStrategy(config, layout))
-        if self._committed > 0 and self._model.strategy.carries and not state:
-            raise CheckpointDamaged(f"the state of {config.strategy} after round {self._committed} is gone")
+        if self._committed > 0 and self._model.strategy.lacks(state):
+            file = self._checkpoints.state_file(self._committed).name
+            raise CheckpointDamaged(f"the state of {config.strategy} after round {self._committed} is gone: {file}")
         self._model.strategy.restore(state)
         self._party = Party(self._job.run_id, config, layout, self._ground, self._job.chosen)
         self._ground.stray = self._party.hear

@@ -168,10 +168,13 @@ class RunStrategy:
             found.update({f"{name}:{key}": np.asarray(value) for key, value in pairs})
         return found
 
-    @property
-    def carries(self) -> bool:
-        """Whether the strategy has a state once a round is committed."""
-        return self._name in OVER_THE_MEAN and getattr(self._committed, "server_momentum", 1.0) > 0
+    def lacks(self, state: dict[str, NumpyArray]) -> bool:
+        """Whether a state lacks an array that the strategy carries once a round is committed."""
+        dtypes = self._layout.dtypes
+        if self._name == "FedAvgM":
+            carries = cast(flower_strategies.FedAvgM, self._committed).server_momentum > 0
+            return carries and any(f"momentum_vector:{i}" not in state for i in range(len(dtypes)))
+        return self._name in OVER_THE_MEAN and any(f"{n}:{d}" not in state for n in ("m_t", "v_t") for d in dtypes)
 
     def restore(self, state: dict[str, NumpyArray]) -> None:
         """Take back what ``state`` gave."""

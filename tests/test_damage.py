@@ -1,9 +1,12 @@
 """Files of a run that are damaged or gone: a resumed run and a download say so, and nothing is guessed."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from federation.events import Checkpoint, RoundDone
@@ -14,16 +17,48 @@ from tests.dashboard import Dashboard, running
 from tests.engine import running_engine
 from tests.puppet import Stage
 
-STATE, LAYOUT, WEIGHTS = "round-000001.state.npz", "layout.json", "round-000001.weights"
-DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
-    "a state cut off": (STATE, lambda f: f.write_bytes(f.read_bytes()[:100]), "cannot be read"),
-    "an empty state": (STATE, lambda f: f.write_bytes(b""), "cannot be read"),
+STATE, LAYOUT, WEIGHTS = "round-000002.state.npz", "layout.json", "round-000002.weights"
+Damage = Callable[[Path], object]
+
+
+def rewritten(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Damage:
+    """A state that is a good .npz of other arrays."""
+
+    def damage(file: Path) -> None:
+        with np.load(file) as packed:
+            arrays = dict(packed)
+        np.savez(file, **change(arrays))
+
+    return damage
+
+
+def of_the_round_before(file: Path) -> None:
+    shutil.copy(file.with_name("round-000001.state.npz"), file)
+
+
+NOT_WITH = "round-000002.state.npz is not what was written with the weights of round 2: its sha256 differs"
+DAMAGE: dict[str, tuple[str, Damage, str]] = {
+    "a state cut off": (STATE, lambda f: f.write_bytes(f.read_bytes()[:100]), f"{STATE} cannot be read"),
+    "an empty state": (STATE, lambda f: f.write_bytes(b""), f"{STATE} cannot be read"),
     "a state altered": (
         STATE,
         lambda f: f.write_bytes(f.read_bytes().replace(bytes(8), b"12345678", 1)),
-        "cannot be read",
+        f"{STATE} cannot be read",
     ),
-    "no state": (STATE, Path.unlink, "the state of FedAdam after round 1 is gone"),
+    "a state of the round before": (STATE, of_the_round_before, NOT_WITH),
+    "no second moments": (STATE, rewritten(lambda held: {n: held[n] for n in held if "v_t" not in n}), NOT_WITH),
+    "other values": (
+        STATE,
+        rewritten(lambda held: {n: held[n] if n == "sha256" else -held[n] for n in held}),
+        NOT_WITH,
+    ),
+    "other shapes": (
+        STATE,
+        rewritten(lambda held: {n: held[n] if n == "sha256" else held[n][:1] for n in held}),
+        NOT_WITH,
+    ),
+    "a state of nothing": (STATE, rewritten(lambda _: {}), NOT_WITH),
+    "no state": (STATE, Path.unlink, f"the state of FedAdam after round 2 is gone: {STATE}"),
     "no layout": (LAYOUT, Path.unlink, "layout.json of the run cannot be read"),
     "a layout of another kind": (LAYOUT, lambda f: f.write_text("5"), "layout.json of the run cannot be read"),
     "a layout of other sides": (LAYOUT, lambda f: f.write_text('[["w", [5], "float32"]]'), "does not fit its weights"),
@@ -37,10 +72,10 @@ def test_a_run_is_not_resumed_from_damaged_files(tmp_path: Path) -> None:
         for name in "ab":
             stage.add(name)
         for file, damage, says in DAMAGE.values():
-            run_id = engine.start_run(num_rounds=1, strategy="FedAdam")
+            run_id = engine.start_run(num_rounds=2, strategy="FedAdam")
             assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
             damage(tmp_path / "runs" / str(run_id) / file)
-            engine.ledger.requeue(run_id, num_rounds=2)
+            engine.ledger.requeue(run_id, num_rounds=3)
             engine.supervisor.wake()
             assert engine.ledger.wait_end(run_id) is RunState.FAILED, file
             assert says in (reason := engine.ledger.reasons[run_id] or ""), reason
@@ -57,7 +92,7 @@ def test_damaged_weights_are_not_downloaded(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
         for name in "ab":
             stage.add(name)
-        run_id = dashboard.start_run(num_rounds=1)
+        run_id = dashboard.start_run(num_rounds=2)
         dashboard.wait_for_state(run_id, "completed")
     folder, address = dashboard.parts.settings.runs_dir / str(run_id), f"/api/runs/{run_id}/model"
     layout, weights = ((folder / name).read_bytes() for name in (LAYOUT, WEIGHTS))
