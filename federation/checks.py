@@ -9,7 +9,7 @@ import numpy as np
 
 from federation.config import MAX_EXAMPLES
 from federation.events import Metrics
-from federation.weights import Array
+from federation.weights import Array, shown
 
 MAX_METRICS = 100
 METRIC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}")
@@ -26,7 +26,7 @@ def refuse_examples(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return f"num_examples is {str(value)[:40]!r}, not a whole number"
     if not 1 <= value <= MAX_EXAMPLES:
-        return f"num_examples is {value}, it must be from 1 to {MAX_EXAMPLES}"
+        return f"num_examples is {shown(str(value))}, it must be from 1 to {MAX_EXAMPLES}"
     return None
 
 

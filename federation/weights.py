@@ -20,6 +20,10 @@ Array = NDArray[Any]
 ALLOWED_DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 
 
+SHOWN_CHARACTERS = 60
+"""What a sentence shows of a name or a shape that somebody else has written."""
+
+
 class LayoutMismatch(ValueError):
     """Arrays or a buffer do not fit the layout; the sentence names both sides."""
 
@@ -38,7 +42,8 @@ class Entry:
         return prod(self.shape)
 
     def __str__(self) -> str:
-        return f"{self.name} {self.dtype} {'×'.join(map(str, self.shape)) or 'scalar'}".strip()
+        shape = "×".join(map(str, self.shape[:SHOWN_CHARACTERS])) or "scalar"
+        return f"{shown(self.name)} {shown(self.dtype)} {shown(shape)}".strip()
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,11 @@ class Layout:
         entries = tuple(Entry(name, tuple(shape), dtype) for name, shape, dtype in rows)
         for entry in entries:
             if entry.dtype not in ALLOWED_DTYPES:
-                raise LayoutMismatch(f"array {entry.name!r} has dtype {entry.dtype!r}, which is not allowed")
+                raise LayoutMismatch(
+                    f"array {shown(entry.name)!r} has dtype {shown(entry.dtype)!r}, which is not allowed"
+                )
             if any(side < 0 for side in entry.shape):
-                raise LayoutMismatch(f"array {entry.name!r} has a negative side")
+                raise LayoutMismatch(f"array {shown(entry.name)!r} has a negative side")
         return cls(entries)
 
     def to_json(self) -> list[tuple[str, list[int], str]]:
@@ -125,6 +132,11 @@ class Layout:
             if (mine.shape, mine.dtype) != (theirs.shape, theirs.dtype):
                 return f"sends {theirs}, the run needs {mine}"
         return None
+
+
+def shown(text: str) -> str:
+    """Return a text as it may stand in a sentence: cut to ``SHOWN_CHARACTERS``."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
 
 
 def write_file(path: Path, *parts: bytes | bytearray | memoryview, sha256: str | None = None) -> str:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from federation.checkpoints import CheckpointDamaged, Checkpoints
+from federation.checks import refuse_examples
+from federation.config import MAX_EXAMPLES
 from federation.weights import Layout, LayoutMismatch, write_file
 from federation.wire import content_id
 
@@ -55,6 +57,25 @@ def test_a_buffer_of_another_length_and_a_wild_dtype_are_refused() -> None:
         Layout.from_json([("x", [1], "object")])
     with pytest.raises(LayoutMismatch, match="negative side"):
         Layout.from_json([("x", [-1], "float32")])
+
+
+@pytest.mark.parametrize("row", [
+    ("n" * 3_000_000, [6], "float32"), ("n" * 3_000_000, [-1], "float32"), ("w", [6], "d" * 3_000_000),
+    ("w", [1] * 1_000_000, "float32"), ("w", [10**4000] * 60, "float32"),
+])  # fmt: skip
+def test_a_refusal_shows_only_the_beginning_of_what_a_client_calls_its_arrays(row: Any) -> None:
+    layout = Layout.of(["kernel"], [np.zeros((2, 3), np.float32)])
+    try:
+        sentence = layout.difference(Layout.from_json([row]).entries)
+    except LayoutMismatch as error:
+        sentence = str(error)
+    assert sentence is not None
+    assert len(sentence) < 200
+    assert "kernel float32 2×3" in sentence or "not allowed" in sentence or "negative" in sentence
+
+
+def test_a_number_of_samples_with_thousands_of_digits_is_shown_by_its_first() -> None:
+    assert refuse_examples(10**4000) == f"num_examples is 1{'0' * 58}…, it must be from 1 to {MAX_EXAMPLES}"
 
 
 def test_a_file_is_written_whole_and_a_failure_leaves_the_one_before(
