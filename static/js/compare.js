@@ -10,10 +10,11 @@ import { metric as write } from "./numbers.js";
 
 class Compare extends HTMLElement {
   connectedCallback() {
+    this.section = this.closest("[data-charts]");
+    if (!this.section) return;         // a morph puts it aside for a moment, out of its section
     this.metric = this.getAttribute("metric");
     this.phase = this.getAttribute("phase");
     this.holder = this.querySelector(".plot");
-    this.section = this.closest("[data-charts]");
     this.runs = JSON.parse(this.section.dataset.compared);
     this.curves = new Map();           // id of a run -> its curve, once it has come
     this.cursor = null;
@@ -30,10 +31,12 @@ class Compare extends HTMLElement {
   }
 
   disconnectedCallback() {
+    if (!this.section) return;
     this.leaving.abort();
     this.sizes.disconnect();
     for (const stop of this.stops) stop();
     cancelAnimationFrame(this.due);
+    this.due = 0;
     this.plot?.destroy();
     this.plot = null;
   }

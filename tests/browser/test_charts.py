@@ -113,7 +113,8 @@ def test_a_ninth_line_is_refused_in_words(going: Dashboard, open_page: OpenPage)
     expect(page.locator("#said")).to_have_text("8 lines are shown; take one away first.")
     expect(chips.nth(8)).not_to_be_checked()
     wait_until(lambda: page.evaluate("document.querySelector('meadow-chart').plot.series.length") == 14, what="8 lines")
-    assert page.evaluate("document.querySelector('meadow-chart').curve.clients[8].some((value) => value > 0)")
+    values = "document.querySelector('meadow-chart').curve.clients[8]?.some((value) => value > 0)"
+    wait_until(lambda: page.evaluate(values), what="values of the eighth")
 
 
 def test_training_and_other_metrics_have_charts_of_their_own(going: Dashboard, open_page: OpenPage) -> None:
@@ -179,3 +180,76 @@ def test_steering_works_by_keyboard_and_says_what_it_did(going: Dashboard, open_
     expect(page.locator("h1")).to_have_text("Stop #1 Going on?")
     page.get_by_role("link", name="Let it run").click()
     expect(page.locator("h1")).to_have_text("Going on")
+
+
+def test_back_from_another_axis_leads_to_the_zoom(going: Dashboard, open_page: OpenPage) -> None:
+    page = open_run(going, open_page)
+    drag(page)
+    expect(page).to_have_url(re.compile(r"from=\d+&to=\d+"))
+    zoomed = scale(page)
+    page.locator(".toolbar").get_by_text("Time", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/runs/1\?x=clock$"))
+    page.go_back()
+    wait_until(lambda: scale(page) == zoomed, what="back leads to the zoom")
+
+
+def test_nothing_moves_under_the_pointer_that_zooms(going: Dashboard, open_page: OpenPage) -> None:
+    page = open_run(going, open_page)
+    plot = page.locator("meadow-chart[metric=accuracy] .plot")
+    before = plot.bounding_box()
+    drag(page)
+    expect(page.get_by_role("button", name="Whole run")).to_be_visible()
+    assert plot.bounding_box() == before
+
+
+def test_lines_of_clients_with_the_same_colour_are_told_apart(going: Dashboard, open_page: OpenPage) -> None:
+    page = open_run(going, open_page, "?lines=1-5-9")
+    lines = "document.querySelector('meadow-chart').view.lines"
+    slots: list[int] = page.evaluate(f"{lines}.map(({{ slot }}) => slot)")
+    assert slots == [1, 5, 2]
+
+    def swatches() -> list[str | None]:
+        shown = page.locator(".chips label:has(:checked) .swatch").all()
+        return [swatch.get_attribute("class") for swatch in shown]
+
+    assert swatches() == [f"swatch k{slot}" for slot in slots]
+    page.locator(".chips input").nth(0).uncheck()
+    assert swatches() == ["swatch k5", "swatch k1"], "its own colour as soon as that is free"
+
+
+def test_what_no_line_crosses_and_where_one_ends_early(going: Dashboard, open_page: OpenPage) -> None:
+    """By the clock nothing joins the rounds before and after an outage; a line without a last value has its name."""
+    page = open_run(going, open_page, "?lines=1-2&from=0&to=9")
+    page.evaluate(
+        """() => {
+          const chart = document.querySelector("meadow-chart"), { fillText } = CanvasRenderingContext2D.prototype;
+          window.written = {};
+          CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+            if (chart.contains(this.canvas)) window.written[text] = x;
+            fillText.call(this, text, x, y);
+          };
+          for (let place = 5; place < chart.curve.rounds.length; place += 1) chart.curve.clients[1][place] = null;
+          chart.draw();
+        }"""
+    )
+    names: list[str] = page.evaluate("document.querySelector('meadow-chart').view.lines.map(({ name }) => name)")
+    written = page.evaluate("window.written")
+    assert written[names[0]] < written[names[1]], "where its line ends"
+
+    page.locator(".toolbar").get_by_text("Time", exact=True).click()
+    gaps = """(kind) => {
+      const marks = document.querySelector("#run-marks"), chart = document.querySelector("meadow-chart[metric=loss]");
+      marks.dataset.marks = JSON.stringify([{ round: 3.5, kind }]);
+      chart.rebuild();
+      return new Promise((done) => requestAnimationFrame(() => done(chart.plot.series.at(-1)._paths.gaps.length)));
+    }"""
+    assert [page.evaluate(gaps, kind) for kind in ("paused", "resumed")] == [0, 1]
+
+
+def test_without_scripts_a_chart_says_where_its_values_are(going: Dashboard, open_page: OpenPage) -> None:
+    page = open_page(f"{url_of(going)}/runs/1", java_script_enabled=False)
+    chart = page.locator("meadow-chart").first
+    expect(chart.locator(".plot")).to_be_hidden()
+    expect(chart.get_by_text("The curve needs JavaScript; the table has its values.")).to_be_visible()
+    chart.get_by_text("Values as a table").click()
+    expect(chart.locator("tbody tr").first).to_be_visible()

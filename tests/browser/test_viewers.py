@@ -34,6 +34,9 @@ def test_a_value_that_is_no_number_is_a_gap_with_a_mark(dashboard: Dashboard, op
     chart = page.locator("meadow-chart[metric=loss]")
     expect(chart.locator("canvas")).to_be_visible()
     expect(chart.locator("tr[data-round='1'] td").first).to_have_text("NaN")
+    cross = "cross: the mean is no number"
+    expect(chart.get_by_text(cross)).to_be_visible()
+    expect(page.locator("meadow-chart[metric=accuracy]").get_by_text(cross)).to_be_hidden()
     curve = "document.querySelector('meadow-chart[metric=loss]').curve"
     assert page.evaluate(f"[{curve}.mean[1], [...{curve}.odd.keys()]]") == [None, [1]]
     points = dashboard.http.get(f"/api/runs/{run_id}/metrics", params={"name": "loss"}).json()["items"]

@@ -9,11 +9,12 @@ import { keepZoom, readView } from "./view.js";
 
 class Chart extends HTMLElement {
   connectedCallback() {
+    this.section = this.closest("[data-charts]");
+    if (!this.section) return;         // a morph puts it aside for a moment, out of its section
     this.metric = this.getAttribute("metric");
     this.run = Number(this.getAttribute("run"));
     this.curves = Curves.of(this.run, this.getAttribute("phase") ?? "evaluate");
     this.holder = this.querySelector(".plot");
-    this.section = this.closest("[data-charts]");
     this.cursor = null;
     this.leaving = new AbortController();
     const { signal } = this.leaving;
@@ -27,6 +28,7 @@ class Chart extends HTMLElement {
   }
 
   disconnectedCallback() {
+    if (!this.section) return;
     this.leaving.abort();
     this.sizes.disconnect();
     this.stop();
@@ -39,6 +41,7 @@ class Chart extends HTMLElement {
     this.curve = curve;
     if (!this.plot) this.rebuild(); else this.draw();
     if (!curve.rounds.length) return;
+    this.querySelector("[data-part=odd]").hidden = !curve.odd.size;
     this.writeFigure();
     this.writeRows(first);
     this.writeReadout();

@@ -16,10 +16,15 @@ export function drawNames(u, names) {
   ctx.save();
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
+  ctx.lineJoin = "round";
   for (const name of placed) {
     ctx.font = `${name.strong ? 600 : 400} ${12 * ratio}px ${face()}`;
     ctx.fillStyle = ink(name.token);
-    ctx.fillText(name.text, Math.min(u.valToPos(name.x, "x", true), left + width) + 7 * ratio, name.y);
+    ctx.strokeStyle = ink("page");     // a line that ends early has its name among the others
+    ctx.lineWidth = 3 * ratio;
+    const x = Math.min(u.valToPos(name.x, "x", true), left + width) + 7 * ratio;
+    ctx.strokeText(name.text, x, name.y);
+    ctx.fillText(name.text, x, name.y);
   }
   ctx.restore();
 }

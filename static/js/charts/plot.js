@@ -34,14 +34,26 @@ export function openPlot(holder, of, told) {
   return plot;
 }
 
-/* A line with gaps; a value between two gaps has none, it is drawn as a dot. */
-export const line = ({ size = 4, ...more }) => ({ spanGaps: false, ...more, points: { show: true, filter: lonely, size, ...more.points } });
+/* A line with gaps; a value between two gaps has none, it is drawn as a dot. breaks() are the places before which a line is
+   open although no value is missing there. */
+export const line = ({ size = 4, breaks = nowhere, ...more }) => ({ spanGaps: false, gaps: opened(breaks), ...more, points: { show: true, filter: (u, index) => lonely(u.data[index], breaks()), size, ...more.points } });
 
-function lonely(u, index) {
-  const values = u.data[index], alone = [];
+const nowhere = () => [];
+
+/* The gaps that uPlot found and those of the breaks, in pixels and from left to right; none ends before the one on its left. */
+export const opened = (breaks) => (u, index, from, to, found) => {
+  const at = (place) => u.valToPos(u.data[0][place], "x", true);
+  const gaps = [...found, ...breaks().map((place) => [at(place - 1), at(place)])].sort(([a], [b]) => a - b);
+  for (let i = 1; i < gaps.length; i += 1) gaps[i][1] = Math.max(gaps[i][1], gaps[i - 1][1]);
+  return gaps;
+};
+
+function lonely(values, breaks) {
+  const alone = [];
   let place = -1, open = true;         // the value before, and whether a gap is on its left
   const end = () => { if (place >= 0 && open) alone.push(place); };
   values.forEach((value, i) => {
+    if (breaks.includes(i)) { end(); place = -1; open = true; }
     if (value === undefined) return;   // another run's place: no gap
     if (value === null) { end(); place = -1; open = true; } else { open = place < 0; place = i; }
   });

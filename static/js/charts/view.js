@@ -6,10 +6,25 @@ import { say } from "../said.js";
 const MOST_LINES = 8;
 const ASKED = ["metric", "phase", "target"];  // what the server answers; all else the charts do themselves
 const boxesOf = (section) => [...section.querySelectorAll("input[name=line]")];
+const shownOf = (section) => boxesOf(section).filter((box) => box.checked).slice(0, MOST_LINES);
+
+/* The colours of the lines that are shown: each its client's own, or one that is free where an earlier line has that. */
+function slotsOf(boxes) {
+  const own = new Map();
+  for (const box of boxes) if (!own.has(box.dataset.slot)) own.set(box.dataset.slot, box);
+  const free = Array.from({ length: MOST_LINES }, (_, i) => String(i + 1)).filter((slot) => !own.has(slot));
+  return boxes.map((box) => (own.get(box.dataset.slot) === box ? box.dataset.slot : free.shift()));
+}
+
+/* A chip has the colour of its line. */
+function paint(section) {
+  const shown = shownOf(section), slots = slotsOf(shown);
+  for (const box of boxesOf(section)) box.parentElement.querySelector(".swatch").setAttribute("class", `swatch k${slots[shown.indexOf(box)] ?? box.dataset.slot}`);
+}
 
 export function readView(section) {
   const form = section.querySelector("[data-part=toolbar]"), value = (name) => form?.querySelector(`[name=${name}]:checked`)?.value;
-  const lines = boxesOf(section).filter((box) => box.checked).slice(0, MOST_LINES);
+  const lines = shownOf(section), slots = slotsOf(lines);
   const query = new URLSearchParams(form ? location.search : ""), from = query.get("from"), to = query.get("to");
   return {
     x: value("x") ?? "round",
@@ -17,7 +32,7 @@ export function readView(section) {
     band: form?.querySelector("[name=band]")?.checked ?? true,
     smooth: Number(form?.querySelector("[name=smooth]").value ?? 0) / 100,
     zoom: from !== null && to !== null && Number(to) > Number(from) ? { min: Number(from), max: Number(to) } : null,
-    lines: lines.map((box) => ({ id: Number(box.value), name: box.dataset.name, slot: Number(box.dataset.slot) })),
+    lines: lines.map((box, i) => ({ id: Number(box.value), name: box.dataset.name, slot: Number(slots[i]) })),
   };
 }
 
@@ -27,13 +42,14 @@ export function keepZoom(section, zoom) {
 }
 const short = (value) => String(Number(value.toPrecision(6)));
 
-function keep(section, replace) {
+function keep(section, { replace = false, ...more } = {}) {
   const view = readView(section), boxes = boxesOf(section);
   const byDefault = boxes.filter((box) => box.dataset.default === "1").map((box) => box.value).join("-");
   const lines = view.lines.map(({ id }) => id).join("-");
   go({
     x: view.x === "round" ? "" : view.x, scale: view.log ? "log" : "", band: view.band ? "" : "0",
     smooth: view.smooth ? Math.round(view.smooth * 100) : "", lines: lines === byDefault ? "" : lines || "none",
+    ...more,
   }, { replace });
 }
 
@@ -55,6 +71,7 @@ function changed(section) {
   const out = section.querySelector("#smooth-out"), view = readView(section);
   if (out) out.value = view.smooth.toFixed(2);
   offerWhole(section, view.zoom);
+  paint(section);
   section.dispatchEvent(new CustomEvent("meadow:view"));
 }
 
@@ -81,6 +98,7 @@ function notice() {
     for (const hidden of section.querySelectorAll("[data-part=toolbar] [hidden][data-act]")) hidden.hidden = false;
     const view = readView(section), lines = view.lines.map(({ id }) => id).join();
     offerWhole(section, view.zoom);
+    paint(section);
     if ((shown.get(section) ?? "") !== lines) section.dispatchEvent(new CustomEvent("meadow:view"));
     shown.set(section, lines);
   }
@@ -101,8 +119,7 @@ document.addEventListener("change", ({ target }) => {
     say(`${MOST_LINES} lines are shown; take one away first.`);
     return;
   }
-  if (target.name === "x") go({ from: "", to: "" }, { replace: true });  // rounds are no seconds
-  if (target.name !== "smooth") keep(section, false);
+  if (target.name !== "smooth") keep(section, target.name === "x" ? { from: "", to: "" } : {});  // rounds are no seconds
   changed(section);
 });
 
@@ -110,7 +127,7 @@ let sliding = false;
 document.addEventListener("input", ({ target }) => {
   const section = target.closest("[data-charts]");
   if (!section || target.name !== "smooth") return;
-  keep(section, sliding);
+  keep(section, { replace: sliding });
   sliding = true;
   changed(section);
 });
