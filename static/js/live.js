@@ -12,6 +12,9 @@ const holder = document.querySelector("#live");
 let stream = null, lastId = holder?.dataset.after || "0", heardAt = Date.now(), pings = false;
 let attempts = 0, retry = 0, changed = 0, changedAt = 0, took = 0;
 
+/* Whether the stream is lost, and with it perhaps the server. */
+export const isLost = () => attempts > 0;
+
 const tell = (name, detail) => document.body.dispatchEvent(new CustomEvent(`meadow:${name}`, { detail }));
 
 function tellChanged() {
@@ -60,7 +63,7 @@ function lose() {
 }
 
 function show() {
-  const lost = attempts > 0, [word, age] = holder.querySelectorAll("span"), glyph = holder.querySelector("use");
+  const lost = attempts > 0, [word, age] = holder.querySelectorAll(":scope > span > span"), glyph = holder.querySelector("use");
   const text = lost ? "Reconnecting" : "Live";
   holder.hidden = false;
   if (word.textContent !== text) {     // spoken once, not every second

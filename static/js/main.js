@@ -10,3 +10,5 @@ import "./heat.js";
 import "./focus.js";
 import "./charts/chart.js";
 import "./live.js";
+import "./sending.js";
+import "./gone.js";

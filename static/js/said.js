@@ -1,5 +1,6 @@
 /* The line that says what an action did: after copying, and whenever a script has something to tell. */
 
+export const UNANSWERED = "The server did not answer. The page keeps what it had.";
 let timer = 0;
 
 export function say(text) {
@@ -28,4 +29,4 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act=copy]");
   if (button) copy(button);
 });
-document.addEventListener("htmx:error", () => say("The server did not answer. The page keeps what it had."));
+document.addEventListener("htmx:error", () => say(UNANSWERED));

@@ -88,6 +88,20 @@ def test_a_run_is_started_steered_and_stopped_without_a_mouse(labs: Dashboard, o
     expect(page.locator(".crumb .state")).to_have_text("Stopped")
 
 
+def test_one_question_is_open_at_a_time_and_escape_closes_it(labs: Dashboard, open_page: OpenPage) -> None:
+    page = open_page(f"{url_of(labs)}/runs/{labs.start_run(num_rounds=900)}")
+    more, leave = (page.locator("summary", has_text=text) for text in ("Add rounds", "Leave out a client"))
+    more.click()
+    expect(page.get_by_label("How many more?")).to_be_visible()
+    leave.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("details.ask-for[open]")).to_have_count(1)
+    tab_to(page, page.get_by_label("From the next round on"))
+    page.keyboard.press("Escape")
+    expect(page.locator("details.ask-for[open]")).to_have_count(0)
+    expect(leave).to_be_focused()
+
+
 def test_the_focus_survives_live_updates(labs: Dashboard, open_page: OpenPage) -> None:
     run_id = labs.start_run(num_rounds=900)
     page = open_page(f"{url_of(labs)}/runs/{run_id}")

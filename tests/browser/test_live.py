@@ -6,9 +6,19 @@ from statistics import median, quantiles
 import pytest
 from playwright.sync_api import Page, expect
 
+from federation.weights import Layout
+from federation.wire import Task
 from tests.browser.conftest import LISTEN, OpenPage, start_run, url_of, wait_for_clients
-from tests.dashboard import Dashboard
+from tests.dashboard import Dashboard, finished_run
 from tests.processes import Meadow, wait_until
+from tests.proxy import Proxy
+from tests.puppet import Answer, honest
+
+
+def unhurried(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    answer.delay_seconds = 0.5 if task.phase == "train" else 0.0
+    return answer
 
 
 def table_of(page: Page, metric: str) -> list[str]:
@@ -152,3 +162,62 @@ def test_charts_follow_the_theme(dashboard: Dashboard, open_page: OpenPage, them
     assert page.evaluate(ink) == colours["light" if theme == "dark" else "dark"]
     page.reload()
     wait_until(lambda: page.evaluate(ink) == colours["light" if theme == "dark" else "dark"], what="it is kept")
+
+
+def test_an_idle_home_whose_last_run_goes_on_keeps_its_charts_and_offers_a_new_run(
+    dashboard: Dashboard, open_page: OpenPage
+) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a", unhurried)
+        stage.add("site-b", unhurried)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=2)
+        dashboard.wait_for_state(run_id, "completed")
+        page = open_page(url_of(dashboard))
+        expect(page.locator("meadow-chart canvas")).to_have_count(2)
+        new_run = page.get_by_role("link", name="New run", exact=True)
+        expect(new_run).to_be_hidden()
+        dashboard.http.post(f"/api/runs/{run_id}/rounds", json={"add": 6})
+        expect(page.locator("h1")).to_contain_text("of 8 is training")
+        expect(new_run).to_be_visible()
+        expect(page.locator("meadow-chart[metric=loss] .readout")).to_contain_text("round 6: mean")
+        expect(page.locator("meadow-chart canvas")).to_have_count(2)
+        dashboard.wait_for_state(run_id, "completed")
+        expect(new_run).to_be_hidden()
+
+
+def test_a_form_that_is_sent_while_the_server_is_away_keeps_the_page(dashboard: Dashboard, open_page: OpenPage) -> None:
+    with Proxy(url_of(dashboard).removeprefix("http://")).running() as proxy:
+        page = open_page(f"http://{proxy.address}/runs/new")
+        live = page.locator("#live")
+        expect(live).to_have_text("Live")
+        page.get_by_label("Rounds", exact=True).fill("77")
+        proxy.stall()
+        proxy.cut()
+        expect(live).to_contain_text("Reconnecting, data is ")
+        ends = "[...document.querySelectorAll('#live > span > span')].map((one) => one.getBoundingClientRect())"
+        assert page.evaluate(f"(([word, age]) => age.left - word.right)({ends})") == 0, "no gap before the comma"
+        start = page.get_by_role("button", name="Start federation")
+        start.click()
+        expect(page.locator("#said")).to_have_text("The server did not answer. The page keeps what it had.")
+        expect(page).to_have_url(f"http://{proxy.address}/runs/new")
+        expect(page.get_by_label("Rounds", exact=True)).to_have_value("77")
+        proxy.flow()
+        start.click()
+        page.wait_for_url("**/runs/1")
+        assert dashboard.run(1)["num_rounds"] == 77
+        page.close()  # before the proxy ends, which is one more cut
+    open_page.complaints.clear()  # type: ignore[attr-defined]  # the browser itself says that it could not connect
+
+
+def test_a_run_that_is_deleted_elsewhere_says_so_on_its_open_page(dashboard: Dashboard, open_page: OpenPage) -> None:
+    run_id = finished_run(dashboard, num_rounds=2, name="Short-lived")
+    page = open_page(f"{url_of(dashboard)}/runs/{run_id}")
+    expect(page.locator("#live")).to_have_text("Live")
+    expect(page.locator("summary", has_text="Add rounds")).to_be_visible()
+    assert dashboard.http.delete(f"/api/runs/{run_id}").status_code == 204
+    expect(page.locator("h1")).to_have_text("Short-lived is deleted")
+    expect(page).to_have_title(f"#{run_id} is deleted · Meadow")
+    expect(page.locator("summary", has_text="Add rounds")).to_have_count(0)
+    page.get_by_role("link", name="All runs").click()
+    page.wait_for_url("**/runs")
