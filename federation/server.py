@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import uvicorn
 
-from federation.events import ClientChanged, Event, Progress, Record
+from federation.events import ClientChanged, Event, Progress, Record, StoreUnavailable
 from federation.flower import Node, Nodes, fleet_app, identify_process
 from federation.lane import Admission, Admit, Limits, Refusal
 from federation.port import FlowerPort, PatientProtocol
@@ -159,7 +159,7 @@ class FlowerServer:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             while not self._heard.empty():
-                self._report(self._heard.get_nowait())
+                self._write_down(self._heard.get_nowait())
 
     def _hear(self, event: Event) -> None:
         """Progress goes on at once; what will be written down waits its turn, off the loop."""
@@ -171,10 +171,16 @@ class FlowerServer:
     async def _tell(self) -> None:
         while True:
             event = await self._heard.get()
-            try:
-                await asyncio.to_thread(self._report, event)
-            except Exception:
-                log.exception("could not record %s", event)
+            await asyncio.to_thread(self._write_down, event)
+
+    def _write_down(self, event: Event) -> None:
+        """Tell who keeps events; one that cannot be kept now is told in the log, for nothing depends on it."""
+        try:
+            self._report(event)
+        except StoreUnavailable as error:
+            log.warning("%s; this is not recorded: %s", error, event)
+        except Exception:
+            log.exception("could not record %s", event)
 
     async def _watch_signs(self) -> None:
         """Tell when a connected client falls silent and when it is heard of again."""

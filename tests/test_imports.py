@@ -17,7 +17,10 @@ FOR_THE_WEB = {
 """Modules of federation that the web side may know: what a run is, what it tells, whom to call, and who a client is."""
 
 TENSORFLOW = {"networks", "datasets", "client_app", "trainer", "steps"}
-SQL = {"webapp.database", "webapp.tables", "webapp.repository", "webapp.dependencies", "webapp.migrations"}
+SQL = {
+    "webapp.address", "webapp.database", "webapp.dependencies", "webapp.migrations", "webapp.outage",
+    "webapp.repository", "webapp.tables", "webapp.tenure",
+}  # fmt: skip
 FLOWER_EXPORTS = ("flwr.app", "flwr.clientapp", "flwr.serverapp")
 
 

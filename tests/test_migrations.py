@@ -11,8 +11,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
+from webapp.address import DatabaseUnfit
 from webapp.database import Database
-from webapp.migrations import DatabaseUnfit, migrate_database, migration_config
+from webapp.migrations import migrate_database, migration_config
 from webapp.tables import Row
 
 

@@ -1,5 +1,6 @@
 """The dashboard as a process: its exit codes, what it says, and what it leaves on disk."""
 
+import re
 import signal
 import socket
 import stat
@@ -139,6 +140,40 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     process = refused(tmp_path, "--port", "0", "--flower-port", "0", "--data-dir", str(tmp_path / "file" / "data"))
     assert process.running.returncode == 2
     assert f"--data-dir {tmp_path / 'file' / 'data'}" in process.output
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://x/y", "a database of the kind mysql cannot be used; what can is sqlite:"),
+        ("nonsense", "no address of a database; one looks like sqlite:"),
+        ("postgresql+asyncpg://u:open-sesame@127.0.0.1:1/y", "the driver asyncpg is not installed"),
+        ("postgresql://u:open-sesame@127.0.0.1:1/y", "The database cannot be used: connection"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_in_words(tmp_path: Path, url: str, said: str) -> None:
+    ports = ["--port", "0", "--flower-port", "0", "--data-dir", str(tmp_path / "data")]
+    process = refused(tmp_path, *ports, "--database-url", url)
+    assert process.running.returncode == 1
+    assert said in process.output
+    assert "--database-url" in process.output
+    assert "Traceback" not in process.output
+    assert "open-sesame" not in process.output
+
+
+def test_an_address_of_ipv6_stands_in_brackets(tmp_path: Path) -> None:
+    hosts = ["--host", "::1", "--flower-host", "::1", "--port", "0", "--flower-port", "0"]
+    first = RealProcess(["-m", "webapp", *hosts, "--data-dir", str(tmp_path / "data")], tmp_path / "first.log")
+    first.start()
+    try:
+        first.wait_for_output("clients join at [::1]:")
+        (url,) = set(re.findall(r"http://\[::1\]:\d+", first.output))
+        second = refused(tmp_path, *hosts, "--data-dir", str(tmp_path / "data"))
+        assert (second.running.returncode, f"at {url}, works on it" in second.output) == (3, True)
+        assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+        assert first.interrupt() == 0
+    finally:
+        first.kill()
 
 
 def test_nobody_else_may_read_the_data(meadow: Meadow) -> None:

@@ -19,9 +19,10 @@ from webapp.serving import bind
 from webapp.settings import Settings, asset
 from webapp.sharing import SharedAnswers
 from webapp.static_files import FingerprintedFiles
+from webapp.tenure import Tenure
 
 
-def create_app(settings: Settings, flower_socket: socket.socket | None = None) -> FastAPI:
+def create_app(settings: Settings, flower_socket: socket.socket | None = None, tenure: Tenure | None = None) -> FastAPI:
     """Return the dashboard. It serves the Flower server on ``flower_socket``, or binds the address of the settings."""
     # process-wide and never reset; our own streams end by Feed.close
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
@@ -31,7 +32,7 @@ def create_app(settings: Settings, flower_socket: socket.socket | None = None) -
     async def live(app: FastAPI) -> AsyncIterator[None]:
         sock = flower_socket or bind(settings.flower_host, settings.flower_port, "flower-port")
         feed.open()
-        app.state.parts = await asyncio.to_thread(open_parts, settings, feed, sock)
+        app.state.parts = await asyncio.to_thread(open_parts, settings, feed, sock, tenure)
         try:
             yield
         finally:

@@ -3,25 +3,30 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from sqlite3 import SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR, SQLITE_LOCKED
 from sqlite3 import Connection as SqliteConnection
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from federation.events import StoreUnavailable
+from webapp.address import reach, read_address
+from webapp.outage import DatabaseUnavailable, is_full, outage_of
 from webapp.repository.events import StoredEvent, added_events
 from webapp.reserve import Reserve
 
-__all__ = ["Database", "Publish", "Session"]
+__all__ = ["Database", "DatabaseUnavailable", "Publish", "Session"]
 
 BUSY_TIMEOUT_SECONDS = 15
-PASSING = (SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL, SQLITE_IOERR)
-"""Errors of SQLite that may be over later; so may every OperationalError of another database."""
 
 Publish = Callable[[Sequence[StoredEvent]], None]
+
+
+class Tenure(Protocol):
+    """What says that the database is this dashboard's to write."""
+
+    def check(self, connection: Connection) -> None:
+        """Raise DatabaseUnavailable where it is not, or not any more; asked in every transaction that writes."""
 
 
 class Database:
@@ -30,42 +35,54 @@ class Database:
     ``publish`` gets the run events of each transaction after its commit, in the order of their ids.
     """
 
-    def __init__(self, url: str, publish: Publish | None = None, reserve: Reserve | None = None) -> None:
+    def __init__(
+        self, url: str, publish: Publish | None = None, reserve: Reserve | None = None, tenure: Tenure | None = None
+    ) -> None:
         self.engine = _create_engine(url)
-        self.publish, self._reserve = publish, reserve
+        self.publish, self._reserve, self._tenure = publish, reserve, tenure
         self._writer = self.engine.execution_options(meadow_writes=True)
         self._writing = threading.Lock()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Give a session for reading; what it returns may be used after the block."""
-        with Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+        """Give a session for reading; what it returns may be used after the block.
+
+        Raises DatabaseUnavailable where the same may well succeed later.
+        """
+        with self._told_apart(), Session(self.engine, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Give the one writing session: commits at the end of the block, or nothing at all when it raises.
 
-        Raises StoreUnavailable where the same may well succeed later.
+        Raises DatabaseUnavailable where the same may well succeed later.
         """
+        with self._told_apart(), self._writing, Session(self._writer, expire_on_commit=False) as session:
+            if self._tenure is not None:
+                self._tenure.check(session.connection())
+            yield session
+            session.commit()
+            if self.publish and (events := added_events(session)):
+                self.publish(events)
+            if self._reserve is not None and not self._reserve.is_held:
+                self._reserve.hold()
+
+    @contextmanager
+    def _told_apart(self) -> Iterator[None]:
+        """Tell what may be over later from what is a mistake of ours; on a full disk give up the reserve."""
         try:
-            with self._writing, Session(self._writer, expire_on_commit=False) as session:
-                yield session
-                session.commit()
-                if self.publish and (events := added_events(session)):
-                    self.publish(events)
-                if self._reserve is not None and not self._reserve.is_held:
-                    self._reserve.hold()
-        except OperationalError as error:
-            code = getattr(error.orig, "sqlite_errorcode", SQLITE_BUSY) & 0xFF
-            if code == SQLITE_FULL and self._reserve is not None:
+            yield
+        except DBAPIError as error:
+            if is_full(error) and self._reserve is not None:
                 self._reserve.release()
-            if code not in PASSING:
+            outage = outage_of(error)
+            if outage is None:
                 raise
-            raise StoreUnavailable(f"The database cannot be written now: {error.orig}") from error
+            raise outage from error
 
     def check(self) -> None:
-        """Ask the database for an answer; raises what SQLAlchemy raises when there is none."""
+        """Ask the database for an answer; raises DatabaseUnavailable, or what SQLAlchemy raises, when there is none."""
         with self.read() as session:
             session.execute(text("SELECT 1"))
 
@@ -75,10 +92,10 @@ class Database:
 
 
 def _create_engine(url: str) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=40)
-    engine = create_engine(parsed, pool_size=10, max_overflow=40, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    address = read_address(url)
+    if address.get_backend_name() != "sqlite":
+        return create_engine(address, pool_pre_ping=True, pool_size=10, max_overflow=40, connect_args=reach(address))
+    engine = create_engine(address, pool_size=10, max_overflow=40, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

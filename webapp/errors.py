@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from federation.events import StoreUnavailable
 from webapp.headers import HEADERS
+from webapp.outage import DatabaseUnavailable
 from webapp.templating import Frame, render
 
 log = logging.getLogger(__name__)
@@ -87,10 +87,10 @@ def install_errors(app: FastAPI) -> None:
     def answer_problem(request: Request, error: Problem) -> Response:
         return _answer(request, error.status, error.sentence, error.fields)
 
-    @app.exception_handler(StoreUnavailable)
-    def answer_store(request: Request, error: StoreUnavailable) -> Response:
+    @app.exception_handler(DatabaseUnavailable)
+    def answer_outage(request: Request, error: DatabaseUnavailable) -> Response:
         log.error("%s", error)
-        return _answer(request, 503, "The database takes nothing now: its disk is full, or another program holds it.")
+        return _answer(request, 503, error.sentence)
 
     @app.exception_handler(RequestValidationError)
     def answer_bad_input(request: Request, error: RequestValidationError) -> Response:

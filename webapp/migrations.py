@@ -6,14 +6,10 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Engine, inspect
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from webapp.address import DatabaseUnfit, fit_or_told
 from webapp.database import Database
 from webapp.settings import asset
-
-
-class DatabaseUnfit(Exception):
-    """The database was written by a newer Meadow, or does not answer; the sentence says what to do."""
 
 
 def migration_config(connection: Connection | None = None) -> Config:
@@ -34,15 +30,12 @@ def migrate_to_head(engine: Engine) -> None:
 
 def migrate_database(url: str) -> None:
     """Migrate the database at an address; raises DatabaseUnfit, with nothing of the address's password in it."""
-    try:
+    with fit_or_told():
         database = Database(url)
         try:
             migrate_to_head(database.engine)
         finally:
             database.close()
-    except (DBAPIError, ArgumentError, NoSuchModuleError, ImportError) as error:
-        cause = str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
-        raise DatabaseUnfit(f"The database cannot be used: {cause.strip()}. See the setting --database-url.") from error
 
 
 def _refuse_newer(connection: Connection, config: Config) -> None:

@@ -19,6 +19,7 @@ from webapp.reserve import Reserve
 from webapp.runs import Runs
 from webapp.settings import Settings
 from webapp.steering import Steering
+from webapp.tenure import Tenure, take_database
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Parts:
     incidents: Incidents
     demo: DemoClients
     started_at: datetime
+    tenure: Tenure
     overviews: Overviews = field(default_factory=Overviews)
 
     def close(self) -> None:
@@ -49,16 +51,21 @@ class Parts:
         self.flower.stop()
         self.demo.wait()
         self.database.close()
+        self.tenure.close()
         self.incidents.close()
 
 
-def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket) -> Parts:
-    """Migrate the database, say what became of the last process's runs, and start the Flower server."""
-    incidents = Incidents()
-    incidents.open()
+def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket, tenure: Tenure | None = None) -> Parts:
+    """Migrate the database, say what became of the last process's runs, and start the Flower server.
+
+    ``tenure`` is the database's lock, where it is taken already; raises DataInUse where somebody else has it.
+    """
     for folder in (settings.data_dir, settings.runs_dir, settings.flower_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(settings.sqlalchemy_url, feed.publish, Reserve(settings.data_dir / "reserve"))
+    tenure = tenure or take_database(settings.sqlalchemy_url, settings.lock_file)
+    incidents = Incidents()
+    incidents.open()
+    database = Database(settings.sqlalchemy_url, feed.publish, Reserve(settings.data_dir / "reserve"), tenure)
     migrate_to_head(database.engine)
     clients = Clients(database, feed, settings.admission)
     runs = Runs(database, Recorder(database, feed.show), settings.runs_dir, settings.best_metric)
@@ -79,5 +86,5 @@ def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket) -> 
     demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.hear_end_of_demo)
     return Parts(
         settings, database, feed, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
-        incidents, demo, datetime.now(UTC),
+        incidents, demo, datetime.now(UTC), tenure,
     )  # fmt: skip

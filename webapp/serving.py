@@ -17,7 +17,7 @@ class PortTaken(Exception):
 
 
 class DataInUse(Exception):
-    """Another dashboard works on the data directory; the sentence says which."""
+    """Another dashboard works on the data directory or the database; the sentence says which."""
 
 
 def bind(host: str, port: int, flag: str) -> socket.socket:
@@ -40,14 +40,22 @@ def bind(host: str, port: int, flag: str) -> socket.socket:
     return sock
 
 
+def spell(host: str, port: int) -> str:
+    """Return an address as it stands in a URL: one of IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @contextlib.contextmanager
-def hold(lock_file: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Hold the data directory while the block runs; raises DataInUse. What it gives tells others where we are."""
+def hold(lock_file: Path, what: str, flag: str) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Hold what lies beside a lock file while the block runs; what it gives tells others where we are.
+
+    Raises DataInUse, with a sentence that says of ``what`` and which setting chooses another.
+    """
     with open(lock_file, "a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise DataInUse(_holder(file.name)) from error
+            raise DataInUse(_holder(lock_file, what, flag)) from error
 
         def say(where: dict[str, Any]) -> None:
             file.truncate(0)
@@ -61,15 +69,14 @@ def hold(lock_file: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
             file.truncate(0)
 
 
-def _holder(lock_file: str) -> str:
-    folder = Path(lock_file).parent
+def _holder(lock_file: Path, what: str, flag: str) -> str:
     try:
-        holder = json.loads(Path(lock_file).read_text(encoding="utf-8"))
-        at = f", at http://{holder['host']}:{holder['port']}," if "port" in holder else ""
+        holder = json.loads(lock_file.read_text(encoding="utf-8"))
+        at = f", at http://{spell(holder['host'], holder['port'])}," if "port" in holder else ""
         who = f"process {holder['pid']}{at}"
     except (OSError, ValueError, KeyError):
         who = "another dashboard"
-    return f"The data directory {folder} is in use: {who} works on it. Stop that one, or choose another --data-dir."
+    return f"The {what} is in use: {who} works on it. Stop that one, or choose another --{flag}."
 
 
 class DashboardServer(uvicorn.Server):

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,7 +12,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from federation.events import Progress
+from federation.events import Progress, StoreUnavailable
 from federation.states import ENDED
 from webapp.database import Database
 from webapp.dependencies import MAX_ID, DatabaseDep, FeedDep, Id
@@ -21,6 +23,7 @@ from webapp.rows import iso
 from webapp.runs import get_run
 from webapp.views import progress_data
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["events"], responses=REFUSED)
 
 MOST_BACKLOG = 1000
@@ -71,14 +74,24 @@ def _position(after: int | None, last_event_id: str | None) -> int | None:
 
 def _stream(database: Database, feed: Feed, run_id: int | None, after: int | None) -> EventSourceResponse:
     return EventSourceResponse(
-        _events(database, feed, run_id, after), ping=PING_SECONDS,
+        _while_read(_events(database, feed, run_id, after)), ping=PING_SECONDS,
         ping_message_factory=lambda: ServerSentEvent(event="ping", data="{}"),
     )  # fmt: skip
 
 
+async def _while_read(events: AsyncGenerator[ServerSentEvent, None]) -> AsyncIterator[ServerSentEvent]:
+    """End the stream where the database cannot be read: whoever listens asks again from where it was."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                yield event
+    except StoreUnavailable as error:
+        log.warning("an event stream ends: %s", error)
+
+
 async def _events(
     database: Database, feed: Feed, run_id: int | None, after: int | None
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncGenerator[ServerSentEvent, None]:
     """Subscribe first, then read what was missed: nothing falls in between, and what is in both is sent once.
 
     Where no position is given, what happens from the request on is told, also what comes before the subscription.
