@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from federation.aside import work_aside
 from federation.checkpoints import Checkpoints
 from federation.checks import refuse_not_finite
 from federation.config import RunConfig
@@ -18,6 +19,10 @@ from federation.weights import Layout
 
 Buffer = bytes | bytearray | memoryview
 WriteCheckpoint = Callable[[int], Checkpoint]
+
+
+ASIDE_BYTES = 50 * 10**6
+"""Replies that have so many bytes together are aggregated in a thread of their own."""
 
 
 class AttemptGaveUp(Exception):
@@ -92,12 +97,19 @@ class Attempt:
         if accepted < needed:
             raise AttemptGaveUp(f"{accepted} of the {needed} replies it needs")
         try:
-            weights, metrics = self._model.strategy.aggregate(trial)
+            weights, metrics = self._aggregated(trial)
         except UnusableAggregate as error:
             raise AttemptGaveUp(str(error)) from error
         if (refusal := refuse_not_finite(self._model.layout.flats(weights))) is not None:
             raise AttemptGaveUp(f"the aggregate is of no use: {refusal}")
         return weights, metrics
+
+    def _aggregated(self, trial: Trial) -> tuple[Buffer, Metrics]:
+        """Aggregate; where that may take seconds, which nothing can cut short, a stop does not wait for it."""
+        strategy = self._model.strategy
+        if self._model.layout.size_bytes * max(len(trial.replies), 1) < ASIDE_BYTES:
+            return strategy.aggregate(trial)
+        return work_aside(lambda: strategy.aggregate(trial), self._ground.control)
 
     def _evaluate(
         self, ready: dict[int, Member], write: WriteCheckpoint, trained: float, aggregated: float, metrics: Metrics
