@@ -19,9 +19,11 @@ from webapp.database import Database
 from webapp.feed import Feed
 from webapp.parts import open_parts
 from webapp.recorder import Recorder
+from webapp.repository.tenure import is_held_by
 from webapp.runs import Runs
 from webapp.serving import DataInUse
 from webapp.settings import Settings
+from webapp.tenure import PostgresTenure, take_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -157,3 +159,35 @@ def test_a_round_whose_commit_was_answered_by_nobody_counts_once(dashboard: Dash
     runs.record(done(run_id, 0, loss=1.0))
     runs.record(done(run_id, 0, loss=1.0))
     assert dashboard.rounds(run_id) == [0]
+
+
+def test_two_schemas_of_one_database_are_two_dashboards(postgres: str, tmp_path: Path) -> None:
+    engine = create_engine(emptied(postgres))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS another"))
+    engine.dispose()
+    first = take_database(postgres, tmp_path / "unused.lock")
+    second = take_database(f"{postgres}&options=-csearch_path%3Danother", tmp_path / "unused.lock")
+    first.close()
+    second.close()
+
+
+def test_our_own_session_whose_line_was_cut_gives_way(postgres: str, tmp_path: Path) -> None:
+    """The server has not noticed that the line is cut: the old session has the lock, and the new one is no stranger."""
+    tenure = take_database(emptied(postgres), tmp_path / "unused.lock")
+    assert isinstance(tenure, PostgresTenure)
+    database = Database(postgres, tenure=tenure)
+    cut, tenure._connection = tenure._connection, None
+
+    def is_on_a_new_line() -> bool:
+        with tenure._guard:
+            return tenure._connection is not None and is_held_by(tenure._connection, tenure._pid)
+
+    wait_until(is_on_a_new_line, 15)
+    with database.write() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    assert tenure.lost is None
+    assert cut is not None
+    cut.close()
+    database.close()
+    tenure.close()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from webapp.parts import Parts
+from webapp.serving import spell
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,8 @@ class ServerLines:
 
 def server_lines(parts: Parts, here: str) -> ServerLines:
     """Return what the empty home page says of the server; ``here`` is the address that the reader uses."""
-    host, port = parts.flower_address
     lines = [
-        ("Clients join at", f"{host}:{port}"),
+        ("Clients join at", spell(*parts.flower_address)),
         ("Dashboard", here),
         ("New clients", "take part at once" if parts.settings.admission == "open" else "wait for approval"),
         ("Connections", str(len(parts.flower.live_clients()))),
