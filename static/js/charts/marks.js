@@ -4,9 +4,19 @@ import { face, ink } from "./colours.js";
 
 const TOKENS = { failed: "bad", paused: "calm", interrupted: "note", resumed: "note" };
 
-/* Names at the right end of each line, pushed apart so that none covers another. */
+/* Names at the right end of each line; those of lines that end near each other are pushed apart, so that none covers another. */
 export function drawNames(u, names) {
-  const ratio = devicePixelRatio, step = 14 * ratio, { ctx } = u, { left, top, width, height } = u.bbox;
+  const { left, width } = u.bbox, near = 90 * devicePixelRatio, columns = [];
+  const placed = names.map((name) => ({ ...name, end: Math.min(u.valToPos(name.x, "x", true), left + width) }));
+  for (const name of placed.sort((a, b) => a.end - b.end)) {
+    const last = columns.at(-1);
+    if (last && name.end - last.at(-1).end < near) last.push(name); else columns.push([name]);
+  }
+  for (const column of columns) drawColumn(u, column);
+}
+
+function drawColumn(u, names) {
+  const ratio = devicePixelRatio, step = 14 * ratio, { ctx } = u, { top, height } = u.bbox;
   const placed = names.map((name) => ({ ...name, y: u.valToPos(name.value, "y", true) })).sort((a, b) => a.y - b.y);
   for (let i = 1; i < placed.length; i += 1) placed[i].y = Math.max(placed[i].y, placed[i - 1].y + step);
   for (let i = placed.length - 1, floor = top + height; i >= 0 && placed[i].y > floor; i -= 1) {
@@ -22,9 +32,8 @@ export function drawNames(u, names) {
     ctx.fillStyle = ink(name.token);
     ctx.strokeStyle = ink("page");     // a line that ends early has its name among the others
     ctx.lineWidth = 3 * ratio;
-    const x = Math.min(u.valToPos(name.x, "x", true), left + width) + 7 * ratio;
-    ctx.strokeText(name.text, x, name.y);
-    ctx.fillText(name.text, x, name.y);
+    ctx.strokeText(name.text, name.end + 7 * ratio, name.y);
+    ctx.fillText(name.text, name.end + 7 * ratio, name.y);
   }
   ctx.restore();
 }
