@@ -2,8 +2,10 @@
 
 import contextlib
 import itertools
+import json
 import math
 import queue
+import time
 from collections import Counter
 from typing import Any
 
@@ -19,6 +21,12 @@ _unique = itertools.count()
 
 ANY_DATA = ("synthetic", "custom")
 """Networks whose clients need not hold the run's dataset: the work needs none, or the client's own app brings it."""
+
+HELD = ("samples", "input_shape", "classes", "label_counts")
+"""What a client may say about its data when it prepares. The rest, such as its data set, it says when it connects."""
+
+MAX_HELD_CHARACTERS = 64 * 1024
+"""What a client says stays in memory as long as it is connected, and on its page for ever."""
 
 REFUSALS = 3
 """So many refused replies in a row put a client aside for the run."""
@@ -38,6 +46,7 @@ class Party:
         self._prepared: set[tuple[int, object]] = set()
         self._asked: dict[tuple[int, object], Exchange] = {}
         self._refused: set[tuple[int, object]] = set()
+        self._late: set[tuple[int, object]] = set()
 
     # -- who ----------------------------------------------------------------------------------------------------------
 
@@ -99,12 +108,13 @@ class Party:
                 self._ground.record(ClientPutAside(self._run_id, client_id, reason))
 
     def let_in(self) -> None:
-        """Forget what is held against the clients that a person let in."""
+        """Forget what is held against the clients that a person let in; who did not fit is asked to prepare again."""
         with contextlib.suppress(queue.Empty):
             while True:
                 client_id = self._ground.control.let_in.get_nowait()
                 self._aside.discard(client_id)
                 self._refusals[client_id] = 0
+                self._refused = {key for key in self._refused if key[0] != client_id}
 
     # -- prepare ------------------------------------------------------------------------------------------------------
 
@@ -120,6 +130,25 @@ class Party:
             exchange.ask([(client_id, config)], f"p{next(_unique):x}-{member.session}")
             self._asked[key] = exchange
             self._ground.lane.start(exchange)
+
+    def give_up_late(self) -> None:
+        """Cancel what was not answered within the run's limit for a reply. Such a client is late, and asked again.
+
+        A network that takes too long to build may well be there the second time: a client builds to the end.
+        """
+        limit, now = self._config.round_timeout_seconds, time.monotonic()
+        for key in [key for key, exchange in self._asked.items() if now - exchange.started > limit]:
+            exchange = self._asked.pop(key)
+            exchange.close()
+            if key not in self._late:
+                self._late.add(key)
+                reason = f"did not prepare within {limit:g} s"
+                self._ground.record(ReplyRecorded(self._run_id, exchange.round, 0, "prepare", key[0], "late", reason))
+
+    def close(self) -> None:
+        """The run is over: nobody need prepare for it any more."""
+        while self._asked:
+            self._asked.popitem()[1].close()
 
     @property
     def preparing(self) -> int:
@@ -143,11 +172,15 @@ class Party:
             self._tell(reply, "refused", difference)
         else:
             self._prepared.add(key)
-            self._tell(reply, "accepted", None, data)
+            self._tell(reply, "accepted", None)
+            if held := _held(data):
+                self._ground.lane.describe(reply.client_id, held)
         return True
 
     def _difference(self, data: dict[str, Any]) -> str | None:
         """Compare what a client would train with the run's layout; a client with its own app says nothing here."""
+        if len(json.dumps(_held(data))) > MAX_HELD_CHARACTERS:
+            return f"says more than {MAX_HELD_CHARACTERS} characters about its data"
         rows = data.get("layout")
         if rows is None:
             return None
@@ -156,7 +189,7 @@ class Party:
         except (LayoutMismatch, ValueError, TypeError) as error:
             return f"sends a layout that cannot be read: {str(error)[:100]}"
 
-    def _tell(self, reply: Reply, outcome: Any, reason: str | None, data: dict[str, Any] | None = None) -> None:
+    def _tell(self, reply: Reply, outcome: Outcome, reason: str | None) -> None:
         seconds = reply.offer.seconds if reply.offer is not None else None
         self._ground.record(
             ReplyRecorded(
@@ -164,6 +197,8 @@ class Party:
                 seconds=seconds, received_at_seconds=reply.received_at_seconds,
             )
         )  # fmt: skip
-        if data:
-            shown = {k: v for k, v in data.items() if k != "layout"}
-            self._ground.lane.describe(reply.client_id, shown)
+
+
+def _held(data: dict[str, Any]) -> dict[str, Any]:
+    """Return what an answer to prepare says about the client's data: what is known here, where it says something."""
+    return {name: data[name] for name in HELD if data.get(name) is not None}

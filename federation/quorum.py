@@ -69,7 +69,9 @@ class Presence:
         """Pause between two rounds until a person goes on; clients stay connected."""
         if not self._control.pausing:
             return
-        self.block(RunState.PAUSED, "paused", f"Paused by a person after round {committed}", None, "continue")
+        self.go()
+        after = f"after round {committed}" if committed >= 0 else "before round 0"
+        self.block(RunState.PAUSED, "paused", f"Paused by a person {after}", None, "continue")
         self._ledger.flush()
         while self._control.pausing:
             hear(self._control.next(LOOK_SECONDS))
@@ -77,22 +79,27 @@ class Presence:
 
     # -- quorum -------------------------------------------------------------------------------------------------------
 
-    def wait_for_quorum(self, party: Party, number: int, config: dict[str, Any]) -> dict[int, Member]:
-        """Return the clients that are ready, at least ``min_clients``; raises QuorumMissed at the deadline."""
+    def wait_for_quorum(self, party: Party, number: int, config: dict[str, Any]) -> dict[int, Member] | None:
+        """Return the clients that are ready, at least ``min_clients``; None as soon as a person wants a pause.
+
+        Raises QuorumMissed at the deadline.
+        """
         self._control.begin_wait(self._config.quorum_timeout_seconds)
         try:
             ready = self._gather(party, number, config)
         finally:
             self._control.end_wait()
-        self.go()
+        if ready is not None:
+            self.go()
         return ready
 
-    def _gather(self, party: Party, number: int, config: dict[str, Any]) -> dict[int, Member]:
+    def _gather(self, party: Party, number: int, config: dict[str, Any]) -> dict[int, Member] | None:
         enough_since: float | None = None
         said: Said | None = None
-        while True:
+        while not self._control.pausing:
             self.drain(party)
             party.let_in()
+            party.give_up_late()
             party.ask_newcomers(number, config)
             ready, now = party.ready(), time.monotonic()
             if len(ready) >= self._control.min_clients:
@@ -104,6 +111,7 @@ class Presence:
                 raise QuorumMissed(f"{len(ready)} of {of} clients were there after {waited:g} s")
             said = self._say(len(ready), party.preparing, party.outsiders, said)
             self.hear(party, self._control.next(LOOK_SECONDS))
+        return None
 
     def drain(self, party: Party) -> None:
         """Take what has come without waiting."""

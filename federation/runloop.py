@@ -1,9 +1,13 @@
 """The loop of one run: prepare, evaluate the initial weights, then round by round to the last one."""
 
+import contextlib
+import errno
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from federation.attempt import Attempt, AttemptGaveUp, Model
 from federation.checkpoints import CheckpointDamaged, Checkpoints
@@ -18,9 +22,14 @@ from federation.rounds import Ground, Place
 from federation.states import RunState
 from federation.strategy import RunStrategy
 from federation.stream import StreamLane
+from federation.weights import Layout
 from federation.wire import content_id
 
 log = logging.getLogger(__name__)
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+_T = TypeVar("_T")
 
 ATTEMPTS = 3
 """So many failed attempts at one round in a row fail the run."""
@@ -59,6 +68,7 @@ class RunLoop:
         self._ground = Ground(lane, control, self._ledger.record, self._ledger.flush)
         self._presence = Presence(job.run_id, job.config, self._ledger, control)
         self._task_config = job.config.model_dump(exclude={"clients", "name"}, exclude_none=True)
+        self._leaving = contextlib.ExitStack()
         self._committed, self._best, self._failures = job.committed, job.best, 0
 
     def run(self) -> tuple[RunState, str | None]:
@@ -80,12 +90,14 @@ class RunLoop:
             return RunState.FAILED, str(error)
         finally:
             self._lane.unwatch(self._control.wake)
+            self._leaving.close()
             self._control.close()
             self._ledger.flush()
 
     def _begin(self) -> None:
         """Take the weights of the last checkpoint, or make the initial ones."""
-        config, self._checkpoints = self._job.config, Checkpoints(self._folder)
+        config = self._job.config
+        self._checkpoints = self._once_stored(lambda: Checkpoints(self._folder), "The run's folder", RunState.WAITING)
         if self._job.resume is not None:
             layout = self._checkpoints.read_layout()
             weights, state = self._checkpoints.read(self._committed, self._job.resume, content_id)
@@ -95,8 +107,7 @@ class RunLoop:
             if config.network not in ("synthetic", "custom"):
                 words = f"The network {config.network} is being built"
                 self._presence.block(RunState.WAITING, "prepare", words, BUILD_SECONDS)
-            layout, weights = initial_weights(config, self._networks, self._control.sleep)
-            self._checkpoints.write_layout(layout)
+            layout, weights = self._once_stored(self._make_initial, "The initial weights", RunState.WAITING)
             state = {}
         self._model = Model(layout, weights, RunStrategy(config, layout))
         if self._committed > 0 and self._model.strategy.lacks(state):
@@ -105,12 +116,18 @@ class RunLoop:
         self._model.strategy.restore(state)
         self._party = Party(self._job.run_id, config, layout, self._ground, self._job.chosen)
         self._ground.stray = self._party.hear
+        self._leaving.callback(self._party.close)
+
+    def _make_initial(self) -> tuple[Layout, bytearray]:
+        layout, weights = initial_weights(self._job.config, self._networks, self._control.sleep)
+        self._checkpoints.write_layout(layout)
+        return layout, weights
 
     def _work(self, number: int) -> None:
         """Try a round; a third failure in a row fails the run."""
         config = {**self._task_config, "server-round": number}
         ready = self._presence.wait_for_quorum(self._party, number, config)
-        if self._control.pausing:
+        if ready is None:
             self._presence.pause_if_asked(self._committed, lambda reply: self._presence.hear(self._party, reply))
             return
         place = Place(self._job.run_id, number, self._failures + 1, self._job.config.round_timeout_seconds)
@@ -134,19 +151,26 @@ class RunLoop:
             self._checkpoints.tidy()
 
     def _write_checkpoint(self, number: int) -> Checkpoint:
-        """Write the weights; where the disk takes none, pause, say so, and go on as soon as it does."""
-        paused = False
+        what = f"The weights of round {number}"
+        return self._once_stored(lambda: self._model.write(self._checkpoints, number), what, RunState.PAUSED)
+
+    def _once_stored(self, store: Callable[[], _T], what: str, state: RunState) -> _T:
+        """Do what needs the disk; where it takes nothing, say so in ``state``, and go on as soon as it does."""
+        said = False
         while True:
             try:
-                checkpoint = self._model.write(self._checkpoints, number)
+                stored = store()
             except OSError as error:
-                if not paused:
-                    log.warning("checkpoint of run %s, round %s: %s", self._job.run_id, number, error)
-                    paused = True
-                    words = f"The weights of round {number} cannot be written: {error.strerror or error}. Make room"
-                    self._presence.block(RunState.PAUSED, "storage", words, None)
+                if not said:
+                    log.warning("run %s: %s cannot be written: %s", self._job.run_id, what, error)
+                    said = True
+                    advice = "Make room" if error.errno in NO_ROOM else "See to the data directory"
+                    words = f"{what} cannot be written: {error.strerror or error}. {advice}"
+                    self._presence.block(state, "storage", words, None)
                 self._control.sleep(1.0)
                 continue
-            if paused:
+            if said and state is RunState.PAUSED:
                 self._presence.go()
-            return checkpoint
+            elif said:
+                self._presence.unblock()
+            return stored

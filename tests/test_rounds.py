@@ -13,7 +13,7 @@ from federation.states import RunState
 from federation.weights import Layout
 from federation.wire import Task
 from tests.engine import Engine, outcomes, running_engine
-from tests.puppet import Answer, Answering, Stage, shifted, training
+from tests.puppet import Answer, Answering, Stage, honest, shifted, training
 
 
 @pytest.fixture
@@ -189,3 +189,56 @@ def test_many_clients_over_a_small_budget_all_count(tmp_path: Path) -> None:
         assert engine.ledger.wait_end(engine.start_run(num_rounds=3, min_clients=20)) is RunState.COMPLETED
         assert {o[2] for o in outcomes(engine)} == {"accepted"}
         assert len(outcomes(engine)) == 60
+
+
+def test_a_client_that_does_not_prepare_is_late_cancelled_and_asked_again(engine: Engine, stage: Stage) -> None:
+    def second_time(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        return Answer(silent=True) if task.phase == "prepare" and len(slow.tasks) < 2 else honest(task, weights, layout)
+
+    slow = stage.add("slow", second_time)
+    run_id = engine.start_run(num_rounds=1, min_clients=1, round_timeout_seconds=0.5)
+    assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+    assert [o[2:] for o in outcomes(engine, "prepare")] == [
+        ("late", "did not prepare within 0.5 s"), ("accepted", None)
+    ]  # fmt: skip
+    assert slow.cancelled == [slow.tasks[0].message_id]
+
+
+@pytest.mark.parametrize("ended", ["completed", "stopped"])
+def test_who_still_prepares_is_told_when_the_run_is_over_and_nothing_of_it_is_kept(
+    engine: Engine, stage: Stage, ended: str
+) -> None:
+    builds = stage.add("builds", lambda task, weights, layout: Answer(silent=True))
+    engine.wait_online(1)
+    for name in "ab":
+        stage.add(name)
+    engine.wait_online(3)
+    run_id = engine.start_run(num_rounds=1, min_clients=2 if ended == "completed" else 3)
+    if ended == "stopped":
+        engine.ledger.wait(lambda: builds.tasks)
+        engine.supervisor.stop(run_id)
+    assert engine.ledger.wait_end(run_id) == ended
+    engine.ledger.wait(lambda: builds.cancelled)
+    assert builds.cancelled == [task.message_id for task in builds.tasks]
+    assert engine.server.lane._traffic._assignments == {}
+
+
+def test_what_a_client_says_of_its_data_is_bounded_and_names_nothing_else(engine: Engine, stage: Stage) -> None:
+    def saying(**data: Any) -> Answering:
+        return lambda task, weights, layout: (
+            Answer(num_examples=None, data=data) if task.phase == "prepare" else honest(task, weights, layout)
+        )
+
+    said = {"samples": {"train": 7, "test": 3}, "classes": 10, "label_counts": None}
+    stage.add("talks", saying(**said, dataset="other", app="other", more="x" * 1_000_000))
+    engine.wait_online(1)
+    stage.add("much", saying(samples={str(number): number for number in range(10_000)}))
+    engine.wait_online(2)
+    run_id = engine.start_run(num_rounds=1, min_clients=1)
+    assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+    assert sorted(o[1:] for o in outcomes(engine, "prepare")) == [
+        (1, "accepted", None), (2, "refused", "says more than 65536 characters about its data")
+    ]  # fmt: skip
+    told = {member.name: member.data for member in engine.server.lane.members()}
+    assert told["talks"] == {"dataset": "synthetic", "app": None, "samples": {"train": 7, "test": 3}, "classes": 10}
+    assert told["much"] == {"dataset": "synthetic", "app": None, "samples": 10}

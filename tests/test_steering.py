@@ -13,7 +13,7 @@ from federation.runloop import Keeping
 from federation.states import RunState
 from federation.weights import Layout
 from federation.wire import Task
-from tests.engine import Engine, running_engine
+from tests.engine import Engine, outcomes, running_engine
 from tests.puppet import Answer, Stage, adds, honest
 
 
@@ -47,6 +47,39 @@ def test_a_pause_comes_after_the_round_and_ends_when_a_person_goes_on(engine: En
     assert engine.supervisor.stop(run_id)
     assert engine.ledger.wait_end(run_id, 2) is RunState.STOPPED
     assert committed(engine) == list(range(len(committed(engine))))
+
+
+def test_a_pause_comes_before_the_wait_for_clients_and_has_no_deadline(engine: Engine, stage: Stage) -> None:
+    def slow_in_round_1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        answer = honest(task, weights, layout)
+        answer.delay_seconds = 0.5 if (task.round, task.phase) == (1, "evaluate") else 0.0
+        return answer
+
+    leaving, staying = stage.add("leaving"), stage.add("staying", slow_in_round_1)
+    run_id = engine.start_run(num_rounds=3, quorum_timeout_seconds=1.0)
+    engine.ledger.wait(lambda: any((t.round, t.phase) == (1, "evaluate") for t in staying.tasks))
+    wish(engine).pause()
+    stage.do(leaving.socket.close())
+    engine.ledger.wait(lambda: engine.ledger.states[run_id] is RunState.PAUSED)
+    assert committed(engine) == [0, 1]
+    wish(engine).go_on()
+    assert engine.ledger.wait_end(run_id) is RunState.FAILED
+    ran = [RunState.WAITING, RunState.RUNNING, RunState.PAUSED, RunState.WAITING, RunState.FAILED]
+    assert [to for _, to in engine.ledger.moves] == ran
+    assert engine.ledger.reasons[run_id] == "1 of 2 clients were there after 1 s"
+
+
+def test_a_pause_that_is_asked_for_while_clients_are_waited_for_stops_the_clock(engine: Engine, stage: Stage) -> None:
+    stage.add("a")
+    run_id = engine.start_run(num_rounds=2, quorum_timeout_seconds=3.0)
+    engine.ledger.wait(lambda: engine.ledger.waits.get(run_id))
+    wish(engine).pause()
+    engine.ledger.wait(lambda: engine.ledger.states[run_id] is RunState.PAUSED)
+    assert engine.ledger.of(Blocked)[-1].sentence == "Paused by a person before round 0"
+    stage.add("b")
+    engine.wait_online(2)
+    wish(engine).go_on()
+    assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
 
 
 def test_a_paused_run_is_stopped_at_once(engine: Engine, stage: Stage) -> None:
@@ -112,6 +145,29 @@ def test_three_refused_replies_in_a_row_put_a_client_aside_and_a_person_lets_it_
         lambda: any(r.client_id == 3 and r.outcome == "accepted" and r.round > 3 and r.phase == "train"
                     for r in engine.ledger.of(ReplyRecorded))
     )  # fmt: skip
+    engine.supervisor.stop(run_id)
+    engine.ledger.wait_end(run_id, 2)
+
+
+def test_a_client_that_could_not_prepare_is_asked_again_when_a_person_lets_it_in(engine: Engine, stage: Stage) -> None:
+    mended = False
+
+    def broken_at_first(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        answer = honest(task, weights, layout)
+        answer.error = "no data here" if task.phase == "prepare" and not mended else None
+        return answer
+
+    for name in "ab":
+        stage.add(name)
+    engine.wait_online(2)
+    stage.add("c", broken_at_first)
+    engine.wait_online(3)
+    run_id = engine.start_run(num_rounds=10_000)
+    engine.ledger.wait(lambda: len(committed(engine)) > 3)
+    assert [o[2:] for o in outcomes(engine, "prepare") if o[1] == 3] == [("failed", "no data here")]
+    mended = True
+    wish(engine).include(3)
+    engine.ledger.wait(lambda: any(o[1:3] == (3, "accepted") for o in outcomes(engine)))
     engine.supervisor.stop(run_id)
     engine.ledger.wait_end(run_id, 2)
 
