@@ -103,7 +103,7 @@ def _figure(
 ) -> Figure:  # fmt: skip
     name = f"{phase}_{metric}"
     spread = {place.round: place.spread[name] for place in spreads}
-    rows = [_value(r, _mean(means, name), spread.get(r)) for r, means in rounds]
+    rows = [_value(r, mean_of(means, name), spread.get(r)) for r, means in rounds]
     best = run.best_metrics.get(name)
     return Figure(
         metric, title, rows[-1] if rows else None, rows[-2] if len(rows) > 1 else None,
@@ -115,6 +115,6 @@ def _value(round_: int, mean: float | None, spread: Spread | None) -> Value:
     return Value(round_, mean, spread.least if spread else None, spread.most if spread else None)
 
 
-def _mean(means: Mapping[str, float | None], name: str) -> float | None:
+def mean_of(means: Mapping[str, float | None], name: str) -> float | None:
     """Return a round's mean: None where there is none, NaN where it is no number (stored as null)."""
     return nan if name in means and means[name] is None else means.get(name)
