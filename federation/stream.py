@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from federation import wire
 from federation.connection import Connection
 from federation.ear import Ear
-from federation.events import ClientChanged, Record
+from federation.events import ClientChanged, Record, StoreUnavailable
 from federation.exchange import Exchange, Member
 from federation.lane import Admission, Admit, Limits, Refusal, Registry
 from federation.traffic import Traffic
@@ -191,7 +191,11 @@ class StreamLane:
         key = self._registry.signed(hello.public_key, wire.SIGNED_PREFIX + nonce.encode(), hello.signature)
         if key is None:
             raise wire.BadFrame("the signature does not fit the key and the challenge", wire.Close.SIGNATURE)
-        admission = self._admit(key, hello)
+        try:
+            admission = self._admit(key, hello)
+        except StoreUnavailable as error:
+            log.warning("%s; a client is to try again", error)
+            raise wire.BadFrame("the server cannot look up now who may join", wire.Close.STOPPING) from error
         if admission.state == "revoked":
             raise wire.BadFrame("this client was revoked on the server", wire.Close.REVOKED)
         return admission, self._registry.node_id(key)

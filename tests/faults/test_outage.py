@@ -93,6 +93,8 @@ def test_a_postgres_that_is_restarted_in_mid_run_loses_and_doubles_nothing(
             assert dashboard.http.get("/api/events").status_code == 200, "a stream ends, and is asked for again"
             assert dashboard.http.get("/healthz").status_code == 200
             assert dashboard.http.get("/readyz").status_code == 503
+            stage.add("c")
+            wait_until(lambda: "a client is to try again" in caplog.text)
             server.start()
             assert dashboard.wait_for_state(run_id, "completed", "failed", "interrupted")["state"] == "completed"
             wait_until(lambda: told[-1] == 300)
