@@ -55,7 +55,8 @@ class Element:
         for child in self.children:
             if isinstance(child, Element):
                 yield child
-                yield from child._below()
+                if child.tag != "template":  # what a template holds is not in the page
+                    yield from child._below()
 
     def __repr__(self) -> str:
         return f"<{self.tag} {self.attributes}>"

@@ -9,14 +9,16 @@ from tests.markup import get_page
 
 @pytest.mark.parametrize("path", ["/nothing", "/runs/99", "/runs/0", "/runs/abc", f"/runs/{2**60}", "/runs/1/../../x"])
 def test_what_is_not_there_is_a_page_that_leads_back(dashboard: Dashboard, path: str) -> None:
-    answer = dashboard.http.get(path)
-    assert answer.status_code in (404, 422)
-    page = get_page(dashboard.http, path, answer.status_code)
+    page = get_page(dashboard.http, path, 404)
     assert {"/", "/runs"} <= {link["href"] for link in page.one("main").all("a")}
 
 
 def test_a_run_that_is_not_there_is_named(dashboard: Dashboard) -> None:
     assert "There is no run 99." in get_page(dashboard.http, "/runs/99", 404).text
+    assert "There is no run abc." in get_page(dashboard.http, "/runs/abc", 404).text
+    assert "There is no run x." in get_page(dashboard.http, "/runs/x/stop", 404).text
+    assert "There is no client zero." in get_page(dashboard.http, "/clients/zero", 404).text
+    assert dashboard.http.get("/api/runs/abc").status_code == 422, "a program is told which field is wrong"
 
 
 @pytest.mark.parametrize("path", ["/", "/runs", "/runs/new", "/clients", "/nothing", "/static/js/live.js"])

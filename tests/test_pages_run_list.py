@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.dashboard import Dashboard, finished_run
-from tests.markup import Element, get_both, get_page
+from tests.markup import Element, get_both, get_page, parse
 
 
 def names(runs: Element) -> list[str]:
@@ -88,7 +88,7 @@ def test_tags_and_notes_are_written_shown_and_found(dashboard: Dashboard) -> Non
     run_id, other = cancelled(dashboard, "Alpha", "Beta")
     dashboard.http.post(f"/runs/{other}/tags", data={"tags": "a "})
     answer = dashboard.http.post(f"/runs/{run_id}/tags", data={"tags": "base line,  paper, paper,"})
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{run_id}#notes")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{run_id}?done=tags")
     assert dashboard.http.post(f"/runs/{run_id}/note", data={"note": " First\r\nsecond "}).status_code == 303
     run = dashboard.run(run_id)
     assert (run["tags"], run["note"]) == (["base line", "paper"], "First\nsecond")
@@ -104,6 +104,23 @@ def test_tags_and_notes_are_written_shown_and_found(dashboard: Dashboard) -> Non
     assert form.one("input", id="tags")["value"] == "base line, paper"
 
 
+def test_one_form_saves_note_and_tags_together_and_says_so(dashboard: Dashboard) -> None:
+    (run_id,) = cancelled(dashboard, "Alpha")
+    form = get_page(dashboard.http, f"/runs/{run_id}/notes").one("form")
+    assert [button.text for button in form.all("button")] == ["Save"]
+    assert {one.attributes.get("name") for one in form.all() if "name" in one} == {"note", "tags"}
+    answer = dashboard.http.post(form["action"] or "", data={"note": "It holds", "tags": "paper"})
+    page = get_page(dashboard.http, answer.headers["location"])
+    assert page.one("div", class_="outcome").text == "Note and tags are saved."
+    assert (dashboard.run(run_id)["note"], dashboard.run(run_id)["tags"]) == ("It holds", ["paper"])
+
+    answer = dashboard.http.post(form["action"] or "", data={"note": "Something else", "tags": 'a"b'})
+    assert answer.status_code == 422
+    page = parse(answer.text)
+    assert (page.one("textarea").text, page.one("input", id="tags")["value"]) == ("Something else", 'a"b')
+    assert dashboard.run(run_id)["note"] == "It holds", "both or none"
+
+
 @pytest.mark.parametrize(
     ("field", "sent", "said"),
     [("note", "x" * 2001, "at most 2000 characters, it has 2001"), ("tags", "x" * 31, "at most 30 characters"),
@@ -115,8 +132,6 @@ def test_a_note_or_tag_that_cannot_be_kept_stays_in_the_form(
     (run_id,) = cancelled(dashboard, "Alpha")
     answer = dashboard.http.post(f"/runs/{run_id}/{field}", data={field: sent})
     assert answer.status_code == 422
-    from tests.markup import parse
-
     page = parse(answer.text)
     control = page.one(id=field)
     assert control["aria-invalid"] == "true"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from federation.states import ACTIVE
 from webapp.database import Database, Session
@@ -38,6 +39,17 @@ class Shelf:
             run = get_run(session, run_id)
             set_values(session, run_id, tags=wanted)
             _tell(session, run, "tags")
+
+    def write(self, run_id: int, note: str, tags: Sequence[str]) -> None:
+        """Write note and tags, both or none of them. Raises NotFound, Invalid."""
+        wanted: dict[str, Any] = {"note": clean_note(note), "tags": clean_tags(tags)}
+        with self._database.write() as session:
+            run = get_run(session, run_id)
+            changed = {name: value for name, value in wanted.items() if getattr(run, name) != value}
+            if changed:
+                set_values(session, run_id, **changed)
+            for name in changed:
+                _tell(session, run, name)
 
     def archive(self, run_ids: Sequence[int]) -> list[int]:
         """Put ended runs away from the list; return which. Queued and active ones stay."""

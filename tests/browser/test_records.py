@@ -161,13 +161,14 @@ def test_a_run_is_deleted_after_a_question(records: str, open_page: OpenPage) ->
 def test_a_note_is_written_by_keyboard(records: str, open_page: OpenPage) -> None:
     page = open_page(f"{records}/runs/2/notes")
     page.get_by_label("What was this run for").fill("x" * 2001)
-    page.get_by_role("button", name="Save the note").press("Enter")
+    page.get_by_role("button", name="Save").press("Enter")
     expect(page.get_by_label("What was this run for")).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#note-error")).to_contain_text("at most 2000 characters, it has 2001")
     look(page, "notes-mistakes")
     page.get_by_label("What was this run for").fill("FedProx holds")
-    page.get_by_role("button", name="Save the note").press("Enter")
-    expect(page).to_have_url(f"{records}/runs/2#notes")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page).to_have_url(f"{records}/runs/2?done=notes")
+    expect(page.locator(".outcome")).to_have_text("Note and tags are saved.")
     open_page.complaints.clear()  # type: ignore[attr-defined]  # the browser tells of every 422
 
 

@@ -9,7 +9,7 @@ from webapp.tables import Run
 
 @dataclass(frozen=True, slots=True)
 class NotesForm:
-    """Note and tags of a run as they stand in the form. ``wrong`` is the field that ``error`` is about."""
+    """Note and tags of a run as they stand in the one form. ``wrong`` is the field that ``error`` is about."""
 
     run: Run
     note: str

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from federation.server import LiveClient
 from federation.states import ACTIVE, ENDED, RunState
+from webapp.numbers import count as in_figures
 from webapp.numbers import plural, span
 from webapp.pages.said import Said
 from webapp.repository.clients import client_names
@@ -16,6 +17,9 @@ from webapp.tables import Client, Run
 
 MORE_ROUNDS, LONGER_SECONDS = 5, 600
 LOOKED_AT = 300
+NOTED = {
+    "notes": Said("Note and tags are saved."), "note": Said("The note is saved."), "tags": Said("The tags are saved."),
+}  # fmt: skip
 STOPPABLE = {*ACTIVE, RunState.QUEUED} - {RunState.STOPPING}
 
 
@@ -84,31 +88,41 @@ def left_out(session: Session, run: Run) -> list[LeftOut]:
     return [LeftOut(c, names.get(c, f"client {c}"), why.get(c, "is left out of this run")) for c in run.excluded]
 
 
-def said_of(done: str, run: Run, client: str, count: int, back: str) -> Said | None:
-    """Say what an action did, as far as it is still so: an address may be opened again later."""
-    here = f"/runs/{run.id}"
+def is_let_go_on(session: Session, run: Run) -> bool:
+    """Say whether a run goes on: its rounds do, or a person has just ended its pause and it is about to."""
+    if run.state == RunState.PAUSED:
+        last = newest_events(session, run_id=run.id, types=("run",), limit=1)
+        return bool(last) and last[0].data.get("asked") == "continue"
+    return run.state in (RunState.WAITING, RunState.RUNNING) and not run.pausing
+
+
+def said_of(
+    done: str, run: Run, client: tuple[int, str], count: int, back: str, *, goes_on: bool
+) -> Said | None:  # fmt: skip
+    """Say what an action did, as far as it is still so: an address may be opened again later, or stay open for hours.
+
+    ``client`` are id and name of the one that the action was about.
+    """
+    here, (of, name) = f"/runs/{run.id}", client
+    last, coming = in_figures(run.current_round), in_figures(run.current_round + 1)
     match done:
-        case "pause" if run.pausing:
-            text = f"The run pauses when round {run.current_round + 1} is committed. Clients stay connected."
+        case "pause" if run.pausing and run.state in (RunState.WAITING, RunState.RUNNING):
+            text = f"The run pauses when round {coming} is committed. Clients stay connected."
             return Said(text, f"{here}/continue", back=back)
         case "pause" if run.state == RunState.PAUSED:
-            return Said(f"The run is paused after round {run.current_round}.", f"{here}/continue", back=back)
-        case "continue" if run.state in ACTIVE and not run.pausing:
+            return Said(f"The run is paused after round {last}.", f"{here}/continue", back=back)
+        case "continue" | "resume" if goes_on:
             return Said("The run goes on.")
         case "resume" if run.state == RunState.QUEUED:
-            return Said(f"The run is in the queue and goes on after round {run.current_round}.")
-        case "resume" if run.state in ACTIVE:
-            return Said(f"The run goes on after round {run.current_round}.")
+            return Said(f"The run is in the queue and goes on after round {last}.")
         case "rounds" if 0 < count < run.num_rounds:
-            return Said(f"Added {plural(count, 'round')}: the run has {run.num_rounds} now.")
-        case "exclude" if client:
-            return Said(f"{client} is left out of this run from the next round on.")
-        case "include" if client:
-            return Said(f"{client} takes part in this run again from the next round on.")
+            return Said(f"Added {plural(count, 'round')}: the run has {in_figures(run.num_rounds)} now.")
+        case "exclude" if name and of in run.excluded and run.state not in ENDED:
+            return Said(f"{name} is left out of this run from the next round on.")
+        case "include" if name and of not in run.excluded:
+            return Said(f"{name} takes part in this run again from the next round on.")
         case "min_clients" if count == run.config["min_clients"]:
-            blocked = (run.blocked_on or {}).get("kind") == "quorum" or run.state not in ACTIVE
-            begins = "" if blocked else f" Round {run.current_round + 1} begins."
-            return Said(f"The minimum is now {plural(count, 'client')}.{begins}")
+            return Said(f"The minimum is now {plural(count, 'client')}.")
         case "wait" if count and "wait" in (run.blocked_on or {}).get("actions", ()):
             return Said(f"The run waits {span(count)} longer for its clients.")
         case "front" if run.state == RunState.QUEUED:
@@ -118,4 +132,4 @@ def said_of(done: str, run: Run, client: str, count: int, back: str) -> Said | N
             return Said(f"The run is {'stopped' if run.state in ENDED else 'stopping'}.{kept}")
         case "stop" if run.state == RunState.CANCELLED:
             return Said(f"#{run.id} is taken out of the queue.")
-    return None
+    return NOTED.get(done)

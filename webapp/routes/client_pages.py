@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from webapp.dependencies import NO_NUL, AnyId, ClientsDep, Id
+from webapp.dependencies import NO_NUL, AnyId, ClientsDep
 from webapp.errors import Conflict, Invalid, NotFound
 from webapp.pages.client_list import clients_page
 from webapp.pages.client_page import client_page
 from webapp.pages.demo import demo_said, offer_for
 from webapp.pages.said import Said
 from webapp.repository.clients import get_client, list_clients
-from webapp.routes.page import Page, PageDep
+from webapp.routes.page import ClientId, Page, PageDep
 from webapp.routes.run_list import FormDep
 from webapp.tables import Client
 
@@ -34,7 +34,7 @@ def list_them(page: PageDep, show: Word = "", done: Word = "", of: AnyId = 0) ->
 
 
 @router.get("/{client_id}")
-def show(page: PageDep, client_id: Id, done: Word = "") -> HTMLResponse:
+def show(page: PageDep, client_id: ClientId, done: Word = "") -> HTMLResponse:
     """Show one client with its history."""
     return _show(page, client_id, done=done)
 
@@ -77,41 +77,41 @@ def _said(page: Page, done: str, client_id: int) -> Said | None:
 
 
 @router.post("/{client_id}/approve")
-def approve(clients: ClientsDep, client_id: Id) -> Response:
+def approve(clients: ClientsDep, client_id: ClientId) -> Response:
     """Let a pending or revoked client take part."""
     clients.approve(client_id)
     return RedirectResponse("/clients", SEE_OTHER)
 
 
 @router.get("/{client_id}/revoke")
-def ask_to_revoke(page: PageDep, client_id: Id) -> HTMLResponse:
+def ask_to_revoke(page: PageDep, client_id: ClientId) -> HTMLResponse:
     """Ask whether a client is to be shut out."""
     return page.show("clients/revoke.html", "/clients", client=_get(page, client_id))
 
 
 @router.post("/{client_id}/revoke")
-def revoke(clients: ClientsDep, client_id: Id) -> Response:
+def revoke(clients: ClientsDep, client_id: ClientId) -> Response:
     """Shut a client out."""
     clients.revoke(client_id)
     return RedirectResponse(f"/clients?done=revoked&of={client_id}", SEE_OTHER)
 
 
 @router.post("/{client_id}/leave-out")
-def leave_out(clients: ClientsDep, client_id: Id) -> Response:
+def leave_out(clients: ClientsDep, client_id: ClientId) -> Response:
     """Leave a client out of all runs; the list says so, with a way back."""
     clients.leave_out(client_id)
     return RedirectResponse(f"/clients?done=left-out&of={client_id}", SEE_OTHER)
 
 
 @router.post("/{client_id}/let-in")
-def let_in(clients: ClientsDep, client_id: Id) -> Response:
+def let_in(clients: ClientsDep, client_id: ClientId) -> Response:
     """Ask a client again."""
     clients.let_in(client_id)
     return RedirectResponse(f"/clients?done=let-in&of={client_id}", SEE_OTHER)
 
 
 @router.post("/{client_id}/end")
-def end_demo(page: PageDep, client_id: Id) -> Response:
+def end_demo(page: PageDep, client_id: ClientId) -> Response:
     """End the process of a demo client."""
     client = _get(page, client_id)
     running = page.parts.demo.find(client.public_key)
@@ -122,7 +122,7 @@ def end_demo(page: PageDep, client_id: Id) -> Response:
 
 
 @router.post("/{client_id}/rename")
-def rename(page: PageDep, clients: ClientsDep, client_id: Id, form: FormDep) -> Response:
+def rename(page: PageDep, clients: ClientsDep, client_id: ClientId, form: FormDep) -> Response:
     """Give a client another name; or show its page again with what is wrong."""
     value = form.get("name")
     name = value if isinstance(value, str) else ""

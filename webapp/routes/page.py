@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from federation.server import LiveClient
-from webapp.dependencies import PartsDep
+from webapp.dependencies import MAX_ID, PartsDep
+from webapp.errors import NotFound
 from webapp.packing import pack
 from webapp.pages.join import Join
 from webapp.parts import Parts
@@ -45,6 +46,26 @@ def get_page(request: Request, parts: PartsDep) -> Iterator[Page]:
 
 
 PageDep = Annotated[Page, Depends(get_page)]
+
+
+def read_run_id(run_id: str) -> int:
+    """Return the run that a page's address names; raises NotFound where no run can have such a number."""
+    return _number(run_id, "run")
+
+
+def read_client_id(client_id: str) -> int:
+    """Return the client that a page's address names; raises NotFound where no client can have such a number."""
+    return _number(client_id, "client")
+
+
+def _number(text: str, noun: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 17 and 1 <= int(text) <= MAX_ID:
+        return int(text)
+    raise NotFound(f"There is no {noun} {text if len(text) <= 40 else text[:40] + '…'}.")
+
+
+RunId = Annotated[int, Depends(read_run_id)]
+ClientId = Annotated[int, Depends(read_client_id)]
 
 
 async def read_form(request: Request) -> FormData:

@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 
 from federation.states import ENDED
 from federation.strategy_options import STRATEGIES
-from webapp.dependencies import Id, RunsDep
+from webapp.dependencies import RunsDep
 from webapp.models import models_of
 from webapp.pages.asked import RunAsked, asked_of
 from webapp.pages.demo import demo_said, offer_for_run
@@ -17,10 +17,10 @@ from webapp.pages.form import StartForm, empty_form, form_of, typed_form
 from webapp.pages.prospect import prospect_of
 from webapp.pages.said import Said
 from webapp.pages.show import run_page
-from webapp.pages.steering import said_of
+from webapp.pages.steering import is_let_go_on, said_of
 from webapp.repository.clients import get_client, list_clients
 from webapp.repository.runs import queue
-from webapp.routes.page import Page, PageDep, read_form
+from webapp.routes.page import Page, PageDep, RunId, read_form
 from webapp.runs import get_run
 from webapp.tables import Run
 from webapp.templating import wanted_block
@@ -35,7 +35,7 @@ CHOICES: dict[str, Any] = {
 SEE_OTHER = 303
 
 
-def read_run_asked(run_id: Id, request: Request) -> RunAsked:
+def read_run_asked(run_id: RunId, request: Request) -> RunAsked:
     """Return what the address of a run's page asks for."""
     return asked_of(run_id, request.query_params)
 
@@ -78,7 +78,7 @@ def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = Non
 
 
 @router.get("/{run_id}")
-def show(page: PageDep, run_id: Id, asked: AskedDep) -> HTMLResponse:
+def show(page: PageDep, run_id: RunId, asked: AskedDep) -> HTMLResponse:
     """Show one run."""
     run, settings, live = get_run(page.session, run_id), page.parts.settings, page.live
     models = models_of(page.session, run, settings.runs_dir, settings.best_metric)
@@ -95,4 +95,5 @@ def said_after(page: Page, run: Run, asked: RunAsked, back: str = "") -> Said | 
     if asked.done == "demo":
         return demo_said(page.parts.demo, list_clients(page.session), page.live)
     client = get_client(page.session, asked.of) if asked.of else None
-    return said_of(asked.done, run, client.name if client else "", asked.count, back)
+    about = (asked.of, client.name if client else "")
+    return said_of(asked.done, run, about, asked.count, back, goes_on=is_let_go_on(page.session, run))

@@ -9,12 +9,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from federation.states import ENDED, RunState
-from webapp.dependencies import MAX_ID, Id, RunsDep, SteeringDep
+from webapp.dependencies import MAX_ID, RunsDep, SteeringDep
 from webapp.errors import Conflict, Invalid
 from webapp.pages.clients import split
 from webapp.pages.steering import STOPPABLE
 from webapp.repository.clients import list_clients
-from webapp.routes.page import PageDep, read_form
+from webapp.routes.page import PageDep, RunId, read_form
 from webapp.runs import get_run
 from webapp.steering import MAX_CLIENTS, MAX_ROUNDS, MAX_WAIT_SECONDS
 
@@ -26,28 +26,28 @@ STOPPED = frozenset({RunState.STOPPED, RunState.CANCELLED})
 
 
 @router.post("/pause")
-def pause(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+def pause(steering: SteeringDep, run_id: RunId, form: FormDep) -> Response:
     """Pause after the round under way."""
     steering.pause(run_id)
     return _back(form, run_id, "pause")
 
 
 @router.post("/continue")
-def go_on(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+def go_on(steering: SteeringDep, run_id: RunId, form: FormDep) -> Response:
     """End a pause, or take back the wish for one."""
     steering.go_on(run_id)
     return _back(form, run_id, "continue")
 
 
 @router.post("/resume")
-def resume(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+def resume(steering: SteeringDep, run_id: RunId, form: FormDep) -> Response:
     """Let an ended run go on, or a queued one start that a restart held back."""
     steering.resume(run_id)
     return _back(form, run_id, "resume")
 
 
 @router.post("/rounds")
-def add_rounds(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+def add_rounds(steering: SteeringDep, run_id: RunId, form: FormDep) -> Response:
     """Add rounds; a run that is over goes on with them."""
     count = _number(form, "add", "Rounds to add", MAX_ROUNDS)
     steering.add_rounds(run_id, count)
@@ -55,7 +55,7 @@ def add_rounds(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
 
 
 @router.post("/exclude")
-def exclude(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+def exclude(steering: SteeringDep, run_id: RunId, form: FormDep) -> Response:
     """Leave a client out from the next round on."""
     client_id = _number(form, "client", "Client", MAX_ID)
     steering.exclude(run_id, client_id)
@@ -63,7 +63,7 @@ def exclude(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
 
 
 @router.post("/include")
-def include(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+def include(steering: SteeringDep, run_id: RunId, form: FormDep) -> Response:
     """Let a client in again."""
     client_id = _number(form, "client", "Client", MAX_ID)
     steering.include(run_id, client_id)
@@ -71,7 +71,7 @@ def include(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
 
 
 @router.post("/min_clients")
-def ask_for_clients(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+def ask_for_clients(steering: SteeringDep, run_id: RunId, form: FormDep) -> Response:
     """Let a run do with fewer clients."""
     count = _number(form, "min_clients", "Clients", MAX_CLIENTS)
     steering.ask_for_clients(run_id, count)
@@ -79,7 +79,7 @@ def ask_for_clients(steering: SteeringDep, run_id: Id, form: FormDep) -> Respons
 
 
 @router.post("/wait")
-def wait_longer(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+def wait_longer(steering: SteeringDep, run_id: RunId, form: FormDep) -> Response:
     """Move the deadline of a wait for clients."""
     seconds = _number(form, "seconds", "Seconds", MAX_WAIT_SECONDS)
     steering.wait_longer(run_id, seconds)
@@ -87,14 +87,14 @@ def wait_longer(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
 
 
 @router.post("/front")
-def move_to_front(steering: SteeringDep, run_id: Id, form: FormDep) -> Response:
+def move_to_front(steering: SteeringDep, run_id: RunId, form: FormDep) -> Response:
     """Let a queued run start before the others."""
     steering.move_to_front(run_id)
     return _back(form, run_id, "front")
 
 
 @router.get("/stop")
-def ask_to_stop(page: PageDep, run_id: Id) -> HTMLResponse:
+def ask_to_stop(page: PageDep, run_id: RunId) -> HTMLResponse:
     """Ask before a run is stopped: what is kept, what is lost."""
     run = get_run(page.session, run_id)
     live = page.live
@@ -103,7 +103,7 @@ def ask_to_stop(page: PageDep, run_id: Id) -> HTMLResponse:
 
 
 @router.post("/stop")
-def stop(runs: RunsDep, run_id: Id, form: FormDep) -> Response:
+def stop(runs: RunsDep, run_id: RunId, form: FormDep) -> Response:
     """Stop an active run, cancel a queued one; of several people who do so at once all are right."""
     state = runs.show(run_id).state
     if state in ENDED - STOPPED:
