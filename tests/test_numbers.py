@@ -44,6 +44,8 @@ def test_a_change() -> None:
     assert change(0.713, 0.711, "accuracy") == f"+0.2{T}pt"
     assert change(0.71, 0.73, "accuracy") == f"−2.0{T}pt"
     assert change(0.816, 0.837, "loss") == "−0.021"
+    assert change(0.71, 0.7101, "accuracy") == change(0.71, 0.71, "accuracy") == f"0.0{T}pt"
+    assert change(0.8, 0.8001, "loss") == "0.000"
     assert change(0.8, None, "loss") == change(nan, 0.1, "accuracy") == "–"
 
 

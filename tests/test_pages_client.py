@@ -11,6 +11,7 @@ from tests.dashboard import Dashboard, running
 from tests.markup import get_both, get_page
 from tests.processes import wait_until
 from tests.puppet import Answer, Answering, Puppet, honest
+from webapp.pages.wording import of_several
 
 
 def holding(counts: list[int] | None, **more: Any) -> Answering:
@@ -51,6 +52,34 @@ def test_labels_are_drawn_beside_those_of_all_and_skew_is_remarked(dashboard: Da
     assert "100 samples" in own.text and own.one("section", aria_labelledby="remarks-h")
     assert len(own.one("details").one("tbody").all("tr")) == 5
     assert "all 1" in own.one("section", aria_labelledby="runs-h").text
+
+
+def test_clients_that_a_run_asks_nothing_for_the_same_reason_are_named_together(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        for known, name in enumerate(("chosen", "ward-1", "ward-2", "ward-3", "ward-4", "ward-5"), 1):
+            stage.add(name)
+            dashboard.wait_for_clients(known)
+        run_id = dashboard.start_run(clients=["chosen", "absent"])
+        dashboard.wait_for_state(run_id, "waiting")
+        clients = get_both(dashboard.http, "/clients", "clients-list").one("section", aria_labelledby="remarks-h")
+        pages = [get_both(dashboard.http, *page) for page in (("/", "home-page"), (f"/runs/{run_id}", "run-page"))]
+
+    said = "ward-1, ward-2, ward-3 and 2 others are not among the clients chosen for the run"
+    assert clients.one("li").text == f"{said}. They are not asked in #{run_id}. #{run_id}"
+    for page in pages:
+        others = page.one("section", aria_labelledby="other-h")
+        assert (others.one("li").text, others.one("small").text) == (said, "5 clients")
+
+
+@pytest.mark.parametrize(
+    ("of_one", "of_two"),
+    [("holds mnist, the run needs digits", "hold mnist, the run needs digits"),
+     ("is a SuperNode, which is not asked to train yet", "are SuperNodes, which are not asked to train yet"),
+     ("sends 8×8×1. It is not asked in #1.", "send 8×8×1. They are not asked in #1."),
+     ("waits for approval", "wait for approval"), ("ValueError: no room", "ValueError: no room")],
+)  # fmt: skip
+def test_what_is_said_of_one_is_said_of_several(of_one: str, of_two: str) -> None:
+    assert (of_several(of_one, ["a"]), of_several(of_one, ["a", "b"])) == (of_one, of_two)
 
 
 @pytest.mark.parametrize("counts", [[1], [0, 0], ["a", 1], [-1, 5], [1] * 300, {"a": 1}])
@@ -167,4 +196,4 @@ def test_shutting_out_is_asked_on_a_page_of_its_own(tmp_path: Path) -> None:
 def test_there_is_no_page_of_a_client_that_never_came(dashboard: Dashboard) -> None:
     assert dashboard.http.get("/clients/1").status_code == 404
     assert dashboard.http.get("/clients/1/revoke").status_code == 404
-    assert dashboard.http.get("/clients/zero").status_code == 422
+    assert dashboard.http.get("/clients/zero").status_code == 404

@@ -1,16 +1,26 @@
 """The home page: what is going on now, and the next step where nothing is."""
 
+import pytest
+
 from federation.weights import Layout
 from federation.wire import Task
 from tests.dashboard import Dashboard
 from tests.markup import get_both, get_page
 from tests.processes import wait_until
 from tests.puppet import Answer, honest
+from webapp.pages.runs import detail, headline
+from webapp.tables import Run
 
 
 def never_trains(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
     answer = honest(task, weights, layout)
     return answer if task.phase == "prepare" or task.round == 0 else Answer(silent=True)
+
+
+def unhurried(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    answer.delay_seconds = 0.1 if task.phase == "train" else 0.0
+    return answer
 
 
 def test_an_empty_home_page_teaches_how_to_join_and_says_that_the_defaults_work(dashboard: Dashboard) -> None:
@@ -45,7 +55,7 @@ def test_a_run_without_its_clients_says_for_whom_it_waits_and_what_ends_the_wait
         home = get_both(dashboard.http, "/", "home-page")
 
     assert home.one("p", class_="crumb").text == "Waiting #1 Lonely"
-    assert home.one("h1").text == "1 of 2 clients are online; the run needs 1 more"
+    assert home.one("h1").text == "1 of 2 clients can take part; the run needs 1 more (1 online is not for this run)"
     block = home.one("section", class_="block")
     assert block.one("h2").text.startswith("Too few clients since ")
     assert "--dataset synthetic" in block.one("code", id="join").text
@@ -54,6 +64,44 @@ def test_a_run_without_its_clients_says_for_whom_it_waits_and_what_ends_the_wait
     other = home.one("section", aria_labelledby="other-h")
     assert other.one("li").text == "site-b is not among the clients chosen for the run"
     assert home.one("a", class_="danger").text == "Stop"
+
+
+def test_a_wait_for_many_says_how_many_seats_are_empty(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        dashboard.wait_for_clients(1)
+        run_id = dashboard.start_run(min_clients=5)
+        wait_until(lambda: "needs 4 more" in (dashboard.run(run_id)["blocked_on"] or {"sentence": ""})["sentence"])
+        seats = [seat.text for seat in get_page(dashboard.http, "/").one("ul", class_="seats").all("li")]
+    assert seats[0].startswith("site-a") and [seat[:15] for seat in seats[1:]] == ["one more client"] * 3 + [
+        "and 1 more"
+    ]
+
+
+def test_the_next_of_the_queue_says_when_it_starts_where_that_is_known(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a", unhurried)
+        stage.add("site-b", unhurried)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=500)
+        for name in ("Next", "Later"):
+            dashboard.start_run(name=name, num_rounds=7)
+        wait_until(lambda: dashboard.run(run_id)["current_round"] >= 1)
+        lines = get_page(dashboard.http, "/").one("section", aria_labelledby="queue-h").one("ol").all("li")
+    words = [line.one("small").text for line in lines]
+    assert words[0].startswith("7 rounds, FedAvg, synthetic, in about ")
+    assert words[1] == "7 rounds, FedAvg, synthetic"
+
+
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_rounds_in_the_thousands_are_written_alike_in_a_sentence(state: str) -> None:
+    run = Run(state=state, current_round=1499, num_rounds=3000, blocked_on=None, last_metrics={})
+    assert headline(run, {}) in ("Round 1\u202f500 of 3\u202f000", "Paused after round 1\u202f499 of 3\u202f000 rounds")
+
+
+@pytest.mark.parametrize("reason", ["round 131 is lost", "round 131 is lost.", "Round 131 is lost..."])
+def test_a_reason_ends_with_one_full_stop(reason: str) -> None:
+    assert detail(Run(state="failed", current_round=130, reason=reason), {}) == "Round 131 is lost."
 
 
 def test_a_run_under_way_is_told_in_a_sentence_with_its_clients_and_charts(dashboard: Dashboard) -> None:

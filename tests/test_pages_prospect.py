@@ -68,7 +68,7 @@ def test_the_clients_with_the_data_are_named_with_samples_and_labels(holders: Da
     assert [len(seat.all("svg", class_="labels")) for seat in seats.values()] == [1, 1, 0]
     assert "3 of 5 online, 1\u202f020 samples" in sum_.text
     others = sum_.one("ul", aria_label="Online, but not for this run").text
-    assert "old-scanner : holds mnist, the run needs digits" in others
+    assert "old-scanner holds mnist, the run needs digits" in others
 
 
 def test_skew_and_shapes_that_do_not_fit_are_told_before_round_1(holders: Dashboard) -> None:

@@ -122,7 +122,9 @@ def test_stop_ends_a_run_and_leads_to_its_page(dashboard: Dashboard) -> None:
     assert (stopped.status_code, stopped.headers["location"]) == (303, f"/runs/{run_id}?done=stop")
     assert cancelled.status_code == 303
     dashboard.wait_for_state(run_id, "stopped")
-    assert "Stopped after 0 of 3 rounds" in get_fragment(dashboard.http, f"/runs/{run_id}", "run-page").text
+    page = get_fragment(dashboard.http, f"/runs/{run_id}", "run-page")
+    assert "Stopped after 0 of 3 rounds" in page.text
+    assert page.one("section", id="rounds").one("p").text == "No round was committed."
     assert "Cancelled before it began" in get_page(dashboard.http, f"/runs/{queued}").text
 
     again = dashboard.http.post(f"/runs/{run_id}/stop")

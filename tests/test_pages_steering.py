@@ -5,7 +5,7 @@ from typing import Any
 from federation.weights import Layout
 from federation.wire import Task
 from tests.dashboard import Dashboard
-from tests.markup import Element, get_both, get_page
+from tests.markup import Element, get_both, get_fragment, get_page
 from tests.processes import wait_until
 from tests.puppet import Answer, Stage, honest
 
@@ -51,13 +51,23 @@ def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> Non
         paused = press(dashboard, run_id, "pause")
         assert "pause" in outcome(paused)
         dashboard.wait_for_state(run_id, "paused")
+        said = get_fragment(dashboard.http, f"/runs/{run_id}?done=pause", "run-said").text
+        assert said.startswith("The run is paused after round "), "what a page has said changes with the run"
         page = get_both(dashboard.http, f"/runs/{run_id}", "run-page")
         assert buttons(page)[0] == "Continue"
+        assert [button.text for button in page.all("button", class_="primary")] == ["Continue"]
+        home = get_both(dashboard.http, "/", "home-page")
+        done = dashboard.run(run_id)["current_round"]
+        assert home.one("h2", id="clients-h").text == f"Clients after round {done}"
+        assert {task.text for task in home.all("span", class_="task")} == {"Paused, nobody is asked"}
+        assert "pause instead" not in get_page(dashboard.http, f"/runs/{run_id}/stop").text
         assert page.one("section", class_="block").one("h2").text.startswith("Paused since")
         assert "by a person" in page.one("section", id="events").text
 
         home = press(dashboard, run_id, "continue", back="/")
         assert (outcome(home), home.one("title").text.endswith("· Meadow")) == ("The run goes on.", True)
+        press(dashboard, run_id, "pause")
+        assert "hidden" in get_fragment(dashboard.http, f"/?done=continue&run={run_id}", "home-said"), "no longer so"
         dashboard.wait_for_state(run_id, "running", "waiting")
         assert {"A pause is asked for after the round under way", "The run is to go on"} <= set(
             events(dashboard, run_id, "people")
@@ -117,6 +127,7 @@ def test_stop_asks_first_and_what_is_committed_stays(dashboard: Dashboard) -> No
         assert "2 clients do" in question.text
         assert dashboard.run(run_id)["state"] in ("running", "waiting"), "asking changes nothing"
         assert question.all("form", action=f"/runs/{run_id}/pause"), "a pause is offered instead"
+        assert "to keep the round under way, pause instead" in question.text
 
         assert "model stay" in outcome(press(dashboard, run_id, "stop"))
         dashboard.wait_for_state(run_id, "stopped")

@@ -45,8 +45,14 @@ def change(now: Number, before: Number, name: str) -> str:
     if now is None or before is None or not isfinite(now - before):
         return NOTHING
     if name == "accuracy":
-        return f"{_signed(f'{(now - before) * 100:+.1f}')}{THIN}pt"
-    return _signed(f"{now - before:+.3f}")
+        return f"{_difference((now - before) * 100, 1)}{THIN}pt"
+    return _difference(now - before, 3)
+
+
+def _difference(value: float, digits: int) -> str:
+    """Write a number with its sign, but for one that is nought as it is written."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else _signed(text)
 
 
 def count(value: Number) -> str:

@@ -87,6 +87,7 @@ def _environment() -> Environment:
         "glyph": lambda state: wording.GLYPHS.get(state, state),
         "tone": lambda state: wording.TONES.get(state, state),
         "in_words": wording.in_words,
+        "listed": wording.listed,
         "nth": wording.nth,
         "state_word": wording.STATES.__getitem__,
         "outcome_word": wording.OUTCOMES.__getitem__,

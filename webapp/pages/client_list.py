@@ -11,7 +11,7 @@ from webapp.numbers import count, plural
 from webapp.pages.clients import holding, split, state_of
 from webapp.pages.held import train_samples
 from webapp.pages.labels import Labels, Totals, class_words, labels_of, totals_of
-from webapp.pages.remarks import Remark, remarks, run_ahead
+from webapp.pages.remarks import Remark, folded, remarks, run_ahead
 from webapp.pages.wording import OUTCOMES, task_words
 from webapp.repository.client_history import recent_outcomes
 from webapp.repository.clients import list_clients
@@ -69,7 +69,8 @@ def clients_page(session: Session, live: Mapping[int, LiveClient], shown: str = 
         headline += f", {plural(states['pending'], 'waits', 'wait')} for approval"
     detail = " ".join(filter(None, (_part_words(session, run, clients, live), _held_words(clients, live))))
     return ClientsPage(
-        headline, detail, [row for row in rows if _is_shown(row, chosen)], remarks(session, clients, live, totals, run),
+        headline, detail, [row for row in rows if _is_shown(row, chosen)],
+        folded(remarks(session, clients, live, totals, run)),
         {value: sum(_is_shown(row, value) for row in rows) for value in SHOWN}, chosen, class_words(clients),
     )  # fmt: skip
 

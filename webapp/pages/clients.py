@@ -1,6 +1,6 @@
 """Clients in words: who is here, what each does in the active run, what machine and data it brings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 
 from federation.events import Progress
 from federation.server import LiveClient
+from federation.states import RunState
 from webapp.numbers import THIN, count, plural
 from webapp.pages.held import train_samples
 from webapp.pages.steering import left_out
-from webapp.pages.wording import task_words
+from webapp.pages.wording import of_several, task_words
 from webapp.repository.pages import misfits
 from webapp.repository.rounds import last_outcomes
 from webapp.repository.series import values_of
@@ -69,6 +70,14 @@ def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
     return misfit.get(client.id)
 
 
+def by_reason(clients: Iterable[tuple[Client, str]]) -> list[tuple[list[Client], str]]:
+    """Put clients with the same reason together, said as it goes with so many; in the order of the first of each."""
+    found: dict[str, list[Client]] = {}
+    for client, reason in clients:
+        found.setdefault(reason, []).append(client)
+    return [(those, of_several(reason, [one.name for one in those])) for reason, those in found.items()]
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """The clients beside a run: those that take part, and those online that do not, with the reason."""
@@ -76,6 +85,12 @@ class Split:
     taking_part: list[Client]
     not_for_it: list[tuple[Client, str]]
     may_come_back: frozenset[int]
+
+    @property
+    def reasons(self) -> list[tuple[list[Client], str]]:
+        """Who is not for it, those with the same reason together; each that a person may let in again by itself."""
+        alone = [([client], why) for client, why in self.not_for_it if client.id in self.may_come_back]
+        return alone + by_reason(one for one in self.not_for_it if one[0].id not in self.may_come_back)
 
 
 def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> Split:
@@ -107,26 +122,27 @@ def clients_now(
     mean = (run.last_metrics or {}).get("evaluate_accuracy")
     place = _scale([*last.values(), *([mean] if mean is not None else [])])
     worst = min(last, key=lambda c: last[c]) if len(last) > 2 else None
-    rows = []
+    rows, paused = [], run.state == RunState.PAUSED
     for client in clients:
         here = live.get(client.id)
-        task = here.task if here and here.task and here.task.run_id == run.id else None
+        task = here.task if not paused and here and here.task and here.task.run_id == run.id else None
         spark = [value for value, _ in losses.get(client.id, {}).values()]
         rows.append(ClientNow(
-            client.id, client.name, state_of(client, live), _doing(here, task), task is None or task.task == "sent",
-            *_progress(task), task.loss if task and task.loss is not None else (spark[-1] if spark else None), spark,
+            client.id, client.name, state_of(client, live), _doing(here, task, paused),
+            task is None or task.task == "sent", *_progress(task),
+            task.loss if task and task.loss is not None else (spark[-1] if spark else None), spark,
             last.get(client.id), place(last.get(client.id)), place(mean), client.id == worst,
             task is not None and task.task == "preparing", _holds(client),
         ))  # fmt: skip
     return rows
 
 
-def _doing(here: LiveClient | None, task: Progress | None) -> str:
+def _doing(here: LiveClient | None, task: Progress | None, paused: bool) -> str:
     if here is None:
         return "Not connected"
     if here.state == "stale":
         return f"No sign for {round(here.seconds_since_sign)}{THIN}s"
-    return task_words(task)
+    return "Paused, nobody is asked" if paused else task_words(task)
 
 
 def _progress(task: Progress | None) -> tuple[int | None, int | None]:

@@ -11,11 +11,11 @@ from federation.config import RunConfig
 from federation.server import LiveClient
 from federation.sizes import BYTES_A_PARAMETER, CLASSES, input_shape, parameters_of
 from webapp.numbers import plural, span
-from webapp.pages.clients import ANY_DATA, why_not
+from webapp.pages.clients import ANY_DATA, by_reason, why_not
 from webapp.pages.form import StartForm
 from webapp.pages.held import train_samples
 from webapp.pages.labels import Labels, Totals, labels_of, totals_of
-from webapp.pages.remarks import heavy, skew, unlike_others
+from webapp.pages.remarks import folded, heavy, skew, unlike_others
 from webapp.pages.wording import are, listed
 from webapp.repository.clients import list_clients
 from webapp.repository.pages import newest_run_like
@@ -81,10 +81,7 @@ class Prospect:
     @property
     def reasons(self) -> list[tuple[str, str]]:
         """Who is here and not for this run, those with the same reason together."""
-        names: dict[str, list[str]] = {}
-        for client, reason in self.not_for_it:
-            names.setdefault(reason, []).append(client.name)
-        return [(listed(of_reason), reason) for reason, of_reason in names.items()]
+        return [(listed([one.name for one in those]), reason) for those, reason in by_reason(self.not_for_it)]
 
     @property
     def share_labels(self) -> bool:
@@ -110,7 +107,8 @@ def prospect_of(session: Session, form: StartForm, live: Mapping[int, LiveClient
         median(recent) * config.num_rounds if recent else None, like if recent else None,
         [
             *_missing(config, known, fit, wanted, live),
-            *(Caution("refused", f"{c.name} {why}.") for c, why in unfit), *_remarks(fit, totals),
+            *(Caution("refused", f"{listed([c.name for c in those])} {why}.") for those, why in by_reason(unfit)),
+            *_remarks(fit, totals),
         ],
     )  # fmt: skip
 
@@ -168,4 +166,4 @@ def _missing(
 def _remarks(fit: Sequence[Client], totals: Totals) -> list[Caution]:
     """Say what the clients page says before each round, of those that would take part."""
     found = [one for client in fit for one in skew(client, totals)] + unlike_others(fit, set()) + heavy(fit)
-    return [Caution(one.state, f"{one.client.name} {one.text}") for one in found]
+    return [Caution(one.state, f"{one.who} {one.text}") for one in folded(found)]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from webapp.numbers import percent
 from webapp.pages.clients import why_not
 from webapp.pages.held import train_samples
 from webapp.pages.labels import Totals, labels_of
+from webapp.pages.wording import listed, of_several
 from webapp.repository.pages import misfits
 from webapp.repository.runs import queue, runs_in
 from webapp.tables import Client, Run
@@ -22,13 +23,19 @@ SKEWED, FEW_CLASSES, HEAVY = 0.75, 4, 0.6
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A sentence about a client, and where more is said."""
+    """A sentence about a client, or about ``others`` as well, and where more is said."""
 
     state: str
     client: Client
     text: str
     address: str
     link: str
+    others: tuple[Client, ...] = ()
+
+    @property
+    def who(self) -> str:
+        """The names of those it is about."""
+        return listed([self.client.name, *(one.name for one in self.others)])
 
 
 def run_ahead(session: Session) -> Run | None:
@@ -53,6 +60,24 @@ def remarks(
                 said.append(Remark("refused", client, text, f"/runs/{run.id}", f"#{run.id}"))
     said += unlike_others(here, {one.client.id for one in said if one.state == "refused"})
     return said + heavy(here)
+
+
+def folded(said: Sequence[Remark]) -> list[Remark]:
+    """Make one remark of those that refuse several clients in the same words; its link leads where all of them are."""
+    found: dict[tuple[str, int], list[Remark]] = {}
+    for one in said:
+        found.setdefault((one.text, 0 if one.state == "refused" else one.client.id), []).append(one)
+    return [_fold(same) for same in found.values()]
+
+
+def _fold(same: Sequence[Remark]) -> Remark:
+    first, others = same[0], tuple(one.client for one in same[1:])
+    if not others:
+        return first
+    text = of_several(first.text, [one.client.name for one in same])
+    if all(one.address == first.address for one in same):
+        return replace(first, text=text, others=others)
+    return replace(first, text=text, others=others, address="/clients", link="The clients")
 
 
 def skew(client: Client, totals: Totals) -> list[Remark]:

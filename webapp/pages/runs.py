@@ -1,6 +1,6 @@
 """A run in words: what it does, whom it waits for, how far it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from federation.events import Progress
 from federation.server import LiveClient
 from federation.states import ACTIVE, ENDED
-from webapp.numbers import about, duration, percent, plural, size
+from webapp.numbers import about, count, duration, percent, plural, size
 from webapp.pages.sward import MOST_BLADES, Sward, grow
-from webapp.pages.wording import STATES, are, listed
+from webapp.pages.wording import STATES, are, listed, sentence
 from webapp.repository.events import newest_events
 from webapp.repository.pages import bytes_of_run, mean_by_round
 from webapp.repository.rounds import recent_seconds
@@ -54,6 +54,8 @@ class RunHead:
     detail: str
     closes_in: float | None
     facts: list[Fact]
+    remaining_seconds: float | None
+    """How long an active run will take, by its last rounds; None where that is not known."""
     wait: Wait | None
     sward: Sward
     marks: list[dict[str, Any]]
@@ -67,11 +69,13 @@ def head_of(session: Session, run: Run, tasks: Mapping[str, Progress], now: date
     if best := run.best_metrics.get("evaluate_accuracy"):
         accuracy |= {best["round"]: best["value"]}
     blocked = run.blocked_on or {}
+    recent = recent_seconds(session, [run.id]).get(run.id, [])
+    remaining = median(recent) * (run.num_rounds - run.current_round) if active and recent else None
     closes_in = _left(blocked, now) if active and blocked.get("kind") == "round" else None
     return RunHead(
-        run, active, headline(run, tasks), detail(run, tasks), closes_in, _facts(session, run, active),
-        _wait(run, blocked, now), grow(accuracy, run.current_round, run.num_rounds, active=active),
-        marks_of(session, run.id),
+        run, active, headline(run, tasks), detail(run, tasks), closes_in,
+        _facts(session, run, active, recent, remaining), remaining, _wait(run, blocked, now),
+        grow(accuracy, run.current_round, run.num_rounds, active=active), marks_of(session, run.id),
     )  # fmt: skip
 
 
@@ -87,15 +91,15 @@ def tasks_of(run: Run, live: Mapping[int, LiveClient], names: Mapping[int, str])
 
 def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
     """Say in a sentence what is going on."""
-    of = f"{run.current_round} of {plural(run.num_rounds, 'round')}"
+    of = f"{count(run.current_round)} of {plural(run.num_rounds, 'round')}"
     accuracy = (run.last_metrics or {}).get("evaluate_accuracy")
     reached = f", accuracy {percent(accuracy)}" if accuracy is not None else ""
     blocked = run.blocked_on or {}
     match run.state:
         case "queued":
-            return blocked.get("sentence") or "The run waits in the queue"
+            return _unstopped(blocked.get("sentence")) or "The run waits in the queue"
         case "waiting" | "running" | "paused" if blocked.get("kind") in ("quorum", "prepare", "storage"):
-            return str(blocked["sentence"])
+            return _unstopped(blocked["sentence"])
         case "waiting":
             return "The run gathers its clients"
         case "running":
@@ -112,30 +116,35 @@ def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
             return f"{STATES[state]} after {of}{reached}"
 
 
+def _unstopped(said: Any) -> str:
+    """Return a sentence as a heading has it, and as one that goes on: without its full stop."""
+    return str(said or "").rstrip(". ")
+
+
 def _round_sentence(run: Run, tasks: Mapping[str, Progress]) -> str:
     number = run.current_round + 1
     if not tasks:
-        return f"Round {number} of {run.num_rounds}"
+        return f"Round {count(number)} of {count(run.num_rounds)}"
     task = next(iter(tasks.values()))
     sent = sum(one.task == "sent" for one in tasks.values())
-    replied = f"{sent} of {plural(len(tasks), 'client')} {'has' if sent == 1 else 'have'} replied"
+    replied = f"{count(sent)} of {plural(len(tasks), 'client')} {'has' if sent == 1 else 'have'} replied"
     if task.phase == "prepare":
         return f"The clients prepare the network: {replied}"
     if task.round == 0:
         return f"The initial weights are evaluated: {replied}"
-    return (
-        f"Round {task.round} of {run.num_rounds} is {'training' if task.phase == 'train' else 'evaluated'}: {replied}"
-    )
+    doing = "training" if task.phase == "train" else "evaluated"
+    return f"Round {count(task.round)} of {count(run.num_rounds)} is {doing}: {replied}"
 
 
 def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
     """Say who is waited for, or why a run ended."""
+    number = run.current_round + 1
     if run.state == "queued":
         return "It starts by itself when the run before it has ended."
     if run.state in ENDED:
-        return f"{run.reason[:1].upper()}{run.reason[1:]}." if run.reason else ""
+        return sentence(run.reason or "")
     if run.state == "waiting" and (run.blocked_on or {}).get("kind") == "quorum":
-        return f"Round {run.current_round + 1} of {run.num_rounds} starts by itself as soon as they are here."
+        return f"Round {count(number)} of {count(run.num_rounds)} starts by itself as soon as they are here."
     groups: dict[str, list[str]] = {}
     for name, task in tasks.items():
         if task.task != "sent":
@@ -145,12 +154,13 @@ def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
     return f"{said}." if said else ""
 
 
-def _facts(session: Session, run: Run, active: bool) -> list[Fact]:
+def _facts(
+    session: Session, run: Run, active: bool, recent: Sequence[float], remaining: float | None
+) -> list[Fact]:  # fmt: skip
     elapsed = elapsed_seconds(run)
-    recent = recent_seconds(session, [run.id]).get(run.id, [])
     facts = [Fact("Elapsed", duration(elapsed), elapsed if active else None)] if elapsed is not None else []
-    if active and recent and run.num_rounds > run.current_round:
-        facts.append(Fact("Remaining", about(median(recent) * (run.num_rounds - run.current_round))))
+    if remaining:
+        facts.append(Fact("Remaining", about(remaining)))
     if recent:
         facts.append(Fact("Last round", duration(recent[0])))
         facts.append(Fact("Sent", size(bytes_of_run(session, run.id))))
@@ -169,7 +179,7 @@ def _wait(run: Run, blocked: Mapping[str, Any], now: datetime) -> Wait | None:
     since = datetime.fromisoformat(blocked["since"])
     left = _left(blocked, now)
     whole = left + (now - since).total_seconds() if left is not None else None
-    return Wait(blocked["kind"], blocked["sentence"], since, left, whole)
+    return Wait(blocked["kind"], _unstopped(blocked["sentence"]), since, left, whole)
 
 
 def marks_of(session: Session, run_id: int) -> list[dict[str, Any]]:

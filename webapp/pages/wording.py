@@ -14,15 +14,19 @@ STATES = {
 GLYPHS = {
     "online": "running", "ok": "running", "accepted": "running", "offline": "queued", "idle": "queued",
     "stale": "waiting", "late": "waiting", "stopping": "waiting", "lost": "failed", "revoked": "cancelled",
+    "no_number": "cancelled",
 }  # fmt: skip
 """Glyphs of states that have none of their own name."""
 
-TONES = {"accepted": "ok", "idle": "queued", "lost": "failed", "stopping": "waiting", "revoked": "cancelled"}
+TONES = {
+    "accepted": "ok", "idle": "queued", "lost": "failed", "stopping": "waiting", "revoked": "cancelled",
+    "no_number": "cancelled",
+}  # fmt: skip
 """Colours of states that have none of their own name."""
 
 OUTCOMES = {
     "accepted": "took part", "late": "late", "failed": "failed", "refused": "refused", "lost": "lost", "away": "away",
-    "idle": "evaluated only",
+    "idle": "evaluated only", "no_number": "no number",
 }  # fmt: skip
 """What became of a client in a round: ``away`` where it was asked for nothing, ``idle`` where others trained."""
 
@@ -36,6 +40,14 @@ LOSSES = {
     "kl_divergence": "KL divergence",
 }  # fmt: skip
 NORM_RULES = {"off": "Count as they are", "clip": "Are shortened", "reject": "Are refused"}
+OF_SEVERAL = (
+    ("is a SuperNode, which is ", "are SuperNodes, which are "), ("runs no app of its ", "run no app of their "),
+    *((f"{one} ", f"{many} ") for one, many in (
+        ("is", "are"), ("was", "were"), ("holds", "hold"), ("waits", "wait"), ("sends", "send"), ("knows", "know"),
+        ("has", "have"),
+    )),
+)  # fmt: skip
+"""How a reason begins when it is said of one client, and of several."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -59,6 +71,23 @@ def listed(names: Sequence[str], most: int = 4) -> str:
 def are(names: Sequence[str]) -> str:
     """Return the verb that goes with a list of names."""
     return "is" if len(names) == 1 else "are"
+
+
+def of_several(said: str, names: Sequence[str]) -> str:
+    """Put what is said of one client, verb first, so that it goes with its names: ``hold mnist`` of two."""
+    if len(names) == 1:
+        return said
+    for one, many in OF_SEVERAL:
+        if said.startswith(one):
+            said = many + said.removeprefix(one)
+            break
+    return said.replace(". It is ", ". They are ")
+
+
+def sentence(text: str) -> str:
+    """Write a reason as a sentence: a capital letter, and one full stop however it ends."""
+    said = text.rstrip(". ")
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def task_words(task: Progress | None) -> str:
