@@ -1,12 +1,15 @@
 """Clients by round and a round second by second: what the cells and bars say, and how the address chooses them."""
 
+from itertools import pairwise
+
 import pytest
 
 from federation.weights import Layout
 from federation.wire import Task
 from tests.dashboard import Dashboard
 from tests.markup import Element, get_both, get_page
-from tests.puppet import Answer, honest
+from tests.puppet import Answer, honest, nan_loss_in_round_1
+from webapp.pages.timeline import _rulers
 
 
 def trouble(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
@@ -58,6 +61,31 @@ def test_cells_show_values_and_what_went_wrong(dashboard: Dashboard, troubled: i
 )
 def test_the_address_chooses_what_cells_show(dashboard: Dashboard, troubled: int, query: str, first: str) -> None:
     assert cells(get_both(dashboard.http, f"/runs/{troubled}?{query}", "run-page"))["site-a"][0] == first
+
+
+def test_a_number_that_did_not_come_is_marked_and_the_round_says_whose_it_was(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        dashboard.wait_for_clients(1)
+        stage.add("site-b", nan_loss_in_round_1)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=2)
+        dashboard.wait_for_state(run_id, "completed")
+    page = get_both(dashboard.http, f"/runs/{run_id}?cells=loss", "run-page")
+    assert cells(page)["site-b"][0] == "no number" and cells(page)["site-b"][1] != "no number"
+    assert page.one("table", id="heat").one("tbody").all("tr")[1].all("td")[0].one("svg")
+    assert "took part, sent no number for it" in page.one("section", id="by-round").one("p", class_="key").text
+    happened = [page.one("tr", id=f"round-{n}").all("td")[-1].text for n in (1, 2)]
+    assert happened == ["loss is no number, as that of site-b", ""]
+    accuracy = get_page(dashboard.http, f"/runs/{run_id}").one("section", id="by-round")
+    assert not accuracy.all("p", class_="key"), "accuracies are all there"
+
+
+@pytest.mark.parametrize("seconds", [0.004, 0.3, 1.19, 2.2, 7.5, 61.0, 4000.0])
+def test_a_narrow_timeline_has_room_for_the_words_it_keeps(seconds: float) -> None:
+    rulers = [ruler.place for ruler in _rulers(seconds) if ruler.narrow]
+    assert rulers[0] == 0 and 1 <= len(rulers) <= 3
+    assert all(later - before >= 30 for before, later in pairwise([*rulers, 100.0]))
 
 
 def test_seconds_of_clients_can_be_seen_by_round(dashboard: Dashboard, troubled: int) -> None:

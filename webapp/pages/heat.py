@@ -12,6 +12,8 @@ from webapp.repository.series import Replied, clients_of_run, places, replies_be
 from webapp.tables import Run
 
 MOST_ROUNDS, STEPS = 40, 7
+NO_NUMBER = "no_number"
+"""What became of a client that took part, and sent no number for what the cells show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,12 @@ class Heat:
     def marked(self, round_: int) -> bool:
         """Say whether a column has its number above it: the first and every tenth."""
         ends = round_ == self.rounds[0] and round_ % 10 not in (8, 9)
-        return ends or round_ % 10 == 0 or (len(self.rounds) + len(self.to_come) < 12)
+        return ends or round_ % 10 == 0 or self.few
+
+    @property
+    def few(self) -> bool:
+        """Say whether the columns are so few that each has room for its number, also where the page is narrow."""
+        return len(self.rounds) + len(self.to_come) < 12
 
 
 def heat_of(session: Session, run: Run, cells: Cells) -> Heat | None:
@@ -78,6 +85,8 @@ def heat_of(session: Session, run: Run, cells: Cells) -> Heat | None:
                 row.append(
                     Cell(3 if outcome == "accepted" else None, "took part" if outcome == "accepted" else "", outcome)
                 )
+            elif value is None and outcome == "accepted":
+                row.append(Cell(None, "", NO_NUMBER))
             else:
                 row.append(Cell(_step(value, low, high), write(value) if write and value is not None else "", outcome))
         rows.append(HeatRow(client_id, names[client_id], row))

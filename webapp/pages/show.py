@@ -12,7 +12,7 @@ from federation.server import LiveClient
 from webapp.models import Model
 from webapp.numbers import count, duration, percent
 from webapp.pages.asked import RunAsked
-from webapp.pages.charts import Line, RunCharts, charts_of, lines_of, mean_of
+from webapp.pages.charts import Line, RunCharts, charts_of, lines_of
 from webapp.pages.clients import ClientNow, Split, clients_now, split
 from webapp.pages.fields import LABELS, WORDS, option_label
 from webapp.pages.heat import Heat, heat_of
@@ -23,7 +23,7 @@ from webapp.pages.timeline import Timeline, timeline_of
 from webapp.pages.wording import listed
 from webapp.repository.clients import list_clients
 from webapp.repository.rounds import TROUBLE, ReplyRow, list_replies, newest_rounds
-from webapp.repository.series import places
+from webapp.repository.series import odd_means, places, values_of
 from webapp.spread import Spread
 from webapp.tables import Round, Run
 
@@ -101,34 +101,53 @@ def _rounds(session: Session, run: Run, names: Mapping[int, str], limit: int, be
         trouble.setdefault(reply.round, []).append(reply)
     best = (run.best_metrics.get(ACCURACY) or {}).get("round")
     before = {row.round: older.metrics.get(ACCURACY) for row, older in pairwise(rounds)}
+    said = _no_numbers(session, run, rounds[:limit], names)
+    for number, replies in trouble.items():
+        said.setdefault(number, []).extend(happened(replies))
     return [
-        _round_line(row, before.get(row.round), spread.get(row.round), trouble.get(row.round, []), names, best)
+        _round_line(row, before.get(row.round), spread.get(row.round), said.get(row.round, []), names, best)
         for row in rounds[:limit]
     ]
 
 
 def _round_line(
-    row: Round, before: float | None, spread: Spread | None, trouble: Sequence[ReplyRow],
+    row: Round, before: float | None, spread: Spread | None, said: Sequence[str],
     names: Mapping[int, str], best: int | None,
 ) -> RoundLine:  # fmt: skip
     phase = row.outcomes.get("train") or row.outcomes.get("evaluate") or {}
     worst = spread.worst if spread and spread.clients > 1 else None
     return RoundLine(
-        row.round, row.committed_at, mean_of(row.metrics, ACCURACY), before, mean_of(row.metrics, "evaluate_loss"),
+        row.round, row.committed_at, row.metrics.get(ACCURACY), before, row.metrics.get("evaluate_loss"),
         row.round == best, spread.least if spread else None, spread.most if spread else None,
         names.get(worst, f"client {worst}") if worst is not None else "",
         f"{phase.get('accepted', 0)}/{sum(phase.values())}", row.seconds,
-        row.bytes_down + row.bytes_up, happened(trouble),
+        row.bytes_down + row.bytes_up, listed(said, 3),
     )  # fmt: skip
 
 
-def happened(trouble: Sequence[ReplyRow]) -> str:
+def _no_numbers(
+    session: Session, run: Run, rounds: Sequence[Round], names: Mapping[int, str]
+) -> dict[int, list[str]]:  # fmt: skip
+    """Return round -> which of the means shown is no number, and whose value made it so."""
+    said: dict[int, list[str]] = {}
+    for name in ("accuracy", "loss"):
+        unknown = [row.round for row in reversed(rounds) if row.metrics.get(f"evaluate_{name}", 0.0) is None]
+        odd = odd_means(session, run.id, "evaluate", name, unknown)
+        values = values_of(session, run.id, "evaluate", name, names, only=odd) if odd else {}
+        for round_ in odd:
+            culprits = [names[c] for c, of in values.items() if round_ in of and of[round_][1] != "finite"]
+            because = f", as that of {listed(culprits)}" if culprits else ""
+            said.setdefault(round_, []).append(f"{name} is no number{because}")
+    return said
+
+
+def happened(trouble: Sequence[ReplyRow]) -> list[str]:
     """Say what went wrong in a round in a few words."""
     said = []
     for reply in trouble:
         why = f": {reply.reason}" if reply.reason and reply.outcome != "late" else ""
         said.append(f"{reply.client} {reply.outcome}{why}")
-    return listed(list(dict.fromkeys(said)), 3)
+    return list(dict.fromkeys(said))
 
 
 def config_lines(config: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from sqlalchemy.orm import Session
 
@@ -36,6 +37,8 @@ RULERS = (
     3600,
     7200,
 )
+NARROW = 0.35
+"""How much of a narrow page's bar the words of a ruler need."""
 CLOSE = 0.05
 """Clients that are done within this share of the round are done together."""
 
@@ -64,14 +67,23 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class Ruler:
+    """A line through all lanes: seconds in words, its place in percent, and whether a narrow page has room for them."""
+
+    words: str
+    place: float
+    narrow: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
-    """A round as lanes; ``rulers`` are seconds with their place in percent."""
+    """A round as lanes."""
 
     round: int
     earlier: int | None
     later: int | None
     seconds: float
-    rulers: list[tuple[str, float]]
+    rulers: list[Ruler]
     lanes: list[Lane]
     straggler: str
     sentence: str
@@ -133,13 +145,17 @@ def _phase(reply: Replied, start: float, length: float, kind: str) -> list[tuple
     return [("down", start, began), (kind, began, offered), ("up", offered, received), ("idle", received, end)]
 
 
-def _rulers(whole: float) -> list[tuple[str, float]]:
+def _rulers(whole: float) -> list[Ruler]:
     step = next((one for one in RULERS if whole / one <= 6), RULERS[-1])
+    each = max(1, ceil(NARROW * whole / step))
     return [
-        (duration(place * step) if place else "0", round(place * step / whole * 100, 2))
+        Ruler(
+            duration(place * step) if place else "0", round(place * step / whole * 100, 2),
+            place % each == 0 and place * step / whole <= 1 - NARROW,
+        )
         for place in range(int(whole / step) + 1)
         if place * step / whole < 0.86
-    ]
+    ]  # fmt: skip
 
 
 def _sentence(row: Round, lanes: Sequence[Lane], train: Mapping[int, Replied]) -> tuple[str, str]:
@@ -151,7 +167,8 @@ def _sentence(row: Round, lanes: Sequence[Lane], train: Mapping[int, Replied]) -
         names[c] for c, one in train.items() if one.outcome in ("late", "lost") and one.received_at_seconds is None
     ]
     if missing:
-        return listed(missing), f"never came in time: the others waited for it, {share}."
+        them = "it" if len(missing) == 1 else "them"
+        return listed(missing), f"never came in time: the others waited for {them}, {share}."
     done = sorted((one.received_at_seconds, c) for c, one in train.items() if one.received_at_seconds is not None)
     if len(done) < 2:
         return (names[done[0][1]], "trained alone.") if done else ("", "Nobody sent anything in this round.")
