@@ -12,7 +12,7 @@ from federation.server import LiveClient
 from webapp.models import Model
 from webapp.numbers import count, duration, percent
 from webapp.pages.asked import RunAsked
-from webapp.pages.charts import Line, RunCharts, charts_of, lines_of
+from webapp.pages.charts import Line, RunCharts, charts_of, lines_of, mean_of
 from webapp.pages.clients import ClientNow, Split, clients_now, split
 from webapp.pages.fields import LABELS, WORDS, option_label
 from webapp.pages.heat import Heat, heat_of
@@ -117,7 +117,7 @@ def _round_line(
     phase = row.outcomes.get("train") or row.outcomes.get("evaluate") or {}
     worst = spread.worst if spread and spread.clients > 1 else None
     return RoundLine(
-        row.round, row.committed_at, row.metrics.get(ACCURACY), before, row.metrics.get("evaluate_loss"),
+        row.round, row.committed_at, mean_of(row.metrics, ACCURACY), before, mean_of(row.metrics, "evaluate_loss"),
         row.round == best, spread.least if spread else None, spread.most if spread else None,
         names.get(worst, f"client {worst}") if worst is not None else "",
         f"{phase.get('accepted', 0)}/{sum(phase.values())}", row.seconds,
