@@ -65,7 +65,7 @@ def build_work(
     if not 0 <= partition < partitions:
         raise ValueError(f"There is no partition {partition} of {partitions}: they count from 0 to {partitions - 1}.")
     said: dict[str, Any] = {"dataset": dataset, "partition": partition, "partitions": partitions}
-    synthetic = SyntheticLearner(partition)
+    synthetic = SyntheticLearner(partition, holds_data=dataset != "synthetic")
     if dataset == "synthetic":
         return _work(lambda _: synthetic, lambda: None, said | {"samples": None, "source": "synthetic"})
     data = datasets.load(dataset, path)

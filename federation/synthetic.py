@@ -21,16 +21,13 @@ STEP_SECONDS = 0.05
 class SyntheticLearner:
     """Answers tasks of the network ``synthetic``, whatever data the client holds."""
 
-    def __init__(self, partition: int) -> None:
-        self._partition = partition
+    def __init__(self, partition: int, *, holds_data: bool = False) -> None:
+        self._partition, self._holds_data = partition, holds_data
 
     def prepare(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Describe the one array that training changes."""
-        layout = Layout((Entry("w", (int(config["synthetic_parameters"]),), "float32"),))
-        return {
-            "layout": layout.to_json(), "samples": {"train": EXAMPLES, "test": EXAMPLES},
-            "input_shape": [], "classes": 0, "label_counts": None,
-        }  # fmt: skip
+        """Describe the one array that training changes; of data that the client holds this work says nothing."""
+        layout = Layout((Entry("w", (int(config["synthetic_parameters"]),), "float32"),)).to_json()
+        return {"layout": layout} | ({} if self._holds_data else {"samples": {"train": EXAMPLES, "test": EXAMPLES}})
 
     def train(self, weights: ArrayRecord, config: dict[str, Any]) -> RecordDict:
         """Add one seeded number to the whole array, after ``synthetic_seconds``."""

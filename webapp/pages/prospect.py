@@ -121,13 +121,13 @@ def _as_row(config: RunConfig, form: StartForm) -> Run:
 
 
 def _difference(client: Client, wanted: Run) -> str | None:
-    """Compare the images that a client says it holds with those of the run's data set."""
+    """Compare the images that a client says it holds with those of the run's data set; one of no shape holds none."""
     shape, sends = input_shape(wanted.dataset), client.data.get("input_shape")
     if wanted.network in ANY_DATA or shape is None:
         return None
-    if isinstance(sends, list) and tuple(sends) != shape:
+    if isinstance(sends, list) and sends and tuple(sends) != shape:
         return f"sends {_times(sends)}, the run needs {_times(shape)}"
-    if (classes := client.data.get("classes")) not in (None, CLASSES):
+    if (classes := client.data.get("classes")) not in (None, 0, CLASSES):
         return f"knows {classes} classes, the run needs {CLASSES}"
     return None
 
