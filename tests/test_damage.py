@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from federation.events import Checkpoint, RoundDone
+from federation.events import Blocked, Checkpoint, RoundDone
 from federation.job import Best
 from federation.runloop import Keeping
 from federation.states import RunState
@@ -80,6 +80,25 @@ def test_a_run_is_not_resumed_from_damaged_files(tmp_path: Path) -> None:
             assert engine.ledger.wait_end(run_id) is RunState.FAILED, file
             assert says in (reason := engine.ledger.reasons[run_id] or ""), reason
             assert "Meadow's own" not in reason
+
+
+def test_a_run_whose_folder_cannot_be_made_waits_and_begins_as_soon_as_it_can(tmp_path: Path) -> None:
+    with running_engine(tmp_path) as engine, Stage(engine.address) as stage:
+        for name in "ab":
+            stage.add(name)
+        (tmp_path / "runs").mkdir(exist_ok=True)
+        (in_the_way := tmp_path / "runs" / "1").write_text("a file of somebody else")
+        run_id = engine.start_run(num_rounds=1)
+        waits = engine.ledger.wait(lambda: [b for b in engine.ledger.of(Blocked) if b.kind == "storage"])
+        assert waits[0].sentence == "The run's folder cannot be written: File exists. See to the data directory"
+        assert engine.ledger.states[run_id] is RunState.WAITING
+        in_the_way.unlink()
+        assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+        (tmp_path / "runs" / "2").write_text("another")
+        stopped = engine.start_run(num_rounds=1)
+        engine.ledger.wait(lambda: len([b for b in engine.ledger.of(Blocked) if b.kind == "storage"]) == 2)
+        engine.supervisor.stop(stopped)
+        assert engine.ledger.wait_end(stopped, 2.0) is RunState.STOPPED
 
 
 @pytest.fixture
