@@ -57,15 +57,18 @@ class Checkpoints:
         except (OSError, ValueError, TypeError) as error:
             raise CheckpointDamaged(f"layout.json of the run cannot be read: {error}") from error
 
+    def need(self, size_bytes: int) -> None:
+        """Raise OSError where the disk has no room for so many bytes and the reserve."""
+        if shutil.disk_usage(self._folder).free < size_bytes + RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def write(self, number: int, weights: Buffer, state: dict[str, Array], sha256: str | None = None) -> Checkpoint:
         """Write one round's weights, its state first; whole or not at all. Raises OSError, for want of room early.
 
         Rounds that need not be kept go first. ``sha256`` is that of the weights, where it is known.
         """
         self.tidy()
-        size = memoryview(weights).nbytes + sum(array.nbytes for array in state.values())
-        if shutil.disk_usage(self._folder).free < size + RESERVE_BYTES:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.need(memoryview(weights).nbytes + sum(array.nbytes for array in state.values()))
         file = self._weights_file(number)
         if state:
             sha256 = sha256 or hashlib.sha256(weights).hexdigest()

@@ -119,6 +119,7 @@ class RunLoop:
         self._leaving.callback(self._party.close)
 
     def _make_initial(self) -> tuple[Layout, bytearray]:
+        self._checkpoints.need(0)  # the process that builds a network would only fail
         layout, weights = initial_weights(self._job.config, self._networks, self._control.sleep)
         self._checkpoints.write_layout(layout)
         return layout, weights

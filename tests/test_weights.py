@@ -94,6 +94,13 @@ def test_a_file_is_written_whole_and_a_failure_leaves_the_one_before(
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
+def test_a_disk_without_room_says_so_before_anything_is_written(tmp_path: Path) -> None:
+    kept = Checkpoints(tmp_path / "run")
+    kept.need(0)
+    with pytest.raises(OSError, match="No space left on device"):
+        kept.need(1 << 60)
+
+
 def test_checkpoints_keep_what_they_are_told_and_notice_damage(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".round-000009.weights.writing").write_bytes(b"half")
