@@ -6,6 +6,8 @@ import pytest
 
 from tests.dashboard import Dashboard, finished_run
 from tests.markup import Element, get_both, get_page, parse
+from tests.processes import wait_until
+from webapp.repository.runs import set_values
 
 
 def names(runs: Element) -> list[str]:
@@ -29,7 +31,8 @@ def test_an_empty_list_offers_the_first_run(dashboard: Dashboard) -> None:
 
 def test_the_list_says_of_each_run_how_far_it_is_and_how_good(dashboard: Dashboard) -> None:
     finished_run(dashboard, name="First", num_rounds=3)
-    dashboard.start_run(name="Waits")
+    waits = dashboard.start_run(name="Waits")
+    wait_until(lambda: dashboard.run(waits)["blocked_on"], what="a wait")
     dashboard.start_run(name="<script>alert(1)</script>")
     runs = get_both(dashboard.http, "/runs", "runs-list")
 
@@ -71,9 +74,18 @@ def test_many_runs_come_in_pages_that_lead_to_each_other(dashboard: Dashboard) -
     assert oldest.one("nav", aria_label="Pages").one("a")["href"] == "/runs"
 
 
+def test_a_run_that_a_server_left_in_the_middle_leads_to_where_it_goes_on(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, num_rounds=2)
+    with dashboard.parts.database.write() as session:
+        set_values(session, run_id, state="interrupted", num_rounds=9, reason="the server was stopped.")
+    row = get_page(dashboard.http, "/runs").one("tr", id=f"run-{run_id}")
+    assert "The server was stopped. Resume from round 2" in row.text
+    assert [link["href"] for link in row.all("a") if link.text == "Resume from round 2"] == [f"/runs/{run_id}"]
+
+
 def test_the_list_is_sorted_by_accuracy_or_by_duration(dashboard: Dashboard) -> None:
     finished_run(dashboard, name="Short", num_rounds=1)
-    finished_run(dashboard, name="Long", num_rounds=5)
+    finished_run(dashboard, name="Long", num_rounds=40)
     cancelled(dashboard, "Never began")
 
     assert names(get_page(dashboard.http, "/runs")) == ["Never began", "Long", "Short"]

@@ -6,10 +6,12 @@ from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
+from federation.states import RunState
 from webapp.pages.clients import polyline
-from webapp.pages.wording import NETWORKS
+from webapp.pages.wording import NETWORKS, sentence
 from webapp.repository.metrics import sparklines
 from webapp.repository.run_list import Sort, Wanted, filter_choices, find_runs
+from webapp.repository.runs import is_resumable
 from webapp.tables import Run
 from webapp.views import elapsed_seconds
 
@@ -71,6 +73,8 @@ class RunLine:
 
     run: Run
     why: str
+    resume: bool
+    """Whether a server that ended took it away in the middle, so that it is asked for here to go on."""
     note: str
     spark: str
     best: float | None
@@ -120,9 +124,12 @@ def run_lines(session: Session, runs: Sequence[Run]) -> list[RunLine]:
     """Return the rows of the list of runs."""
     series = sparklines(session, [run.id for run in runs])
     return [
-        RunLine(run, _why(run), _excerpt(run.note), polyline(series.get(run.id, [])), _best(run), elapsed_seconds(run))
+        RunLine(
+            run, _why(run), run.state == RunState.INTERRUPTED and is_resumable(run), _excerpt(run.note),
+            polyline(series.get(run.id, [])), _best(run), elapsed_seconds(run),
+        )
         for run in runs
-    ]
+    ]  # fmt: skip
 
 
 def _best(run: Run) -> float | None:
@@ -134,7 +141,7 @@ def _why(run: Run) -> str:
     said = run.reason or ""
     if run.state in ("waiting", "queued") and run.blocked_on:
         said = run.blocked_on["sentence"]
-    return said[:1].upper() + said[1:]
+    return sentence(said).removesuffix(".")
 
 
 def _excerpt(note: str) -> str:
