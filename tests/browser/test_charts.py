@@ -13,6 +13,7 @@ from tests.browser.conftest import OpenPage, url_of
 from tests.dashboard import Dashboard, running
 from tests.processes import wait_until
 from tests.puppet import Answer, honest
+from webapp.numbers import count
 
 CLIENTS = 10
 
@@ -174,7 +175,7 @@ def test_steering_works_by_keyboard_and_says_what_it_did(going: Dashboard, open_
     wait_until(lambda: last_round(page) > seen + 2, what="two rounds more")
     expect(amount).to_have_value("7")
     amount.press("Enter")
-    expect(page.locator(".outcome")).to_contain_text(f"Added 7 rounds: the run has {before + 7} now.")
+    expect(page.locator(".outcome")).to_contain_text(f"Added 7 rounds: the run has {count(before + 7)} now.")
     page.get_by_role("link", name="Stop", exact=True).focus()
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("Stop #1 Going on?")
