@@ -6,7 +6,7 @@ import pytest
 
 from federation.weights import Layout
 from federation.wire import Task
-from tests.dashboard import Dashboard
+from tests.dashboard import Dashboard, finished_run
 from tests.markup import Element, get_both, get_page
 from tests.puppet import Answer, honest, nan_loss_in_round_1
 from webapp.pages.timeline import _rulers
@@ -104,6 +104,14 @@ def test_the_last_of_a_round_is_named_with_what_waiting_cost(dashboard: Dashboar
     assert [link.text for link in page.one("nav").all("a")] == ["Round 3", "Round 5", "Newest"]
     newest = get_page(dashboard.http, f"/runs/{troubled}?round=77").one("section", id="timeline")
     assert newest.one("h2").text.startswith("Round 5,"), "a round that is not there yet"
+
+
+def test_a_phone_leaves_out_the_number_that_would_be_cut(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, num_rounds=20)
+    heads = get_page(dashboard.http, f"/runs/{run_id}").one("table", id="heat").one("thead").all("th")[1:]
+    assert [head.text for head in heads[:19]] == [str(n) for n in range(1, 20)]
+    assert heads[19].one("span", class_="p2").text == heads[19].one("span", class_="sr").text == "20"
+    assert not [head for head in heads[:19] if head.all("span", class_="p2")]
 
 
 def test_before_the_first_round_there_is_no_map(dashboard: Dashboard) -> None:

@@ -60,7 +60,8 @@ def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> Non
         done = dashboard.run(run_id)["current_round"]
         assert home.one("h2", id="clients-h").text == f"Clients after round {done}"
         assert {task.text for task in home.all("span", class_="task")} == {"Paused, nobody is asked"}
-        assert "pause instead" not in get_page(dashboard.http, f"/runs/{run_id}/stop").text
+        question = get_page(dashboard.http, f"/runs/{run_id}/stop").text
+        assert "pause instead" not in question and "Leave it as it is" in question
         assert page.one("section", class_="block").one("h2").text.startswith("Paused since")
         assert "by a person" in page.one("section", id="events").text
 

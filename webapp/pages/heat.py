@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from webapp.numbers import change, duration, loss, percent
+from webapp.numbers import change, count, duration, loss, percent
 from webapp.pages.asked import Cells
 from webapp.repository.clients import client_names
 from webapp.repository.series import Replied, clients_of_run, places, replies_between, values_of
@@ -133,6 +133,6 @@ def _sentence(session: Session, run: Run, names: Mapping[int, str]) -> str:
         return ""
     who = names.get(spread.worst, f"client {spread.worst}")
     return (
-        f"{who} is the worst client: {percent(spread.least)} in round {run.current_round}, "
+        f"{who} is the worst client: {percent(spread.least)} in round {count(run.current_round)}, "
         f"{change(spread.least, mean, 'accuracy')} from the mean"
     )
