@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import OPEN
 
+from federation.backlog import keep_short
 from federation.wire import HEADER_BYTES, BadFrame
 
 try:
@@ -74,6 +75,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         """Begin to note signs."""
         self.sign = Sign()
         super().connection_made(transport)
+        keep_short(transport.get_extra_info("socket"))
 
     def handle_connect(self, event: Any) -> None:
         """Hand the application the way to the socket."""
@@ -125,7 +127,14 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def keepalive_timeout(self) -> None:
-        """Called when no pong came. What is still in the buffer would hold a closing socket open for ever: it goes."""
+        """Called when no pong came. Whoever was heard of since is only slow: a pong waits behind what a peer sends.
+
+        What is still in the buffer of one that is gone would hold the closing socket open for ever: it goes, too.
+        """
+        left = self.sign.at + (self.ping_timeout or 0.0) - time.monotonic()
+        if left > 0 and not self.is_over:
+            self.pong_timer = self.loop.call_later(left, self.keepalive_timeout)
+            return
         super().keepalive_timeout()
         if self.transport.get_write_buffer_size():
             self.transport.abort()

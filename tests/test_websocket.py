@@ -4,19 +4,26 @@ import asyncio
 import contextlib
 import json
 import random
+import socket
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
+from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from federation import wire
+from federation.backlog import UNSENT_BYTES
 from federation.events import ReplyRecorded
+from federation.lane import Limits
+from federation.listening import ListeningConnection
 from federation.states import RunState
 from federation.websocket import text_frame
-from tests.engine import Engine
+from tests.engine import Engine, running_engine
 from tests.puppet import Puppet
 
 
@@ -170,6 +177,43 @@ def test_what_breaks_the_protocol_ends_the_connection_and_nobody_elses(engine: E
         await other.leave()
 
     asyncio.run(work())
+
+
+def test_who_is_heard_of_stays_though_its_pong_is_late_and_who_falls_silent_is_gone(tmp_path: Path) -> None:
+    """A pong stands behind what a peer sends: over a slow line it comes long after the weights before it."""
+    limits = Limits(ping_seconds=0.2, pong_seconds=1.0)
+
+    async def work(engine: Engine) -> None:
+        client = RawClient(engine.address)
+        await client.join()
+        while (await client.next()).opcode is not Opcode.PING:
+            pass
+        said = wire.encode(wire.ProgressFrame(message_id="x", batch=1)).encode()
+        pinged = time.monotonic()
+        while time.monotonic() < pinged + 3 * limits.pong_seconds:
+            await client.send([client.frame(Opcode.TEXT, said)])
+            assert len(engine.server.live_clients()) == 1
+            await asyncio.sleep(limits.pong_seconds / 10)
+        with pytest.raises((AssertionError, ConnectionError)):
+            await client.read_to_the_end()
+        await client.leave()
+        await asyncio.to_thread(engine.ledger.wait, lambda: not engine.server.live_clients())
+
+    with running_engine(tmp_path, limits) as engine:
+        asyncio.run(work(engine))
+
+
+def test_little_waits_in_the_system_on_either_side_so_that_a_pong_finds_its_way(engine: Engine) -> None:
+    if not hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        pytest.skip("this system does not know the option")
+    url, spoken = f"ws://{engine.address}{wire.PATH}", [Subprotocol(wire.SUBPROTOCOL)]
+    with connect(url, subprotocols=spoken, create_connection=ListeningConnection, proxy=None) as near:
+        near.recv()
+        assert isinstance(near, ListeningConnection)
+        near.listen(lambda _: None, lambda: None)
+        (far,) = engine.server._server.server_state.connections
+        for side in (near.socket, far.transport.get_extra_info("socket")):
+            assert side.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT_BYTES
 
 
 def test_a_head_is_as_long_as_the_size_needs() -> None:
