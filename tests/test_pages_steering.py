@@ -67,9 +67,9 @@ def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> Non
 
         home = press(dashboard, run_id, "continue", back="/")
         assert (outcome(home), home.one("title").text.endswith("· Meadow")) == ("The run goes on.", True)
+        dashboard.wait_for_state(run_id, "running", "waiting")
         press(dashboard, run_id, "pause")
         assert "hidden" in get_fragment(dashboard.http, f"/?done=continue&run={run_id}", "home-said"), "no longer so"
-        dashboard.wait_for_state(run_id, "running", "waiting")
         assert {"A pause is asked for after the round under way", "The run is to go on"} <= set(
             events(dashboard, run_id, "people")
         )

@@ -18,8 +18,8 @@ export const metric = (value, name) => (name === "accuracy" ? percent(value) : l
 export function change(now, before, name) {
   if (missing(now) || missing(before)) return NOTHING;
   const by = name === "accuracy" ? (now - before) * 100 : now - before;
-  const text = by.toFixed(name === "accuracy" ? 1 : 3);
-  return signed((by < 0 ? "" : "+") + text) + (name === "accuracy" ? `${THIN}pt` : "");
+  const size = Math.abs(by).toFixed(name === "accuracy" ? 1 : 3), sign = Number(size) ? (by < 0 ? MINUS : "+") : "";
+  return sign + size + (name === "accuracy" ? `${THIN}pt` : "");
 }
 
 export function duration(seconds) {
