@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, func, insert, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
+from webapp.repository.many import insert_many
 from webapp.tables import METRIC_POINTS, MetricPoint, Run
 
 SPARKLINE_POINTS = 60
@@ -26,14 +27,12 @@ class Point:
     kind: str
 
 
-_INSERT = insert(METRIC_POINTS)
 _LAST_ID = select(func.max(METRIC_POINTS.c.id)).where(METRIC_POINTS.c.run_id == bindparam("run_id"))
 
 
 def insert_points(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Write points."""
-    if rows:
-        session.connection().execute(_INSERT, rows)
+    insert_many(session, METRIC_POINTS, rows)
 
 
 def last_metric_id(session: Session, run_id: int) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy import and_, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from webapp.repository.many import insert_many
 from webapp.tables import REPLIES, ROUNDS, Client, MetricPoint, Reply, Round, Run
 
 TROUBLE = ("refused", "failed", "late", "lost")
@@ -38,13 +39,12 @@ class ReplyRow:
 
 def insert_round(session: Session, row: dict[str, Any]) -> bool:
     """Write one committed round; False when the run has that round already."""
-    return session.connection().execute(_inserts(_dialect(session))[0], row).first() is not None
+    return session.connection().execute(_insert(session.get_bind().dialect.name), row).first() is not None
 
 
 def insert_replies(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Write replies; the first word about a client's task in an attempt is the one that stays."""
-    if rows:
-        session.connection().execute(_inserts(_dialect(session))[1], rows)
+    insert_many(session, REPLIES, rows, unless=("run_id", "round", "attempt", "phase", "client_id"))
 
 
 def forget_uncommitted(session: Session, run_id: int, last_round: int) -> None:
@@ -54,19 +54,11 @@ def forget_uncommitted(session: Session, run_id: int, last_round: int) -> None:
     session.execute(delete(Reply).where(*open_))
 
 
-def _dialect(session: Session) -> str:
-    return session.get_bind().dialect.name
-
-
 @cache
-def _inserts(dialect: str) -> tuple[Any, Any]:
-    """Return the statements that write a round and its replies, each once; made once, for they come every round."""
+def _insert(dialect: str) -> Any:
+    """Return the statement that writes a round once; made once, for it comes every round."""
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    task = ["run_id", "round", "attempt", "phase", "client_id"]
-    return (
-        insert(ROUNDS).on_conflict_do_nothing(index_elements=["run_id", "round"]).returning(ROUNDS.c.id),
-        insert(REPLIES).on_conflict_do_nothing(index_elements=task),
-    )
+    return insert(ROUNDS).on_conflict_do_nothing(index_elements=["run_id", "round"]).returning(ROUNDS.c.id)
 
 
 def list_rounds(session: Session, run_id: int, *, after: int = -1, limit: int = 1000) -> Sequence[Round]:
