@@ -12,8 +12,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from federation import wire
 from federation.events import Progress
 from federation.exchange import Assignment, Content, Member
+from federation.framing import text_frame
 from federation.lane import Admission
-from federation.websocket import Listener, Sign, StreamProtocol, text_frame
+from federation.websocket import Listener, Sign, StreamProtocol
 
 SMALL_BYTES = 64 * 1024
 """A content up to this size goes out in one write with its task; a greater one waits for room in the socket."""

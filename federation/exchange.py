@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from federation import wire
 from federation.events import Phase
-from federation.websocket import BINARY, frame_head
+from federation.framing import BINARY, frame_head
 from federation.weights import Layout
 
 if TYPE_CHECKING:

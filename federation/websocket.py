@@ -8,7 +8,6 @@ breaks the protocol are read by uvicorn and websockets, as ever.
 
 import asyncio
 import contextlib
-import struct
 import time
 from typing import Any, Protocol, cast
 
@@ -16,15 +15,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import OPEN
 
 from federation.backlog import keep_short
+from federation.framing import BINARY, TEXT, head_of
 from federation.wire import HEADER_BYTES, BadFrame
 
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # websockets without its compiled part
     from websockets.utils import apply_mask
-
-TEXT, BINARY = 0x81, 0x82
-"""First byte of a whole frame: FIN and opcode."""
 
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
 """A peer that asks and never reads the answers is cut off here. Contents wait for room long before."""
@@ -173,7 +170,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             if self._left:
                 at = self._go_on(data, at)
                 continue
-            start, size, key = _head_of(data, at)
+            start, size, key = head_of(data, at)
             if start == 0:
                 self._held = data[at:]
                 return
@@ -231,28 +228,3 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             if room is not None and self._listener is not None:
                 self._listener.filled(head, size)
         return end
-
-
-def frame_head(first: int, size: int) -> bytes:
-    """Return the head of a frame that a server sends: no mask."""
-    if size < 126:
-        return bytes((first, size))
-    return struct.pack("!BBH", first, 126, size) if size < 65_536 else struct.pack("!BBQ", first, 127, size)
-
-
-def text_frame(text: str) -> bytes:
-    """Return a whole text frame that a server sends."""
-    data = text.encode()
-    return frame_head(TEXT, len(data)) + data
-
-
-def _head_of(data: bytes, at: int) -> tuple[int, int, bytes]:
-    """Return where the payload of the frame at ``at`` begins, its size, and its mask; 0 where the head is not whole."""
-    if len(data) < at + 2:
-        return 0, 0, b""
-    size, start = data[at + 1] & 0x7F, at + 2
-    if size >= 126:
-        more = 2 if size == 126 else 8
-        size, start = int.from_bytes(data[start : start + more], "big"), start + more
-    end = start + 4 if data[at + 1] & 0x80 else start
-    return (end, size, data[start:end]) if len(data) >= end else (0, 0, b"")

@@ -19,10 +19,10 @@ from websockets.uri import parse_uri
 from federation import wire
 from federation.backlog import UNSENT_BYTES
 from federation.events import ReplyRecorded
+from federation.framing import text_frame
 from federation.lane import Limits
 from federation.listening import ListeningConnection
 from federation.states import RunState
-from federation.websocket import text_frame
 from tests.engine import Engine, running_engine
 from tests.puppet import Puppet
 

@@ -1,0 +1,31 @@
+"""Heads of WebSocket frames (RFC 6455, section 5.2): made for what a server sends, read of what a client sent."""
+
+import struct
+
+TEXT, BINARY = 0x81, 0x82
+"""First byte of a whole frame: FIN and opcode."""
+
+
+def frame_head(first: int, size: int) -> bytes:
+    """Return the head of a frame that a server sends: no mask."""
+    if size < 126:
+        return bytes((first, size))
+    return struct.pack("!BBH", first, 126, size) if size < 65_536 else struct.pack("!BBQ", first, 127, size)
+
+
+def text_frame(text: str) -> bytes:
+    """Return a whole text frame that a server sends."""
+    data = text.encode()
+    return frame_head(TEXT, len(data)) + data
+
+
+def head_of(data: bytes, at: int) -> tuple[int, int, bytes]:
+    """Return where the payload of the frame at ``at`` begins, its size, and its mask; 0 where the head is not whole."""
+    if len(data) < at + 2:
+        return 0, 0, b""
+    size, start = data[at + 1] & 0x7F, at + 2
+    if size >= 126:
+        more = 2 if size == 126 else 8
+        size, start = int.from_bytes(data[start : start + more], "big"), start + more
+    end = start + 4 if data[at + 1] & 0x80 else start
+    return (end, size, data[start:end]) if len(data) >= end else (0, 0, b"")
