@@ -131,3 +131,14 @@ def make_meadow(folder: Path, *arguments: str) -> Meadow:
         ["-m", "webapp", *ports, *arguments], folder / "webapp.log",
         port=port, flower_port=flower_port, data_dir=data_dir,
     )  # fmt: skip
+
+
+def refused(folder: Path, *arguments: str, **environment: str) -> RealProcess:
+    """Start a dashboard that is expected to end by itself."""
+    process = RealProcess(["-m", "webapp", *arguments], folder / "refused.log", environment)
+    process.start()
+    try:
+        process.wait(30)
+    finally:
+        process.kill()
+    return process

@@ -13,20 +13,9 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.processes import Meadow, RealProcess, free_port, make_meadow, wait_until
+from tests.processes import Meadow, RealProcess, free_port, make_meadow, refused, wait_until
 
 SYNTHETIC = {"network": "synthetic", "dataset": "synthetic", "num_rounds": 1000}
-
-
-def refused(folder: Path, *arguments: str, **environment: str) -> RealProcess:
-    """Start a dashboard that is expected to end by itself."""
-    process = RealProcess(["-m", "webapp", *arguments], folder / "refused.log", environment)
-    process.start()
-    try:
-        process.wait(30)
-    finally:
-        process.kill()
-    return process
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 from tests.books import done
 from tests.dashboard import Api, Dashboard, running
 from tests.postgres import emptied
-from tests.processes import Meadow, RealProcess, make_meadow, wait_until
+from tests.processes import Meadow, RealProcess, make_meadow, refused, wait_until
 from tests.puppet import Stage
 from webapp.database import Database
 from webapp.feed import Feed
@@ -52,23 +52,16 @@ def at_work(folder: Path, url: str) -> Iterator[tuple[Meadow, Api, int]]:
         meadow.kill()
 
 
-def refused(folder: Path, *arguments: str) -> RealProcess:
+def refused_beside(folder: Path, *arguments: str) -> RealProcess:
     """Start a dashboard on a data directory of its own that is expected to end by itself."""
-    ports = ["--port", "0", "--flower-port", "0", "--data-dir", str(folder / "data-2")]
-    process = RealProcess(["-m", "webapp", *ports, *arguments], folder / "refused.log")
-    process.start()
-    try:
-        process.wait(30)
-    finally:
-        process.kill()
-    return process
+    return refused(folder, "--port", "0", "--flower-port", "0", "--data-dir", str(folder / "data-2"), *arguments)
 
 
 def test_a_second_dashboard_on_the_same_database_is_refused_and_changes_nothing(
     shared_url: str, tmp_path: Path
 ) -> None:
     with at_work(tmp_path, shared_url) as (first, api, run_id):
-        second = refused(tmp_path, "--database-url", shared_url)
+        second = refused_beside(tmp_path, "--database-url", shared_url)
         assert second.running.returncode == 3
         assert f"process {first.running.pid}" in second.output
         assert f"at {first.url}, works on it" in second.output
@@ -91,7 +84,7 @@ def test_a_dashboard_within_another_process_is_refused_too(shared_url: str, tmp_
 
 
 def test_the_database_of_a_data_directory_is_held_with_it(meadow: Meadow, tmp_path: Path) -> None:
-    second = refused(tmp_path, "--database-url", f"sqlite:///{meadow.data_dir / 'meadow.db'}")
+    second = refused_beside(tmp_path, "--database-url", f"sqlite:///{meadow.data_dir / 'meadow.db'}")
     assert second.running.returncode == 3
     assert f"process {meadow.running.pid}, at {meadow.url}, works on it" in second.output
 
