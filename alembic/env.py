@@ -3,9 +3,9 @@
 from alembic import context
 from sqlalchemy import Connection, Engine
 
-from webapp.database import Database
+from webapp.db.database import Database
+from webapp.db.tables import Row
 from webapp.settings import Settings
-from webapp.tables import Row
 
 
 def migrate(connection: Connection) -> None:

@@ -6,8 +6,8 @@ from statistics import median
 
 import numpy as np
 
-from federation.aggregate import RunningMean
-from federation.weights import Array, Entry, Layout
+from federation.aggregation.running_mean import RunningMean
+from federation.weights.layout import Array, Entry, Layout
 
 CLIENTS, TURNS = 10, 7
 

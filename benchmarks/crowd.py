@@ -3,12 +3,12 @@
 import asyncio
 import sys
 
-from federation import wire
-from federation.weights import Layout
-from tests.puppet import Answer, Puppet, honest, shifted
+from federation.protocol import messages
+from federation.weights.layout import Layout
+from tests.support.puppet import Answer, Puppet, honest, shifted
 
 
-def answer(task: wire.Task, weights: bytes | None, layout: Layout | None) -> Answer:
+def answer(task: messages.Task, weights: bytes | None, layout: Layout | None) -> Answer:
     """Do the work of a synthetic client: add one number to the whole array, and take as long as the run says."""
     plain = honest(task, weights, layout)
     plain.delay_seconds = task.config.get("synthetic_seconds", 0.0) if task.phase == "train" else 0.0

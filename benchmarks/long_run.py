@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import insert, update
 
-from federation.states import RunState
-from tests.books import Books
-from webapp.repository.events import add_event
-from webapp.spread import measure
-from webapp.tables import METRIC_POINTS, REPLIES, ROUNDS, Run
+from federation.run.states import RunState
+from tests.support.books import Books
+from webapp.db.repository.events import add_event
+from webapp.db.spread import measure
+from webapp.db.tables import METRIC_POINTS, REPLIES, ROUNDS, Run
 
 METRICS = (
     "accuracy", "loss", "f1", "precision", "recall", "auc", "top_5", "calibration_error", "gradient_norm",

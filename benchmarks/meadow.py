@@ -11,8 +11,8 @@ import httpx
 from benchmarks.plan import REAL_CLIENTS
 from benchmarks.processes import Children, cpu_seconds, peak_bytes, reset_peak, wait_until
 from benchmarks.timing import Timing
-from federation.states import ENDED
-from tests.processes import Meadow, make_meadow
+from federation.run.states import ENDED
+from tests.support.processes import Meadow, make_meadow
 
 CROWD_PROCESSES = 2
 POLL_SECONDS = 0.25

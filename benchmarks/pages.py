@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.long_run import METRICS, OF_CLIENTS, let_it_run, make_long_run
 from scripts.chromium import find
-from tests.books import done, reply
-from tests.dashboard import Dashboard, running
+from tests.support.books import done, reply
+from tests.support.dashboard import Dashboard, running
 
 LIMITS = {"page_ms": 300.0, "first_paint_ms": 2000.0, "wire_kb": 500.0, "append_ms": 50.0}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import psutil
 
-from tests.processes import ROOT, free_port, wait_until
+from tests.support.processes import ROOT, free_port, wait_until
 
 __all__ = ["ROOT", "Children", "Speaker", "cpu_seconds", "free_port", "peak_bytes", "reset_peak", "wait_until"]
 

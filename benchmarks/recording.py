@@ -7,7 +7,7 @@ from statistics import median
 import numpy as np
 
 from benchmarks.plan import RECORDING_MS, RECORDING_MS_A_CLIENT
-from tests.books import Books
+from tests.support.books import Books
 
 CLIENTS, ROUNDS = (2, 10, 50, 200), 40
 

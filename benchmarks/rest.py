@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from benchmarks.meadow import MeadowFederation
-from federation.states import ENDED
+from federation.run.states import ENDED
 
 PAUSE_SECONDS = 0.03
 

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.processes import Meadow, RealProcess, make_meadow, wait_until
+from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
 
 NAMES = ("site-a", "site-b", "site-c")
 WARM_ROUNDS = 20

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.dashboard import Dashboard, running
-from tests.engine import Engine, running_engine
-from tests.postgres import emptied, running_postgres
-from tests.processes import Meadow, RealProcess, make_meadow
-from tests.puppet import Stage
+from tests.support.dashboard import Dashboard, running
+from tests.support.engine import Engine, running_engine
+from tests.support.postgres import emptied, running_postgres
+from tests.support.processes import Meadow, RealProcess, make_meadow
+from tests.support.puppet import Stage
 
 StartClient = Callable[..., RealProcess]
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.plan import Size, Verdict
 from benchmarks.timing import Series, Timing, ratio
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 
 def test_a_verdict_knows_which_side_is_good() -> None:

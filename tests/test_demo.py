@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import RealProcess, free_port
+from tests.support.processes import RealProcess, free_port
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import ROOT, make_meadow, wait_until
+from tests.support.processes import ROOT, make_meadow, wait_until
 
 INSTALL_SECONDS = 300
 

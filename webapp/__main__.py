@@ -18,11 +18,12 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from webapp.address import DatabaseUnfit
+from webapp.db.address import DatabaseUnfit
+from webapp.db.instance_lock import Tenure, take_database
+from webapp.http.serving import DashboardServer, PortTaken, bind
+from webapp.lock_file import DataInUse, hold, spell
 from webapp.logs import configure_logging
-from webapp.serving import DashboardServer, DataInUse, PortTaken, bind, hold, spell
 from webapp.settings import Settings, reachable_by_others
-from webapp.tenure import Tenure, take_database
 
 log = logging.getLogger("webapp")
 
@@ -79,7 +80,7 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
 def serve(settings: Settings, web: socket.socket, flower: socket.socket, tenure: Tenure) -> int:
     """Serve on bound sockets until SIGINT or SIGTERM, or until another dashboard has taken the database over."""
     from webapp.app import create_app  # after the sockets: it brings Flower, a second's worth of imports
-    from webapp.migrations import migrate_database
+    from webapp.db.migrations import migrate_database
 
     try:
         migrate_database(settings.sqlalchemy_url)

@@ -9,17 +9,17 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 
-from webapp.errors import install_errors
-from webapp.feed import Feed
+from webapp.db.instance_lock import Tenure
+from webapp.http.security import guard
+from webapp.http.serving import bind
+from webapp.http.shared_answers import SharedAnswers
+from webapp.http.static_files import FingerprintedFiles
+from webapp.operations.event_hub import Feed
 from webapp.parts import open_parts
 from webapp.routes import ROUTERS
-from webapp.routes.api_docs import describe_api
-from webapp.security import guard
-from webapp.serving import bind
+from webapp.routes.api.docs import describe_api
+from webapp.routes.error_handlers import install_errors
 from webapp.settings import Settings, asset
-from webapp.sharing import SharedAnswers
-from webapp.static_files import FingerprintedFiles
-from webapp.tenure import Tenure
 
 
 def create_app(settings: Settings, flower_socket: socket.socket | None = None, tenure: Tenure | None = None) -> FastAPI:

@@ -5,21 +5,21 @@ import socket
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from federation.server import FlowerServer, Limits
-from federation.supervisor import Keeping, Supervisor
-from webapp.clients import Clients
-from webapp.database import Database
-from webapp.demo import DemoClients
-from webapp.feed import Feed
-from webapp.incidents import Incidents
-from webapp.migrations import migrate_to_head
-from webapp.overviews import Overviews
-from webapp.recorder import Recorder
-from webapp.reserve import Reserve
-from webapp.runs import Runs
+from federation.coordinator.supervisor import Keeping, Supervisor
+from federation.server.flower_server import FlowerServer, Limits
+from webapp.charts.curve_cache import Overviews
+from webapp.db.database import Database
+from webapp.db.disk_reserve import Reserve
+from webapp.db.instance_lock import Tenure, take_database
+from webapp.db.migrations import migrate_to_head
+from webapp.operations.clients import Clients
+from webapp.operations.demo_clients import DemoClients
+from webapp.operations.event_hub import Feed
+from webapp.operations.incidents import Incidents
+from webapp.operations.recorder import Recorder
+from webapp.operations.runs import Runs
+from webapp.operations.steering import Steering
 from webapp.settings import Settings
-from webapp.steering import Steering
-from webapp.tenure import Tenure, take_database
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from scripts.chromium import find
-from tests.dashboard import Dashboard
-from tests.processes import Meadow, RealProcess, make_meadow, wait_until
+from tests.support.dashboard import Dashboard
+from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from federation.weights import Layout
-from federation.wire import Task
+from federation.protocol.messages import Task
+from federation.weights.layout import Layout
 from tests.browser.conftest import OpenPage, url_of
-from tests.dashboard import Dashboard, running
-from tests.processes import wait_until
-from tests.puppet import Answer, honest
+from tests.support.dashboard import Dashboard, running
+from tests.support.processes import wait_until
+from tests.support.puppet import Answer, honest
 
 
 def scores_f1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage, wait_for_clients
-from tests.processes import Meadow, RealProcess, make_meadow, wait_until
+from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 SITES = ("st-anna", "northgate", "harbour")

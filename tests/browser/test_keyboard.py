@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from federation.weights import Layout
-from federation.wire import Task
+from federation.protocol.messages import Task
+from federation.weights.layout import Layout
 from tests.browser.conftest import OpenPage, url_of
-from tests.dashboard import Dashboard, running
-from tests.processes import wait_until
-from tests.puppet import Answer, honest
+from tests.support.dashboard import Dashboard, running
+from tests.support.processes import wait_until
+from tests.support.puppet import Answer, honest
 
 MOST_TABS = 80
 SEEN = """() => {

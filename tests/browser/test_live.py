@@ -6,13 +6,13 @@ from statistics import median, quantiles
 import pytest
 from playwright.sync_api import Page, expect
 
-from federation.weights import Layout
-from federation.wire import Task
+from federation.protocol.messages import Task
+from federation.weights.layout import Layout
 from tests.browser.conftest import LISTEN, OpenPage, start_run, url_of, wait_for_clients
-from tests.dashboard import Dashboard, finished_run
-from tests.processes import Meadow, wait_until
-from tests.proxy import Proxy
-from tests.puppet import Answer, honest
+from tests.support.dashboard import Dashboard, finished_run
+from tests.support.processes import Meadow, wait_until
+from tests.support.proxy import Proxy
+from tests.support.puppet import Answer, honest
 
 
 def unhurried(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from federation.weights import Layout
-from federation.wire import Task
+from federation.protocol.messages import Task
+from federation.weights.layout import Layout
 from tests.browser.conftest import OpenPage, url_of
 from tests.browser.looking import look
-from tests.dashboard import Dashboard, running
-from tests.processes import wait_until
-from tests.puppet import Answer, honest
+from tests.support.dashboard import Dashboard, running
+from tests.support.processes import wait_until
+from tests.support.puppet import Answer, honest
 
 
 def uneven(place: int) -> Callable[[Task, bytes | None, Layout | None], Answer]:
@@ -158,7 +158,7 @@ def test_the_command_is_copied(dashboard: Dashboard, open_page: OpenPage) -> Non
 
 
 def test_scripts_and_pages_write_numbers_alike(dashboard: Dashboard, open_page: OpenPage) -> None:
-    from webapp import numbers
+    from webapp import formatting
 
     page = open_page(url_of(dashboard))
     values = [0, 0.0204, 0.4, 0.71349, 1, 9.96, 46.92, 59.94, 59.96, 60, 1421.7, 3600, 3720.2, 86400, 172800, 270000]
@@ -167,14 +167,14 @@ def test_scripts_and_pages_write_numbers_alike(dashboard: Dashboard, open_page: 
       return values.map((value) => forms[name](value));
     }"""
     for name in ("count", "percent", "loss", "duration", "countdown"):
-        form: Any = getattr(numbers, name)
+        form: Any = getattr(formatting, name)
         assert page.evaluate(call, [name, values]) == [form(value) for value in values], name
     pairs = [(0.713, 0.711, "accuracy"), (0.71, 0.73, "accuracy"), (0.816, 0.837, "loss"), (1.5, 1.25, "loss")]
     changes = """async (pairs) => {
       const { change } = await import("/static/js/numbers.js");
       return pairs.map((pair) => change(...pair));
     }"""
-    assert page.evaluate(changes, pairs) == [numbers.change(*pair) for pair in pairs]
+    assert page.evaluate(changes, pairs) == [formatting.change(*pair) for pair in pairs]
 
 
 def test_own_scripts_and_styles_are_small(dashboard: Dashboard) -> None:

@@ -5,13 +5,13 @@ import os
 import pytest
 from playwright.sync_api import Browser, expect
 
-from federation.weights import Layout
-from federation.wire import Task
+from federation.protocol.messages import Task
+from federation.weights.layout import Layout
 from tests.browser.conftest import LISTEN, OpenPage, url_of
-from tests.dashboard import Dashboard
-from tests.processes import wait_until
-from tests.proxy import Proxy
-from tests.puppet import Answer, honest, nan_loss_in_round_1
+from tests.support.dashboard import Dashboard
+from tests.support.processes import wait_until
+from tests.support.proxy import Proxy
+from tests.support.puppet import Answer, honest, nan_loss_in_round_1
 
 CUT_SECONDS = float(os.environ.get("CUT_SECONDS", "5"))
 """How long the stream is cut; CUT_SECONDS=30 takes as long as a lunch break of the network does."""

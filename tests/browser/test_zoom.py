@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.long_run import let_it_run, make_long_run
-from tests.books import done, reply
 from tests.browser.conftest import OpenPage, url_of
 from tests.browser.test_charts import drag, scale
-from tests.dashboard import Dashboard, running
-from tests.processes import wait_until
+from tests.support.books import done, reply
+from tests.support.dashboard import Dashboard, running
+from tests.support.processes import wait_until
 
 ROUNDS = 4200
 

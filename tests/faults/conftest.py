@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from tests.conftest import StartClient
-from tests.dashboard import Api
-from tests.processes import Meadow, RealProcess
+from tests.support.dashboard import Api
+from tests.support.processes import Meadow, RealProcess
 
 Join = Callable[..., RealProcess]
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from federation.events import ReplyRecorded, RoundDone
-from federation.lane import Limits
-from federation.states import RunState
+from federation.run.events import ReplyRecorded, RoundDone
+from federation.run.states import RunState
+from federation.transport.admission import Limits
 from tests.conftest import StartClient
-from tests.dashboard import Api, running
-from tests.engine import Engine, running_engine
 from tests.faults.conftest import Join
-from tests.processes import Meadow, wait_until
-from tests.puppet import Stage
+from tests.support.dashboard import Api, running
+from tests.support.engine import Engine, running_engine
+from tests.support.processes import Meadow, wait_until
+from tests.support.puppet import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

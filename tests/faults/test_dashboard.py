@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.dashboard import Api
 from tests.faults.conftest import Join
-from tests.processes import Meadow, wait_until
-from tests.test_process import reading
+from tests.support.dashboard import Api
+from tests.support.processes import Meadow, wait_until
+from tests.webapp.test_process import reading
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

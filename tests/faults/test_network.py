@@ -14,15 +14,15 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from federation import wire
-from federation.events import ReplyRecorded, RoundDone
-from federation.lane import Limits
-from federation.states import RunState
-from tests.engine import Engine, running_engine
+from federation.protocol import messages
+from federation.run.events import ReplyRecorded, RoundDone
+from federation.run.states import RunState
+from federation.transport.admission import Limits
 from tests.faults.conftest import Join
-from tests.processes import Meadow, RealProcess, wait_until
-from tests.proxy import Proxy
-from tests.puppet import Puppet, Stage
+from tests.support.engine import Engine, running_engine
+from tests.support.processes import Meadow, RealProcess, wait_until
+from tests.support.proxy import Proxy
+from tests.support.puppet import Puppet, Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -179,9 +179,9 @@ def upgraded(address: str) -> socket.socket:
     host, port = address.split(":")
     peer = socket.create_connection((host, int(port)), 10)
     peer.sendall((
-        f"GET {wire.PATH} HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        f"GET {messages.PATH} HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
         f"sec-websocket-version: 13\r\nsec-websocket-key: {'a' * 22}==\r\n"
-        f"sec-websocket-protocol: {wire.SUBPROTOCOL}\r\n\r\n"
+        f"sec-websocket-protocol: {messages.SUBPROTOCOL}\r\n\r\n"
     ).encode())  # fmt: skip
     assert peer.recv(4096).startswith(b"HTTP/1.1 101")
     return peer
@@ -218,10 +218,10 @@ def test_a_message_over_the_cap_is_refused_and_costs_no_memory(meadow: Meadow) -
 async def flood_after_hello(address: str, block: bytes) -> int:
     """Say a good hello, then send a message of 300 MB; return how much went out."""
     puppet = Puppet(address, "flood")
-    url = f"ws://{address}{wire.PATH}"
-    async with connect(url, subprotocols=[Subprotocol(wire.SUBPROTOCOL)], compression=None, proxy=None) as peer:
+    url = f"ws://{address}{messages.PATH}"
+    async with connect(url, subprotocols=[Subprotocol(messages.SUBPROTOCOL)], compression=None, proxy=None) as peer:
         challenge = json.loads(await peer.recv())
-        await peer.send(wire.encode(puppet.hello(challenge["nonce"])))
+        await peer.send(messages.encode(puppet.hello(challenge["nonce"])))
         await peer.recv()
         sent = 0
         with contextlib.suppress(OSError):

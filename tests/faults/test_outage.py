@@ -9,13 +9,13 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.books import done
-from tests.dashboard import Dashboard, read_events, running
-from tests.markup import get_page
-from tests.postgres import Postgres, postgres_server
-from tests.processes import wait_until
-from webapp.serving import DataInUse
-from webapp.tenure import take_database
+from tests.support.books import done
+from tests.support.dashboard import Dashboard, read_events, running
+from tests.support.markup import get_page
+from tests.support.postgres import Postgres, postgres_server
+from tests.support.processes import wait_until
+from webapp.db.instance_lock import take_database
+from webapp.lock_file import DataInUse
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from federation import wire
-from federation.control import Control
-from federation.events import Blocked, Event, ReplyRecorded, RoundDone
-from federation.lane import Limits
-from federation.link import longest_wait
-from federation.states import RunState
-from federation.weights import Layout
-from federation.wire import Task
-from tests.books import Books, done, reply
-from tests.engine import Engine, ListLedger, running_engine
-from tests.processes import wait_until
-from tests.puppet import Answer, Puppet, Stage, honest
-from webapp.repository.metrics import points_after
-from webapp.repository.rounds import list_rounds
+from federation.client.reconnect import longest_wait
+from federation.coordinator.control import Control
+from federation.protocol import messages
+from federation.protocol.messages import Task
+from federation.run.events import Blocked, Event, ReplyRecorded, RoundDone
+from federation.run.states import RunState
+from federation.transport.admission import Limits
+from federation.weights.layout import Layout
+from tests.support.books import Books, done, reply
+from tests.support.engine import Engine, ListLedger, running_engine
+from tests.support.processes import wait_until
+from tests.support.puppet import Answer, Puppet, Stage, honest
+from webapp.db.repository.metrics import points_after
+from webapp.db.repository.rounds import list_rounds
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_rounds_added_at_the_last_moment_are_done_or_refused() -> None:
 
 def test_a_task_of_a_server_that_is_gone_is_cancelled_when_the_client_comes(engine: Engine, stage: Stage) -> None:
     class Burdened(Puppet):
-        def hello(self, nonce: str, pending: list[str] | None = None) -> wire.Hello:
+        def hello(self, nonce: str, pending: list[str] | None = None) -> messages.Hello:
             return super().hello(nonce, ["1-4-1-train-1-of-another-time"])
 
     burdened = Burdened(engine.address, "burdened")

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from federation.weights import Layout
-from federation.wire import Task
-from tests.dashboard import Api, running
-from tests.processes import Meadow, wait_until
-from tests.puppet import Answer, Answering, Puppet, Stage, honest, shifted
+from federation.protocol.messages import Task
+from federation.weights.layout import Layout
+from tests.support.dashboard import Api, running
+from tests.support.processes import Meadow, wait_until
+from tests.support.puppet import Answer, Answering, Puppet, Stage, honest, shifted
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

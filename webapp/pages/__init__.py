@@ -1,1 +1,4 @@
-"""What pages show: rows of the repository and live clients put in words and shapes. Knows no HTTP and no markup."""
+"""What pages show: rows of the repository and live clients put in words and shapes. Knows no markup.
+
+Imports ``parts``, ``operations``, ``charts`` and what lies below them.
+"""

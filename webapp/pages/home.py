@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from federation.server import LiveClient
-from federation.states import ACTIVE
-from webapp.pages.charts import RunCharts, charts_of
-from webapp.pages.clients import ClientNow, Split, clients_now, split
-from webapp.pages.events import WORTH_SAYING, Line, log_lines
-from webapp.pages.runs import RunHead, head_of, tasks_of
-from webapp.pages.steering import Buttons, buttons_of
-from webapp.repository.clients import list_clients
-from webapp.repository.events import newest_events
-from webapp.repository.runs import list_runs, queue, runs_in
-from webapp.tables import Client, Run
+from federation.run.states import ACTIVE
+from federation.server.flower_server import LiveClient
+from webapp.db.repository.clients import list_clients
+from webapp.db.repository.events import newest_events
+from webapp.db.repository.runs import list_runs, queue, runs_in
+from webapp.db.tables import Client, Run
+from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
+from webapp.pages.event_sentences import WORTH_SAYING, Line, log_lines
+from webapp.pages.runs.buttons import Buttons, buttons_of
+from webapp.pages.runs.charts import RunCharts, charts_of
+from webapp.pages.runs.head import RunHead, head_of, tasks_of
 
 LATELY, LOOKED_AT = 6, 200
 

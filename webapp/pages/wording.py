@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from federation.events import Progress
+from federation.run.events import Progress
 
 STATES = {
     "queued": "Queued", "waiting": "Waiting", "running": "Running", "paused": "Paused", "stopping": "Stopping",

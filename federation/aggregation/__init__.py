@@ -1,0 +1,4 @@
+"""From replies to the next weights: validation, robustness rules, the running mean, Flower's strategies.
+
+Imports ``run`` and ``weights``.
+"""

@@ -1,0 +1,60 @@
+"""What one connection brought: tasks that wait for their content, and the content that came last."""
+
+import hashlib
+
+from federation.client.executor import Buffer, TakenTask
+from federation.protocol.messages import BadFrame, ContentHeader, Task, read_piece
+
+
+class Inbox:
+    """Puts tasks and pieces together. The server sends one content after the other, and none twice in a row."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Task] = []
+        self._header: ContentHeader | None = None
+        self._parts: Buffer = b""
+        self._received, self._digest = 0, hashlib.sha256()
+        """A content is hashed as it comes: the rest is on its way meanwhile."""
+        self._content: Buffer | None = None
+
+    def task(self, task: Task) -> list[TakenTask]:
+        """Take a task in; it is returned when all is there that it needs."""
+        if task.content is None:
+            return [TakenTask(task, None)]
+        if self._header is None or self._header.id != task.content.id:
+            self._header, self._content, self._received = task.content, None, 0
+            self._digest = hashlib.sha256()
+        self._waiting.append(task)
+        return self._ready()
+
+    def piece(self, frame: bytes) -> list[TakenTask]:
+        """Take a piece in and return the tasks that waited for it; raises BadFrame for one that does not fit."""
+        name, offset, data = read_piece(frame)
+        if self._header is None or name != self._header.id or self._content is not None:
+            return []
+        if offset == 0:  # a content that was broken off starts over
+            whole = len(data) == self._header.size_bytes
+            self._received, self._digest = 0, hashlib.sha256()
+            self._parts = data if whole else bytearray(self._header.size_bytes)
+        if offset != self._received or offset + len(data) > len(self._parts):
+            raise BadFrame(f"a piece at byte {offset} of {self._header.size_bytes}, expected at byte {self._received}")
+        if isinstance(self._parts, bytearray):
+            self._parts[offset : offset + len(data)] = data
+        self._digest.update(data)
+        self._received += len(data)
+        return self._ready()
+
+    def forget(self, message_id: str) -> None:
+        """The task is needed no more; its content may be, for the next one."""
+        self._waiting = [task for task in self._waiting if task.message_id != message_id]
+
+    def _ready(self) -> list[TakenTask]:
+        if self._header is None or self._received < self._header.size_bytes:
+            return []
+        if self._content is None:
+            if self._digest.hexdigest() != self._header.id:
+                raise BadFrame("a content whose sha256 is not its id")
+            self._content, self._parts = self._parts, b""
+        ready = [t for t in self._waiting if t.content is not None and t.content.id == self._header.id]
+        self._waiting = [t for t in self._waiting if t not in ready]
+        return [TakenTask(task, self._content) for task in ready]

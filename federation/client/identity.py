@@ -1,0 +1,108 @@
+"""Who a client is: a key pair and a name in one file that only its owner can read."""
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from federation.protocol.messages import MAX_NAME_CHARACTERS, SIGNED_PREFIX
+
+
+class BadIdentity(Exception):
+    """The identity file cannot be used; the sentence says why and what to do."""
+
+
+def default_path(name: str) -> Path:
+    """Return where the identity of that name is kept when nobody says otherwise."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".") or "client"
+    return Path(state) / "meadow" / f"{safe}.json"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A client's name and private key (SECP384R1, PEM)."""
+
+    name: str
+    private_key: str
+
+    @classmethod
+    def load(cls, path: Path, name: str | None, fallback_name: str) -> Self:
+        """Read the identity in ``path``, or make one there.
+
+        A ``name`` is the identity's from now on; None keeps the one in the file; a new file has ``fallback_name``.
+
+        Raises
+        ------
+        BadIdentity
+            When the file cannot be read, written or understood.
+        """
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                cls(name or fallback_name, _new_private_key())._write(path, replace=False)
+            identity = cls._read(path)
+            if name is not None and identity.name != name:
+                identity = cls(name, identity.private_key)
+                identity._write(path, replace=True)
+        except OSError as error:
+            raise BadIdentity(f"The identity file {path} cannot be used: {error.strerror}.") from error
+        return identity
+
+    @classmethod
+    def _read(cls, path: Path) -> Self:
+        try:
+            document = json.loads(path.read_text())
+            identity = cls(str(document["name"])[:MAX_NAME_CHARACTERS], str(document["private_key"]))
+            _ = identity.public_key
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadIdentity(f"{path} holds no Meadow identity. Remove it to make a new one.") from error
+        return identity
+
+    def _write(self, path: Path, *, replace: bool) -> None:
+        """Put the file there whole; without ``replace`` the first of two processes wins and both read the same."""
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w") as file:
+                json.dump({"name": self.name, "private_key": self.private_key}, file, indent=2)
+                file.flush()
+                os.fsync(file.fileno())
+            if replace:
+                os.replace(temporary, path)
+            else:
+                with contextlib.suppress(FileExistsError):
+                    os.link(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @cached_property
+    def _key(self) -> ec.EllipticCurvePrivateKey:
+        key = serialization.load_pem_private_key(self.private_key.encode(), password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError("not an elliptic curve key")
+        return key
+
+    @cached_property
+    def public_key(self) -> str:
+        """PEM text of the public key: what the server knows the client by."""
+        encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        return self._key.public_key().public_bytes(encoding, form).decode()
+
+    def sign(self, nonce: str) -> str:
+        """Return the base64 signature (ECDSA over SHA-256) that answers a challenge."""
+        return base64.b64encode(self._key.sign(SIGNED_PREFIX + nonce.encode(), ec.ECDSA(hashes.SHA256()))).decode()
+
+
+def _new_private_key() -> str:
+    key = ec.generate_private_key(ec.SECP384R1())
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()

@@ -1,0 +1,145 @@
+"""A client's way to its server: connects, says in one line why it could not, and comes back until told to stop."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import cast
+
+from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
+
+from federation.client.identity import Identity
+from federation.client.outbox import Pending
+from federation.client.session import About, Refused, Session
+from federation.client.websocket import ListeningConnection
+from federation.protocol import messages
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 5.0
+OPEN_SECONDS, CLOSE_SECONDS, PING_SECONDS, PONG_SECONDS = 5.0, 1.0, 10.0, 20.0
+
+Ended = Callable[[Refused | None], None]
+
+
+class Link:
+    """Holds the connection in a thread of its own, so that pings are answered and cancels seen while a task runs.
+
+    Parameters
+    ----------
+    about : Callable[[], dict[str, Any]]
+        The fields of ``messages.Hello`` that say what the client is: versions, facts, data. Asked once a connection.
+    ended : Callable[[Refused | None], None]
+        Called when the link ends by itself: with a refusal, or with None after an error of its own.
+    """
+
+    def __init__(self, host: str, port: int, identity: Identity, about: About, pending: Pending, ended: Ended) -> None:
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._host, self._identity, self._about, self._pending, self._ended = host, identity, about, pending, ended
+        self._connection: ListeningConnection | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="link", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the connection and open no other; ``wait`` says when that is done."""
+        self._stopping.set()
+        if (connection := self._connection) is not None:
+            connection.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the link is connected, or tries to be."""
+        return self._thread.is_alive()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of the thread; False when it is still there after ``seconds``."""
+        self._thread.join(seconds)
+        return not self.is_running
+
+    def _run(self) -> None:
+        refusal: Refused | None = None
+        try:
+            self._stay_connected()
+        except Refused as refused:
+            refusal = refused
+        except Exception:
+            log.exception("the connection's thread failed")
+        if not self._stopping.is_set():
+            self._ended(refusal)
+
+    def _stay_connected(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            reason, welcomed = self._connect_once()
+            failures = 0 if welcomed else failures + 1
+            if not self._stopping.is_set():
+                delay = random.uniform(FIRST_WAIT_SECONDS, longest_wait(failures))
+                log.warning("%s: %s, trying again in %.1f s", self.address, reason, delay)
+                self._stopping.wait(delay)
+
+    def _connect_once(self) -> tuple[str, bool]:
+        """Connect and stay; return why the connection ended, and whether the server had welcomed the client."""
+        session: Session | None = None
+        try:
+            with self._open() as connection:
+                self._connection = connection
+                if self._stopping.is_set():
+                    return "stopping", False
+                log.info("connected to %s", self.address)
+                session = Session(connection, self._identity, self._about, self._pending)
+                reason = session.run()
+        except (OSError, EOFError, WebSocketException, messages.BadFrame) as error:
+            reason = _sentence(error)
+        finally:
+            self._connection = None
+        return reason, session is not None and session.welcome is not None
+
+    def _open(self) -> ListeningConnection:
+        return cast(
+            ListeningConnection,
+            connect(
+                f"ws://{self.address}{messages.PATH}",
+                subprotocols=[Subprotocol(messages.SUBPROTOCOL)],
+                compression=None,
+                max_size=messages.MAX_FRAME_BYTES + 4096,
+                # A proxy named in the environment is for the way out; nobody means it for the machine itself.
+                proxy=None if _is_loopback(self._host) else True,
+                open_timeout=OPEN_SECONDS,
+                close_timeout=CLOSE_SECONDS,
+                ping_interval=PING_SECONDS,
+                ping_timeout=PONG_SECONDS,
+                create_connection=ListeningConnection,
+            ),
+        )
+
+
+def longest_wait(failures: int) -> float:
+    """Return how many seconds may pass before the next attempt, after so many failed ones in a row."""
+    return min(LONGEST_WAIT_SECONDS, 2 * FIRST_WAIT_SECONDS * float(2 ** min(failures, 10)))
+
+
+def _sentence(error: Exception) -> str:
+    match error:
+        case InvalidStatus():
+            return f"answered HTTP {error.response.status_code}, as no Meadow server does"
+        case messages.BadFrame():
+            return f"does not speak {messages.SUBPROTOCOL} ({error})"
+        case TimeoutError():
+            return f"no answer within {OPEN_SECONDS:.0f} seconds"
+        case OSError():
+            return (error.strerror or str(error)).lower()
+    return f"no connection ({error})"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

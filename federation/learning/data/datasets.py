@@ -1,0 +1,204 @@
+"""Which data sets there are, where they are looked for, and the part of one that a client holds."""
+
+import importlib.util
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federation.learning.data.formats import DAMAGED, Samples, read_cifar, read_idx_files, read_npz, samples
+from federation.learning.data.partitioning import cut, hold_out, iid_size
+from federation.run.config import Dataset, Partitioner
+
+log = logging.getLogger(__name__)
+
+CLASSES = 10
+SHAPES: dict[Dataset, tuple[int, int, int]] = {
+    "digits": (8, 8, 1),
+    "mnist": (28, 28, 1),
+    "fashion_mnist": (28, 28, 1),
+    "cifar10": (32, 32, 3),
+}
+"""Height, width and channels of one image. The synthetic data set has none."""
+
+TEST_SHARE = 0.2
+"""What a client holds out of its part where the data set brings no test split."""
+
+DOWNLOAD_SILENCE_SECONDS = 20.0
+_DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+
+
+class DataNotFound(Exception):
+    """There is no usable copy of a data set; the sentence says what to do."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one client trains and evaluates on: float32 images, scaled to 0..1."""
+
+    train: Samples
+    test: Samples
+
+
+@dataclass(frozen=True)
+class Data:
+    """A whole data set as it was found: pixels 0..``scale``, ``test`` None where it has no split of its own."""
+
+    name: Dataset
+    train: Samples
+    test: Samples | None
+    scale: float
+    source: str
+
+    def part(self, partition: int, partitions: int, *, partitioner: Partitioner, alpha: float, seed: int) -> Part:
+        """Cut the data set and return part ``partition``; raises TooFewSamples.
+
+        A test split is cut evenly, whatever the partitioner; without one, ``TEST_SHARE`` of the part is held out.
+        """
+        minimum = 1 if self.test else 2
+        mine = cut(partitioner, self.train.labels, partitions, alpha=alpha, seed=seed, minimum=minimum)[partition]
+        if self.test is None:
+            kept, held_out = hold_out(mine, TEST_SHARE, (seed, partition))
+            return Part(self.train.take(kept, self.scale), self.train.take(held_out, self.scale))
+        tests = cut("iid", self.test.labels, partitions, alpha=alpha, seed=seed)[partition]
+        return Part(self.train.take(mine, self.scale), self.test.take(tests, self.scale))
+
+    def part_size(self, partition: int, partitions: int) -> int:
+        """Return the samples of both splits in an evenly cut part."""
+        splits = [self.train] if self.test is None else [self.train, self.test]
+        return sum(iid_size(len(split), partition, partitions) for split in splits)
+
+
+@dataclass(frozen=True)
+class _Published:
+    """How a data set is published: file names, their reader, and the folders that may hold them."""
+
+    files: tuple[str, ...]
+    read: Callable[..., tuple[NDArray[Any], ...]]
+    cached: tuple[str, ...]
+    installed: tuple[Path, ...] = ()
+
+
+_PUBLISHED: dict[Dataset, _Published] = {
+    "mnist": _Published(("mnist.npz",), read_npz, ("",)),
+    "fashion_mnist": _Published(
+        tuple(f"{split}-{kind}-ubyte.gz" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")),
+        read_idx_files, ("fashion-mnist",), (_DEBIAN_FASHION_MNIST,),
+    ),
+    "cifar10": _Published(
+        (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"),
+        read_cifar, ("cifar-10-batches-py", "cifar-10-batches-py-target/cifar-10-batches-py"),
+    ),
+}  # fmt: skip
+
+
+def load(name: Dataset, path: Path | None = None) -> Data:
+    """Find and read a data set: ``path`` alone where it is given, else Keras' cache, this system's copy, a download.
+
+    Raises
+    ------
+    DataNotFound
+        Where there is none, or what is there cannot be read.
+    """
+    data = _load_digits(path) if name == "digits" else _load_published(name, path)
+    tests = "no test split" if data.test is None else f"{len(data.test)} for tests"
+    log.info("%s: %d samples, %s, from %s", name, len(data.train), tests, data.source)
+    return data
+
+
+def _load_published(name: Dataset, path: Path | None) -> Data:
+    published = _PUBLISHED.get(name)
+    if published is None:
+        raise DataNotFound(f"There is no data set {name}: choose one of {', '.join(SHAPES)}.")
+    for files in _places(published, path):
+        if all(file.is_file() for file in files):
+            return _read(name, published, files)
+    if path is not None:
+        raise DataNotFound(f"{path} does not hold {name}: it needs {', '.join(published.files)}.")
+    return _download(name)
+
+
+def _places(published: _Published, path: Path | None) -> Iterator[tuple[Path, ...]]:
+    """Yield the file paths to try, in order of preference."""
+    if path is not None and path.is_file() and len(published.files) == 1:
+        yield (path,)
+    above = keras_home() / "datasets" if path is None else path
+    folders = [above / folder for folder in published.cached]
+    folders += published.installed if path is None else [path]
+    for folder in folders:
+        yield tuple(folder / file for file in published.files)
+
+
+def keras_home() -> Path:
+    """Return the folder in which Keras keeps its downloads."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
+def _read(name: Dataset, published: _Published, files: tuple[Path, ...]) -> Data:
+    source = files[0] if len(files) == 1 else files[0].parent
+    try:
+        return _as_data(name, published.read(*files), str(source))
+    except DAMAGED as error:
+        advice = "delete it, or wait until its download is done, and try again"
+        raise DataNotFound(f"{source} is no readable copy of {name} ({error}): {advice}.") from error
+
+
+def _as_data(name: Dataset, arrays: tuple[NDArray[Any], ...], source: str) -> Data:
+    train_images, train_labels, test_images, test_labels = arrays
+    train, test = (
+        samples(images, labels, SHAPES[name], CLASSES)
+        for images, labels in ((train_images, train_labels), (test_images, test_labels))
+    )
+    return Data(name, train, test, 255.0, source)
+
+
+def _download(name: Dataset) -> Data:
+    """Let Keras fetch the data set into its cache; a server that falls silent ends it."""
+    from federation.learning.networks import load_keras
+
+    log.info("%s is not on this machine: downloading it to %s", name, keras_home())
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_SILENCE_SECONDS)
+    try:
+        train, test = getattr(load_keras().datasets, name).load_data()
+        return _as_data(name, (*train, *test), f"downloaded to {keras_home()}")
+    except Exception as error:  # Keras raises bare Exceptions for what goes wrong on the way
+        needed = ", ".join(_PUBLISHED[name].files)
+        raise DataNotFound(
+            f"{name} is not on this machine and cannot be downloaded ({error}): "
+            f"copy {needed} to a folder and name it by --data-path, or choose the dataset digits."
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _load_digits(path: Path | None) -> Data:
+    if path is not None:
+        raise DataNotFound("The dataset digits comes with scikit-learn: leave --data-path out.")
+    images, labels = _read_digits()
+    whole = samples(images.reshape(-1, 8, 8), labels, SHAPES["digits"], CLASSES)
+    return Data("digits", whole, None, 16.0, "embedded")
+
+
+def _read_digits() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the 1,797 images (n, 64) of scikit-learn's ``load_digits``, pixels 0..16, and their labels.
+
+    The file is read as it lies in the package: importing scikit-learn takes two seconds and 100 MB.
+    """
+    spec = importlib.util.find_spec("sklearn")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataNotFound("The dataset digits comes with scikit-learn, which is not installed: install scikit-learn.")
+    file = Path(spec.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
+    if file.is_file():
+        table = np.loadtxt(file, np.uint8, delimiter=",")
+        return table[:, :-1], table[:, -1]
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    return images.astype(np.uint8), labels

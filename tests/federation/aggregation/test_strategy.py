@@ -1,0 +1,193 @@
+"""Each strategy gives what Flower's own class gives over the same replies, round by round and resumed in the middle."""
+
+import gc
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import strategy as flower_strategies
+from flwr.serverapp.strategy import FedAvg
+
+from federation.aggregation.frozen_grid import Roster
+from federation.aggregation.strategy import RunStrategy, UnusableAggregate, mean_metrics
+from federation.run.config import RunConfig
+from federation.run.strategies import STRATEGIES
+from federation.server.flower import identify_process
+from federation.weights.layout import Layout
+
+CLIENTS = list(range(1, 10))
+SHAPES = [(3, 4), (4,), (4, 2)]
+NAMES = ["kernel", "bias", "head"]
+LAYOUT = Layout.of(NAMES, [np.zeros(shape, np.float32) for shape in SHAPES])
+
+OPTIONS: dict[str, dict[str, float]] = {
+    "FedProx": {"proximal_mu": 0.1},
+    "FedAvgM": {"server_momentum": 0.9, "server_learning_rate": 0.5},
+    "FedTrimmedAvg": {"beta": 0.25},
+    "Krum": {"num_malicious_nodes": 1},
+    "MultiKrum": {"num_malicious_nodes": 1, "num_nodes_to_select": 3},
+    "Bulyan": {"num_malicious_nodes": 1},
+    "QFedAvg": {"q": 0.2, "client_learning_rate": 0.1},
+}
+
+
+@pytest.fixture(autouse=True)
+def _identity() -> None:
+    identify_process(1)
+
+
+def initial() -> list[Any]:
+    rng = np.random.default_rng(1)
+    return [rng.standard_normal(shape).astype(np.float32) for shape in SHAPES]
+
+
+def trained(arrays: list[Any], number: int, client: int) -> tuple[list[Any], int, dict[str, float]]:
+    """What client ``client`` makes of the weights in that round: the same for both sides."""
+    rng = np.random.default_rng([number, client])
+    new = [(a + rng.standard_normal(a.shape)).astype(np.float32) for a in arrays]
+    return new, 10 * client, {"loss": float(rng.random()), "accuracy": float(rng.random())}
+
+
+def flowers_own(name: str, rounds: int) -> tuple[list[Any], dict[str, float]]:
+    """Run Flower's class plainly, array by array."""
+    fractions = {"min_train_nodes": 1, "min_evaluate_nodes": 1, "min_available_nodes": 1}
+    strategy = getattr(flower_strategies, name)(**fractions, **OPTIONS.get(name, {}))
+    arrays, metrics = initial(), {}
+    for number in range(1, rounds + 1):
+        record = ArrayRecord({key: Array(a) for key, a in zip(NAMES, arrays, strict=True)})
+        messages = {
+            m.metadata.dst_node_id: m for m in strategy.configure_train(number, record, ConfigRecord(), Roster(CLIENTS))
+        }
+        replies = []
+        for client in CLIENTS:
+            new, examples, said = trained(arrays, number, client)
+            content = RecordDict(
+                {
+                    "arrays": ArrayRecord({key: Array(a) for key, a in zip(NAMES, new, strict=True)}),
+                    "metrics": MetricRecord({**said, "num-examples": examples, "train_loss": said["loss"]}),
+                }
+            )
+            replies.append(Message(content, reply_to=messages[client]))
+        aggregated, metrics = strategy.aggregate_train(number, replies)
+        arrays = [aggregated[key].numpy().astype(np.float32) for key in NAMES]
+    return arrays, dict(metrics)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_heap() -> Iterator[None]:
+    """Keep what other tests have imported out of the collections that Flower's classes ask for at each reply."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def config_of(name: str) -> RunConfig:
+    given = {"strategy": name, "strategy_options": OPTIONS.get(name, {}), "min_clients": 9}
+    return RunConfig.model_validate(given)
+
+
+def meadows(name: str, rounds: int, *, resume_after: int | None = None) -> tuple[list[Any], dict[str, float]]:
+    """Run the custom strategy over flat buffers; a new object with the kept state takes over after ``resume_after``."""
+    strategy, metrics = RunStrategy(config_of(name), LAYOUT), dict[str, float]()
+    weights: Any = LAYOUT.pack(initial())
+    for number in range(1, rounds + 1):
+        trial, _ = strategy.try_round(number, weights, CLIENTS)
+        for client in CLIENTS:
+            new, examples, said = trained(LAYOUT.unpack(weights), number, client)
+            strategy.add(trial, client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
+        weights, metrics = strategy.aggregate(trial)
+        strategy.commit(trial)
+        if number == resume_after:
+            state, strategy = strategy.state(), RunStrategy(config_of(name), LAYOUT)
+            strategy.restore(state)
+    return [a.copy() for a in LAYOUT.unpack(weights)], metrics
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_three_rounds_equal_flowers_own(name: str) -> None:
+    expected, expected_metrics = flowers_own(name, 3)
+    found, metrics = meadows(name, 3)
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
+    assert metrics["loss"] == pytest.approx(expected_metrics["loss"], abs=1e-9)
+    assert metrics["accuracy"] == pytest.approx(expected_metrics["accuracy"], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_run_resumed_in_the_middle_equals_one_that_was_not(name: str) -> None:
+    expected, _ = flowers_own(name, 4)
+    found, _ = meadows(name, 4, resume_after=2)
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["FedAvgM", "FedAdam", "FedYogi", "FedAdagrad"])
+def test_an_attempt_that_does_not_count_leaves_no_trace(name: str) -> None:
+    strategy = RunStrategy(config_of(name), LAYOUT)
+    weights: Any = LAYOUT.pack(initial())
+
+    def attempt(number: int, *, wild: bool) -> Any:
+        trial, _ = strategy.try_round(number, weights, CLIENTS)
+        for client in CLIENTS:
+            new, examples, said = trained(LAYOUT.unpack(weights), number + 100 * wild, client)
+            strategy.add(trial, client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
+        return trial, strategy.aggregate(trial)[0]
+
+    trial, weights = attempt(1, wild=False)
+    strategy.commit(trial)
+    before = {key: value.copy() for key, value in strategy.state().items()}
+    attempt(2, wild=True)
+    after = strategy.state()
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("name", ["FedMedian", "FedTrimmedAvg", "Krum", "MultiKrum", "Bulyan", "QFedAvg"])
+def test_the_order_in_which_replies_come_changes_nothing(name: str) -> None:
+    """Of three clients two are each other's nearest: Krum has to choose one of them."""
+    config = RunConfig.model_validate({"strategy": name, "min_clients": 3})
+    results = set()
+    for order in itertools.permutations([1, 2, 3]):
+        strategy = RunStrategy(config, LAYOUT)
+        trial, _ = strategy.try_round(1, LAYOUT.pack(initial()), [1, 2, 3])
+        for client in order:
+            new, examples, said = trained(initial(), 1, client)
+            strategy.add(trial, client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
+        weights, metrics = strategy.aggregate(trial)
+        results.add((bytes(weights), *metrics.items()))
+    assert len(results) == 1
+
+
+def test_what_flower_cannot_aggregate_is_a_sentence_not_a_crash() -> None:
+    strategy = RunStrategy(config_of("Bulyan"), LAYOUT)
+    trial, _ = strategy.try_round(1, LAYOUT.pack(initial()), CLIENTS)
+    with pytest.raises(UnusableAggregate, match="Bulyan"):
+        strategy.aggregate(trial)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_metric_that_some_leave_out_is_the_mean_of_those_who_reported_it(name: str) -> None:
+    strategy, weights = RunStrategy(config_of(name), LAYOUT), LAYOUT.pack(initial())
+    trial, _ = strategy.try_round(1, weights, CLIENTS)
+    for client in CLIENTS:
+        more = {"accuracy": 0.9} if client % 2 else {"f1": 0.8}
+        strategy.add(trial, client, LAYOUT.flats(bytearray(weights)), 10 * client, {"loss": 1.0, **more})
+    _, metrics = strategy.aggregate(trial)
+    whole = {"loss": 1.0, "accuracy": 0.9, "f1": 0.8}
+    assert metrics == {key: pytest.approx(whole[key]) for key in metrics}
+    assert metrics.keys() == whole.keys() or "Krum" in name or name == "Bulyan"  # these take some of the clients
+
+
+def test_means_of_metrics_are_flowers_own_where_all_report_the_same_and_keep_nan_and_infinity() -> None:
+    rng = np.random.default_rng(4)
+    replies = [({"loss": float(rng.random()), "f1": float(rng.random())}, int(n)) for n in rng.integers(1, 10**6, 20)]
+    records = [RecordDict({"m": MetricRecord({**metrics, "num-examples": n})}) for metrics, n in replies]
+    assert mean_metrics(replies) == dict(FedAvg().evaluate_metrics_aggr_fn(records, "num-examples"))
+    assert mean_metrics([]) == {}
+    wild = mean_metrics([({"a": math.inf, "b": math.nan}, 1), ({"a": 1.0, "b": 1.0}, 1), ({}, 98)])
+    assert wild["a"] == math.inf
+    assert math.isnan(wild["b"])

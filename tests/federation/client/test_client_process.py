@@ -1,0 +1,117 @@
+"""The client as a process: what a signal does, who it is after a restart, and the exit code that each end has."""
+
+import inspect
+import signal
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federation.client.__main__ import BROKEN, EXIT_CODES, NO_DATA, USAGE, join
+from federation.protocol import messages
+from tests.conftest import StartClient
+from tests.support.processes import ROOT, free_port
+from tests.support.small_server import NUMPY_APP, WEIGHTS, SmallServer, joined
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_an_idle_client_with_exit_code_0(client: StartClient, sign: signal.Signals) -> None:
+    with SmallServer().running() as server:
+        process, _ = joined(client, server)
+        process.running.send_signal(sign)
+        assert process.wait(timeout=2) == 0
+    assert "Traceback" not in process.output
+
+
+@pytest.mark.parametrize(
+    "config", [{"batches": 10_000, "batch_seconds": 0.02}, {"stuck": True}], ids=["training", "stuck"]
+)
+def test_ctrl_c_ends_a_client_that_works_with_exit_code_0(client: StartClient, config: dict[str, Any]) -> None:
+    with SmallServer().running() as server:
+        process, peer = joined(client, server)
+        peer.ask("evaluate", WEIGHTS)
+        peer.next(messages.Offer)
+        peer.ask("train", WEIGHTS, pieces=False, **config)
+        if "batches" in config:
+            peer.next(messages.ProgressFrame)
+        assert process.interrupt(timeout=2) == 0
+        assert "Traceback" not in process.output
+
+
+def test_ctrl_c_ends_a_client_that_waits_for_its_server(client: StartClient) -> None:
+    process = client(f"127.0.0.1:{free_port()}", "site-a", *NUMPY_APP)
+    process.wait_for_output("trying again")
+    assert process.interrupt(timeout=2) == 0
+
+
+def test_a_client_that_was_told_to_ends_with_its_standard_input(client: StartClient) -> None:
+    process = client(f"127.0.0.1:{free_port()}", "site-a", *NUMPY_APP, "--end-with-stdin")  # it is /dev/null
+    assert process.wait() == 0
+    assert "standard input has ended" in process.output
+
+
+def test_a_client_is_the_same_after_a_restart_and_its_file_is_its_own(client: StartClient, tmp_path: Path) -> None:
+    with SmallServer().running() as server:
+        process, peer = joined(client, server)
+        assert process.interrupt() == 0
+        _, again = joined(client, server)
+        _, other = joined(client, server, "site-b")
+    assert peer.hello.public_key == again.hello.public_key != other.hello.public_key
+    file = tmp_path / "site-a.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "BEGIN PRIVATE KEY" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        (messages.Close.VERSION, 4), (messages.Close.REVOKED, 5), (messages.Close.SIGNATURE, 6),
+        (messages.Close.BAD_FRAME, 7), (messages.Close.SUPERSEDED, 8), (messages.Close.TOO_BIG, 9),
+    ],
+)  # fmt: skip
+def test_a_refusal_ends_the_client_with_a_code_of_its_own(
+    client: StartClient, code: messages.Close, exit_code: int
+) -> None:
+    with SmallServer().running() as server:
+        process = client(server.address, "site-a", *NUMPY_APP)
+        server.arrival().refuse(code, "the reason in full")
+        assert process.wait() == exit_code
+        assert server.nobody_came()
+    assert f"{server.address}: the reason in full" in process.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["--partition", "2", "--partitions", "2"], "there is no partition 2 of 2"),
+     (["--app", "tests.nothing:app"], "cannot be loaded"),
+     (["--app", "tests.support.numpy_app:train"], "is no flwr.clientapp.ClientApp"),
+     (["--server", "http://127.0.0.1:8080/"], "is no HOST:PORT"),
+     (["--dataset", "cats"], "'cats' is not one of")],
+)  # fmt: skip
+def test_wrong_usage_gives_exit_code_2(client: StartClient, arguments: list[str], sentence: str) -> None:
+    process = client("127.0.0.1:1", "site-a", *arguments)
+    assert process.wait() == 2
+    assert sentence in " ".join(process.output.replace("│", " ").split())
+
+
+def test_a_file_that_is_no_identity_gives_exit_code_2_and_stays(client: StartClient, tmp_path: Path) -> None:
+    (tmp_path / "site-a.json").write_text("precious")
+    process = client("127.0.0.1:1", "site-a", *NUMPY_APP)
+    assert process.wait() == 2
+    assert "holds no Meadow identity" in process.output
+    assert (tmp_path / "site-a.json").read_text() == "precious"
+
+
+def test_missing_data_gives_exit_code_3_with_a_sentence(client: StartClient, tmp_path: Path) -> None:
+    process = client("127.0.0.1:1", "site-a", "--dataset", "mnist", "--data-path", str(tmp_path / "nowhere"))
+    assert process.wait() == 3
+    assert f"{tmp_path / 'nowhere'} does not hold mnist" in process.output
+
+
+def test_the_docs_name_every_option_and_exit_code() -> None:
+    docs = (ROOT / "docs" / "client.md").read_text()
+    for parameter in inspect.signature(join).parameters:
+        assert f"`--{parameter.replace('_', '-')}" in docs
+    for code in (0, BROKEN, USAGE, NO_DATA, *EXIT_CODES.values()):
+        assert f"\n| {code} | " in docs

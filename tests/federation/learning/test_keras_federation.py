@@ -1,0 +1,43 @@
+"""The whole of it with real Keras clients: a network of several megabytes over two client processes, and its model."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.conftest import StartClient
+from tests.federation.client.test_own_model import ended
+from tests.support.processes import Meadow, wait_until
+from tests.support.small_data import lay_cifar10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_mobilenet_over_cifar10_runs_three_rounds_and_is_downloaded(
+    meadow: Meadow, client: StartClient, tmp_path: Path
+) -> None:
+    """Weights of 9 MB go in three pieces; BatchNorm statistics are part of them."""
+    folder = lay_cifar10(tmp_path / "keras" / "datasets" / "cifar-10-batches-py", batch=60)
+    for part, name in enumerate(("left", "right")):
+        arguments = ["--dataset", "cifar10", "--partition", str(part), "--partitions", "2", "--data-path", str(folder)]
+        client(meadow.flower_address, name, *arguments, KERAS_HOME=str(tmp_path / "keras"))
+    body = {"network": "mobilenet_v2", "dataset": "cifar10", "num_rounds": 3, "steps_per_epoch": 3, "seed": 1}
+    with httpx.Client(base_url=meadow.url, trust_env=False, timeout=120) as http:
+        run_id = http.post("/api/runs", json=body).json()["id"]
+        run = wait_until(lambda: ended(http, run_id), 300)
+        assert run["state"] == "completed", run
+        rounds = http.get(f"/api/runs/{run_id}/rounds").json()["items"]
+        assert [one["round"] for one in rounds] == [0, 1, 2, 3]
+        assert all(one["replies"] == {"train": 2, "evaluate": 2} for one in rounds[1:])
+        assert rounds[1]["bytes_up"] > 2 * 8_900_000
+        plain = http.get(f"/api/runs/{run_id}/model").content
+        made = http.get(f"/api/runs/{run_id}/model?format=keras").content
+    with np.load(io.BytesIO(plain)) as arrays:
+        assert len(arrays.files) == 262
+        assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
+        assert not np.allclose(arrays["bn_Conv1/moving_variance"], 1), "what BatchNorm saw was not sent"
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        assert {"config.json", "model.weights.h5"} <= set(archive.namelist())

@@ -1,0 +1,98 @@
+"""What the one module that touches flwr's inside relies on; and a stock SuperNode that joins."""
+
+import base64
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from federation.server.flower import Nodes, key_that_signed
+from federation.transport.admission import Admission
+from tests.support.engine import Engine, running_engine
+from tests.support.processes import free_port
+
+RELIED_ON = {
+    "flwr.common.constant": ["NOOP_ACCOUNT_NAME", "NOOP_FLWR_AID", "TIMESTAMP_HEADER"],
+    "flwr.server.superlink.linkstate": ["LinkState", "LinkStateFactory"],
+    "flwr.supercore.constant": ["FLEET_HTTP_PUBLIC_KEY_HEADER", "FLEET_HTTP_SIGNATURE_HEADER"],
+    "flwr.supercore.error": ["http_error_translator"],
+    "flwr.supercore.object_store": ["ObjectStoreFactory"],
+    "flwr.supercore.primitives.asymmetric": [
+        "bytes_to_public_key",
+        "public_key_to_bytes",
+        "uses_nist_ec_curve",
+        "verify_signature",
+    ],
+    "flwr.supercore.protobuf.translation": ["ProtobufTranslationMiddleware"],
+    "flwr.supercore.task_identity": ["TaskIdentity"],
+    "flwr.superlink.config_loader": ["get_federation_manager"],
+    "flwr.superlink.routers.fleet.node_auth": ["NodeAuthMiddleware"],
+    "flwr.superlink.routers.fleet.router": ["router"],
+}
+
+
+@pytest.mark.parametrize("module", RELIED_ON)
+def test_flwr_still_has_what_is_relied_on(module: str) -> None:
+    loaded = importlib.import_module(module)
+    assert [name for name in RELIED_ON[module] if not hasattr(loaded, name)] == []
+
+
+def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
+    public = key.public_key()
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def test_a_signature_fits_its_key_and_message_only() -> None:
+    key, other = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP384R1())
+    signature = base64.b64encode(key.sign(b"meadow.1|n", ec.ECDSA(hashes.SHA256()))).decode()
+    assert key_that_signed(pem(key), b"meadow.1|n", signature) == pem(key)
+    assert not key_that_signed(pem(other), b"meadow.1|n", signature)
+    assert not key_that_signed(pem(key), b"meadow.1|m", signature)
+    assert not key_that_signed(pem(key), b"meadow.1|n", "no base64!")
+    assert not key_that_signed("no key", b"meadow.1|n", signature)
+    assert not key_that_signed(pem(rsa.generate_private_key(65537, 2048)), b"meadow.1|n", signature)
+    for written in (pem(key) + "\n", pem(key).replace("\n", "\r\n"), f"mine:\x00\n{pem(key)}"):
+        assert key_that_signed(written, b"meadow.1|n", signature) == pem(key), "a key is one client, however written"
+
+
+def test_a_node_keeps_its_id_over_a_restart_and_none_is_left_online(tmp_path: Path) -> None:
+    key = pem(ec.generate_private_key(ec.SECP384R1()))
+    first = Nodes(tmp_path / "link.db")
+    node_id = first.node_id(key)
+    assert first.node_id(key) == node_id
+    second = Nodes(tmp_path / "link.db")
+    second.mark_all_offline()
+    assert second.node_id(key) == node_id
+    assert [(n.node_id, n.online) for n in second.listed()] == [(node_id, False)]
+
+
+def test_a_stock_supernode_registers_and_is_listed_as_connected(tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it starts other commands of flwr by name
+    command = shutil.which("flower-supernode", path=path)
+    assert command, "flwr brings flower-supernode"
+    seen: list[tuple[str, int]] = []
+
+    class WithNodes(Engine):
+        def admit_node(self, public_key: str, node_id: int) -> Admission:
+            seen.append((public_key, node_id))
+            return Admission(77, "node", "admitted")
+
+    with running_engine(tmp_path, kind=WithNodes) as engine:
+        own = str(free_port())
+        arguments = [command, "--insecure", "--superlink", engine.address, "--port", own]
+        with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, env={**os.environ, "PATH": path}) as node:
+            try:
+                engine.ledger.wait(lambda: 77 in engine.server.live_clients(), 40)
+            finally:
+                node.terminate()
+                node.wait(20)
+        live = engine.server.live_clients()[77]
+        assert (live.lane, live.state) == ("fleet", "online")
+        assert len(seen) == 1 and seen[0][0].startswith("-----BEGIN PUBLIC KEY-----")
+        assert [(c.client_id, c.online) for c in engine.changes()][:1] == [(77, True)]

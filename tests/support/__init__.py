@@ -1,0 +1,1 @@
+"""Helpers of the tests: real processes, servers, databases and light clients; no tests."""

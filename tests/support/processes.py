@@ -1,0 +1,144 @@
+"""Real processes of Meadow for tests: started with what a test needs, watched, and ended with it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60.0
+_T = TypeVar("_T")
+
+
+def wait_until(predicate: Callable[[], _T], timeout: float = 20.0, what: str = "") -> _T:
+    """Ask again and again until the answer is true, and return it; fails after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (answer := predicate()):
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what or predicate}"
+        time.sleep(0.02)
+    return answer
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class RealProcess:
+    """A process of Meadow. Its output goes to a file, so that it never waits for a reader."""
+
+    arguments: list[str]
+    log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    program: Path = Path(sys.executable)
+    folder: Path = ROOT
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200", **self.environment}
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [self.program, *self.arguments], cwd=self.folder, env=environment,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        """The process object; it may have ended."""
+        assert self.process is not None, "not started"
+        return self.process
+
+    @property
+    def output(self) -> str:
+        """All that it has written so far, over all its starts."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def wait_for_output(self, text: str, timeout: float = START_SECONDS) -> None:
+        """Wait until the output holds ``text``."""
+        wait_until(lambda: text in self.output or self.running.poll() is not None, timeout, f"output {text!r}")
+        assert text in self.output, f"ended with {self.running.returncode}\n{self.output}"
+
+    def wait(self, timeout: float = 20.0) -> int:
+        """Wait for the end and return the exit code."""
+        return self.running.wait(timeout)
+
+    def interrupt(self, timeout: float = 20.0) -> int:
+        """Press Ctrl-C and return the exit code."""
+        self.running.send_signal(signal.SIGINT)
+        return self.wait(timeout)
+
+    def kill(self) -> None:
+        """End it the hard way, if it is still there."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+        if self.process is not None:
+            self.process.wait(10)
+
+
+@dataclass
+class Meadow(RealProcess):
+    """``python -m webapp`` on free ports and a data directory of its own."""
+
+    port: int = 0
+    flower_port: int = 0
+    data_dir: Path = Path()
+
+    @property
+    def url(self) -> str:
+        """Where the dashboard is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def flower_address(self) -> str:
+        """Where clients connect."""
+        return f"127.0.0.1:{self.flower_port}"
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        super().start()
+        wait_until(self._is_ready, START_SECONDS, f"{self.url}/readyz")
+
+    def restart(self) -> None:
+        """Kill it and start it again on the same ports and data."""
+        self.kill()
+        self.start()
+
+    def _is_ready(self) -> bool:
+        assert self.running.poll() is None, f"the dashboard ended with {self.running.returncode}\n{self.output}"
+        try:
+            return httpx.get(f"{self.url}/readyz", trust_env=False, timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def make_meadow(folder: Path, *arguments: str) -> Meadow:
+    """Describe a dashboard in ``folder``, with more command line arguments; ``start`` starts it."""
+    port, flower_port, data_dir = free_port(), free_port(), folder / "data"
+    ports = ["--port", str(port), "--flower-port", str(flower_port), "--data-dir", str(data_dir)]
+    return Meadow(
+        ["-m", "webapp", *ports, *arguments], folder / "webapp.log",
+        port=port, flower_port=flower_port, data_dir=data_dir,
+    )  # fmt: skip
+
+
+def refused(folder: Path, *arguments: str, **environment: str) -> RealProcess:
+    """Start a dashboard that is expected to end by itself."""
+    process = RealProcess(["-m", "webapp", *arguments], folder / "refused.log", environment)
+    process.start()
+    try:
+        process.wait(30)
+    finally:
+        process.kill()
+    return process

@@ -1,0 +1,186 @@
+"""One writer at a time, and the same story on SQLite and PostgreSQL."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from math import nan
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from federation.run.states import RunState
+from tests.support.books import Books
+from webapp.charts.downsampling import Stretch, curves_of
+from webapp.db.database import Database
+from webapp.db.repository.client_history import recent_outcomes, shares_of_client
+from webapp.db.repository.clients import client_names, insert_client
+from webapp.db.repository.events import add_event, events_after
+from webapp.db.repository.metrics import points_after
+from webapp.db.repository.runs import rename_chosen
+
+
+@pytest.fixture
+def books(database_url: str, tmp_path: Path) -> Iterator[Books]:
+    made = Books(database_url, tmp_path / "runs")
+    yield made
+    made.close()
+
+
+def test_a_run_is_recorded_the_same_on_either_database(books: Books) -> None:
+    a, b = books.add_clients("Zürich ✓", "site-b")
+    run_id = books.start_run(num_rounds=2, name="Ward “tablets”")
+    for number in range(3):
+        books.play_round(run_id, number, [a, b], loss=nan if number == 1 else 1 / (1 + number), accuracy=0.3 * number)
+    assert books.runs.move(run_id, RunState.COMPLETED, "all rounds are done")
+
+    run = books.runs.show(run_id)
+    assert (run.name, run.state, run.current_round) == ("Ward “tablets”", "completed", 2)
+    assert run.best_metrics["train_loss"].round == 2
+    assert run.started_at is not None
+    assert run.started_at.tzinfo is not None
+    assert run.elapsed_seconds is not None
+    with books.database.read() as session:
+        points = points_after(session, run_id, whose=["aggregate"], names=["loss"], phases=["evaluate"])
+        assert client_names(session) == {a: "Zürich ✓", b: "site-b"}
+        events = events_after(session, 0, run_id, 100)
+    assert [point.kind for point in points] == ["finite", "nan", "finite"]
+    assert [event.id for event in events] == [event.id for event in books.published]
+    assert [row.name for row in books.runs.list([RunState.COMPLETED], "TABLETS", 10, 0)[0]] == ["Ward “tablets”"]
+
+    books.runs.delete(run_id)
+    assert books.runs.list((), "", 10, 0) == ([], 0)
+    assert books.start_run() == run_id + 1, "an id does not come back"
+
+
+def test_histories_and_chosen_names_are_the_same_on_either_database(books: Books) -> None:
+    a, b = books.add_clients("site-a", "Å “b”")
+    run_id = books.start_run(num_rounds=6, clients=["site-z", "Å “b”"])
+    for number in range(7):
+        books.play_round(run_id, number, [a] if number in (3, 4) else [a, b], accuracy=0.5)
+    with books.database.write() as session:
+        assert recent_outcomes(session, [a, b], 5) == {
+            a: ["accepted"] * 5,
+            b: ["accepted", "away", "away"] + ["accepted"] * 2,
+        }
+        assert shares_of_client(session, b)[0].outcomes == {"accepted": 5, "away": 2}
+        rename_chosen(session, "Å “b”", "lab", shared=False)
+    assert books.runs.show(run_id).config["clients"] == ["site-z", "lab"]
+
+
+def test_a_curve_is_the_same_on_either_database_whatever_its_metric_is_called(books: Books) -> None:
+    a, b = books.add_clients("site-a", "site-b")
+    run_id = books.start_run(num_rounds=3)
+    for number in range(4):
+        books.play_round(run_id, number, [a, b], **{'f1 "macro", {0}': nan if number == 2 else 0.25 * number})
+    since = datetime.now(UTC)
+    with books.database.read() as session:
+        (curve,), total = curves_of(session, run_id, "evaluate", ["f1 'macro', {0}"], [b], since, Stretch(after=0))
+    assert (total, curve.rounds, curve.odd) == (3, [1, 2, 3], {2: "nan"})
+    assert list(curve.mean) == [0.25, None, 0.75]
+    assert curve.mean == curve.least == curve.low == curve.high == curve.most == curve.clients[b]
+    assert curve.bytes == [24_000, 36_000, 48_000]
+
+
+def test_a_transaction_that_raises_leaves_nothing_and_tells_nothing(books: Books) -> None:
+    def fail() -> None:
+        with books.database.write() as session:
+            insert_client(session, "key", {
+                "name": "a", "state": "admitted", "kind": "client", "lane": "stream", "left_out": False,
+                "facts": {}, "data": {}, "versions": {},
+            })  # fmt: skip
+            add_event(session, "client", {"state": "online"})
+            raise KeyError("on the way")
+
+    with pytest.raises(KeyError):
+        fail()
+    with books.database.read() as session:
+        assert client_names(session) == {}
+    assert books.published == []
+
+
+def test_events_are_told_in_the_order_of_their_ids_whoever_writes(books: Books) -> None:
+    def write() -> None:
+        for _ in range(25):
+            with books.database.write() as session:
+                add_event(session, "client", {"state": "online"})
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    ids = [event.id for event in books.published]
+    assert (len(ids), ids) == (100, sorted(ids))
+
+
+def test_many_read_while_one_writes(books: Books) -> None:
+    (a,) = books.add_clients("site-a")
+    run_id = books.start_run(num_rounds=1000)
+    failures: list[Exception] = []
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            try:
+                books.runs.show(run_id)
+            except Exception as error:
+                failures.append(error)
+                return
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for number in range(40):
+        books.play_round(run_id, number, [a], loss=1.0)
+    over.set()
+    for reader in readers:
+        reader.join(10)
+    assert (failures, books.runs.show(run_id).current_round) == ([], 39)
+
+
+def test_a_writer_waits_while_another_process_holds_the_file(tmp_path: Path) -> None:
+    books = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path / "runs")
+    run_id = books.start_run(num_rounds=3)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(tmp_path / "meadow.db")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdin is not None
+    try:
+        assert holder.stdout.readline() == b"held\n"
+        writer = threading.Thread(target=books.play_round, args=(run_id, 1, []), kwargs={"loss": 1.0})
+        writer.start()
+        writer.join(1.0)
+        assert writer.is_alive(), "it wrote although the file was held"
+        holder.stdin.close()
+        writer.join(10)
+        assert not writer.is_alive()
+    finally:
+        holder.stdout.close()
+        holder.kill()
+        holder.wait(10)
+    assert books.runs.show(run_id).current_round == 1
+    books.close()
+
+
+_HOLD = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+connection.execute("COMMIT")
+"""
+
+
+def test_sqlite_is_opened_as_agreed(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'meadow.db'}")
+    with database.read() as session:
+        pragmas = {
+            name: session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "busy_timeout")
+        }
+    database.close()
+    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 15_000}

@@ -1,0 +1,186 @@
+"""Two dashboards on one database: the second is refused, and whoever lost it ruins nothing."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.support.books import done
+from tests.support.dashboard import Api, Dashboard, running
+from tests.support.postgres import emptied
+from tests.support.processes import Meadow, RealProcess, make_meadow, refused, wait_until
+from tests.support.puppet import Stage
+from webapp.db.database import Database
+from webapp.db.instance_lock import PostgresTenure, take_database
+from webapp.db.repository.tenure import is_held_by
+from webapp.lock_file import DataInUse
+from webapp.operations.event_hub import Feed
+from webapp.operations.recorder import Recorder
+from webapp.operations.runs import Runs
+from webapp.parts import open_parts
+from webapp.settings import Settings
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database that lies in no data directory."""
+    if request.param == "postgresql":
+        return emptied(request.getfixturevalue("postgres"))
+    return f"sqlite:///{tmp_path / 'elsewhere.db'}"
+
+
+@contextmanager
+def at_work(folder: Path, url: str) -> Iterator[tuple[Meadow, Api, int]]:
+    """A dashboard as a process on a database of another place, two light clients, and a run in its third round."""
+    meadow = make_meadow(folder, "--database-url", url)
+    try:
+        meadow.start()
+        with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http, Stage(meadow.flower_address) as st:
+            api = Api(http)
+            for name in "ab":
+                st.add(name)
+            api.wait_for_clients(2)
+            run_id = api.start_run(num_rounds=100_000)
+            wait_until(lambda: api.run(run_id)["current_round"] >= 2)
+            yield meadow, api, run_id
+    finally:
+        meadow.kill()
+
+
+def refused_beside(folder: Path, *arguments: str) -> RealProcess:
+    """Start a dashboard on a data directory of its own that is expected to end by itself."""
+    return refused(folder, "--port", "0", "--flower-port", "0", "--data-dir", str(folder / "data-2"), *arguments)
+
+
+def test_a_second_dashboard_on_the_same_database_is_refused_and_changes_nothing(
+    shared_url: str, tmp_path: Path
+) -> None:
+    with at_work(tmp_path, shared_url) as (first, api, run_id):
+        second = refused_beside(tmp_path, "--database-url", shared_url)
+        assert second.running.returncode == 3
+        assert f"process {first.running.pid}" in second.output
+        assert f"at {first.url}, works on it" in second.output
+        assert "--database-url" in second.output
+        at = api.run(run_id)["current_round"]
+        wait_until(lambda: api.run(run_id)["current_round"] > at)
+        assert api.run(run_id)["state"] == "running"
+        first.restart()  # what a killed dashboard held is free
+        assert api.run(run_id)["state"] == "interrupted"
+
+
+def test_a_dashboard_within_another_process_is_refused_too(shared_url: str, tmp_path: Path) -> None:
+    with running(tmp_path / "first", database_url=shared_url) as first:
+        run_id = first.start_run()
+        with socket.create_server(("127.0.0.1", 0)) as sock, pytest.raises(DataInUse, match="is in use: process"):
+            open_parts(Settings(data_dir=tmp_path / "second", database_url=shared_url), Feed(), sock)
+        assert first.run(run_id)["state"] == "waiting"
+    with running(tmp_path / "first", database_url=shared_url) as again:
+        assert again.run(run_id)["state"] == "interrupted"
+
+
+def test_the_database_of_a_data_directory_is_held_with_it(meadow: Meadow, tmp_path: Path) -> None:
+    second = refused_beside(tmp_path, "--database-url", f"sqlite:///{meadow.data_dir / 'meadow.db'}")
+    assert second.running.returncode == 3
+    assert f"process {meadow.running.pid}, at {meadow.url}, works on it" in second.output
+
+
+def test_a_dashboard_whose_database_is_taken_over_writes_no_more_and_ends(postgres: str, tmp_path: Path) -> None:
+    url = emptied(postgres)
+    with at_work(tmp_path, url) as (meadow, _api, _run_id), taken_over(url):
+        assert meadow.wait(20) == 3
+        assert "Another dashboard took the database over" in meadow.output
+        assert "Traceback" not in meadow.output
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        state, last = connection.execute(text("SELECT state, current_round FROM runs")).one()
+        rounds = connection.scalars(text("SELECT round FROM rounds ORDER BY round")).all()
+    engine.dispose()
+    assert (state, rounds) == ("running", list(range(last + 1))), "what became of it the other one says"
+
+
+@contextmanager
+def taken_over(url: str) -> Iterator[None]:
+    """Wait in line for the lock of a dashboard, and end the connection that has it."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as ours, engine.connect() as another:
+        pid, *key = another.execute(
+            text("SELECT pid, classid::int8, objid::int8 FROM pg_locks WHERE locktype = 'advisory'")
+        ).one()
+        taking = threading.Thread(target=ours.exec_driver_sql, args=(f"SELECT pg_advisory_lock({key[0]}, {key[1]})",))
+        taking.start()
+        waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        wait_until(lambda: another.scalar(waits))
+        another.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        taking.join(10)
+        try:
+            yield
+        finally:
+            ours.close()
+            another.close()
+            engine.dispose()
+
+
+def test_a_run_that_somebody_else_ended_stops_at_its_next_round_and_keeps_its_last_model(
+    dashboard: Dashboard, tmp_path: Path
+) -> None:
+    with dashboard.stage() as stage:
+        for name in "ab":
+            stage.add(name)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=10_000)
+        wait_until(lambda: dashboard.run(run_id)["current_round"] >= 4)
+        other = Database(dashboard.parts.settings.sqlalchemy_url)
+        Runs(other, Recorder(other, lambda _: None), tmp_path / "other", "evaluate_accuracy").restore()
+        other.close()
+        wait_until(lambda: dashboard.parts.supervisor.active_run_id is None, 10, "the end of the run's loop")
+    run = dashboard.run(run_id)
+    assert (run["state"], run["reason"][:25]) == ("interrupted", "The server was restarted:")
+    last = run["current_round"]
+    assert dashboard.rounds(run_id) == list(range(last + 1))
+    kept = {int(path.name[6:12]) for path in (tmp_path / "data" / "runs" / str(run_id)).glob("round-*.weights")}
+    assert last in kept and max(kept) <= last + 1, "it trained on"
+
+
+def test_a_round_whose_commit_was_answered_by_nobody_counts_once(dashboard: Dashboard) -> None:
+    runs = dashboard.parts.runs
+    run_id = dashboard.start_run()
+    runs.record(done(run_id, 0, loss=1.0))
+    runs.record(done(run_id, 0, loss=1.0))
+    assert dashboard.rounds(run_id) == [0]
+
+
+def test_two_schemas_of_one_database_are_two_dashboards(postgres: str, tmp_path: Path) -> None:
+    engine = create_engine(emptied(postgres))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS another"))
+    engine.dispose()
+    first = take_database(postgres, tmp_path / "unused.lock")
+    second = take_database(f"{postgres}&options=-csearch_path%3Danother", tmp_path / "unused.lock")
+    first.close()
+    second.close()
+
+
+def test_our_own_session_whose_line_was_cut_gives_way(postgres: str, tmp_path: Path) -> None:
+    """The server has not noticed that the line is cut: the old session has the lock, and the new one is no stranger."""
+    tenure = take_database(emptied(postgres), tmp_path / "unused.lock")
+    assert isinstance(tenure, PostgresTenure)
+    database = Database(postgres, tenure=tenure)
+    cut, tenure._connection = tenure._connection, None
+
+    def is_on_a_new_line() -> bool:
+        with tenure._guard:
+            return tenure._connection is not None and is_held_by(tenure._connection, tenure._pid)
+
+    wait_until(is_on_a_new_line, 15)
+    with database.write() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    assert tenure.lost is None
+    assert cut is not None
+    cut.close()
+    database.close()
+    tenure.close()

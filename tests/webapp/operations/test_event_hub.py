@@ -1,0 +1,142 @@
+"""The hub between committed events and waiting streams, from many threads."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from federation.run.events import Progress
+from webapp.db.repository.events import StoredEvent
+from webapp.operations.event_hub import MOST_WAITING, Feed, Subscription
+
+
+def event(number: int, run_id: int | None = 1) -> StoredEvent:
+    return StoredEvent(number, run_id, None, "round", datetime.now(UTC), {})
+
+
+def progress(client_id: int, batch: int, run_id: int = 1) -> Progress:
+    return Progress(client_id, run_id, 1, "train", "training", batch, 100)
+
+
+def on_a_loop(story: Callable[[Feed], Awaitable[None]]) -> None:
+    async def play() -> None:
+        feed = Feed()
+        feed.open()
+        await asyncio.wait_for(story(feed), 10)
+
+    asyncio.run(play())
+
+
+async def take(subscription: Subscription, count: int) -> list[int]:
+    ids: list[int] = []
+    async for events, _ in subscription.batches():
+        ids += [one.id for one in events]
+        if len(ids) >= count:
+            break
+    return ids
+
+
+def test_every_stream_hears_of_its_run_in_order() -> None:
+    async def story(feed: Feed) -> None:
+        def tell() -> None:
+            for number in range(100):
+                feed.publish([event(number, 1 + number % 2)])
+
+        with feed.subscribe(None) as everything, feed.subscribe(2) as second:
+            thread = threading.Thread(target=tell)
+            thread.start()
+            assert await take(everything, 100) == list(range(100))
+            assert await take(second, 50) == list(range(1, 100, 2))
+            await asyncio.to_thread(thread.join, 5)
+
+    on_a_loop(story)
+
+
+def test_a_stream_that_does_not_keep_up_is_told_to_ask_again() -> None:
+    async def story(feed: Feed) -> None:
+        with feed.subscribe(None) as slow:
+            feed.publish([event(number) for number in range(MOST_WAITING + 1)])
+            await asyncio.sleep(0)
+            feed.publish([event(MOST_WAITING + 2)])
+            assert await take(slow, 1) == []
+            assert slow.overflowed
+
+    on_a_loop(story)
+
+
+def test_progress_is_thinned_to_the_newest_of_each_client() -> None:
+    async def story(feed: Feed) -> None:
+        with feed.subscribe(1) as stream:
+            loop = asyncio.get_running_loop()
+            began, heard = loop.time(), list[Progress]()
+
+            async def tell() -> None:
+                for batch in range(200):
+                    for client_id in (1, 2):
+                        feed.show(progress(client_id, batch))
+                    feed.show(progress(3, batch, run_id=2))
+                    await asyncio.sleep(0.002)
+
+            telling = asyncio.create_task(tell())
+            async for _, some in stream.batches():
+                heard += some
+                if {one.batch for one in heard if one.client_id == 2} >= {199}:
+                    break
+            seconds = loop.time() - began
+            await telling
+        assert {one.client_id for one in heard} == {1, 2}
+        assert len(heard) <= 2 * (seconds / 0.1 + 2)
+        batches = [one.batch for one in heard if one.client_id == 1]
+        assert batches == sorted(set(batches), key=lambda batch: batch or 0)
+
+    on_a_loop(story)
+
+
+def test_an_event_does_not_wait_for_progress() -> None:
+    async def story(feed: Feed) -> None:
+        with feed.subscribe(None) as stream:
+            feed.show(progress(1, 1))
+            await asyncio.sleep(0.02)
+            feed.show(progress(1, 2))
+            feed.publish([event(1)])
+            first: list[object] = []
+            async for events, some in stream.batches():
+                first += [*some, *(one.id for one in events)]
+                if 1 in first:
+                    break
+        assert [getattr(one, "batch", one) for one in first] == [1, 1]
+
+    on_a_loop(story)
+
+
+def test_the_end_ends_every_stream_and_begins_no_other() -> None:
+    async def story(feed: Feed) -> None:
+        with feed.subscribe(None) as stream:
+            taking = asyncio.create_task(take(stream, 1))
+            await asyncio.sleep(0)
+            feed.close()
+            assert await taking == []
+        with feed.subscribe(None) as late:
+            assert await take(late, 1) == []
+        assert feed.streams == 0
+        feed.publish([event(1)])
+        feed.show(progress(1, 1))
+
+    on_a_loop(story)
+
+
+@pytest.mark.parametrize("moment", ["before the loop", "after the loop"])
+def test_nobody_minds_what_is_published_without_a_loop(moment: str) -> None:
+    feed = Feed()
+    if moment == "after the loop":
+
+        async def story() -> None:
+            feed.open()
+            with feed.subscribe(None):
+                pass
+
+        asyncio.run(story())
+    feed.publish([event(1)])
+    feed.show(progress(1, 1))

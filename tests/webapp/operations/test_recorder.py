@@ -1,0 +1,182 @@
+"""What a run tells becomes rows: a round in one transaction, replies when they are due, nothing after the end."""
+
+from collections.abc import Iterator
+from math import inf, nan
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from federation.run.events import AttemptFailed, Blocked, Progress, RoundRefused
+from federation.run.states import RunState
+from tests.support.asked import asked
+from tests.support.books import Books, done, reply
+from webapp.db.repository.metrics import points_after, sparklines
+from webapp.db.repository.rounds import list_replies, list_rounds
+from webapp.db.tables import MetricPoint, Reply, Round
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    made = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path / "runs")
+    yield made
+    made.close()
+
+
+def test_a_round_is_written_whole_and_told_once(books: Books) -> None:
+    a, b = books.add_clients("site-a", "site-b")
+    run_id = books.start_run(num_rounds=5)
+    books.published.clear()
+
+    books.play_round(run_id, 0, [a, b], loss=2.0, accuracy=0.1)
+    books.play_round(run_id, 1, [a, b], loss=1.0, accuracy=0.6)
+
+    run = books.runs.show(run_id)
+    assert (run.current_round, run.num_rounds) == (1, 5)
+    assert run.last_metrics["evaluate_accuracy"] == 0.6
+    assert run.best_metrics["evaluate_loss"].model_dump() == {"value": 1.0, "round": 1}
+    assert run.eta_seconds == pytest.approx(4 * 2.0)
+    with books.database.read() as session:
+        rounds = list_rounds(session, run_id)
+        points = points_after(session, run_id)
+    assert [row.round for row in rounds] == [0, 1]
+    assert rounds[1].outcomes == {"train": {"accepted": 2}, "evaluate": {"accepted": 2}}
+    assert (rounds[1].bytes_down, rounds[1].bytes_up) == (4000, 8000)
+    assert len(points) == 2 * (4 + 2 * 2 * 2)
+    assert [event.type for event in books.published] == ["round", "round"]
+    assert books.published[-1].data["last_metric_id"] == points[-1].id
+    assert books.published[-1].data["committed"] is True
+
+
+def test_a_reply_of_a_slow_round_is_written_when_flushed_and_not_again(books: Books) -> None:
+    a, b = books.add_clients("site-a", "site-b")
+    run_id = books.start_run()
+    books.published.clear()
+
+    books.runs.record(reply(run_id, 1, a, loss=1.0))
+    books.runs.flush()
+    books.runs.flush()
+    assert [(event.type, event.data["client_id"]) for event in books.published] == [("reply", a)]
+
+    books.runs.record(reply(run_id, 1, b, loss=3.0))
+    books.runs.record(done(run_id, 1, loss=2.0))
+    with books.database.read() as session:
+        assert [row.client for row in list_replies(session, run_id, 1, 1)] == ["site-a", "site-b"]
+        losses = {point.client_id: point.value for point in points_after(session, run_id, phases=["train"])}
+    assert losses == {None: 2.0, a: 1.0, b: 3.0}
+
+
+def test_refusals_and_failures_stand_with_their_reasons(books: Books) -> None:
+    a, b, c = books.add_clients("site-a", "site-b", "site-c")
+    run_id = books.start_run()
+    books.runs.record(reply(run_id, 1, a, loss=1.0))
+    books.runs.record(reply(run_id, 1, b, "train", "refused", "4 of 10 values are not finite", loss=9.0))
+    books.runs.record(reply(run_id, 1, c, "train", "lost", "connection\nlost\x1b[31m"))
+    books.runs.record(done(run_id, 1, loss=1.0))
+
+    with books.database.read() as session:
+        rows = {row.client: row for row in list_replies(session, run_id, 1, 1)}
+        owners = {point.client_id for point in points_after(session, run_id, phases=["train"])}
+    assert rows["site-b"].reason == "4 of 10 values are not finite"
+    assert rows["site-c"].reason == "connection lost [31m"
+    assert owners == {None, a}, "a refused reply gives no point"
+    told = [event.data["outcome"] for event in books.published if event.type == "reply"]
+    assert told == ["refused", "lost"]
+
+
+def test_a_failed_attempt_is_an_event_and_leaves_no_points(books: Books) -> None:
+    (a,) = books.add_clients("site-a")
+    run_id = books.start_run()
+    books.runs.record(reply(run_id, 1, a, loss=1.0))
+    books.runs.record(AttemptFailed(run_id, 1, 1, "1 of 2 replies"))
+    books.runs.record(reply(run_id, 1, a, attempt=2, loss=5.0))
+    books.runs.record(done(run_id, 1, attempt=2, loss=5.0))
+
+    with books.database.read() as session:
+        assert [point.value for point in points_after(session, run_id, whose=[a])] == [5.0]
+        assert session.scalars(select(Reply.attempt)).all() == [1, 2]
+        assert session.scalars(select(Round.attempt)).all() == [2]
+    failed = next(event for event in books.published if event.type == "round")
+    assert (failed.data["committed"], failed.data["reason"]) == (False, "1 of 2 replies")
+
+
+def test_a_value_that_is_not_finite_is_stored_by_its_kind(books: Books) -> None:
+    (a,) = books.add_clients("site-a")
+    run_id = books.start_run()
+    books.play_round(run_id, 1, [a], loss=nan, accuracy=0.5, reward=-inf)
+
+    with books.database.read() as session:
+        points = {point.name: point for point in points_after(session, run_id, phases=["train"], whose=["aggregate"])}
+    assert (points["loss"].value, points["loss"].kind) == (None, "nan")
+    assert (points["reward"].value, points["reward"].kind) == (None, "-inf")
+    assert books.runs.show(run_id).last_metrics["train_loss"] is None
+    assert "train_loss" not in books.runs.show(run_id).best_metrics
+
+
+def test_nothing_is_written_after_the_end_of_a_run_or_twice(books: Books) -> None:
+    (a,) = books.add_clients("site-a")
+    run_id = books.start_run()
+    books.play_round(run_id, 1, [a], loss=1.0)
+    books.play_round(run_id, 1, [a], loss=7.0)  # as when the answer to its commit was lost
+    assert books.runs.move(run_id, RunState.STOPPING)
+    assert books.runs.move(run_id, RunState.STOPPED)
+    with pytest.raises(RoundRefused, match=f"Round 2 of run {run_id} came too late"):
+        books.play_round(run_id, 2, [a], loss=9.0)
+    books.runs.record(Blocked(run_id, "quorum", "1 of 2 clients"))
+
+    with books.database.read() as session:
+        assert session.scalars(select(Round.round)).all() == [1]
+        assert set(session.scalars(select(MetricPoint.value))) == {1.0}
+    run = books.runs.show(run_id)
+    assert (run.state, run.current_round, run.blocked_on) == ("stopped", 1, None)
+    assert not books.runs.move(run_id, RunState.COMPLETED)
+
+
+def test_what_a_run_waits_for_is_kept_with_the_time_since_when(books: Books) -> None:
+    run_id = books.start_run()
+    books.runs.record(Blocked(run_id, "quorum", "0 of 2 clients", 600, ("stop",)))
+    first = books.runs.show(run_id).blocked_on
+    books.runs.record(Blocked(run_id, "quorum", "1 of 2 clients", 600, ("stop",)))
+    second = books.runs.show(run_id).blocked_on
+    books.runs.record(Blocked(run_id, None))
+
+    assert first is not None
+    assert second is not None
+    assert (second.sentence, second.since) == ("1 of 2 clients", first.since)
+    assert second.deadline is not None
+    assert second.deadline > first.since
+    assert books.runs.show(run_id).blocked_on is None
+
+
+def test_progress_is_shown_and_never_stored(books: Books) -> None:
+    run_id = books.start_run()
+    books.published.clear()
+    progress = Progress(1, run_id, 1, "train", "training", 3, 10, 0.5)
+    books.runs.record(progress)
+    assert (books.shown, books.published) == ([progress], [])
+
+
+def test_a_sparkline_is_thinned_and_ends_with_the_last_round(books: Books) -> None:
+    run_id = books.start_run(num_rounds=200)
+    for number in range(151):
+        books.play_round(run_id, number, [], accuracy=number / 1000)
+    with books.database.read() as session:
+        line = sparklines(session, [run_id])[run_id]
+    assert 50 <= len(line) <= 61
+    assert (line[0], line[-1]) == (0.0, 0.15)
+
+
+def test_recording_asks_the_database_as_often_for_fifty_clients_as_for_two(books: Books) -> None:
+    """What a round costs is measured by the benchmarks; that it does not grow by a statement a client is seen here."""
+
+    def asked_for_a_round_of(clients: int) -> list[str]:
+        ids = books.add_clients(*(f"site-{number} of {clients}" for number in range(clients)))
+        run_id = books.start_run(num_rounds=5)
+        books.play_round(run_id, 0, ids, loss=1.0, accuracy=0.5)
+        with asked(books.database.engine) as statements:
+            books.play_round(run_id, 1, ids, loss=1.0, accuracy=0.5)
+        return [statement.split()[0] for statement, _ in statements]
+
+    few = asked_for_a_round_of(2)
+    assert asked_for_a_round_of(50) == few
+    assert 4 <= len(few) <= 10, few

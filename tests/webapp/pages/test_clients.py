@@ -1,0 +1,63 @@
+"""The page of clients: who is here, what they bring, how another one joins."""
+
+from pathlib import Path
+
+from tests.support.dashboard import Dashboard, running
+from tests.support.markup import get_both
+from tests.support.processes import wait_until
+
+
+def test_without_clients_the_page_teaches_how_to_join(dashboard: Dashboard) -> None:
+    page = get_both(dashboard.http, "/clients", "clients-list")
+    assert page.one("h1").text == "No client has joined yet"
+    commands = [code.text for code in page.all("code")]
+    assert commands[1:] == [
+        f"python -m federation.client --server {dashboard.flower_address} --name {name} --dataset digits "
+        f"--partitions 2 --partition {part}" for part, name in enumerate(("site-a", "site-b"))
+    ]  # fmt: skip
+    assert {button["data-from"] for button in page.all("button", data_act="copy")} == {"#join", "#join-a", "#join-b"}
+    assert page.one("button", type="submit").text == "Start two demo clients"
+
+
+def test_each_client_is_listed_with_its_machine_its_data_and_its_last_rounds(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        dashboard.wait_for_clients(1)
+        stage.add("<i>site-b</i>")
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=2)
+        dashboard.wait_for_state(run_id, "completed")
+        here = get_both(dashboard.http, "/clients", "clients-list")
+    dashboard.wait_for_clients(0)
+    gone = get_both(dashboard.http, "/clients", "clients-list")
+
+    assert here.one("h1").text == "2 clients online"
+    row = here.one("li", id="client-1")
+    assert "1 CPU" in row.text and "10 samples" in row.text
+    assert row.one("span", class_="dots")["aria-label"] == "Last 2 rounds: all 2"
+    assert here.one("li", id="client-2").one("span", class_="name").text == "<i>site-b</i>"
+    assert gone.one("h1").text == "0 clients online"
+    assert "offline, last seen" in gone.one("li", id="client-1").text
+
+
+def wait_for_client(dashboard: Dashboard, state: str) -> None:
+    """Wait until the only client is in a state."""
+    wait_until(lambda: [one["state"] for one in dashboard.http.get("/api/clients").json()["items"]] == [state])
+
+
+def test_a_client_that_waits_for_approval_is_let_in_or_shut_out(tmp_path: Path) -> None:
+    with running(tmp_path, admission="approve") as dashboard, dashboard.stage() as stage:
+        stage.add("site-a")
+        wait_for_client(dashboard, "pending")
+        page = get_both(dashboard.http, "/clients", "clients-list")
+        assert page.one("h1").text == "0 clients online, 1 waits for approval"
+        row = page.one("li", id="client-1")
+        assert [form["action"] for form in row.all("form")] == ["/clients/1/approve", "/clients/1/revoke"]
+
+        answer = dashboard.http.post("/clients/1/approve")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/clients")
+        wait_for_client(dashboard, "online")
+        assert dashboard.http.post("/clients/1/revoke").status_code == 303
+        page = get_both(dashboard.http, "/clients", "clients-list")
+        assert "revoked" in page.one("li", id="client-1").text
+        assert dashboard.http.post("/clients/9/approve").status_code == 404

@@ -1,0 +1,176 @@
+"""Runs side by side: results, settings that differ, and an address that holds it all."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from federation.protocol.messages import Task
+from federation.weights.layout import Layout
+from tests.support.books import Books
+from tests.support.dashboard import Dashboard, finished_run
+from tests.support.markup import Element, get_both, get_page
+from tests.support.puppet import Answer, honest
+from webapp.db.repository.compare import steps_of
+from webapp.db.repository.run_list import runs_of
+
+
+def row_of(page: Element, run_id: int) -> list[str]:
+    return [cell.text for cell in page.one("tr", id=f"compared-{run_id}").all("td")]
+
+
+def test_runs_are_compared_in_the_order_of_choice(dashboard: Dashboard) -> None:
+    short = finished_run(dashboard, name="Short", num_rounds=2)
+    long = finished_run(dashboard, name="Long", num_rounds=8, seed=9)
+    page = get_both(dashboard.http, f"/runs/compare?id={long}&id={short}&id={long}&target=70", "compare-page")
+
+    assert page.one("h1").text == "2 runs, the same axes"
+    assert [row["id"] for row in page.all("tr") if "id" in row] == [f"compared-{long}", f"compared-{short}"]
+    assert page.one("tr", id=f"compared-{long}").one("svg")["class"] == "swatch k1"
+    best, last, worst, rounds, *_ = row_of(page, long)
+    assert (best, last, worst, rounds) == ("90.0\u202f% in 8", "90.0\u202f%", "90.0\u202f%", "2")
+    assert row_of(page, short)[3] == "2"
+    marked = page.one("tr", id=f"compared-{long}").all("td", class_="best")
+    assert len(marked) >= 4
+    settings = page.one("section", aria_labelledby="settings-h")
+    assert [row.text for row in settings.one("tbody").all("th")] == ["Rounds", "Seed"]
+    assert page.one("code", id="link").text.endswith(f"/runs/compare?id={long}&id={short}&target=70")
+    values = page.one("details").one("tbody").all("tr")
+    assert len(values) == 9
+    assert [cell.text for cell in values[-1].all("td")][2:] == ["–", "–"], "the short run has no round 8"
+    assert page.all("meadow-compare")[0]["metric"] == "accuracy"
+
+
+def scores_f1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    answer.metrics = answer.metrics and {**answer.metrics, "f1": 0.25 * task.round}
+    return answer
+
+
+def test_any_metric_of_a_run_may_be_compared_in_evaluation_and_in_training(dashboard: Dashboard) -> None:
+    plain = finished_run(dashboard, num_rounds=1)
+    with dashboard.stage() as stage:
+        stage.add("site-a", scores_f1)
+        stage.add("site-b", scores_f1)
+        dashboard.wait_for_clients(2)
+        scored = dashboard.start_run(num_rounds=2)
+        dashboard.wait_for_state(scored, "completed")
+    runs = f"/runs/compare?id={scored}&id={plain}"
+    page = get_page(dashboard.http, runs)
+    assert [chart["metric"] for chart in page.all("meadow-compare")] == ["accuracy", "loss"]
+    assert [one["value"] for one in page.one("select", id="metric").all("option")] == ["accuracy", "loss", "f1"]
+    assert page.one("section", id="charts")["data-compared"] == json.dumps(
+        [{"id": run_id, "name": dashboard.run(run_id)["name"]} for run_id in (scored, plain)]
+    )
+
+    asked = f"{runs}&x=time&scale=log&smooth=30&from=0.5&to=2&phase=train&metric=f1&target=70"
+    page = get_page(dashboard.http, asked)
+    assert page.one("code", id="link").text.endswith(asked), "the link holds every choice"
+    assert [chart.one("h2").text for chart in page.all("meadow-compare")] == [
+        "Accuracy, training mean of clients", "Loss, training mean of clients", "f1, training mean of clients",
+    ]  # fmt: skip
+    assert [chart["phase"] for chart in page.all("meadow-compare")] == ["train"] * 3
+    assert page.all("meadow-compare")[2].one("p", class_="readout").text == f"last: #{scored} 0.500, #{plain} –"
+    values = page.one("details", id="compare-values")
+    assert [head.text for head in values.all("th", class_="num")][2:4] == [f"#{scored} f1", f"#{plain} accuracy"]
+    assert [cell.text for cell in values.one("tbody").all("tr")[2].all("td")][2] == "0.500"
+    checked = {one["value"] for one in page.one("form", data_part="toolbar").all("input") if "checked" in one}
+    assert checked == {"time", "log"}
+    assert [one["value"] for one in page.all("option") if "selected" in one] == ["train", "f1"]
+
+
+def test_results_are_told_in_the_metric_that_was_asked_for(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a", scores_f1)
+        stage.add("site-b", scores_f1)
+        dashboard.wait_for_clients(2)
+        ids = [dashboard.start_run(num_rounds=rounds) for rounds in (4, 2)]
+        for run_id in ids:
+            dashboard.wait_for_state(run_id, "completed")
+    runs = f"/runs/compare?id={ids[0]}&id={ids[1]}"
+
+    page = get_page(dashboard.http, f"{runs}&metric=f1&target=0.5")
+    assert [head.text for head in page.one("section", aria_labelledby="results-h").all("th")][1:5] == [
+        "Best f1", "Last", "Worst client", "Rounds to 0.500",
+    ]  # fmt: skip
+    assert row_of(page, ids[0])[:4] == ["1.000 in 4", "1.000", "1.000", "2"]
+    assert row_of(page, ids[1])[:4] == ["0.500 in 2", "0.500", "0.500", "2"]
+    section = page.one("section", id="charts")
+    assert (section["data-measure"], section["data-target"]) == ("f1", "0.5")
+    assert f"#{ids[0]} gets highest, 1.000." in page.text
+
+    page = get_page(dashboard.http, f"{runs}&metric=loss")
+    losses = [dashboard.run(run_id)["best_metrics"]["evaluate_loss"]["value"] for run_id in ids]
+    assert losses[0] < losses[1], "the longer run gets lower"
+    marked = page.one("tr", id=f"compared-{ids[0]}").all("td", class_="best")[0]
+    assert marked.text.startswith(f"{losses[0]:.3f}")
+    assert f"#{ids[0]} gets lowest" in page.text
+
+    said = dashboard.http.get(f"/api{runs}&metric=loss").json()
+    assert (said["metric"], said["phase"]) == ("loss", "evaluate")
+    assert said["target"] == float(f"{losses[0] * 1.1:.3g}")
+    assert [one["best"]["value"] for one in said["items"]] == losses
+    reached = said["items"][0]["reached"]["round"]
+    assert said["items"][0]["steps"][reached]["loss"] <= said["target"] < said["items"][0]["steps"][reached - 1]["loss"]
+    for query, status in (("target=2", 422), ("metric=loss&target=2", 200), ("metric=none&target=1", 200)):
+        assert dashboard.http.get(f"/api{runs}&{query}").status_code == status, query
+
+
+def keeps_accuracy_to_itself(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    answer.metrics = answer.metrics and {k: v for k, v in answer.metrics.items() if k != "accuracy"}
+    return answer
+
+
+def test_runs_without_an_accuracy_are_compared_by_their_loss(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, keeps_accuracy_to_itself, num_rounds=3)
+    page = get_page(dashboard.http, f"/runs/compare?id={run_id}&target=0.2")
+    assert "Best loss" in page.text and "Rounds to 0.200" in page.text
+    assert dashboard.http.get(f"/api/runs/compare?id={run_id}").json()["metric"] == "loss"
+
+
+def test_without_a_target_it_is_nine_tenths_of_the_best(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, num_rounds=8)
+    page = get_page(dashboard.http, f"/runs/compare?id={run_id}")
+    assert "Rounds to 81.0\u202f%" in page.text
+    said = dashboard.http.get(f"/api/runs/compare?id={run_id}").json()
+    assert said["target"] == 0.81
+    assert said["items"][0]["reached"]["round"] == 4
+    steps = said["items"][0]["steps"]
+    assert [step["round"] for step in steps] == list(range(9))
+    assert all(a["bytes"] < b["bytes"] and a["seconds"] < b["seconds"] for a, b in itertools.pairwise(steps))
+
+
+@pytest.mark.parametrize("asked", ["", "?x=nonsense&target=abc&smooth=999&from=9&to=1", "?target=-1"])
+def test_an_address_that_asks_for_little_teaches_the_next_step(dashboard: Dashboard, asked: str) -> None:
+    page = get_both(dashboard.http, f"/runs/compare{asked}", "compare-page")
+    assert page.one("h1").text == "No run is chosen yet"
+    assert page.one("a", class_="button")["href"] == "/runs"
+
+
+def test_what_is_missing_or_too_much_is_said(dashboard: Dashboard) -> None:
+    ids = [dashboard.start_run(name=f"Run {number}") for number in range(9)]
+    page = get_page(dashboard.http, "/runs/compare?id=99&" + "&".join(f"id={run_id}" for run_id in ids))
+    assert page.one("h1").text == "8 runs, the same axes"
+    assert "1 more was chosen" in page.text
+    assert "There is no run 99" in page.text
+    assert dashboard.http.get("/api/runs/compare?id=99").status_code == 404
+    assert dashboard.http.get("/api/runs/compare").status_code == 422
+
+
+def test_long_runs_are_thinned_out_but_for_their_sums(tmp_path: Path) -> None:
+    books = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path / "runs")
+    (client,) = books.add_clients("site-a")
+    run_id = books.start_run(num_rounds=60)
+    for number in range(61):
+        books.play_round(run_id, number, [client], accuracy=0.9 if number == 31 else 0.01 * number, loss=1.0)
+    with books.database.read() as session:
+        (run,) = runs_of(session, [run_id])
+        every, few = steps_of(session, run), steps_of(session, run, most=10)
+    books.close()
+    assert len(every) == 61
+    assert {step.round for step in few} >= {0, 6, 31, 60}
+    assert len(few) < 15
+    assert few[-1] == every[-1]
+    assert few[-1].seconds == 122.0

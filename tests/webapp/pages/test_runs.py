@@ -1,0 +1,158 @@
+"""The list of runs and a run's page, and what their buttons do."""
+
+from urllib.parse import quote
+
+from federation.protocol.messages import Task
+from federation.weights.layout import Layout
+from tests.support.dashboard import Dashboard, finished_run
+from tests.support.markup import get_both, get_fragment, get_page
+from tests.support.puppet import Answer, honest, nan_loss_in_round_1
+from webapp.db.repository.runs import set_values
+
+
+def refused_in_round_2(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    if task.phase == "train" and task.round == 2:
+        answer.num_examples = 0
+    return answer
+
+
+def best_in_round_1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    if task.phase == "evaluate":
+        answer.metrics = {"loss": 1.0, "accuracy": 0.9 if task.round == 1 else 0.2}
+    return answer
+
+
+def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, name="First", num_rounds=3)
+    page = get_both(dashboard.http, f"/runs/{run_id}", "run-page")
+
+    assert page.one("h1").text == "First"
+    assert "3 rounds are done, accuracy 80.0\u202f%." in page.text
+    rounds = page.one("section", id="rounds")
+    assert [row["id"] for row in rounds.one("tbody").all("tr")] == ["round-3", "round-2", "round-1", "round-0"]
+    best = rounds.one("tr", id="round-3").one("td", class_="best")
+    assert best.text == "80.0\u202f%"
+    assert [cell.text for cell in rounds.one("tr", id="round-1").all("td")][6] == "2/2"
+    assert "Round 3 committed, 2 of 2 replies: accuracy 80.0\u202f%" in page.one("section", id="events").text
+    lines = {line.one("dt").text: line.one("dd").text for line in page.one("dl", class_="config").all("div")}
+    assert (lines["Network"], lines["Rounds"], lines["Share in each round"]) == ("Synthetic", "3", "100.0\u202f%")
+    downloads = [link["href"] for link in page.one("section", id="configuration").all("a") if "download" in link]
+    assert downloads == [f"/api/runs/{run_id}/model", f"/api/runs/{run_id}/metrics.csv"]
+    assert all(dashboard.http.get(address).status_code == 200 for address in downloads if address)
+    first = get_page(dashboard.http, f"/runs/{run_id}").one("link", rel="preload")["href"]
+    assert first == f"/api/runs/{run_id}/series?phase=evaluate&after=-1&metric=accuracy&metric=loss&clients=1&clients=2"
+    chips = page.one("fieldset", class_="chips").all("input")
+    assert [(chip["data-name"], chip["data-slot"], "checked" in chip) for chip in chips] == [
+        ("site-a", "1", True), ("site-b", "2", True),
+    ]  # fmt: skip
+    assert page["hx-trigger"] == "meadow:asked from:body", "an ended run asks for nothing by itself"
+    assert not [button for button in page.all("button") if "Stop" in button.text]
+
+
+def test_the_best_model_and_the_last_are_downloads_as_long_as_they_are_on_disk(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, best_in_round_1, num_rounds=4)
+    with dashboard.parts.database.write() as session:
+        set_values(session, run_id, network="mlp")  # Meadow has its code: a .keras can be made
+
+    def downloads() -> list[str]:
+        links = get_page(dashboard.http, f"/runs/{run_id}").one("section", id="configuration").all("a")
+        return [(link["href"] or "").rpartition("/")[2] for link in links if "download" in link]
+
+    last, best = ["model", "model?format=keras"], ["model?round=best", "model?round=best&format=keras"]
+    assert downloads() == [*last, *best, "metrics.csv"]
+    answer = dashboard.http.get(f"/api/runs/{run_id}/model?round=best")
+    assert "run-1-round-1.npz" in answer.headers["content-disposition"]
+    for file in (dashboard.parts.settings.runs_dir / str(run_id)).glob("*1.weights"):
+        file.unlink()
+    assert downloads() == [*last, "metrics.csv"]
+
+
+def test_a_refused_reply_stands_in_its_round_and_in_the_log_with_client_and_reason(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        stage.add("site-b")
+        stage.add("site-c", refused_in_round_2)
+        dashboard.wait_for_clients(3)
+        run_id = dashboard.start_run(num_rounds=3)
+        dashboard.wait_for_state(run_id, "completed")
+    page = get_both(dashboard.http, f"/runs/{run_id}", "run-page")
+
+    cells = [cell.text for cell in page.one("tr", id="round-2").all("td")]
+    assert cells[6] == "2/3"
+    assert cells[9].startswith("site-c refused: ")
+    assert "site-c's reply in round 2 was refused: " in page.one("section", id="events").text
+    clients = get_both(dashboard.http, "/clients", "clients-list")
+    assert "2 took part, 1 refused" in clients.text
+
+
+def test_a_metric_that_is_no_number_is_said_and_breaks_no_page(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a", nan_loss_in_round_1)
+        stage.add("site-b", nan_loss_in_round_1)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=1)
+        dashboard.wait_for_state(run_id, "completed")
+    for path in ("/", "/runs", f"/runs/{run_id}", "/clients"):
+        get_page(dashboard.http, path)
+    loss = get_page(dashboard.http, f"/runs/{run_id}").one("meadow-chart", metric="loss")
+    assert loss.one("tbody").all("tr")[-1].all("td")[0].text == "NaN"
+    assert loss.one("span", data_part="figure").text == "NaN"
+
+
+def test_only_the_newest_rounds_are_shown_until_all_are_asked_for(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, num_rounds=20)
+    page = get_page(dashboard.http, f"/runs/{run_id}")
+    assert len(page.one("section", id="rounds").one("tbody").all("tr")) == 12
+    link = next(one for one in page.all("a") if one.text == "Show all 20")
+    whole = get_both(dashboard.http, (link["href"] or "").partition("#")[0], "run-page")
+    assert len(whole.one("section", id="rounds").one("tbody").all("tr")) == 21
+
+
+def test_stop_ends_a_run_and_leads_to_its_page(dashboard: Dashboard) -> None:
+    run_id, queued = dashboard.start_run(), dashboard.start_run()
+    dashboard.wait_for_state(run_id, "waiting")
+    get_page(dashboard.http, f"/runs/{run_id}").one("a", class_="danger", href=f"/runs/{run_id}/stop")
+    button = get_page(dashboard.http, f"/runs/{run_id}/stop").one("form", action=f"/runs/{run_id}/stop")
+    assert button["method"] == "post"
+
+    cancelled = dashboard.http.post(f"/runs/{queued}/stop")
+    stopped = dashboard.http.post(f"/runs/{run_id}/stop")
+    assert (stopped.status_code, stopped.headers["location"]) == (303, f"/runs/{run_id}?done=stop")
+    assert cancelled.status_code == 303
+    dashboard.wait_for_state(run_id, "stopped")
+    page = get_fragment(dashboard.http, f"/runs/{run_id}", "run-page")
+    assert "Stopped after 0 of 3 rounds" in page.text
+    assert page.one("section", id="rounds").one("p").text == "No round was committed."
+    assert "Cancelled before it began" in get_page(dashboard.http, f"/runs/{queued}").text
+
+    again = dashboard.http.post(f"/runs/{run_id}/stop")
+    assert again.status_code == 303, "of several people who stop it all are right"
+    assert dashboard.http.post(f"/api/runs/{run_id}/stop").status_code == 409
+
+
+def test_a_run_that_waited_through_a_restart_says_so(dashboard: Dashboard) -> None:
+    run_id = dashboard.start_run()
+    held = dashboard.start_run(name="Held")
+    with dashboard.parts.database.write() as session:
+        from webapp.db.repository.runs import hold_queue
+
+        hold_queue(session, {"kind": "held", "sentence": "The server was restarted", "since": "2026-01-01T00:00:00Z",
+                             "deadline": None, "actions": []})  # fmt: skip
+    home = get_both(dashboard.http, "/", "home-page")
+    form = home.one("form", action=f"/runs/{held}/resume")
+    assert form["method"] == "post"
+    assert "The server was restarted" in home.text
+    assert dashboard.http.post(form["action"] or "").headers["location"] == f"/runs/{held}?done=resume"
+    assert dashboard.run(held)["blocked_on"] is None
+    assert dashboard.http.post(f"/runs/{run_id}/resume").status_code == 409
+
+
+def test_names_are_text_wherever_they_stand(dashboard: Dashboard) -> None:
+    name = '"><img src=x onerror=alert(1)>'
+    run_id = dashboard.start_run(name=name)
+    for path in ("/", "/runs", f"/runs/{run_id}", f"/runs/new?from={run_id}", f"/runs?q={quote(name)}"):
+        page = get_page(dashboard.http, path)
+        assert not page.all("img"), path
+        assert name in page.text or [one for one in page.all("input") if one.attributes.get("value") == name], path

@@ -1,0 +1,140 @@
+"""The Server page: whether all is well, why nothing happens, and what went wrong lately."""
+
+import logging
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from federation.server.flower_server import Refusal
+from tests.support.dashboard import Dashboard, running
+from tests.support.markup import Element, get_both
+from tests.support.processes import wait_until
+from tests.support.puppet import Puppet
+from webapp.operations.incidents import MOST, Incidents
+
+
+def reasons(page: Element) -> list[tuple[str, str]]:
+    """Return what stands in the way, and the word of the way out."""
+    rows = page.one("section", aria_labelledby="why-h").all("li")
+    return [(row.all("span")[0].text, row.all("a")[0].text if row.all("a") else row.one("button").text) for row in rows]
+
+
+def server(dashboard: Dashboard) -> Element:
+    return get_both(dashboard.http, "/server", "server-page")
+
+
+def test_an_idle_server_says_what_is_missing_and_what_it_is_made_of(dashboard: Dashboard) -> None:
+    page = server(dashboard)
+    assert page.one("h1").text == "The server is well and idle"
+    assert reasons(page) == [
+        ("No client has joined yet.", "Join one"), ("No run is queued, so nobody is asked for anything.", "Start a run")
+    ]  # fmt: skip
+    lines = {line.one("dt").text: line.one("dd").text for line in page.all("div") if len(line.all("dt")) == 1}
+    assert lines["Clients join at"] == dashboard.flower_address
+    assert lines["Database"].startswith("SQLite, ")
+    assert lines["Migration"] >= "0003"
+    assert lines["Protocol of clients"] == "meadow.1"
+    assert "GB free of" in lines["Disk of the data"]
+    assert "None since the start" in page.text
+
+
+def test_a_waiting_run_is_named_with_its_reason_and_the_client_that_does_not_fit(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        dashboard.wait_for_clients(1)
+        run_id = dashboard.start_run(name="Waits", clients=["site-b", "site-c"])
+        dashboard.start_run(name="Later")
+        wait_until(lambda: (dashboard.run(run_id)["blocked_on"] or {}).get("kind") == "quorum", what="a wait")
+        page = server(dashboard)
+    assert page.one("h1").text == "#1 Waits waits"
+    said = dict(reasons(page))
+    assert any(text.startswith("#1 Waits waits: 0 of 2 clients") for text in said), said
+    assert said["site-a cannot take part in #1 Waits: it is not among the clients chosen for the run."] == "See"
+    assert said["1 run waits until #1 has ended: one run goes on at a time."] == "See the queue"
+    table = page.one("section", aria_labelledby="connections-h").one("tbody").all("tr")
+    assert [cell.text for cell in table[0].all("td")] == ["1", "0", "0"]
+
+
+def test_whoever_waits_for_a_person_is_named(tmp_path: Path) -> None:
+    with running(tmp_path, admission="approve") as dashboard, dashboard.stage() as stage:
+        stage.add("ward-7")
+        wait_until(lambda: dashboard.http.get("/api/clients").json()["items"], what="a client")
+        assert reasons(server(dashboard))[0] == ("ward-7 waits for approval.", "Approve")
+        dashboard.http.post("/clients/1/approve")
+        dashboard.http.post("/clients/1/leave-out")
+        assert ("ward-7 is left out of all runs by a person.", "Let in") in reasons(server(dashboard))
+
+
+def test_a_held_run_is_let_start_from_here(dashboard: Dashboard) -> None:
+    from webapp.db.repository.runs import hold_queue
+
+    first, held = dashboard.start_run(), dashboard.start_run(name="Held")
+    with dashboard.parts.database.write() as session:
+        hold_queue(session, {"kind": "held", "sentence": "The server was restarted", "since": "2026-01-01T00:00:00Z",
+                             "deadline": None, "actions": []})  # fmt: skip
+    assert ("#2 waits for a person since the restart.", "See the queue") in reasons(server(dashboard))
+    dashboard.http.post(f"/runs/{first}/stop")
+    dashboard.wait_for_state(first, "stopped")
+    page = server(dashboard)
+    assert ("#2 Held waits for a person: The server was restarted.", "Let it start") in reasons(page)
+    form = next(one for one in page.all("form") if one["action"] == f"/runs/{held}/resume")
+    assert dashboard.http.post(form["action"] or "").status_code == 303
+
+
+def test_running_rounds_are_all_well(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        stage.add("site-b")
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=100_000)
+        dashboard.wait_for_state(run_id, "running")
+        page = server(dashboard)
+        dashboard.http.post(f"/api/runs/{run_id}/stop")
+    assert page.one("h1").text == "All is well"
+    assert "Nothing stands in the way" in page.text
+
+
+def test_refused_attempts_and_warnings_are_told(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        good = stage.add("site-a")
+        dashboard.wait_for_clients(1)
+        dashboard.http.post("/clients/1/revoke")
+        for _ in range(2):
+            again = Puppet(good.address, "site-a", key=good.key)
+            stage.do(again.run())
+            wait_until(lambda again=again: again.closed is not None, what="the refusal")  # type: ignore[misc]
+        forged = Puppet(good.address, "mallory")
+        forged.hello = lambda nonce, pending=None: Puppet.hello(forged, "another nonce")  # type: ignore[method-assign]
+        stage.do(forged.run())
+        wait_until(lambda: forged.closed is not None, what="the refusal")
+    logging.getLogger("webapp.test").warning("the disk is %s", "slow")
+    rows = [row.text for row in server(dashboard).one("section", aria_labelledby="incidents-h").all("li")]
+    assert "Warning the disk is slow webapp.test" in rows[0]
+    assert "Refused the signature does not fit the key and the challenge mallory from 127.0.0.1" in rows[1]
+    assert "this client was revoked on the server site-a from 127.0.0.1" in rows[2]
+    assert rows[2].endswith("2 times")
+
+
+def test_only_the_last_fifty_are_kept_and_nothing_that_forges_a_page() -> None:
+    kept = Incidents()
+    for number in range(MOST + 5):
+        kept.refuse(Refusal(4401, f"reason {number}\n\x1b[31m", "<b>" * 100, "127.0.0.1"))
+    newest = kept.newest()
+    assert len(newest) == MOST
+    assert newest[0].text.strip() == f"reason {MOST + 4}  [31m"
+    assert len(newest[0].source) < 100
+    try:
+        raise ValueError("secret value")
+    except ValueError:
+        logging.getLogger("x").handlers = []
+        kept.emit(logging.LogRecord("x", logging.ERROR, "", 0, "it broke", (), __import__("sys").exc_info()))
+    assert kept.newest()[0].text == "it broke: ValueError"
+    assert kept.newest()[0].kind == "error"
+
+
+def test_a_key_of_another_curve_is_no_reason_to_fall_over(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        odd = Puppet(dashboard.flower_address, "odd", key=ec.generate_private_key(ec.SECP256R1()))
+        stage.do(odd.run())
+        wait_until(lambda: odd.closed is not None or odd.welcome is not None, what="an answer")
+    server(dashboard)

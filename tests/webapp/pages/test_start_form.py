@@ -1,0 +1,157 @@
+"""The form that starts a run: defaults, what was typed, and what is wrong with it."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.dashboard import Dashboard
+from tests.support.markup import Element, get_page, parse
+from webapp.pages.start.fields import LABELS
+from webapp.pages.start.form import empty_form, typed_form
+
+
+def fields(page: Element) -> dict[str, str | None]:
+    """Return what the form would send, by name."""
+    form = next(one for one in page.all("form") if one["action"] == "/runs" and "data-form" in one)
+    values = {one["name"] or "": one["value"] for one in form.all("input") if one["type"] in ("text", "number")}
+    return values | {one["name"] or "": one.one("option", selected=True)["value"] for one in form.all("select")}
+
+
+def post(dashboard: Dashboard, **answers: Any) -> Element:
+    """Send the form with a mistake in it; return the page that comes back."""
+    answer = dashboard.http.post("/runs", data=answers)
+    assert answer.status_code == 422, answer.text
+    assert dashboard.http.get("/api/runs").json()["total"] == 0
+    return parse(answer.text)
+
+
+def test_the_form_holds_working_defaults(dashboard: Dashboard) -> None:
+    page = get_page(dashboard.http, "/runs/new")
+    values = fields(page)
+    assert (values["network"], values["dataset"], values["num_rounds"], values["min_clients"]) == (
+        "mlp",
+        "digits",
+        "3",
+        "2",
+    )
+
+    answer = dashboard.http.post("/runs", data=values | {"who": "all"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/runs/1")
+
+
+def test_every_field_has_a_label_and_every_hint_belongs_to_one(dashboard: Dashboard) -> None:
+    page = get_page(dashboard.http, "/runs/new")
+    named = {label["for"] for label in page.all("label") if "for" in label}
+    ids = {one["id"] for one in page.all() if "id" in one}
+    for control in [*page.all("select"), *page.all("input", type="number"), *page.all("input", type="text")]:
+        assert control["id"] in named
+        assert set((control.attributes.get("aria-describedby") or "").split()) <= ids
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "sentence"),
+    [
+        ("num_rounds", "0", "0 is too small: at least 1"),
+        ("num_rounds", "2.5", "“2.5” is not a whole number"),
+        ("share", "200", "200 is too large: at most 100"),
+        ("share", "0", "0 is too small: more than 0"),
+        ("learning_rate", "nan", "“nan” is not a number"),
+        ("learning_rate", "fast", "“fast” is not a number"),
+        ("network", "alexnet", "“alexnet” is not one of"),
+        ("seed", "-1", "-1 is too small: at least 0"),
+        ("name", "x" * 101, "At most 100 characters"),
+        ("dataset", "synthetic", "There is nothing in it to learn for mlp"),
+    ],
+)
+def test_a_mistake_is_named_at_its_field_and_what_was_typed_is_kept(
+    dashboard: Dashboard, name: str, typed: str, sentence: str
+) -> None:
+    page = post(dashboard, **{"name": "Mine", "batch_size": "64", name: typed})
+
+    control = page.one(id=name)
+    error = page.one("small", id=f"{name}-error")
+    assert sentence in error.text
+    assert control["aria-invalid"] == "true"
+    assert error["id"] in (control["aria-describedby"] or "").split()
+    kept = fields(page)
+    assert (kept[name], kept["batch_size"]) == (typed, "64")
+    assert page.one("p", role="alert").one("a").text == LABELS[name]
+
+
+def test_a_strategy_takes_its_own_options_and_no_others(dashboard: Dashboard) -> None:
+    page = get_page(dashboard.http, "/runs/new")
+    assert page.one("input", name="FedProx.proximal_mu")["value"] == "0"
+    assert page.one("input", name="FedYogi.eta")["value"] == "0.01"
+
+    chosen = {"strategy": "FedProx", "FedProx.proximal_mu": "0.5", "FedYogi.eta": "7"}
+    dashboard.http.post("/runs", data=fields(page) | chosen)
+    assert dashboard.run(1)["config"]["strategy_options"] == {"proximal_mu": 0.5}
+    assert "Proximal mu" in get_page(dashboard.http, "/runs/1").one("dl", class_="config").text
+    again = get_page(dashboard.http, "/runs/new?from=1")
+    assert again.one("input", name="FedProx.proximal_mu")["value"] == "0.5"
+
+
+def test_too_few_clients_for_a_strategy_and_options_out_of_bounds_are_named(dashboard: Dashboard) -> None:
+    page = post(dashboard, strategy="Krum")
+    assert "Krum with these options needs 3 clients" in page.one("small", id="min_clients-error").text
+    page = post(dashboard, strategy="FedTrimmedAvg", **{"FedTrimmedAvg.beta": "0.7"})
+    assert "must be from 0 to below 0.5, it is 0.7" in page.one("small", id="strategy-error").text
+    page = post(dashboard, strategy="FedProx", **{"FedProx.proximal_mu": "much"})
+    assert "“much” is not a number" in page.one("small", id="FedProx.proximal_mu-error").text
+
+
+def test_a_field_that_no_run_has_is_refused(dashboard: Dashboard) -> None:
+    page = post(dashboard, state="completed")
+    assert "state" in page.one("p", role="alert").text
+
+
+def test_chosen_clients_are_kept_and_none_chosen_is_a_mistake(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        stage.add("site-b")
+        dashboard.wait_for_clients(2)
+    page = post(dashboard, who="some")
+    assert "Choose at least one client" in page.text
+    page = post(dashboard, who="some", clients="site-b", num_rounds="0")
+    boxes = {box["value"]: "checked" in box for box in page.all("input", name="clients")}
+    assert boxes == {"site-a": False, "site-b": True}
+
+    dashboard.http.post("/runs", data={"who": "some", "clients": ["site-a", "site-b"]})
+    assert dashboard.run(1)["config"]["clients"] == ["site-a", "site-b"]
+    dashboard.http.post("/runs", data={"who": "all", "clients": ["site-b"]})
+    assert dashboard.run(2)["config"]["clients"] is None
+
+
+def test_start_again_takes_every_answer_from_a_run(dashboard: Dashboard) -> None:
+    run_id = dashboard.start_run(name="First", num_rounds=7, fraction_train=0.25, steps_per_epoch=3, seed=11)
+    page = get_page(dashboard.http, f"/runs/new?from={run_id}")
+    values = fields(page)
+
+    assert "taken from #1 First" in page.text
+    assert [values[name] for name in ("name", "num_rounds", "share", "steps_per_epoch", "seed", "network")] == [
+        "First", "7", "25", "3", "11", "synthetic",
+    ]  # fmt: skip
+    dashboard.http.post("/runs", data=values)
+    assert dashboard.run(2)["config"] == dashboard.run(1)["config"]
+    get_page(dashboard.http, "/runs/new?from=99", status=404)
+
+
+def test_a_form_from_another_site_starts_nothing(dashboard: Dashboard) -> None:
+    answer = dashboard.http.post("/runs", headers={"Origin": "https://evil.example"})
+    assert answer.status_code == 403
+    assert dashboard.http.get("/api/runs").json()["total"] == 0
+
+
+def test_the_defaults_follow_the_data_that_is_here() -> None:
+    assert empty_form().values["dataset"] == "digits"
+    assert empty_form(["cifar10", "cifar10", "mnist", None]).values["dataset"] == "cifar10"
+    assert empty_form(["cifar10", "digits"]).values["dataset"] == "digits"
+    form = empty_form(["synthetic"])
+    assert (form.values["dataset"], form.values["network"]) == ("synthetic", "synthetic")
+    assert form.config is not None
+
+
+def test_what_is_not_asked_keeps_its_default() -> None:
+    form = typed_form([("num_rounds", " 9 "), ("seed", "")])
+    assert form.config is not None
+    assert (form.config.num_rounds, form.config.batch_size) == (9, 32)

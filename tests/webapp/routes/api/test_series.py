@@ -1,0 +1,149 @@
+"""What charts draw, over the API: columns by round, thinned where a run is long; what is no number stays a gap."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import inf, nan
+from typing import Any
+
+import pytest
+
+from benchmarks.long_run import let_it_run, make_long_run
+from tests.support.books import done, reply
+from tests.support.dashboard import Dashboard, finished_run, running
+from tests.support.puppet import nan_loss_in_round_1
+from webapp.charts.downsampling import thin
+from webapp.db.repository.series import Edges
+from webapp.db.spread import measure
+
+COLUMNS = ("seconds", "work", "bytes", "mean", "least", "low", "high", "most")
+
+
+def test_the_spread_names_the_worst_client_and_passes_over_what_is_no_number() -> None:
+    spread = measure("accuracy", {1: 0.5, 2: 0.9, 3: nan, 4: 0.7, 5: None, 6: inf})
+    assert spread is not None
+    assert (spread.clients, spread.least, spread.most, spread.worst) == (3, 0.5, 0.9, 1)
+    assert [spread.low, spread.high] == pytest.approx([0.54, 0.86])
+    assert measure("loss", {1: 0.5, 2: 0.9}).worst == 2  # type: ignore[union-attr]
+    assert measure("loss", {1: nan}) is None
+
+
+def test_series_hold_mean_spread_and_chosen_clients_by_round(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, num_rounds=4)
+    answer = dashboard.http.get(
+        f"/api/runs/{run_id}/series", params={"metric": ["accuracy", "loss"], "clients": [1, 2]}
+    )
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    accuracy, loss = body["items"]
+    assert (body["total"], body["last_round"], body["thinned"]) == (5, 4, False)
+    assert accuracy["rounds"] == [0, 1, 2, 3, 4]
+    assert loss["mean"] == pytest.approx([1 / (1 + r) for r in range(5)], abs=1e-5)
+    assert accuracy["clients"]["1"] == accuracy["mean"] == accuracy["least"] == accuracy["most"]
+    assert accuracy["bytes"] == sorted(accuracy["bytes"]) and accuracy["bytes"][-1] > 0
+    assert accuracy["seconds"] == sorted(accuracy["seconds"])
+
+    rest = dashboard.http.get(f"/api/runs/{run_id}/series", params={"metric": "accuracy", "after": 2}).json()
+    assert rest["items"][0]["rounds"] == [3, 4]
+    assert rest["items"][0]["bytes"] == accuracy["bytes"][3:], "bytes count from the run's beginning"
+    assert rest["items"][0]["work"] == pytest.approx(accuracy["work"][3:], rel=1e-5)
+    none = dashboard.http.get(f"/api/runs/{run_id}/series", params={"metric": "accuracy", "after": 4}).json()
+    assert (none["total"], none["last_round"], none["items"][0]["rounds"]) == (0, 4, [])
+    trained = dashboard.http.get(f"/api/runs/{run_id}/series", params={"metric": "loss", "phase": "train"}).json()
+    assert trained["items"][0]["mean"][0] is None, "round 0 trains nobody"
+
+
+def test_a_value_that_is_no_number_is_null_and_its_kind_is_said(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a", nan_loss_in_round_1)
+        stage.add("site-b", nan_loss_in_round_1)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=2)
+        dashboard.wait_for_state(run_id, "completed")
+    loss = dashboard.http.get(f"/api/runs/{run_id}/series", params={"metric": "loss"}).json()["items"][0]
+    assert (loss["mean"][1], loss["odd"], loss["least"][1]) == (None, {"1": "nan"}, None)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "metric=loss&buckets=1", "metric=loss&clients=" + "&clients=".join("123456789"), "metric=loss&phase=x"],
+)
+def test_what_cannot_be_drawn_is_refused(dashboard: Dashboard, query: str) -> None:
+    run_id = dashboard.start_run()
+    assert dashboard.http.get(f"/api/runs/{run_id}/series?{query}").status_code == 422
+    assert dashboard.http.get("/api/runs/99/series?metric=loss").status_code == 404
+
+
+def test_rounds_of_an_earlier_release_are_measured_when_they_are_asked_for(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, num_rounds=2)
+    address = f"/api/runs/{run_id}/series?metric=accuracy"
+    before = dashboard.http.get(address).json()
+    with dashboard.parts.database.write() as session:
+        from sqlalchemy import null, update
+
+        from webapp.db.tables import Round
+
+        session.execute(update(Round).values(spread=null()))
+    assert dashboard.http.get(address).json() == before
+
+
+def test_a_long_curve_keeps_its_extremes_its_ends_and_its_gaps() -> None:
+    mean: list[float | None] = [0.5 + (r % 7) / 100 for r in range(10_001)]
+    mean[5000], mean[7777], mean[3333] = 0.99, 0.01, None
+    least = [v and v - 0.2 for v in mean]
+    least[6123] = 0.0002  # in a round whose mean is none of the outermost: 0.55 of 0.50 to 0.56
+    kept = thin(Edges(mean, least, mean, mean, [v and v + 0.2 for v in mean]), [3333], 10)
+    assert len(kept) <= 2004
+    assert {0, 10_000, 5000, 7777, 3333} <= set(kept)
+    assert list(kept) == sorted(kept)
+    assert [kept[i][0] for i in kept if 6120 <= i < 6130] == [0.0002, 0.0002], "the band is the bucket's widest"
+    assert list(kept[5000]) == pytest.approx([0.3, 1.19])
+    assert set(thin(Edges(mean, least, mean, mean, mean), (), 1)) == set(range(10_001))
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """A dashboard whose run 1 has 4,200 rounds."""
+    folder = tmp_path_factory.mktemp("long")
+    make_long_run(folder / "data", 4200, 2)
+    with running(folder) as dashboard:
+        yield dashboard
+
+
+def test_a_long_run_is_thinned_and_each_stretch_of_it_has_its_finer_rounds(long: Dashboard) -> None:
+    def ask(**query: object) -> dict[str, Any]:
+        asked: Any = {"metric": "accuracy", "clients": 2, **query}
+        return dict(long.http.get("/api/runs/1/series", params=asked).json())
+
+    whole = ask()
+    assert (whole["thinned"], whole["total"], whole["last_round"]) == (True, 4201, 4200)
+    overview = whole["items"][0]
+    assert 1000 < len(overview["rounds"]) < 2010
+    assert {len(column) for column in (*overview["clients"].values(), *map(overview.get, COLUMNS))} == {
+        len(overview["rounds"])
+    }
+
+    fine = ask(after=999, last=1999)
+    assert (fine["thinned"], fine["total"], fine["last_round"]) == (False, 1000, 1999)
+    stretch = fine["items"][0]
+    assert stretch["rounds"] == list(range(1000, 2000))
+    for name in ("seconds", "work", "bytes", "mean"):
+        exact = dict(zip(stretch["rounds"], stretch[name], strict=True))
+        drawn = zip(overview["rounds"], overview[name], strict=True)
+        assert all(exact[r] == value for r, value in drawn if r in exact), f"{name} of a round is the same in both"
+    assert stretch["clients"]["2"] != stretch["mean"]
+
+    with long.parts.database.write() as session:
+        let_it_run(session, 1)
+    long.parts.runs.record(replace(reply(1, 4201, 2, "evaluate", accuracy=0.125), round=4201))
+    long.parts.runs.record(done(1, 4201, accuracy=0.25))
+    again = ask()
+    grown = again["items"][0]
+    assert (again["total"], again["last_round"], again["thinned"]) == (4202, 4201, True)
+    assert grown["rounds"] == [*overview["rounds"], 4201], "what was drawn stays as it is, what came since is behind it"
+    assert all(grown[name][:-1] == overview[name] for name in COLUMNS)
+    assert (grown["mean"][-1], grown["least"][-1], grown["clients"]["2"][-1]) == (0.25, 0.125, 0.125)
+    assert grown["bytes"][-1] > overview["bytes"][-1]
+
+    half = ask(last=4100, buckets=10)
+    assert (half["thinned"], len(half["items"][0]["rounds"])) == (True, 22)
+    assert ask(after=4199)["items"][0]["rounds"] == [4200, 4201], "what is new is never thinned"

@@ -1,0 +1,94 @@
+"""Flags, environment and README agree; bad ones end with a sentence that names the flag."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from webapp.__main__ import read_settings
+from webapp.settings import Settings
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"MEADOW_{name.upper()}", raising=False)
+
+
+def test_every_setting_stands_in_the_readme_with_its_default() -> None:
+    pattern = r"^\| `--([a-z-]+)` \| `(MEADOW_[A-Z_]+)` \| (?:`([^`]+)`)? ?\|"
+    rows = re.findall(pattern, README.read_text(), re.MULTILINE)
+    expected = []
+    for name, field in Settings.model_fields.items():
+        default = {None: "", False: "off"}.get(field.default, str(field.default))
+        expected.append((name.replace("_", "-"), f"MEADOW_{name.upper()}", default))
+    assert rows == expected
+
+
+def test_every_setting_says_what_it_is() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_defaults_stay_on_this_machine() -> None:
+    settings = read_settings([])
+    assert (settings.host, settings.flower_host, settings.admission) == ("127.0.0.1", "127.0.0.1", "open")
+    assert settings.sqlalchemy_url.startswith("sqlite:///")
+
+
+def test_the_environment_sets_what_flags_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEADOW_PORT", "9001")
+    monkeypatch.setenv("MEADOW_FLOWER_PORT", "9002")
+    monkeypatch.setenv("MEADOW_ADMISSION", "approve")
+    settings = read_settings(["--port", "9003", "--data-dir", "/tmp/meadow"])
+    assert (settings.port, settings.flower_port, settings.admission) == (9003, 9002, "approve")
+    assert settings.data_dir == Path("/tmp/meadow")
+
+
+def test_settings_do_not_change_once_they_are_read() -> None:
+    settings = Settings()
+    with pytest.raises(ValidationError):
+        settings.port = 1  # type: ignore[misc]
+
+
+def test_the_password_of_a_database_is_not_shown() -> None:
+    settings = read_settings(["--database-url", "postgresql+psycopg://meadow:open-sesame@db/meadow"])
+    assert "open-sesame" not in repr(settings)
+    assert "open-sesame" in settings.sqlalchemy_url
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--port", "70000"], "--port"),
+        (["--flower-port", "many"], "--flower-port"),
+        (["--admission", "ajar"], "--admission"),
+        (["--host", " "], "--host"),
+        (["--allowed-hosts", "lab, meadow.example:9000"], "--allowed-hosts"),
+    ],
+)
+def test_a_bad_value_names_its_flag(arguments: list[str], named: str) -> None:
+    with pytest.raises(ValueError, match=f"^{named}: "):
+        read_settings(arguments)
+
+
+def test_an_unknown_flag_ends_with_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        read_settings(["--colour", "green"])
+    assert caught.value.code == 2
+    assert "--colour" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--host", "--flower-host"])
+@pytest.mark.parametrize("address", ["0.0.0.0", "10.0.4.12", "::", "meadow.example"])
+def test_an_address_that_others_reach_needs_a_word(flag: str, address: str) -> None:
+    with pytest.raises(ValueError, match=rf"{flag} {address}: other machines.*no passwords.*--insecure-lan"):
+        read_settings([flag, address])
+    assert read_settings([flag, address, "--insecure-lan"]).insecure_lan
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "localhost", "::1"])
+def test_loopback_needs_none(address: str) -> None:
+    assert read_settings(["--host", address]).host == address

@@ -1,0 +1,4 @@
+"""Curves for charts: series read from the database, thinned to what a chart can draw, and cached.
+
+Imports ``db`` and what lies below it.
+"""

@@ -1,0 +1,58 @@
+"""What a database that fails for a while says, in words for people: each cause has its own sentence."""
+
+from sqlite3 import (
+    SQLITE_BUSY,
+    SQLITE_CANTOPEN,
+    SQLITE_FULL,
+    SQLITE_IOERR,
+    SQLITE_LOCKED,
+    SQLITE_PROTOCOL,
+    SQLITE_READONLY,
+)
+from sqlite3 import Error as SqliteError
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from federation.run.events import StoreUnavailable
+
+AWAY = "The database cannot be reached: its server is down, or the way to it is cut"
+FULL = "The database takes nothing now: its disk is full"
+HELD = "The database takes nothing now: another program holds it"
+BUSY = "The database's server cannot do it now: it lacks connections, memory or disk"
+UNREADABLE = "The database cannot be used now: its file cannot be read or written"
+
+_SQLITE = {
+    SQLITE_BUSY: HELD, SQLITE_LOCKED: HELD, SQLITE_PROTOCOL: HELD, SQLITE_FULL: FULL,
+    SQLITE_IOERR: UNREADABLE, SQLITE_CANTOPEN: UNREADABLE, SQLITE_READONLY: UNREADABLE,
+}  # fmt: skip
+"""Errors of SQLite that may be over later; all others are mistakes of ours, or a damaged file."""
+
+_POSTGRES = {"53100": FULL, "53": BUSY, "54": BUSY, "58": BUSY, "40": HELD, "55": HELD}
+"""By the state that the server gives, or its class; every other OperationalError is a connection that is lost."""
+
+
+class DatabaseUnavailable(StoreUnavailable):
+    """The database does not do it now and may be able to later; ``sentence`` says why and names no server."""
+
+    def __init__(self, sentence: str, cause: object = "") -> None:
+        said = " ".join(str(cause).split())
+        super().__init__(f"{sentence} ({said})" if said else sentence)
+        self.sentence = f"{sentence}."
+
+
+def outage_of(error: DBAPIError) -> DatabaseUnavailable | None:
+    """Return what may be over later; None for an error that will be the same whenever it is tried."""
+    if error.connection_invalidated:
+        return DatabaseUnavailable(AWAY, error.orig)
+    if not isinstance(error, OperationalError):
+        return None
+    if isinstance(error.orig, SqliteError):
+        sentence = _SQLITE.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
+        return DatabaseUnavailable(sentence, error.orig) if sentence is not None else None
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return DatabaseUnavailable(_POSTGRES.get(state) or _POSTGRES.get(state[:2]) or AWAY, error.orig)
+
+
+def is_full(error: DBAPIError) -> bool:
+    """Say whether SQLite has no room left on its disk."""
+    return (getattr(error.orig, "sqlite_errorcode", 0) & 0xFF) == SQLITE_FULL

@@ -1,0 +1,51 @@
+"""Brings a database to the newest tables at start-up, and refuses one that a newer Meadow wrote."""
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Engine, inspect
+from sqlalchemy.engine import Connection
+
+from webapp.db.address import DatabaseUnfit, fit_or_told
+from webapp.db.database import Database
+from webapp.settings import asset
+
+
+def migration_config(connection: Connection | None = None) -> Config:
+    """Return alembic's configuration for our scripts, on a connection where one is given."""
+    config = Config()
+    config.set_main_option("script_location", str(asset("alembic")).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def migrate_to_head(engine: Engine) -> None:
+    """Run the migrations that the database has not had; raises DatabaseUnfit for one that knows more than we do."""
+    with engine.begin() as connection:
+        config = migration_config(connection)
+        _refuse_newer(connection, config)
+        command.upgrade(config, "head")
+
+
+def migrate_database(url: str) -> None:
+    """Migrate the database at an address; raises DatabaseUnfit, with nothing of the address's password in it."""
+    with fit_or_told():
+        database = Database(url)
+        try:
+            migrate_to_head(database.engine)
+        finally:
+            database.close()
+
+
+def _refuse_newer(connection: Connection, config: Config) -> None:
+    if not inspect(connection).has_table("alembic_version"):
+        return
+    for (revision,) in connection.exec_driver_sql("SELECT version_num FROM alembic_version"):
+        try:
+            ScriptDirectory.from_config(config).get_revision(revision)
+        except CommandError as error:
+            raise DatabaseUnfit(
+                f"The database was written by a newer Meadow (its tables are at revision {revision}, which this "
+                "version does not know). Start the newer version, or choose another --data-dir or --database-url."
+            ) from error

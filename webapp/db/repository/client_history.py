@@ -1,0 +1,116 @@
+"""What became of clients over the runs: took part, late, failed and so on; away where a run went on without asking."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from webapp.db.tables import MetricPoint, Reply, Run
+
+
+@dataclass(frozen=True, slots=True)
+class RunShare:
+    """A client's part in one run: its train tasks by outcome, its rounds away, and its last accuracy there."""
+
+    run: Run
+    outcomes: dict[str, int]
+    accuracy: float | None
+    accuracy_round: int | None
+
+
+def shares_of_client(session: Session, client_id: int, limit: int = 20) -> list[RunShare]:
+    """Return the newest runs that asked a client to train, the newest first."""
+    tasks = (
+        select(Reply.run_id, Reply.outcome, func.count())
+        .where(Reply.client_id == client_id, Reply.phase == "train")
+        .group_by(Reply.run_id, Reply.outcome)
+    )
+    outcomes: dict[int, dict[str, int]] = {}
+    for run_id, outcome, amount in session.execute(tasks):
+        outcomes.setdefault(run_id, {})[outcome] = amount
+    newest = sorted(outcomes, reverse=True)[:limit]
+    runs = _runs(session, newest)
+    for run_id, away in _rounds_away(session, client_id, runs).items():
+        outcomes[run_id] |= {"away": away} if away > 0 else {}
+    last = _last_accuracies(session, client_id, newest)
+    return [RunShare(runs[r], outcomes[r], *last.get(r, (None, None))) for r in newest if r in runs]
+
+
+def _runs(session: Session, run_ids: Collection[int]) -> dict[int, Run]:
+    return {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}
+
+
+def _rounds_away(session: Session, client_id: int, runs: dict[int, Run]) -> dict[int, int]:
+    """Count the committed rounds since its first one in which a client was asked for nothing, by run."""
+    asked = select(Reply.run_id, func.min(Reply.round), func.count(Reply.round.distinct())).where(
+        Reply.client_id == client_id, Reply.phase.in_(("train", "evaluate")), Reply.run_id.in_(runs),
+        Reply.round > 0, Reply.round <= select(Run.current_round).where(Run.id == Reply.run_id).scalar_subquery(),
+    )  # fmt: skip
+    rows = session.execute(asked.group_by(Reply.run_id))
+    return {run_id: runs[run_id].current_round - first + 1 - rounds for run_id, first, rounds in rows}
+
+
+class _Task(NamedTuple):
+    run_id: int
+    round: int
+    outcome: str
+
+
+def recent_outcomes(session: Session, client_ids: Collection[int], rounds: int) -> dict[int, list[str]]:
+    """Return for each client what became of it in its last rounds over all runs, oldest first.
+
+    Of several attempts at a round the last one counts. A committed round in which it was asked for nothing, after one
+    in which it was, is ``away``; one in which it only evaluated, because others were drawn to train, is left out.
+    """
+    tasks = {client_id: _last_tasks(session, client_id, rounds) for client_id in client_ids}
+    runs = _runs(session, {task.run_id for mine in tasks.values() for task in mine})
+    return {c: _by_round(session, c, mine, runs, rounds)[-rounds:] for c, mine in tasks.items() if mine}
+
+
+def _last_tasks(session: Session, client_id: int, limit: int) -> list[_Task]:
+    """One look into the index a client: a window over all replies would read them all."""
+    tasks = select(Reply.run_id, Reply.round, Reply.outcome).where(Reply.client_id == client_id, Reply.phase == "train")
+    return [_Task(*row) for row in session.execute(tasks.order_by(Reply.id.desc()).limit(limit))][::-1]
+
+
+def _by_round(session: Session, client_id: int, tasks: Sequence[_Task], runs: dict[int, Run], most: int) -> list[str]:
+    outcomes: list[str] = []
+    ends = {task.run_id: place for place, task in enumerate(tasks)}
+    before: dict[int, int] = {}
+    for place, (run_id, round_, outcome) in enumerate(tasks):
+        if before.get(run_id) == round_:
+            outcomes.pop()
+        else:
+            outcomes += _away(session, client_id, run_id, before.get(run_id, round_) + 1, round_ - 1, most)
+        outcomes.append(outcome)
+        before[run_id] = round_
+        if ends[run_id] == place and run_id in runs:
+            outcomes += _away(session, client_id, run_id, round_ + 1, runs[run_id].current_round, most)
+    return outcomes
+
+
+def _away(session: Session, client_id: int, run_id: int, first: int, last: int, most: int) -> list[str]:
+    first = max(first, last - most + 1)
+    if first > last:
+        return []
+    evaluated = select(func.count(Reply.round.distinct())).where(
+        Reply.run_id == run_id, Reply.round.between(first, last), Reply.phase == "evaluate",
+        Reply.client_id == client_id,
+    )  # fmt: skip
+    return ["away"] * (last - first + 1 - (session.scalar(evaluated) or 0))
+
+
+def _last_accuracies(
+    session: Session, client_id: int, run_ids: list[int]
+) -> dict[int, tuple[float | None, int | None]]:
+    mine = (
+        MetricPoint.run_id.in_(run_ids), MetricPoint.client_id == client_id,
+        MetricPoint.phase == "evaluate", MetricPoint.name == "accuracy",
+    )  # fmt: skip
+    last = select(MetricPoint.run_id, func.max(MetricPoint.round).label("round")).where(*mine)
+    rounds = last.group_by(MetricPoint.run_id).subquery()
+    same = and_(rounds.c.run_id == MetricPoint.run_id, rounds.c.round == MetricPoint.round)
+    found = select(MetricPoint.run_id, MetricPoint.value, MetricPoint.round).join(rounds, same).where(*mine)
+    return {run_id: (value, round_) for run_id, value, round_ in session.execute(found)}

@@ -1,0 +1,73 @@
+"""clients: find or make by key, list, admit, revoke, note a sign of life."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from webapp.db.tables import Client
+
+
+def get_client(session: Session, client_id: int) -> Client | None:
+    """Return one client."""
+    return session.get(Client, client_id)
+
+
+def find_client(session: Session, public_key: str) -> Client | None:
+    """Return the client with that key."""
+    return session.scalar(select(Client).where(Client.public_key == public_key))
+
+
+def insert_client(session: Session, public_key: str, values: dict[str, Any]) -> int:
+    """Add a client; return its id."""
+    now = datetime.now(UTC)
+    row = {"public_key": public_key, "first_seen_at": now, "last_seen_at": now, **values}
+    client_id: int = session.execute(insert(Client).returning(Client.id), row).scalar_one()
+    return client_id
+
+
+def list_clients(session: Session) -> Sequence[Client]:
+    """Return every client, in the order in which they first came."""
+    return session.scalars(select(Client).order_by(Client.id)).all()
+
+
+def client_names(session: Session, client_ids: Collection[int] | None = None) -> dict[int, str]:
+    """Return id -> name, of all clients or of some."""
+    query = select(Client.id, Client.name)
+    if client_ids is not None:
+        query = query.where(Client.id.in_(client_ids))
+    return dict(session.execute(query).all())
+
+
+def update_client(session: Session, client_id: int, values: dict[str, Any]) -> None:
+    """Write what a client said about itself, with the time at which it did."""
+    now = datetime.now(UTC)
+    session.execute(update(Client).where(Client.id == client_id).values(last_seen_at=now, **values))
+
+
+def change_client(session: Session, client_id: int, **values: Any) -> None:
+    """Write what a person decided about a client; no sign of life of its own."""
+    session.execute(update(Client).where(Client.id == client_id).values(**values))
+
+
+def name_taken(session: Session, name: str, but: int) -> bool:
+    """Say whether another client is called so."""
+    return session.scalar(select(Client.id).where(Client.name == name, Client.id != but).limit(1)) is not None
+
+
+def clients_called(session: Session, names: Collection[str]) -> Sequence[int]:
+    """Return the ids of the clients that bear one of some names."""
+    return session.scalars(select(Client.id).where(Client.name.in_(names))).all() if names else ()
+
+
+def move_client(session: Session, client_id: int, to: str, sources: Collection[str]) -> bool:
+    """Change admission; False when the client is in none of ``sources``."""
+    moved = update(Client).where(Client.id == client_id, Client.state.in_(sources))
+    return session.execute(moved.values(state=to).returning(Client.id)).first() is not None
+
+
+def left_out_clients(session: Session) -> Sequence[int]:
+    """Return the ids of the clients that a person has left out of every run."""
+    return session.scalars(select(Client.id).where(Client.left_out)).all()

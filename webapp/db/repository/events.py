@@ -1,0 +1,90 @@
+"""run_events: append, and read on from an id."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, true
+from sqlalchemy.orm import Session
+
+from webapp.db.tables import RUN_EVENTS, RunEvent
+
+_ADDED = "added_events"
+_INSERT = insert(RUN_EVENTS).returning(RUN_EVENTS.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One run event as streams send it."""
+
+    id: int
+    run_id: int | None
+    client_id: int | None
+    type: str
+    at: datetime
+    data: dict[str, Any]
+
+    def payload(self) -> dict[str, Any]:
+        """Return what an event of a stream holds; ``data`` says more than the columns where both name a thing."""
+        return {"id": self.id, "run_id": self.run_id, "at": self.at.isoformat().replace("+00:00", "Z"), **self.data}
+
+
+def add_event(
+    session: Session, event_type: str, data: dict[str, Any], *, run_id: int | None = None, client_id: int | None = None
+) -> StoredEvent:
+    """Append one event; streams get it when the session commits."""
+    at = datetime.now(UTC)
+    row = {"run_id": run_id, "client_id": client_id, "type": event_type, "at": at, "data": data}
+    event_id = session.connection().execute(_INSERT, row).scalar_one()
+    stored = StoredEvent(event_id, run_id, client_id, event_type, at, data)
+    session.info.setdefault(_ADDED, []).append(stored)
+    return stored
+
+
+def added_events(session: Session) -> Sequence[StoredEvent]:
+    """Return the events that were appended in this session."""
+    added: Sequence[StoredEvent] = session.info.get(_ADDED, ())
+    return added
+
+
+def last_event_id(session: Session) -> int:
+    """Return the id of the newest event, 0 where there is none."""
+    return session.scalar(select(func.max(RunEvent.id))) or 0
+
+
+def events_after(session: Session, after: int, run_id: int | None, limit: int) -> list[StoredEvent]:
+    """Return up to ``limit`` events after an id, oldest first; of one run, or of all."""
+    of_run = RunEvent.run_id == run_id if run_id is not None else true()
+    query = select(RunEvent).where(RunEvent.id > after, of_run).order_by(RunEvent.id).limit(limit)
+    return [_stored(row) for row in session.scalars(query)]
+
+
+def newest_events(
+    session: Session, *, run_id: int | None = None, types: Iterable[str] = (), before: int | None = None,
+    limit: int = 50,
+) -> list[StoredEvent]:  # fmt: skip
+    """Return events, newest first; ``before`` an id for the next page, of some types only where any are named."""
+    query = select(RunEvent).order_by(RunEvent.id.desc()).limit(limit)
+    if run_id is not None:
+        query = query.where(RunEvent.run_id == run_id)
+    if chosen := list(types):
+        query = query.where(RunEvent.type.in_(chosen))
+    if before is not None:
+        query = query.where(RunEvent.id < before)
+    return [_stored(row) for row in session.scalars(query)]
+
+
+def events_of_client(session: Session, client_id: int, limit: int = 50) -> list[StoredEvent]:
+    """Return one client's events, newest first."""
+    query = select(RunEvent).where(RunEvent.client_id == client_id).order_by(RunEvent.id.desc()).limit(limit)
+    return [_stored(row) for row in session.scalars(query)]
+
+
+def delete_events_of_run(session: Session, run_id: int) -> None:
+    """Remove a deleted run's events."""
+    session.execute(delete(RunEvent).where(RunEvent.run_id == run_id))
+
+
+def _stored(row: RunEvent) -> StoredEvent:
+    return StoredEvent(row.id, row.run_id, row.client_id, row.type, row.at, row.data)

@@ -1,0 +1,85 @@
+"""metric_points: write a round's points, read what is new, read series for charts and sparklines."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy.orm import Session
+
+from webapp.db.repository.many import insert_many
+from webapp.db.tables import METRIC_POINTS, MetricPoint, Run
+
+SPARKLINE_POINTS = 60
+Whose = int | Literal["aggregate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One metric point; ``value`` is None where ``kind`` is not finite."""
+
+    id: int
+    round: int
+    phase: str
+    client_id: int | None
+    name: str
+    value: float | None
+    kind: str
+
+
+_LAST_ID = select(func.max(METRIC_POINTS.c.id)).where(METRIC_POINTS.c.run_id == bindparam("run_id"))
+
+
+def insert_points(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Write points."""
+    insert_many(session, METRIC_POINTS, rows)
+
+
+def last_metric_id(session: Session, run_id: int) -> int:
+    """Return the id of the run's newest point, 0 where there is none."""
+    return session.connection().execute(_LAST_ID, {"run_id": run_id}).scalar() or 0
+
+
+def points_after(
+    session: Session, run_id: int, since_id: int = 0, *, names: Collection[str] = (), phases: Collection[str] = (),
+    whose: Collection[Whose] = (), limit: int = 10_000,
+) -> list[Point]:  # fmt: skip
+    """Return points after an id, oldest first. An empty filter lets everything through."""
+    columns = (MetricPoint.id, MetricPoint.round, MetricPoint.phase, MetricPoint.client_id, MetricPoint.name,
+               MetricPoint.value, MetricPoint.kind)  # fmt: skip
+    query = select(*columns).where(MetricPoint.run_id == run_id, MetricPoint.id > since_id)
+    if names:
+        query = query.where(MetricPoint.name.in_(names))
+    if phases:
+        query = query.where(MetricPoint.phase.in_(phases))
+    if whose:
+        clients = [one for one in whose if one != "aggregate"]
+        chosen = [MetricPoint.client_id.in_(clients)] if clients else []
+        query = query.where(or_(*chosen, *([MetricPoint.client_id.is_(None)] if "aggregate" in whose else [])))
+    return [Point(*row) for row in session.execute(query.order_by(MetricPoint.id).limit(limit))]
+
+
+def metric_names(session: Session, run_id: int) -> list[tuple[str, str]]:
+    """Return phase and name of every metric that the run has aggregates of."""
+    query = select(MetricPoint.phase, MetricPoint.name).distinct()
+    rows = session.execute(query.where(MetricPoint.run_id == run_id, MetricPoint.client_id.is_(None)))
+    return sorted((phase, name) for phase, name in rows)
+
+
+def sparklines(
+    session: Session, run_ids: Collection[int], *, phase: str = "evaluate", name: str = "accuracy"
+) -> dict[int, list[float | None]]:
+    """Return each run's aggregate by round in one query, thinned out to about 60 values; None is not finite."""
+    if not run_ids:
+        return {}
+    step = Run.current_round // SPARKLINE_POINTS + 1
+    query = (
+        select(MetricPoint.run_id, MetricPoint.value)
+        .join(Run, Run.id == MetricPoint.run_id)
+        .where(MetricPoint.run_id.in_(run_ids), MetricPoint.client_id.is_(None), MetricPoint.phase == phase)
+        .where(MetricPoint.name == name, or_(MetricPoint.round % step == 0, MetricPoint.round == Run.current_round))
+    )
+    series: dict[int, list[float | None]] = {}
+    for run_id, value in session.execute(query.order_by(MetricPoint.run_id, MetricPoint.round)):
+        series.setdefault(run_id, []).append(value)
+    return series

@@ -1,0 +1,154 @@
+"""rounds and replies: write what a round left behind, read it by round, by client, by outcome."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import and_, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from webapp.db.repository.many import insert_many
+from webapp.db.tables import REPLIES, ROUNDS, Client, MetricPoint, Reply, Round, Run
+
+TROUBLE = ("refused", "failed", "late", "lost")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRow:
+    """One reply with the client's name and the two metrics that every page shows."""
+
+    id: int
+    round: int
+    attempt: int
+    phase: str
+    client_id: int
+    client: str
+    outcome: str
+    reason: str | None
+    num_examples: int | None
+    seconds: float | None
+    offered_at_seconds: float | None
+    received_at_seconds: float | None
+    bytes_down: int
+    bytes_up: int
+    loss: float | None
+    accuracy: float | None
+
+
+def insert_round(session: Session, row: dict[str, Any]) -> bool:
+    """Write one committed round; False when the run has that round already."""
+    return session.connection().execute(_insert(session.get_bind().dialect.name), row).first() is not None
+
+
+def insert_replies(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Write replies; the first word about a client's task in an attempt is the one that stays."""
+    insert_many(session, REPLIES, rows, unless=("run_id", "round", "attempt", "phase", "client_id"))
+
+
+def forget_uncommitted(session: Session, run_id: int, last_round: int) -> None:
+    """Delete the replies of a round that was not committed: a resumed run tries it anew, its attempts count from 0."""
+    committed = select(Round.round).where(Round.run_id == run_id)
+    open_ = (Reply.run_id == run_id, Reply.round >= last_round, Reply.round.not_in(committed))
+    session.execute(delete(Reply).where(*open_))
+
+
+@cache
+def _insert(dialect: str) -> Any:
+    """Return the statement that writes a round once; made once, for it comes every round."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(ROUNDS).on_conflict_do_nothing(index_elements=["run_id", "round"]).returning(ROUNDS.c.id)
+
+
+def list_rounds(session: Session, run_id: int, *, after: int = -1, limit: int = 1000) -> Sequence[Round]:
+    """Return committed rounds after a number, oldest first."""
+    later = select(Round).where(Round.run_id == run_id, Round.round > after)
+    return session.scalars(later.order_by(Round.round).limit(limit)).all()
+
+
+def newest_rounds(session: Session, run_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Round]:
+    """Return committed rounds, newest first; ``before`` a number for the next page."""
+    rounds = select(Round).where(Round.run_id == run_id).order_by(Round.round.desc()).limit(limit)
+    return session.scalars(rounds if before is None else rounds.where(Round.round < before)).all()
+
+
+def get_round(session: Session, run_id: int, round_: int) -> Round | None:
+    """Return one committed round."""
+    return session.scalar(select(Round).where(Round.run_id == run_id, Round.round == round_))
+
+
+def recent_seconds(session: Session, run_ids: Collection[int], rounds: int = 10) -> dict[int, list[float]]:
+    """Return how long each run's last few rounds took, round 0 left out."""
+    if not run_ids:
+        return {}
+    newest = select(Round.run_id, Round.seconds).join(Run, Run.id == Round.run_id).where(
+        Round.run_id.in_(run_ids), Round.round > 0, Round.round > Run.current_round - rounds
+    )  # fmt: skip
+    seconds: dict[int, list[float]] = {}
+    for run_id, value in session.execute(newest.order_by(Round.round.desc())):
+        seconds.setdefault(run_id, []).append(value)
+    return seconds
+
+
+def list_replies(
+    session: Session, run_id: int, first: int, last: int, *, outcomes: Iterable[str] = (), limit: int = 10_000
+) -> list[ReplyRow]:
+    """Return the replies of rounds ``first`` to ``last``, in the order in which they were recorded."""
+    query = _replies().where(Reply.run_id == run_id, Reply.round.between(first, last))
+    if chosen := list(outcomes):
+        query = query.where(Reply.outcome.in_(chosen))
+    rows = session.execute(query.order_by(Reply.id).limit(limit))
+    return [ReplyRow(*row) for row in rows]
+
+
+def replies_of_client(session: Session, client_id: int, *, limit: int = 50) -> list[tuple[int, ReplyRow]]:
+    """Return a client's replies with their runs' ids, newest first."""
+    query = _replies().add_columns(Reply.run_id).where(Reply.client_id == client_id, Reply.phase != "prepare")
+    rows = session.execute(query.order_by(Reply.id.desc()).limit(limit))
+    return [(row[-1], ReplyRow(*row[:-1])) for row in rows]
+
+
+def _replies() -> Any:
+    loss, accuracy = (_point(name) for name in ("loss", "accuracy"))
+    columns = (
+        Reply.id, Reply.round, Reply.attempt, Reply.phase, Reply.client_id, Client.name, Reply.outcome, Reply.reason,
+        Reply.num_examples, Reply.seconds, Reply.offered_at_seconds, Reply.received_at_seconds,
+        Reply.bytes_down, Reply.bytes_up, loss, accuracy,
+    )  # fmt: skip
+    return select(*columns).join(Client, Client.id == Reply.client_id)
+
+
+def _point(name: str) -> Any:
+    same = and_(
+        MetricPoint.run_id == Reply.run_id, MetricPoint.client_id == Reply.client_id, MetricPoint.phase == Reply.phase,
+        MetricPoint.name == name, MetricPoint.round == Reply.round, Reply.outcome == "accepted",
+    )  # fmt: skip
+    return select(MetricPoint.value).where(same).limit(1).scalar_subquery()
+
+
+def outcome_counts(session: Session, client_ids: Collection[int] | None = None) -> dict[int, dict[str, int]]:
+    """Return for each client how many train tasks ended in each outcome, over all runs."""
+    query = select(Reply.client_id, Reply.outcome, func.count()).where(Reply.phase == "train")
+    if client_ids is not None:
+        query = query.where(Reply.client_id.in_(client_ids))
+    counts: dict[int, dict[str, int]] = {}
+    for client_id, outcome, count in session.execute(query.group_by(Reply.client_id, Reply.outcome)):
+        counts.setdefault(client_id, {})[outcome] = count
+    return counts
+
+
+def last_outcomes(session: Session, run_id: int, first: int, last: int) -> dict[int, dict[int, str]]:
+    """Return client -> round -> outcome of its train task over some rounds; a later attempt overrules."""
+    rounds = select(Reply.client_id, Reply.round, Reply.outcome).where(
+        Reply.run_id == run_id, Reply.round.between(first, last), Reply.phase == "train"
+    )
+    outcomes: dict[int, dict[int, str]] = {}
+    for client_id, round_, outcome in session.execute(rounds.order_by(Reply.attempt)):
+        outcomes.setdefault(client_id, {})[round_] = outcome
+    return outcomes
+
+
+def count_rounds(session: Session, run_id: int) -> int:
+    """Return how many rounds are committed, round 0 among them."""
+    return session.scalar(select(func.count(Round.id)).where(Round.run_id == run_id)) or 0

@@ -1,0 +1,87 @@
+"""The list of runs: sought, filtered and sorted; what its filters may choose; put away and taken back."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Select, String, case, cast, func, select, update
+from sqlalchemy.orm import Session
+
+from federation.run.states import ACTIVE
+from webapp.db.repository.runs import chosen
+from webapp.db.tables import Run
+
+Sort = Literal["newest", "best", "longest"]
+FILTERS = ("network", "dataset", "strategy")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs a list shows, and in which order. What is empty lets everything through."""
+
+    states: Collection[str] = ()
+    q: str = ""
+    network: str = ""
+    dataset: str = ""
+    strategy: str = ""
+    tag: str = ""
+    archived: bool = False
+    sort: Sort = "newest"
+
+
+def find_runs(session: Session, wanted: Wanted, limit: int, offset: int = 0) -> tuple[Sequence[Run], int]:
+    """Return a page of the runs that are wanted, and how many there are."""
+    order = [*_order(session, wanted.sort), Run.id.desc()]
+    rows = session.scalars(_where(select(Run), wanted).order_by(*order).limit(limit).offset(offset)).all()
+    return rows, session.scalar(_where(select(func.count(Run.id)), wanted)) or 0
+
+
+def _where(query: Select[Any], wanted: Wanted) -> Select[Any]:
+    query = chosen(query, wanted.states, wanted.q)
+    query = query.where(Run.archived_at.is_not(None) if wanted.archived else Run.archived_at.is_(None))
+    for name in FILTERS:
+        if value := getattr(wanted, name):
+            query = query.where(getattr(Run, name) == value)
+    if wanted.tag:
+        query = query.where(cast(Run.tags, String).contains(json.dumps(wanted.tag), autoescape=True))
+    return query
+
+
+def _order(session: Session, sort: Sort) -> list[ColumnElement[Any]]:
+    if sort == "best":
+        best = Run.best_metrics["evaluate_accuracy"]["value"].as_float()
+        return [best.desc().nulls_last()]
+    if sort == "longest":
+        now = datetime.now(UTC)
+        active = session.execute(select(Run.id, Run.active_seconds, Run.stretch_started_at).where(
+            Run.state.in_(ACTIVE), Run.stretch_started_at.is_not(None)
+        ))  # fmt: skip
+        seconds = {run_id: before + (now - since).total_seconds() for run_id, before, since in active if since}
+        return [(case(seconds, value=Run.id, else_=Run.active_seconds) if seconds else Run.active_seconds).desc()]
+    return []
+
+
+def filter_choices(session: Session) -> dict[str, list[str]]:
+    """Return for each filter the values that any run has."""
+    choices = {name: list(session.scalars(select(getattr(Run, name)).distinct())) for name in FILTERS}
+    tags = session.scalars(select(Run.tags).where(cast(Run.tags, String) != "[]"))
+    return {name: sorted(values) for name, values in choices.items()} | {"tag": sorted({t for of in tags for t in of})}
+
+
+def runs_of(session: Session, run_ids: Sequence[int]) -> list[Run]:
+    """Return the runs with some ids that exist, in the order of the ids, none twice."""
+    known = {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}
+    return [known[run_id] for run_id in dict.fromkeys(run_ids) if run_id in known]
+
+
+def set_archived(session: Session, run_ids: Collection[int], *, archived: bool) -> list[int]:
+    """Put ended runs away, or take runs back; return the ids of those that changed."""
+    rows = update(Run).where(Run.id.in_(run_ids))
+    if archived:
+        rows = rows.where(Run.archived_at.is_(None), Run.state.not_in(ACTIVE), Run.state != "queued")
+    else:
+        rows = rows.where(Run.archived_at.is_not(None))
+    changed = session.scalars(rows.values(archived_at=datetime.now(UTC) if archived else None).returning(Run.id))
+    return sorted(changed.all())

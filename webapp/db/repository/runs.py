@@ -1,0 +1,199 @@
+"""runs: insert, list, move from state to state, advance by a round, delete."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from federation.run.states import ACTIVE, ENDED, RESUMABLE, RunState
+from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunEvent
+
+
+def insert_run(session: Session, name: str, config: dict[str, Any]) -> int:
+    """Append a run to the queue; return its id."""
+    now = datetime.now(UTC)
+    row = {
+        "name": name, "config": config, "network": config["network"], "dataset": config["dataset"],
+        "strategy": config["strategy"], "state": RunState.QUEUED.value, "num_rounds": config["num_rounds"],
+        "created_at": now, "queued_at": now, "pausing": False, "excluded": [], "note": "", "tags": [],
+    }  # fmt: skip
+    run_id: int = session.connection().execute(insert(RUNS).returning(RUNS.c.id), row).scalar_one()
+    return run_id
+
+
+def get_run(session: Session, run_id: int) -> Run | None:
+    """Return one run."""
+    return session.get(Run, run_id)
+
+
+def is_resumable(run: Run) -> bool:
+    """Say whether a run that is over can go on; one cancelled in the queue can where it has committed rounds."""
+    return run.state in RESUMABLE or (run.state == RunState.CANCELLED and run.checkpoint is not None)
+
+
+def list_runs(
+    session: Session, *, states: Collection[str] = (), q: str = "", limit: int = 50, offset: int = 0
+) -> tuple[Sequence[Run], int]:
+    """Return a page of runs, newest first, and how many there are; ``q`` is sought in name, network and so on."""
+    rows = session.scalars(chosen(select(Run), states, q).order_by(Run.id.desc()).limit(limit).offset(offset)).all()
+    total = session.scalar(chosen(select(func.count(Run.id)), states, q)) or 0
+    return rows, total
+
+
+def chosen(query: Select[Any], states: Collection[str], q: str) -> Select[Any]:
+    """Narrow a query to some states, and to what is sought in name, network and so on."""
+    if states:
+        query = query.where(Run.state.in_(states))
+    if q := q.strip():
+        words = [column.icontains(q, autoescape=True) for column in (Run.name, Run.network, Run.dataset, Run.strategy)]
+        number = q.removeprefix("#")
+        is_id = number.isascii() and number.isdigit() and len(number) < 16
+        query = query.where(or_(*words, Run.id == int(number)) if is_id else or_(*words))
+    return query
+
+
+def counts_by_state(session: Session) -> dict[str, int]:
+    """Return how many runs are in each state that any run is in."""
+    rows = session.execute(select(Run.state, func.count(Run.id)).group_by(Run.state))
+    return dict(rows.all())
+
+
+def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:
+    """Return the runs in some states, oldest first."""
+    return session.scalars(select(Run).where(Run.state.in_(states)).order_by(Run.id)).all()
+
+
+def left_by_last_process(session: Session) -> Sequence[Run]:
+    """Return the runs that were interrupted and after whose end no other run began: nobody has decided about them.
+
+    One that a person had paused is left out: that was a decision.
+    """
+    started = select(func.max(Run.started_at)).where(Run.state != RunState.INTERRUPTED).scalar_subquery()
+    later = or_(started.is_(None), Run.finished_at >= started)
+    left = select(Run).where(Run.state == RunState.INTERRUPTED, ~Run.pausing, later)
+    return session.scalars(left.order_by(Run.id)).all()
+
+
+def queue(session: Session) -> Sequence[Run]:
+    """Return the queued runs in the order in which they start; those held back come where they would."""
+    return session.scalars(select(Run).where(Run.state == RunState.QUEUED).order_by(Run.queued_at, Run.id)).all()
+
+
+def hold_queue(session: Session, blocked_on: dict[str, Any]) -> None:
+    """Keep every queued run from starting until a person lets it."""
+    session.execute(update(Run).where(Run.state == RunState.QUEUED).values(held=True, blocked_on=blocked_on))
+
+
+def release_queue(session: Session) -> None:
+    """Let every held run start when its turn comes."""
+    session.execute(update(Run).where(Run.state == RunState.QUEUED, Run.held).values(held=False, blocked_on=None))
+
+
+def release_run(session: Session, run_id: int) -> bool:
+    """Let a held run start; False when it is not held any more."""
+    held = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED, RUNS.c.held)
+    return session.connection().execute(held.values(held=False, blocked_on=None)).rowcount == 1
+
+
+def move_to_front(session: Session, run_id: int) -> bool:
+    """Let a queued run start before all others in the queue; False when it is queued no more, or is the first."""
+    others = select(func.min(Run.queued_at)).where(Run.state == RunState.QUEUED, Run.id != run_id)
+    first = session.scalar(others)
+    if first is None:
+        return False
+    behind = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED, RUNS.c.queued_at >= first)
+    return session.connection().execute(behind.values(queued_at=first - timedelta(microseconds=1))).rowcount == 1
+
+
+def move_run(
+    session: Session,
+    run_id: int,
+    to: RunState,
+    sources: Collection[RunState],
+    reason: str | None,
+    blocked_on: dict[str, Any] | None = None,
+) -> RunState | None:
+    """Move a run if it is in one of ``sources``; return the state that it left, None when it lost the race."""
+    where = RUNS.c.id == run_id
+    c = RUNS.c
+    columns = select(c.state, c.started_at, c.stretch_started_at, c.active_seconds, c.pausing, c.blocked_on)
+    row = session.connection().execute(columns.where(where)).one_or_none()
+    if row is None or row.state not in sources:
+        return None
+    now = datetime.now(UTC)
+    values: dict[str, Any] = {"state": to.value, "reason": reason, "blocked_on": blocked_on, "held": False}
+    if to in ACTIVE and row.stretch_started_at is None:
+        values |= {"started_at": row.started_at or now, "stretch_started_at": now}
+    if to in ENDED:
+        stretch = (now - row.stretch_started_at).total_seconds() if row.stretch_started_at else 0.0
+        values |= {"finished_at": now, "stretch_started_at": None, "active_seconds": row.active_seconds + stretch}
+    if to == RunState.INTERRUPTED:  # the wish of a person who paused it outlives the process
+        paused = row.state == RunState.PAUSED and (row.blocked_on or {}).get("kind") == "paused"
+        values["pausing"] = row.pausing or paused
+    elif to in ENDED or to == RunState.PAUSED:
+        values["pausing"] = False
+    if to == RunState.QUEUED:
+        values |= {"queued_at": now, "finished_at": None, "pausing": False}
+    moved = session.connection().execute(update(RUNS).where(where, RUNS.c.state == row.state).values(values))
+    return RunState(row.state) if moved.rowcount == 1 else None
+
+
+def set_values(session: Session, run_id: int, **values: Any) -> None:
+    """Set columns that no state depends on."""
+    session.connection().execute(update(RUNS).where(RUNS.c.id == run_id).values(values))
+
+
+def rename_chosen(session: Session, old: str, new: str, *, shared: bool) -> None:
+    """Let the runs that chose a client by its old name choose it by the new one.
+
+    ``shared``: another client bears the old name as well, and was chosen with it.
+    """
+    restricted = select(RUNS.c.id, RUNS.c.config).where(RUNS.c.config["clients"].as_string().startswith("["))
+    for run_id, config in session.connection().execute(restricted).all():
+        if old in config["clients"]:
+            names = [one for name in config["clients"] for one in ((name, new) if name == old else (name,))]
+            kept = [name for name in names if shared or name != old]
+            set_values(session, run_id, config={**config, "clients": list(dict.fromkeys(kept))})
+
+
+def set_blocked_on(session: Session, run_id: int, blocked_on: dict[str, Any] | None) -> bool:
+    """Say what an active run waits for; False when it is active no more."""
+    active = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state.in_(ACTIVE))
+    return session.connection().execute(active.values(blocked_on=blocked_on)).rowcount == 1
+
+
+_BEST = select(RUNS.c.best_metrics).where(RUNS.c.id == bindparam("run_id"))
+_ADVANCE = (
+    update(RUNS)
+    .where(RUNS.c.id == bindparam("run"), or_(*(RUNS.c.state == state for state in sorted(ACTIVE))))
+    .where(RUNS.c.current_round <= bindparam("reached"))
+    .values(current_round=bindparam("reached"), last_metrics=bindparam("last"), best_metrics=bindparam("best"),
+            checkpoint=bindparam("weights"))
+)  # fmt: skip
+"""Made once: a round is recorded in a millisecond, and making a statement takes a tenth of one."""
+
+
+def best_metrics_of(session: Session, run_id: int) -> dict[str, Any] | None:
+    """Return a run's best metrics so far; None where there is no such run."""
+    return session.connection().execute(_BEST, {"run_id": run_id}).scalar()
+
+
+def advance_run(session: Session, run_id: int, round_: int, values: dict[str, Any]) -> bool:
+    """Make ``round_`` the run's last one; False when the run is active no more or is past it.
+
+    ``values`` holds ``last_metrics``, ``best_metrics`` and ``checkpoint``.
+    """
+    given = {"last": values["last_metrics"], "best": values["best_metrics"], "weights": values["checkpoint"]}
+    return session.connection().execute(_ADVANCE, {"run": run_id, "reached": round_, **given}).rowcount == 1
+
+
+def delete_run(session: Session, run_id: int) -> bool:
+    """Remove a run with all that belongs to it; False when it is active or gone."""
+    if session.scalar(select(Run.id).where(Run.id == run_id, Run.state.not_in(ACTIVE))) is None:
+        return False
+    for table in (MetricPoint, Reply, Round, RunEvent):
+        session.execute(delete(table).where(table.run_id == run_id))
+    session.execute(delete(Run).where(Run.id == run_id))
+    return True

@@ -1,0 +1,139 @@
+"""Who may do what, before any handler: hosts, origins, sizes of bodies; and the headers of every answer."""
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from asgi_cross_origin_protection import CrossOriginProtection
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from webapp.http.headers import HEADERS
+from webapp.http.problem_json import problem_response
+from webapp.settings import Settings, is_loopback
+
+MAX_BODY_BYTES = 1024 * 1024
+UPLOAD_PATH = "/api/weights"
+FRAME_BYTES = 64 * 1024
+"""What a form and an archive put around weights."""
+_GONE: Message = {"type": "http.disconnect"}
+
+
+class SecurityHeaders:
+    """Puts the headers on every answer, also on refusals and mistakes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and the answer back with its headers."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if scope["path"].startswith("/api/"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class AllowedHosts:
+    """Refuses a request for a name that is not ours: a page elsewhere could have pointed it here (DNS rebinding)."""
+
+    def __init__(self, app: ASGIApp, allows: Callable[[str], bool]) -> None:
+        self._app, self._allows = app, allows
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 400 to a foreign Host."""
+        if scope["type"] == "http":
+            hosts = Headers(scope=scope).getlist("host")
+            if len(hosts) != 1 or not self._allows(host_name(hosts[0])):
+                sentence = "This dashboard does not answer to that host name. See the setting --allowed-hosts."
+                return await problem_response(400, sentence)(scope, receive, send)
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses a body over a mebibyte; an upload of weights over the limit of its own. No more of it is read."""
+
+    def __init__(self, app: ASGIApp, max_upload_bytes: int) -> None:
+        self._app, self._max_upload_bytes = app, max_upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 413 to a declared length over the limit, and to a body without one as soon as it is over."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        limit = self._max_upload_bytes if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
+        refusal = problem_response(413, f"The body is larger than {limit} bytes, the most that is taken here.")
+        length = Headers(scope=scope).get("content-length", "0")
+        if not length.isdigit() or int(length) > limit:
+            return await refusal(scope, receive, send)
+        taken, answered = 0, False
+
+        async def receive_some() -> Message:
+            nonlocal taken
+            message = await receive() if taken <= limit else _GONE
+            taken += len(message.get("body", b""))
+            return message if taken <= limit else _GONE
+
+        async def send_unless_refused(message: Message) -> None:
+            nonlocal answered
+            if taken <= limit or answered:
+                answered = True
+                await send(message)
+
+        try:
+            await self._app(scope, receive_some, send_unless_refused)
+        except ClientDisconnect:
+            if taken <= limit:
+                raise
+        if taken > limit and not answered:  # whatever the handler made of a body cut short
+            await refusal(scope, receive, send)
+
+
+def guard(app: Starlette, settings: Settings) -> None:
+    """Put the guards before the app, the outermost last."""
+    app.add_middleware(BodyLimit, max_upload_bytes=settings.max_reply_bytes + FRAME_BYTES)
+    app.add_middleware(_cross_origin_protection)
+    app.add_middleware(AllowedHosts, allows=host_rule(settings))
+    app.add_middleware(SecurityHeaders)
+
+
+def _cross_origin_protection(app: ASGIApp) -> Any:
+    sentence = "Another site may not do this. Open the dashboard itself, or send the request without an Origin."
+    return CrossOriginProtection(app, deny_app=problem_response(403, sentence))
+
+
+def host_name(host: str) -> str:
+    """Return the name or address of a Host header, lower case, without port and brackets; empty for a broken one."""
+    name, bracket, _port = host.rpartition("]") if host.startswith("[") else (host.split(":")[0], "", "")
+    return name.removeprefix("[").lower() if bracket or host.count(":") <= 1 else ""
+
+
+def host_rule(settings: Settings) -> Callable[[str], bool]:
+    """Return what says whether a Host is ours: loopback, the bound address, the machine's name, or a setting's.
+
+    Bound to all addresses, any literal address is ours: rebinding needs a name.
+    """
+    names = {"localhost", settings.host.lower(), socket.gethostname().lower(), *settings.extra_hosts}
+    everywhere = _address(settings.host) is not None and ipaddress.ip_address(settings.host.strip("[]")).is_unspecified
+
+    def allows(name: str) -> bool:
+        return name in names or is_loopback(name) or (everywhere and _address(name) is not None)
+
+    return allows
+
+
+def _address(name: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(name.strip("[]")))
+    except ValueError:
+        return None

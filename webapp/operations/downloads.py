@@ -1,0 +1,48 @@
+"""Which weights a run left: those of its last committed round and of its best one, and whether they are on disk yet."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from webapp.db.repository.rounds import get_round
+from webapp.db.tables import Run
+
+Which = Literal["last", "best"]
+WITHOUT_KERAS = ("synthetic", "custom")
+"""Networks whose code Meadow does not have, so that no .keras can be made of their weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Weights that can be downloaded: of which round, and where; ``keras`` is empty where no such file can be made."""
+
+    which: Which
+    round: int
+    npz: str
+    keras: str
+
+
+def checkpoint_of(session: Session, run: Run, which: Which, metric: str) -> dict[str, Any] | None:
+    """Return a checkpoint with its round; the last one where the best is not known; None before any round."""
+    best = run.best_metrics.get(metric)
+    if run.checkpoint is None or which == "last" or best is None or best["round"] == 0:
+        return run.checkpoint
+    row = get_round(session, run.id, best["round"])
+    return run.checkpoint if row is None else {**row.checkpoint, "round": row.round}
+
+
+def models_of(session: Session, run: Run, runs_folder: Path, metric: str) -> list[Model]:
+    """Return the weights that are there, the last round's first; the best round's where that is another one."""
+    models: list[Model] = []
+    whiches: tuple[Which, ...] = ("last", "best")
+    for which in whiches:
+        found = checkpoint_of(session, run, which, metric)
+        if found is None or found["round"] in [one.round for one in models]:
+            continue
+        if (runs_folder / str(run.id) / Path(found["file"]).name).is_file():
+            address = f"/api/runs/{run.id}/model{'?round=best' if which == 'best' else ''}"
+            keras = f"{address}{'&' if '?' in address else '?'}format=keras"
+            models.append(Model(which, found["round"], address, "" if run.network in WITHOUT_KERAS else keras))
+    return models

@@ -1,0 +1,149 @@
+"""Events of a run to rows. Replies wait for their round, or for ``flush``; a round is one transaction."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from federation.run.events import (
+    AttemptFailed,
+    Blocked,
+    ClientPutAside,
+    Event,
+    Progress,
+    ReplyRecorded,
+    RoundDone,
+    RoundRefused,
+)
+from webapp.db.database import Database, Session
+from webapp.db.repository.events import add_event
+from webapp.db.repository.metrics import insert_points, last_metric_id
+from webapp.db.repository.rounds import insert_replies, insert_round
+from webapp.db.repository.runs import advance_run, best_metrics_of, get_run, set_blocked_on, set_values
+from webapp.db.tables import Run
+from webapp.operations.rows import (
+    best_metrics,
+    blocked_on,
+    failed_event,
+    point_rows,
+    reply_event,
+    reply_row,
+    round_event,
+    round_row,
+)  # fmt: skip
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Writes what one run after the other tells. ``show`` gets the progress of clients, which is never stored."""
+
+    def __init__(self, database: Database, show: Callable[[Progress], None]) -> None:
+        self._database, self._show = database, show
+        self._lock = threading.Lock()
+        self._unwritten: list[ReplyRecorded] = []
+        self._attempt: list[ReplyRecorded] = []
+        """Replies of the attempt under way, written or not: their points are written if it commits."""
+
+    def record(self, event: Event) -> None:
+        """Write an event, or keep it for the transaction that it belongs to; raises RoundRefused."""
+        match event:
+            case Progress():
+                self._show(event)
+            case ReplyRecorded():
+                self._keep(event)
+            case RoundDone():
+                self._finish_attempt(lambda session: self._write_round(session, event))
+            case AttemptFailed():
+                self._finish_attempt(lambda session: self._write_failure(session, event))
+            case Blocked():
+                self._write_blocked(event)
+            case ClientPutAside():
+                self._write_put_aside(event)
+            case _:
+                log.warning("nothing is recorded of %s", event)  # a run must not die of what its page would not show
+
+    def flush(self) -> None:
+        """Write the replies that wait, each with an event of its own."""
+        with self._lock:
+            if self._unwritten:
+                with self._database.write() as session:
+                    self._write_replies(session, with_events=True)
+                self._unwritten = []
+
+    def forget(self, run_id: int) -> None:
+        """Drop what is kept of a run's attempt that nobody will finish."""
+        self.flush()
+        with self._lock:
+            self._attempt = [reply for reply in self._attempt if reply.run_id != run_id]
+
+    def _keep(self, reply: ReplyRecorded) -> None:
+        with self._lock:
+            self._unwritten.append(reply)
+            if reply.phase != "prepare":
+                self._attempt.append(reply)
+
+    def _finish_attempt(self, write: Callable[[Session], None]) -> None:
+        with self._lock:
+            try:
+                with self._database.write() as session:
+                    write(session)
+            except RoundRefused as error:
+                log.warning("%s", error)
+                self._unwritten, self._attempt = [], []
+                raise
+            self._unwritten, self._attempt = [], []
+
+    def _write_round(self, session: Session, done: RoundDone) -> None:
+        replies = [r for r in self._attempt if (r.round, r.attempt) == (done.round, done.attempt)]
+        row, best = round_row(done, replies), best_metrics_of(session, done.run_id)
+        checkpoint = {**row["checkpoint"], "round": done.round}
+        if best is None or not advance_run(session, done.run_id, done.round, {
+            "last_metrics": row["metrics"], "checkpoint": checkpoint,
+            "best_metrics": best_metrics(best, row["metrics"], done.round),
+        }) or not insert_round(session, row):  # fmt: skip
+            session.rollback()
+            if _stands(get_run(session, done.run_id), checkpoint):
+                return
+            raise RoundRefused(f"Round {done.round} of run {done.run_id} came too late: it is not recorded")
+        self._write_replies(session, with_events=False)
+        insert_points(session, point_rows(done, replies))
+        add_event(session, "round", round_event(done, row, last_metric_id(session, done.run_id)), run_id=done.run_id)
+
+    def _write_failure(self, session: Session, failed: AttemptFailed) -> None:
+        self._write_replies(session, with_events=True)
+        data = failed_event(failed, last_metric_id(session, failed.run_id))
+        add_event(session, "round", data, run_id=failed.run_id)
+
+    def _write_replies(self, session: Session, *, with_events: bool) -> None:
+        """Write the kept replies. A fast round's accepted ones have no event: the round's own says as much."""
+        insert_replies(session, [reply_row(reply) for reply in self._unwritten])
+        for reply in self._unwritten:
+            if with_events or reply.outcome != "accepted":
+                add_event(session, "reply", reply_event(reply), run_id=reply.run_id, client_id=reply.client_id)
+
+    def _write_put_aside(self, aside: ClientPutAside) -> None:
+        """A client put aside stays out of a resumed run, too, until a person lets it in."""
+        with self._database.write() as session:
+            run = get_run(session, aside.run_id)
+            if run is not None:
+                set_values(session, run.id, excluded=sorted({*run.excluded, aside.client_id}))
+                data = {"client_id": aside.client_id, "state": "put_aside", "reason": aside.reason}
+                add_event(session, "client", data, run_id=run.id, client_id=aside.client_id)
+
+    def _write_blocked(self, blocked: Blocked) -> None:
+        waits = blocked_on(blocked)
+        with self._database.write() as session:
+            run = get_run(session, blocked.run_id)
+            if run is None:
+                return
+            if waits and run.blocked_on and run.blocked_on["kind"] == waits["kind"]:
+                waits["since"] = run.blocked_on["since"]
+            if waits != run.blocked_on and set_blocked_on(session, run.id, waits):
+                data = {"state": run.state, "reason": run.reason, "blocked_on": waits}
+                add_event(session, "run", data, run_id=run.id)
+
+
+def _stands(run: Run | None, checkpoint: dict[str, Any]) -> bool:
+    """Say whether a round is recorded already: the connection was lost after its commit, before the answer came."""
+    return run is not None and run.checkpoint == checkpoint

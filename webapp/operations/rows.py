@@ -1,0 +1,139 @@
+"""What a run tells as rows of the tables and data of events. Pure: nothing here writes."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from math import isfinite, isnan
+from typing import Any
+
+from federation.run.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone, less_is_better
+from webapp.db.spread import measured
+from webapp.sanitizing import clean_text
+
+MAX_METRIC_NAME, MAX_REASON = 100, 500
+Row = dict[str, Any]
+
+
+def round_row(done: RoundDone, replies: Iterable[ReplyRecorded]) -> Row:
+    """Return the row of a committed round, with the counts and sums of its attempt's replies."""
+    replies, outcomes = list(replies), dict[str, dict[str, int]]()
+    down = up = 0
+    for reply in replies:
+        of_phase = outcomes.setdefault(reply.phase, {})
+        of_phase[reply.outcome] = of_phase.get(reply.outcome, 0) + 1
+        down, up = down + reply.bytes_down, up + reply.bytes_up
+    return {
+        "run_id": done.run_id, "round": done.round, "attempt": done.attempt, "committed_at": datetime.now(UTC),
+        "seconds": done.seconds, "train_seconds": done.train_seconds, "aggregate_seconds": done.aggregate_seconds,
+        "evaluate_seconds": done.evaluate_seconds, "bytes_down": down, "bytes_up": up, "outcomes": outcomes,
+        "metrics": flat_metrics(done), "checkpoint": checkpoint_data(done.checkpoint),
+        "spread": {_name(name): spread for name, spread in measured(replies).items()},
+    }  # fmt: skip
+
+
+def reply_row(reply: ReplyRecorded) -> Row:
+    """Return the row of a reply; its metrics are points, written when its round commits."""
+    return {
+        "run_id": reply.run_id, "round": reply.round, "attempt": reply.attempt, "phase": reply.phase,
+        "client_id": reply.client_id, "outcome": reply.outcome, "reason": _reason(reply.reason),
+        "num_examples": reply.num_examples, "seconds": reply.seconds, "offered_at_seconds": reply.offered_at_seconds,
+        "received_at_seconds": reply.received_at_seconds, "bytes_down": reply.bytes_down, "bytes_up": reply.bytes_up,
+    }  # fmt: skip
+
+
+def point_rows(done: RoundDone, replies: Iterable[ReplyRecorded]) -> list[Row]:
+    """Return the points of a round: the aggregates, then those of each accepted reply."""
+    rows = _points(done, "train", None, done.train_metrics) + _points(done, "evaluate", None, done.evaluate_metrics)
+    for reply in replies:
+        if reply.outcome == "accepted":
+            rows += _points(done, reply.phase, reply.client_id, reply.metrics)
+    return rows
+
+
+def _points(done: RoundDone, phase: str, client_id: int | None, metrics: Metrics) -> list[Row]:
+    return [
+        {"run_id": done.run_id, "round": done.round, "phase": phase, "client_id": client_id,
+         "name": _name(name), "value": value if isfinite(value) else None, "kind": _kind(value)}
+        for name, value in metrics.items()
+    ]  # fmt: skip
+
+
+def _kind(value: float) -> str:
+    if isfinite(value):
+        return "finite"
+    return "nan" if isnan(value) else "inf" if value > 0 else "-inf"
+
+
+def flat_metrics(done: RoundDone) -> dict[str, float | None]:
+    """Return a round's aggregates by names such as ``evaluate_accuracy``; None where a value is not finite."""
+    metrics = {f"train_{name}": value for name, value in done.train_metrics.items()}
+    metrics |= {f"evaluate_{name}": value for name, value in done.evaluate_metrics.items()}
+    return {_name(name): value if isfinite(value) else None for name, value in metrics.items()}
+
+
+def best_metrics(best: dict[str, Any], last: dict[str, float | None], round_: int) -> dict[str, Any]:
+    """Keep for each metric the best value and its round: the least of a loss, the most of anything else."""
+    better = dict(best)
+    for name, value in last.items():
+        if value is None:
+            continue
+        known = better.get(name)
+        if known is None or (value < known["value"] if less_is_better(name) else value > known["value"]):
+            better[name] = {"value": value, "round": round_}
+    return better
+
+
+def checkpoint_data(checkpoint: Checkpoint) -> Row:
+    """Return where a round's weights are, and what they hash to."""
+    return {"file": checkpoint.file, "sha256": checkpoint.sha256, "size_bytes": checkpoint.size_bytes}
+
+
+def reply_event(reply: ReplyRecorded) -> Row:
+    """Return the data of a ``reply`` event."""
+    return {
+        "client_id": reply.client_id, "round": reply.round, "attempt": reply.attempt, "phase": reply.phase,
+        "outcome": reply.outcome, "reason": _reason(reply.reason),
+    }  # fmt: skip
+
+
+def round_event(done: RoundDone, row: Row, last_metric_id: int) -> Row:
+    """Return the data of a committed round's ``round`` event."""
+    return {
+        "round": done.round, "attempt": done.attempt, "committed": True, "seconds": done.seconds,
+        "metrics": row["metrics"], "outcomes": row["outcomes"], "last_metric_id": last_metric_id,
+    }  # fmt: skip
+
+
+def failed_event(failed: AttemptFailed, last_metric_id: int) -> Row:
+    """Return the data of the ``round`` event of an attempt that committed nothing."""
+    return {
+        "round": failed.round, "attempt": failed.attempt, "committed": False, "reason": _reason(failed.reason),
+        "last_metric_id": last_metric_id,
+    }  # fmt: skip
+
+
+def blocked_on(blocked: Blocked) -> Row | None:
+    """Return what a run waits for, as it is stored and shown; None where it waits no more."""
+    if blocked.kind is None:
+        return None
+    since, seconds = datetime.now(UTC), blocked.deadline_seconds
+    deadline = None if seconds is None else since + timedelta(seconds=seconds)
+    return {
+        "kind": blocked.kind, "sentence": clean_text(blocked.sentence, MAX_REASON), "since": iso(since),
+        "deadline": deadline and iso(deadline), "actions": list(blocked.actions),
+    }  # fmt: skip
+
+
+def iso(at: datetime) -> str:
+    """Return a UTC time as pages and streams write it."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> str:
+    """Clean a metric's name; the same few come with every reply. SQLite's JSON paths know no way to write a quote."""
+    return clean_text(name, MAX_METRIC_NAME).replace('"', "'")
+
+
+def _reason(reason: str | None) -> str | None:
+    return None if reason is None else clean_text(reason, MAX_REASON)

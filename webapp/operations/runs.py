@@ -1,0 +1,217 @@
+"""Where database and supervisor meet: the ledger of the federation side, and what people do with runs."""
+
+import logging
+import shutil
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from federation.coordinator.supervisor import Best, Job, Supervisor
+from federation.run.config import RunConfig
+from federation.run.events import Blocked, Checkpoint, Event
+from federation.run.states import ACTIVE, ENDED, RunState, sources
+from webapp.db.database import Database, Session
+from webapp.db.repository import runs as table
+from webapp.db.repository.clients import clients_called, left_out_clients
+from webapp.db.repository.events import add_event
+from webapp.db.repository.rounds import forget_uncommitted, recent_seconds
+from webapp.db.tables import Run
+from webapp.operations.recorder import Recorder
+from webapp.operations.rows import blocked_on, iso
+from webapp.operations.views import RunView, run_view
+from webapp.problems import Conflict, Invalid, NotFound
+from webapp.sanitizing import is_one_line
+
+log = logging.getLogger(__name__)
+
+
+class Runs:
+    """The runs of this dashboard. ``supervise`` gives it the supervisor, which needs it to be made."""
+
+    def __init__(self, database: Database, recorder: Recorder, folder: Path, best_metric: str) -> None:
+        self._database, self._recorder, self._folder, self._best_metric = database, recorder, folder, best_metric
+        self._supervisor: Supervisor | None = None
+
+    def supervise(self, supervisor: Supervisor) -> None:
+        """Learn who works on the runs."""
+        self._supervisor = supervisor
+
+    # -- the ledger: what the supervisor and the run's thread ask and tell -----------------------------------------
+
+    def next_queued(self) -> Job | None:
+        """Return the oldest queued run that nothing holds back."""
+        with self._database.read() as session:
+            run = next((run for run in table.queue(session) if not run.held), None)
+            left_out = left_out_clients(session) if run else ()
+            chosen = clients_called(session, run.config.get("clients") or ()) if run else ()
+        if run is None:
+            return None
+        done, best = run.checkpoint, run.best_metrics.get(self._best_metric)
+        return Job(
+            run.id, RunConfig.model_validate(run.config), run.num_rounds, done["round"] if done else -1,
+            Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None,
+            frozenset(run.excluded) | frozenset(left_out), Best(best["round"], best["value"]) if best else None,
+            frozenset(chosen),
+        )  # fmt: skip
+
+    def rounds_wanted(self, run_id: int) -> int:
+        """Return how many rounds people want of a run by now."""
+        with self._database.read() as session:
+            run = table.get_run(session, run_id)
+            return run.num_rounds if run is not None else 0
+
+    def clients_wanted(self, run_id: int) -> int:
+        """Return how few clients people let a run do with by now."""
+        with self._database.read() as session:
+            return int(get_run(session, run_id).config["min_clients"])
+
+    def move(
+        self,
+        run_id: int,
+        to: RunState,
+        reason: str | None = None,
+        by: str | None = None,
+        blocked: Blocked | None = None,
+    ) -> bool:
+        """Move a run to a state, where its present one allows it; False changes nothing."""
+        if to in ENDED:
+            self._recorder.forget(run_id)
+        with self._database.write() as session:
+            return move_run(session, run_id, to, reason, by, blocked)
+
+    def record(self, event: Event) -> None:
+        """Keep what a run tells."""
+        self._recorder.record(event)
+
+    def flush(self) -> None:
+        """Write the replies that wait for their round."""
+        self._recorder.flush()
+
+    # -- start-up ---------------------------------------------------------------------------------------------------
+
+    def restore(self, *, resume: bool = False) -> None:
+        """Say what became of the runs that a process before this one left behind; queued ones wait for a person.
+
+        With ``resume`` nobody is waited for: what was interrupted goes on first, then the queue, also what an earlier
+        start held back. A run that a person had paused stays for that person to resume.
+        """
+        with self._database.write() as session:
+            for run in table.runs_in(session, ACTIVE):
+                if run.state == RunState.STOPPING:
+                    move_run(session, run.id, RunState.STOPPED, "The server ended while the run was stopping.")
+                elif run.checkpoint is not None and run.current_round >= run.num_rounds:
+                    move_run(session, run.id, RunState.COMPLETED, "The server was restarted after its last round.")
+                else:
+                    move_run(session, run.id, RunState.INTERRUPTED, _lost(run))
+            if resume:
+                session.expire_all()
+                table.release_queue(session)
+                for run in reversed(table.left_by_last_process(session)):
+                    requeue_run(session, run, "--auto-resume")
+                    table.move_to_front(session, run.id)
+                return
+            table.hold_queue(session, {
+                "kind": "held",
+                "sentence": "The server was restarted while this run was queued; it starts when you resume it",
+                "since": iso(datetime.now(UTC)), "deadline": None, "actions": ["resume", "stop"],
+            })  # fmt: skip
+
+    # -- what people do ---------------------------------------------------------------------------------------------
+
+    def list(self, states: Collection[RunState], q: str, limit: int, offset: int) -> tuple[list[RunView], int]:
+        """Return a page of runs, newest first, and how many there are."""
+        with self._database.read() as session:
+            rows, total = table.list_runs(session, states=states, q=q, limit=limit, offset=offset)
+            return _views(session, rows), total
+
+    def show(self, run_id: int) -> RunView:
+        """Return one run; raises NotFound."""
+        with self._database.read() as session:
+            return _views(session, [get_run(session, run_id)])[0]
+
+    def create(self, config: RunConfig, by: str | None = None) -> RunView:
+        """Queue a run; it starts at once where none is active. Raises Invalid for text that no table holds."""
+        for field, text in (("name", config.name), *((f"clients.{i}", c) for i, c in enumerate(config.clients or ()))):
+            if not is_one_line(text):
+                raise Invalid(field, "must not have control characters")
+        kept = config.initial_weights
+        if kept is not None and self._supervisor is not None and not self._supervisor.holds_weights(kept):
+            raise Invalid(
+                "initial_weights", "There are no uploaded weights with this id: POST them to /api/weights first."
+            )
+        with self._database.write() as session:
+            run_id = table.insert_run(session, config.title, config.model_dump(mode="json"))
+            data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": config.title}
+            add_event(session, "run", data, run_id=run_id)
+        self._wake()
+        return self.show(run_id)
+
+    def stop(self, run_id: int, by: str | None = None) -> RunView:
+        """Cancel a queued run, stop an active one; of two who stop it at once both are right."""
+        before = self.show(run_id)
+        if before.state in ENDED:
+            raise Conflict(f"Run {run_id} is {before.state} already: only a queued or an active run can be stopped.")
+        if self._supervisor is not None:
+            self._supervisor.stop(run_id, by)
+        return self.show(run_id)
+
+    def delete(self, run_id: int) -> None:
+        """Remove a run with its points, events and weights; not while it is active."""
+        with self._database.write() as session:
+            run = get_run(session, run_id)
+            if not table.delete_run(session, run_id):
+                raise Conflict(f"Run {run_id} is {run.state}: stop it before you delete it.")
+            add_event(session, "run", {"run_id": run_id, "state": "deleted", "reason": None, "blocked_on": None})
+        shutil.rmtree(self._folder / str(run_id), ignore_errors=True)
+
+    def _wake(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.wake()
+
+
+def _views(session: Session, runs: Sequence[Run]) -> list[RunView]:
+    seconds = recent_seconds(session, [run.id for run in runs if run.state in ACTIVE])
+    queue = table.queue(session) if any(run.state == RunState.QUEUED for run in runs) else ()
+    return [run_view(run, queue, seconds.get(run.id, ())) for run in runs]
+
+
+def get_run(session: Session, run_id: int) -> Run:
+    """Return a run; raises NotFound."""
+    run = table.get_run(session, run_id)
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run
+
+
+def move_run(
+    session: Session,
+    run_id: int,
+    to: RunState,
+    reason: str | None = None,
+    by: str | None = None,
+    blocked: Blocked | None = None,
+) -> bool:
+    """Move a run and say so in an event; False when it lost the race."""
+    waits = blocked_on(blocked) if blocked is not None else None
+    left = table.move_run(session, run_id, to, sources(to), reason, waits)
+    if left is None:
+        return False
+    data = {"state": to, "from": left, "reason": reason, "blocked_on": waits, "by": by}
+    add_event(session, "run", data, run_id=run_id)
+    return True
+
+
+def requeue_run(session: Session, run: Run, by: str | None) -> None:
+    """Queue a run that is over; it goes on from its last committed round."""
+    forget_uncommitted(session, run.id, run.current_round)
+    table.set_values(session, run.id, archived_at=None)
+    move_run(session, run.id, RunState.QUEUED, None, by)
+
+
+def _lost(run: Run) -> str:
+    if run.checkpoint is None:
+        return "The server was restarted before a round was committed."
+    done, of = run.current_round, run.num_rounds
+    at_work = run.state == RunState.RUNNING or (run.blocked_on or {}).get("kind") == "storage"
+    rest = f", round {done + 1} is lost" if at_work else ""
+    return f"The server was restarted: {done} of {of} rounds are committed{rest}."

@@ -1,0 +1,209 @@
+"""What API and pages show of runs, rounds and clients: rows made whole with what is known only now."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from statistics import median
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from federation.run.events import Progress
+from federation.run.states import ACTIVE, RunState
+from federation.server.flower_server import LiveClient
+from webapp.db.repository.rounds import ReplyRow
+from webapp.db.tables import Client, Round, Run
+
+ClientState = Literal["online", "stale", "offline", "pending", "revoked"]
+Metrics = dict[str, float | None]
+
+
+class BlockedOn(BaseModel):
+    """What a run waits for, since when, until when, and what a person can do."""
+
+    kind: str = Field(examples=["quorum"])
+    sentence: str = Field(examples=["1 of 2 clients"])
+    since: datetime
+    deadline: datetime | None
+    actions: list[str]
+
+
+class Best(BaseModel):
+    """The best value of a metric and the round that had it."""
+
+    value: float
+    round: int
+
+
+class RunView(BaseModel):
+    """One run as it stands now."""
+
+    id: int = Field(examples=[1])
+    name: str = Field(examples=["digits, mlp"])
+    config: dict[str, Any]
+    state: RunState
+    reason: str | None
+    blocked_on: BlockedOn | None
+    current_round: int = Field(description="The last committed round.")
+    num_rounds: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    elapsed_seconds: float | None = Field(description="While active; the waits between a stop and a resume left out.")
+    eta_seconds: float | None = Field(description="From the median of the last ten rounds; null before the first.")
+    last_metrics: Metrics = Field(examples=[{"evaluate_accuracy": 0.91, "evaluate_loss": 0.31}])
+    best_metrics: dict[str, Best]
+    pausing: bool = Field(
+        description="Whether a person wants a pause after the round under way; of an interrupted run: had paused it."
+    )
+    excluded: list[int] = Field(description="Clients that are not asked in this run.")
+    note: str
+    tags: list[str]
+    archived_at: datetime | None
+    queue_position: int | None = Field(description="1 starts next; null for a run that is not queued, or held back.")
+
+
+class RunList(BaseModel):
+    """A page of runs, newest first."""
+
+    items: list[RunView]
+    total: int
+
+
+def run_view(run: Run, queue: Iterable[Run], recent_seconds: Iterable[float] = ()) -> RunView:
+    """Return a run with its place in the queue, and the time that it took and will take."""
+    waiting = [one.id for one in queue if not one.held]
+    active = run.state in ACTIVE
+    recent = list(recent_seconds)
+    return RunView(
+        **{name: getattr(run, name) for name in RunView.model_fields if hasattr(run, name)},
+        elapsed_seconds=elapsed_seconds(run),
+        eta_seconds=median(recent) * (run.num_rounds - run.current_round) if active and recent else None,
+        queue_position=waiting.index(run.id) + 1 if run.id in waiting else None,
+    )
+
+
+def elapsed_seconds(run: Run) -> float | None:
+    """Return how long a run has been active; None where it never was."""
+    if run.started_at is None:
+        return None
+    since = run.stretch_started_at
+    return run.active_seconds + ((datetime.now(UTC) - since).total_seconds() if since is not None else 0.0)
+
+
+class Trouble(BaseModel):
+    """A task that gave no accepted reply, and why."""
+
+    client_id: int
+    client: str
+    phase: str
+    attempt: int
+    outcome: Literal["refused", "failed", "late", "lost"]
+    reason: str | None
+
+
+class RoundView(BaseModel):
+    """One committed round."""
+
+    round: int
+    attempt: int
+    committed_at: datetime
+    seconds: float
+    train_seconds: float
+    aggregate_seconds: float
+    evaluate_seconds: float
+    bytes_down: int
+    bytes_up: int
+    replies: dict[str, int] = Field(description="Accepted replies by phase.", examples=[{"train": 2, "evaluate": 2}])
+    refusals: list[Trouble]
+    failures: list[Trouble] = Field(description="Failed, late and lost.")
+    metrics: Metrics
+
+
+class RoundList(BaseModel):
+    """Committed rounds, oldest first."""
+
+    items: list[RoundView]
+    total: int
+
+
+def round_view(row: Round, troubles: Iterable[ReplyRow]) -> RoundView:
+    """Return a round with what went wrong in it."""
+    mine = [
+        Trouble.model_validate({name: getattr(trouble, name) for name in Trouble.model_fields})
+        for trouble in troubles
+        if trouble.round == row.round
+    ]
+    return RoundView(
+        **{name: getattr(row, name) for name in RoundView.model_fields if hasattr(row, name)},
+        replies={phase: outcomes.get("accepted", 0) for phase, outcomes in row.outcomes.items()},
+        refusals=[one for one in mine if one.outcome == "refused"],
+        failures=[one for one in mine if one.outcome != "refused"],
+    )
+
+
+class ClientView(BaseModel):
+    """One client as it stands now."""
+
+    id: int = Field(examples=[1])
+    name: str = Field(examples=["site-a"])
+    state: ClientState
+    connected: bool = Field(description="Also true for a pending client that waits for its approval.")
+    kind: Literal["client", "supernode"]
+    lane: Literal["stream", "fleet"]
+    node_id: str | None = Field(description="Flower's own id, unsigned 64-bit, in decimal.")
+    left_out: bool
+    first_seen: datetime
+    last_seen: datetime
+    facts: dict[str, Any]
+    versions: dict[str, Any]
+    data: dict[str, Any]
+    dataset: str | None
+    samples: int | None
+    task: str | None = Field(description="What it is doing: asked, preparing, training, evaluating, sending, sent.")
+    progress: dict[str, Any] | None
+    counts: dict[str, int] = Field(description="Its training tasks by outcome.", examples=[{"accepted": 5, "late": 1}])
+
+
+class ClientList(BaseModel):
+    """Every client that ever came, in that order."""
+
+    items: list[ClientView]
+
+
+def client_view(row: Client, live: LiveClient | None, counts: dict[str, int] | None = None) -> ClientView:
+    """Return a client with what the Flower server knows of it."""
+    names = ("id", "name", "kind", "lane", "node_id", "left_out", "facts", "versions", "data")
+    dataset, samples = row.data.get("dataset"), row.data.get("samples")
+    return ClientView(
+        **{name: getattr(row, name) for name in names}, state=client_state(row, live), connected=live is not None,
+        first_seen=row.first_seen_at, last_seen=last_seen(row, live),
+        dataset=dataset if isinstance(dataset, str) else None, samples=samples if isinstance(samples, int) else None,
+        task=live.task.task if live and live.task else None,
+        progress=progress_data(live.task) if live and live.task else None, counts=counts or {},
+    )  # fmt: skip
+
+
+def last_seen(row: Client, live: LiveClient | None) -> datetime:
+    """Return when a client last gave a sign of life."""
+    if live is None:
+        return row.last_seen_at
+    return datetime.now(UTC) - timedelta(seconds=live.seconds_since_sign)
+
+
+def client_state(row: Client, live: LiveClient | None) -> ClientState:
+    """Return one word for admission and connection together."""
+    if row.state == "revoked":
+        return "revoked"
+    if row.state == "pending":
+        return "pending"
+    return live.state if live is not None else "offline"
+
+
+def progress_data(progress: Progress) -> dict[str, Any]:
+    """Return a client's progress as streams and pages have it."""
+    loss = progress.loss if progress.loss is not None and isfinite(progress.loss) else None
+    return {
+        "client_id": progress.client_id, "run_id": progress.run_id, "round": progress.round, "phase": progress.phase,
+        "task": progress.task, "batch": progress.batch, "batches": progress.batches, "loss": loss,
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""What the list of clients and a client's page show. Imports what ``pages`` may."""

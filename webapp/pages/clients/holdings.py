@@ -1,0 +1,26 @@
+"""What a client holds and by what it is known: samples it trains on, the beginning of its key."""
+
+import hashlib
+
+from webapp.db.tables import Client
+from webapp.formatting import count
+
+
+def train_samples(client: Client) -> int | None:
+    """Return how many samples a client trains on; None while it has not counted them."""
+    samples = client.data.get("samples")
+    amount = samples.get("train") if isinstance(samples, dict) else samples
+    return amount if isinstance(amount, int) else None
+
+
+def fingerprint(client: Client) -> str:
+    """Return the beginning of the hash of a client's key, to be compared over the telephone: ``5f:3a:91:c0``."""
+    return hashlib.sha256(client.public_key.strip().encode()).digest()[:4].hex(":")
+
+
+def brings(client: Client) -> str:
+    """Say in a word or two what a client would bring to a run: ``7 412, cifar10``."""
+    dataset, amount = client.data.get("dataset"), train_samples(client)
+    if client.kind == "supernode":
+        return "a SuperNode"
+    return ", ".join(filter(None, (count(amount) if amount is not None else "", dataset))) or "says no dataset"

@@ -1,0 +1,136 @@
+"""The list of clients: one row each, the sentence above them, and the remarks before the next round."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from federation.server.flower_server import LiveClient
+from webapp.db.repository.client_history import recent_outcomes
+from webapp.db.repository.clients import list_clients
+from webapp.db.tables import Client, Run
+from webapp.formatting import count, plural
+from webapp.pages.clients.holdings import train_samples
+from webapp.pages.clients.label_bars import Labels, Totals, class_words, labels_of, totals_of
+from webapp.pages.clients.rows import holding, split, state_of
+from webapp.pages.clients.warnings import Remark, folded, remarks, run_ahead
+from webapp.pages.wording import OUTCOMES, task_words
+
+HISTORY = 20
+SHOWN = {"": "All", "online": "Online", "offline": "Offline", "pending": "Pending", "left-out": "Left out"}
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLine:
+    """A client in the list."""
+
+    client: Client
+    state: str
+    doing: str
+    held: str
+    what: str
+    labels: Labels | None
+    outcomes: list[str]
+    history: str
+    why_never: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientsPage:
+    """The list of clients, and what it says in sentences. ``amounts`` are the clients by choice of the filter."""
+
+    headline: str
+    detail: str
+    rows: list[ClientLine]
+    remarks: list[Remark]
+    amounts: dict[str, int]
+    shown: str
+    classes: str
+    history: int = HISTORY
+
+    @property
+    def choices(self) -> list[tuple[str, str]]:
+        """The choices of the filter with their amounts."""
+        return [(value, f"{word}, {self.amounts[value]}") for value, word in SHOWN.items()]
+
+
+def clients_page(session: Session, live: Mapping[int, LiveClient], shown: str = "") -> ClientsPage:
+    """Gather the page of clients; ``shown`` is one of the filter's choices."""
+    clients = list_clients(session)
+    totals, run = totals_of(clients), run_ahead(session)
+    outcomes = recent_outcomes(session, [client.id for client in clients], HISTORY)
+    rows = [client_line(c, live, outcomes.get(c.id, []), totals) for c in clients]
+    chosen = shown if shown in SHOWN else ""
+    states = Counter(row.state for row in rows)
+    here = states["online"] + states["stale"]
+    headline = f"{plural(here, 'client')} online" if clients else "No client has joined yet"
+    if states["pending"]:
+        headline += f", {plural(states['pending'], 'waits', 'wait')} for approval"
+    detail = " ".join(filter(None, (_part_words(session, run, clients, live), _held_words(clients, live))))
+    return ClientsPage(
+        headline, detail, [row for row in rows if _is_shown(row, chosen)],
+        folded(remarks(session, clients, live, totals, run)),
+        {value: sum(_is_shown(row, value) for row in rows) for value in SHOWN}, chosen, class_words(clients),
+    )  # fmt: skip
+
+
+def _is_shown(row: ClientLine, shown: str) -> bool:
+    match shown:
+        case "online":
+            return row.state in ("online", "stale")
+        case "left-out":
+            return row.client.left_out
+        case "":
+            return True
+    return row.state == shown
+
+
+def client_line(
+    client: Client, live: Mapping[int, LiveClient], outcomes: list[str], totals: Totals
+) -> ClientLine:  # fmt: skip
+    """Return the row of a client."""
+    here = live.get(client.id)
+    held, what = holding(client)
+    why = "not asked to train yet" if client.kind == "supernode" else "has not trained yet"
+    doing = task_words(here.task).lower() if here and here.task and here.task.task != "sent" else ""
+    labels = labels_of(client, totals)
+    return ClientLine(
+        client, state_of(client, live), doing, held, labels.words if labels else what, labels, outcomes,
+        outcome_words(Counter(outcomes)), why,
+    )  # fmt: skip
+
+
+def outcome_words(amounts: Mapping[str, int]) -> str:
+    """Count outcomes in words: ``16 took part, 3 late``; ``all 20`` where nothing else was."""
+    if list(amounts) == ["accepted"]:
+        return f"all {amounts['accepted']}"
+    return ", ".join(f"{count(amounts[outcome])} {word}" for outcome, word in OUTCOMES.items() if amounts.get(outcome))
+
+
+def _part_words(session: Session, run: Run | None, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> str:
+    if run is None or not clients:
+        return ""
+    part = split(session, run, clients, live)
+    here = sum(client.id in live for client in part.taking_part)
+    cannot = f", {len(part.not_for_it)} cannot" if part.not_for_it else ""
+    return f"{count(here)} {'takes' if here == 1 else 'take'} part in #{run.id}{cannot}."
+
+
+def _held_words(clients: Sequence[Client], live: Mapping[int, LiveClient]) -> str:
+    if not clients:
+        return "Run the command below on a machine that holds data. This page changes by itself."
+    held: Counter[str] = Counter()
+    samples: Counter[str] = Counter()
+    for client in clients:
+        if client.id in live and client.state == "admitted" and (dataset := client.data.get("dataset")):
+            held[dataset] += 1
+            samples[dataset] += train_samples(client) or 0
+    parts = [
+        f"{dataset} on {plural(amount, 'client')}"
+        + (f", {count(samples[dataset])} samples" if samples[dataset] else "")
+        for dataset, amount in held.most_common()
+    ]
+    if not any(client.id in live for client in clients):
+        return ""
+    return f"Data here: {'; '.join(parts)}." if parts else "None of them says which data it holds."

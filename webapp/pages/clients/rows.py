@@ -1,0 +1,216 @@
+"""Clients in words: who is here, what each does in the active run, what machine and data it brings."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from federation.run.events import Progress
+from federation.run.states import RunState
+from federation.server.flower_server import LiveClient
+from webapp.db.repository.pages import misfits
+from webapp.db.repository.rounds import last_outcomes
+from webapp.db.repository.series import values_of
+from webapp.db.tables import Client, Run
+from webapp.formatting import THIN, count, plural
+from webapp.pages.clients.holdings import train_samples
+from webapp.pages.runs.buttons import left_out
+from webapp.pages.wording import of_several, task_words
+
+SPARK_ROUNDS = 24
+ANY_DATA = ("synthetic", "custom")
+"""Networks whose clients need not hold the run's dataset."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientNow:
+    """A client's row while a run is active. Places on the strip are percent of its width."""
+
+    id: int
+    name: str
+    state: str
+    task: str
+    idle: bool
+    batch: int | None
+    batches: int | None
+    loss: float | None
+    spark: list[float | None]
+    accuracy: float | None
+    at: float | None
+    mean_at: float | None
+    worst: bool
+    preparing: bool
+    holds: str
+    """How much of which data, ``898 samples of digits``; empty where it says nothing of itself."""
+
+
+def state_of(client: Client, live: Mapping[int, LiveClient]) -> str:
+    """Return a client's state: admission first, then whether it is connected."""
+    if client.state in ("pending", "revoked"):
+        return client.state
+    return live[client.id].state if client.id in live else "offline"
+
+
+def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
+    """Say why a client does not take part in a run, or None."""
+    dataset, names = client.data.get("dataset"), run.config.get("clients")
+    if client.kind == "supernode":
+        return "is a SuperNode, which is not asked to train yet"
+    if client.state == "pending":
+        return "waits for approval"
+    if client.left_out:
+        return "was left out of all runs by a person"
+    if names and client.name not in names:
+        return "is not among the clients chosen for the run"
+    if run.network == "custom" and not client.data.get("app"):
+        return "runs no app of its own, and the run's network is custom"
+    if run.network not in ANY_DATA and dataset != run.dataset:
+        return f"holds {dataset or 'no known data'}, the run needs {run.dataset}"
+    return misfit.get(client.id)
+
+
+def by_reason(clients: Iterable[tuple[Client, str]]) -> list[tuple[list[Client], str]]:
+    """Put clients with the same reason together, said as it goes with so many; in the order of the first of each."""
+    found: dict[str, list[Client]] = {}
+    for client, reason in clients:
+        found.setdefault(reason, []).append(client)
+    return [(those, of_several(reason, [one.name for one in those])) for reason, those in found.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The clients beside a run: those that take part, and those online that do not, with the reason."""
+
+    taking_part: list[Client]
+    not_for_it: list[tuple[Client, str]]
+    may_come_back: frozenset[int]
+
+    @property
+    def reasons(self) -> list[tuple[list[Client], str]]:
+        """Who is not for it, those with the same reason together; each that a person may let in again by itself."""
+        alone = [([client], why) for client, why in self.not_for_it if client.id in self.may_come_back]
+        return alone + by_reason(one for one in self.not_for_it if one[0].id not in self.may_come_back)
+
+
+def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> Split:
+    """Part the clients: online and eligible, or in the run before; and online but not for it."""
+    left = {one.id: one.why for one in left_out(session, run)}
+    misfit = misfits(session, run.id) | left
+    seen = last_outcomes(session, run.id, max(1, run.current_round), run.current_round)
+    part, other = [], []
+    for client in clients:
+        reason = why_not(client, run, misfit)
+        if reason is None and (client.id in live or client.id in seen):
+            part.append(client)
+        elif reason is not None and client.id in live:
+            other.append((client, reason))
+    return Split(part, other, frozenset(left))
+
+
+def clients_now(
+    session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]
+) -> list[ClientNow]:
+    """Return the rows of the clients that take part, in the order in which they first came."""
+    first = max(0, run.current_round - SPARK_ROUNDS + 1)
+    ids = [client.id for client in clients]
+    losses = values_of(session, run.id, "train", "loss", ids, first=first)
+    accuracies = values_of(session, run.id, "evaluate", "accuracy", ids, first=run.current_round)
+    last = {
+        c: value for c, values in accuracies.items() if (value := values.get(run.current_round, (None,))[0]) is not None
+    }
+    mean = (run.last_metrics or {}).get("evaluate_accuracy")
+    place = _scale([*last.values(), *([mean] if mean is not None else [])])
+    worst = min(last, key=lambda c: last[c]) if len(last) > 2 else None
+    rows, paused = [], run.state == RunState.PAUSED
+    for client in clients:
+        here = live.get(client.id)
+        task = here.task if not paused and here and here.task and here.task.run_id == run.id else None
+        spark = [value for value, _ in losses.get(client.id, {}).values()]
+        rows.append(ClientNow(
+            client.id, client.name, state_of(client, live), _doing(here, task, paused),
+            task is None or task.task == "sent", *_progress(task),
+            task.loss if task and task.loss is not None else (spark[-1] if spark else None), spark,
+            last.get(client.id), place(last.get(client.id)), place(mean), client.id == worst,
+            task is not None and task.task == "preparing", _holds(client),
+        ))  # fmt: skip
+    return rows
+
+
+def _doing(here: LiveClient | None, task: Progress | None, paused: bool) -> str:
+    if here is None:
+        return "Not connected"
+    if here.state == "stale":
+        return f"No sign for {round(here.seconds_since_sign)}{THIN}s"
+    return "Paused, nobody is asked" if paused else task_words(task)
+
+
+def _progress(task: Progress | None) -> tuple[int | None, int | None]:
+    if task is None:
+        return 0, 1
+    if task.task in ("sending", "sent"):
+        return 1, 1
+    if task.batch is not None and task.batches:
+        return task.batch, task.batches
+    return (0, 1) if task.task == "asked" else (None, None)
+
+
+def _scale(values: Sequence[float]) -> Any:
+    """Return a function from a value to percent of a strip that has room at both ends."""
+    low, high = (min(values), max(values)) if values else (0.0, 0.0)
+    span = max(high - low, 0.1)
+    middle = (low + high) / 2
+
+    def place(value: float | None) -> float | None:
+        return None if value is None else round(50 + (value - middle) / span * 76, 1)
+
+    return place
+
+
+def polyline(values: Sequence[float | None], width: float = 88, height: float = 22) -> str:
+    """Return the points of a sparkline; what is missing is passed over."""
+    known = [(i, value) for i, value in enumerate(values) if value is not None]
+    if len(known) < 2:
+        return ""
+    low, high = min(v for _, v in known), max(v for _, v in known)
+    step, span = width / (len(values) - 1), (high - low) or 1.0
+    return " ".join(f"{i * step:.1f},{height - 2 - (value - low) / span * (height - 4):.1f}" for i, value in known)
+
+
+def machine(client: Client) -> str:
+    """Say what a client runs on: ``4 CPUs, 16 GB``."""
+    if client.kind == "supernode":
+        return "SuperNode, fleet lane"
+    facts, parts = client.facts, []
+    if isinstance(cpus := facts.get("cpus"), int):
+        parts.append(plural(cpus, "CPU"))
+    if isinstance(memory := facts.get("memory_bytes"), int | float):
+        parts.append(f"{round(memory / 2**30)}{THIN}GB")
+    return ", ".join(parts) or "says nothing of itself"
+
+
+def software(client: Client) -> str:
+    """Say which versions a client runs: ``tf 2.21, client 0.1.0``."""
+    said = client.versions
+    names = (("tensorflow", "tf"), ("meadow", "client")) if client.kind != "supernode" else (("flwr", "flwr"),)
+    parts = [f"{short} {'.'.join(str(said[key]).split('.')[:3])}" for key, short in names if said.get(key)]
+    return ", ".join(parts)
+
+
+def _holds(client: Client) -> str:
+    amount, dataset = train_samples(client), client.data.get("dataset")
+    return f"{count(amount)} samples of {dataset}" if amount is not None and dataset else ""
+
+
+def holding(client: Client) -> tuple[str, str]:
+    """Say what data a client holds: how much, and what it is."""
+    data = client.data
+    if not data.get("dataset"):
+        return "", ""
+    samples = data.get("samples")
+    amount = samples.get("train") if isinstance(samples, dict) else samples
+    part = ""
+    if isinstance(data.get("partition"), int) and isinstance(data.get("partitions"), int):
+        part = f", part {data['partition'] + 1} of {data['partitions']}"
+    held = f"{count(amount)} samples" if isinstance(amount, int) else "counted at its first run"
+    return held, f"{data['dataset']}{part}"

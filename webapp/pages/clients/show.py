@@ -1,0 +1,93 @@
+"""One client's page: who it is, what it brings, what became of it over the runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from federation.server.flower_server import LiveClient
+from webapp.db.repository.client_history import RunShare, recent_outcomes, shares_of_client
+from webapp.db.repository.clients import list_clients
+from webapp.db.repository.events import events_of_client
+from webapp.db.repository.rounds import ReplyRow, replies_of_client
+from webapp.db.tables import Client
+from webapp.formatting import count, size
+from webapp.pages.clients.holdings import fingerprint
+from webapp.pages.clients.index import HISTORY, ClientLine, client_line, outcome_words
+from webapp.pages.clients.label_bars import totals_of
+from webapp.pages.clients.rows import software
+from webapp.pages.clients.warnings import Remark, remarks, run_ahead
+from webapp.pages.event_sentences import Line, log_lines
+
+TASKS, LOG_LINES = 12, 20
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPage:
+    """All that a client's page shows."""
+
+    client: Client
+    line: ClientLine
+    sentence: str
+    facts: list[tuple[str, str]]
+    remarks: list[Remark]
+    shares: list[tuple[RunShare, str]]
+    tasks: list[tuple[int, ReplyRow]]
+    log: list[Line]
+
+    @property
+    def last_outcomes(self) -> int:
+        """Of how many rounds the glyphs tell."""
+        return len(self.line.outcomes)
+
+
+def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]) -> ClientPage:
+    """Gather a client's page."""
+    known = list_clients(session)
+    totals = totals_of(known)
+    line = client_line(client, live, recent_outcomes(session, [client.id], HISTORY).get(client.id, []), totals)
+    mine = [one for one in remarks(session, known, live, totals, run_ahead(session)) if one.client.id == client.id]
+    shares = [(share, outcome_words(share.outcomes)) for share in shares_of_client(session, client.id)]
+    names = {one.id: one.name for one in known}
+    log = log_lines(events_of_client(session, client.id, 4 * LOG_LINES), names, LOG_LINES)
+    return ClientPage(
+        client, line, _sentence(line, live.get(client.id)), _facts(client), mine, shares,
+        replies_of_client(session, client.id, limit=TASKS), log,
+    )  # fmt: skip
+
+
+def _sentence(line: ClientLine, here: LiveClient | None) -> str:
+    client = line.client
+    if line.state == "pending":
+        return "It asks to join and is asked for nothing until a person approves it. Compare its key with its owner."
+    if line.state == "revoked":
+        return "It was shut out: the server ends every connection with its key."
+    if client.left_out:
+        return "A person left it out: no run asks it, from the next round on, until it is let in."
+    if client.kind == "supernode":
+        return "A SuperNode of Flower. It is listed, and not asked to train yet."
+    if here is None:
+        return "It is not connected. It takes part again as soon as it comes back."
+    if here.task and here.task.task != "sent":
+        return f"It is here: {line.doing} in #{here.task.run_id}."
+    return "It is here and waits for work."
+
+
+def _facts(client: Client) -> list[tuple[str, str]]:
+    said, data = client.facts, client.data
+    memory, shape, classes = said.get("memory_bytes"), data.get("input_shape"), data.get("classes")
+    samples = data.get("samples")
+    test = samples.get("test") if isinstance(samples, dict) else None
+    facts = [
+        ("Kind", f"{'SuperNode' if client.kind == 'supernode' else 'Client'}, {client.lane} lane"),
+        ("CPUs", str(said["cpus"]) if said.get("cpus") else ""),
+        ("Memory", size(memory) if isinstance(memory, int | float) else ""),
+        ("System", str(said.get("platform") or "")), ("Python", str(said.get("python") or "")),
+        ("Host", str(said.get("hostname") or "")), ("Software", software(client)),
+        ("flwr", str(client.versions.get("flwr") or "")), ("Key", fingerprint(client)), ("Node", client.node_id or ""),
+        ("Data from", str(data.get("source") or "")), ("Samples to test", count(test) if isinstance(test, int) else ""),
+        ("Shape of one", "×".join(map(str, shape)) if isinstance(shape, list) else ""),
+        ("Classes", str(classes) if classes else ""), ("Own app", str(data.get("app") or "")),
+        ("Calls itself", client.said_name or ""), ("Number", str(client.id)),
+    ]  # fmt: skip
+    return [(name, text) for name, text in facts if text]

@@ -1,0 +1,1 @@
+"""What the comparison of runs shows. Imports what ``pages`` may."""

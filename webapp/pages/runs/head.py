@@ -1,0 +1,198 @@
+"""A run in words: what it does, whom it waits for, how far it is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from federation.run.events import Progress
+from federation.run.states import ACTIVE, ENDED
+from federation.server.flower_server import LiveClient
+from webapp.db.repository.events import newest_events
+from webapp.db.repository.pages import bytes_of_run, mean_by_round
+from webapp.db.repository.rounds import recent_seconds
+from webapp.db.tables import Run
+from webapp.formatting import about, count, duration, percent, plural, size
+from webapp.operations.views import elapsed_seconds
+from webapp.pages.runs.round_bars import MOST_BLADES, Sward, grow
+from webapp.pages.wording import STATES, are, listed, sentence
+
+MARKED_EVENTS = 300
+DOING = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A figure of a run's head; ``since`` are seconds that go on by themselves."""
+
+    label: str
+    text: str
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a run is waiting for, where a person can end the wait."""
+
+    kind: str
+    sentence: str
+    since: datetime
+    left_seconds: float | None
+    whole_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunHead:
+    """The top of a run's page, and of the home page while the run is active."""
+
+    run: Run
+    active: bool
+    headline: str
+    detail: str
+    closes_in: float | None
+    facts: list[Fact]
+    remaining_seconds: float | None
+    """How long an active run will take, by its last rounds; None where that is not known."""
+    wait: Wait | None
+    sward: Sward
+    marks: list[dict[str, Any]]
+
+
+def head_of(session: Session, run: Run, tasks: Mapping[str, Progress], now: datetime | None = None) -> RunHead:
+    """Put a run in words; ``tasks`` are what its clients do, by name."""
+    now = now or datetime.now(UTC)
+    active = run.state in ACTIVE
+    accuracy = mean_by_round(session, run, "accuracy", MOST_BLADES)
+    if best := run.best_metrics.get("evaluate_accuracy"):
+        accuracy |= {best["round"]: best["value"]}
+    blocked = run.blocked_on or {}
+    recent = recent_seconds(session, [run.id]).get(run.id, [])
+    remaining = median(recent) * (run.num_rounds - run.current_round) if active and recent else None
+    closes_in = _left(blocked, now) if active and blocked.get("kind") == "round" else None
+    return RunHead(
+        run, active, headline(run, tasks), detail(run, tasks), closes_in,
+        _facts(session, run, active, recent, remaining), remaining, _wait(run, blocked, now),
+        grow(accuracy, run.current_round, run.num_rounds, active=active), marks_of(session, run.id),
+    )  # fmt: skip
+
+
+def tasks_of(run: Run, live: Mapping[int, LiveClient], names: Mapping[int, str]) -> dict[str, Progress]:
+    """Return what the clients of a run's present phase do, by name in the clients' order."""
+    tasks = [(c, task) for c, one in sorted(live.items()) if (task := one.task) is not None and task.run_id == run.id]
+    order = {"prepare": 0, "train": 1, "evaluate": 2}
+    present = max(((task.round, order[task.phase]) for _, task in tasks), default=None)
+    if present is None or (present[0] <= run.current_round and (run.current_round > 0 or run.last_metrics)):
+        return {}
+    return {names.get(c, f"client {c}"): task for c, task in tasks if (task.round, order[task.phase]) == present}
+
+
+def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
+    """Say in a sentence what is going on."""
+    of = f"{count(run.current_round)} of {plural(run.num_rounds, 'round')}"
+    accuracy = (run.last_metrics or {}).get("evaluate_accuracy")
+    reached = f", accuracy {percent(accuracy)}" if accuracy is not None else ""
+    blocked = run.blocked_on or {}
+    match run.state:
+        case "queued":
+            return _unstopped(blocked.get("sentence")) or "The run waits in the queue"
+        case "waiting" | "running" | "paused" if blocked.get("kind") in ("quorum", "prepare", "storage"):
+            return _unstopped(blocked["sentence"])
+        case "waiting":
+            return "The run gathers its clients"
+        case "running":
+            return _round_sentence(run, tasks)
+        case "paused":
+            return f"Paused after round {of}"
+        case "stopping":
+            return f"Stopping after round {of}"
+        case "completed":
+            return f"{plural(run.current_round, 'round')} {'is' if run.current_round == 1 else 'are'} done{reached}"
+        case "cancelled":
+            return f"Cancelled in the queue after {of}" if run.current_round else "Cancelled before it began"
+        case state:
+            return f"{STATES[state]} after {of}{reached}"
+
+
+def _unstopped(said: Any) -> str:
+    """Return a sentence as a heading has it, and as one that goes on: without its full stop."""
+    return str(said or "").rstrip(". ")
+
+
+def _round_sentence(run: Run, tasks: Mapping[str, Progress]) -> str:
+    number = run.current_round + 1
+    if not tasks:
+        return f"Round {count(number)} of {count(run.num_rounds)}"
+    task = next(iter(tasks.values()))
+    sent = sum(one.task == "sent" for one in tasks.values())
+    replied = f"{count(sent)} of {plural(len(tasks), 'client')} {'has' if sent == 1 else 'have'} replied"
+    if task.phase == "prepare":
+        return f"The clients prepare the network: {replied}"
+    if task.round == 0:
+        return f"The initial weights are evaluated: {replied}"
+    doing = "training" if task.phase == "train" else "evaluated"
+    return f"Round {count(task.round)} of {count(run.num_rounds)} is {doing}: {replied}"
+
+
+def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
+    """Say who is waited for, or why a run ended."""
+    number = run.current_round + 1
+    if run.state == "queued":
+        return "It starts by itself when the run before it has ended."
+    if run.state in ENDED:
+        return sentence(run.reason or "")
+    if run.state == "waiting" and (run.blocked_on or {}).get("kind") == "quorum":
+        return f"Round {count(number)} of {count(run.num_rounds)} starts by itself as soon as they are here."
+    groups: dict[str, list[str]] = {}
+    for name, task in tasks.items():
+        if task.task != "sent":
+            doing = "sending" if task.task == "sending" else DOING[task.phase]
+            groups.setdefault(doing, []).append(name)
+    said = ", ".join(f"{listed(names)} {are(names)} {doing}" for doing, names in groups.items())
+    return f"{said}." if said else ""
+
+
+def _facts(
+    session: Session, run: Run, active: bool, recent: Sequence[float], remaining: float | None
+) -> list[Fact]:  # fmt: skip
+    elapsed = elapsed_seconds(run)
+    facts = [Fact("Elapsed", duration(elapsed), elapsed if active else None)] if elapsed is not None else []
+    if remaining:
+        facts.append(Fact("Remaining", about(remaining)))
+    if recent:
+        facts.append(Fact("Last round", duration(recent[0])))
+        facts.append(Fact("Sent", size(bytes_of_run(session, run.id))))
+    return facts
+
+
+def _left(blocked: Mapping[str, Any], now: datetime) -> float | None:
+    if not blocked.get("deadline"):
+        return None
+    return max(0.0, (datetime.fromisoformat(blocked["deadline"]) - now).total_seconds())
+
+
+def _wait(run: Run, blocked: Mapping[str, Any], now: datetime) -> Wait | None:
+    if run.state in ENDED or blocked.get("kind") not in ("quorum", "prepare", "storage", "paused", "held"):
+        return None
+    since = datetime.fromisoformat(blocked["since"])
+    left = _left(blocked, now)
+    whole = left + (now - since).total_seconds() if left is not None else None
+    return Wait(blocked["kind"], _unstopped(blocked["sentence"]), since, left, whole)
+
+
+def marks_of(session: Session, run_id: int) -> list[dict[str, Any]]:
+    """Return what happened between rounds, for the charts: kind, and a place between two rounds."""
+    marks: list[dict[str, Any]] = []
+    events = newest_events(session, run_id=run_id, types=("run", "round"), limit=MARKED_EVENTS)
+    done = 0
+    for event in reversed(events):
+        if event.type == "round" and event.data.get("committed"):
+            done = event.data["round"]
+        elif event.type == "round":
+            marks.append({"round": event.data["round"] - 0.5, "kind": "failed"})
+        elif event.data.get("from") and event.data["state"] in ("paused", "queued"):
+            kind = "paused" if event.data["state"] == "paused" else "resumed"
+            marks.append({"round": done + 0.5, "kind": kind})
+    return marks[-40:]

@@ -1,0 +1,149 @@
+"""The list of runs: what its address asks for, its rows, and the choices of its filters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from sqlalchemy.orm import Session
+
+from federation.run.states import RunState
+from webapp.db.repository.metrics import sparklines
+from webapp.db.repository.run_list import Sort, Wanted, filter_choices, find_runs
+from webapp.db.repository.runs import is_resumable
+from webapp.db.tables import Run
+from webapp.operations.views import elapsed_seconds
+from webapp.pages.clients.rows import polyline
+from webapp.pages.wording import NETWORKS, sentence
+
+PAGE_RUNS, EXCERPT = 50, 90
+SEGMENTS = (
+    ("", "All"), ("active", "Running"), ("queued", "Queued"), ("completed", "Completed"), ("failed", "Failed"),
+    ("ended", "Stopped"), ("archived", "Archived"),
+)  # fmt: skip
+STATES_OF = {
+    "": (), "active": ("waiting", "running", "paused", "stopping"), "queued": ("queued",), "completed": ("completed",),
+    "failed": ("failed",), "ended": ("stopped", "interrupted", "cancelled"), "archived": (),
+}  # fmt: skip
+"""States that a choice of the list stands for."""
+SORTS: tuple[tuple[Sort, str], ...] = (("newest", "Newest"), ("best", "Best accuracy"), ("longest", "Longest"))
+FILTERS = (("network", "Network"), ("dataset", "Data"), ("strategy", "Strategy"), ("tag", "Tag"))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address of the list asks for; a word that means nothing there counts as empty."""
+
+    q: str = ""
+    state: str = ""
+    network: str = ""
+    dataset: str = ""
+    strategy: str = ""
+    tag: str = ""
+    sort: Sort = "newest"
+    offset: int = 0
+
+    @property
+    def wanted(self) -> Wanted:
+        """The same for the database."""
+        return Wanted(
+            STATES_OF[self.state], self.q, self.network, self.dataset, self.strategy, self.tag,
+            self.state == "archived", self.sort,
+        )  # fmt: skip
+
+    @property
+    def query(self) -> str:
+        """The query of the address, without what is as it would be anyway."""
+        given = {name: getattr(self, name) for name in Asked.__slots__}
+        return urlencode({name: value for name, value in given.items() if value not in ("", 0, "newest")})
+
+    @property
+    def address(self) -> str:
+        """The address that asks for just this."""
+        return f"/runs?{self.query}" if self.query else "/runs"
+
+    @property
+    def filtered(self) -> bool:
+        """Whether anything but the order is asked for."""
+        return replace(self, sort="newest", offset=0) != Asked()
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run in the list."""
+
+    run: Run
+    why: str
+    resume: bool
+    """Whether a server that ended took it away in the middle, so that it is asked for here to go on."""
+    note: str
+    spark: str
+    best: float | None
+    elapsed: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """A page of the list. ``filters`` are name, word, choices and the chosen one."""
+
+    asked: Asked
+    rows: list[RunLine]
+    total: int
+    everything: int
+    archived: int
+    filters: list[tuple[str, str, list[tuple[str, str]], str]]
+
+    @property
+    def newer(self) -> str:
+        """The address of the page before, or nothing."""
+        before = replace(self.asked, offset=max(0, self.asked.offset - PAGE_RUNS))
+        return before.address if self.asked.offset else ""
+
+    @property
+    def older(self) -> str:
+        """The address of the page after, or nothing."""
+        after = replace(self.asked, offset=self.asked.offset + PAGE_RUNS)
+        return after.address if self.total > after.offset else ""
+
+
+def run_list(session: Session, asked: Asked) -> RunList:
+    """Gather a page of the list of runs."""
+    runs, total = find_runs(session, asked.wanted, PAGE_RUNS, asked.offset)
+    _, everything = find_runs(session, Wanted(), 0)
+    _, archived = find_runs(session, Wanted(archived=True), 0)
+    values = filter_choices(session)
+    words = {"network": NETWORKS}
+    filters = [
+        (name, word, [(value, words.get(name, {}).get(value, value)) for value in values[name]], getattr(asked, name))
+        for name, word in FILTERS
+        if len(values[name]) > 1 or getattr(asked, name) or (name == "tag" and values[name])
+    ]
+    return RunList(asked, run_lines(session, runs), total, everything, archived, filters)
+
+
+def run_lines(session: Session, runs: Sequence[Run]) -> list[RunLine]:
+    """Return the rows of the list of runs."""
+    series = sparklines(session, [run.id for run in runs])
+    return [
+        RunLine(
+            run, _why(run), run.state == RunState.INTERRUPTED and is_resumable(run), _excerpt(run.note),
+            polyline(series.get(run.id, [])), _best(run), elapsed_seconds(run),
+        )
+        for run in runs
+    ]  # fmt: skip
+
+
+def _best(run: Run) -> float | None:
+    best: dict[str, float] = run.best_metrics.get("evaluate_accuracy") or {}
+    return best.get("value")
+
+
+def _why(run: Run) -> str:
+    said = run.reason or ""
+    if run.state in ("waiting", "queued") and run.blocked_on:
+        said = run.blocked_on["sentence"]
+    return sentence(said).removesuffix(".")
+
+
+def _excerpt(note: str) -> str:
+    first = note.partition("\n")[0]
+    return f"{first[:EXCERPT].rstrip(' .')}…" if len(first) > EXCERPT or "\n" in note else first

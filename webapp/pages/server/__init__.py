@@ -1,0 +1,1 @@
+"""What the Server page shows. Imports what ``pages`` may."""

@@ -1,0 +1,109 @@
+"""Why nothing happens: each thing that stands in the way of the next round, and the action that clears it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from federation.run.states import RunState
+from federation.server.flower_server import LiveClient
+from webapp.db.repository.clients import list_clients
+from webapp.db.repository.pages import misfits
+from webapp.db.repository.runs import queue
+from webapp.db.tables import Client, Run
+from webapp.formatting import plural, size
+from webapp.pages.clients.rows import state_of, why_not
+from webapp.pages.clients.warnings import run_ahead
+from webapp.pages.flash import numbers
+from webapp.pages.wording import listed
+
+LEAST_FREE_BYTES = 1_000_000_000
+Method = Literal["get", "post"]
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What stands in the way, said with the glyph of a state; and the way out: a word, an address, how it is asked."""
+
+    state: str
+    text: str
+    word: str = ""
+    address: str = ""
+    method: Method = "get"
+
+
+def obstacles(
+    session: Session, live: Mapping[int, LiveClient], *, flower_runs: bool, free_bytes: int | None
+) -> list[Obstacle]:
+    """Return what stands in the way, the gravest first; nothing where rounds go on."""
+    clients, ahead = list_clients(session), run_ahead(session)
+    found: list[Obstacle] = []
+    if not flower_runs:
+        found.append(Obstacle("failed", "The Flower server does not run: no client can connect. Start Meadow again."))
+    if free_bytes is not None and free_bytes < LEAST_FREE_BYTES:
+        text = f"Only {size(free_bytes)} are free where Meadow keeps its data: rounds cannot be kept. Make room there."
+        found.append(Obstacle("failed", text))
+    found += _clients(clients, live)
+    if ahead is None:
+        text = "No run is queued, so nobody is asked for anything."
+        return [*found, Obstacle("idle", text, "Start a run", "/runs/new")]
+    return found + _run(session, ahead, clients, live) + _queue(session, ahead)
+
+
+def _clients(known: Sequence[Client], live: Mapping[int, LiveClient]) -> list[Obstacle]:
+    found = []
+    pending = [client.name for client in known if client.state == "pending"]
+    if pending:
+        text = f"{listed(pending)} {_verb(pending, 'waits', 'wait')} for approval."
+        found.append(Obstacle("pending", text, "Approve", "/clients?show=pending"))
+    here = [client for client in known if client.id in live and client.state == "admitted"]
+    if not here:
+        text = "No client is connected." if known else "No client has joined yet."
+        found.append(Obstacle("offline", text, "Join one", "/clients#join-h"))
+    if silent := [client.name for client in here if state_of(client, live) == "stale"]:
+        text = f"{listed(silent)} {_verb(silent, 'gives', 'give')} no sign: the machine sleeps, or its network is cut."
+        found.append(Obstacle("stale", text, "See", "/clients?show=online"))
+    if out := [client.name for client in here if client.left_out]:
+        text = f"{listed(out)} {_verb(out, 'is', 'are')} left out of all runs by a person."
+        found.append(Obstacle("paused", text, "Let in", "/clients?show=left-out"))
+    return found
+
+
+def _run(session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> list[Obstacle]:
+    found = []
+    name, address = f"#{run.id} {run.name}", f"/runs/{run.id}"
+    blocked = run.blocked_on or {}
+    if run.held:
+        text = f"{name} waits for a person: {blocked.get('sentence', 'it was held back')!s}."
+        return [Obstacle("queued", text, "Let it start", f"{address}/resume", "post")]
+    if run.state == RunState.PAUSED:
+        found.append(Obstacle("paused", f"{name} is paused after round {run.current_round}.", "Open it", address))
+    elif blocked.get("kind") in ("quorum", "prepare", "storage"):
+        found.append(Obstacle("waiting", f"{name} waits: {blocked['sentence']}.", "Open it", address))
+    if blocked.get("kind") == "quorum" or run.state == RunState.QUEUED:
+        misfit = misfits(session, run.id)
+        for client in clients:
+            reason = why_not(client, run, misfit)
+            if client.id in live and client.state == "admitted" and not client.left_out and reason:
+                text = f"{client.name} cannot take part in {name}: it {reason}."
+                found.append(Obstacle("refused", text, "See", f"/clients/{client.id}"))
+    return found
+
+
+def _queue(session: Session, ahead: Run) -> list[Obstacle]:
+    later = [run for run in queue(session) if run.id != ahead.id]
+    found = []
+    if held := [run for run in later if run.held]:
+        text = f"{numbers([run.id for run in held])} {_verb(held, 'waits', 'wait')} for a person since the restart."
+        found.append(Obstacle("queued", text, "See the queue", "/"))
+    free = [run for run in later if not run.held]
+    if free and ahead.state != RunState.QUEUED:
+        until = f"until #{ahead.id} has ended: one run goes on at a time."
+        text = f"{plural(len(free), 'run')} {_verb(free, 'waits', 'wait')} {until}"
+        found.append(Obstacle("queued", text, "See the queue", "/"))
+    return found
+
+
+def _verb(of: Sequence[object], one: str, many: str) -> str:
+    return one if len(of) == 1 else many

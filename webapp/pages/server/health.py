@@ -1,0 +1,126 @@
+"""The Server page: is all well, why does nothing happen, and what the server is made of."""
+
+import platform
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from sqlalchemy.orm import Session
+
+from federation.run.states import RunState
+from federation.server.flower_server import LiveClient
+from webapp.db.repository.clients import list_clients
+from webapp.db.repository.runs import queue
+from webapp.db.repository.storage import Storage, storage_of
+from webapp.db.tables import Run
+from webapp.formatting import plural, size
+from webapp.operations.incidents import Incident
+from webapp.pages.clients.warnings import run_ahead
+from webapp.pages.join_command import Join
+from webapp.pages.server.blockers import Obstacle, obstacles
+from webapp.parts import Parts
+
+LANES = {"stream": "Clients of Meadow", "fleet": "SuperNodes of Flower"}
+STATES = ("online", "stale", "pending")
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One lane with its connections by state."""
+
+    name: str
+    word: str
+    amounts: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """All that the Server page shows."""
+
+    headline: str
+    detail: str
+    state: str
+    word: str
+    uptime_seconds: float
+    obstacles: list[Obstacle]
+    lanes: list[Lane]
+    busy: int
+    streams: int
+    queue: Sequence[Run]
+    storage: Storage
+    free_bytes: int | None
+    whole_bytes: int | None
+    incidents: list[Incident]
+    addresses: list[tuple[str, str]]
+    settings: list[tuple[str, str]]
+    versions: list[tuple[str, str]]
+
+    @property
+    def connected(self) -> int:
+        """How many clients are connected, those that wait for approval among them."""
+        return sum(sum(lane.amounts) for lane in self.lanes)
+
+
+def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join: Join, here: str) -> Health:
+    """Gather the Server page; ``here`` is the address that the reader uses."""
+    free, whole = _disk(parts)
+    storage = storage_of(session)
+    found = obstacles(session, live, flower_runs=parts.flower.is_running, free_bytes=free)
+    headline, detail, state, word = _sentence(run_ahead(session), found, len(live))
+    uptime = (datetime.now(UTC) - parts.started_at).total_seconds()
+    return Health(
+        headline, detail, state, word, uptime, found, _lanes(session, live),
+        sum(one.task is not None and one.task.task != "sent" for one in live.values()), parts.feed.streams,
+        queue(session), storage, free, whole, parts.incidents.newest(),
+        [("Dashboard", here), ("Clients join at", join.address), ("API", f"{here}/docs"),
+         ("Data directory", str(parts.settings.data_dir.resolve()))],
+        _settings(parts),
+        [("Meadow", version("meadow")), ("flwr", version("flwr")), ("Python", platform.python_version()),
+         (storage.kind, storage.version), ("Protocol of clients", "meadow.1")],
+    )  # fmt: skip
+
+
+def _sentence(run: Run | None, found: Sequence[Obstacle], connected: int) -> tuple[str, str, str, str]:
+    """Return headline, detail, and glyph and word of the state."""
+    grave = [one for one in found if one.state == "failed"]
+    if grave:
+        return "Meadow needs help", grave[0].text, "failed", "Needs help"
+    clients = f"{plural(connected, 'client')} connected"
+    if run is not None and run.state == RunState.RUNNING and (run.blocked_on or {}).get("kind") != "quorum":
+        number = min(run.current_round + 1, run.num_rounds)
+        return "All is well", f"Round {number} of {run.num_rounds} of #{run.id} is under way, {clients}.", "ok", "Works"
+    if run is not None and run.state != RunState.QUEUED:
+        return f"#{run.id} {run.name} waits", f"The server itself is well, {clients}.", "waiting", "Waits"
+    what = "a run is queued" if run is not None else "nothing is asked of it"
+    return "The server is well and idle", f"{clients.capitalize()}, {what}.", "idle", "Idle"
+
+
+def _lanes(session: Session, live: Mapping[int, LiveClient]) -> list[Lane]:
+    pending = {client.id for client in list_clients(session) if client.state == "pending"}
+    amounts: Counter[tuple[str, str]] = Counter(
+        (one.lane, "pending" if one.client_id in pending else one.state) for one in live.values()
+    )
+    return [Lane(name, word, [amounts[name, state] for state in STATES]) for name, word in LANES.items()]
+
+
+def _disk(parts: Parts) -> tuple[int | None, int | None]:
+    try:
+        usage = shutil.disk_usage(parts.settings.data_dir)
+    except OSError:
+        return None, None
+    return usage.free, usage.total
+
+
+def _settings(parts: Parts) -> list[tuple[str, str]]:
+    said = parts.settings
+    return [
+        ("New clients", "take part at once" if said.admission == "open" else "wait for approval"),
+        ("Largest reply", size(said.max_reply_bytes)), ("Replies on their way", size(said.reply_budget_bytes)),
+        ("Weights kept of a run", f"{plural(said.keep_checkpoints, 'round')} and the best"),
+        ("Best by", said.best_metric), ("After a restart", "goes on by itself" if said.auto_resume else "asks first"),
+        ("Demo clients", f"at most {said.demo_clients}" if said.demo_clients else "none are allowed"),
+        ("Least that is logged", said.log_level),
+    ]  # fmt: skip

@@ -1,0 +1,30 @@
+"""What a page says of the server itself."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from webapp.lock_file import spell
+from webapp.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLines:
+    """Whether clients can connect, the lines below that, and for how long the server has been up."""
+
+    ready: bool
+    lines: list[tuple[str, str]]
+    uptime_seconds: float
+
+
+def server_lines(parts: Parts, here: str) -> ServerLines:
+    """Return what the empty home page says of the server; ``here`` is the address that the reader uses."""
+    lines = [
+        ("Clients join at", spell(*parts.flower_address)),
+        ("Dashboard", here),
+        ("New clients", "take part at once" if parts.settings.admission == "open" else "wait for approval"),
+        ("Connections", str(len(parts.flower.live_clients()))),
+        ("flwr", version("flwr")),
+    ]
+    uptime = (datetime.now(UTC) - parts.started_at).total_seconds()
+    return ServerLines(parts.flower.is_running, lines, uptime)

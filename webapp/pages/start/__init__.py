@@ -1,0 +1,1 @@
+"""What the form that starts a run shows. Imports what ``pages`` may."""

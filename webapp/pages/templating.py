@@ -1,0 +1,129 @@
+"""Templates: one environment, and a page or one block of it from the same template and the same address.
+
+A request of htmx names its target; when the page has a block of that name (``home-page`` is block ``home_page``), only
+the block is sent. Everything else gets the whole page.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2_fragments import render_block
+
+from webapp import formatting
+from webapp.pages import wording
+from webapp.pages.clients import holdings, rows
+from webapp.pages.runs import charts
+from webapp.settings import asset
+
+STREAM = "/api/events"
+MACROS = ("marks.html", "fields.html")
+"""Templates whose macros every template knows, also one that is rendered by the block."""
+
+
+@lru_cache(maxsize=1)
+def _versions() -> str:
+    return f"Meadow {version('meadow')} · flwr {version('flwr')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around every page: the entry of the navigation, the stream and where it goes on, the footer."""
+
+    nav: str = ""
+    stream: str = ""
+    last_event_id: int = 0
+    flower_address: str = ""
+    versions: str = field(default_factory=_versions)
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(file: Path, _changed_ns: int) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def static(path: str) -> str:
+    """Return the address of a static file; it changes with the content, so that browsers may keep what they have."""
+    file = asset("static") / path
+    return f"/static/{path}?v={_fingerprint(file, file.stat().st_mtime_ns)}"
+
+
+IMPORTED = re.compile(r"""^import .*?["'](\.[^"']+)["'];""", re.MULTILINE)
+
+
+@lru_cache(maxsize=8)
+def modules(path: str) -> list[str]:
+    """Return the addresses of all that a script imports, so that a browser asks for them at once, not link by link."""
+    folder, found = asset("static").resolve(), dict[Path, None]()
+    waiting = [folder / path]
+    while waiting:
+        file = waiting.pop(0)
+        for name in IMPORTED.findall(file.read_text()):
+            if (imported := (file.parent / name).resolve()) not in found:
+                found[imported] = None
+                waiting.append(imported)
+    return [f"/static/{file.relative_to(folder).as_posix()}" for file in found]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(asset("templates")), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.globals |= {"static": static, "modules": modules, "first_request": charts.first_request}
+    environment.filters |= formatting.FILTERS
+    environment.filters |= {
+        "polyline": rows.polyline,
+        "holding": rows.holding,
+        "machine": rows.machine,
+        "brings": holdings.brings,
+        "fingerprint": holdings.fingerprint,
+        "software": rows.software,
+        "glyph": lambda state: wording.GLYPHS.get(state, state),
+        "tone": lambda state: wording.TONES.get(state, state),
+        "in_words": wording.in_words,
+        "listed": wording.listed,
+        "nth": wording.nth,
+        "state_word": wording.STATES.__getitem__,
+        "outcome_word": wording.OUTCOMES.__getitem__,
+        "network": lambda name: wording.NETWORKS.get(name, name),
+        "partitioner": lambda name: wording.PARTITIONERS.get(name, name),
+        "loss_function": lambda name: wording.LOSSES.get(name, name),
+    }
+    for name in MACROS:
+        environment.globals |= vars(environment.get_template(name).module)
+    return environment
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """Return the environment, made at first use."""
+    return _environment()
+
+
+def render(request: Request, template: str, frame: Frame, /, status: int = 200, **context: Any) -> HTMLResponse:
+    """Answer with a page, or with the block of it that htmx asks for."""
+    environment = templates()
+    context |= {"request": request, "frame": frame}
+    block = wanted_block(request)
+    if block in environment.get_template(template).blocks:
+        html = render_block(environment, template, block, context)
+    else:
+        html = environment.get_template(template).render(context)
+    headers = {"Vary": "HX-Request, HX-Target", "Cache-Control": "no-store"}
+    return HTMLResponse(html, status, headers)
+
+
+def wanted_block(request: Request) -> str:
+    """Return the name of the block that htmx asks for; empty when it wants a page, or when the request is no htmx's."""
+    if request.headers.get("HX-Request-Type") != "partial":
+        return ""
+    _tag, _, element = request.headers.get("HX-Target", "").partition("#")
+    return element.replace("-", "_")

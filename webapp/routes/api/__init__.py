@@ -1,0 +1,20 @@
+"""Handlers of the REST API, one file a resource. Imports what ``routes`` may."""
+
+from webapp.routes.api import (
+    clients,
+    demo,
+    docs,
+    events,
+    health,
+    options,
+    records,
+    runs,
+    steering,
+    weights,
+)
+from webapp.routes.api.results import compare, downloads, metrics, series
+
+ROUTERS = (
+    compare.router, runs.router, records.router, steering.router, weights.router, metrics.router, series.router,
+    events.router, downloads.router, clients.router, demo.router, options.router, health.router, docs.router,
+)  # fmt: skip

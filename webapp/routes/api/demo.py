@@ -1,0 +1,75 @@
+"""/api/demo-clients: start clients on this machine for a try, see them, end them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from federation.run.config import DemoDataset
+from webapp.db.database import Database
+from webapp.db.repository.clients import find_client
+from webapp.operations.demo_clients import MOST, DemoClients
+from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
+from webapp.routes.dependencies import ClientsDep, DatabaseDep, DemoDep
+
+router = APIRouter(prefix="/api/demo-clients", tags=["clients"], responses=REFUSED)
+
+
+class MoreClients(BaseModel):
+    """How many to start, and which data they hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    count: Annotated[int, Field(ge=1, le=MOST, examples=[2])]
+    dataset: DemoDataset = Field("digits", description="synthetic needs neither data nor TensorFlow.")
+
+
+class DemoView(BaseModel):
+    """A process of this machine that takes part as a client."""
+
+    number: int = Field(examples=[1])
+    name: str = Field(examples=["demo-1"])
+    dataset: DemoDataset
+    partition: int
+    partitions: int
+    pid: int
+    client_id: int | None = Field(description="Null until it has joined for the first time.")
+
+
+class DemoList(BaseModel):
+    """The demo clients whose processes run."""
+
+    items: list[DemoView]
+    most: int = Field(description="So many may run at once.")
+    ended: list[str] = Field(description="Sentences about processes that ended by themselves since.")
+
+
+@router.get("")
+def list_demo_clients(demo: DemoDep, database: DatabaseDep) -> DemoList:
+    """Return the demo clients, by number."""
+    return _list(demo, database)
+
+
+@router.post("", status_code=202, responses=CONFLICT)
+def start_demo_clients(demo: DemoDep, clients: ClientsDep, database: DatabaseDep, body: MoreClients) -> DemoList:
+    """Start demo clients on this machine. They join within seconds and end with the dashboard."""
+    demo.start(body.count, body.dataset, clients.held_parts(body.dataset))
+    return _list(demo, database)
+
+
+@router.delete("/{number}", status_code=204, responses=MISSING)
+def end_demo_client(demo: DemoDep, number: Annotated[int, Path(ge=1, le=MOST, examples=[1])]) -> None:
+    """End a demo client; its process is gone when this is answered."""
+    demo.end(number)
+
+
+def _list(demo: DemoClients, database: Database) -> DemoList:
+    items = []
+    with database.read() as session:
+        for one in demo.running:
+            row = find_client(session, one.public_key)
+            items.append(DemoView(
+                number=one.number, name=one.name, dataset=one.dataset, partition=one.part[0], partitions=one.part[1],
+                pid=one.process.pid, client_id=row.id if row else None,
+            ))  # fmt: skip
+    return DemoList(items=items, most=demo.most, ended=demo.last_words)

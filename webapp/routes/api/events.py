@@ -1,0 +1,176 @@
+"""/api/events and /api/runs/{id}/events: what happened after an id, then what happens."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from federation.run.events import Progress, StoreUnavailable
+from federation.run.states import ENDED
+from webapp.db.database import Database
+from webapp.db.repository.events import StoredEvent, events_after, last_event_id
+from webapp.operations.event_hub import Feed, Subscription
+from webapp.operations.rows import iso
+from webapp.operations.runs import get_run
+from webapp.operations.views import progress_data
+from webapp.routes.api.errors import MISSING, REFUSED
+from webapp.routes.dependencies import MAX_ID, DatabaseDep, FeedDep, Id
+
+log = logging.getLogger(__name__)
+router = APIRouter(prefix="/api", tags=["events"], responses=REFUSED)
+
+MOST_BACKLOG = 1000
+PING_SECONDS, RETRY_MS = 15, 1000
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"example": 'id: 7\nevent: round\ndata: {"id": 7, "run_id": 1, ...}\n\n'}}},
+}
+After = Annotated[int | None, Query(ge=0, le=MAX_ID, description="The last event that was seen; Last-Event-ID wins.")]
+LastEventId = Annotated[str | None, Header(max_length=20, description="What a browser sends when it connects again.")]
+
+
+@router.get("/events", response_class=EventSourceResponse, responses=STREAM)
+def stream_events(
+    database: DatabaseDep, feed: FeedDep, after: After = None, last_event_id: LastEventId = None
+) -> Response:
+    """Stream what happens, as server-sent events: ``run``, ``round``, ``reply`` and ``client``, each with its id.
+
+    In between comes ``progress`` of clients, without an id. Whoever missed more than 1,000 events gets one ``reset``
+    instead, with the id to go on from: read again what you show.
+    """
+    return _stream(database, feed, None, _position(after, last_event_id))
+
+
+@router.get(
+    "/runs/{run_id}/events",
+    response_class=EventSourceResponse,
+    responses={**STREAM, 204: {"description": "The run has ended and nothing is left to send."}, **MISSING},
+)
+def stream_run_events(
+    database: DatabaseDep, feed: FeedDep, run_id: Id, after: After = None, last_event_id: LastEventId = None
+) -> Response:
+    """Stream what happens to one run, from its beginning where no position is given.
+
+    The events are those of /api/events. The stream ends when the run has ended or is deleted.
+    """
+    position = _position(after, last_event_id) or 0
+    with database.read() as session:
+        ended = get_run(session, run_id).state in ENDED
+        left = not ended or events_after(session, position, run_id, 1)
+    return _stream(database, feed, run_id, position) if left else Response(status_code=204)
+
+
+def _position(after: int | None, last_event_id: str | None) -> int | None:
+    if last_event_id and last_event_id.isascii() and last_event_id.isdigit():
+        return min(int(last_event_id), MAX_ID)
+    return after
+
+
+def _stream(database: Database, feed: Feed, run_id: int | None, after: int | None) -> EventSourceResponse:
+    return EventSourceResponse(
+        _while_read(_events(database, feed, run_id, after)), ping=PING_SECONDS,
+        ping_message_factory=lambda: ServerSentEvent(event="ping", data="{}"),
+    )  # fmt: skip
+
+
+async def _while_read(events: AsyncGenerator[ServerSentEvent, None]) -> AsyncIterator[ServerSentEvent]:
+    """End the stream where the database cannot be read: whoever listens asks again from where it was."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                yield event
+    except StoreUnavailable as error:
+        log.warning("an event stream ends: %s", error)
+
+
+async def _events(
+    database: Database, feed: Feed, run_id: int | None, after: int | None
+) -> AsyncGenerator[ServerSentEvent, None]:
+    """Subscribe first, then read what was missed: nothing falls in between, and what is in both is sent once.
+
+    Where no position is given, what happens from the request on is told, also what comes before the subscription.
+    """
+    if after is None:
+        after = (await asyncio.to_thread(_missed, database, None, None))[1]
+    with feed.subscribe(run_id) as subscription:
+        missed, newest, ended = await asyncio.to_thread(_missed, database, run_id, after)
+        yield ServerSentEvent(comment="connected", retry=RETRY_MS)
+        if missed is None and run_id is not None and after == 0:
+            async for event in _from_its_beginning(database, run_id, newest):
+                yield _sent(event)
+        elif missed is None:
+            yield _reset(newest, run_id)
+        for event in missed or ():
+            yield _sent(event)
+        if not ended:
+            async for sent in _live(subscription, newest):
+                yield sent
+        if subscription.overflowed:
+            newest = (await asyncio.to_thread(_missed, database, run_id, None))[1]
+            yield _reset(newest, run_id)
+
+
+async def _from_its_beginning(database: Database, run_id: int, newest: int) -> AsyncIterator[StoredEvent]:
+    """Read a run's events up to one, some at a time: however many there are, the memory stays small."""
+
+    def read(after: int) -> list[StoredEvent]:
+        with database.read() as session:
+            return events_after(session, after, run_id, MOST_BACKLOG)
+
+    at = 0
+    while at < newest and (some := await asyncio.to_thread(read, at)):
+        for event in some:
+            if event.id <= newest:
+                yield event
+        at = some[-1].id
+
+
+async def _live(subscription: Subscription, newest: int) -> AsyncIterator[ServerSentEvent]:
+    async for events, progress in subscription.batches():
+        for event in events:
+            if event.id > newest:
+                newest = event.id
+                yield _sent(event)
+                if (
+                    subscription.run_id is not None
+                    and event.type == "run"
+                    and event.data["state"] in (*ENDED, "deleted")
+                ):
+                    return
+        for one in progress:
+            yield _progress(one)
+
+
+def _missed(database: Database, run_id: int | None, after: int | None) -> tuple[list[StoredEvent] | None, int, bool]:
+    """Return the events after a position (None: too many), the id from which to go on, whether the run has ended."""
+    with database.read() as session:
+        newest = last_event_id(session)
+        ended = run_id is not None and get_run(session, run_id).state in ENDED
+        if after is None:
+            return [], newest, ended
+        missed = events_after(session, after, run_id, MOST_BACKLOG + 1)
+    return (missed if len(missed) <= MOST_BACKLOG else None), newest, ended
+
+
+def _sent(event: StoredEvent) -> ServerSentEvent:
+    return ServerSentEvent(id=str(event.id), event=event.type, data=_json(event.payload()))
+
+
+def _progress(progress: Progress) -> ServerSentEvent:
+    data = {"id": None, "at": iso(datetime.now(UTC)), **progress_data(progress)}
+    return ServerSentEvent(event="progress", data=_json(data))
+
+
+def _reset(newest: int, run_id: int | None) -> ServerSentEvent:
+    data = {"id": newest, "run_id": run_id, "at": iso(datetime.now(UTC))}
+    return ServerSentEvent(id=str(newest), event="reset", data=_json(data))
+
+
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,66 @@
+"""/api/runs/{id}/…: note, tags, archive, restore: what people keep beside a run."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from webapp.operations.records import MAX_NOTE, MAX_TAG, MAX_TAGS
+from webapp.operations.runs import Runs
+from webapp.operations.views import RunView
+from webapp.problems import Conflict
+from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
+from webapp.routes.dependencies import Id, RunsDep, ShelfDep
+
+router = APIRouter(prefix="/api/runs/{run_id}", tags=["runs"], responses={**REFUSED, **MISSING})
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Note(_Body):
+    """What people want to remember of a run."""
+
+    note: Annotated[str, Field(max_length=MAX_NOTE, examples=["The split of ward 7 was wrong."])]
+
+
+class Tags(_Body):
+    """Words by which runs are found again."""
+
+    tags: Annotated[
+        list[Annotated[str, Field(max_length=MAX_TAG)]], Field(max_length=MAX_TAGS, examples=[["baseline", "paper"]])
+    ]
+
+
+@router.post("/note")
+def write_note(shelf: ShelfDep, runs: RunsDep, run_id: Id, body: Note) -> RunView:
+    """Write a run's note in place of the one it has."""
+    shelf.note(run_id, body.note)
+    return runs.show(run_id)
+
+
+@router.post("/tags")
+def write_tags(shelf: ShelfDep, runs: RunsDep, run_id: Id, body: Tags) -> RunView:
+    """Give a run these tags in place of those it has."""
+    shelf.tag(run_id, body.tags)
+    return runs.show(run_id)
+
+
+@router.post("/archive", responses=CONFLICT)
+def archive_run(shelf: ShelfDep, runs: RunsDep, run_id: Id) -> RunView:
+    """Put an ended run away: lists of the dashboard leave it out; nothing is lost."""
+    return _moved(runs, run_id, bool(shelf.archive([run_id])), archived=True)
+
+
+@router.post("/restore", responses=CONFLICT)
+def restore_run(shelf: ShelfDep, runs: RunsDep, run_id: Id) -> RunView:
+    """Take a run back that was put away."""
+    return _moved(runs, run_id, bool(shelf.restore([run_id])), archived=False)
+
+
+def _moved(runs: Runs, run_id: int, changed: bool, *, archived: bool) -> RunView:
+    run = runs.show(run_id)
+    if not changed and (run.archived_at is not None) != archived:
+        raise Conflict(f"Run {run_id} is {run.state}: only a run that is over can be put away.")
+    return run

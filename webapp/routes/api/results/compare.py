@@ -1,0 +1,129 @@
+"""/api/runs/compare: curves and results of several runs at once."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from webapp.db.repository.compare import MOST_POINTS, Step
+from webapp.db.repository.run_list import runs_of
+from webapp.operations.views import Best
+from webapp.pages.comparison.table import MOST_RUNS, Comparison, Side, compare
+from webapp.pages.runs.query import MAX_LENGTH, Phase
+from webapp.pages.runs.target_metric import measure_of
+from webapp.problems import Invalid, NotFound
+from webapp.routes.api.errors import MISSING, REFUSED
+from webapp.routes.dependencies import MAX_ID, METRIC_NAME, DatabaseDep
+
+router = APIRouter(prefix="/api/runs", tags=["runs"], responses={**REFUSED, **MISSING})
+
+CompareIds = Annotated[
+    list[Annotated[int, Field(ge=1, le=MAX_ID)]],
+    Query(min_length=1, max_length=MOST_RUNS, description="Runs in the order in which they are to stand."),
+]
+Target = Annotated[
+    float | None,
+    Query(
+        allow_inf_nan=False,
+        description="A value of the metric; an accuracy is 0 to 1. Without one, a tenth short of the best.",
+    ),
+]
+Metric = Annotated[
+    str,
+    Query(
+        max_length=MAX_LENGTH,
+        pattern=METRIC_NAME,
+        description="What results are told in. Without one, accuracy, or loss where there is none.",
+    ),
+]
+
+
+class ReachedView(BaseModel):
+    """Where a run first met the target."""
+
+    round: int
+    seconds: float = Field(description="Of its rounds until then; waits between them are left out.")
+    bytes: int
+
+
+class StepView(BaseModel):
+    """One committed round."""
+
+    round: int
+    seconds: float = Field(description="Of the rounds up to this one.")
+    bytes: int = Field(description="Sent up to this one, down and up.")
+    accuracy: float | None
+    loss: float | None
+
+
+class ComparedRun(BaseModel):
+    """One run of a comparison; long ones are thinned out to about 1,500 rounds."""
+
+    id: int
+    name: str
+    state: str
+    current_round: int
+    num_rounds: int
+    best: Best | None
+    last: float | None
+    worst_client: float | None = Field(description="The value of the client that did worst in the last round.")
+    reached: ReachedView | None
+    steps: list[StepView]
+
+
+class DifferingSetting(BaseModel):
+    """One setting in which the runs differ."""
+
+    name: str
+    values: list[str]
+
+
+class ComparisonView(BaseModel):
+    """Runs side by side."""
+
+    metric: str = Field(description="What best, last, worst_client, target and reached are values of.")
+    phase: Phase
+    target: float | None
+    items: list[ComparedRun]
+    settings: list[DifferingSetting]
+
+
+@router.get("/compare")
+def compare_runs(
+    database: DatabaseDep, id: CompareIds, target: Target = None, metric: Metric = "", phase: Phase = "evaluate"
+) -> ComparisonView:
+    """Return up to eight runs with their curves, results, and the settings in which they differ."""
+    with database.read() as session:
+        runs = runs_of(session, id)
+        measure = measure_of(runs, phase, metric)
+        if target is not None and measure.is_share and not 0 <= target <= 1:
+            raise Invalid("target", "An accuracy is at least 0 and at most 1.")
+        page = compare(session, runs, id, target, MOST_POINTS, measure=measure)
+    if page.missing:
+        raise NotFound(f"There is no run {page.missing[0]}.")
+    return _view(page)
+
+
+def _view(page: Comparison) -> ComparisonView:
+    settings = [DifferingSetting(name=one.name, values=one.values) for one in page.settings]
+    items, measure = [_compared(side) for side in page.sides], page.measure
+    return ComparisonView(
+        metric=measure.name, phase=measure.phase, target=page.target, items=items, settings=settings
+    )  # fmt: skip
+
+
+def _compared(side: Side) -> ComparedRun:
+    run, met = side.run, side.reached
+    known = side.best is not None and side.best_round is not None
+    best = Best.model_validate({"value": side.best, "round": side.best_round}) if known else None
+    return ComparedRun(
+        id=run.id, name=run.name, state=run.state, current_round=run.current_round, num_rounds=run.num_rounds,
+        best=best, last=side.last, worst_client=side.worst,
+        reached=ReachedView(round=met.round, seconds=met.seconds, bytes=met.bytes) if met else None,
+        steps=[_step(step) for step in side.steps],
+    )  # fmt: skip
+
+
+def _step(step: Step) -> StepView:
+    accuracy, loss = (step.metrics.get(f"evaluate_{name}") for name in ("accuracy", "loss"))
+    return StepView(round=step.round, seconds=step.seconds, bytes=step.bytes, accuracy=accuracy, loss=loss)

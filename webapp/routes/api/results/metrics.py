@@ -1,0 +1,94 @@
+"""/api/runs/{id}/metrics: the points after an id, as JSON; all of them as CSV."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from webapp.db.database import Database
+from webapp.db.repository.clients import client_names
+from webapp.db.repository.metrics import Point, Whose, points_after
+from webapp.operations.runs import get_run
+from webapp.routes.api.errors import MISSING, REFUSED
+from webapp.routes.dependencies import MAX_ID, METRIC_NAME, DatabaseDep, Id
+from webapp.sanitizing import csv_cell
+
+router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
+
+Name = Annotated[str, Field(max_length=100, pattern=METRIC_NAME)]
+ClientId = Annotated[int, Field(ge=1, le=MAX_ID)]
+CSV_PIECE = 5000
+
+
+class PointList(BaseModel):
+    """Points, oldest first. Ask again with ``since_id`` = ``last_id`` for those that came since."""
+
+    items: list[Point]
+    last_id: int
+
+
+@router.get("/metrics")
+def list_metrics(
+    database: DatabaseDep,
+    run_id: Id,
+    name: Annotated[list[Name], Query(default_factory=list, description="Such as loss, accuracy.", max_length=50)],
+    phase: Annotated[list[Literal["train", "evaluate"]], Query(default_factory=list)],
+    client_id: Annotated[
+        list[Literal["aggregate"] | ClientId],
+        Query(
+            default_factory=list,
+            max_length=100,
+            description="Ids, or aggregate for the mean over clients; empty is all.",
+        ),
+    ],
+    since_id: Annotated[int, Query(ge=0, le=MAX_ID, description="Points after this id.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=50_000, description="At most so many points.")] = 10_000,
+) -> PointList:
+    """Return points after an id. A value that is not finite is null, and ``kind`` says which it was."""
+    whose: list[Whose] = list(client_id)
+    with database.read() as session:
+        get_run(session, run_id)
+        items = points_after(
+            session, run_id, since_id, names=name, phases=phase, whose=whose, limit=limit
+        )  # fmt: skip
+    return PointList(items=items, last_id=items[-1].id if items else since_id)
+
+
+@router.get(
+    "/metrics.csv",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"example": "round,phase,client_id,client,name,value\r\n"}}}},
+)
+def download_metrics(database: DatabaseDep, run_id: Id) -> StreamingResponse:
+    """Return every point of a run as CSV; a client's cells that a spreadsheet would compute are quoted with '."""
+    with database.read() as session:
+        get_run(session, run_id)
+        names = client_names(session)
+    headers = {"Content-Disposition": f'attachment; filename="run-{run_id}-metrics.csv"'}
+    return StreamingResponse(_lines(database, run_id, names), media_type="text/csv", headers=headers)
+
+
+def _lines(database: Database, run_id: int, names: dict[int, str]) -> Iterator[str]:
+    since_id = 0
+    yield "round,phase,client_id,client,name,value\r\n"
+    while True:
+        with database.read() as session:  # one a piece: a slow reader must not hold a connection
+            points = points_after(session, run_id, since_id, limit=CSV_PIECE)
+        if not points:
+            return
+        since_id = points[-1].id
+        text = io.StringIO()
+        csv.writer(text).writerows(_cells(point, names) for point in points)
+        yield text.getvalue()
+
+
+def _cells(point: Point, names: dict[int, str]) -> list[str | int]:
+    whose: list[str | int] = ["", ""]
+    if point.client_id is not None:
+        whose = [point.client_id, csv_cell(names.get(point.client_id, ""))]
+    value = repr(point.value) if point.value is not None else {"nan": "NaN"}.get(point.kind, point.kind)
+    return [point.round, point.phase, *whose, csv_cell(point.name), value]

@@ -1,0 +1,87 @@
+"""/api/runs: create, list, show, stop, delete, and the rounds of a run."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query
+
+from federation.run.config import RunConfig
+from federation.run.states import RunState
+from webapp.db.repository.rounds import TROUBLE, count_rounds, list_replies, list_rounds
+from webapp.operations.runs import get_run
+from webapp.operations.views import RoundList, RunList, RunView, round_view
+from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
+from webapp.routes.dependencies import MAX_ROUND, NO_NUL, DatabaseDep, Id, RunsDep
+
+router = APIRouter(prefix="/api/runs", tags=["runs"], responses=REFUSED)
+
+EXAMPLES = {
+    "defaults": {"summary": "Three rounds over two clients that hold digits", "value": {}},
+    "named": {
+        "summary": "Ten rounds, skewed parts, a fixed seed",
+        "value": {
+            "name": "Skewed digits",
+            "num_rounds": 10,
+            "partitioner": "dirichlet",
+            "dirichlet_alpha": 0.3,
+            "seed": 7,
+        },
+    },
+}
+Sought = Annotated[
+    str, Query(max_length=200, pattern=NO_NUL, description="Sought in name, network, dataset, strategy; #12 is an id.")
+]
+Limit = Annotated[int, Query(ge=1, le=200, description="At most so many runs.")]
+Offset = Annotated[int, Query(ge=0, le=2**31, description="Runs to pass over, the newest first.")]
+
+
+@router.post("", status_code=201)
+def create_run(runs: RunsDep, config: Annotated[RunConfig, Body(openapi_examples=EXAMPLES)]) -> RunView:
+    """Queue a run. It starts at once where none is active; its state is then waiting, else queued."""
+    return runs.create(config)
+
+
+@router.get("")
+def list_runs(
+    runs: RunsDep,
+    state: Annotated[list[RunState] | None, Query(description="Runs in one of these states.")] = None,
+    q: Sought = "",
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> RunList:
+    """Return runs, the newest first."""
+    items, total = runs.list(state or (), q, limit, offset)
+    return RunList(items=items, total=total)
+
+
+@router.get("/{run_id}", responses=MISSING)
+def show_run(runs: RunsDep, run_id: Id) -> RunView:
+    """Return one run."""
+    return runs.show(run_id)
+
+
+@router.post("/{run_id}/stop", status_code=202, responses=CONFLICT)
+def stop_run(runs: RunsDep, run_id: Id) -> RunView:
+    """Stop an active run within two seconds, or cancel a queued one. Committed rounds and the last weights stay."""
+    return runs.stop(run_id)
+
+
+@router.delete("/{run_id}", status_code=204, responses=CONFLICT)
+def delete_run(runs: RunsDep, run_id: Id) -> None:
+    """Remove a run with its metrics, events and weights."""
+    runs.delete(run_id)
+
+
+@router.get("/{run_id}/rounds", responses=MISSING)
+def list_run_rounds(
+    database: DatabaseDep,
+    run_id: Id,
+    after: Annotated[int, Query(ge=-1, le=MAX_ROUND, description="Rounds after this number.")] = -1,
+    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many rounds.")] = 1000,
+) -> RoundList:
+    """Return committed rounds, oldest first, with what went wrong in each."""
+    with database.read() as session:
+        get_run(session, run_id)
+        rows = list_rounds(session, run_id, after=after, limit=limit)
+        troubles = list_replies(session, run_id, rows[0].round, rows[-1].round, outcomes=TROUBLE) if rows else []
+        total = count_rounds(session, run_id)
+    return RoundList(items=[round_view(row, troubles) for row in rows], total=total)

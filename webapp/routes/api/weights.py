@@ -1,0 +1,33 @@
+"""/api/weights: initial weights of one's own, for runs with network custom."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, UploadFile
+from pydantic import BaseModel, Field
+
+from federation.coordinator.supervisor import NetworkNotBuilt
+from webapp.problems import Invalid
+from webapp.routes.api.errors import REFUSED
+from webapp.routes.dependencies import PartsDep
+
+router = APIRouter(prefix="/api/weights", tags=["weights"], responses=REFUSED)
+
+
+class Uploaded(BaseModel):
+    """Weights that a run may start from."""
+
+    id: str = Field(description="For initial_weights of a run.", examples=["9f86d081884c7d65" * 4])
+    layout: list[Any] = Field(description="Rows of name, shape and dtype, in order.")
+    size_bytes: int
+
+
+@router.post("", status_code=201)
+def upload_weights(
+    parts: PartsDep, file: Annotated[UploadFile, File(description="An .npz of plain arrays.")]
+) -> Uploaded:
+    """Keep the arrays of an .npz in their order. Pickled objects are refused, and so are values that are not finite."""
+    try:
+        kept = parts.supervisor.keep_weights(file.file, parts.settings.max_reply_bytes)
+    except NetworkNotBuilt as error:
+        raise Invalid("file", str(error)) from error
+    return Uploaded(id=kept.id, layout=list(kept.layout), size_bytes=kept.size_bytes)

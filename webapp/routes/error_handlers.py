@@ -1,0 +1,72 @@
+"""How a failure is answered: the API by problem+json, pages by HTML, each with a sentence that says what to do."""
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from webapp.db.failures import DatabaseUnavailable
+from webapp.http.headers import HEADERS
+from webapp.http.problem_json import problem_response, wants_json
+from webapp.pages.templating import Frame, render
+from webapp.problems import FieldError, Problem
+
+log = logging.getLogger(__name__)
+
+
+def install_errors(app: FastAPI) -> None:
+    """Make every failure of the app's handlers a sentence."""
+
+    @app.exception_handler(Problem)
+    def answer_problem(request: Request, error: Problem) -> Response:
+        return _answer(request, error.status, error.sentence, error.fields)
+
+    @app.exception_handler(DatabaseUnavailable)
+    def answer_outage(request: Request, error: DatabaseUnavailable) -> Response:
+        log.error("%s", error)
+        return _answer(request, 503, error.sentence)
+
+    @app.exception_handler(RequestValidationError)
+    def answer_bad_input(request: Request, error: RequestValidationError) -> Response:
+        fields = [_field_error(one) for one in error.errors()]
+        return _answer(request, 422, "; ".join(f"{f.field}: {f.message}" for f in fields[:5]), fields)
+
+    @app.exception_handler(HTTPException)
+    def answer_http(request: Request, error: HTTPException) -> Response:
+        answer = _answer(request, error.status_code, _sentence(error))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(Exception)
+    def answer_bug(request: Request, error: Exception) -> Response:
+        answer = _answer(request, 500, "That was a mistake of Meadow's own. Its log says more.")
+        answer.headers.update(HEADERS)  # this answer is made outside of the middleware that sets them
+        return answer
+
+
+def _field_error(error: Any) -> FieldError:
+    where = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "json_invalid":
+        where, message = [], "is not JSON"
+    return FieldError(field=".".join(where)[:200] or "body", message=message[:500])
+
+
+def _sentence(error: HTTPException) -> str:
+    if error.status_code == 404:
+        return "There is nothing at this address."
+    if error.status_code == 405:
+        return "This address does not take that method."
+    return error.detail
+
+
+def _answer(request: Request, status: int, sentence: str, fields: Sequence[FieldError] = ()) -> Response:
+    if wants_json(request.url.path):
+        return problem_response(status, sentence, fields)
+    title = HTTPStatus(status).phrase
+    return render(request, "errors/problem.html", Frame(), status, title=title, sentence=sentence, fields=fields)
