@@ -92,7 +92,8 @@ def test_long_synthetic_work_reports_and_is_cancelled() -> None:
 
 def test_synthetic_work_imports_neither_tensorflow_nor_scikit_learn() -> None:
     program = (
-        "import sys; from federation.learning.client_app import build_work; from tests import test_synthetic_app as t; "
+        "import sys; from federation.learning.client_app import build_work; "
+        "from tests.federation.learning import test_synthetic_app as t; "
         "t.synthetic(); t.synthetic('evaluate'); build_work('digits', 0, 2); "
         "print([m for m in ('tensorflow', 'keras', 'sklearn') if m in sys.modules])"
     )
