@@ -32,12 +32,15 @@ test: $(SETUP)  ## All tests, with a Chromium installed first where there is non
 	$(BIN)/python -m pytest --ignore tests/browser -n 3 --dist loadfile --no-loadscope-reorder --durations 12
 	$(BIN)/python -m pytest tests/browser -n 2 --dist loadfile --no-loadscope-reorder --durations 8
 
-check: $(SETUP)  ## Format, lint, types, templates, import rules
+check: $(SETUP)  ## Format, lint and types of Python, scripts and styles; templates, import rules
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/deno fmt --check --quiet
+	$(BIN)/deno lint --quiet
+	$(BIN)/deno check --quiet static/js
 	$(BIN)/djlint --lint --quiet templates
-	$(BIN)/python -m pytest --quiet tests/test_imports.py
+	$(BIN)/python -m pytest --quiet tests/test_imports.py tests/test_lines.py
 
 bench: $(SETUP)  ## Rounds beside flwr's own gRPC stream and the stock deployment, and what must hold (about 10 minutes)
 	@$(BIN)/python -m benchmarks

@@ -1,12 +1,17 @@
-/* Every view of a run and of a comparison has an address: links and controls change the query, and the page follows it. */
+/* Every view of a run and of a comparison has an address: links and controls change the query, and the page follows
+   it. */
 
 const pageOf = () => document.querySelector("#run-page, #compare-page");
 
-/* Change some of the query; an empty value is left out. A step of a slider replaces the entry that the first one made. */
+/* Change some of the query; an empty value is left out. A step of a slider replaces the entry that the first one
+   made. */
 export function go(changes, { replace = false, hash = "" } = {}) {
   const query = new URLSearchParams(location.search);
   for (const name of ["done", "of", "count", "run", "back"]) query.delete(name);
-  for (const [name, value] of Object.entries(changes)) if (value === "" || value === null) query.delete(name); else query.set(name, value);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === "" || value === null) query.delete(name);
+    else query.set(name, value);
+  }
   const text = query.toString(), address = `${location.pathname}${text ? `?${text}` : ""}${hash}`;
   if (`${location.pathname}${location.search}${location.hash}` === address) return;
   history[replace ? "replaceState" : "pushState"](null, "", address);

@@ -18,7 +18,11 @@ let timer = 0;
 
 document.body.addEventListener("meadow:progress", ({ detail }) => {
   newest.set(detail.client_id, detail);
-  timer ||= setTimeout(() => { timer = 0; newest.forEach(show); newest.clear(); }, SHOW_MS);
+  timer ||= setTimeout(() => {
+    timer = 0;
+    newest.forEach(show);
+    newest.clear();
+  }, SHOW_MS);
 });
 
 function show(detail) {
@@ -27,9 +31,15 @@ function show(detail) {
   const words = row.querySelector("[data-part=task]"), bar = row.querySelector("progress");
   words.textContent = taskWords(detail);
   words.classList.toggle("muted", detail.task === "sent");
-  if (detail.task === "sent" || detail.task === "sending") { bar.max = 1; bar.value = 1; }
-  else if (detail.batch !== null && detail.batches) { bar.max = detail.batches; bar.value = detail.batch; }
-  else if (detail.task === "asked") { bar.max = 1; bar.value = 0; }
-  else bar.removeAttribute("value");
+  if (detail.task === "sent" || detail.task === "sending") {
+    bar.max = 1;
+    bar.value = 1;
+  } else if (detail.batch !== null && detail.batches) {
+    bar.max = detail.batches;
+    bar.value = detail.batch;
+  } else if (detail.task === "asked") {
+    bar.max = 1;
+    bar.value = 0;
+  } else bar.removeAttribute("value");
   if (detail.loss !== null) row.querySelector("[data-part=loss]").textContent = loss(detail.loss);
 }

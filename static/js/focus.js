@@ -1,10 +1,14 @@
-/* Where the focus goes. A live update may take away what has it: the page's heading gets it then, the next Tab goes on from
-   there. Escape closes the question that is open below a button, and leads back to the button. */
+/* Where the focus goes. A live update may take away what has it: the page's heading gets it then, the next Tab goes on
+   from there. Escape closes the question that is open below a button, and leads back to the button. */
 
 let last = null;
 
-document.addEventListener("focusin", (event) => { last = event.target; });
-document.addEventListener("pointerdown", () => { last = null; });
+document.addEventListener("focusin", (event) => {
+  last = event.target;
+});
+document.addEventListener("pointerdown", () => {
+  last = null;
+});
 document.addEventListener("htmx:after:swap", comeBack);
 
 export function comeBack() {

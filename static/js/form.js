@@ -11,7 +11,8 @@ function follow(form) {
 function pair(changed) {
   const { network, dataset } = changed.form.elements;
   if (dataset.value !== "synthetic" || network.value === "synthetic") return;
-  if (changed === dataset) network.value = "synthetic"; else dataset.value = "digits";
+  if (changed === dataset) network.value = "synthetic";
+  else dataset.value = "digits";
 }
 
 document.addEventListener("input", (event) => {

@@ -1,7 +1,8 @@
-/* The map of clients by round: arrow keys or the pointer choose a cell, the line below speaks it, Enter and a click open the client. */
+/* The map of clients by round: arrow keys or the pointer choose a cell, the line below speaks it, Enter and
+   a click open the client. */
 
 const roomOf = () => document.querySelector("[data-part=heat]");
-let at = null;                         // row and column of the chosen cell; null while nobody is there
+let at = null; // row and column of the chosen cell; null while nobody is there
 
 const rowsOf = (room) => [...room.querySelectorAll("tbody tr")];
 const cellsOf = (row) => [...row.querySelectorAll("td:not(.soon)")];
@@ -9,24 +10,41 @@ const cellsOf = (row) => [...row.querySelectorAll("td:not(.soon)")];
 function show(room) {
   const out = document.querySelector("#heat-out");
   for (const old of room.querySelectorAll(".at")) old.classList.remove("at");
-  if (!at) { out.textContent = out.dataset.says; return; }
+  if (!at) {
+    out.textContent = out.dataset.says;
+    return;
+  }
   const rows = rowsOf(room);
   at.row = Math.max(0, Math.min(at.row, rows.length - 1));
   const row = rows[at.row], cells = cellsOf(row);
   at.column = Math.max(0, Math.min(at.column, cells.length - 1));
   const cell = cells[at.column];
   cell.classList.add("at");
-  out.textContent = `${row.querySelector("th").textContent.trim()}, round ${Number(out.dataset.first) + at.column}: ${cell.textContent.trim() || "no value"}`;
+  out.textContent = `${row.querySelector("th").textContent.trim()}, round ${Number(out.dataset.first) + at.column}: ${
+    cell.textContent.trim() || "no value"
+  }`;
   return cell;
 }
 
-const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -1000], End: [0, 1000] };
-const openClient = (row) => { location.href = `/clients/${row.dataset.client}`; };
+const STEPS = {
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  Home: [0, -1000],
+  End: [0, 1000],
+};
+const openClient = (row) => {
+  location.href = `/clients/${row.dataset.client}`;
+};
 
 document.addEventListener("keydown", (event) => {
   const room = event.target.closest?.("[data-part=heat]");
   if (!room || event.target !== room) return;
-  if (event.key === "Enter" && at) { openClient(rowsOf(room)[at.row]); return; }
+  if (event.key === "Enter" && at) {
+    openClient(rowsOf(room)[at.row]);
+    return;
+  }
   const step = STEPS[event.key];
   if (!step) return;
   event.preventDefault();
@@ -48,5 +66,12 @@ document.addEventListener("click", (event) => {
   const row = event.target.closest("#heat td:not(.soon)")?.closest("tr[data-client]");
   if (row) openClient(row);
 });
-document.addEventListener("focusout", (event) => { if (event.target === roomOf()) { at = null; show(event.target); } });
-document.addEventListener("htmx:after:swap", () => { if (at && roomOf()) show(roomOf()); });
+document.addEventListener("focusout", (event) => {
+  if (event.target === roomOf()) {
+    at = null;
+    show(event.target);
+  }
+});
+document.addEventListener("htmx:after:swap", () => {
+  if (at && roomOf()) show(roomOf());
+});

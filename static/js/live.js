@@ -1,11 +1,11 @@
 /* The page's one event stream. Re-dispatches what it hears as DOM events on body ("meadow:round" and so on, the data as
-   detail) and, at most twice a second, "meadow:changed", which refreshes fragments by hx-trigger. Resumes after the last id
-   it has seen, closes while the tab is hidden, and says how old the page is while it has no stream. */
+   detail) and, at most twice a second, "meadow:changed", which refreshes fragments by hx-trigger. Resumes after the
+   last id it has seen, closes while the tab is hidden, and says how old the page is while it has no stream. */
 
-const QUIET_MS = 500;                  // between two "meadow:changed", more where the server is slow to answer
+const QUIET_MS = 500; // between two "meadow:changed", more where the server is slow to answer
 const MOST_QUIET_MS = 5000;
-const CHARTS_FIRST_MS = 150;           // before "meadow:changed", and up to as much again: viewers do not all ask at once
-const SILENT_MS = 40000;               // a stream that sent pings and stopped is dead
+const CHARTS_FIRST_MS = 150; // before "meadow:changed", and up to as much again: viewers do not all ask at once
+const SILENT_MS = 40000; // a stream that sent pings and stopped is dead
 const TYPES = ["run", "round", "reply", "client", "progress"];
 const holder = document.querySelector("#live");
 
@@ -21,10 +21,16 @@ function tellChanged() {
   if (changed) return;
   const quiet = changedAt + Math.min(MOST_QUIET_MS, Math.max(QUIET_MS, 5 * took)) - Date.now();
   const wait = Math.max(CHARTS_FIRST_MS * (1 + Math.random()), quiet);
-  changed = setTimeout(() => { changed = 0; changedAt = Date.now(); tell("changed"); }, wait);
+  changed = setTimeout(() => {
+    changed = 0;
+    changedAt = Date.now();
+    tell("changed");
+  }, wait);
 }
 
-document.addEventListener("htmx:after:swap", () => { took = Date.now() - changedAt; });
+document.addEventListener("htmx:after:swap", () => {
+  took = Date.now() - changedAt;
+});
 
 function hear(event) {
   heardAt = Date.now();
@@ -39,12 +45,15 @@ function open() {
   stream = new EventSource(`${holder.dataset.stream}?after=${encodeURIComponent(lastId)}`);
   stream.onopen = () => {
     heardAt = Date.now();
-    if (attempts) tellChanged();       // who is online is not stored: ask again after a gap
+    if (attempts) tellChanged(); // who is online is not stored: ask again after a gap
     attempts = 0;
     show();
   };
   for (const type of TYPES) stream.addEventListener(type, hear);
-  stream.addEventListener("ping", () => { heardAt = Date.now(); pings = true; });
+  stream.addEventListener("ping", () => {
+    heardAt = Date.now();
+    pings = true;
+  });
   stream.addEventListener("reset", () => location.reload());
   stream.onerror = lose;
 }
@@ -63,10 +72,12 @@ function lose() {
 }
 
 function show() {
-  const lost = attempts > 0, [word, age] = holder.querySelectorAll(":scope > span > span"), glyph = holder.querySelector("use");
+  const lost = attempts > 0,
+    [word, age] = holder.querySelectorAll(":scope > span > span"),
+    glyph = holder.querySelector("use");
   const text = lost ? "Reconnecting" : "Live";
   holder.hidden = false;
-  if (word.textContent !== text) {     // spoken once, not every second
+  if (word.textContent !== text) { // spoken once, not every second
     holder.classList.toggle("is-lost", lost);
     word.textContent = text;
     glyph.setAttribute("href", glyph.getAttribute("href").replace(/#.*/, lost ? "#g-waiting" : "#g-running"));
@@ -80,9 +91,17 @@ if (holder) {
     if (attempts) show();
   }, 1000);
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) { close(); attempts = Math.max(attempts, 1); } else open();
+    if (document.hidden) {
+      close();
+      attempts = Math.max(attempts, 1);
+    } else open();
   });
   addEventListener("pagehide", close);
-  addEventListener("pageshow", (event) => { if (event.persisted) { attempts = Math.max(attempts, 1); open(); } });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) {
+      attempts = Math.max(attempts, 1);
+      open();
+    }
+  });
   open();
 }

@@ -35,25 +35,29 @@ export function duration(seconds) {
 export function size(amount) {
   if (missing(amount)) return NOTHING;
   if (amount < 1000) return `${Math.round(amount)}${THIN}B`;
-  for (const [limit, unit] of [[1e6, "kB"], [1e9, "MB"]]) {
-    const value = (amount / limit) * 1000;
-    if (amount < limit * 0.9995) return `${value.toFixed(value < 9.95 ? 1 : 0)}${THIN}${unit}`;
+  for (const [unit, bytes] of Object.entries({ kB: 1e3, MB: 1e6 })) {
+    const value = amount / bytes;
+    if (value < 999.5) return `${value.toFixed(value < 9.95 ? 1 : 0)}${THIN}${unit}`;
   }
   return `${(amount / 1e9).toFixed(2)}${THIN}GB`;
 }
 
 export function countdown(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
-  const head = whole >= 3600 ? `${Math.floor(whole / 3600)}:${two(Math.floor((whole % 3600) / 60))}` : String(Math.floor(whole / 60));
+  const head = whole >= 3600
+    ? `${Math.floor(whole / 3600)}:${two(Math.floor((whole % 3600) / 60))}`
+    : String(Math.floor(whole / 60));
   return `${head}:${two(whole % 60)}`;
 }
 
 export function clock(moment, now = new Date()) {
-  return now - moment < 86400000 ? `${two(moment.getHours())}:${two(moment.getMinutes())}:${two(moment.getSeconds())}` : dayAndMonth(moment);
+  return now.getTime() - moment.getTime() < 86400000
+    ? `${two(moment.getHours())}:${two(moment.getMinutes())}:${two(moment.getSeconds())}`
+    : dayAndMonth(moment);
 }
 
 export function day(moment, now = new Date()) {
-  const midnight = (at) => new Date(at.getFullYear(), at.getMonth(), at.getDate());
+  const midnight = (at) => new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
   const days = Math.round((midnight(now) - midnight(moment)) / 86400000);
   if (days === 0) return `${two(moment.getHours())}:${two(moment.getMinutes())} today`;
   if (days === 1) return "yesterday";

@@ -8,7 +8,9 @@ let order = formOf()?.dataset.chosen.split(",").filter(Boolean) ?? [];
 
 function words(count) {
   if (count > MOST) return `${count} chosen: ${MOST} runs can be compared, take some away first`;
-  return `${count} chosen: ${order.map((id) => `#${id}`).join(", ")}${count === 1 ? ". Choose another one to compare" : ""}`;
+  return `${count} chosen: ${order.map((id) => `#${id}`).join(", ")}${
+    count === 1 ? ". Choose another one to compare" : ""
+  }`;
 }
 
 function show() {
@@ -32,7 +34,7 @@ function show() {
 /* What the browser kept checked over a way back was chosen before, in an order that nobody knows any more. */
 function adopt() {
   const form = formOf();
-  if (form) for (const box of boxesOf(form)) if (box.checked && !order.includes(box.value)) order.push(box.value);
+  if (form) { for (const box of boxesOf(form)) if (box.checked && !order.includes(box.value)) order.push(box.value); }
   show();
 }
 

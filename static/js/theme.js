@@ -2,12 +2,23 @@
 
 (() => {
   const root = document.documentElement, themes = ["auto", "light", "dark"];
-  const read = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
-  const write = (theme) => { try { localStorage.setItem("theme", theme); } catch { /* a private window keeps it until it is closed */ } };
+  const read = () => {
+    try {
+      return localStorage.getItem("theme");
+    } catch {
+      return null;
+    }
+  };
+  const write = (theme) => {
+    try {
+      localStorage.setItem("theme", theme);
+    } catch { /* a private window keeps it until it is closed */ }
+  };
   let theme = themes.includes(read()) ? read() : "auto";
 
   function apply() {
-    if (theme === "auto") root.removeAttribute("data-theme"); else root.setAttribute("data-theme", theme);
+    if (theme === "auto") root.removeAttribute("data-theme");
+    else root.setAttribute("data-theme", theme);
     for (const button of document.querySelectorAll("[data-act=theme]")) {
       button.hidden = false;
       button.dataset.shows = theme;
@@ -25,6 +36,12 @@
     apply();
     tell();
   });
-  addEventListener("storage", (event) => { if (event.key === "theme") { theme = event.newValue || "auto"; apply(); tell(); } });
+  addEventListener("storage", (event) => {
+    if (event.key === "theme") {
+      theme = event.newValue || "auto";
+      apply();
+      tell();
+    }
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
 })();

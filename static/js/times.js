@@ -7,7 +7,7 @@ const FORMS = { clock, day };
 function localise(root) {
   for (const time of root.querySelectorAll("time[datetime][data-form]")) {
     const moment = new Date(time.dateTime), text = FORMS[time.dataset.form](moment);
-    if (time.textContent !== text) time.textContent = text;  // what stays as it is need not be drawn again
+    if (time.textContent !== text) time.textContent = text; // what stays as it is need not be drawn again
     if (time.title === "") time.title = moment.toLocaleString();
   }
 }
@@ -23,7 +23,8 @@ function secondsAt(element, value) {
 function tick() {
   for (const element of document.querySelectorAll("[data-until]")) {
     const left = Number(element.dataset.until) - secondsAt(element, element.dataset.until);
-    if (element.localName === "progress") element.value = Math.max(0, left); else element.textContent = countdown(left);
+    if (element.localName === "progress") element.value = Math.max(0, left);
+    else element.textContent = countdown(left);
   }
   for (const element of document.querySelectorAll("[data-since]")) {
     element.textContent = duration(Number(element.dataset.since) + secondsAt(element, element.dataset.since));
@@ -33,4 +34,7 @@ function tick() {
 localise(document);
 tick();
 setInterval(tick, 1000);
-document.addEventListener("htmx:after:swap", () => { localise(document); tick(); });
+document.addEventListener("htmx:after:swap", () => {
+  localise(document);
+  tick();
+});

@@ -1,26 +1,42 @@
-/* The plot of one run's metric: the mean, the spread of clients as a band, chosen clients as lines, what happened beside. */
+/* The plot of one run's metric: the mean, the spread of clients as a band, chosen clients as lines, what happened
+   beside. */
 
 import { loss } from "../numbers.js";
 import { XS } from "./axes.js";
 import { fade, ink } from "./colours.js";
 import { bestOf } from "./curves.js";
 import { drawBest, drawEvents, drawNames, drawOdd } from "./marks.js";
-import { line, none, openPlot, opened, shaped } from "./plot.js";
+import { line, none, opened, openPlot, shaped } from "./plot.js";
 
-const FIRST_LINE = 5;                  // after x and the four edges of the band
+const FIRST_LINE = 5; // after x and the four edges of the band
 const bare = (breaks) => ({ width: 0, stroke: "transparent", points: { show: false }, gaps: opened(breaks) });
 
 /* curve() is the curve as it stands, marks() what happened between rounds. */
 export function buildPlot(holder, run, curve, view, marks, told) {
   const narrow = holder.clientWidth < 400, breaks = () => breaksOf(curve(), view, marks());
   return openPlot(holder, {
-    metric: curve().metric, key: `run-${run}`, view, data: columns(curve(), view), room: narrow ? 44 : 82, pointed: FIRST_LINE,
+    metric: curve().metric,
+    key: `run-${run}`,
+    view,
+    data: columns(curve(), view),
+    room: narrow ? 44 : 82,
+    pointed: FIRST_LINE,
     series: [
-      bare(breaks), bare(breaks), bare(breaks), bare(breaks),
-      ...view.lines.map(({ slot }) => line({ breaks, stroke: () => ink(`c${slot}`), width: 1.5, dash: slot > 4 ? [5, 3] : undefined })),
+      bare(breaks),
+      bare(breaks),
+      bare(breaks),
+      bare(breaks),
+      ...view.lines.map(({ slot }) =>
+        line({ breaks, stroke: () => ink(`c${slot}`), width: 1.5, dash: slot > 4 ? [5, 3] : undefined })
+      ),
       line({ breaks, stroke: () => ink("accent"), width: 2.5, size: 6, points: { fill: () => ink("accent") } }),
     ],
-    bands: view.band ? [[1, 2, 0.09], [2, 3, 0.2], [3, 4, 0.09]].map(([from, to, alpha]) => ({ series: [from, to], fill: () => fade(ink("accent"), alpha) })) : [],
+    bands: view.band
+      ? [[1, 2, 0.09], [2, 3, 0.2], [3, 4, 0.09]].map(([from, to, alpha]) => ({
+        series: [from, to],
+        fill: () => fade(ink("accent"), alpha),
+      }))
+      : [],
     beside: (u) => drawBeside(u, curve(), view, marks(), narrow),
   }, told);
 }
@@ -28,8 +44,10 @@ export function buildPlot(holder, run, curve, view, marks, told) {
 export function columns(curve, view) {
   const shape = (values) => shaped(values, view, curve.metric), empty = curve.rounds.map(() => null);
   return [
-    curve[XS[view.x].column], ...["most", "high", "low", "least"].map((edge) => shape(curve[edge])),
-    ...view.lines.map(({ id }) => shape(curve.clients[id] ?? empty)), shape(curve.mean),
+    curve[XS[view.x].column],
+    ...["most", "high", "low", "least"].map((edge) => shape(curve[edge])),
+    ...view.lines.map(({ id }) => shape(curve.clients[id] ?? empty)),
+    shape(curve.mean),
   ];
 }
 
@@ -44,12 +62,18 @@ function placeOf(curve, xs, round) {
 /* By the clock, nothing is drawn across the time in which a run was over before it was resumed. */
 function breaksOf(curve, view, marks) {
   if (view.x !== "clock") return [];
-  const places = marks.filter(({ kind }) => kind === "resumed").map(({ round }) => curve.rounds.findIndex((known) => known >= round));
+  const places = marks.filter(({ kind }) => kind === "resumed").map(({ round }) =>
+    curve.rounds.findIndex((known) => known >= round)
+  );
   return [...new Set(places)].filter((place) => place > 0);
 }
 
 function drawBeside(u, curve, view, marks, narrow) {
-  const [xs, most, , , least] = u.data, mean = u.data.at(-1), { metric } = curve, place = mean.length - 1, up = !metric.endsWith("loss");
+  const [xs, most, , , least] = u.data,
+    mean = u.data.at(-1),
+    { metric } = curve,
+    place = mean.length - 1,
+    up = !metric.endsWith("loss");
   if (place < 0) return;
   const inside = (x) => x >= u.scales.x.min && x <= u.scales.x.max;
   drawEvents(u, marks.map((mark) => ({ ...mark, x: placeOf(curve, xs, mark.round) })).filter(({ x }) => inside(x)));
@@ -58,8 +82,20 @@ function drawBeside(u, curve, view, marks, narrow) {
   if (best >= 0 && place > 1 && inside(xs[best])) drawBest(u, xs[best], mean[best]);
   let end = place;
   while (end > 0 && !inside(xs[end])) end -= 1;
-  const names = [], name = (text, value, token, strong = false, at = end) => { if (!none(value)) names.push({ text, value, token, strong, x: view.zoom && at === end ? u.scales.x.max : xs[at] }); };
-  name(`${narrow ? "" : "mean "}${none(mean[end]) ? "" : metric === "accuracy" ? (mean[end] * 100).toFixed(1) : loss(mean[end])}`, mean[end], "accent", true);
+  const names = [],
+    name = (text, value, token, strong = false, at = end) => {
+      if (!none(value)) {
+        names.push({ text, value, token, strong, x: view.zoom && at === end ? u.scales.x.max : xs[at] });
+      }
+    };
+  name(
+    `${narrow ? "" : "mean "}${
+      none(mean[end]) ? "" : metric === "accuracy" ? (mean[end] * 100).toFixed(1) : loss(mean[end])
+    }`,
+    mean[end],
+    "accent",
+    true,
+  );
   if (!narrow) {
     view.lines.forEach((one, i) => {
       const values = u.data[FIRST_LINE + i];

@@ -12,7 +12,8 @@ export function ink(token) {
   return found.get(token);
 }
 
-export const fade = (colour, alpha) => colour.replace(/rgba?\(([^)]+)\)/, (_, body) => `rgba(${body.split(",").slice(0, 3).join(",")}, ${alpha})`);
+export const fade = (colour, alpha) =>
+  colour.replace(/rgba?\(([^)]+)\)/, (_, body) => `rgba(${body.split(",").slice(0, 3).join(",")}, ${alpha})`);
 export const face = () => getComputedStyle(document.body).fontFamily;
 
 addEventListener("meadow:theme", () => found.clear());

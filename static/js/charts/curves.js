@@ -12,19 +12,34 @@ export class Curves {
   }
 
   constructor(run, phase) {
-    Object.assign(this, { run, phase, lastRound: -1, asking: false, again: false, failed: false, anew: false, looked: "", stretch: null });
-    this.outlines = new Map();         // metric -> columns as the server thinned them, and what came since
-    this.curves = new Map();           // metric -> what is drawn: the outline, or one with finer rounds in it
+    this.run = run;
+    this.phase = phase;
+    this.lastRound = -1;
+    this.asking =
+      this.again =
+      this.failed =
+      this.anew =
+        false;
+    this.looked = "";
+    this.stretch = null;
+    this.timer = 0;
+    this.outlines = new Map(); // metric -> columns as the server thinned them, and what came since
+    this.curves = new Map(); // metric -> what is drawn: the outline, or one with finer rounds in it
     this.clients = [];
-    this.listeners = new Map();        // listener -> its metric
-    document.body.addEventListener("meadow:round", ({ detail }) => { if (detail.run_id === run && detail.committed) this.refresh(); });
-    document.body.addEventListener("meadow:changed", () => { if (this.failed) this.refresh(); });
+    this.listeners = new Map(); // listener -> its metric
+    document.body.addEventListener("meadow:round", ({ detail }) => {
+      if (detail.run_id === run && detail.committed) this.refresh();
+    });
+    document.body.addEventListener("meadow:changed", () => {
+      if (this.failed) this.refresh();
+    });
   }
 
   /* Call the listener with the metric's curve now and whenever it grows; returns what ends it. */
   listen(metric, listener) {
     this.listeners.set(listener, metric);
-    if (this.curves.has(metric)) queueMicrotask(() => listener(this.curves.get(metric), 0)); else this.reload();
+    if (this.curves.has(metric)) queueMicrotask(() => listener(this.curves.get(metric), 0));
+    else this.reload();
     return () => this.listeners.delete(listener);
   }
 
@@ -42,7 +57,8 @@ export class Curves {
     this.looked = key;
     const before = this.stretch;
     this.stretch = zoom && this.leftOut(column, zoom);
-    if (this.stretch) this.refine(); else if (before) for (const [metric, outline] of this.outlines) this.show(metric, outline);
+    if (this.stretch) this.refine();
+    else if (before) { for (const [metric, outline] of this.outlines) this.show(metric, outline); }
   }
 
   /* The rounds at both ends of a range and one beyond each, or null where the outline has them all. */
@@ -56,7 +72,13 @@ export class Curves {
     const { stretch } = this;
     try {
       const { items } = await this.ask({ after: stretch.first - 1, last: stretch.last });
-      if (stretch === this.stretch) for (const item of items) if (this.outlines.has(item.metric)) this.show(item.metric, spliced(this.outlines.get(item.metric), made(item)));
+      if (stretch === this.stretch) {
+        for (const item of items) {
+          if (this.outlines.has(item.metric)) {
+            this.show(item.metric, spliced(this.outlines.get(item.metric), made(item)));
+          }
+        }
+      }
     } catch {
       this.failed = this.anew = true;
     }
@@ -65,7 +87,10 @@ export class Curves {
   reload() {
     this.anew = true;
     if (this.timer) return;
-    this.timer = setTimeout(() => { this.timer = 0; this.refresh(); });  // the charts of a page ask together
+    this.timer = setTimeout(() => {
+      this.timer = 0;
+      this.refresh();
+    }); // the charts of a page ask together
   }
 
   async ask(which) {
@@ -79,7 +104,10 @@ export class Curves {
 
   /* Fetch what is new. Rounds that are committed while a request is under way cost one more request, not one each. */
   async refresh() {
-    if (this.asking) { this.again = true; return; }
+    if (this.asking) {
+      this.again = true;
+      return;
+    }
     this.asking = true;
     do {
       this.again = false;
@@ -90,7 +118,7 @@ export class Curves {
         this.take(await this.ask({ after: anew ? -1 : this.lastRound }), anew);
         this.failed = false;
       } catch {
-        this.failed = true;            // the stream comes back before the curves do: they ask again then
+        this.failed = true; // the stream comes back before the curves do: they ask again then
         this.anew ||= anew;
       }
     } while ((this.again || this.anew) && !this.failed);
@@ -120,7 +148,10 @@ export class Curves {
   }
 }
 
-const made = (item) => ({ ...item, odd: new Map(Object.entries(item.odd).map(([round, kind]) => [Number(round), kind])) });
+const made = (item) => ({
+  ...item,
+  odd: new Map(Object.entries(item.odd).map(([round, kind]) => [Number(round), kind])),
+});
 
 function grow(curve, item) {
   for (const name of COLUMNS) curve[name].push(...item[name]);
@@ -130,11 +161,18 @@ function grow(curve, item) {
 
 /* An outline in which finer rounds stand in the places of their stretch. */
 function spliced(outline, fine) {
-  const { rounds } = outline, from = rounds.findIndex((round) => round >= fine.rounds[0]), beyond = rounds.findIndex((round) => round > fine.rounds.at(-1));
+  const { rounds } = outline,
+    from = rounds.findIndex((round) => round >= fine.rounds[0]),
+    beyond = rounds.findIndex((round) => round > fine.rounds.at(-1));
   const join = (whole, part) => [...whole.slice(0, from), ...part, ...(beyond < 0 ? [] : whole.slice(beyond))];
   const curve = { ...outline, odd: new Map([...outline.odd, ...fine.odd]), clients: {} };
   for (const name of COLUMNS) curve[name] = join(outline[name], fine[name]);
-  for (const [id, values] of Object.entries(outline.clients)) curve.clients[id] = join(values, fine.clients[id] ?? fine.rounds.map(() => null));
+  for (const [id, values] of Object.entries(outline.clients)) {
+    curve.clients[id] = join(
+      values,
+      fine.clients[id] ?? fine.rounds.map(() => null),
+    );
+  }
   return curve;
 }
 
@@ -142,7 +180,10 @@ function spliced(outline, fine) {
 export function bestOf({ metric, mean, rounds }) {
   let best = -1;
   for (let i = 0; i < mean.length; i += 1) {
-    if (mean[i] !== null && rounds[i] > 0 && (best < 0 || (metric.endsWith("loss") ? mean[i] < mean[best] : mean[i] > mean[best]))) best = i;
+    if (
+      mean[i] !== null && rounds[i] > 0 &&
+      (best < 0 || (metric.endsWith("loss") ? mean[i] < mean[best] : mean[i] > mean[best]))
+    ) best = i;
   }
   return best;
 }

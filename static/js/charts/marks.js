@@ -1,16 +1,19 @@
-/* What is drawn on a chart beside its lines: names at their ends, marks of events, the best round, places without a number. */
+/* What is drawn on a chart beside its lines: names at their ends, marks of events, the best round, places without a
+   number. */
 
 import { face, ink } from "./colours.js";
 
 const TOKENS = { failed: "bad", paused: "calm", interrupted: "note", resumed: "note" };
 
-/* Names at the right end of each line; those of lines that end near each other are pushed apart, so that none covers another. */
+/* Names at the right end of each line; those of lines that end near each other are pushed apart, so that none covers
+   another. */
 export function drawNames(u, names) {
   const { left, width } = u.bbox, near = 90 * devicePixelRatio, columns = [];
   const placed = names.map((name) => ({ ...name, end: Math.min(u.valToPos(name.x, "x", true), left + width) }));
   for (const name of placed.sort((a, b) => a.end - b.end)) {
     const last = columns.at(-1);
-    if (last && name.end - last.at(-1).end < near) last.push(name); else columns.push([name]);
+    if (last && name.end - last.at(-1).end < near) last.push(name);
+    else columns.push([name]);
   }
   for (const column of columns) drawColumn(u, column);
 }
@@ -30,7 +33,7 @@ function drawColumn(u, names) {
   for (const name of placed) {
     ctx.font = `${name.strong ? 600 : 400} ${12 * ratio}px ${face()}`;
     ctx.fillStyle = ink(name.token);
-    ctx.strokeStyle = ink("page");     // a line that ends early has its name among the others
+    ctx.strokeStyle = ink("page"); // a line that ends early has its name among the others
     ctx.lineWidth = 3 * ratio;
     ctx.strokeText(name.text, name.end + 7 * ratio, name.y);
     ctx.fillText(name.text, name.end + 7 * ratio, name.y);
@@ -48,7 +51,10 @@ export function drawEvents(u, marks) {
     ctx.strokeStyle = ctx.fillStyle = ink(TOKENS[kind] ?? "ink-2");
     ctx.lineWidth = ratio;
     ctx.setLineDash([3 * ratio, 3 * ratio]);
-    ctx.beginPath(); ctx.moveTo(x, top); ctx.lineTo(x, top + height); ctx.stroke();
+    ctx.beginPath();
+    ctx.moveTo(x, top);
+    ctx.lineTo(x, top + height);
+    ctx.stroke();
     ctx.setLineDash([]);
     ctx.lineWidth = 1.6 * ratio;
     drawGlyph(ctx, kind, x, top - 6 * ratio, 3.2 * ratio);
@@ -59,13 +65,22 @@ export function drawEvents(u, marks) {
 function drawGlyph(ctx, kind, x, y, r) {
   ctx.beginPath();
   if (kind === "failed" || kind === "nan") {
-    ctx.moveTo(x - r, y - r); ctx.lineTo(x + r, y + r); ctx.moveTo(x + r, y - r); ctx.lineTo(x - r, y + r);
+    ctx.moveTo(x - r, y - r);
+    ctx.lineTo(x + r, y + r);
+    ctx.moveTo(x + r, y - r);
+    ctx.lineTo(x - r, y + r);
     ctx.stroke();
   } else if (kind === "paused") {
-    for (const side of [-r / 1.6, r / 1.6]) { ctx.moveTo(x + side, y - r); ctx.lineTo(x + side, y + r); }
+    for (const side of [-r / 1.6, r / 1.6]) {
+      ctx.moveTo(x + side, y - r);
+      ctx.lineTo(x + side, y + r);
+    }
     ctx.stroke();
   } else {
-    ctx.moveTo(x - r, y - r); ctx.lineTo(x + r, y); ctx.lineTo(x - r, y + r); ctx.closePath();
+    ctx.moveTo(x - r, y - r);
+    ctx.lineTo(x + r, y);
+    ctx.lineTo(x - r, y + r);
+    ctx.closePath();
     ctx.fill();
   }
 }
@@ -77,7 +92,10 @@ export function drawBest(u, x, value) {
   ctx.strokeStyle = ink("accent");
   ctx.fillStyle = ink("page");
   ctx.lineWidth = 1.5 * ratio;
-  ctx.beginPath(); ctx.arc(u.valToPos(x, "x", true), u.valToPos(value, "y", true), 4.5 * ratio, 0, 7); ctx.fill(); ctx.stroke();
+  ctx.beginPath();
+  ctx.arc(u.valToPos(x, "x", true), u.valToPos(value, "y", true), 4.5 * ratio, 0, 7);
+  ctx.fill();
+  ctx.stroke();
   ctx.restore();
 }
 

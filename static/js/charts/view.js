@@ -4,11 +4,12 @@ import { go, refresh } from "../address.js";
 import { say } from "../said.js";
 
 const MOST_LINES = 8;
-const ASKED = ["metric", "phase", "target"];  // what the server answers; all else the charts do themselves
+const ASKED = ["metric", "phase", "target"]; // what the server answers; all else the charts do themselves
 const boxesOf = (section) => [...section.querySelectorAll("input[name=line]")];
 const shownOf = (section) => boxesOf(section).filter((box) => box.checked).slice(0, MOST_LINES);
 
-/* The colours of the lines that are shown: each its client's own, or one that is free where an earlier line has that. */
+/* The colours of the lines that are shown: each its client's own, or one that is free where an earlier line has
+   that. */
 function slotsOf(boxes) {
   const own = new Map();
   for (const box of boxes) if (!own.has(box.dataset.slot)) own.set(box.dataset.slot, box);
@@ -19,11 +20,17 @@ function slotsOf(boxes) {
 /* A chip has the colour of its line. */
 function paint(section) {
   const shown = shownOf(section), slots = slotsOf(shown);
-  for (const box of boxesOf(section)) box.parentElement.querySelector(".swatch").setAttribute("class", `swatch k${slots[shown.indexOf(box)] ?? box.dataset.slot}`);
+  for (const box of boxesOf(section)) {
+    box.parentElement.querySelector(".swatch").setAttribute(
+      "class",
+      `swatch k${slots[shown.indexOf(box)] ?? box.dataset.slot}`,
+    );
+  }
 }
 
 export function readView(section) {
-  const form = section.querySelector("[data-part=toolbar]"), value = (name) => form?.querySelector(`[name=${name}]:checked`)?.value;
+  const form = section.querySelector("[data-part=toolbar]"),
+    value = (name) => form?.querySelector(`[name=${name}]:checked`)?.value;
   const lines = shownOf(section), slots = slotsOf(lines);
   const query = new URLSearchParams(form ? location.search : ""), from = query.get("from"), to = query.get("to");
   return {
@@ -38,17 +45,22 @@ export function readView(section) {
 
 /* Say a zoom in the address; null is the whole run. */
 export function keepZoom(section, zoom) {
-  if (section.querySelector("[data-part=toolbar]")) go({ from: zoom ? short(zoom.min) : "", to: zoom ? short(zoom.max) : "" });
+  if (section.querySelector("[data-part=toolbar]")) {
+    go({ from: zoom ? short(zoom.min) : "", to: zoom ? short(zoom.max) : "" });
+  }
 }
 const short = (value) => String(Number(value.toPrecision(6)));
 
-function keep(section, { replace = false, ...more } = {}) {
+function keep(section, more = {}, { replace = false } = {}) {
   const view = readView(section), boxes = boxesOf(section);
   const byDefault = boxes.filter((box) => box.dataset.default === "1").map((box) => box.value).join("-");
   const lines = view.lines.map(({ id }) => id).join("-");
   go({
-    x: view.x === "round" ? "" : view.x, scale: view.log ? "log" : "", band: view.band ? "" : "0",
-    smooth: view.smooth ? Math.round(view.smooth * 100) : "", lines: lines === byDefault ? "" : lines || "none",
+    x: view.x === "round" ? "" : view.x,
+    scale: view.log ? "log" : "",
+    band: view.band ? "" : "0",
+    smooth: view.smooth ? Math.round(view.smooth * 100) : "",
+    lines: lines === byDefault ? "" : lines || "none",
     ...more,
   }, { replace });
 }
@@ -89,7 +101,9 @@ document.addEventListener("click", ({ target }) => {
 });
 
 const sections = () => document.querySelectorAll("[data-charts]");
-addEventListener("meadow:address", () => { for (const section of sections()) follow(section); });
+addEventListener("meadow:address", () => {
+  for (const section of sections()) follow(section);
+});
 
 /* A refresh of the page may bring clients that were not there before, or the charts of another metric. */
 const shown = new WeakMap();
@@ -110,16 +124,22 @@ document.addEventListener("change", ({ target }) => {
   const section = target.closest("[data-charts]");
   if (!section || !target.closest("[data-part=toolbar]")) return;
   if (ASKED.includes(target.name)) {
-    go({ [target.name]: target.value === "evaluate" ? "" : target.value, ...(target.name === "phase" ? { metric: "" } : {}), ...(target.name === "target" ? {} : { target: "" }) });
+    go({
+      [target.name]: target.value === "evaluate" ? "" : target.value,
+      ...(target.name === "phase" ? { metric: "" } : {}),
+      ...(target.name === "target" ? {} : { target: "" }),
+    });
     refresh();
     return;
   }
-  if (target.name === "line" && target.checked && section.querySelectorAll("input[name=line]:checked").length > MOST_LINES) {
+  if (
+    target.name === "line" && target.checked && section.querySelectorAll("input[name=line]:checked").length > MOST_LINES
+  ) {
     target.checked = false;
     say(`${MOST_LINES} lines are shown; take one away first.`);
     return;
   }
-  if (target.name !== "smooth") keep(section, target.name === "x" ? { from: "", to: "" } : {});  // rounds are no seconds
+  if (target.name !== "smooth") keep(section, target.name === "x" ? { from: "", to: "" } : {}); // rounds are no seconds
   changed(section);
 });
 
@@ -127,9 +147,13 @@ let sliding = false;
 document.addEventListener("input", ({ target }) => {
   const section = target.closest("[data-charts]");
   if (!section || target.name !== "smooth") return;
-  keep(section, { replace: sliding });
+  keep(section, {}, { replace: sliding });
   sliding = true;
   changed(section);
 });
-document.addEventListener("change", ({ target }) => { if (target.name === "smooth") sliding = false; });
-document.addEventListener("submit", (event) => { if (event.target.matches("[data-part=toolbar]")) event.preventDefault(); });
+document.addEventListener("change", ({ target }) => {
+  if (target.name === "smooth") sliding = false;
+});
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("[data-part=toolbar]")) event.preventDefault();
+});
