@@ -5,7 +5,7 @@ import sys
 
 from federation.protocol import messages
 from federation.weights.layout import Layout
-from tests.support.puppet import Answer, Puppet, honest, shifted
+from tests.support.light_client import Answer, LightClient, honest, shifted
 
 
 def answer(task: messages.Task, weights: bytes | None, layout: Layout | None) -> Answer:
@@ -17,15 +17,15 @@ def answer(task: messages.Task, weights: bytes | None, layout: Layout | None) ->
     return plain
 
 
-class LightClient(Puppet):
-    """A puppet that is as prompt as the real client."""
+class PromptClient(LightClient):
+    """A light client that is as prompt as the real one."""
 
-    unasked = True
+    sends_small_weights_at_once = True
 
 
 async def serve(address: str, names: list[str]) -> None:
     """Serve until every connection has ended."""
-    await asyncio.gather(*(LightClient(address, name, answer).run() for name in names))
+    await asyncio.gather(*(PromptClient(address, name, answer).run() for name in names))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import pytest
 
 from tests.support.dashboard import Dashboard, running
 from tests.support.engine import Engine, running_engine
+from tests.support.light_client import Stage
 from tests.support.postgres import emptied, running_postgres
 from tests.support.processes import Meadow, RealProcess, make_meadow
-from tests.support.puppet import Stage
 
 StartClient = Callable[..., RealProcess]
 

@@ -12,8 +12,8 @@ from federation.weights.layout import Layout
 from tests.browser.conftest import OpenPage, url_of
 from tests.browser.looking import look
 from tests.support.dashboard import Dashboard, running
+from tests.support.light_client import Answer, Answering, honest
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, Answering, honest
 
 SITES = ("st-anna", "northgate", "harbour", "field-03")
 COUNTS = ([900, 60, 10, 10, 10, 10, 0, 0, 0, 0], [100] * 10, [10, 300, 200, 50, 50, 90, 40, 60, 80, 20], None)

@@ -11,8 +11,8 @@ from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.browser.conftest import OpenPage, url_of
 from tests.support.dashboard import Dashboard, running
+from tests.support.light_client import Answer, honest
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, honest
 
 
 def scores_f1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:

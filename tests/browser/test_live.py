@@ -10,9 +10,9 @@ from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.browser.conftest import LISTEN, OpenPage, start_run, url_of, wait_for_clients
 from tests.support.dashboard import Dashboard, finished_run
+from tests.support.light_client import Answer, honest
 from tests.support.processes import Meadow, wait_until
 from tests.support.proxy import Proxy
-from tests.support.puppet import Answer, honest
 
 
 def unhurried(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:

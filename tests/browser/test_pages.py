@@ -13,8 +13,8 @@ from federation.weights.layout import Layout
 from tests.browser.conftest import OpenPage, url_of
 from tests.browser.looking import look
 from tests.support.dashboard import Dashboard, running
+from tests.support.light_client import Answer, honest
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, honest
 
 
 def uneven(place: int) -> Callable[[Task, bytes | None, Layout | None], Answer]:

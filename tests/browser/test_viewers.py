@@ -9,9 +9,9 @@ from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.browser.conftest import LISTEN, OpenPage, url_of
 from tests.support.dashboard import Dashboard
+from tests.support.light_client import Answer, honest, nan_loss_in_round_1
 from tests.support.processes import wait_until
 from tests.support.proxy import Proxy
-from tests.support.puppet import Answer, honest, nan_loss_in_round_1
 
 CUT_SECONDS = float(os.environ.get("CUT_SECONDS", "5"))
 """How long the stream is cut; CUT_SECONDS=30 takes as long as a lunch break of the network does."""

@@ -14,8 +14,8 @@ from tests.conftest import StartClient
 from tests.faults.conftest import Join
 from tests.support.dashboard import Api, running
 from tests.support.engine import Engine, running_engine
+from tests.support.light_client import Stage
 from tests.support.processes import Meadow, wait_until
-from tests.support.puppet import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -20,9 +20,9 @@ from federation.run.states import RunState
 from federation.transport.admission import Limits
 from tests.faults.conftest import Join
 from tests.support.engine import Engine, running_engine
+from tests.support.light_client import LightClient, Stage
 from tests.support.processes import Meadow, RealProcess, wait_until
 from tests.support.proxy import Proxy
-from tests.support.puppet import Puppet, Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -115,19 +115,19 @@ def test_a_line_that_stalls_is_noticed_and_the_reply_comes_when_it_flows_again(b
     assert trained(engine, client_id) == [(1, "accepted", None), (2, "accepted", None)]
 
 
-class Deaf(Puppet):
+class Deaf(LightClient):
     """Reads nothing any more from the first piece of weights on, until it is woken."""
 
     async def run(self) -> None:
         self.woken = asyncio.Event()
         await super().run()
 
-    async def _take(self, frame: str | bytes) -> None:
+    async def handle_frame(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes) and not self.woken.is_set():
             self.socket.transport.pause_reading()
             await self.woken.wait()
             self.socket.transport.resume_reading()
-        await super()._take(frame)
+        await super().handle_frame(frame)
 
 
 def test_peers_that_stop_reading_do_not_keep_others_waiting_and_are_gone_when_no_pong_comes(tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_peers_that_stop_reading_do_not_keep_others_waiting_and_are_gone_when_no
     limits = Limits(ping_seconds=1.0, pong_seconds=5.0, sending_at_once=2, reconnect_seconds=0.5)
     with running_engine(tmp_path, limits) as engine, Stage(engine.address) as stage:
         deaf = [Deaf(engine.address, f"deaf-{number}") for number in range(4)]
-        for puppet in deaf:
-            stage.do(puppet.run())
+        for client in deaf:
+            stage.do(client.run())
         engine.wait_online(4)
         for name in "ab":
             stage.add(name)
@@ -151,8 +151,8 @@ def test_peers_that_stop_reading_do_not_keep_others_waiting_and_are_gone_when_no
             assert len(engine.server.live_clients()) == 2
             engine.ledger.wait(lambda: len(engine.server._server.server_state.connections) == 2, 10)
         finally:
-            for puppet in deaf:
-                stage._loop.call_soon_threadsafe(puppet.woken.set)
+            for client in deaf:
+                stage.call(client.woken.set)
 
 
 MEGABYTE = 1 << 20
@@ -217,11 +217,11 @@ def test_a_message_over_the_cap_is_refused_and_costs_no_memory(meadow: Meadow) -
 
 async def flood_after_hello(address: str, block: bytes) -> int:
     """Say a good hello, then send a message of 300 MB; return how much went out."""
-    puppet = Puppet(address, "flood")
+    client = LightClient(address, "flood")
     url = f"ws://{address}{messages.PATH}"
     async with connect(url, subprotocols=[Subprotocol(messages.SUBPROTOCOL)], compression=None, proxy=None) as peer:
         challenge = json.loads(await peer.recv())
-        await peer.send(messages.encode(puppet.hello(challenge["nonce"])))
+        await peer.send(messages.encode(client.hello(challenge["nonce"])))
         await peer.recv()
         sent = 0
         with contextlib.suppress(OSError):

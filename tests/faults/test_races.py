@@ -18,8 +18,8 @@ from federation.transport.admission import Limits
 from federation.weights.layout import Layout
 from tests.support.books import Books, done, reply
 from tests.support.engine import Engine, ListLedger, running_engine
+from tests.support.light_client import Answer, LightClient, Stage, honest
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, Puppet, Stage, honest
 from webapp.db.repository.metrics import points_after
 from webapp.db.repository.rounds import list_rounds
 
@@ -68,11 +68,11 @@ def test_a_run_left_after_its_last_round_is_completed_not_interrupted(books: Boo
     assert books.runs.show(paused).reason == "The server was restarted: 2 of 3 rounds are committed."
 
 
-class Vanishing(Puppet):
+class Vanishing(LightClient):
     """Leaves as soon as its trained weights are on their way, as after a kill between two phases."""
 
-    async def _send(self, message_id: str) -> None:
-        await super()._send(message_id)
+    async def send_content(self, message_id: str) -> None:
+        await super().send_content(message_id)
         await self.socket.close()
 
 
@@ -97,8 +97,8 @@ def test_a_round_says_within_two_seconds_that_a_client_it_waits_for_is_gone(engi
         stage.add(name, never)
         engine.wait_online(count)
     run_id = engine.start_run(round_timeout_seconds=60.0)
-    engine.ledger.wait(lambda: all(any(task.phase == "train" for task in p.tasks) for p in stage.puppets))
-    stage.do(stage.puppets[1].socket.close())
+    engine.ledger.wait(lambda: all(any(task.phase == "train" for task in p.tasks) for p in stage.clients))
+    stage.do(stage.clients[1].socket.close())
     engine.ledger.wait(lambda: "b lost the connection" in getattr(engine.ledger.waits[run_id], "sentence", ""), 2)
     blocked = engine.ledger.waits[run_id]
     assert blocked is not None
@@ -226,7 +226,7 @@ def test_rounds_added_at_the_last_moment_are_done_or_refused() -> None:
 
 
 def test_a_task_of_a_server_that_is_gone_is_cancelled_when_the_client_comes(engine: Engine, stage: Stage) -> None:
-    class Burdened(Puppet):
+    class Burdened(LightClient):
         def hello(self, nonce: str, pending: list[str] | None = None) -> messages.Hello:
             return super().hello(nonce, ["1-4-1-train-1-of-another-time"])
 

@@ -19,8 +19,8 @@ import pytest
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Api, running
+from tests.support.light_client import Answer, Answering, LightClient, Stage, honest, shifted
 from tests.support.processes import Meadow, wait_until
-from tests.support.puppet import Answer, Answering, Puppet, Stage, honest, shifted
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -70,7 +70,7 @@ def is_whole(api: Api, meadow: Meadow, run_id: int) -> int:
 def test_kills_at_every_moment_of_a_checkpoint_leave_the_last_committed_round(meadow: Meadow, api: Api) -> None:
     """In the middle of the file (a pipe takes its place and is not read), between rename and commit (the clients do not
     answer the evaluation that the commit waits for), and twice after a seeded while."""
-    keys = [Puppet("", name).key for name in "ab"]
+    keys = [LightClient("", name).key for name in "ab"]
     seed = random.Random(25)
     folder = meadow.data_dir / "runs" / "1"
 

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import uvicorn
 
+from tests.support.light_client import Answering, Stage, honest
 from tests.support.migrated import lay_data
 from tests.support.processes import wait_until
-from tests.support.puppet import Answering, Stage, honest
 from webapp.app import create_app
 from webapp.http.serving import DashboardServer, bind
 from webapp.parts import Parts

@@ -18,8 +18,8 @@ from federation.run.events import Blocked, RoundRefused
 from federation.run.states import ENDED, MOVES, RunState
 from federation.weights.layout import Layout
 from tests.support.books import done, reply
+from tests.support.light_client import Answer, LightClient, Stage, honest, shifted
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, Puppet, Stage, honest, shifted
 from webapp.db.repository.events import newest_events
 from webapp.db.repository.metrics import points_after
 from webapp.db.repository.rounds import list_rounds
@@ -52,7 +52,7 @@ class World:
         self.parts: Parts = open_parts(Settings(**given_), Feed(), socket.create_server(("127.0.0.1", 0)))
         self.stage = Stage("{}:{}".format(*self.parts.flower_address))
         self.stage.__enter__()
-        self.here: dict[str, Puppet] = {}
+        self.here: dict[str, LightClient] = {}
         for name in "ab":
             self.come(name)
 
@@ -74,8 +74,8 @@ class World:
 
     def go(self, name: str) -> None:
         """Cut a client off."""
-        if (puppet := self.here.pop(name, None)) is not None and hasattr(puppet, "socket"):
-            self.stage.do(puppet.socket.close())
+        if (client := self.here.pop(name, None)) is not None and hasattr(client, "socket"):
+            self.stage.do(client.socket.close())
 
     def _answer(self, task: Task, weights: bytes | None, layout: Layout | None, name: str = "a") -> Answer:
         mood = self.moods[name]

@@ -8,7 +8,7 @@ from federation.run.config import RunConfig
 from federation.run.events import ReplyRecorded
 from federation.run.states import RunState
 from tests.support.engine import Engine
-from tests.support.puppet import Stage, adds
+from tests.support.light_client import Stage, adds
 
 
 def held(client: int, value: float, examples: int = 10) -> HeldReply:
@@ -71,6 +71,6 @@ def test_a_run_with_the_norm_rule_says_what_it_did(engine: Engine, stage: Stage)
     engine.wait_online(3)
     assert engine.ledger.wait_end(engine.start_run(num_rounds=1, norm_rule="reject")) is RunState.COMPLETED
     trained = {r.client_id: r for r in engine.ledger.of(ReplyRecorded) if r.phase == "train"}
-    loud = engine.clients[stage.puppets[2].public_key]
+    loud = engine.clients[stage.clients[2].public_key]
     assert {c: r.outcome for c, r in trained.items()} == {c: "refused" if c == loud else "accepted" for c in trained}
     assert "times the round's median" in (trained[loud].reason or "")

@@ -10,8 +10,8 @@ from federation.coordinator.background import NAME, work_aside
 from federation.coordinator.control import Control, RunInterrupted, RunStopped
 from federation.run.states import RunState
 from tests.support.engine import Engine
+from tests.support.light_client import Stage, adds
 from tests.support.processes import wait_until
-from tests.support.puppet import Stage, adds
 
 LONG_SECONDS = 20.0
 

@@ -13,7 +13,7 @@ from federation.run.states import RunState
 from federation.transport.admission import Limits
 from federation.weights.layout import Layout
 from tests.support.engine import Engine, outcomes, running_engine
-from tests.support.puppet import Answer, Answering, Stage, honest, shifted, training
+from tests.support.light_client import Answer, Answering, Stage, honest, shifted, training
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def test_a_content_is_sent_once_to_each_client_for_evaluation_and_training(engin
     for name in "ab":
         stage.add(name, training(lambda task, weights, layout: Answer(shifted(weights or b"", 1.0))))
     assert engine.ledger.wait_end(engine.start_run(num_rounds=4)) is RunState.COMPLETED
-    assert [p.contents_received for p in stage.puppets] == [5, 5]
-    assert len({t.content.id for p in stage.puppets for t in p.tasks if t.content}) == 5
+    assert [p.contents_received for p in stage.clients] == [5, 5]
+    assert len({t.content.id for p in stage.clients for t in p.tasks if t.content}) == 5
     trained = [r for r in engine.ledger.of(ReplyRecorded) if r.phase == "train"]
     assert all(r.bytes_up == 4000 and r.bytes_down == 0 for r in trained)
     assert all(r.bytes_down == 4000 for r in engine.ledger.of(ReplyRecorded) if r.phase == "evaluate")
@@ -76,11 +76,11 @@ def test_a_client_slower_than_the_deadline_is_late_three_times_and_lives(engine:
     stage.add("slow", training(lambda task, weights, layout: Answer(weights, silent=True)))
     engine.wait_online(3)
     assert engine.ledger.wait_end(engine.start_run(num_rounds=3, round_timeout_seconds=0.6)) is RunState.COMPLETED
-    slow = engine.clients[stage.puppets[2].public_key]
+    slow = engine.clients[stage.clients[2].public_key]
     late = [o for o in outcomes(engine) if o[1] == slow]
     assert [(o[0], o[2]) for o in late] == [(1, "late"), (2, "late"), (3, "late")]
-    engine.ledger.wait(lambda: len(stage.puppets[2].cancelled) == 3)
-    assert stage.puppets[2].closed is None
+    engine.ledger.wait(lambda: len(stage.clients[2].cancelled) == 3)
+    assert stage.clients[2].closed is None
 
 
 def test_a_run_waits_for_its_quorum_says_so_and_fails_at_the_deadline(engine: Engine, stage: Stage) -> None:
@@ -110,7 +110,7 @@ def test_a_client_that_holds_other_data_or_is_not_chosen_is_not_asked(engine: En
     engine.wait_online(3)
     run_id = engine.start_run(clients=["a", "b"])
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
-    assert [len(p.tasks) > 0 for p in stage.puppets] == [True, True, False]
+    assert [len(p.tasks) > 0 for p in stage.clients] == [True, True, False]
 
 
 def test_a_client_of_another_shape_is_refused_before_round_1_with_both_shapes(engine: Engine, stage: Stage) -> None:
@@ -156,12 +156,12 @@ def test_a_stop_while_clients_train_cancels_them_and_keeps_what_is_committed(eng
     for name in "ab":
         stage.add(name, training(slow_from_round_2))
     run_id = engine.start_run(num_rounds=5)
-    engine.ledger.wait(lambda: all(any(t.round == 2 and t.phase == "train" for t in p.tasks) for p in stage.puppets))
+    engine.ledger.wait(lambda: all(any(t.round == 2 and t.phase == "train" for t in p.tasks) for p in stage.clients))
     assert engine.supervisor.stop(run_id)
     assert engine.ledger.wait_end(run_id, 2) is RunState.STOPPED
-    engine.ledger.wait(lambda: all(len(p.cancelled) == 1 for p in stage.puppets), 2)
+    engine.ledger.wait(lambda: all(len(p.cancelled) == 1 for p in stage.clients), 2)
     assert [d.round for d in engine.ledger.of(RoundDone)] == [0, 1]
-    assert all(p.closed is None for p in stage.puppets)
+    assert all(p.closed is None for p in stage.clients)
 
 
 def test_a_share_of_the_clients_trains_and_the_seed_decides_which(engine: Engine, stage: Stage) -> None:

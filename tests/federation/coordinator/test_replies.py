@@ -13,7 +13,7 @@ from federation.run.events import AttemptFailed, ReplyRecorded, RoundDone
 from federation.run.states import RunState
 from federation.transport.admission import Limits
 from tests.support.engine import Engine, outcomes, running_engine
-from tests.support.puppet import Answer, Answering, Puppet, Stage, shifted, training
+from tests.support.light_client import Answer, Answering, LightClient, Stage, shifted, training
 
 
 @pytest.fixture
@@ -76,13 +76,13 @@ def test_a_bad_reply_is_left_out_and_said_and_the_run_goes_on(engine: Engine, st
     stage.add("bad", altered(change))
     engine.wait_online(3)
     assert engine.ledger.wait_end(engine.start_run(num_rounds=2)) is RunState.COMPLETED
-    bad_id = next(i for key, i in engine.clients.items() if key == stage.puppets[2].public_key)
+    bad_id = next(i for key, i in engine.clients.items() if key == stage.clients[2].public_key)
     mine = [o for o in outcomes(engine) if o[1] == bad_id]
     expected = "failed" if bad == "an error" else "refused"
     assert [(o[0], o[2], o[3]) for o in mine] == [(1, expected, reason), (2, expected, reason)]
     assert [d.round for d in engine.ledger.of(RoundDone)] == [0, 1, 2]
     assert all(math.isfinite(v) for d in engine.ledger.of(RoundDone) for v in d.train_metrics.values())
-    assert stage.puppets[2].closed is None
+    assert stage.clients[2].closed is None
 
 
 def test_when_all_replies_are_bad_nothing_is_committed_and_the_third_failure_ends_the_run(
@@ -100,15 +100,15 @@ def test_when_all_replies_are_bad_nothing_is_committed_and_the_third_failure_end
 def test_a_reply_that_is_offered_again_under_another_id_is_counted_once_and_nothing_of_it_is_kept(
     engine: Engine, stage: Stage
 ) -> None:
-    class Twice(Puppet):
+    class Twice(LightClient):
         """Offers what it trained under its own content id and then under another one, or ends it with an error."""
 
         last = messages.Offer(message_id="")
 
-        async def _work(self, task: messages.Task) -> None:
-            await super()._work(task)
+        async def answer_task(self, task: messages.Task) -> None:
+            await super().answer_task(task)
             if task.phase == "train":
-                _, answer = self._offers[task.message_id]
+                _, answer = self.offers[task.message_id]
                 header = task.content.model_copy(update={"id": "cd" * 32}) if task.content else None
                 again = messages.Offer(
                     message_id=task.message_id, metrics=answer.metrics, num_examples=1, content=header
@@ -116,9 +116,9 @@ def test_a_reply_that_is_offered_again_under_another_id_is_counted_once_and_noth
                 error = self.last.model_copy(update={"message_id": task.message_id, "error": "changed its mind"})
                 await self.socket.send(messages.encode(error if task.round == 3 else again))
 
-        async def _send(self, message_id: str) -> None:
+        async def send_content(self, message_id: str) -> None:
             if "-3-" not in message_id:
-                await super()._send(message_id)
+                await super().send_content(message_id)
 
     twice = Twice(engine.address, "twice", training(lambda task, weights, layout: Answer(weights)))
     stage.add("a")
@@ -141,7 +141,7 @@ def test_metrics_are_cut_to_the_caps_and_NaN_stays(engine: Engine, stage: Stage)
     stage.add("b", training(lambda task, weights, layout: Answer(weights, {"loss": 1.0})))
     assert engine.ledger.wait_end(engine.start_run(num_rounds=1)) is RunState.COMPLETED
     trained = {r.client_id: r for r in engine.ledger.of(ReplyRecorded) if r.phase == "train"}
-    wild_id = engine.clients[stage.puppets[0].public_key]
+    wild_id = engine.clients[stage.clients[0].public_key]
     assert len(trained[wild_id].metrics) == 100
     assert math.isnan(trained[wild_id].metrics["loss"])
     assert "metrics were left out" in (trained[wild_id].reason or "")

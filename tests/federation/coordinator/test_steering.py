@@ -14,7 +14,7 @@ from federation.run.events import Blocked, ClientPutAside, ReplyRecorded, RoundD
 from federation.run.states import RunState
 from federation.weights.layout import Layout
 from tests.support.engine import Engine, outcomes, running_engine
-from tests.support.puppet import Answer, Stage, adds, honest
+from tests.support.light_client import Answer, Stage, adds, honest
 
 
 def committed(engine: Engine, run_id: int = 1) -> list[int]:

@@ -21,7 +21,7 @@ from federation.transport.websocket import MAX_UNREAD_BYTES
 from federation.weights.layout import Layout
 from tests.federation.transport.test_websocket import RawClient
 from tests.support.engine import Engine, running_engine
-from tests.support.puppet import Answer, Puppet, Stage, honest, shifted
+from tests.support.light_client import Answer, LightClient, Stage, honest, shifted
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def good(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
     return Answer(shifted(weights, 1.0)) if weights is not None else honest(task, weights, layout)
 
 
-def reasons_of(engine: Engine, puppet: Puppet) -> list[tuple[str, str | None]]:
-    client_id = engine.clients[puppet.public_key]
+def reasons_of(engine: Engine, client: LightClient) -> list[tuple[str, str | None]]:
+    client_id = engine.clients[client.public_key]
     found = [r for r in engine.ledger.of(ReplyRecorded) if r.phase == "train" and r.client_id == client_id]
     return [(r.outcome, r.reason) for r in found]
 
@@ -53,11 +53,11 @@ def test_weights_near_the_end_of_the_numbers_cost_their_client_and_not_the_run(
     def huge(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
         return Answer(np.full(1000, 3e38, "<f4").tobytes()) if weights is not None else honest(task, weights, layout)
 
-    puppet = stage.add("huge", huge)
+    client = stage.add("huge", huge)
     engine.wait_online(4)
     run_id = engine.start_run(num_rounds=2, strategy=strategy, min_clients=3)
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED, engine.ledger.reasons
-    assert reasons_of(engine, puppet) == [("refused", "1000 of 1000 values are too large to be averaged")] * 2
+    assert reasons_of(engine, client) == [("refused", "1000 of 1000 values are too large to be averaged")] * 2
 
 
 @pytest.mark.parametrize(("metrics", "says"), [
@@ -72,21 +72,21 @@ def test_a_loss_that_QFedAvg_cannot_weigh_costs_its_client_and_not_the_run(
     def bad(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
         return Answer(weights, metrics) if weights is not None else honest(task, weights, layout)
 
-    puppet = stage.add("bad", bad)
+    client = stage.add("bad", bad)
     engine.wait_online(3)
     run_id = engine.start_run(num_rounds=2, strategy="QFedAvg", strategy_options={"q": 2.0})
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED, engine.ledger.reasons
-    assert reasons_of(engine, puppet) == [("refused", says)] * 2
+    assert reasons_of(engine, client) == [("refused", says)] * 2
 
 
-class Breaker(Puppet):
+class Breaker(LightClient):
     """Answers training with an offer that is no frame of the lane."""
 
     wrong: dict[str, Any]
 
-    async def _work(self, task: Task) -> None:
+    async def answer_task(self, task: Task) -> None:
         if task.phase != "train":
-            await super()._work(task)
+            await super().answer_task(task)
         else:
             await self.socket.send(json.dumps({"type": "offer", "message_id": task.message_id, **self.wrong}))
 
@@ -135,9 +135,9 @@ def test_a_peer_that_asks_and_never_reads_is_cut_off(engine: Engine, stage: Stag
 def test_a_client_that_is_granted_and_sends_nothing_does_not_hold_up_the_others(tmp_path: Path) -> None:
     """There is room for one reply at a time, and the first to offer keeps it for itself."""
 
-    class Staller(Puppet):
-        async def _send(self, message_id: str) -> None:
-            assert message_id in self._offers
+    class Staller(LightClient):
+        async def send_content(self, message_id: str) -> None:
+            assert message_id in self.offers
 
     def later(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
         return replace(good(task, weights, layout), delay_seconds=0.3 if task.phase == "train" else 0.0)
@@ -156,7 +156,7 @@ def test_a_client_that_is_granted_and_sends_nothing_does_not_hold_up_the_others(
 
 
 def test_a_client_whose_process_has_a_long_name_takes_part(engine: Engine, stage: Stage) -> None:
-    class Named(Puppet):
+    class Named(LightClient):
         def hello(self, nonce: str, pending: list[str] | None = None) -> messages.Hello:
             said = super().hello(nonce, pending)
             return said.model_copy(update={"facts": {**said.facts, "process": "p" * 500}})

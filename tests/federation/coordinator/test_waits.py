@@ -10,8 +10,8 @@ from federation.run.states import RunState
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, running
 from tests.support.engine import Engine
+from tests.support.light_client import Answer, Stage, honest
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, Stage, honest
 
 
 def missing(engine: Engine) -> list[Blocked]:

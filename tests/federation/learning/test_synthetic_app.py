@@ -14,8 +14,8 @@ from federation.protocol.messages import Hello, Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard
 from tests.support.learners import Progress, arrays, ask, digits, metrics, settings
+from tests.support.light_client import Answer, LightClient, honest
 from tests.support.markup import get_both
-from tests.support.puppet import Answer, Puppet, honest
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def test_a_client_with_data_does_synthetic_work_as_well() -> None:
 
 
 def test_a_synthetic_run_leaves_what_is_known_of_a_clients_data_as_it_was(dashboard: Dashboard) -> None:
-    class Holder(Puppet):
+    class Holder(LightClient):
         """Says and prepares what the real client does that holds a part of the digits."""
 
         work = build_work("digits", 0, 2, share_labels=True)

@@ -15,7 +15,7 @@ from federation.run.events import Blocked, Checkpoint, RoundDone
 from federation.run.states import RunState
 from tests.support.dashboard import Dashboard, running
 from tests.support.engine import running_engine
-from tests.support.puppet import Stage
+from tests.support.light_client import Stage
 
 STATE, LAYOUT, WEIGHTS = "round-000002.state.npz", "layout.json", "round-000002.weights"
 Damage = Callable[[Path], object]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.support.dashboard import Dashboard, running
-from tests.support.puppet import Answer, honest, shifted
+from tests.support.light_client import Answer, honest, shifted
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_weights_of_ones_own_start_a_run_with_network_custom(dashboard: Dashboar
 
     with dashboard.stage() as stage:
         for name in "ab":
-            stage.add(name, adds, app="puppet:app")
+            stage.add(name, adds, app="light:app")
         dashboard.wait_for_clients(2)
         run_id = dashboard.start_run(network="custom", dataset="digits", initial_weights=kept["id"], num_rounds=2)
         dashboard.wait_for_state(run_id, "completed")
@@ -48,7 +48,7 @@ def test_the_same_values_in_other_shapes_are_other_weights(dashboard: Dashboard)
     config = {"network": "custom", "dataset": "digits", "initial_weights": kept[0]["id"], "num_rounds": 1}
     with dashboard.stage() as stage:
         for name in "ab":
-            stage.add(name, app="puppet:app")
+            stage.add(name, app="light:app")
         dashboard.wait_for_clients(2)
         run_id = dashboard.start_run(**config)
         dashboard.wait_for_state(run_id, "completed")

@@ -15,7 +15,7 @@ from federation.protocol import messages
 from federation.run.events import RoundDone
 from federation.run.states import RunState
 from tests.support.engine import Engine
-from tests.support.puppet import Puppet, Stage, hello_text
+from tests.support.light_client import LightClient, Stage, hello_text
 
 CONTENTS = st.fixed_dictionaries({"id": st.just("0" * 64), "size_bytes": st.integers(), "layout": st.just([])})
 TEXTS = st.fixed_dictionaries({
@@ -39,12 +39,12 @@ def rave_beside_a_run(engine: Engine) -> None:
     before = psutil.Process().memory_info().rss
 
     async def rave(frames: list[str | bytes]) -> None:
-        puppet = Puppet(engine.address, "raver")
+        client = LightClient(engine.address, "raver")
         url = f"ws://{engine.address}{messages.PATH}"
         async with connect(url, subprotocols=[Subprotocol(messages.SUBPROTOCOL)], compression=None, proxy=None) as peer:
             challenge = json.loads(await peer.recv())
             with contextlib.suppress(Exception):
-                await peer.send(hello_text(puppet, challenge["nonce"], data={"dataset": "other"}))
+                await peer.send(hello_text(client, challenge["nonce"], data={"dataset": "other"}))
                 for frame in frames:
                     await peer.send(frame)
                 async with asyncio.timeout(0.05):

@@ -20,7 +20,7 @@ from federation.run.states import RunState
 from federation.transport.admission import Limits
 from federation.weights.layout import Layout
 from tests.support.engine import Engine, running_engine
-from tests.support.puppet import Answer, Puppet, Stage, hello_text, honest
+from tests.support.light_client import Answer, LightClient, Stage, hello_text, honest
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ def test_a_first_frame_that_is_no_hello_is_refused_in_words(engine: Engine, fram
 
 
 def test_a_wrong_signature_a_replayed_one_and_another_version_are_told_apart(engine: Engine) -> None:
-    puppet = Puppet(engine.address, "p")
-    assert asyncio.run(talk(engine.address, hello_text(puppet, "another nonce")))[0] == messages.Close.SIGNATURE
-    old = hello_text(puppet, "n", versions={"protocol": 7})
+    client = LightClient(engine.address, "p")
+    assert asyncio.run(talk(engine.address, hello_text(client, "another nonce")))[0] == messages.Close.SIGNATURE
+    old = hello_text(client, "n", versions={"protocol": 7})
     code, reason, _ = asyncio.run(talk(engine.address, old))
     assert (code, reason) == (messages.Close.VERSION, "client speaks protocol 7, server speaks 1")
     code, reason, _ = asyncio.run(talk(engine.address, subprotocol="meadow.9"))
@@ -121,17 +121,17 @@ def test_a_lost_connection_costs_one_reply_and_not_the_round(engine: Engine, sta
 
 
 def test_a_client_that_comes_back_with_its_reply_is_counted_once(engine: Engine, stage: Stage) -> None:
-    class Returning(Puppet):
+    class Returning(LightClient):
         """Loses its connection after it was asked to train, comes back, and offers what it kept, twice."""
 
         kept: Task | None = None
 
-        async def _work(self, task: Task) -> None:
+        async def answer_task(self, task: Task) -> None:
             if task.phase == "train" and self.kept is None:
                 self.kept = task
                 await self.socket.close()
                 return
-            await super()._work(task)
+            await super().answer_task(task)
 
         def hello(self, nonce: str, pending: list[str] | None = None) -> messages.Hello:
             return super().hello(nonce, [self.kept.message_id] if self.kept else [])
@@ -142,7 +142,7 @@ def test_a_client_that_comes_back_with_its_reply_is_counted_once(engine: Engine,
                 await asyncio.sleep(0.01)
             assert self.kept is not None
             for offered in (1, 2):
-                await super()._work(self.kept)
+                await super().answer_task(self.kept)
                 while sum("train" in ack.message_id for ack in self.acks) < offered:
                     await asyncio.sleep(0.01)
             await runner
@@ -178,8 +178,8 @@ def test_a_late_reply_is_acknowledged_with_the_reason_it_does_not_count(engine: 
 
 
 def test_weights_that_come_out_of_order_are_refused_and_the_connection_lives(engine: Engine, stage: Stage) -> None:
-    class Muddled(Puppet):
-        async def _send(self, message_id: str) -> None:
+    class Muddled(LightClient):
+        async def send_content(self, message_id: str) -> None:
             content = bytes.fromhex(messages.content_id(message_id.encode()))
             await self.socket.send(content + (400).to_bytes(8, "big") + bytes(100))
 
@@ -199,7 +199,7 @@ def test_a_silent_client_is_stale_before_it_is_gone(tmp_path: Path) -> None:
     with running_engine(tmp_path, limits) as engine, Stage(engine.address) as stage:
         stage.add("quiet")
         engine.wait_online(1)
-        stage._loop.call_soon_threadsafe(time.sleep, 3.0)  # the whole process stands still, as under SIGSTOP
+        stage.call(time.sleep, 3.0)  # the whole process stands still, as under SIGSTOP
         engine.ledger.wait(lambda: [c.state for c in engine.server.live_clients().values()] == ["stale"], 5)
         engine.ledger.wait(lambda: engine.server.live_clients() == {}, 5)
         assert engine.changes()[-1].online is False

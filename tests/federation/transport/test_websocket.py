@@ -24,14 +24,14 @@ from federation.run.events import ReplyRecorded
 from federation.run.states import RunState
 from federation.transport.admission import Limits
 from tests.support.engine import Engine, running_engine
-from tests.support.puppet import Puppet
+from tests.support.light_client import LightClient
 
 
 class RawClient:
     """A client that decides byte by byte what its socket sends."""
 
     def __init__(self, address: str) -> None:
-        self.address, self.puppet = address, Puppet(address, "raw")
+        self.address, self.light_client = address, LightClient(address, "raw")
         uri, spoken = parse_uri(f"ws://{address}{messages.PATH}"), [Subprotocol(messages.SUBPROTOCOL)]
         self.protocol = ClientProtocol(uri, subprotocols=spoken, max_size=2 * messages.MAX_FRAME_BYTES)
         self.frames: list[Frame] = []
@@ -43,7 +43,9 @@ class RawClient:
         self.protocol.send_request(self.protocol.connect())
         await self.send(self.protocol.data_to_send())
         challenge = json.loads(bytes((await self.next()).data))
-        await self.send([self.frame(Opcode.TEXT, messages.encode(self.puppet.hello(challenge["nonce"])).encode())])
+        await self.send(
+            [self.frame(Opcode.TEXT, messages.encode(self.light_client.hello(challenge["nonce"])).encode())]
+        )
         assert json.loads(bytes((await self.next()).data))["type"] == "welcome"
 
     async def leave(self) -> None:

@@ -12,9 +12,9 @@ from sqlalchemy import create_engine, text
 
 from tests.support.books import done
 from tests.support.dashboard import Api, Dashboard, running
+from tests.support.light_client import Stage
 from tests.support.postgres import emptied
 from tests.support.processes import Meadow, RealProcess, make_meadow, refused, wait_until
-from tests.support.puppet import Stage
 from webapp.db.database import Database
 from webapp.db.instance_lock import PostgresTenure, take_database
 from webapp.db.repository.tenure import is_held_by

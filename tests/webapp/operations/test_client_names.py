@@ -5,9 +5,9 @@ import pytest
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard
+from tests.support.light_client import Answer, LightClient, honest
 from tests.support.markup import get_page, parse
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, Puppet, honest
 
 
 def test_a_name_given_by_a_person_stays_and_is_what_runs_know(dashboard: Dashboard) -> None:
@@ -24,7 +24,7 @@ def test_a_name_given_by_a_person_stays_and_is_what_runs_know(dashboard: Dashboa
         run_id = dashboard.start_run(num_rounds=1, min_clients=1, clients=["st-anna"])
         dashboard.wait_for_state(run_id, "completed")
 
-        again = Puppet(first.address, "laptop-18", key=first.key)
+        again = LightClient(first.address, "laptop-18", key=first.key)
         stage.do(again.run())
         wait_until(lambda: first.closed is not None, what="the older connection's end")
         assert dashboard.http.get("/api/clients/1").json()["name"] == "st-anna"
@@ -38,8 +38,8 @@ def test_runs_that_chose_a_client_by_name_mean_the_same_client_after_it_is_renam
         said.delay_seconds = 0.03
         return said
 
-    def trained_in(puppet: Puppet) -> set[int]:
-        return {task.run_id for task in puppet.tasks if task.phase == "train"}
+    def trained_in(site: LightClient) -> set[int]:
+        return {task.run_id for task in site.tasks if task.phase == "train"}
 
     with dashboard.stage() as stage:
         chosen = stage.add("site-a", slow)

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.dashboard import Dashboard, running
+from tests.support.light_client import Answer, honest
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, honest
 
 
 def slow(task: Any, weights: bytes | None, layout: Any) -> Answer:

@@ -8,9 +8,9 @@ import pytest
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, running
+from tests.support.light_client import Answer, Answering, LightClient, honest
 from tests.support.markup import get_both, get_page
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, Answering, Puppet, honest
 from webapp.pages.wording import of_several
 
 
@@ -99,19 +99,19 @@ def test_rounds_in_which_a_run_went_on_without_a_client_are_told_as_away(dashboa
         said = honest(task, weights, layout)
         if task.phase == "train" and task.round == 3:
             said.silent = True
-            stage.do(puppet.socket.close())
+            stage.do(site.socket.close())
         return said
 
     with dashboard.stage() as stage:
         for known, name in enumerate(("site-a", "site-b"), 1):
             stage.add(name)
             dashboard.wait_for_clients(known)
-        puppet = stage.add("field-03", leaves)
+        site = stage.add("field-03", leaves)
         dashboard.wait_for_clients(3)
         first = dashboard.start_run(num_rounds=6)
         dashboard.wait_for_state(first, "completed")
         dashboard.wait_for_state(dashboard.start_run(num_rounds=2), "completed")
-        stage.do(Puppet(puppet.address, "field-03", key=puppet.key).run())
+        stage.do(LightClient(site.address, "field-03", key=site.key).run())
         dashboard.wait_for_clients(3)
         drawn = dashboard.start_run(num_rounds=4, fraction_train=0.5, min_clients=1)
         dashboard.wait_for_state(drawn, "completed")
@@ -138,7 +138,7 @@ def test_rounds_in_which_a_run_went_on_without_a_client_are_told_as_away(dashboa
 
 def test_a_client_is_left_out_of_all_runs_and_let_in_again(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
-        puppets = [stage.add("site-a"), stage.add("site-b")]
+        sites = [stage.add("site-a"), stage.add("site-b")]
         dashboard.wait_for_clients(2)
         names = {one["name"]: one["id"] for one in dashboard.http.get("/api/clients").json()["items"]}
         out = names["site-b"]
@@ -151,12 +151,12 @@ def test_a_client_is_left_out_of_all_runs_and_let_in_again(dashboard: Dashboard)
                 if (one.attributes.get("id") or "").startswith("client-")] == [f"client-{out}"]  # fmt: skip
         run_id = dashboard.start_run(num_rounds=2, min_clients=1)
         dashboard.wait_for_state(run_id, "completed")
-        assert puppets[1].tasks == []
+        assert sites[1].tasks == []
         assert "Left out" in get_both(dashboard.http, f"/clients/{out}", "client-page").text
 
         dashboard.http.post(f"/clients/{out}/let-in")
         dashboard.wait_for_state(dashboard.start_run(num_rounds=1, min_clients=2), "completed")
-        assert puppets[1].tasks
+        assert sites[1].tasks
         assert "is asked again" in get_page(dashboard.http, f"/clients?done=let-in&of={out}").text
         assert "left out of all runs" not in get_page(dashboard.http, f"/clients?done=left-out&of={out}").text
 
@@ -177,7 +177,7 @@ def test_a_client_left_out_while_a_run_waits_for_more_is_asked_no_more(dashboard
 
 def test_shutting_out_is_asked_on_a_page_of_its_own(tmp_path: Path) -> None:
     with running(tmp_path) as dashboard, dashboard.stage() as stage:
-        puppet = stage.add("site-a")
+        site = stage.add("site-a")
         dashboard.wait_for_clients(1)
         page = get_page(dashboard.http, "/clients/1")
         link = next(one for one in page.all("a") if one.text == "Shut out…")
@@ -186,7 +186,7 @@ def test_shutting_out_is_asked_on_a_page_of_its_own(tmp_path: Path) -> None:
         form = question.one("form")
         assert [button.attributes.get("formaction") for button in form.all("button")] == [None, "/clients/1/leave-out"]
         answer = dashboard.http.post(form["action"] or "")
-        wait_until(lambda: puppet.closed is not None, what="the end of the connection")
+        wait_until(lambda: site.closed is not None, what="the end of the connection")
         outcome = get_page(dashboard.http, answer.headers["location"]).one("div", class_="outcome")
         assert "site-a is shut out" in outcome.text
         dashboard.http.post(outcome.one("form")["action"] or "")

@@ -10,8 +10,8 @@ from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.books import Books
 from tests.support.dashboard import Dashboard, finished_run
+from tests.support.light_client import Answer, honest
 from tests.support.markup import Element, get_both, get_page
-from tests.support.puppet import Answer, honest
 from webapp.db.repository.compare import steps_of
 from webapp.db.repository.run_list import runs_of
 

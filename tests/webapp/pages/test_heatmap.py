@@ -7,8 +7,8 @@ import pytest
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, finished_run
+from tests.support.light_client import Answer, honest, nan_loss_in_round_1
 from tests.support.markup import Element, get_both, get_page
-from tests.support.puppet import Answer, honest, nan_loss_in_round_1
 from webapp.pages.runs.timeline import _rulers
 
 

@@ -5,9 +5,9 @@ import pytest
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard
+from tests.support.light_client import Answer, honest
 from tests.support.markup import get_both, get_page
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, honest
 from webapp.db.tables import Run
 from webapp.pages.runs.head import detail, headline
 

@@ -9,8 +9,8 @@ from federation.learning.sizes import parameters_of
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, running
+from tests.support.light_client import Answer, Answering, honest, shifted
 from tests.support.markup import Element, get_both, get_page, parse
-from tests.support.puppet import Answer, Answering, honest, shifted
 
 DIGITS = {"dataset": "digits", "network": "mlp"}
 LABELS = {"even": [50] * 10, "skewed": [10, 240, 200] + [0] * 7, "silent": None}

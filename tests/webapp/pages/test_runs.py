@@ -5,8 +5,8 @@ from urllib.parse import quote
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, finished_run
+from tests.support.light_client import Answer, honest, nan_loss_in_round_1
 from tests.support.markup import get_both, get_fragment, get_page
-from tests.support.puppet import Answer, honest, nan_loss_in_round_1
 from webapp.db.repository.runs import set_values
 
 

@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from federation.server.flower_server import Refusal
 from tests.support.dashboard import Dashboard, running
+from tests.support.light_client import LightClient
 from tests.support.markup import Element, get_both
 from tests.support.processes import wait_until
-from tests.support.puppet import Puppet
 from webapp.operations.incidents import MOST, Incidents
 
 
@@ -100,11 +100,11 @@ def test_refused_attempts_and_warnings_are_told(dashboard: Dashboard) -> None:
         dashboard.wait_for_clients(1)
         dashboard.http.post("/clients/1/revoke")
         for _ in range(2):
-            again = Puppet(good.address, "site-a", key=good.key)
+            again = LightClient(good.address, "site-a", key=good.key)
             stage.do(again.run())
             wait_until(lambda again=again: again.closed is not None, what="the refusal")  # type: ignore[misc]
-        forged = Puppet(good.address, "mallory")
-        forged.hello = lambda nonce, pending=None: Puppet.hello(forged, "another nonce")  # type: ignore[method-assign]
+        forged = LightClient(good.address, "mallory")
+        forged.hello = lambda nonce, pending=None: LightClient.hello(forged, "another nonce")  # type: ignore[method-assign]
         stage.do(forged.run())
         wait_until(lambda: forged.closed is not None, what="the refusal")
     logging.getLogger("webapp.test").warning("the disk is %s", "slow")
@@ -134,7 +134,7 @@ def test_only_the_last_fifty_are_kept_and_nothing_that_forges_a_page() -> None:
 
 def test_a_key_of_another_curve_is_no_reason_to_fall_over(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
-        odd = Puppet(dashboard.flower_address, "odd", key=ec.generate_private_key(ec.SECP256R1()))
+        odd = LightClient(dashboard.flower_address, "odd", key=ec.generate_private_key(ec.SECP256R1()))
         stage.do(odd.run())
         wait_until(lambda: odd.closed is not None or odd.welcome is not None, what="an answer")
     server(dashboard)

@@ -5,9 +5,9 @@ from typing import Any
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard
+from tests.support.light_client import Answer, Stage, honest
 from tests.support.markup import Element, get_both, get_fragment, get_page
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, Stage, honest
 
 
 def unhurried(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:

@@ -25,7 +25,7 @@ def test_a_client_is_shown_with_what_it_said_and_did(dashboard: Dashboard) -> No
         assert (client["name"], client["kind"], client["lane"], client["dataset"]) == (
             "site-a", "client", "stream", "synthetic",
         )  # fmt: skip
-        assert (client["facts"]["platform"], client["samples"], client["counts"]) == ("puppet", 10, {})
+        assert (client["facts"]["platform"], client["samples"], client["counts"]) == ("light", 10, {})
         run_id = dashboard.start_run(num_rounds=2, min_clients=1)
         dashboard.wait_for_state(run_id, "completed")
         shown = dashboard.http.get(f"/api/clients/{client['id']}").json()
@@ -51,14 +51,14 @@ def test_a_name_is_text_on_one_line(dashboard: Dashboard) -> None:
 
 def test_a_pending_client_takes_part_once_it_is_approved(strict: Dashboard) -> None:
     with strict.stage() as stage:
-        puppet = stage.add("site-a")
+        site = stage.add("site-a")
         (client,) = wait_until(lambda: strict.http.get("/api/clients").json()["items"], what="the client")
-        wait_until(lambda: puppet.welcome is not None)
-        assert puppet.welcome is not None
-        assert (client["state"], puppet.welcome.state) == ("pending", "pending")
+        wait_until(lambda: site.welcome is not None)
+        assert site.welcome is not None
+        assert (client["state"], site.welcome.state) == ("pending", "pending")
         run_id = strict.start_run(num_rounds=1, min_clients=1)
         strict.wait_for_state(run_id, "waiting")
-        assert puppet.tasks == []
+        assert site.tasks == []
 
         answer = strict.http.post(f"/api/clients/{client['id']}/approve")
         assert (answer.status_code, answer.json()["state"]) == (200, "online")
@@ -67,21 +67,21 @@ def test_a_pending_client_takes_part_once_it_is_approved(strict: Dashboard) -> N
 
 def test_a_revoked_client_is_cut_off_and_stays_out(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
-        puppet = stage.add("site-a")
+        site = stage.add("site-a")
         (client,) = dashboard.wait_for_clients(1)
         answer = dashboard.http.post(f"/api/clients/{client['id']}/revoke")
         assert (answer.status_code, answer.json()["state"]) == (200, "revoked")
-        wait_until(lambda: puppet.closed is not None)
-        assert puppet.closed is not None
-        assert puppet.closed[0] == Close.REVOKED
-        again = stage.add("site-a", key=puppet.key)
+        wait_until(lambda: site.closed is not None)
+        assert site.closed is not None
+        assert site.closed[0] == Close.REVOKED
+        again = stage.add("site-a", key=site.key)
         wait_until(lambda: again.closed is not None)
         assert again.closed is not None
         assert (again.closed[0], again.welcome) == (Close.REVOKED, None)
         assert dashboard.http.post(f"/api/clients/{client['id']}/revoke").json()["state"] == "revoked"
 
         dashboard.http.post(f"/api/clients/{client['id']}/approve")
-        stage.add("site-a", key=puppet.key)
+        stage.add("site-a", key=site.key)
         dashboard.wait_for_clients(1)
     events = dashboard.stream("/api/events?after=0", lambda events: events[-1]["data"].get("reason") == "approved")
     assert "revoked" in [event["data"]["state"] for event in events if event["event"] == "client"]

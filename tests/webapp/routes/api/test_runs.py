@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support.dashboard import Dashboard, named
-from tests.support.puppet import Answer, honest
+from tests.support.light_client import Answer, honest
 
 SLOW = {"num_rounds": 1000, "min_clients": 1}
 

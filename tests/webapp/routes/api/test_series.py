@@ -10,7 +10,7 @@ import pytest
 from benchmarks.long_run import let_it_run, make_long_run
 from tests.support.books import done, reply
 from tests.support.dashboard import Dashboard, finished_run, running
-from tests.support.puppet import nan_loss_in_round_1
+from tests.support.light_client import nan_loss_in_round_1
 from webapp.charts.downsampling import thin
 from webapp.db.repository.series import Edges
 from webapp.db.spread import measure

@@ -3,8 +3,8 @@
 from typing import Any
 
 from tests.support.dashboard import Dashboard
+from tests.support.light_client import Answer, Stage, honest
 from tests.support.processes import wait_until
-from tests.support.puppet import Answer, Stage, honest
 
 
 def join_two(stage: Stage, dashboard: Dashboard, **more: Any) -> None:

@@ -1,6 +1,6 @@
 """A light client of the stream lane: asyncio, no Flower, no TensorFlow; what it answers is the test's to say.
 
-Many puppets live in one event loop, so two hundred clients cost one thread.
+Many of them share one event loop, so two hundred clients cost one thread.
 """
 
 import asyncio
@@ -57,11 +57,14 @@ def training(answer: Answering) -> Answering:
     return answering
 
 
-class Puppet:
-    """One client. ``tasks`` are those it got; ``closed`` holds the close code and reason at the end."""
+class LightClient:
+    """One client. ``tasks`` are those it got; ``closed`` holds the close code and reason at the end.
 
-    unasked = False
-    """Whether small weights follow their offer at once; a puppet waits for its grant."""
+    A test that needs another behaviour overrides ``handle_frame``, ``answer_task`` or ``send_content``.
+    """
+
+    sends_small_weights_at_once = False
+    """Whether small weights follow their offer; otherwise the client waits for its grant."""
 
     def __init__(self, address: str, name: str, answer: Answering = honest, *, dataset: str = "synthetic",
                  app: str | None = None, key: ec.EllipticCurvePrivateKey | None = None) -> None:  # fmt: skip
@@ -73,8 +76,9 @@ class Puppet:
         self.welcome: messages.Welcome | None = None
         self.closed: tuple[int, str] | None = None
         self.contents_received = 0
+        self.offers: dict[str, tuple[messages.Task, Answer]] = {}
+        """Task and answer of each offer whose content has not been sent, by message id."""
         self._contents: dict[str, bytearray] = {}
-        self._offers: dict[str, tuple[messages.Task, Answer]] = {}
 
     @property
     def public_key(self) -> str:
@@ -87,7 +91,7 @@ class Puppet:
         signature = self.key.sign(messages.SIGNED_PREFIX + nonce.encode(), ec.ECDSA(hashes.SHA256()))
         return messages.Hello(
             public_key=self.public_key, signature=base64.b64encode(signature).decode(), name=self.name,
-            versions={"protocol": messages.PROTOCOL, "meadow": "test"}, facts={"platform": "puppet", "cpus": 1},
+            versions={"protocol": messages.PROTOCOL, "meadow": "test"}, facts={"platform": "light", "cpus": 1},
             data={"dataset": self.dataset, "samples": 10, "app": self.app}, pending=pending or [],
         )  # fmt: skip
 
@@ -102,14 +106,15 @@ class Puppet:
             await socket.send(messages.encode(self.hello(challenge["nonce"])))
             try:
                 async for frame in socket:
-                    await self._take(frame)
+                    await self.handle_frame(frame)
             except ConnectionClosed:
                 pass
             self.closed = (socket.close_code or 1006, socket.close_reason or "")
 
-    async def _take(self, frame: str | bytes) -> None:
+    async def handle_frame(self, frame: str | bytes) -> None:
+        """Act on a frame of the server."""
         if isinstance(frame, bytes):
-            await self._piece(*messages.read_piece(frame))
+            await self._handle_piece(*messages.read_piece(frame))
             return
         decoded = messages.decode_server(frame)
         if isinstance(decoded, messages.Welcome):
@@ -117,24 +122,25 @@ class Puppet:
         elif isinstance(decoded, messages.Task):
             self.tasks.append(decoded)
             if decoded.content is None or decoded.content.id in self._contents:
-                await self._work(decoded)
+                await self.answer_task(decoded)
             else:
                 self._contents = {decoded.content.id: bytearray(decoded.content.size_bytes)}
         elif isinstance(decoded, messages.Grant):
-            await self._send(decoded.message_id)
+            await self.send_content(decoded.message_id)
         elif isinstance(decoded, messages.Ack):
             self.acks.append(decoded)
         elif isinstance(decoded, messages.Cancel):
             self.cancelled.append(decoded.message_id)
 
-    async def _piece(self, content: str, offset: int, data: memoryview) -> None:
+    async def _handle_piece(self, content: str, offset: int, data: memoryview) -> None:
         buffer = self._contents[content]
         buffer[offset : offset + len(data)] = data
         if offset + len(data) == len(buffer):
             self.contents_received += 1
-            await self._work(self.tasks[-1])
+            await self.answer_task(self.tasks[-1])
 
-    async def _work(self, task: messages.Task) -> None:
+    async def answer_task(self, task: messages.Task) -> None:
+        """Offer what ``answer`` gives for a task whose content has arrived."""
         buffer = self._contents[task.content.id] if task.content else None
         layout = Layout.from_json(task.content.layout) if task.content else None
         answer = self.answer(task, bytes(buffer) if buffer is not None and task.phase == "train" else None, layout)
@@ -148,29 +154,34 @@ class Puppet:
             header = messages.ContentHeader(
                 id=messages.content_id(task.message_id.encode()), size_bytes=len(answer.weights), layout=rows
             )
-        self._offers[task.message_id] = (task, answer)
+        self.offers[task.message_id] = (task, answer)
         offer = messages.Offer(message_id=task.message_id, metrics=answer.metrics, num_examples=answer.num_examples,
                            seconds=0.0, content=header, data=answer.data, error=answer.error)  # fmt: skip
-        follows = self.unasked and answer.weights is not None and len(answer.weights) <= messages.UNASKED_BYTES
+        follows = (
+            self.sends_small_weights_at_once
+            and answer.weights is not None
+            and len(answer.weights) <= messages.UNASKED_BYTES
+        )
         await self.socket.send(messages.encode(offer.model_copy(update={"follows": follows})))
         if follows:
-            await self._send(task.message_id)
+            await self.send_content(task.message_id)
 
-    async def _send(self, message_id: str) -> None:
-        _, answer = self._offers.pop(message_id)
+    async def send_content(self, message_id: str) -> None:
+        """Send the weights of an offer that was granted."""
+        _, answer = self.offers.pop(message_id)
         assert answer.weights is not None
         for piece in messages.pieces(messages.content_id(message_id.encode()), answer.weights):
             await self.socket.send(piece)
 
 
 class Stage:
-    """Runs puppets in a thread of its own until the end of the ``with`` block."""
+    """Runs light clients in a thread of its own until the end of the ``with`` block."""
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.puppets: list[Puppet] = []
+        self.clients: list[LightClient] = []
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="puppets", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="light-clients", daemon=True)
 
     def __enter__(self) -> "Stage":
         self._thread.start()
@@ -188,16 +199,20 @@ class Stage:
         self._thread.join(10)
         self._loop.close()
 
-    def add(self, name: str, answer: Answering = honest, **more: Any) -> Puppet:
-        """Start one more puppet."""
-        puppet = Puppet(self.address, name, answer, **more)
-        self.puppets.append(puppet)
-        self.do(puppet.run())
-        return puppet
+    def add(self, name: str, answer: Answering = honest, **more: Any) -> LightClient:
+        """Start one more client."""
+        client = LightClient(self.address, name, answer, **more)
+        self.clients.append(client)
+        self.do(client.run())
+        return client
 
     def do(self, work: Awaitable[Any]) -> Any:
-        """Start a coroutine on the puppets' loop; returns its future."""
+        """Start a coroutine on the clients' loop; returns its future."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)  # type: ignore[arg-type]
+
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function on the clients' loop."""
+        self._loop.call_soon_threadsafe(function, *arguments)
 
 
 def shifted(weights: bytes, by: float) -> bytes:
@@ -225,6 +240,6 @@ def nan_loss_in_round_1(task: messages.Task, weights: bytes | None, layout: Layo
     return answer
 
 
-def hello_text(puppet: Puppet, nonce: str, **change: Any) -> str:
-    """Return the text of a puppet's hello with other values in some fields."""
-    return json.dumps({**puppet.hello(nonce).model_dump(), **change})
+def hello_text(client: LightClient, nonce: str, **change: Any) -> str:
+    """Return the text of a client's hello with other values in some fields."""
+    return json.dumps({**client.hello(nonce).model_dump(), **change})
