@@ -9,9 +9,9 @@ document.addEventListener("focusin", (event) => {
 document.addEventListener("pointerdown", () => {
   last = null;
 });
-document.addEventListener("htmx:after:swap", comeBack);
+document.addEventListener("htmx:after:swap", restoreFocus);
 
-export function comeBack() {
+export function restoreFocus() {
   if (!last || last.isConnected || document.activeElement !== document.body) return;
   const heading = document.querySelector("main h1");
   heading.tabIndex = -1;

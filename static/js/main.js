@@ -2,7 +2,7 @@
 
 import "./times.js";
 import "./title.js";
-import "./said.js";
+import "./flash.js";
 import "./clients.js";
 import "./form.js";
 import "./address.js";
@@ -10,5 +10,5 @@ import "./heat.js";
 import "./focus.js";
 import "./charts/chart.js";
 import "./live.js";
-import "./sending.js";
-import "./gone.js";
+import "./submit_guard.js";
+import "./deleted_run.js";

@@ -111,7 +111,7 @@ def test_a_ninth_line_is_refused_in_words(going: Dashboard, open_page: OpenPage)
         chips.nth(place).check()
     expect(page).to_have_url(re.compile(r"lines=1-2-3-4-5-6-7-8$"))
     chips.nth(8).click()
-    expect(page.locator("#said")).to_have_text("8 lines are shown; take one away first.")
+    expect(page.locator("#message")).to_have_text("8 lines are shown; take one away first.")
     expect(chips.nth(8)).not_to_be_checked()
     wait_until(lambda: page.evaluate("document.querySelector('meadow-chart').plot.series.length") == 14, what="8 lines")
     values = "document.querySelector('meadow-chart').curve.clients[8]?.some((value) => value > 0)"

@@ -199,7 +199,7 @@ def test_a_form_that_is_sent_while_the_server_is_away_keeps_the_page(dashboard: 
         assert page.evaluate(f"(([word, age]) => age.left - word.right)({ends})") == 0, "no gap before the comma"
         start = page.get_by_role("button", name="Start federation")
         start.click()
-        expect(page.locator("#said")).to_have_text("The server did not answer. The page keeps what it had.")
+        expect(page.locator("#message")).to_have_text("The server did not answer. The page keeps what it had.")
         expect(page).to_have_url(f"http://{proxy.address}/runs/new")
         expect(page.get_by_label("Rounds", exact=True)).to_have_value("77")
         proxy.flow()

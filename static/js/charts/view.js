@@ -1,7 +1,7 @@
 /* What a reader chose to see of the charts: the controls hold it, the address keeps it. */
 
 import { go, refresh } from "../address.js";
-import { say } from "../said.js";
+import { showMessage } from "../flash.js";
 
 const MOST_LINES = 8;
 const ASKED = ["metric", "phase", "target"]; // what the server answers; all else the charts do themselves
@@ -136,7 +136,7 @@ document.addEventListener("change", ({ target }) => {
     target.name === "line" && target.checked && section.querySelectorAll("input[name=line]:checked").length > MOST_LINES
   ) {
     target.checked = false;
-    say(`${MOST_LINES} lines are shown; take one away first.`);
+    showMessage(`${MOST_LINES} lines are shown; take one away first.`);
     return;
   }
   if (target.name !== "smooth") keep(section, target.name === "x" ? { from: "", to: "" } : {}); // rounds are no seconds

@@ -214,7 +214,7 @@ def test_chosen_runs_stand_in_the_address(dashboard: Dashboard) -> None:
     page = get_page(dashboard.http, "/runs?id=2")
     checked = [one["value"] for one in page.all("input", name="id") if "checked" in one]
     assert checked == ["2"]
-    form = page.one("form", id="picked")
+    form = page.one("form", id="run-selection")
     assert [(one.text, one.attributes.get("formaction")) for one in form.all("button")] == [
         ("Compare", None), ("Archive", "/runs/archive"), ("Delete…", "/runs/delete"),
     ]  # fmt: skip
