@@ -7,7 +7,7 @@ from statistics import median
 import numpy as np
 
 from federation.aggregation.running_mean import RunningMean
-from federation.weights.layout import Array, Entry, Layout
+from federation.weights.layout import Entry, Layout, NumpyArray
 
 CLIENTS, TURNS = 10, 7
 
@@ -18,13 +18,13 @@ def measure_aggregation(parameters: int) -> dict[str, float]:
     rng = np.random.default_rng(7)
     replies = [rng.standard_normal(parameters, dtype=np.float32) for _ in range(CLIENTS)]
 
-    def ours() -> Array:
+    def ours() -> NumpyArray:
         mean = RunningMean(layout)
         for array in replies:
             mean.add({"float32": array}, 10)
         return np.frombuffer(mean.result(), np.float32)
 
-    def numpys() -> Array:
+    def numpys() -> NumpyArray:
         total = np.zeros(parameters, np.float32)
         for array in replies:
             total += np.float32(10) * array
@@ -39,7 +39,7 @@ def measure_aggregation(parameters: int) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _ms(work: Callable[[], Array]) -> float:
+def _ms(work: Callable[[], NumpyArray]) -> float:
     begin = time.perf_counter()
     work()
     return (time.perf_counter() - begin) * 1000

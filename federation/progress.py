@@ -1,4 +1,7 @@
-"""How code inside a ClientApp tells how far it is, and learns that its task was cancelled."""
+"""Progress reports from inside a ClientApp. A report also ends the task if the server has cancelled it.
+
+Public API of people's own apps.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,22 +9,24 @@ from contextvars import ContextVar
 
 
 class TaskCancelled(Exception):
-    """The server needs this task no more; the client abandons it and waits for the next one."""
+    """The server has cancelled this task: the client abandons it and waits for the next one."""
 
 
 Reporter = Callable[[int, int | None, float | None], None]
+"""A function of the arguments of ``report_progress``."""
+
 _reporter: ContextVar[Reporter | None] = ContextVar("meadow_reporter", default=None)
 
 
 def report_progress(batch: int, batches: int | None = None, loss: float | None = None) -> None:
-    """Say that ``batch`` of ``batches`` is done, with the running loss.
+    """Report that ``batch`` of ``batches`` is done, with the running loss.
 
-    Call it after every batch: what is sent is thinned out to twice a second. Outside a task it does nothing.
+    Call it after every batch: the client sends at most two reports a second. Outside a task it does nothing.
 
     Raises
     ------
     TaskCancelled
-        When the server has cancelled the task. Let it pass: the client catches it.
+        If the server has cancelled the task. Do not catch it: the client does.
     """
     reporter = _reporter.get()
     if reporter is not None:
@@ -30,7 +35,7 @@ def report_progress(batch: int, batches: int | None = None, loss: float | None =
 
 @contextmanager
 def reporting_to(reporter: Reporter) -> Iterator[None]:
-    """Send what ``report_progress`` says within the block to ``reporter``."""
+    """Pass the reports made within the block, in this thread or context, to ``reporter``."""
     token = _reporter.set(reporter)
     try:
         yield

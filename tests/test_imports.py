@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "federation").rglob("*.py"), *(ROOT / "webapp").rglob("*.py")])
 
 FOR_THE_WEB = {
-    "run", "protocol.messages", "weights.layout", "server.flower_server", "coordinator.supervisor", "client.identity",
+    "run", "protocol.messages", "weights.content_ids", "weights.layout",
+    "server.flower_server", "coordinator.supervisor", "client.identity",
     "learning.sizes",
 }  # fmt: skip
 """Modules of federation that the web side may know: what a run is, what it tells, whom to call, and who a client is."""
@@ -20,6 +21,19 @@ FOR_THE_WEB = {
 TENSORFLOW = {"learning"}
 SQL = {"webapp.db", "webapp.routes.dependencies"}
 FLOWER_EXPORTS = ("flwr.app", "flwr.clientapp", "flwr.serverapp")
+
+
+MAY_IMPORT = {
+    "progress": (), "run": (), "weights": (), "protocol": (),
+    "learning": ("run", "weights", "progress"),
+    "aggregation": ("run", "weights"),
+    "transport": ("run", "weights", "protocol"),
+    "storage": ("run", "weights", "aggregation.reply_checks"),
+    "server": ("transport", "protocol", "run"),
+    "client": ("learning", "protocol", "weights", "run", "progress"),
+    "coordinator": ("transport", "aggregation", "storage", "run", "weights"),
+}  # fmt: skip
+"""The other packages of federation that each of them may import."""
 
 
 def module_of(path: Path) -> str:
@@ -47,6 +61,11 @@ def test_a_module_imports_only_what_its_side_may_know(path: Path) -> None:
         where = f"{path.relative_to(ROOT)}:{statement.lineno} imports {name}"
         if module.startswith("federation"):
             assert not within(name, ("webapp", "sqlalchemy", "jinja2")), where
+            if within(name, ("federation",)):
+                own = module.split(".")[1]
+                assert within(name, {f"federation.{one}" for one in (own, *MAY_IMPORT[own])}), where
+            if within(module, ("federation.run",)):
+                assert not within(name, ("numpy",)), where
         elif within(name, ("federation",)):
             assert within(name, {f"federation.{known}" for known in FOR_THE_WEB}), where
         if within(name, ("tensorflow", "keras")):

@@ -9,7 +9,7 @@ import numpy as np
 
 from federation.run.config import MAX_EXAMPLES
 from federation.run.events import Metrics
-from federation.weights.layout import Array, shown
+from federation.weights.layout import NumpyArray, shortened
 
 MAX_METRICS = 100
 METRIC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}")
@@ -26,11 +26,11 @@ def refuse_examples(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return f"num_examples is {str(value)[:40]!r}, not a whole number"
     if not 1 <= value <= MAX_EXAMPLES:
-        return f"num_examples is {shown(str(value))}, it must be from 1 to {MAX_EXAMPLES}"
+        return f"num_examples is {shortened(str(value))}, it must be from 1 to {MAX_EXAMPLES}"
     return None
 
 
-def refuse_not_finite(flats: dict[str, Array]) -> str | None:
+def refuse_not_finite(flats: dict[str, NumpyArray]) -> str | None:
     """Check that no weight is NaN or infinite; ``flats`` holds one flat array for each dtype."""
     bad = total = 0
     for flat in flats.values():
@@ -40,7 +40,7 @@ def refuse_not_finite(flats: dict[str, Array]) -> str | None:
     return f"{bad} of {total} values are not finite" if bad else None
 
 
-def _surely_finite(flat: Array) -> bool:
+def _surely_finite(flat: NumpyArray) -> bool:
     """One pass without a temporary array: a NaN or an infinity survives into the sum.
 
     A sum that overflows looks the same; the slow count decides then. Not a dot product: BLAS would start threads, which
@@ -50,7 +50,7 @@ def _surely_finite(flat: Array) -> bool:
         return math.isfinite(float(np.add.reduce(flat, dtype=np.promote_types(flat.dtype, np.float32))))
 
 
-def refuse_weights(flats: dict[str, Array]) -> str | None:
+def refuse_weights(flats: dict[str, NumpyArray]) -> str | None:
     """Check a reply's weights: all finite, and none so large that one client alone makes everybody's mean infinite."""
     bounds = [(flat, LARGEST[dtype]) for dtype, flat in flats.items() if dtype in LARGEST and flat.size]
     if all(-most <= flat.min() and flat.max() <= most for flat, most in bounds):  # a NaN is within no bounds
@@ -60,7 +60,7 @@ def refuse_weights(flats: dict[str, Array]) -> str | None:
     return refuse_not_finite(flats) or f"{large} of {total} values are too large to be averaged"
 
 
-def _blocks(flat: Array) -> Iterator[Array]:
+def _blocks(flat: NumpyArray) -> Iterator[NumpyArray]:
     """Cut an array into parts that are small enough for a temporary one beside them."""
     return (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
 

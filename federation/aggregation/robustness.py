@@ -10,7 +10,7 @@ import numpy as np
 from federation.aggregation.running_mean import BLOCK
 from federation.run.config import RunConfig
 from federation.run.events import Metrics
-from federation.weights.layout import Array
+from federation.weights.layout import NumpyArray
 
 REPLIES_FOR_NORMS = 3
 """With two replies the longer one is at most twice the median: the rule says nothing before the third."""
@@ -21,7 +21,7 @@ class HeldReply:
     """A good train reply. ``remark`` says what a rule did with it, ``refused`` why it does not count."""
 
     client_id: int
-    flats: dict[str, Array]
+    flats: dict[str, NumpyArray]
     num_examples: int
     metrics: Metrics
     counts_as: int
@@ -34,7 +34,7 @@ def whole_round_rules(config: RunConfig) -> bool:
     return config.norm_rule != "off" or config.max_weight_share is not None
 
 
-def apply_rules(replies: Sequence[HeldReply], base: dict[str, Array], config: RunConfig) -> list[HeldReply]:
+def apply_rules(replies: Sequence[HeldReply], base: dict[str, NumpyArray], config: RunConfig) -> list[HeldReply]:
     """Return the replies as they count. ``base`` holds the weights that were sent out, a flat array for each dtype."""
     judged = list(replies)
     if config.norm_rule != "off" and len(judged) >= REPLIES_FOR_NORMS:
@@ -44,7 +44,7 @@ def apply_rules(replies: Sequence[HeldReply], base: dict[str, Array], config: Ru
     return judged
 
 
-def update_norm(flats: dict[str, Array], base: dict[str, Array]) -> float:
+def update_norm(flats: dict[str, NumpyArray], base: dict[str, NumpyArray]) -> float:
     """Return the Euclidean norm of weights minus base over all floating-point arrays, summed in float64."""
     total = 0.0
     for dtype, flat in flats.items():
@@ -56,7 +56,7 @@ def update_norm(flats: dict[str, Array], base: dict[str, Array]) -> float:
     return math.sqrt(total)
 
 
-def _limit_norms(replies: list[HeldReply], base: dict[str, Array], limit: float, *, clip: bool) -> list[HeldReply]:
+def _limit_norms(replies: list[HeldReply], base: dict[str, NumpyArray], limit: float, *, clip: bool) -> list[HeldReply]:
     """Clip or refuse updates over ``limit`` times the round's median norm (Sun et al., 2019, with a relative bound).
 
     Where most clients return the weights as they were, the median is 0 and says nothing about the others.
@@ -79,7 +79,7 @@ def _limit_norms(replies: list[HeldReply], base: dict[str, Array], limit: float,
     return judged
 
 
-def _towards(base: Array, flat: Array, share: float) -> Array:
+def _towards(base: NumpyArray, flat: NumpyArray, share: float) -> NumpyArray:
     """Return base + share × (flat - base) in the array's dtype; whole numbers stay as they came.
 
     Reckoned in float32 at least: the way from one float16 to another may be longer than float16 goes.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from federation.weights.layout import Array, Layout
+from federation.weights.layout import Layout, NumpyArray
 
 BLOCK = 1 << 20
 """Elements added at a time: few enough for a small scratch array, enough to wait seldom for the interpreter lock."""
@@ -16,11 +16,11 @@ class RunningMean:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._sums: dict[str, Array] = {}
+        self._sums: dict[str, NumpyArray] = {}
         self.total_examples = 0
         self.replies = 0
 
-    def add(self, flats: dict[str, Array], num_examples: int) -> None:
+    def add(self, flats: dict[str, NumpyArray], num_examples: int) -> None:
         """Add one reply: one flat array for each dtype of the layout."""
         first = not self._sums
         for dtype, flat in flats.items():
@@ -43,7 +43,7 @@ class RunningMean:
         return join(self._layout, sums)
 
 
-def add_scaled(total: Array, flat: Array, factor: float) -> None:
+def add_scaled(total: NumpyArray, flat: NumpyArray, factor: float) -> None:
     """Add ``factor`` × ``flat`` to ``total`` in place, block by block; both are one-dimensional and of one length."""
     scratch = np.empty(min(BLOCK, total.size), total.dtype)
     for start in range(0, total.size, BLOCK):
@@ -53,7 +53,7 @@ def add_scaled(total: Array, flat: Array, factor: float) -> None:
         part += product
 
 
-def join(layout: Layout, flats: dict[str, Array]) -> bytearray:
+def join(layout: Layout, flats: dict[str, NumpyArray]) -> bytearray:
     """Return a buffer of the layout that holds the flat arrays, cast to its dtypes.
 
     Whole numbers are rounded, and what lies beyond their dtype becomes its least or greatest: a server's step may lead
@@ -68,7 +68,7 @@ def join(layout: Layout, flats: dict[str, Array]) -> bytearray:
     return buffer
 
 
-def _round(target: Array, values: Array) -> None:
+def _round(target: NumpyArray, values: NumpyArray) -> None:
     """Write floating-point values into whole numbers or bools: the nearest that there is."""
     limits = np.iinfo(target.dtype) if target.dtype.kind != "b" else None
     least, most = (limits.min, limits.max) if limits else (0, 1)

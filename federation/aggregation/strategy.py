@@ -19,10 +19,7 @@ from federation.aggregation.reply_checks import refuse_not_finite
 from federation.aggregation.running_mean import RunningMean, join
 from federation.run.config import RunConfig
 from federation.run.events import Metrics
-from federation.weights.layout import Array as NumpyArray
-from federation.weights.layout import Layout
-
-Buffer = bytes | bytearray | memoryview
+from federation.weights.layout import Buffer, Layout, NumpyArray
 
 MEAN_ONLY = frozenset({"FedAvg", "FedProx"})
 """The aggregate is the mean itself: Flower's class is not asked for it."""

@@ -13,7 +13,8 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, Metadata, Reco
 from numpy.typing import NDArray
 
 from federation.progress import Reporter, TaskCancelled, reporting_to
-from federation.protocol.messages import MAX_ERROR_CHARACTERS, ContentHeader, Offer, Task, content_id
+from federation.protocol.messages import MAX_ERROR_CHARACTERS, ContentHeader, Offer, Task
+from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout, LayoutMismatch
 from federation.weights.records import record_of, values_of
 

@@ -15,9 +15,8 @@ from federation.run.config import RunConfig
 from federation.run.events import Checkpoint, Metrics, RoundDone
 from federation.storage.checkpoints import Checkpoints
 from federation.transport.exchange import Content, Member
-from federation.weights.layout import Layout
+from federation.weights.layout import Buffer, Layout
 
-Buffer = bytes | bytearray | memoryview
 WriteCheckpoint = Callable[[int], Checkpoint]
 
 

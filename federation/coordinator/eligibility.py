@@ -12,15 +12,12 @@ from typing import Any
 import numpy as np
 
 from federation.coordinator.phase import Ground
-from federation.run.config import RunConfig
+from federation.run.config import RunConfig, needs_dataset
 from federation.run.events import ClientPutAside, Outcome, ReplyRecorded
 from federation.transport.exchange import Exchange, Member, Reply
 from federation.weights.layout import Layout, LayoutMismatch
 
 _unique = itertools.count()
-
-ANY_DATA = ("synthetic", "custom")
-"""Networks whose clients need not hold the run's dataset: the work needs none, or the client's own app brings it."""
 
 HELD = ("samples", "input_shape", "classes", "label_counts")
 """What a client may say about its data when it prepares. The rest, such as its data set, it says when it connects."""
@@ -61,7 +58,7 @@ class Party:
             return "runs no app of its own, and the run's network is custom"
         if self._names is not None and not self._is_chosen(member, self._names):
             return "is not among the clients chosen for the run"
-        if self._config.network not in ANY_DATA and dataset != self._config.dataset:
+        if needs_dataset(self._config.network) and dataset != self._config.dataset:
             return f"holds {dataset}, the run needs {self._config.dataset}"
         if (member.client_id, member.session) in self._refused:
             return "does not fit the run's network"

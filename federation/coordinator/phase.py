@@ -12,7 +12,7 @@ from federation.coordinator.control import Control
 from federation.run.events import Blocked, Metrics, Outcome, Phase, Record, ReplyRecorded
 from federation.transport.exchange import Content, Exchange, Member, Reply
 from federation.transport.lane import StreamLane
-from federation.weights.layout import Array, Layout
+from federation.weights.layout import Layout, NumpyArray
 
 QUIET_SECONDS = 0.1
 """With nothing to do for so long, the run lets what it recorded be written."""
@@ -20,7 +20,7 @@ QUIET_SECONDS = 0.1
 PATIENCE_SECONDS = 1.0
 """A phase that takes longer says whom it waits for."""
 
-Take = Callable[[int, dict[str, Array], int, Metrics], None]
+Take = Callable[[int, dict[str, NumpyArray], int, Metrics], None]
 """Gets each accepted reply: client id, flat arrays, num_examples, metrics."""
 
 _unique = itertools.count()

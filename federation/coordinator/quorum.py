@@ -6,7 +6,7 @@ from typing import Any, Literal
 from federation.coordinator.control import Control
 from federation.coordinator.eligibility import Party
 from federation.coordinator.retrying_ledger import PatientLedger
-from federation.run.config import RunConfig
+from federation.run.config import RunConfig, needs_dataset
 from federation.run.events import Blocked
 from federation.run.states import RunState
 from federation.transport.exchange import Member, Reply
@@ -140,7 +140,7 @@ class Presence:
         config, needed = self._config, self._control.min_clients
         if here >= needed:
             return "prepare", f"{preparing} of {here} clients are still building the network over their data", ("wait",)
-        data = "" if config.network in ("synthetic", "custom") else f" with {config.dataset}"
+        data = f" with {config.dataset}" if needs_dataset(config.network) else ""
         can = "can take part" if outsiders else "are online"
         sentence = f"{here} of {needed} clients {can}; the run needs {needed - here} more{data}"
         if outsiders:

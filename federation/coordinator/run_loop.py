@@ -17,10 +17,10 @@ from federation.coordinator.ledger import Best, Job, Ledger
 from federation.coordinator.phase import Ground, Place
 from federation.coordinator.quorum import Presence, QuorumMissed
 from federation.coordinator.retrying_ledger import PatientLedger
-from federation.protocol.messages import content_id
+from federation.run.config import KERAS_NETWORKS
 from federation.run.events import AttemptFailed, Checkpoint, RoundDone, RoundRefused, less_is_better
 from federation.run.states import RunState
-from federation.storage.checkpoints import CheckpointDamaged, Checkpoints
+from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, read_layout
 from federation.storage.initial_weights import BUILD_SECONDS, NetworkNotBuilt, initial_weights
 from federation.transport.lane import StreamLane
 from federation.weights.layout import Layout
@@ -99,12 +99,12 @@ class RunLoop:
         config = self._job.config
         self._checkpoints = self._once_stored(lambda: Checkpoints(self._folder), "The run's folder", RunState.WAITING)
         if self._job.resume is not None:
-            layout = self._checkpoints.read_layout()
-            weights, state = self._checkpoints.read(self._committed, self._job.resume, content_id)
+            layout = read_layout(self._folder)
+            weights, state = self._checkpoints.read(self._committed, self._job.resume)
             if layout.size_bytes != len(weights):
                 raise CheckpointDamaged("layout.json of the run does not fit its weights")
         else:
-            if config.network not in ("synthetic", "custom"):
+            if config.network in KERAS_NETWORKS:
                 words = f"The network {config.network} is being built"
                 self._presence.block(RunState.WAITING, "prepare", words, BUILD_SECONDS)
             layout, weights = self._once_stored(self._make_initial, "The initial weights", RunState.WAITING)
@@ -119,7 +119,7 @@ class RunLoop:
         self._leaving.callback(self._party.close)
 
     def _make_initial(self) -> tuple[Layout, bytearray]:
-        self._checkpoints.need(0)  # the process that builds a network would only fail
+        self._checkpoints.require_space(0)  # the process that builds a network would only fail
         layout, weights = initial_weights(self._job.config, self._networks, self._control.sleep)
         self._checkpoints.write_layout(layout)
         return layout, weights
@@ -149,7 +149,7 @@ class RunLoop:
         kept = set(range(done.round - self._keeping.last + 1, done.round + 1))
         self._checkpoints.keep(kept | ({self._best.round} if self._best is not None else set()))
         if done.round >= self._control.num_rounds:
-            self._checkpoints.tidy()
+            self._checkpoints.delete_expired()
 
     def _write_checkpoint(self, number: int) -> Checkpoint:
         what = f"The weights of round {number}"

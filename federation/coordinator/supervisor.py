@@ -14,8 +14,9 @@ from federation.run.config import RunConfig
 from federation.run.events import StoreUnavailable
 from federation.run.states import RunState
 from federation.storage.checkpoints import CheckpointDamaged
-from federation.storage.initial_weights import NetworkNotBuilt, holds_upload, keep_upload
+from federation.storage.initial_weights import NetworkNotBuilt
 from federation.storage.keras_export import keras_file
+from federation.storage.uploads import UploadUnusable, holds_upload, keep_upload
 from federation.transport.lane import StreamLane
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 
 __all__ = [
     "Best", "CheckpointDamaged", "Control", "Job", "Keeping", "Ledger", "NetworkNotBuilt", "Supervisor",
-    "UploadedWeights",
+    "UploadUnusable", "UploadedWeights",
 ]  # fmt: skip
 
 
@@ -90,7 +91,7 @@ class Supervisor:
             control.heed(lambda: self._ledger.clients_wanted(run_id))
 
     def keep_weights(self, packed: BinaryIO, max_bytes: int = MAX_UPLOAD_BYTES) -> UploadedWeights:
-        """Keep an uploaded .npz as initial weights for network custom; raises NetworkNotBuilt with a sentence."""
+        """Keep an uploaded .npz as initial weights for network custom; raises UploadUnusable with a sentence."""
         name, layout = keep_upload(packed, self._folder.parent / "networks", max_bytes)
         return UploadedWeights(name, layout.to_json(), layout.size_bytes)
 
@@ -99,7 +100,7 @@ class Supervisor:
         return holds_upload(name, self._folder.parent / "networks")
 
     def keras_file(self, run_id: int, config: RunConfig, checkpoint_file: str) -> Path:
-        """Return a checkpoint of a run as a .keras file; raises NetworkNotBuilt, FileNotFoundError."""
+        """Return a checkpoint of a run as a .keras file; raises as ``storage.keras_export.keras_file`` does."""
         return keras_file(config, self._folder / str(run_id), checkpoint_file)
 
     def shutdown(self, deadline_seconds: float = 3.0) -> bool:

@@ -1,4 +1,4 @@
-"""What a client learns with: the ClientApp, Keras networks and their training, data sets. TensorFlow only here.
+"""Training and evaluation on a client: the ClientApp, Keras networks, data sets. TensorFlow is imported only here.
 
 Imports ``run``, ``weights`` and ``progress``.
 """

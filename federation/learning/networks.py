@@ -1,14 +1,13 @@
-"""The Keras networks that a run can name, and the child process that draws their first weights for the server.
+"""The Keras networks that a run can name, and the child process that draws their initial weights for the server.
 
     python -m federation.learning.networks --network mlp --dataset digits --loss L --seed 7 --output FILE.npz
 
-TensorFlow is imported inside functions: importing this module costs nothing.
+TensorFlow is imported inside functions, so importing this module is cheap.
 """
 
 import argparse
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,38 +16,25 @@ from typing import Any, NoReturn, get_args
 
 import numpy as np
 
-from federation.learning.data.datasets import CLASSES, SHAPES
-from federation.run.config import Loss, Network
-from federation.weights.layout import Entry, Layout, write_file
+from federation.learning.data.catalogue import CLASSES, SHAPES, Shape
+from federation.learning.keras_backend import load_keras
+from federation.run.config import KERAS_NETWORKS, Loss
+from federation.weights.files import write_file
+from federation.weights.layout import Entry, Layout
 
-Shape = tuple[int, int, int]
-SMALLEST_SIDE = 32
-"""Pixels below which the Keras applications have nothing left to convolve; smaller images get a black border."""
+MIN_SIDE = 32
+"""The least height and width, in pixels, that the Keras applications take; smaller images get a black border."""
 
 
 class UnknownNetwork(ValueError):
-    """A name that stands for no Keras network."""
-
-
-def load_keras() -> Any:
-    """Import Keras on TensorFlow and return it.
-
-    A layout has to be the same on every machine, so backend, float type and axes are set here, whatever the person's
-    ``keras.json`` says.
-    """
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras
-
-    keras.config.set_floatx("float32")
-    keras.config.set_image_data_format("channels_last")
-    return keras
+    """There is no Keras network of that name."""
 
 
 def build(network: str, shape: Shape, classes: int = CLASSES) -> Any:
     """Return a new Keras model from images (n, *shape), float32 in 0..1, to probabilities (n, classes).
 
-    Layers have fixed names: the arrays' names must not depend on what was built before in the same process.
+    Layers have fixed names, because names of arrays must not depend on what was built before in the same process.
+    Raises UnknownNetwork.
     """
     if network not in _BUILDERS:
         raise UnknownNetwork(f"There is no Keras network {network}: choose one of {', '.join(_BUILDERS)}.")
@@ -79,8 +65,8 @@ def _application(name: str, keras: Any, inputs: Any, classes: int) -> Any:
 
 
 def _as_photos(keras: Any, images: Any) -> Any:
-    """Pad to ``SMALLEST_SIDE`` and repeat a grey channel three times; done by layers, so data stay small in memory."""
-    margins = [max(0, SMALLEST_SIDE - side) for side in images.shape[1:3]]
+    """Pad to ``MIN_SIDE`` and repeat a grey channel three times; layers do it, so the data stay small in memory."""
+    margins = [max(0, MIN_SIDE - side) for side in images.shape[1:3]]
     if any(margins):
         border = tuple((margin // 2, margin - margin // 2) for margin in margins)
         images = keras.layers.ZeroPadding2D(border, name="border")(images)
@@ -109,14 +95,14 @@ def layout_of(model: Any) -> Layout:
 
 
 def summarize(model: Any) -> str:
-    """Return Keras' table of layers, shapes and parameters as text."""
+    """Return Keras' summary as text: a table of layers, shapes and parameters."""
     lines: list[str] = []
     model.summary(line_length=100, print_fn=lines.append)
     return "\n".join(lines)
 
 
 def draw(network: str, shape: Shape, seed: int, output: Path) -> dict[str, Any]:
-    """Build a network, write its seeded first weights to an .npz (by array name), and return what describes it."""
+    """Build a network, write its seeded initial weights to an .npz by array name, and return its description."""
     keras = load_keras()
     keras.utils.set_random_seed(seed)
     model = build(network, shape)
@@ -132,7 +118,10 @@ def draw(network: str, shape: Shape, seed: int, output: Path) -> dict[str, Any]:
 
 
 def export(network: str, shape: Shape, weights: Path, output: Path) -> dict[str, Any]:
-    """Build a network, give it the arrays of an .npz in their order, and save it as a .keras model."""
+    """Build a network, load the arrays of an .npz in their order, and save it as a .keras model.
+
+    Returns the network's description; raises ValueError if the arrays do not fit.
+    """
     model = build(network, shape)
     layout = layout_of(model)
     with np.load(weights, allow_pickle=False) as packed:
@@ -145,17 +134,17 @@ def export(network: str, shape: Shape, weights: Path, output: Path) -> dict[str,
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises ValueError with one sentence, where argparse prints its usage and leaves with 2."""
+    """Raises ValueError with one sentence, where argparse itself prints its usage and exits with 2."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m federation.learning.networks", description="Draw the first weights of a network.")
-    parser.add_argument(
-        "--network", required=True, choices=[n for n in get_args(Network) if n not in ("synthetic", "custom")]
+    parser = _Parser(
+        prog="python -m federation.learning.networks", description="Draw the initial weights of a network."
     )
+    parser.add_argument("--network", required=True, choices=KERAS_NETWORKS)
     parser.add_argument("--dataset", required=True, choices=list(SHAPES), help="gives the shape of an image")
     parser.add_argument("--loss", choices=get_args(Loss), help="known to the run; no network's weights depend on it")
     parser.add_argument("--seed", required=True, type=int, help="0 to 2**32 - 1")

@@ -1,23 +1,24 @@
-"""How large a network's model is for a data set, by arithmetic: nothing is built, TensorFlow is not imported."""
+"""The size of a network's model for a data set, by arithmetic: nothing is built, TensorFlow is not imported."""
 
-from federation.learning.data.datasets import CLASSES, SHAPES
+from federation.learning.data.catalogue import CLASSES, SHAPES, Shape
 from federation.run.config import Dataset, Network
 
-__all__ = ["BYTES_A_PARAMETER", "CLASSES", "input_shape", "parameters_of"]
+__all__ = ["BYTES_PER_PARAMETER", "CLASSES", "input_shape", "parameters_of"]
 
-BYTES_A_PARAMETER = 4
+BYTES_PER_PARAMETER = 4
 """All of Meadow's networks are float32."""
 
 
-def input_shape(dataset: str) -> tuple[int, int, int] | None:
-    """Return height, width and channels of a data set's images; None where it has none."""
+def input_shape(dataset: str) -> Shape | None:
+    """Return height, width and channels of a data set's images, or None if it has no images."""
     return next((shape for name, shape in SHAPES.items() if name == dataset), None)
 
 
 def parameters_of(network: Network, dataset: Dataset, synthetic: int) -> int | None:
-    """Return how many parameters a network has, moving statistics included; None where only its weights tell.
+    """Return the number of parameters of a network, BatchNorm's moving statistics included.
 
-    ``synthetic`` is what the synthetic network is asked to have.
+    ``synthetic`` is the size that the run asks of network synthetic. None: only the uploaded weights of network custom
+    tell its size.
     """
     if network == "synthetic":
         return synthetic

@@ -1,4 +1,7 @@
-"""Work without data or TensorFlow: one array, a step a round, as long as it is told. Serves benchmarks and tests."""
+"""Work that needs no data and no TensorFlow: one array, for benchmarks, tests and demonstrations.
+
+A task takes as long as the run's config says, and changes the array by one seeded number in each round.
+"""
 
 import math
 import time
@@ -15,17 +18,17 @@ from federation.weights.records import record_of, values_of
 EXAMPLES = 10
 FIRST_LOSS = 2.3
 STEP_SECONDS = 0.05
-"""Longest sleep between two looks at whether the task was cancelled."""
+"""Longest sleep between two reports, each of which ends a cancelled task."""
 
 
 class SyntheticLearner:
-    """Answers tasks of the network ``synthetic``, whatever data the client holds."""
+    """Performs the tasks of network ``synthetic`` on a client with any data set."""
 
     def __init__(self, partition: int, *, holds_data: bool = False) -> None:
         self._partition, self._holds_data = partition, holds_data
 
     def prepare(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Describe the one array that training changes; of data that the client holds this work says nothing."""
+        """Describe the one array. A client that holds a data set reports no samples here: this work uses none of it."""
         layout = Layout((Entry("w", (int(config["synthetic_parameters"]),), "float32"),)).to_json()
         return {"layout": layout} | ({} if self._holds_data else {"samples": {"train": EXAMPLES, "test": EXAMPLES}})
 
@@ -40,13 +43,13 @@ class SyntheticLearner:
         return RecordDict({"arrays": moved, "metrics": metrics})
 
     def evaluate(self, _: ArrayRecord, config: dict[str, Any]) -> RecordDict:
-        """Say how good the model would be by now."""
+        """Return the metrics that belong to the round."""
         report_progress(1, 1, _loss(config))
         return RecordDict({"metrics": _metrics(config)})
 
 
 def _step(seed: str) -> np.float32:
-    """Draw from -0.01 to 0.01. A generator of numpy's takes longer to seed than the rest of a small task."""
+    """Draw from -0.01 to 0.01 by a checksum: seeding numpy's generator takes longer than the rest of a small task."""
     return np.float32((crc32(seed.encode()) / 2**32 - 0.5) * 0.02)
 
 
@@ -56,12 +59,12 @@ def _metrics(config: dict[str, Any]) -> MetricRecord:
 
 
 def _loss(config: dict[str, Any]) -> float:
-    """Fall a little with every round, for ever."""
+    """Return a loss that falls a little with every round and never reaches zero."""
     return FIRST_LOSS / (1 + 0.1 * float(config.get("server-round", 0)))
 
 
 def _spend(seconds: float, loss: float) -> None:
-    """Let that time pass in steps, reporting each; TaskCancelled ends it early."""
+    """Sleep in steps and report each; raises TaskCancelled as soon as a report does."""
     begin, batches = time.monotonic(), max(1, math.ceil(seconds / STEP_SECONDS))
     for batch in range(1, batches + 1):
         time.sleep(max(0.0, begin + seconds * batch / batches - time.monotonic()))

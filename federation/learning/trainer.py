@@ -1,9 +1,9 @@
-"""A Keras network with optimizer and loss, built once in a process and used for every round.
+"""A Keras network with optimizer and loss, built once in a process and used in every round.
 
-What TensorFlow has to compile is in ``steps``.
+The compiled TensorFlow functions are in ``steps``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -12,42 +12,42 @@ from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
 from federation.learning import networks, steps
+from federation.learning.data.catalogue import Shape
 from federation.learning.data.formats import Samples
+from federation.learning.keras_backend import load_keras
 from federation.progress import report_progress
 from federation.weights.layout import Layout, LayoutMismatch
 from federation.weights.records import record_of, values_of
 
 EVALUATION_BATCH = 256
-"""Samples evaluated at once; no result depends on it."""
+"""Samples in an evaluation batch; no result depends on it."""
 
-Metrics = dict[str, int | float | list[int] | list[float]]
-"""What Flower's MetricRecord takes."""
-
-Step = Callable[[NDArray[Any], NDArray[Any]], Any]
+MetricValues = dict[str, int | float | list[int] | list[float]]
+"""The values that Flower's ``MetricRecord`` takes."""
 
 
 @lru_cache(maxsize=2)
-def trainer_for(network: str, shape: networks.Shape, loss: str, optimizer: str) -> "Trainer":
-    """Return the process's trainer for that combination; the two used last are kept."""
+def trainer_for(network: str, shape: Shape, loss: str, optimizer: str) -> "Trainer":
+    """Return the process's trainer for that combination; the two that were used last are kept."""
     return Trainer(network, shape, loss, optimizer)
 
 
 class Trainer:
-    """Trains and evaluates whatever weights it is given; nothing of one round is left in the next.
+    """Trains and evaluates the weights that are loaded; no state of one round remains in the next.
 
-    A step is one call of a TensorFlow function. ``Model.fit`` does the same sums, but its set-up of every epoch takes
-    longer than an epoch of a small part.
+    A step is one call of a TensorFlow function. ``Model.fit`` computes the same, but its set-up of every epoch takes
+    longer than an epoch of a small partition.
     """
 
-    def __init__(self, network: str, shape: networks.Shape, loss: str, optimizer: str) -> None:
+    def __init__(self, network: str, shape: Shape, loss: str, optimizer: str) -> None:
         self._network, self._loss = network, loss
         self._model = networks.build(network, shape)
-        self._optimizer = networks.load_keras().optimizers.get(optimizer)
+        self._optimizer = load_keras().optimizers.get(optimizer)
         self._optimizer.build(self._model.trainable_variables)
         self.layout = networks.layout_of(self._model)
 
     def load(self, record: ArrayRecord) -> None:
-        """Take over weights, in the layout's order; raises LayoutMismatch where they are another network's."""
+        """Take over weights, in the layout's order; raises LayoutMismatch for the weights of another network."""
         arrays = [values_of(array) for array in record.values()]
         if difference := self.layout.difference(Layout.of([""] * len(arrays), arrays).entries):
             raise LayoutMismatch(f"{self._network}: the server {difference.replace('the run', 'this network')}")
@@ -59,58 +59,58 @@ class Trainer:
         named = zip(self.layout.entries, self._model.get_weights(), strict=True)
         return record_of((entry.name, weights) for entry, weights in named)
 
-    def fit(self, samples: Samples, config: dict[str, Any], rng: np.random.Generator) -> Metrics:
-        """Train from the loaded weights as the run's config says; return loss and accuracy of the last epoch.
+    def fit(self, samples: Samples, config: dict[str, Any], rng: np.random.Generator) -> MetricValues:
+        """Train the loaded weights as the run's config says; return loss and accuracy of the last epoch.
 
-        All chance comes from ``rng``. Raises TaskCancelled after any batch.
+        All randomness comes from ``rng``. Raises TaskCancelled after any batch.
         """
-        step = self._begin(config, rng)
+        step = self._reset(config, rng)
         epochs, size = config["local_epochs"], config["batch_size"]
-        batches = _count(len(samples), size)
+        batches = _number_of_batches(len(samples), size)
         batches = min(batches, config.get("steps_per_epoch") or batches)
         for epoch in range(epochs):
             order = rng.permutation(len(samples))[: batches * size]
-            means = _run(step, samples, order, size, before=epoch * batches, of=epochs * batches)
+            means = _run(step, samples, order, size, done=epoch * batches, total=epochs * batches)
         return means
 
-    def evaluate(self, samples: Samples) -> Metrics:
+    def evaluate(self, samples: Samples) -> MetricValues:
         """Return loss and accuracy of the loaded weights over all samples."""
-        batches = _count(len(samples), EVALUATION_BATCH)
-        return _run(self.evaluation_step, samples, np.arange(len(samples)), EVALUATION_BATCH, before=0, of=batches)
+        total = _number_of_batches(len(samples), EVALUATION_BATCH)
+        return _run(self.evaluation_step, samples, np.arange(len(samples)), EVALUATION_BATCH, done=0, total=total)
 
-    def _begin(self, config: dict[str, Any], rng: np.random.Generator) -> Step:
-        """Make optimizer and dropout as good as new and return the step that the config asks for."""
-        for variable in self._optimizer.variables:  # zero is how adam and sgd begin
+    def _reset(self, config: dict[str, Any], rng: np.random.Generator) -> steps.Step:
+        """Put optimizer and dropout into their initial state and return the step that the config asks for."""
+        for variable in self._optimizer.variables:  # adam and sgd start from zeros
             variable.assign(np.zeros(variable.shape, variable.dtype))
         self._optimizer.learning_rate = config["learning_rate"]
         for layer in self._model.layers:
             if (generator := getattr(layer, "seed_generator", None)) is not None:
                 generator.state.assign(rng.integers(2**31, size=2))
-        if not (strength := config.get("proximal-mu", 0.0)):
+        if not (mu := config.get("proximal-mu", 0.0)):
             return self.training_step
-        self._pull.set(strength, self._model.trainable_variables)
-        return self._pulled_step
+        self._proximal_term.set(mu, self._model.trainable_variables)
+        return self._proximal_training_step
 
     @cached_property
-    def training_step(self) -> Step:
-        """Compiled at its first use."""
+    def training_step(self) -> steps.Step:
+        """The training step, compiled at its first use."""
         return steps.training_step(self._model, self._optimizer, self._loss)
 
     @cached_property
-    def _pull(self) -> steps.Pull:
-        return steps.Pull(self._model.trainable_variables)
+    def _proximal_term(self) -> steps.ProximalTerm:
+        return steps.ProximalTerm(self._model.trainable_variables)
 
     @cached_property
-    def _pulled_step(self) -> Step:
-        return steps.training_step(self._model, self._optimizer, self._loss, self._pull)
+    def _proximal_training_step(self) -> steps.Step:
+        return steps.training_step(self._model, self._optimizer, self._loss, self._proximal_term)
 
     @cached_property
-    def evaluation_step(self) -> Step:
-        """Compiled at its first use."""
+    def evaluation_step(self) -> steps.Step:
+        """The evaluation step, compiled at its first use."""
         return steps.evaluation_step(self._model, self._loss)
 
 
-def _count(samples: int, size: int) -> int:
+def _number_of_batches(samples: int, size: int) -> int:
     return -(-samples // size)
 
 
@@ -119,12 +119,17 @@ def _batches(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]
         yield order[start : start + size]
 
 
-def _run(step: Step, samples: Samples, order: NDArray[np.int64], size: int, *, before: int, of: int) -> Metrics:
-    """Call the step for each batch and report it; return the means of loss and right answers over the samples."""
-    losses = right = 0.0
+def _run(
+    step: steps.Step, samples: Samples, order: NDArray[np.int64], size: int, *, done: int, total: int
+) -> MetricValues:
+    """Call the step for each batch and report it; return mean loss and accuracy over the samples.
+
+    ``done`` of the task's ``total`` batches came before these.
+    """
+    losses = correct = 0.0
     seen = 0
-    for batch, chosen in enumerate(_batches(order, size), before + 1):
-        sums = step(samples.images[chosen], samples.labels[chosen]).numpy().tolist()
-        losses, right, seen = losses + sums[0], right + sums[1], seen + len(chosen)
-        report_progress(batch, of, losses / seen)
-    return {"loss": losses / seen, "accuracy": right / seen}
+    for batch, indices in enumerate(_batches(order, size), done + 1):
+        sums = step(samples.images[indices], samples.labels[indices]).numpy().tolist()
+        losses, correct, seen = losses + sums[0], correct + sums[1], seen + len(indices)
+        report_progress(batch, total, losses / seen)
+    return {"loss": losses / seen, "accuracy": correct / seen}

@@ -5,7 +5,6 @@ A text frame is a JSON object with ``type``. A binary frame is a piece of a cont
 """
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator
 from enum import IntEnum
@@ -211,14 +210,6 @@ def _decode(frames: TypeAdapter[_T], text: str) -> _T:
         raise BadFrame(f"text frame: {where}: {first['msg']}") from error
     except (ValueError, RecursionError) as error:
         raise BadFrame("text frame: not JSON") from error
-
-
-def content_id(*parts: bytes | bytearray | memoryview) -> str:
-    """Return the sha256 of the parts, one after the other, as 64 hex digits."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
 
 
 def pieces(content: str, buffer: bytes | bytearray | memoryview) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """What a run is asked to do, and the limits of each answer. Names only: nothing here imports Flower or TensorFlow."""
 
 import secrets
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -11,6 +11,9 @@ MAX_EXAMPLES = 10_000_000
 """Largest num_examples a reply may claim."""
 
 Network = Literal["mlp", "cnn", "mobilenet_v2", "resnet50", "synthetic", "custom"]
+KERAS_NETWORKS: Final = ("mlp", "cnn", "mobilenet_v2", "resnet50")
+"""Networks that Meadow builds with Keras; of the others it has no code for a .keras file."""
+
 NormRule = Literal["off", "clip", "reject"]
 Dataset = Literal["digits", "mnist", "fashion_mnist", "cifar10", "synthetic"]
 DemoDataset = Literal["digits", "synthetic"]
@@ -25,6 +28,14 @@ StrategyName = Literal[
 ]  # fmt: skip
 
 ClientName = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def needs_dataset(network: str) -> bool:
+    """Say whether a client must hold the run's data set to train this network.
+
+    Synthetic work needs no data, and the app of a custom network brings its own.
+    """
+    return network in KERAS_NETWORKS
 
 
 class RunConfig(BaseModel):

@@ -1,4 +1,4 @@
-"""Weights on disk: checkpoints of a run, initial weights, exported Keras models.
+"""Weights on disk: checkpoints of a run, initial weights, uploads, exported Keras models.
 
 Imports ``run``, ``weights`` and ``aggregation.reply_checks``.
 """

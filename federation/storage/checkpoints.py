@@ -1,4 +1,4 @@
-"""A run's weights on disk: the flat buffer of each kept round, the layout beside it, the strategy's state."""
+"""Checkpoints of one run: the weights of each kept round, their layout, and the strategy's state."""
 
 import errno
 import hashlib
@@ -8,100 +8,103 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from federation.run.events import Checkpoint
-from federation.weights.layout import Array, Layout, write_file
+from federation.weights.content_ids import content_id
+from federation.weights.files import write_file
+from federation.weights.layout import Buffer, Layout, NumpyArray
 
-Buffer = bytes | bytearray | memoryview
+State = dict[str, NumpyArray]
+"""A strategy's state: named arrays."""
 
-
-WRITTEN = "sha256"
-"""Name in a state's file of the sha256 over the state and the weights that it belongs to."""
+SHA256_NAME = "sha256"
+"""Name of the array in a state's file that holds the sha256 over the state and the weights that it belongs to."""
 
 RESERVE_BYTES = 4 * 1024 * 1024
-"""The last of a disk belongs to the database: it has to say that there is no room."""
+"""The last bytes of a disk are left to the database, which must be able to record that there is no room."""
 
 
 class CheckpointDamaged(Exception):
-    """A checkpoint is missing or not what was written; the sentence names the file."""
+    """A checkpoint is missing or is not what was written; the sentence names the file."""
+
+
+def read_layout(folder: Path) -> Layout:
+    """Return the layout of the run with that folder; raises CheckpointDamaged. May be called on any thread."""
+    try:
+        return Layout.from_json(json.loads((folder / "layout.json").read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointDamaged(f"layout.json of the run cannot be read: {error}") from error
 
 
 class Checkpoints:
     """Files of one run in ``folder``: ``layout.json``, ``round-000004.weights``, ``round-000004.state.npz``.
 
-    A state's file holds a sha256 over itself and its round's weights: neither is taken without the other.
+    The file of a state holds a sha256 over itself and its round's weights, so neither is ever read without the other.
+    For the run's thread alone: a second object over the same folder would delete what is being written.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left_over in folder.glob(".*.writing"):
-            left_over.unlink()
-        self._there = {int(path.name[6:12]) for path in folder.glob("round-*")}
-        self._doomed: set[int] = set()
+        for unfinished in folder.glob(".*.writing"):
+            unfinished.unlink()
+        self._rounds = {int(path.name[6:12]) for path in folder.glob("round-*")}
+        self._expired: set[int] = set()
 
     def write_layout(self, layout: Layout) -> None:
-        """Keep the layout, once."""
+        """Write the layout, if it is not there yet. Raises OSError."""
         path = self._folder / "layout.json"
         if not path.exists():
             write_file(path, json.dumps(layout.to_json()).encode())
 
-    def read_layout(self) -> Layout:
-        """Return the layout; raises CheckpointDamaged."""
-        try:
-            return Layout.from_json(json.loads((self._folder / "layout.json").read_bytes()))
-        except (OSError, ValueError, TypeError) as error:
-            raise CheckpointDamaged(f"layout.json of the run cannot be read: {error}") from error
-
-    def need(self, size_bytes: int) -> None:
-        """Raise OSError where the disk has no room for so many bytes and the reserve."""
+    def require_space(self, size_bytes: int) -> None:
+        """Raise OSError (ENOSPC) if the disk has no room for ``size_bytes`` and the reserve."""
         if shutil.disk_usage(self._folder).free < size_bytes + RESERVE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def write(self, number: int, weights: Buffer, state: dict[str, Array], sha256: str | None = None) -> Checkpoint:
-        """Write one round's weights, its state first; whole or not at all. Raises OSError, for want of room early.
+    def write(self, number: int, weights: Buffer, state: State, sha256: str | None = None) -> Checkpoint:
+        """Write a round's state and then its weights, each atomically.
 
-        Rounds that need not be kept go first. ``sha256`` is that of the weights, where it is known.
+        Expired rounds are deleted first. ``sha256`` is the weights' own, if the caller knows it. Raises OSError, before
+        anything is written if there is not enough room.
         """
-        self.tidy()
-        self.need(memoryview(weights).nbytes + sum(array.nbytes for array in state.values()))
+        self.delete_expired()
+        self.require_space(memoryview(weights).nbytes + sum(array.nbytes for array in state.values()))
         file = self._weights_file(number)
         if state:
-            sha256 = sha256 or hashlib.sha256(weights).hexdigest()
-            self._write_state(number, state, _digest(state, sha256))
+            sha256 = sha256 or content_id(weights)
+            self._write_state(number, state, _state_digest(state, sha256))
         sha256 = write_file(file, weights, sha256=sha256)
-        self._there.add(number)
+        self._rounds.add(number)
         return Checkpoint(file.name, sha256, memoryview(weights).nbytes)
 
-    def read(
-        self, number: int, checkpoint: Checkpoint, digest: Callable[[Buffer], str]
-    ) -> tuple[bytearray, dict[str, Array]]:
+    def read(self, number: int, checkpoint: Checkpoint) -> tuple[bytearray, State]:
         """Return weights and state of a round.
 
-        Raises CheckpointDamaged for weights or a state that are not what was written, or not written together.
+        Raises CheckpointDamaged if a file cannot be read, is not what was written, or if the two were not written
+        together.
         """
         try:
             weights = bytearray((self._folder / checkpoint.file).read_bytes())
         except OSError as error:
             raise CheckpointDamaged(f"checkpoint {checkpoint.file} cannot be read: {error}") from error
-        if digest(weights) != checkpoint.sha256:
+        if content_id(weights) != checkpoint.sha256:
             raise CheckpointDamaged(f"checkpoint {checkpoint.file} is not what was written: its sha256 differs")
         return weights, self._read_state(number, checkpoint.sha256)
 
     def state_file(self, number: int) -> Path:
-        """Return where a round's state is kept, if its strategy has one."""
+        """Return the path of a round's state; the file exists only if the strategy has a state."""
         return self._folder / f"round-{number:06d}.state.npz"
 
-    def _write_state(self, number: int, state: dict[str, Array], digest: str) -> None:
+    def _write_state(self, number: int, state: State, digest: str) -> None:
         packed = io.BytesIO()
-        np.savez(packed, **{WRITTEN: np.array(digest)}, **state)  # type: ignore[arg-type]  # stubs: allow_pickle
+        np.savez(packed, **{SHA256_NAME: np.array(digest)}, **state)  # type: ignore[arg-type]  # stubs: allow_pickle
         write_file(self.state_file(number), packed.getbuffer(), sha256=digest)
 
-    def _read_state(self, number: int, weights_sha256: str) -> dict[str, Array]:
+    def _read_state(self, number: int, weights_sha256: str) -> State:
         path = self.state_file(number)
         if not path.exists():
             return {}
@@ -110,30 +113,33 @@ class Checkpoints:
                 state = {name: packed[name] for name in packed.files}
         except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise CheckpointDamaged(f"checkpoint {path.name} cannot be read: {error}") from error
-        if str(state.pop(WRITTEN, "")) != _digest(state, weights_sha256):
+        if str(state.pop(SHA256_NAME, "")) != _state_digest(state, weights_sha256):
             raise CheckpointDamaged(
                 f"checkpoint {path.name} is not what was written with the weights of round {number}: its sha256 differs"
             )
         return state
 
     def keep(self, numbers: set[int]) -> None:
-        """Let every other round's files go with the next ``write``, which clients work meanwhile, or with ``tidy``."""
-        self._doomed = self._there - numbers
+        """Mark the files of all other rounds as expired.
 
-    def tidy(self) -> None:
-        """Delete what need not be kept."""
-        for number in self._doomed:
+        They are deleted by the next ``write``, which happens while clients work, or by ``delete_expired``.
+        """
+        self._expired = self._rounds - numbers
+
+    def delete_expired(self) -> None:
+        """Delete the files of the expired rounds."""
+        for number in self._expired:
             self._weights_file(number).unlink(missing_ok=True)
             self.state_file(number).unlink(missing_ok=True)
-        self._there -= self._doomed
-        self._doomed = set()
+        self._rounds -= self._expired
+        self._expired = set()
 
     def _weights_file(self, number: int) -> Path:
         return self._folder / f"round-{number:06d}.weights"
 
 
-def _digest(state: dict[str, Array], weights_sha256: str) -> str:
-    """Return the sha256 over the weights' own, and each array's name, shape, dtype and values."""
+def _state_digest(state: State, weights_sha256: str) -> str:
+    """Return the sha256 over the weights' sha256, and each array's name, dtype, shape and values."""
     digest = hashlib.sha256(weights_sha256.encode())
     for name, array in state.items():
         digest.update(f"|{name} {array.dtype.str} {array.shape}|".encode())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from federation.protocol import messages
 from federation.protocol.frames import BINARY, frame_head
 from federation.run.events import Phase
+from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Content:
     """Weights on their way out: made once, the same frames for every client."""
 
     def __init__(self, layout: Layout, buffer: bytes | bytearray | memoryview) -> None:
-        self.id = messages.content_id(buffer)
+        self.id = content_id(buffer)
         self.header = messages.ContentHeader(id=self.id, size_bytes=layout.size_bytes, layout=layout.to_json())
         self.frames = tuple(
             (frame_head(BINARY, len(head) + len(data)) + head, data) for head, data in messages.cut(self.id, buffer)

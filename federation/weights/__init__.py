@@ -1,4 +1,4 @@
-"""A model's weights: their layout, Flower records of them, files written whole, content ids.
+"""A model's weights: the layout of their buffer, Flower records of them, atomic writes, content ids.
 
 Imports nothing else of ``federation``.
 """

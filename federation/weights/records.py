@@ -1,32 +1,32 @@
-"""Flower's Array over a numpy array that becomes bytes only where somebody asks for bytes."""
+"""Flower's ``Array`` and ``ArrayRecord`` over numpy arrays that are not serialized until their bytes are needed."""
 
 from collections.abc import Iterable
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
-from numpy.typing import NDArray
+
+from federation.weights.layout import NumpyArray
 
 
-class NumpyArray(Array):
-    """An Array that holds its values as they are.
+class LazyArray(Array):
+    """An ``Array`` that keeps its numpy array as it is.
 
-    Flower's own writes every array as .npy when it is made and reads it again at each look. Weights that come as one
-    buffer and leave as one need neither. To others it is an Array like any: ``numpy()`` gives a copy that may be
-    written to, ``data`` the .npy bytes.
+    Flower's own class serializes to .npy when it is made and parses the bytes at each access. Weights that arrive and
+    leave as one flat buffer need neither. For all other code this is an ordinary ``Array``: ``numpy()`` returns a copy
+    that may be written to, ``data`` the .npy bytes.
     """
 
-    def __init__(self, values: NDArray[Any]) -> None:
+    def __init__(self, values: NumpyArray) -> None:
         self.__dict__.update(dtype=str(values.dtype), shape=tuple(values.shape), stype="numpy.ndarray", _values=values)
 
     @property
-    def values(self) -> NDArray[Any]:
-        """The array itself, which others may look at, too: not to be written to."""
-        values: NDArray[Any] = self.__dict__["_values"]
+    def values(self) -> NumpyArray:
+        """The array itself. Others may hold it too: do not write to it."""
+        values: NumpyArray = self.__dict__["_values"]
         return values
 
-    def numpy(self) -> NDArray[Any]:
+    def numpy(self) -> NumpyArray:
         """Return a copy."""
         return self.values.copy()
 
@@ -42,14 +42,14 @@ class NumpyArray(Array):
         self.__dict__["_values"] = np.load(BytesIO(data), allow_pickle=False)
 
 
-def values_of(array: Array) -> NDArray[Any]:
-    """Return an array's values to look at, without a copy where there need be none."""
-    return array.values if isinstance(array, NumpyArray) else array.numpy()
+def values_of(array: Array) -> NumpyArray:
+    """Return the values of an array for reading, without a copy where the array is a ``LazyArray``."""
+    return array.values if isinstance(array, LazyArray) else array.numpy()
 
 
-def record_of(named: Iterable[tuple[str, NDArray[Any]]]) -> ArrayRecord:
-    """Return a record of named arrays. They are not copied: whoever gives them leaves them alone."""
-    record = ArrayRecord()  # its constructor would turn them into bytes
+def record_of(named: Iterable[tuple[str, NumpyArray]]) -> ArrayRecord:
+    """Return a record of named arrays. They are not copied: the caller must not write to them afterwards."""
+    record = ArrayRecord()  # its constructor would serialize every array
     for name, values in named:
-        record[name] = NumpyArray(values)
+        record[name] = LazyArray(values)
     return record

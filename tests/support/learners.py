@@ -9,7 +9,8 @@ from flwr.serverapp.strategy import FedAvg
 
 from federation.learning import networks
 from federation.learning.client_app import Work, build_work
-from federation.learning.data.datasets import SHAPES
+from federation.learning.data.catalogue import SHAPES
+from federation.learning.keras_backend import load_keras
 from federation.progress import TaskCancelled
 from federation.run.config import RunConfig
 from federation.server.flower import identify_process
@@ -46,7 +47,7 @@ def arrays(reply: Message) -> ArrayRecord:
 
 def first_weights(config: dict[str, Any]) -> ArrayRecord:
     """The weights that a run begins with, by the names that its layout gives them."""
-    networks.load_keras().utils.set_random_seed(config["seed"])
+    load_keras().utils.set_random_seed(config["seed"])
     model = networks.build(config["network"], SHAPES[config["dataset"]])
     named = zip(networks.layout_of(model).entries, model.get_weights(), strict=True)
     return ArrayRecord({entry.name: Array(weights) for entry, weights in named})

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from federation.protocol import messages
+from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout
 
 
@@ -152,7 +153,7 @@ class LightClient:
         if answer.weights is not None:
             rows = answer.layout if answer.layout is not None else (layout.to_json() if layout else [])
             header = messages.ContentHeader(
-                id=messages.content_id(task.message_id.encode()), size_bytes=len(answer.weights), layout=rows
+                id=content_id(task.message_id.encode()), size_bytes=len(answer.weights), layout=rows
             )
         self.offers[task.message_id] = (task, answer)
         offer = messages.Offer(message_id=task.message_id, metrics=answer.metrics, num_examples=answer.num_examples,
@@ -170,7 +171,7 @@ class LightClient:
         """Send the weights of an offer that was granted."""
         _, answer = self.offers.pop(message_id)
         assert answer.weights is not None
-        for piece in messages.pieces(messages.content_id(message_id.encode()), answer.weights):
+        for piece in messages.pieces(content_id(message_id.encode()), answer.weights):
             await self.socket.send(piece)
 
 

@@ -20,6 +20,7 @@ from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from federation.protocol import messages
+from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout
 from tests.conftest import StartClient
 from tests.support.processes import RealProcess
@@ -32,9 +33,7 @@ def as_content(arrays: dict[str, np.ndarray[Any, Any]]) -> tuple[messages.Conten
     """Return the header and the bytes of a content that holds the arrays."""
     layout = Layout.of(list(arrays), list(arrays.values()))
     buffer = bytes(layout.pack(list(arrays.values())))
-    return messages.ContentHeader(
-        id=messages.content_id(buffer), size_bytes=len(buffer), layout=layout.to_json()
-    ), buffer
+    return messages.ContentHeader(id=content_id(buffer), size_bytes=len(buffer), layout=layout.to_json()), buffer
 
 
 NUMPY_APP = ("--app", "tests.support.numpy_app:app", "--partition", "1")

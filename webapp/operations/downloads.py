@@ -6,12 +6,11 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
+from federation.run.config import KERAS_NETWORKS
 from webapp.db.repository.rounds import get_round
 from webapp.db.tables import Run
 
 Which = Literal["last", "best"]
-WITHOUT_KERAS = ("synthetic", "custom")
-"""Networks whose code Meadow does not have, so that no .keras can be made of their weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +43,5 @@ def models_of(session: Session, run: Run, runs_folder: Path, metric: str) -> lis
         if (runs_folder / str(run.id) / Path(found["file"]).name).is_file():
             address = f"/api/runs/{run.id}/model{'?round=best' if which == 'best' else ''}"
             keras = f"{address}{'&' if '?' in address else '?'}format=keras"
-            models.append(Model(which, found["round"], address, "" if run.network in WITHOUT_KERAS else keras))
+            models.append(Model(which, found["round"], address, keras if run.network in KERAS_NETWORKS else ""))
     return models

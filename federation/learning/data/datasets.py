@@ -1,4 +1,4 @@
-"""Which data sets there are, where they are looked for, and the part of one that a client holds."""
+"""Find, read or download a data set, and cut out the partition that a client holds."""
 
 import importlib.util
 import logging
@@ -12,35 +12,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from federation.learning.data.catalogue import CLASSES, SHAPES
 from federation.learning.data.formats import DAMAGED, Samples, read_cifar, read_idx_files, read_npz, samples
 from federation.learning.data.partitioning import cut, hold_out, iid_size
+from federation.learning.keras_backend import load_keras
 from federation.run.config import Dataset, Partitioner
 
 log = logging.getLogger(__name__)
 
-CLASSES = 10
-SHAPES: dict[Dataset, tuple[int, int, int]] = {
-    "digits": (8, 8, 1),
-    "mnist": (28, 28, 1),
-    "fashion_mnist": (28, 28, 1),
-    "cifar10": (32, 32, 3),
-}
-"""Height, width and channels of one image. The synthetic data set has none."""
-
 TEST_SHARE = 0.2
-"""What a client holds out of its part where the data set brings no test split."""
+"""Share of a partition that the client holds out for tests if the data set has no test split of its own."""
 
 DOWNLOAD_SILENCE_SECONDS = 20.0
+"""A download from which nothing comes for this long is given up."""
+
 _DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
 class DataNotFound(Exception):
-    """There is no usable copy of a data set; the sentence says what to do."""
+    """There is no usable copy of a data set; the sentence says what a person can do."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one client trains and evaluates on: float32 images, scaled to 0..1."""
+    """The partition that one client trains and evaluates on: float32 images, scaled to 0..1."""
 
     train: Samples
     test: Samples
@@ -48,7 +43,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Data:
-    """A whole data set as it was found: pixels 0..``scale``, ``test`` None where it has no split of its own."""
+    """A whole data set as its files hold it.
+
+    Pixels are 0 to ``scale``; ``test`` is None if the data set has no test split; ``source`` is a path or a word for
+    people.
+    """
 
     name: Dataset
     train: Samples
@@ -57,27 +56,30 @@ class Data:
     source: str
 
     def part(self, partition: int, partitions: int, *, partitioner: Partitioner, alpha: float, seed: int) -> Part:
-        """Cut the data set and return part ``partition``; raises TooFewSamples.
+        """Cut the data set into ``partitions`` and return one of them; raises TooFewSamples.
 
-        A test split is cut evenly, whatever the partitioner; without one, ``TEST_SHARE`` of the part is held out.
+        A test split is cut evenly, whatever the partitioner; without one, ``TEST_SHARE`` of the partition is held out.
         """
         minimum = 1 if self.test else 2
         mine = cut(partitioner, self.train.labels, partitions, alpha=alpha, seed=seed, minimum=minimum)[partition]
         if self.test is None:
             kept, held_out = hold_out(mine, TEST_SHARE, (seed, partition))
-            return Part(self.train.take(kept, self.scale), self.train.take(held_out, self.scale))
+            return Part(self.train.subset(kept, self.scale), self.train.subset(held_out, self.scale))
         tests = cut("iid", self.test.labels, partitions, alpha=alpha, seed=seed)[partition]
-        return Part(self.train.take(mine, self.scale), self.test.take(tests, self.scale))
+        return Part(self.train.subset(mine, self.scale), self.test.subset(tests, self.scale))
 
     def part_size(self, partition: int, partitions: int) -> int:
-        """Return the samples of both splits in an evenly cut part."""
+        """Return the number of samples, both splits together, in an evenly cut partition."""
         splits = [self.train] if self.test is None else [self.train, self.test]
         return sum(iid_size(len(split), partition, partitions) for split in splits)
 
 
 @dataclass(frozen=True)
 class _Published:
-    """How a data set is published: file names, their reader, and the folders that may hold them."""
+    """The files of a published data set: their names, their reader, and the folders that may hold them.
+
+    ``cached`` are folders below Keras' cache (or below ``--data-path``), ``installed`` are absolute.
+    """
 
     files: tuple[str, ...]
     read: Callable[..., tuple[NDArray[Any], ...]]
@@ -99,12 +101,12 @@ _PUBLISHED: dict[Dataset, _Published] = {
 
 
 def load(name: Dataset, path: Path | None = None) -> Data:
-    """Find and read a data set: ``path`` alone where it is given, else Keras' cache, this system's copy, a download.
+    """Find and read a data set: in ``path`` if it is given, else in Keras' cache, a system package, or by a download.
 
     Raises
     ------
     DataNotFound
-        Where there is none, or what is there cannot be read.
+        If there is no copy, or its files cannot be read.
     """
     data = _load_digits(path) if name == "digits" else _load_published(name, path)
     tests = "no test split" if data.test is None else f"{len(data.test)} for tests"
@@ -159,16 +161,14 @@ def _as_data(name: Dataset, arrays: tuple[NDArray[Any], ...], source: str) -> Da
 
 
 def _download(name: Dataset) -> Data:
-    """Let Keras fetch the data set into its cache; a server that falls silent ends it."""
-    from federation.learning.networks import load_keras
-
+    """Let Keras download the data set into its cache; a server that stops sending ends it."""
     log.info("%s is not on this machine: downloading it to %s", name, keras_home())
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_SILENCE_SECONDS)
     try:
         train, test = getattr(load_keras().datasets, name).load_data()
         return _as_data(name, (*train, *test), f"downloaded to {keras_home()}")
-    except Exception as error:  # Keras raises bare Exceptions for what goes wrong on the way
+    except Exception as error:  # Keras raises bare Exceptions when a download fails
         needed = ", ".join(_PUBLISHED[name].files)
         raise DataNotFound(
             f"{name} is not on this machine and cannot be downloaded ({error}): "
@@ -189,7 +189,7 @@ def _load_digits(path: Path | None) -> Data:
 def _read_digits() -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the 1,797 images (n, 64) of scikit-learn's ``load_digits``, pixels 0..16, and their labels.
 
-    The file is read as it lies in the package: importing scikit-learn takes two seconds and 100 MB.
+    The file is read from the package's folder, because importing scikit-learn takes two seconds and 100 MB.
     """
     spec = importlib.util.find_spec("sklearn")
     if spec is None or not spec.submodule_search_locations:

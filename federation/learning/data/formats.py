@@ -1,4 +1,4 @@
-"""Read the files in which data sets are published: npz, idx.gz, CIFAR's batches. Where they are is not known here."""
+"""Readers of the formats in which data sets are published: npz, idx.gz, CIFAR's batches. Paths come from outside."""
 
 import gzip
 import math
@@ -16,7 +16,7 @@ DAMAGED = (
     OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ImportError,
     zlib.error, zipfile.BadZipFile, pickle.UnpicklingError,
 )  # fmt: skip
-"""What reading raises where a file is damaged, cut short or something else."""
+"""The exceptions that reading raises for a file that is damaged, truncated or of another format."""
 
 _IDX_UBYTE = 0x08
 
@@ -31,13 +31,13 @@ class Samples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: NDArray[np.int64], scale: float) -> "Samples":
-        """Return a copy of some samples, their pixels float32 and divided by ``scale``."""
+    def subset(self, indices: NDArray[np.int64], scale: float) -> "Samples":
+        """Return a copy of the samples at ``indices`` (k,), their pixels float32 and divided by ``scale``."""
         return Samples(self.images[indices].astype(np.float32) / np.float32(scale), self.labels[indices])
 
 
 def samples(images: NDArray[Any], labels: Any, shape: tuple[int, int, int], classes: int) -> Samples:
-    """Check what was read and give every image the same axes; raises ValueError where it cannot be the data set."""
+    """Return what was read as ``Samples``; raises ValueError if shapes or labels are not those of the data set."""
     labels = np.asarray(labels).reshape(-1).astype(np.int32)
     if images.shape[1:] not in (shape, shape[:2]) or not 0 < len(labels) == len(images):
         raise ValueError(f"{len(labels)} labels with images of shape {images.shape}, expected n x {shape}")
@@ -88,7 +88,7 @@ def _read_batch(file: Path) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Unpickles plain values and numpy arrays. A pickle may call anything; these files have no need to."""
+    """Unpickles plain values and numpy arrays only: a pickle may call any function, and data files need none."""
 
     _ALLOWED = frozenset({
         ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"),
@@ -96,7 +96,7 @@ class _ArraysOnly(pickle.Unpickler):
     })  # fmt: skip
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return an allowed class; raises UnpicklingError for every other."""
+        """Return an allowed class; raises UnpicklingError for any other."""
         if (module, name) not in self._ALLOWED:
             raise pickle.UnpicklingError(f"names {module}.{name}, which a data file has no need of")
         return super().find_class(module, name)

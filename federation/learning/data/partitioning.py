@@ -1,4 +1,4 @@
-"""How samples are cut into the clients' parts, by index and label only; numpy, no data set is opened here."""
+"""Partitioners: cut samples into the clients' partitions by index and label. No data set is opened here."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,19 +13,20 @@ Labels = NDArray[np.integer[Any]]
 
 
 class TooFewSamples(ValueError):
-    """There are not enough samples for so many parts; the sentence names both numbers."""
+    """There are fewer samples than the partitions need; the sentence names both numbers."""
 
 
 def cut(partitioner: Partitioner, labels: Labels, parts: int, *, alpha: float, seed: int,
         minimum: int = 1) -> list[Indices]:  # fmt: skip
-    """Cut the samples by the named partitioner; ``alpha`` matters to dirichlet only.
+    """Cut the samples by the named partitioner and return the indices of each partition; ``alpha`` is for dirichlet.
 
-    Every sample is in exactly one part, every part has at least ``minimum``; the same arguments give the same parts.
+    Every sample is in exactly one partition, every partition has at least ``minimum`` samples, and the same arguments
+    give the same partitions.
 
     Raises
     ------
     TooFewSamples
-        Where ``parts`` times ``minimum`` is more than there is.
+        If there are fewer than ``parts`` times ``minimum`` samples.
     """
     if len(labels) < parts * minimum:
         raise TooFewSamples(f"{len(labels)} samples cannot be cut into {parts} parts of at least {minimum}")
@@ -36,20 +37,20 @@ def cut(partitioner: Partitioner, labels: Labels, parts: int, *, alpha: float, s
 
 
 def iid(samples: int, parts: int, rng: np.random.Generator) -> list[Indices]:
-    """Shuffle, then cut evenly: the parts' sizes differ by one at most."""
+    """Shuffle, then cut evenly: sizes differ by at most one."""
     return np.array_split(rng.permutation(samples), parts)
 
 
 def iid_size(samples: int, part: int, parts: int) -> int:
-    """Return the size of a part that ``iid`` makes, which no seed changes."""
+    """Return the size of a partition that ``iid`` makes; it does not depend on the seed."""
     return samples // parts + (part < samples % parts)
 
 
 def dirichlet(labels: Labels, parts: int, alpha: float, rng: np.random.Generator, minimum: int) -> list[Indices]:
     """Cut each class by shares drawn from a symmetric Dirichlet distribution with concentration ``alpha``.
 
-    Small alpha gives each part few classes, large alpha all of them alike (Hsu, Qi and Brown 2019, arXiv:1909.06335).
-    Parts below ``minimum`` are filled up from the largest one, where the paper leaves them empty.
+    A small alpha gives each partition few classes, a large one about the same share of every class (Hsu, Qi and Brown
+    2019, arXiv:1909.06335). The paper leaves partitions empty; here the largest one fills those below ``minimum``.
     """
     shares: list[list[Indices]] = [[] for _ in range(parts)]
     for label in np.unique(labels):
@@ -71,7 +72,7 @@ def _fill_up(parts: list[Indices], minimum: int) -> list[Indices]:
 
 
 def hold_out(indices: Indices, share: float, seed: Sequence[int]) -> tuple[Indices, Indices]:
-    """Shuffle and split into (kept, held out); both have at least one of the two or more samples."""
+    """Shuffle two or more indices and split them into (kept, held out), of which neither is empty."""
     shuffled = np.random.default_rng(seed).permutation(indices)
     held_out = min(max(1, round(len(indices) * share)), len(indices) - 1)
     return shuffled[held_out:], shuffled[:held_out]

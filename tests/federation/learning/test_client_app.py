@@ -9,7 +9,8 @@ from flwr.app import Array
 
 from federation.learning import networks
 from federation.learning.client_app import Work, build_work
-from federation.learning.data.datasets import SHAPES, load
+from federation.learning.data.catalogue import SHAPES
+from federation.learning.data.datasets import load
 from federation.learning.data.partitioning import TooFewSamples
 from federation.progress import TaskCancelled, reporting_to
 from federation.run.config import Dataset

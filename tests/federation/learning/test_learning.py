@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from federation.learning.client_app import Work, build_work
-from federation.learning.data.datasets import SHAPES
+from federation.learning.data.catalogue import SHAPES
 from federation.learning.trainer import trainer_for
 from tests.support.learners import run_rounds, settings
 

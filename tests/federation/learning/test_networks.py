@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from federation.learning import networks
-from federation.learning.data.datasets import SHAPES
+from federation.learning.data.catalogue import SHAPES
+from federation.learning.keras_backend import load_keras
 from federation.learning.networks import UnknownNetwork, build, layout_of, main
 from federation.learning.sizes import parameters_of
 from federation.weights.layout import Layout
@@ -48,7 +48,7 @@ def test_every_network_takes_the_images_as_they_are(network: Any, dataset: Any, 
 
 def test_grey_images_are_framed_and_given_three_equal_channels() -> None:
     model = build("mobilenet_v2", SHAPES["digits"])
-    keras = networks.load_keras()
+    keras = load_keras()
     photos = keras.Model(model.input, model.get_layer("colours").output)(np.ones((1, 8, 8, 1), np.float32))
     assert photos.shape == (1, 32, 32, 3)
     assert np.asarray(photos).sum(axis=(1, 2)).tolist() == [[64, 64, 64]]
@@ -74,7 +74,7 @@ def test_moving_statistics_are_in_the_layout_and_its_order_is_that_of_the_weight
 
 
 def test_a_name_that_occurs_twice_is_made_unique() -> None:
-    keras = networks.load_keras()
+    keras = load_keras()
     pair = [keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="twin")], name="pair") for _ in range(2)]
     names = [entry.name for entry in layout_of(keras.Sequential([*pair[:1], keras.Sequential(pair[1:])])).entries]
     assert names == ["pair/twin/kernel", "pair/twin/bias", "pair/twin/kernel_2", "pair/twin/bias_2"]

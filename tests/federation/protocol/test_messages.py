@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.protocol import messages
+from federation.weights.content_ids import content_id
 
 
 def test_every_text_frame_is_read_as_it_was_written() -> None:
@@ -63,7 +64,7 @@ def test_no_bytes_do_more_than_be_refused(frame: bytes) -> None:
 @pytest.mark.parametrize("size", [0, 1, messages.PIECE_BYTES, messages.PIECE_BYTES + 1, 3 * messages.PIECE_BYTES + 5])
 def test_pieces_are_at_most_four_mebibytes_and_make_the_content_again(size: int) -> None:
     buffer = bytes(range(256)) * (size // 256) + bytes(size % 256)
-    name, whole = messages.content_id(buffer), bytearray()
+    name, whole = content_id(buffer), bytearray()
     for frame in messages.pieces(name, buffer):
         assert len(frame) <= messages.MAX_FRAME_BYTES
         content, offset, data = messages.read_piece(frame)

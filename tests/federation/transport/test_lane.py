@@ -18,6 +18,7 @@ from federation.protocol.messages import Task
 from federation.run.events import ReplyRecorded
 from federation.run.states import RunState
 from federation.transport.admission import Limits
+from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout
 from tests.support.engine import Engine, running_engine
 from tests.support.light_client import Answer, LightClient, Stage, hello_text, honest
@@ -180,7 +181,7 @@ def test_a_late_reply_is_acknowledged_with_the_reason_it_does_not_count(engine: 
 def test_weights_that_come_out_of_order_are_refused_and_the_connection_lives(engine: Engine, stage: Stage) -> None:
     class Muddled(LightClient):
         async def send_content(self, message_id: str) -> None:
-            content = bytes.fromhex(messages.content_id(message_id.encode()))
+            content = bytes.fromhex(content_id(message_id.encode()))
             await self.socket.send(content + (400).to_bytes(8, "big") + bytes(100))
 
     for name in "ab":

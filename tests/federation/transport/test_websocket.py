@@ -23,6 +23,7 @@ from federation.protocol.sockets import UNSENT_BYTES
 from federation.run.events import ReplyRecorded
 from federation.run.states import RunState
 from federation.transport.admission import Limits
+from federation.weights.content_ids import content_id
 from tests.support.engine import Engine, running_engine
 from tests.support.light_client import LightClient
 
@@ -95,7 +96,7 @@ class RawClient:
 
     def answer(self, task: messages.Task, weights: bytes | None) -> list[tuple[Opcode, bytes]]:
         """Return the frames of an answer: the content follows its offer unasked."""
-        name = messages.content_id(task.message_id.encode())
+        name = content_id(task.message_id.encode())
         assert task.content is None or weights is None or len(weights) == task.content.size_bytes
         header = messages.ContentHeader(id=name, size_bytes=len(weights), layout=task.content.layout) if (
             weights is not None and task.content is not None) else None  # fmt: skip

@@ -1,17 +1,11 @@
-"""Buffers and layouts, and files that are whole or not there."""
+"""Buffers and layouts."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from federation.aggregation.reply_checks import refuse_examples
-from federation.protocol.messages import content_id
-from federation.run.config import MAX_EXAMPLES
-from federation.storage.checkpoints import CheckpointDamaged, Checkpoints
-from federation.weights.layout import Layout, LayoutMismatch, write_file
+from federation.weights.layout import Layout, LayoutMismatch
 
 ARRAYS: list[Any] = [
     np.arange(6, dtype=np.float32).reshape(2, 3), np.array([7, 8], np.int64), np.float32(9.5) * np.ones((), np.float32),
@@ -72,53 +66,3 @@ def test_a_refusal_shows_only_the_beginning_of_what_a_client_calls_its_arrays(ro
     assert sentence is not None
     assert len(sentence) < 200
     assert "kernel float32 2×3" in sentence or "not allowed" in sentence or "negative" in sentence
-
-
-def test_a_number_of_samples_with_thousands_of_digits_is_shown_by_its_first() -> None:
-    assert refuse_examples(10**4000) == f"num_examples is 1{'0' * 58}…, it must be from 1 to {MAX_EXAMPLES}"
-
-
-def test_a_file_is_written_whole_and_a_failure_leaves_the_one_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "x"
-    assert write_file(path, b"ab", b"c") == content_id(b"abc")
-
-    def fails(_: int) -> None:
-        raise OSError("no room")
-
-    monkeypatch.setattr(os, "fsync", fails)
-    with pytest.raises(OSError, match="no room"):
-        write_file(path, b"new")
-    assert path.read_bytes() == b"abc"
-    assert [p.name for p in tmp_path.iterdir()] == ["x"]
-
-
-def test_a_disk_without_room_says_so_before_anything_is_written(tmp_path: Path) -> None:
-    kept = Checkpoints(tmp_path / "run")
-    kept.need(0)
-    with pytest.raises(OSError, match="No space left on device"):
-        kept.need(1 << 60)
-
-
-def test_checkpoints_keep_what_they_are_told_and_notice_damage(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / ".round-000009.weights.writing").write_bytes(b"half")
-    kept = Checkpoints(tmp_path / "run")
-    kept.write_layout(LAYOUT)
-    weights, state = LAYOUT.pack(ARRAYS), {"m_t:float32": np.ones(3, np.float32)}
-    first = kept.write(1, weights, {})
-    second = kept.write(2, weights, state)
-    kept.keep({2})
-    assert (tmp_path / "run" / first.file).exists(), "the next round's write deletes it, while clients work"
-    kept.tidy()
-    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
-        "layout.json", "round-000002.state.npz", "round-000002.weights"]  # fmt: skip
-    read, read_state = kept.read(2, second, content_id)
-    assert (read, kept.read_layout()) == (weights, LAYOUT)
-    np.testing.assert_array_equal(read_state["m_t:float32"], np.ones(3))
-    (tmp_path / "run" / second.file).write_bytes(b"\0" * len(weights))
-    with pytest.raises(CheckpointDamaged, match="sha256 differs"):
-        kept.read(2, second, content_id)
-    with pytest.raises(CheckpointDamaged, match="cannot be read"):
-        kept.read(1, first, content_id)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, RecordDict
 
-from federation.weights.records import NumpyArray, record_of, values_of
+from federation.weights.records import LazyArray, record_of, values_of
 
 
 @pytest.mark.parametrize("values", [
@@ -12,7 +12,7 @@ from federation.weights.records import NumpyArray, record_of, values_of
     np.array([True, False]),
 ])  # fmt: skip
 def test_others_find_what_flowers_own_array_holds(values: np.ndarray) -> None:
-    ours, flowers = NumpyArray(values), Array(values)
+    ours, flowers = LazyArray(values), Array(values)
     assert isinstance(ours, Array)
     assert (ours.dtype, ours.shape, ours.stype, ours.data) == (
         flowers.dtype, flowers.shape, flowers.stype, flowers.data,
@@ -23,7 +23,7 @@ def test_others_find_what_flowers_own_array_holds(values: np.ndarray) -> None:
 def test_a_copy_may_be_written_to_and_the_values_stay() -> None:
     values = np.ones(3, np.float32)
     values.flags.writeable = False
-    array = NumpyArray(values)
+    array = LazyArray(values)
     array.numpy()[:] = 2
     assert array.values is values and array.values.tolist() == [1, 1, 1]
     assert values_of(array) is values
@@ -31,7 +31,7 @@ def test_a_copy_may_be_written_to_and_the_values_stay() -> None:
 
 
 def test_new_bytes_are_new_values() -> None:
-    array = NumpyArray(np.ones(3, np.float32))
+    array = LazyArray(np.ones(3, np.float32))
     array.data = Array(np.zeros(3, np.float32)).data
     assert array.numpy().tolist() == [0, 0, 0]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from federation.run.config import needs_dataset
 from federation.run.events import Progress
 from federation.run.states import RunState
 from federation.server.flower_server import LiveClient
@@ -19,8 +20,6 @@ from webapp.pages.runs.buttons import left_out
 from webapp.pages.wording import of_several, task_words
 
 SPARK_ROUNDS = 24
-ANY_DATA = ("synthetic", "custom")
-"""Networks whose clients need not hold the run's dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
         return "is not among the clients chosen for the run"
     if run.network == "custom" and not client.data.get("app"):
         return "runs no app of its own, and the run's network is custom"
-    if run.network not in ANY_DATA and dataset != run.dataset:
+    if needs_dataset(run.network) and dataset != run.dataset:
         return f"holds {dataset or 'no known data'}, the run needs {run.dataset}"
     return misfit.get(client.id)
 

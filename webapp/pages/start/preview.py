@@ -7,8 +7,8 @@ from statistics import median
 
 from sqlalchemy.orm import Session
 
-from federation.learning.sizes import BYTES_A_PARAMETER, CLASSES, input_shape, parameters_of
-from federation.run.config import RunConfig
+from federation.learning.sizes import BYTES_PER_PARAMETER, CLASSES, input_shape, parameters_of
+from federation.run.config import RunConfig, needs_dataset
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.pages import newest_run_like
@@ -17,7 +17,7 @@ from webapp.db.tables import Client, Run
 from webapp.formatting import plural, span
 from webapp.pages.clients.holdings import train_samples
 from webapp.pages.clients.label_bars import Labels, Totals, labels_of, totals_of
-from webapp.pages.clients.rows import ANY_DATA, by_reason, why_not
+from webapp.pages.clients.rows import by_reason, why_not
 from webapp.pages.clients.warnings import folded, heavy, skew, unlike_others
 from webapp.pages.start.form import StartForm
 from webapp.pages.wording import are, listed
@@ -123,7 +123,7 @@ def _as_row(config: RunConfig, form: StartForm) -> Run:
 def _difference(client: Client, wanted: Run) -> str | None:
     """Compare the images that a client says it holds with those of the run's data set; one of no shape holds none."""
     shape, sends = input_shape(wanted.dataset), client.data.get("input_shape")
-    if wanted.network in ANY_DATA or shape is None:
+    if not needs_dataset(wanted.network) or shape is None:
         return None
     if isinstance(sends, list) and sends and tuple(sends) != shape:
         return f"sends {_times(sends)}, the run needs {_times(shape)}"
@@ -143,7 +143,7 @@ def _traffic(config: RunConfig, here: int) -> Traffic | None:
         return None
     clients = max(here, config.min_clients)
     train = min(clients, max(config.min_clients, ceil(config.fraction_train * clients)))
-    model, rounds = parameters * BYTES_A_PARAMETER, config.num_rounds
+    model, rounds = parameters * BYTES_PER_PARAMETER, config.num_rounds
     return Traffic(parameters, model, model * (clients + train), model * (clients * (rounds + 1) + train * rounds))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, UploadFile
 from pydantic import BaseModel, Field
 
-from federation.coordinator.supervisor import NetworkNotBuilt
+from federation.coordinator.supervisor import UploadUnusable
 from webapp.problems import Invalid
 from webapp.routes.api.errors import REFUSED
 from webapp.routes.dependencies import PartsDep
@@ -28,6 +28,6 @@ def upload_weights(
     """Keep the arrays of an .npz in their order. Pickled objects are refused, and so are values that are not finite."""
     try:
         kept = parts.supervisor.keep_weights(file.file, parts.settings.max_reply_bytes)
-    except NetworkNotBuilt as error:
+    except UploadUnusable as error:
         raise Invalid("file", str(error)) from error
     return Uploaded(id=kept.id, layout=list(kept.layout), size_bytes=kept.size_bytes)

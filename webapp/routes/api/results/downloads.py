@@ -12,8 +12,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from federation.coordinator.supervisor import CheckpointDamaged, NetworkNotBuilt
-from federation.protocol.messages import content_id
 from federation.run.config import RunConfig
+from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout
 from webapp.db.tables import Run
 from webapp.operations.downloads import Which, checkpoint_of

@@ -1,0 +1,19 @@
+"""Keras on TensorFlow, imported on demand and always with the same settings."""
+
+import os
+from typing import Any
+
+
+def load_keras() -> Any:
+    """Import Keras on TensorFlow and return it; raises ImportError if they are not installed.
+
+    A layout must be the same on every machine, so backend, float type and order of axes are set here, whatever the
+    user's ``keras.json`` says.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
+
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    return keras

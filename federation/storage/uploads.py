@@ -1,0 +1,106 @@
+"""Uploaded initial weights of network custom: an .npz is checked, converted to a flat buffer and kept under its id."""
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from federation.aggregation.reply_checks import refuse_not_finite
+from federation.weights.content_ids import content_id
+from federation.weights.files import write_file
+from federation.weights.layout import Layout, NumpyArray
+
+MAX_ARRAYS, MAX_NAME_CHARACTERS = 10_000, 200
+
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, ValueError, TypeError, OverflowError, OSError, EOFError, RuntimeError, MemoryError,
+)  # fmt: skip
+"""The exceptions of zipfile and numpy for an archive that is damaged, encrypted, or compressed in an unknown way, or
+whose headers lie."""
+
+
+class UploadUnusable(Exception):
+    """An uploaded file is refused, or kept weights cannot be used; the sentence says why."""
+
+
+def keep_upload(packed: BinaryIO, folder: Path, max_bytes: int) -> tuple[str, Layout]:
+    """Keep the arrays of an .npz as initial weights; return their id and layout.
+
+    The id is the sha256 of layout and buffer. Nothing is unpickled, and no archive is read whose arrays have more than
+    ``max_bytes`` by its own headers. Raises UploadUnusable.
+    """
+    try:
+        held = _arrays_in(packed, max_bytes)
+        layout = Layout.from_json(Layout.of(list(held), list(held.values())).to_json())
+        weights = layout.pack(list(held.values()))
+    except UNREADABLE as error:
+        why = " ".join(str(error).split())[:200]
+        raise UploadUnusable(f"this is no .npz of plain arrays: {why or 'it is cut off'}") from error
+    if not weights:
+        raise UploadUnusable("there is no value in it" if held else "there is no array in it")
+    if (refusal := refuse_not_finite(layout.flats(weights))) is not None:
+        raise UploadUnusable(refusal)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    description = json.dumps({"layout": layout.to_json()}).encode()
+    upload_id = content_id(description, weights)
+    write_file(_stem(upload_id, folder).with_suffix(".weights"), weights)
+    write_file(_stem(upload_id, folder).with_suffix(".json"), description)
+    return upload_id, layout
+
+
+def holds_upload(upload_id: str, folder: Path) -> bool:
+    """Say whether there are uploaded weights of that id."""
+    return _stem(upload_id, folder).with_suffix(".json").is_file()
+
+
+def read_upload(upload_id: str, folder: Path) -> tuple[Layout, bytearray]:
+    """Return the layout and the weights of an upload; raises UploadUnusable."""
+    try:
+        return read_weights(_stem(upload_id, folder))
+    except FileNotFoundError as error:
+        raise UploadUnusable("the uploaded weights are gone: upload them again") from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UploadUnusable("the uploaded weights are damaged: upload them again") from error
+
+
+def read_weights(stem: Path) -> tuple[Layout, bytearray]:
+    """Read ``STEM.json`` and ``STEM.weights``; damaged files raise OSError, ValueError, TypeError or KeyError."""
+    layout = Layout.from_json(json.loads(stem.with_suffix(".json").read_bytes())["layout"])
+    weights = bytearray(stem.with_suffix(".weights").read_bytes())
+    layout.flats(weights)
+    return layout, weights
+
+
+def _stem(upload_id: str, folder: Path) -> Path:
+    return folder / f"upload-{upload_id}"
+
+
+def _arrays_in(packed: BinaryIO, max_bytes: int) -> dict[str, NumpyArray]:
+    """Return the arrays of an .npz by name, in its order; raises UploadUnusable or an exception of ``UNREADABLE``."""
+    arrays: dict[str, NumpyArray] = {}
+    with zipfile.ZipFile(packed) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > max_bytes:
+            raise UploadUnusable(f"the arrays have more than {max_bytes} bytes")
+        if len(members) > MAX_ARRAYS:
+            raise UploadUnusable(f"there are more than {MAX_ARRAYS} arrays in it")
+        for member in members:
+            name = member.filename.removesuffix(".npy")
+            if name == member.filename:
+                raise ValueError(f"{name[:100]!r} in it is no .npy")
+            if not _is_safe_name(name):
+                raise ValueError(f"{name[:100]!r} is no name for an array")
+            if name in arrays:
+                raise ValueError(f"there are two arrays {name[:100]!r}")
+            with archive.open(member) as file:
+                arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+    return arrays
+
+
+def _is_safe_name(name: str) -> bool:
+    """Say whether a name may be that of a file in an archive that others unpack: printable, and within the folder."""
+    leads_out = name.startswith("/") or "\\" in name or ".." in name.split("/")
+    return 0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable() and not leads_out
