@@ -1,7 +1,7 @@
 """``python -m webapp``: the dashboard and the Flower server in one process.
 
-Exit codes: 0 ended by a signal, 1 the database cannot be used, 2 bad settings, 3 another dashboard has the data
-directory or the database, or took the database over, 4 a port is taken.
+Exit codes: 0 ended by a signal, 1 the database cannot be used, 2 bad settings, 3 another dashboard uses the data
+directory or the database, or took the database over while PostgreSQL was away, 4 a port is taken.
 """
 
 import gc
@@ -18,10 +18,10 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from webapp.db.address import DatabaseUnfit
-from webapp.db.instance_lock import Tenure, take_database
+from webapp.db.database_url import DatabaseUnusable
+from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.http.serving import DashboardServer, PortTaken, bind
-from webapp.lock_file import DataInUse, hold, spell
+from webapp.lock_file import DataInUse, LockFile, format_address
 from webapp.logs import configure_logging
 from webapp.settings import Settings, reachable_by_others
 
@@ -40,22 +40,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ExitStack() as stack:
         try:
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            say = stack.enter_context(hold(settings.lock_file, f"data directory {settings.data_dir}", "data-dir"))
-            tenure = take_database(settings.sqlalchemy_url, settings.lock_file)
-            stack.callback(tenure.close)
+            data_lock = LockFile(settings.lock_file, f"data directory {settings.data_dir}", "data-dir")
+            stack.callback(data_lock.close)
+            database_lock = take_database(settings.sqlalchemy_url, settings.lock_file)
+            stack.callback(database_lock.close)
             web = stack.enter_context(bind(settings.host, settings.port, "port"))
             flower = stack.enter_context(bind(settings.flower_host, settings.flower_port, "flower-port"))
         except DataInUse as error:
             return _refuse(3, str(error))
-        except DatabaseUnfit as error:
+        except DatabaseUnusable as error:
             return _refuse(1, str(error))
         except PortTaken as error:
             return _refuse(4, str(error))
         except OSError as error:
             return _refuse(2, f"--data-dir {settings.data_dir} cannot be used: {error.strerror}.")
-        for tell in (say, tenure.say):
-            tell(_addresses(web, flower))
-        return serve(settings, web, flower, tenure)
+        for lock in (data_lock, database_lock):
+            lock.show_address(_addresses(web, flower))
+        return serve(settings, web, flower, database_lock)
 
 
 def read_settings(arguments: Sequence[str] | None = None) -> Settings:
@@ -77,35 +78,34 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
     return settings
 
 
-def serve(settings: Settings, web: socket.socket, flower: socket.socket, tenure: Tenure) -> int:
+def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: InstanceLock) -> int:
     """Serve on bound sockets until SIGINT or SIGTERM, or until another dashboard has taken the database over."""
-    from webapp.app import create_app  # after the sockets: it brings Flower, a second's worth of imports
+    from webapp.app import create_app  # after the sockets are bound: it imports Flower, which takes a second
     from webapp.db.migrations import migrate_database
 
     try:
         migrate_database(settings.sqlalchemy_url)
-    except DatabaseUnfit as error:
+    except DatabaseUnusable as error:
         return _refuse(1, str(error))
-    app = create_app(settings, flower, tenure)
+    app = create_app(settings, flower, lock)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
         timeout_graceful_shutdown=2,
     )  # fmt: skip
-    server = DashboardServer(config, app.state.feed.close)
+    server = DashboardServer(config, app.state.feed.close, must_end=lambda: lock.lost is not None)
 
-    def end(_signal: int = 0, _frame: FrameType | None = None) -> None:
+    def end(_signal: int, _frame: FrameType | None) -> None:
         server.force_exit = server.should_exit
         server.should_exit = True
 
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, end)
-    tenure.when_lost(end)
-    here, join = (spell(*sock.getsockname()[:2]) for sock in (web, flower))
-    gc.freeze()  # what was imported stays: the collections that Flower's classes force need not look at it
-    log.info("dashboard at http://%s, clients join at %s", here, join)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, end)
+    dashboard_address, flower_address = (format_address(*sock.getsockname()[:2]) for sock in (web, flower))
+    gc.freeze()  # imported modules stay: the collections that Flower's classes force need not scan them
+    log.info("dashboard at http://%s, clients join at %s", dashboard_address, flower_address)
     server.run([web])
-    if tenure.lost is not None:
-        return _refuse(3, tenure.lost)
+    if lock.lost is not None:
+        return _refuse(3, lock.lost)
     return 0 if server.started else 1
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 
-from webapp.db.instance_lock import Tenure
+from webapp.db.instance_lock import InstanceLock
 from webapp.http.security import guard
 from webapp.http.serving import bind
 from webapp.http.shared_answers import SharedAnswers
@@ -22,8 +22,14 @@ from webapp.routes.error_handlers import install_errors
 from webapp.settings import Settings, asset
 
 
-def create_app(settings: Settings, flower_socket: socket.socket | None = None, tenure: Tenure | None = None) -> FastAPI:
-    """Return the dashboard. It serves the Flower server on ``flower_socket``, or binds the address of the settings."""
+def create_app(
+    settings: Settings, flower_socket: socket.socket | None = None, instance_lock: InstanceLock | None = None
+) -> FastAPI:
+    """Return the dashboard's app; its lifespan opens and closes the parts.
+
+    Where ``flower_socket`` and ``instance_lock`` are not given, the lifespan binds the address of the settings, and
+    takes the lock of the database.
+    """
     # process-wide and never reset; our own streams end by Feed.close
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
     feed = Feed()
@@ -32,7 +38,7 @@ def create_app(settings: Settings, flower_socket: socket.socket | None = None, t
     async def live(app: FastAPI) -> AsyncIterator[None]:
         sock = flower_socket or bind(settings.flower_host, settings.flower_port, "flower-port")
         feed.open()
-        app.state.parts = await asyncio.to_thread(open_parts, settings, feed, sock, tenure)
+        app.state.parts = await asyncio.to_thread(open_parts, settings, feed, sock, instance_lock)
         try:
             yield
         finally:

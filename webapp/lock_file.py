@@ -1,52 +1,57 @@
-"""A file that one process holds at a time, and what it tells others about the process that holds it."""
+"""A file that one process locks at a time. Its text tells other processes which one that is and where it serves."""
 
-import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 
 class DataInUse(Exception):
-    """Another dashboard works on the data directory or the database; the sentence says which."""
+    """Another dashboard uses ``what``, the data directory or the database; the setting ``flag`` chooses another."""
+
+    def __init__(self, what: str, holder: str, flag: str) -> None:
+        super().__init__(f"The {what} is in use: {holder} works on it. Stop that one, or choose another --{flag}.")
 
 
-def spell(host: str, port: int) -> str:
-    """Return an address as it stands in a URL: one of IPv6 in brackets."""
+class LockFile:
+    """Locks a file until ``close``, or until the process ends.
+
+    Raises DataInUse where another process has the lock; ``what`` names the locked thing and ``flag`` the setting that
+    chooses another. Raises OSError where the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, what: str, flag: str) -> None:
+        self._file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (open until close)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise DataInUse(what, _holder(path), flag) from error
+        self.show_address({})
+
+    def show_address(self, address: dict[str, Any]) -> None:
+        """Tell other processes where this one serves: ``host``, ``port`` and so on."""
+        self._file.truncate(0)
+        json.dump({"pid": os.getpid(), **address}, self._file)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Release the lock; a second call does nothing."""
+        if not self._file.closed:
+            self._file.truncate(0)
+            self._file.close()
+
+
+def format_address(host: str, port: int) -> str:
+    """Return host and port as a URL has them: an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-@contextlib.contextmanager
-def hold(lock_file: Path, what: str, flag: str) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Hold what lies beside a lock file while the block runs; what it gives tells others where we are.
-
-    Raises DataInUse, with a sentence that says of ``what`` and which setting chooses another.
-    """
-    with open(lock_file, "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DataInUse(_holder(lock_file, what, flag)) from error
-
-        def say(where: dict[str, Any]) -> None:
-            file.truncate(0)
-            json.dump({"pid": os.getpid(), **where}, file)
-            file.flush()
-
-        say({})
-        try:
-            yield say
-        finally:
-            file.truncate(0)
-
-
-def _holder(lock_file: Path, what: str, flag: str) -> str:
+def _holder(path: Path) -> str:
     try:
-        holder = json.loads(lock_file.read_text(encoding="utf-8"))
-        at = f", at http://{spell(holder['host'], holder['port'])}," if "port" in holder else ""
-        who = f"process {holder['pid']}{at}"
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        at = f", at http://{format_address(holder['host'], holder['port'])}," if "port" in holder else ""
+        return f"process {holder['pid']}{at}"
     except (OSError, ValueError, KeyError):
-        who = "another dashboard"
-    return f"The {what} is in use: {who} works on it. Stop that one, or choose another --{flag}."
+        return "another dashboard"

@@ -9,8 +9,8 @@ from federation.coordinator.supervisor import Keeping, Supervisor
 from federation.server.flower_server import FlowerServer, Limits
 from webapp.charts.curve_cache import Overviews
 from webapp.db.database import Database
-from webapp.db.disk_reserve import Reserve
-from webapp.db.instance_lock import Tenure, take_database
+from webapp.db.disk_reserve import DiskReserve
+from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.db.migrations import migrate_to_head
 from webapp.operations.clients import Clients
 from webapp.operations.demo_clients import DemoClients
@@ -40,7 +40,7 @@ class Parts:
     incidents: Incidents
     demo: DemoClients
     started_at: datetime
-    tenure: Tenure
+    instance_lock: InstanceLock
     overviews: Overviews = field(default_factory=Overviews)
 
     def close(self) -> None:
@@ -51,21 +51,24 @@ class Parts:
         self.flower.stop()
         self.demo.wait()
         self.database.close()
-        self.tenure.close()
+        self.instance_lock.close()
         self.incidents.close()
 
 
-def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket, tenure: Tenure | None = None) -> Parts:
+def open_parts(
+    settings: Settings, feed: Feed, flower_socket: socket.socket, instance_lock: InstanceLock | None = None
+) -> Parts:
     """Migrate the database, say what became of the last process's runs, and start the Flower server.
 
-    ``tenure`` is the database's lock, where it is taken already; raises DataInUse where somebody else has it.
+    ``instance_lock`` is the database's, where the caller has taken it; raises DataInUse where another dashboard has it.
     """
     for folder in (settings.data_dir, settings.runs_dir, settings.flower_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    tenure = tenure or take_database(settings.sqlalchemy_url, settings.lock_file)
+    instance_lock = instance_lock or take_database(settings.sqlalchemy_url, settings.lock_file)
     incidents = Incidents()
     incidents.open()
-    database = Database(settings.sqlalchemy_url, feed.publish, Reserve(settings.data_dir / "reserve"), tenure)
+    reserve = DiskReserve(settings.data_dir / "reserve")
+    database = Database(settings.sqlalchemy_url, feed.publish, reserve, instance_lock)
     migrate_to_head(database.engine)
     clients = Clients(database, feed, settings.admission)
     runs = Runs(database, Recorder(database, feed.show), settings.runs_dir, settings.best_metric)
@@ -86,5 +89,5 @@ def open_parts(settings: Settings, feed: Feed, flower_socket: socket.socket, ten
     demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.hear_end_of_demo)
     return Parts(
         settings, database, feed, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
-        incidents, demo, datetime.now(UTC), tenure,
+        incidents, demo, datetime.now(UTC), instance_lock,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a database that fails for a while says, in words for people: each cause has its own sentence."""
+"""Database failures that may be over later, each with a sentence for people; all others are programming errors."""
 
 from sqlite3 import (
     SQLITE_BUSY,
@@ -20,28 +20,32 @@ FULL = "The database takes nothing now: its disk is full"
 HELD = "The database takes nothing now: another program holds it"
 BUSY = "The database's server cannot do it now: it lacks connections, memory or disk"
 UNREADABLE = "The database cannot be used now: its file cannot be read or written"
+TAKEN_OVER = "Another dashboard took the database over"
 
 _SQLITE = {
     SQLITE_BUSY: HELD, SQLITE_LOCKED: HELD, SQLITE_PROTOCOL: HELD, SQLITE_FULL: FULL,
     SQLITE_IOERR: UNREADABLE, SQLITE_CANTOPEN: UNREADABLE, SQLITE_READONLY: UNREADABLE,
 }  # fmt: skip
-"""Errors of SQLite that may be over later; all others are mistakes of ours, or a damaged file."""
+"""Errors of SQLite that may be over later; every other one is a programming error, or a damaged file."""
 
 _POSTGRES = {"53100": FULL, "53": BUSY, "54": BUSY, "58": BUSY, "40": HELD, "55": HELD}
-"""By the state that the server gives, or its class; every other OperationalError is a connection that is lost."""
+"""By the server's SQLSTATE, or its first two characters; every other OperationalError is a lost connection."""
 
 
 class DatabaseUnavailable(StoreUnavailable):
-    """The database does not do it now and may be able to later; ``sentence`` says why and names no server."""
+    """The database cannot do this now and may be able to later.
+
+    ``sentence`` says why, for pages: it names no server. The text of the exception, for the log, adds the cause.
+    """
 
     def __init__(self, sentence: str, cause: object = "") -> None:
-        said = " ".join(str(cause).split())
-        super().__init__(f"{sentence} ({said})" if said else sentence)
+        details = " ".join(str(cause).split())
+        super().__init__(f"{sentence} ({details})" if details else sentence)
         self.sentence = f"{sentence}."
 
 
-def outage_of(error: DBAPIError) -> DatabaseUnavailable | None:
-    """Return what may be over later; None for an error that will be the same whenever it is tried."""
+def temporary_failure(error: DBAPIError) -> DatabaseUnavailable | None:
+    """Return the failure where a later try may succeed; None where every try will fail in the same way."""
     if error.connection_invalidated:
         return DatabaseUnavailable(AWAY, error.orig)
     if not isinstance(error, OperationalError):
@@ -54,5 +58,5 @@ def outage_of(error: DBAPIError) -> DatabaseUnavailable | None:
 
 
 def is_full(error: DBAPIError) -> bool:
-    """Say whether SQLite has no room left on its disk."""
+    """Return whether SQLite has no room left on its disk."""
     return (getattr(error.orig, "sqlite_errorcode", 0) & 0xFF) == SQLITE_FULL

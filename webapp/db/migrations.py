@@ -1,19 +1,18 @@
-"""Brings a database to the newest tables at start-up, and refuses one that a newer Meadow wrote."""
+"""Migrates a database to the newest tables at start-up, and refuses one that a newer Meadow wrote."""
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, inspect
-from sqlalchemy.engine import Connection
+from sqlalchemy import Connection, Engine, inspect
 
-from webapp.db.address import DatabaseUnfit, fit_or_told
 from webapp.db.database import Database
+from webapp.db.database_url import DatabaseUnusable, startup_failures
 from webapp.settings import asset
 
 
 def migration_config(connection: Connection | None = None) -> Config:
-    """Return alembic's configuration for our scripts, on a connection where one is given."""
+    """Return alembic's configuration for Meadow's migrations; alembic uses ``connection`` where it is given."""
     config = Config()
     config.set_main_option("script_location", str(asset("alembic")).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -21,7 +20,7 @@ def migration_config(connection: Connection | None = None) -> Config:
 
 
 def migrate_to_head(engine: Engine) -> None:
-    """Run the migrations that the database has not had; raises DatabaseUnfit for one that knows more than we do."""
+    """Run the migrations that the database lacks; raises DatabaseUnusable where a newer Meadow has migrated it."""
     with engine.begin() as connection:
         config = migration_config(connection)
         _refuse_newer(connection, config)
@@ -29,8 +28,8 @@ def migrate_to_head(engine: Engine) -> None:
 
 
 def migrate_database(url: str) -> None:
-    """Migrate the database at an address; raises DatabaseUnfit, with nothing of the address's password in it."""
-    with fit_or_told():
+    """Migrate the database at ``url``; raises DatabaseUnusable, whose text never holds the URL's password."""
+    with startup_failures():
         database = Database(url)
         try:
             migrate_to_head(database.engine)
@@ -45,7 +44,7 @@ def _refuse_newer(connection: Connection, config: Config) -> None:
         try:
             ScriptDirectory.from_config(config).get_revision(revision)
         except CommandError as error:
-            raise DatabaseUnfit(
+            raise DatabaseUnusable(
                 f"The database was written by a newer Meadow (its tables are at revision {revision}, which this "
                 "version does not know). Start the newer version, or choose another --data-dir or --database-url."
             ) from error

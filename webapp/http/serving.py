@@ -1,4 +1,4 @@
-"""What a process needs to serve: sockets that are bound first, and a server that ends well."""
+"""Binds the listening sockets of the process, and adapts uvicorn's server to end with Meadow's event streams."""
 
 import contextlib
 import os
@@ -9,11 +9,11 @@ import uvicorn
 
 
 class PortTaken(Exception):
-    """The port is in use, or the address is not this machine's; the sentence names the setting."""
+    """The port is in use, or the address is not this machine's; the text names the setting."""
 
 
 def bind(host: str, port: int, flag: str) -> socket.socket:
-    """Return a listening socket; raises PortTaken. It listens at once: a bound port alone can be bound twice."""
+    """Return a socket that listens already, because a port can be bound twice until then; raises PortTaken."""
     sock = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -33,18 +33,28 @@ def bind(host: str, port: int, flag: str) -> socket.socket:
 
 
 class DashboardServer(uvicorn.Server):
-    """Leaves signals to the process, and ends its streams before it waits for connections to close."""
+    """Leaves signals to the process, and ends its event streams before it waits for connections to close.
 
-    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+    ``end_streams`` is called on the server's loop at the end. The server ends by itself soon after ``must_end`` returns
+    True; it is asked on the loop ten times a second.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, end_streams: Callable[[], None], must_end: Callable[[], bool] = lambda: False
+    ) -> None:
         super().__init__(config)
-        self._end_streams = end_streams
+        self._end_streams, self._must_end = end_streams, must_end
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none: uvicorn would raise a caught signal again after the end, and the process would die of it."""
+        """Capture none: uvicorn raises a captured signal again at its end, and that would kill the process."""
         yield
 
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether the server is to end."""
+        return await super().on_tick(counter) or self._must_end()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, then do what uvicorn does."""
+        """End the event streams, then shut down as uvicorn does."""
         self._end_streams()
         await super().shutdown(sockets)

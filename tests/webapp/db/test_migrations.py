@@ -11,8 +11,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
-from webapp.db.address import DatabaseUnfit
 from webapp.db.database import Database
+from webapp.db.database_url import DatabaseUnusable
 from webapp.db.migrations import migrate_database, migration_config
 from webapp.db.tables import Row
 
@@ -49,19 +49,19 @@ def test_a_newer_database_is_refused_with_a_sentence(database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    with pytest.raises(DatabaseUnfit, match=r"written by a newer Meadow.*9999.*--data-dir"):
+    with pytest.raises(DatabaseUnusable, match=r"written by a newer Meadow.*9999.*--data-dir"):
         migrate_database(database_url)
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
-    with pytest.raises(DatabaseUnfit, match="--database-url") as caught:
+    with pytest.raises(DatabaseUnusable, match="--database-url") as caught:
         migrate_database("postgresql+psycopg://meadow:open-sesame@127.0.0.1:1/meadow")
     assert "open-sesame" not in str(caught.value)
 
 
 def test_the_file_of_another_program_is_refused(tmp_path: Path) -> None:
     (tmp_path / "meadow.db").write_bytes(b"no database at all, but long enough to be looked at" * 40)
-    with pytest.raises(DatabaseUnfit, match="not a database"):
+    with pytest.raises(DatabaseUnusable, match="not a database"):
         migrate_database(f"sqlite:///{tmp_path / 'meadow.db'}")
 
 

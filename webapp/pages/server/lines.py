@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from webapp.lock_file import spell
+from webapp.lock_file import format_address
 from webapp.parts import Parts
 
 
@@ -20,7 +20,7 @@ class ServerLines:
 def server_lines(parts: Parts, here: str) -> ServerLines:
     """Return what the empty home page says of the server; ``here`` is the address that the reader uses."""
     lines = [
-        ("Clients join at", spell(*parts.flower_address)),
+        ("Clients join at", format_address(*parts.flower_address)),
         ("Dashboard", here),
         ("New clients", "take part at once" if parts.settings.admission == "open" else "wait for approval"),
         ("Connections", str(len(parts.flower.live_clients()))),

@@ -1,4 +1,4 @@
-"""Two dashboards on one database: the second is refused, and whoever lost it ruins nothing."""
+"""Two dashboards on one database: the second is refused, and one that loses the database writes nothing more."""
 
 import socket
 import threading
@@ -8,16 +8,18 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
+from tests.support.asked import asked
 from tests.support.books import done
 from tests.support.dashboard import Api, Dashboard, running
 from tests.support.light_client import Stage
 from tests.support.postgres import emptied
 from tests.support.processes import Meadow, RealProcess, make_meadow, refused, wait_until
+from tests.support.proxy import Proxy
 from webapp.db.database import Database
-from webapp.db.instance_lock import PostgresTenure, take_database
-from webapp.db.repository.tenure import is_held_by
+from webapp.db.failures import DatabaseUnavailable
+from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.lock_file import DataInUse
 from webapp.operations.event_hub import Feed
 from webapp.operations.recorder import Recorder
@@ -165,22 +167,95 @@ def test_two_schemas_of_one_database_are_two_dashboards(postgres: str, tmp_path:
     second.close()
 
 
-def test_our_own_session_whose_line_was_cut_gives_way(postgres: str, tmp_path: Path) -> None:
-    """The server has not noticed that the line is cut: the old session has the lock, and the new one is no stranger."""
-    tenure = take_database(emptied(postgres), tmp_path / "unused.lock")
-    assert isinstance(tenure, PostgresTenure)
-    database = Database(postgres, tenure=tenure)
-    cut, tenure._connection = tenure._connection, None
+@contextmanager
+def locked(url: str, folder: Path) -> Iterator[tuple[InstanceLock, Database]]:
+    """An empty table under the lock of a dashboard that does nothing else."""
+    lock = take_database(url, folder / "unused.lock")
+    database = Database(url, instance_lock=lock)
+    try:
+        with database.write() as session:
+            session.execute(text("CREATE TABLE written (number int)"))
+        yield lock, database
+    finally:
+        database.close()
+        lock.close()
 
-    def is_on_a_new_line() -> bool:
-        with tenure._guard:
-            return tenure._connection is not None and is_held_by(tenure._connection, tenure._pid)
 
-    wait_until(is_on_a_new_line, 15)
+def numbers(database: Database) -> list[int]:
+    with database.read() as session:
+        return list(session.scalars(text("SELECT number FROM written ORDER BY number")))
+
+
+def insert(database: Database, number: int) -> None:
     with database.write() as session:
-        assert session.scalar(text("SELECT 1")) == 1
-    assert tenure.lost is None
-    assert cut is not None
-    cut.close()
-    database.close()
-    tenure.close()
+        session.execute(text("INSERT INTO written VALUES (:number)"), {"number": number})
+
+
+def is_inserted(database: Database, number: int) -> bool:
+    """Insert a number; False where the database is not available."""
+    try:
+        insert(database, number)
+    except DatabaseUnavailable:
+        return False
+    return True
+
+
+def end_connection_of_lock(url: str) -> None:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        locks = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        assert connection.scalars(text(locks)).all() == [True]
+    engine.dispose()
+
+
+def test_the_lock_adds_no_statement_to_a_write(postgres: str, tmp_path: Path) -> None:
+    with locked(emptied(postgres), tmp_path) as (lock, database):
+        assert lock.writer is not None
+        with asked(lock.writer) as statements:
+            insert(database, 1)
+        assert [statement.split()[0] for statement, _ in statements] == ["INSERT"]
+
+
+def test_nothing_is_committed_once_the_lock_is_gone_and_the_next_write_takes_it_again(
+    postgres: str, tmp_path: Path
+) -> None:
+    with locked(emptied(postgres), tmp_path) as (lock, database):
+
+        def lose_the_lock_within_a_transaction() -> None:
+            with database.write() as session:
+                session.execute(text("INSERT INTO written VALUES (1)"))
+                end_connection_of_lock(postgres)
+
+        with pytest.raises(DatabaseUnavailable):
+            lose_the_lock_within_a_transaction()
+        wait_until(lambda: is_inserted(database, 2))
+        assert (numbers(database), lock.lost) == ([2], None)
+        with pytest.raises(DataInUse):
+            take_database(postgres, tmp_path / "unused.lock")
+
+
+def test_an_idle_dashboard_whose_database_is_taken_over_learns_it_and_never_writes_again(
+    postgres: str, tmp_path: Path
+) -> None:
+    with locked(emptied(postgres), tmp_path) as (lock, database):
+        with taken_over(postgres):
+            wait_until(lambda: lock.lost, what="the lock is known to be lost")
+        for _ in range(3):
+            with pytest.raises(DatabaseUnavailable, match="Another dashboard took the database over"):
+                insert(database, 1)
+        assert numbers(database) == [], "reading goes on"
+
+
+def test_a_lock_is_taken_again_although_the_server_has_not_noticed_that_its_connection_broke(
+    postgres: str, tmp_path: Path
+) -> None:
+    folder = make_url(emptied(postgres)).query["host"]
+    with (
+        Proxy(f"{folder}/.s.PGSQL.5432").running() as proxy,
+        locked(f"postgresql://meadow@{proxy.address}/postgres", tmp_path) as (lock, database),
+    ):
+        proxy.cut_unnoticed_by_the_server()
+        wait_until(lambda: is_inserted(database, 1))
+        assert (numbers(database), lock.lost) == ([1], None)
+        with pytest.raises(DataInUse):
+            take_database(postgres, tmp_path / "unused.lock")
