@@ -92,7 +92,7 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
         app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
         timeout_graceful_shutdown=2,
     )  # fmt: skip
-    server = DashboardServer(config, app.state.feed.close, must_end=lambda: lock.lost is not None)
+    server = DashboardServer(config, app.state.event_hub.close, must_end=lambda: lock.lost is not None)
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         server.force_exit = server.should_exit

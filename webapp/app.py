@@ -14,7 +14,7 @@ from webapp.http.security import guard
 from webapp.http.serving import bind
 from webapp.http.shared_answers import SharedAnswers
 from webapp.http.static_files import FingerprintedFiles
-from webapp.operations.event_hub import Feed
+from webapp.operations.event_hub import EventHub
 from webapp.parts import open_parts
 from webapp.routes import ROUTERS
 from webapp.routes.api.docs import describe_api
@@ -30,28 +30,28 @@ def create_app(
     Where ``flower_socket`` and ``instance_lock`` are not given, the lifespan binds the address of the settings, and
     takes the lock of the database.
     """
-    # process-wide and never reset; our own streams end by Feed.close
+    # process-wide and never reset; our own streams end by EventHub.close
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
-    feed = Feed()
+    event_hub = EventHub()
 
     @asynccontextmanager
     async def live(app: FastAPI) -> AsyncIterator[None]:
         sock = flower_socket or bind(settings.flower_host, settings.flower_port, "flower-port")
-        feed.open()
-        app.state.parts = await asyncio.to_thread(open_parts, settings, feed, sock, instance_lock)
+        event_hub.open()
+        app.state.parts = await asyncio.to_thread(open_parts, settings, event_hub, sock, instance_lock)
         try:
             yield
         finally:
-            feed.close()
+            event_hub.close()
             await asyncio.to_thread(app.state.parts.close)
 
     app = FastAPI(
         title="Meadow", version=version("meadow"), lifespan=live, docs_url=None, redoc_url=None,
         summary="Start federated learning runs, watch them, and see who takes part.",
     )  # fmt: skip
-    app.state.feed = feed
+    app.state.event_hub = event_hub
     install_errors(app)
-    app.add_middleware(SharedAnswers, newest=lambda: feed.newest_id)
+    app.add_middleware(SharedAnswers, newest=lambda: event_hub.newest_id)
     guard(app, settings)
     for router in ROUTERS:
         app.include_router(router)

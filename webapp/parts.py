@@ -14,7 +14,7 @@ from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.db.migrations import migrate_to_head
 from webapp.operations.clients import Clients
 from webapp.operations.demo_clients import DemoClients
-from webapp.operations.event_hub import Feed
+from webapp.operations.event_hub import EventHub
 from webapp.operations.incidents import Incidents
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
@@ -30,7 +30,7 @@ class Parts:
 
     settings: Settings
     database: Database
-    feed: Feed
+    event_hub: EventHub
     clients: Clients
     runs: Runs
     steering: Steering
@@ -56,7 +56,7 @@ class Parts:
 
 
 def open_parts(
-    settings: Settings, feed: Feed, flower_socket: socket.socket, instance_lock: InstanceLock | None = None
+    settings: Settings, event_hub: EventHub, flower_socket: socket.socket, instance_lock: InstanceLock | None = None
 ) -> Parts:
     """Migrate the database, say what became of the last process's runs, and start the Flower server.
 
@@ -68,10 +68,10 @@ def open_parts(
     incidents = Incidents()
     incidents.open()
     reserve = DiskReserve(settings.data_dir / "reserve")
-    database = Database(settings.sqlalchemy_url, feed.publish, reserve, instance_lock)
+    database = Database(settings.sqlalchemy_url, event_hub.publish, reserve, instance_lock)
     migrate_to_head(database.engine)
-    clients = Clients(database, feed, settings.admission)
-    runs = Runs(database, Recorder(database, feed.show), settings.runs_dir, settings.best_metric)
+    clients = Clients(database, event_hub, settings.admission)
+    runs = Runs(database, Recorder(database, event_hub.publish_progress), settings.runs_dir, settings.best_metric)
     runs.restore(resume=settings.auto_resume)
     flower = FlowerServer(
         sock=flower_socket, folder=settings.flower_dir, admit=clients.admit, admit_node=clients.admit_node,
@@ -88,6 +88,6 @@ def open_parts(
     host, port = flower_socket.getsockname()[:2]
     demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.hear_end_of_demo)
     return Parts(
-        settings, database, feed, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
+        settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
         incidents, demo, datetime.now(UTC), instance_lock,
     )  # fmt: skip

@@ -91,5 +91,5 @@ def test_seven_tabs_of_one_browser_all_load(dashboard: Dashboard, browser: Brows
         expect(tab.locator("h1")).to_have_text("No client has joined yet")
         expect(tab.locator("#live")).to_contain_text("Live")
         tab.evaluate(hide)  # what a browser tells a tab when the next one comes to the front
-    wait_until(lambda: dashboard.parts.feed.streams == 0, what="hidden tabs hold no stream")
+    wait_until(lambda: dashboard.parts.event_hub.stream_count == 0, what="hidden tabs hold no stream")
     context.close()

@@ -110,7 +110,7 @@ def running(folder: Path, **settings: Any) -> Iterator[Dashboard]:
     web, flower = bind(made.host, 0, "port"), bind(made.flower_host, 0, "flower-port")
     app = create_app(made, flower)
     config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=2)
-    server = DashboardServer(config, app.state.feed.close)
+    server = DashboardServer(config, app.state.event_hub.close)
     thread = threading.Thread(target=server.run, args=([web],), name="dashboard")
     thread.start()
     try:

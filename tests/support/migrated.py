@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from webapp.operations.event_hub import Feed
+from webapp.operations.event_hub import EventHub
 from webapp.parts import open_parts
 from webapp.settings import Settings
 
@@ -33,7 +33,7 @@ def lay_nodes(folder: Path) -> Path:
 def _template() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="meadow-migrated-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    open_parts(_settings(folder / "data"), Feed(), socket.create_server(("127.0.0.1", 0))).close()
+    open_parts(_settings(folder / "data"), EventHub(), socket.create_server(("127.0.0.1", 0))).close()
     return folder / "data"
 
 

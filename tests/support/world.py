@@ -23,7 +23,7 @@ from tests.support.processes import wait_until
 from webapp.db.repository.events import newest_events
 from webapp.db.repository.metrics import points_after
 from webapp.db.repository.rounds import list_rounds
-from webapp.operations.event_hub import Feed
+from webapp.operations.event_hub import EventHub
 from webapp.parts import Parts, open_parts
 from webapp.problems import Problem
 from webapp.settings import Settings
@@ -49,7 +49,7 @@ class World:
     def open(self) -> None:
         """Begin, on what the last process left."""
         given_: dict[str, Any] = {"data_dir": self.folder, "port": 0, "flower_port": 0}
-        self.parts: Parts = open_parts(Settings(**given_), Feed(), socket.create_server(("127.0.0.1", 0)))
+        self.parts: Parts = open_parts(Settings(**given_), EventHub(), socket.create_server(("127.0.0.1", 0)))
         self.stage = Stage("{}:{}".format(*self.parts.flower_address))
         self.stage.__enter__()
         self.here: dict[str, LightClient] = {}

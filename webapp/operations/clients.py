@@ -15,7 +15,7 @@ from webapp.db.repository.rounds import outcome_counts
 from webapp.db.repository.runs import get_run, rename_chosen
 from webapp.db.tables import Client
 from webapp.operations.demo_clients import Part
-from webapp.operations.event_hub import Feed
+from webapp.operations.event_hub import EventHub
 from webapp.operations.views import ClientView, client_state, client_view
 from webapp.problems import Invalid, NotFound
 from webapp.sanitizing import clean_json, clean_text
@@ -29,8 +29,8 @@ MAX_NAME, MOST_PARTS = 64, 100
 class Clients:
     """The clients of this dashboard. ``serve`` gives it the Flower server, which needs it to be made."""
 
-    def __init__(self, database: Database, feed: Feed, rule: AdmissionRule) -> None:
-        self._database, self._feed, self._rule = database, feed, rule
+    def __init__(self, database: Database, event_hub: EventHub, rule: AdmissionRule) -> None:
+        self._database, self._event_hub, self._rule = database, event_hub, rule
         self._flower: FlowerServer | None = None
         self._supervisor: Supervisor | None = None
 
@@ -79,7 +79,7 @@ class Clients:
     def hear(self, event: Event) -> None:
         """Take what the Flower server tells, outside of runs."""
         if isinstance(event, Progress):
-            self._feed.show(event)
+            self._event_hub.publish_progress(event)
         elif isinstance(event, ClientChanged):
             self._change(event)
 

@@ -1,4 +1,4 @@
-"""Where committed events meet waiting streams. Any thread publishes; a stream reads its subscription on the loop."""
+"""Passes committed events and the progress of clients from any thread to the event streams on the loop."""
 
 import asyncio
 import contextlib
@@ -8,53 +8,56 @@ from typing import Any
 from federation.run.events import Progress
 from webapp.db.repository.events import StoredEvent
 
-MOST_WAITING = 1000
+MAX_PENDING = 1000
 PROGRESS_SECONDS = 0.25
 
 
 class Subscription:
-    """What one stream has not sent yet: events in order, and the newest progress of each client."""
+    """The events that one stream has not sent yet, in order, and the newest progress of each client.
+
+    Belongs to the loop: no other thread may use it.
+    """
 
     def __init__(self, run_id: int | None, loop: asyncio.AbstractEventLoop) -> None:
         self.run_id = run_id
         self.overflowed = False
-        """More came than a stream is given: what waited is dropped, and the reader must ask again."""
+        """More than ``MAX_PENDING`` events were pending: they are dropped, and the reader must read the state again."""
         self._loop, self._wake, self._ended = loop, asyncio.Event(), False
         self._events: list[StoredEvent] = []
         self._progress: dict[int, Progress] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._ready_at = 0.0
+        self._progress_due_at = 0.0
 
-    def offer(self, events: Sequence[StoredEvent]) -> None:
-        """Take what concerns this stream."""
+    def add(self, events: Sequence[StoredEvent]) -> None:
+        """Add those of the events that concern the run of this stream."""
         mine = [event for event in events if self.run_id in (None, event.run_id, event.data.get("run_id"))]
-        if len(self._events) + len(mine) > MOST_WAITING:
+        if len(self._events) + len(mine) > MAX_PENDING:
             self._events, self.overflowed = [], True
         elif not self.overflowed:
             self._events += mine
         if mine:
             self._wake.set()
 
-    def offer_progress(self, newest: dict[int, Progress]) -> None:
-        """Take clients' progress over what they said before; the stream gets it about four times a second."""
-        mine = {c: progress for c, progress in newest.items() if self.run_id in (None, progress.run_id)}
+    def add_progress(self, newest: dict[int, Progress]) -> None:
+        """Replace the clients' earlier progress; the stream gets it about four times a second."""
+        mine = {client_id: one for client_id, one in newest.items() if self.run_id in (None, one.run_id)}
         self._progress |= mine
         if mine and self._timer is None:
-            self._timer = self._loop.call_at(max(self._ready_at, self._loop.time()), self._let_progress_pass)
+            self._timer = self._loop.call_at(max(self._progress_due_at, self._loop.time()), self._release_progress)
 
-    def _let_progress_pass(self) -> None:
-        self._timer, self._ready_at = None, self._loop.time() + PROGRESS_SECONDS
+    def _release_progress(self) -> None:
+        self._timer, self._progress_due_at = None, self._loop.time() + PROGRESS_SECONDS
         self._wake.set()
 
     def end(self) -> None:
-        """Let the stream end."""
+        """End the stream."""
         self._ended = True
         self._wake.set()
         if self._timer is not None:
             self._timer.cancel()
 
     async def batches(self) -> AsyncIterator[tuple[list[StoredEvent], list[Progress]]]:
-        """Give what came, until the end; after an overflow nothing more."""
+        """Yield events and progress as they come, until the end or an overflow."""
         while not self._ended and not self.overflowed:
             await self._wake.wait()
             self._wake.clear()
@@ -66,8 +69,11 @@ class Subscription:
                 yield events, progress
 
 
-class Feed:
-    """The hub of one process: open between the start and the end of its loop, deaf otherwise."""
+class EventHub:
+    """The hub of one process. It is open from ``open`` to ``close``; before and after, it drops everything.
+
+    ``publish``, ``publish_progress``, ``newest_id`` and ``stream_count`` are for any thread, the rest is for the loop.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -75,31 +81,31 @@ class Feed:
         self._newest: dict[int, Progress] = {}
         self._scheduled = False
         self.newest_id = 0
-        """The last event that was committed since the start, whether anybody listens or not."""
+        """The id of the last event that was committed since the start; it counts without subscriptions, too."""
 
     def open(self) -> None:
-        """Begin on the running loop."""
+        """Begin, on the running loop."""
         self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:
-        """End every stream, and begin no other; called on the loop."""
+        """End every stream; new ones end at once."""
         self._loop = None
         for subscription in list(self._subscriptions):
             subscription.end()
 
     @property
-    def streams(self) -> int:
+    def stream_count(self) -> int:
         """How many streams are open."""
         return len(self._subscriptions)
 
     def publish(self, events: Sequence[StoredEvent]) -> None:
-        """Give committed events to every stream; from any thread, in the order of their ids."""
+        """Give committed events to every stream; callers keep the order of their ids."""
         self.newest_id = max(self.newest_id, *(event.id for event in events))
         if self._subscriptions:
             self._call(self._deliver, events)
 
-    def show(self, progress: Progress) -> None:
-        """Give a client's progress to every stream; from any thread. What comes faster than the loop is overwritten."""
+    def publish_progress(self, progress: Progress) -> None:
+        """Give a client's progress to every stream; a newer one replaces it until the loop delivers it."""
         if self._subscriptions:
             self._newest[progress.client_id] = progress
             if not self._scheduled:
@@ -108,7 +114,7 @@ class Feed:
 
     @contextlib.contextmanager
     def subscribe(self, run_id: int | None) -> Iterator[Subscription]:
-        """Give a subscription to one run's events, or to all; called on the loop."""
+        """Give a subscription to the events of one run, or of all runs and clients."""
         subscription = Subscription(run_id, asyncio.get_running_loop())
         if self._loop is None:
             subscription.end()
@@ -122,15 +128,15 @@ class Feed:
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         loop = self._loop
         if loop is not None:
-            with contextlib.suppress(RuntimeError):  # closed between the look and the call: nobody is left to hear
+            with contextlib.suppress(RuntimeError):  # the loop was closed after the line above: no stream is left
                 loop.call_soon_threadsafe(function, *arguments)
 
     def _deliver(self, events: Sequence[StoredEvent]) -> None:
         for subscription in self._subscriptions:
-            subscription.offer(events)
+            subscription.add(events)
 
     def _deliver_progress(self) -> None:
         self._scheduled = False
         newest, self._newest = self._newest, {}
         for subscription in self._subscriptions:
-            subscription.offer_progress(newest)
+            subscription.add_progress(newest)

@@ -1,4 +1,4 @@
-"""Events of a run to rows. Replies wait for their round, or for ``flush``; a round is one transaction."""
+"""Writes the events of a run as rows. A round is one transaction; replies wait for it, or for ``flush``."""
 
 import logging
 import threading
@@ -36,22 +36,28 @@ log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Writes what one run after the other tells. ``show`` gets the progress of clients, which is never stored."""
+    """Records the runs, one after the other. Any thread may call it; calls for one run come in the order of its events.
 
-    def __init__(self, database: Database, show: Callable[[Progress], None]) -> None:
-        self._database, self._show = database, show
+    ``publish_progress`` gets the progress of clients, which is never stored.
+    """
+
+    def __init__(self, database: Database, publish_progress: Callable[[Progress], None]) -> None:
+        self._database, self._publish_progress = database, publish_progress
         self._lock = threading.Lock()
         self._unwritten: list[ReplyRecorded] = []
         self._attempt: list[ReplyRecorded] = []
-        """Replies of the attempt under way, written or not: their points are written if it commits."""
+        """All replies of the present attempt, because their metrics are written when it commits."""
 
     def record(self, event: Event) -> None:
-        """Write an event, or keep it for the transaction that it belongs to; raises RoundRefused."""
+        """Write an event, or keep it for the transaction that it belongs to.
+
+        Raises RoundRefused where the run has ended meanwhile, DatabaseUnavailable where a later try may succeed.
+        """
         match event:
             case Progress():
-                self._show(event)
+                self._publish_progress(event)
             case ReplyRecorded():
-                self._keep(event)
+                self._add_reply(event)
             case RoundDone():
                 self._finish_attempt(lambda session: self._write_round(session, event))
             case AttemptFailed():
@@ -61,23 +67,23 @@ class Recorder:
             case ClientPutAside():
                 self._write_put_aside(event)
             case _:
-                log.warning("nothing is recorded of %s", event)  # a run must not die of what its page would not show
+                log.warning("nothing is recorded of %s", event)  # a run must not fail for an event that no page shows
 
     def flush(self) -> None:
-        """Write the replies that wait, each with an event of its own."""
+        """Write the unwritten replies, each with an event of its own."""
         with self._lock:
             if self._unwritten:
                 with self._database.write() as session:
                     self._write_replies(session, with_events=True)
                 self._unwritten = []
 
-    def forget(self, run_id: int) -> None:
-        """Drop what is kept of a run's attempt that nobody will finish."""
+    def end_run(self, run_id: int) -> None:
+        """Write a run's unwritten replies and drop its present attempt, which nobody will finish."""
         self.flush()
         with self._lock:
             self._attempt = [reply for reply in self._attempt if reply.run_id != run_id]
 
-    def _keep(self, reply: ReplyRecorded) -> None:
+    def _add_reply(self, reply: ReplyRecorded) -> None:
         with self._lock:
             self._unwritten.append(reply)
             if reply.phase != "prepare":
@@ -103,7 +109,7 @@ class Recorder:
             "best_metrics": best_metrics(best, row["metrics"], done.round),
         }) or not insert_round(session, row):  # fmt: skip
             session.rollback()
-            if _stands(get_run(session, done.run_id), checkpoint):
+            if _is_committed(get_run(session, done.run_id), checkpoint):
                 return
             raise RoundRefused(f"Round {done.round} of run {done.run_id} came too late: it is not recorded")
         self._write_replies(session, with_events=False)
@@ -116,14 +122,14 @@ class Recorder:
         add_event(session, "round", data, run_id=failed.run_id)
 
     def _write_replies(self, session: Session, *, with_events: bool) -> None:
-        """Write the kept replies. A fast round's accepted ones have no event: the round's own says as much."""
+        """Write the unwritten replies. Accepted ones of a fast round have no event: the round's event counts them."""
         insert_replies(session, [reply_row(reply) for reply in self._unwritten])
         for reply in self._unwritten:
             if with_events or reply.outcome != "accepted":
                 add_event(session, "reply", reply_event(reply), run_id=reply.run_id, client_id=reply.client_id)
 
     def _write_put_aside(self, aside: ClientPutAside) -> None:
-        """A client put aside stays out of a resumed run, too, until a person lets it in."""
+        """A suspended client stays excluded when the run is resumed, until a person includes it again."""
         with self._database.write() as session:
             run = get_run(session, aside.run_id)
             if run is not None:
@@ -144,6 +150,6 @@ class Recorder:
                 add_event(session, "run", data, run_id=run.id)
 
 
-def _stands(run: Run | None, checkpoint: dict[str, Any]) -> bool:
-    """Say whether a round is recorded already: the connection was lost after its commit, before the answer came."""
+def _is_committed(run: Run | None, checkpoint: dict[str, Any]) -> bool:
+    """Return whether the round is recorded already: the connection broke after its commit, before the answer came."""
     return run is not None and run.checkpoint == checkpoint

@@ -75,7 +75,7 @@ class Runs:
     ) -> bool:
         """Move a run to a state, where its present one allows it; False changes nothing."""
         if to in ENDED:
-            self._recorder.forget(run_id)
+            self._recorder.end_run(run_id)
         with self._database.write() as session:
             return move_run(session, run_id, to, reason, by, blocked)
 

@@ -7,7 +7,7 @@ from fastapi import Depends, Path, Query, Request
 from webapp.db.database import Database
 from webapp.operations.clients import Clients
 from webapp.operations.demo_clients import DemoClients
-from webapp.operations.event_hub import Feed
+from webapp.operations.event_hub import EventHub
 from webapp.operations.records import Shelf
 from webapp.operations.runs import Runs
 from webapp.operations.steering import Steering
@@ -60,9 +60,9 @@ def get_demo(parts: PartsDep) -> DemoClients:
     return parts.demo
 
 
-def get_feed(parts: PartsDep) -> Feed:
+def get_event_hub(parts: PartsDep) -> EventHub:
     """Return the hub of the event streams."""
-    return parts.feed
+    return parts.event_hub
 
 
 DatabaseDep = Annotated[Database, Depends(get_database)]
@@ -71,7 +71,7 @@ SteeringDep = Annotated[Steering, Depends(get_steering)]
 ShelfDep = Annotated[Shelf, Depends(get_shelf)]
 ClientsDep = Annotated[Clients, Depends(get_clients)]
 DemoDep = Annotated[DemoClients, Depends(get_demo)]
-FeedDep = Annotated[Feed, Depends(get_feed)]
+EventHubDep = Annotated[EventHub, Depends(get_event_hub)]
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
 AnyId = Annotated[int, Query(ge=0, le=MAX_ID)]

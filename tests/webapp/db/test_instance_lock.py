@@ -21,7 +21,7 @@ from webapp.db.database import Database
 from webapp.db.failures import DatabaseUnavailable
 from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.lock_file import DataInUse
-from webapp.operations.event_hub import Feed
+from webapp.operations.event_hub import EventHub
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
 from webapp.parts import open_parts
@@ -79,7 +79,7 @@ def test_a_dashboard_within_another_process_is_refused_too(shared_url: str, tmp_
     with running(tmp_path / "first", database_url=shared_url) as first:
         run_id = first.start_run()
         with socket.create_server(("127.0.0.1", 0)) as sock, pytest.raises(DataInUse, match="is in use: process"):
-            open_parts(Settings(data_dir=tmp_path / "second", database_url=shared_url), Feed(), sock)
+            open_parts(Settings(data_dir=tmp_path / "second", database_url=shared_url), EventHub(), sock)
         assert first.run(run_id)["state"] == "waiting"
     with running(tmp_path / "first", database_url=shared_url) as again:
         assert again.run(run_id)["state"] == "interrupted"

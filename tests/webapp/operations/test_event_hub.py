@@ -9,7 +9,7 @@ import pytest
 
 from federation.run.events import Progress
 from webapp.db.repository.events import StoredEvent
-from webapp.operations.event_hub import MOST_WAITING, Feed, Subscription
+from webapp.operations.event_hub import MAX_PENDING, EventHub, Subscription
 
 
 def event(number: int, run_id: int | None = 1) -> StoredEvent:
@@ -20,11 +20,11 @@ def progress(client_id: int, batch: int, run_id: int = 1) -> Progress:
     return Progress(client_id, run_id, 1, "train", "training", batch, 100)
 
 
-def on_a_loop(story: Callable[[Feed], Awaitable[None]]) -> None:
+def on_a_loop(story: Callable[[EventHub], Awaitable[None]]) -> None:
     async def play() -> None:
-        feed = Feed()
-        feed.open()
-        await asyncio.wait_for(story(feed), 10)
+        event_hub = EventHub()
+        event_hub.open()
+        await asyncio.wait_for(story(event_hub), 10)
 
     asyncio.run(play())
 
@@ -39,12 +39,12 @@ async def take(subscription: Subscription, count: int) -> list[int]:
 
 
 def test_every_stream_hears_of_its_run_in_order() -> None:
-    async def story(feed: Feed) -> None:
+    async def story(event_hub: EventHub) -> None:
         def tell() -> None:
             for number in range(100):
-                feed.publish([event(number, 1 + number % 2)])
+                event_hub.publish([event(number, 1 + number % 2)])
 
-        with feed.subscribe(None) as everything, feed.subscribe(2) as second:
+        with event_hub.subscribe(None) as everything, event_hub.subscribe(2) as second:
             thread = threading.Thread(target=tell)
             thread.start()
             assert await take(everything, 100) == list(range(100))
@@ -55,11 +55,11 @@ def test_every_stream_hears_of_its_run_in_order() -> None:
 
 
 def test_a_stream_that_does_not_keep_up_is_told_to_ask_again() -> None:
-    async def story(feed: Feed) -> None:
-        with feed.subscribe(None) as slow:
-            feed.publish([event(number) for number in range(MOST_WAITING + 1)])
+    async def story(event_hub: EventHub) -> None:
+        with event_hub.subscribe(None) as slow:
+            event_hub.publish([event(number) for number in range(MAX_PENDING + 1)])
             await asyncio.sleep(0)
-            feed.publish([event(MOST_WAITING + 2)])
+            event_hub.publish([event(MAX_PENDING + 2)])
             assert await take(slow, 1) == []
             assert slow.overflowed
 
@@ -67,16 +67,16 @@ def test_a_stream_that_does_not_keep_up_is_told_to_ask_again() -> None:
 
 
 def test_progress_is_thinned_to_the_newest_of_each_client() -> None:
-    async def story(feed: Feed) -> None:
-        with feed.subscribe(1) as stream:
+    async def story(event_hub: EventHub) -> None:
+        with event_hub.subscribe(1) as stream:
             loop = asyncio.get_running_loop()
             began, heard = loop.time(), list[Progress]()
 
             async def tell() -> None:
                 for batch in range(200):
                     for client_id in (1, 2):
-                        feed.show(progress(client_id, batch))
-                    feed.show(progress(3, batch, run_id=2))
+                        event_hub.publish_progress(progress(client_id, batch))
+                    event_hub.publish_progress(progress(3, batch, run_id=2))
                     await asyncio.sleep(0.002)
 
             telling = asyncio.create_task(tell())
@@ -95,12 +95,12 @@ def test_progress_is_thinned_to_the_newest_of_each_client() -> None:
 
 
 def test_an_event_does_not_wait_for_progress() -> None:
-    async def story(feed: Feed) -> None:
-        with feed.subscribe(None) as stream:
-            feed.show(progress(1, 1))
+    async def story(event_hub: EventHub) -> None:
+        with event_hub.subscribe(None) as stream:
+            event_hub.publish_progress(progress(1, 1))
             await asyncio.sleep(0.02)
-            feed.show(progress(1, 2))
-            feed.publish([event(1)])
+            event_hub.publish_progress(progress(1, 2))
+            event_hub.publish([event(1)])
             first: list[object] = []
             async for events, some in stream.batches():
                 first += [*some, *(one.id for one in events)]
@@ -112,31 +112,31 @@ def test_an_event_does_not_wait_for_progress() -> None:
 
 
 def test_the_end_ends_every_stream_and_begins_no_other() -> None:
-    async def story(feed: Feed) -> None:
-        with feed.subscribe(None) as stream:
+    async def story(event_hub: EventHub) -> None:
+        with event_hub.subscribe(None) as stream:
             taking = asyncio.create_task(take(stream, 1))
             await asyncio.sleep(0)
-            feed.close()
+            event_hub.close()
             assert await taking == []
-        with feed.subscribe(None) as late:
+        with event_hub.subscribe(None) as late:
             assert await take(late, 1) == []
-        assert feed.streams == 0
-        feed.publish([event(1)])
-        feed.show(progress(1, 1))
+        assert event_hub.stream_count == 0
+        event_hub.publish([event(1)])
+        event_hub.publish_progress(progress(1, 1))
 
     on_a_loop(story)
 
 
 @pytest.mark.parametrize("moment", ["before the loop", "after the loop"])
 def test_nobody_minds_what_is_published_without_a_loop(moment: str) -> None:
-    feed = Feed()
+    event_hub = EventHub()
     if moment == "after the loop":
 
         async def story() -> None:
-            feed.open()
-            with feed.subscribe(None):
+            event_hub.open()
+            with event_hub.subscribe(None):
                 pass
 
         asyncio.run(story())
-    feed.publish([event(1)])
-    feed.show(progress(1, 1))
+    event_hub.publish([event(1)])
+    event_hub.publish_progress(progress(1, 1))

@@ -73,7 +73,7 @@ def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join:
     uptime = (datetime.now(UTC) - parts.started_at).total_seconds()
     return Health(
         headline, detail, state, word, uptime, found, _lanes(session, live),
-        sum(one.task is not None and one.task.task != "sent" for one in live.values()), parts.feed.streams,
+        sum(one.task is not None and one.task.task != "sent" for one in live.values()), parts.event_hub.stream_count,
         queue(session), storage, free, whole, parts.incidents.newest(),
         [("Dashboard", here), ("Clients join at", join.address), ("API", f"{here}/docs"),
          ("Data directory", str(parts.settings.data_dir.resolve()))],

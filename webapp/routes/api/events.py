@@ -16,12 +16,12 @@ from federation.run.events import Progress, StoreUnavailable
 from federation.run.states import ENDED
 from webapp.db.database import Database
 from webapp.db.repository.events import StoredEvent, events_after, last_event_id
-from webapp.operations.event_hub import Feed, Subscription
+from webapp.operations.event_hub import EventHub, Subscription
 from webapp.operations.rows import iso
 from webapp.operations.runs import get_run
 from webapp.operations.views import progress_data
 from webapp.routes.api.errors import MISSING, REFUSED
-from webapp.routes.dependencies import MAX_ID, DatabaseDep, FeedDep, Id
+from webapp.routes.dependencies import MAX_ID, DatabaseDep, EventHubDep, Id
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["events"], responses=REFUSED)
@@ -37,14 +37,14 @@ LastEventId = Annotated[str | None, Header(max_length=20, description="What a br
 
 @router.get("/events", response_class=EventSourceResponse, responses=STREAM)
 def stream_events(
-    database: DatabaseDep, feed: FeedDep, after: After = None, last_event_id: LastEventId = None
+    database: DatabaseDep, event_hub: EventHubDep, after: After = None, last_event_id: LastEventId = None
 ) -> Response:
     """Stream what happens, as server-sent events: ``run``, ``round``, ``reply`` and ``client``, each with its id.
 
     In between comes ``progress`` of clients, without an id. Whoever missed more than 1,000 events gets one ``reset``
     instead, with the id to go on from: read again what you show.
     """
-    return _stream(database, feed, None, _position(after, last_event_id))
+    return _stream(database, event_hub, None, _position(after, last_event_id))
 
 
 @router.get(
@@ -53,7 +53,7 @@ def stream_events(
     responses={**STREAM, 204: {"description": "The run has ended and nothing is left to send."}, **MISSING},
 )
 def stream_run_events(
-    database: DatabaseDep, feed: FeedDep, run_id: Id, after: After = None, last_event_id: LastEventId = None
+    database: DatabaseDep, event_hub: EventHubDep, run_id: Id, after: After = None, last_event_id: LastEventId = None
 ) -> Response:
     """Stream what happens to one run, from its beginning where no position is given.
 
@@ -63,7 +63,7 @@ def stream_run_events(
     with database.read() as session:
         ended = get_run(session, run_id).state in ENDED
         left = not ended or events_after(session, position, run_id, 1)
-    return _stream(database, feed, run_id, position) if left else Response(status_code=204)
+    return _stream(database, event_hub, run_id, position) if left else Response(status_code=204)
 
 
 def _position(after: int | None, last_event_id: str | None) -> int | None:
@@ -72,9 +72,9 @@ def _position(after: int | None, last_event_id: str | None) -> int | None:
     return after
 
 
-def _stream(database: Database, feed: Feed, run_id: int | None, after: int | None) -> EventSourceResponse:
+def _stream(database: Database, event_hub: EventHub, run_id: int | None, after: int | None) -> EventSourceResponse:
     return EventSourceResponse(
-        _while_read(_events(database, feed, run_id, after)), ping=PING_SECONDS,
+        _while_read(_events(database, event_hub, run_id, after)), ping=PING_SECONDS,
         ping_message_factory=lambda: ServerSentEvent(event="ping", data="{}"),
     )  # fmt: skip
 
@@ -90,7 +90,7 @@ async def _while_read(events: AsyncGenerator[ServerSentEvent, None]) -> AsyncIte
 
 
 async def _events(
-    database: Database, feed: Feed, run_id: int | None, after: int | None
+    database: Database, event_hub: EventHub, run_id: int | None, after: int | None
 ) -> AsyncGenerator[ServerSentEvent, None]:
     """Subscribe first, then read what was missed: nothing falls in between, and what is in both is sent once.
 
@@ -98,7 +98,7 @@ async def _events(
     """
     if after is None:
         after = (await asyncio.to_thread(_missed, database, None, None))[1]
-    with feed.subscribe(run_id) as subscription:
+    with event_hub.subscribe(run_id) as subscription:
         missed, newest, ended = await asyncio.to_thread(_missed, database, run_id, after)
         yield ServerSentEvent(comment="connected", retry=RETRY_MS)
         if missed is None and run_id is not None and after == 0:

@@ -25,10 +25,10 @@ def while_streaming(
 ) -> Events:
     """Open a stream, do something once it is heard, and return what it told."""
     result: list[Events] = []
-    before = dashboard.parts.feed.streams
+    before = dashboard.parts.event_hub.stream_count
     thread = threading.Thread(target=lambda: result.append(dashboard.stream(path, enough)))
     thread.start()
-    wait_until(lambda: dashboard.parts.feed.streams > before, what="the stream")
+    wait_until(lambda: dashboard.parts.event_hub.stream_count > before, what="the stream")
     act()
     thread.join(20)
     assert result, "the stream ended by an error"
@@ -178,7 +178,7 @@ def test_progress_comes_without_an_id_and_leaves_nothing_behind(dashboard: Dashb
     progress = Progress(4, run_id, 1, "train", "training", 3, 10, float("nan"))
     events = while_streaming(
         dashboard, f"/api/runs/{run_id}/events", lambda events: events[-1]["event"] == "progress",
-        lambda: dashboard.parts.feed.show(progress),
+        lambda: dashboard.parts.event_hub.publish_progress(progress),
     )  # fmt: skip
     event = events[-1]
     assert event["id"] is None
