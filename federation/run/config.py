@@ -5,27 +5,39 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from federation.run.strategies import clients_needed, complete
+from federation.run.options import Group, Shown
+from federation.run.strategies import STRATEGIES, clients_needed, complete
 
 MAX_EXAMPLES = 10_000_000
 """Largest num_examples a reply may claim."""
 
 Network = Literal["mlp", "cnn", "mobilenet_v2", "resnet50", "synthetic", "custom"]
+NETWORKS: dict[str, str] = {
+    "mlp": "Dense 128", "cnn": "Small CNN", "mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50",
+    "synthetic": "Synthetic", "custom": "Own model",
+}  # fmt: skip
 KERAS_NETWORKS: Final = ("mlp", "cnn", "mobilenet_v2", "resnet50")
 """Networks that Meadow builds with Keras; of the others it has no code for a .keras file."""
 
-NormRule = Literal["off", "clip", "reject"]
 Dataset = Literal["digits", "mnist", "fashion_mnist", "cifar10", "synthetic"]
 DemoDataset = Literal["digits", "synthetic"]
-"""What needs neither a download nor a file: a demo client can hold it anywhere."""
+"""Data sets that need neither a download nor a file: a demo client can hold them on any machine."""
 
 Partitioner = Literal["iid", "dirichlet"]
+PARTITIONERS = {"iid": "IID", "dirichlet": "Dirichlet (non-IID)"}
 Optimizer = Literal["adam", "sgd"]
 Loss = Literal["sparse_categorical_crossentropy", "categorical_crossentropy", "kl_divergence"]
+LOSSES = {
+    "sparse_categorical_crossentropy": "Sparse categorical", "categorical_crossentropy": "Categorical",
+    "kl_divergence": "KL divergence",
+}  # fmt: skip
+NormRule = Literal["off", "clip", "reject"]
+NORM_RULES = {"off": "Off", "clip": "Clip", "reject": "Reject"}
 StrategyName = Literal[
     "FedAvg", "FedProx", "FedAvgM", "FedAdagrad", "FedAdam", "FedYogi",
     "FedMedian", "FedTrimmedAvg", "Krum", "MultiKrum", "Bulyan", "QFedAvg",
 ]  # fmt: skip
+STRATEGY_NOTES = {name: strategy.words for name, strategy in STRATEGIES.items()}
 
 ClientName = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -39,54 +51,98 @@ def needs_dataset(network: str) -> bool:
 
 
 class RunConfig(BaseModel):
-    """One federation job. Every default works: three rounds over two clients that hold digits."""
+    """The configuration of a run. Every default works: three rounds over two clients that hold digits.
+
+    A new option is a field here, with a ``Shown`` where people choose it; form and pages follow. Fields stand in the
+    order of the form; a validator sees only the fields above its own.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_strip_whitespace=True)
 
-    name: str = Field("", max_length=100, description="What people call the run; empty takes dataset and network.")
-    network: Network = Field(
-        "mlp", description="The Keras model that is trained; synthetic needs neither TensorFlow nor data."
+    network: Annotated[
+        Network, Shown("Network", Group.MODEL, choices=NETWORKS, api_only=("custom",), quick=True)
+    ] = Field("mlp", description="The Keras model; synthetic needs neither TensorFlow nor data.")  # fmt: skip
+    dataset: Annotated[Dataset, Shown("Dataset", Group.MODEL, quick=True)] = Field(
+        "digits", description="Only clients that hold it are eligible."
     )
-    dataset: Dataset = Field("digits", description="What each client must hold to take part.")
-    partitioner: Partitioner = Field("iid", description="How a shared dataset is cut into the clients' parts.")
-    dirichlet_alpha: float = Field(
-        0.5, gt=0, le=1000, description="Skew of the dirichlet partitioner; small is skewed."
+    name: Annotated[str, Shown("Run name", Group.MODEL, empty="dataset and network")] = Field(
+        "", max_length=100, description="How lists call the run."
     )
-    strategy: StrategyName = Field("FedAvg", description="Flower's rule that turns replies into the next weights.")
+    partitioner: Annotated[Partitioner, Shown("Data partitioning", Group.MODEL, choices=PARTITIONERS)] = Field(
+        "iid", description="How the dataset is cut into the clients' partitions."
+    )
+    dirichlet_alpha: Annotated[float, Shown("Dirichlet α", Group.MODEL, when=("partitioner", "dirichlet"))] = Field(
+        0.5, gt=0, le=1000, description="0.1 is extremely skewed, 100 close to IID."
+    )
+    synthetic_parameters: Annotated[
+        int, Shown("Synthetic parameters", Group.MODEL, when=("network", "synthetic"))
+    ] = Field(1000, ge=1, le=50_000_000, description="Size of the synthetic network.")  # fmt: skip
+    synthetic_seconds: Annotated[
+        float, Shown("Synthetic training time", Group.MODEL, unit="seconds", when=("network", "synthetic"))
+    ] = Field(0.0, ge=0, le=3600, description="How long a client trains the synthetic network.")
+    initial_weights: Annotated[str | None, Shown("Uploaded weights", Group.MODEL, when=("network", "custom"))] = Field(
+        None, pattern=r"^[0-9a-f]{64}$", validate_default=True,
+        description="Network custom starts from them: the id that POST /api/weights returned.",
+    )  # fmt: skip
+
+    strategy: Annotated[StrategyName, Shown("Strategy", Group.TRAINING, notes=STRATEGY_NOTES)] = Field(
+        "FedAvg", description="The Flower strategy that aggregates the updates."
+    )
     strategy_options: dict[str, float] = Field(
-        default_factory=dict, max_length=20, description="Numbers the strategy takes; Flower's defaults where missing."
+        default_factory=dict, max_length=20, description="Options of the strategy; Flower's defaults where missing."
     )
-    num_rounds: int = Field(3, ge=1, le=100_000, description="Rounds to commit; round 0 is not counted.")
-    min_clients: int = Field(
-        2, ge=1, le=10_000, validate_default=True, description="Fewest accepted replies for a round to count."
+    num_rounds: Annotated[int, Shown("Rounds", Group.TRAINING, quick=True)] = Field(
+        3, ge=1, le=100_000, description="Rounds to complete; round 0 is not counted."
     )
-    fraction_train: float = Field(1.0, gt=0, le=1, description="Share of the eligible clients that trains a round.")
-    local_epochs: int = Field(1, ge=1, le=1000, description="Passes over a client's data in one round.")
-    steps_per_epoch: int | None = Field(None, ge=1, le=1_000_000, description="Batches an epoch; empty is all of them.")
-    batch_size: int = Field(32, ge=1, le=65_536, description="Samples a step.")
-    learning_rate: float = Field(0.003, gt=0, le=100, description="Of the client's optimizer.")
-    optimizer: Optimizer = Field("adam", description="The client's optimizer, made anew each round.")
-    loss: Loss = Field("sparse_categorical_crossentropy", description="What training makes small.")
-    round_timeout_seconds: float = Field(600, gt=0, le=86_400, description="A reply later than this is left out.")
-    quorum_timeout_seconds: float = Field(600, gt=0, le=604_800, description="How long to wait for min_clients.")
-    clients: list[ClientName] | None = Field(
-        None, max_length=10_000, description="Names that may take part; empty: all."
+    local_epochs: Annotated[int, Shown("Local epochs", Group.TRAINING)] = Field(
+        1, ge=1, le=1000, description="Passes over a client's data per round."
     )
-    seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**31,
-                      description="Of weights, partitions, shuffles and sampling; empty draws one.")  # fmt: skip
-    norm_rule: NormRule = Field("off", description="What happens to an update far longer than the round's median.")
-    norm_limit: float = Field(3.0, gt=1, le=1e6, description="How many times the median norm an update may have.")
-    max_weight_share: float | None = Field(
-        None, gt=0, le=1, description="Largest share of a round's samples that one client counts for; empty: no limit."
+    learning_rate: Annotated[float, Shown("Learning rate", Group.TRAINING)] = Field(
+        0.003, gt=0, le=100, description="Of the client's optimizer."
     )
-    initial_weights: str | None = Field(
-        None,
-        pattern=r"^[0-9a-f]{64}$",
-        validate_default=True,
-        description="Uploaded weights that network custom starts from.",
+
+    min_clients: Annotated[int, Shown("Minimum clients per round", Group.CLIENTS, quick=True)] = Field(
+        2, ge=1, le=10_000, validate_default=True,
+        description="The run waits below this number; a round needs as many accepted updates.",
+    )  # fmt: skip
+    fraction_train: Annotated[float, Shown("Clients sampled per round", Group.CLIENTS, unit="percent")] = Field(
+        1.0, gt=0, le=1, description="Share of the eligible clients that trains, sampled at random each round."
     )
-    synthetic_parameters: int = Field(1000, ge=1, le=50_000_000, description="Size of the synthetic network.")
-    synthetic_seconds: float = Field(0.0, ge=0, le=3600, description="How long synthetic training takes.")
+    clients: Annotated[
+        list[ClientName] | None, Shown("Clients", Group.CLIENTS, empty="all clients with this dataset")
+    ] = Field(None, max_length=10_000, description="Names that may take part; empty: all.")  # fmt: skip
+
+    batch_size: Annotated[int, Shown("Batch size", Group.ADVANCED)] = Field(
+        32, ge=1, le=65_536, description="Samples per training step."
+    )
+    optimizer: Annotated[Optimizer, Shown("Optimizer", Group.ADVANCED)] = Field(
+        "adam", description="The client's optimizer, created anew each round."
+    )
+    loss: Annotated[Loss, Shown("Loss", Group.ADVANCED, choices=LOSSES)] = Field(
+        "sparse_categorical_crossentropy", description="The loss function of training."
+    )
+    steps_per_epoch: Annotated[int | None, Shown("Steps per epoch", Group.ADVANCED, empty="whole epoch")] = Field(
+        None, ge=1, le=1_000_000, description="Batches per epoch."
+    )
+    round_timeout_seconds: Annotated[float, Shown("Round timeout", Group.ADVANCED, unit="seconds")] = Field(
+        600, gt=0, le=86_400, description="Later updates are not aggregated."
+    )
+    quorum_timeout_seconds: Annotated[float, Shown("Client wait timeout", Group.ADVANCED, unit="seconds")] = Field(
+        600, gt=0, le=604_800, description="How long the run waits for clients before it fails."
+    )
+    norm_rule: Annotated[NormRule, Shown("Update norm check", Group.ADVANCED, choices=NORM_RULES)] = Field(
+        "off", description="For updates far above the round's median norm, from three updates on."
+    )
+    norm_limit: Annotated[
+        float, Shown("Norm threshold (× median)", Group.ADVANCED, when=("norm_rule", "clip", "reject"))
+    ] = Field(3.0, gt=1, le=1e6, description="The largest norm of an update that passes the check.")
+    max_weight_share: Annotated[
+        float | None, Shown("Maximum weight per client", Group.ADVANCED, unit="percent", empty="no limit")
+    ] = Field(None, gt=0, le=1, description="Largest share of a round's samples that one client counts for.")
+    seed: Annotated[int, Shown("Seed", Group.ADVANCED, empty="drawn at random")] = Field(
+        default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**31,
+        description="For weights, partitions, shuffling and client sampling.",
+    )  # fmt: skip
 
     @field_validator("dataset", mode="after")
     @classmethod

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 Options = Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class Option:
-    """One number that a strategy takes. ``default`` None: the run's learning rate."""
+@dataclass(frozen=True, slots=True)
+class StrategyOption:
+    """One number that a strategy takes, from ``least`` to ``most``, or ``below`` it. ``default`` None: the run's
+    learning rate. ``label`` and ``words`` are what people read.
+    """
 
+    label: str
     default: float | None
     least: float
     most: float
@@ -18,7 +21,7 @@ class Option:
     below: bool = False
 
     def refuse(self, value: float) -> str | None:
-        """Say what is wrong with a value, or None."""
+        """Return what is wrong with a value, or None."""
         if self.whole and value != int(value):
             return "must be a whole number"
         if not self.least <= value <= self.most or (self.below and value == self.most):
@@ -26,54 +29,60 @@ class Option:
         return None
 
 
-@dataclass(frozen=True)
-class Description:
-    """What a person reads and a form offers."""
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A strategy in words, its options by name, and how many clients it ``needs`` with the options it has."""
 
     words: str
-    options: dict[str, Option] = field(default_factory=dict)
+    options: dict[str, StrategyOption] = field(default_factory=dict)
     needs: Callable[[Options], int] = lambda _: 1
 
 
-def _rate(default: float, words: str) -> Option:
-    return Option(default, 0, 1000, words)
+def _server_rate(default: float) -> StrategyOption:
+    return StrategyOption("Server learning rate η", default, 0, 1000, "How far the server follows the clients' mean")
 
 
-_MALICIOUS = Option(0, 0, 1000, "How many clients may lie", whole=True)
+def _client_rate(default: float) -> StrategyOption:
+    return StrategyOption("Client learning rate η_l", default, 0, 1000, "As the paper defines it")
+
+
+_BYZANTINE = StrategyOption("Byzantine clients (f)", 0, 0, 1000, "Clients assumed malicious", whole=True)
 _ADAPTIVE = {
-    "eta": _rate(0.1, "Server learning rate"), "eta_l": _rate(0.1, "Client learning rate, as the paper has it"),
-    "tau": Option(0.001, 1e-12, 1000, "Degree of adaptivity: the smaller, the more"),
+    "eta": _server_rate(0.1), "eta_l": _client_rate(0.1),
+    "tau": StrategyOption("Adaptivity τ", 0.001, 1e-12, 1000, "The smaller, the more adaptive"),
 }  # fmt: skip
 _BETAS = {
-    "beta_1": Option(0.9, 0, 1, "Momentum", below=True), "beta_2": Option(0.99, 0, 1, "Second moment", below=True),
-}  # fmt: skip
+    "beta_1": StrategyOption("Momentum β₁", 0.9, 0, 1, "Decay of the first moment", below=True),
+    "beta_2": StrategyOption("Second moment β₂", 0.99, 0, 1, "Decay of the second moment", below=True),
+}
 
-STRATEGIES: dict[str, Description] = {
-    "FedAvg": Description("Mean of the clients' weights, by samples"),
-    "FedProx": Description("FedAvg; clients are held near the global weights", {
-        "proximal_mu": Option(0.0, 0, 1000, "Pull towards the global weights; 0 is FedAvg")}),
-    "FedAvgM": Description("FedAvg with momentum on the server", {
-        "server_learning_rate": _rate(1.0, "Server learning rate"),
-        "server_momentum": Option(0.0, 0, 1, "Share of the last step that is kept", below=True)}),
-    "FedAdagrad": Description("Adagrad on the server over the clients' mean", _ADAPTIVE),
-    "FedAdam": Description("Adam on the server over the clients' mean", {**_ADAPTIVE, **_BETAS}),
-    "FedYogi": Description("Yogi on the server over the clients' mean", {
-        **_ADAPTIVE, "eta": _rate(0.01, "Server learning rate"),
-        "eta_l": _rate(0.0316, "Client learning rate, as the paper has it"), **_BETAS}),
-    "FedMedian": Description("Median of each weight over the clients"),
-    "FedTrimmedAvg": Description("Mean of each weight without the extremes", {
-        "beta": Option(0.2, 0, 0.5, "Share cut off at each end", below=True)}),
-    "Krum": Description("The one client whose weights lie closest to the others'", {
-        "num_malicious_nodes": _MALICIOUS}, lambda o: 2 * int(o["num_malicious_nodes"]) + 3),
-    "MultiKrum": Description("Mean of the clients whose weights lie closest to the others'", {
-        "num_malicious_nodes": _MALICIOUS,
-        "num_nodes_to_select": Option(1, 1, 1000, "How many clients are averaged", whole=True)},
+STRATEGIES: dict[str, Strategy] = {
+    "FedAvg": Strategy("Mean of the clients' weights, by samples"),
+    "FedProx": Strategy("FedAvg; clients are held near the global weights", {
+        "proximal_mu": StrategyOption("Proximal μ", 0.0, 0, 1000, "Pull towards the global weights; 0 is FedAvg")}),
+    "FedAvgM": Strategy("FedAvg with momentum on the server", {
+        "server_learning_rate": _server_rate(1.0),
+        "server_momentum": StrategyOption("Server momentum", 0.0, 0, 1, "Share of the last step that is kept",
+                                          below=True)}),
+    "FedAdagrad": Strategy("Adagrad on the server over the clients' mean", _ADAPTIVE),
+    "FedAdam": Strategy("Adam on the server over the clients' mean", {**_ADAPTIVE, **_BETAS}),
+    "FedYogi": Strategy("Yogi on the server over the clients' mean", {
+        **_ADAPTIVE, "eta": _server_rate(0.01), "eta_l": _client_rate(0.0316), **_BETAS}),
+    "FedMedian": Strategy("Median of each weight over the clients"),
+    "FedTrimmedAvg": Strategy("Mean of each weight without the extremes", {
+        "beta": StrategyOption("Trimmed share β", 0.2, 0, 0.5, "Share cut off at each end", below=True)}),
+    "Krum": Strategy("The one client whose weights lie closest to the others'", {
+        "num_malicious_nodes": _BYZANTINE}, lambda o: 2 * int(o["num_malicious_nodes"]) + 3),
+    "MultiKrum": Strategy("Mean of the clients whose weights lie closest to the others'", {
+        "num_malicious_nodes": _BYZANTINE,
+        "num_nodes_to_select": StrategyOption("Clients averaged (m)", 1, 1, 1000, "Those closest to the others",
+                                              whole=True)},
         lambda o: max(2 * int(o["num_malicious_nodes"]) + 3, int(o["num_nodes_to_select"]))),
-    "Bulyan": Description("Krum, then a trimmed mean of those it chose", {
-        "num_malicious_nodes": _MALICIOUS}, lambda o: 4 * int(o["num_malicious_nodes"]) + 3),
-    "QFedAvg": Description("Clients with a high loss count for more", {
-        "q": Option(0.1, 0, 100, "Fairness; 0 is plain averaging"),
-        "client_learning_rate": Option(None, 1e-9, 100, "Of the clients; empty takes the run's learning rate")}),
+    "Bulyan": Strategy("Krum, then a trimmed mean of the clients it chose", {
+        "num_malicious_nodes": _BYZANTINE}, lambda o: 4 * int(o["num_malicious_nodes"]) + 3),
+    "QFedAvg": Strategy("Clients with a high loss count for more", {
+        "q": StrategyOption("Fairness q", 0.1, 0, 100, "0 is plain averaging"),
+        "client_learning_rate": StrategyOption("Client learning rate", None, 1e-9, 100, "Of the clients' optimizer")}),
 }  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 
 function follow(form) {
   for (const part of form.querySelectorAll("[data-only]")) {
-    const [name, value] = part.dataset.only.split("=");
-    part.hidden = form.elements[name].value !== value;
+    const [name, values] = part.dataset.only.split("=");
+    part.hidden = !values.split(" ").includes(form.elements[name].value);
   }
 }
 

@@ -90,15 +90,15 @@ def run_of(url: str, run_id: int) -> dict[str, Any]:
 
 def start(page: Page, name: str, **answers: str) -> None:
     """Fill in the form as a person does, and press Start."""
-    page.get_by_label("Name of the run").fill(name)
-    page.get_by_label("Split").select_option("dirichlet")
-    page.get_by_label("Skew: Dirichlet").fill("0.4")
+    page.get_by_label("Run name").fill(name)
+    page.get_by_label("Data partitioning").select_option("dirichlet")
+    page.get_by_label("Dirichlet α").fill("0.4")
     page.get_by_label("Rounds", exact=True).fill("40")
-    page.get_by_label("Local epochs a round").fill("6")
+    page.get_by_label("Local epochs").fill("6")
     page.get_by_label("Learning rate", exact=True).fill("0.0006")
-    page.get_by_label("Fewest clients for a round").fill("3")
+    page.get_by_label("Minimum clients per round").fill("3")
     page.locator("summary", has_text="Advanced").click()
-    page.get_by_label("Seed").fill("7")
+    page.get_by_label("Seed", exact=True).fill("7")
     for label, value in answers.items():
         page.get_by_label(label).select_option(value)
     page.get_by_role("button", name="Start federation").click()

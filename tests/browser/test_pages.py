@@ -60,26 +60,26 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
 def test_mistakes_in_the_form_are_shown_and_spoken(dashboard: Dashboard, open_page: OpenPage) -> None:
     page = open_page(f"{url_of(dashboard)}/runs/new")
     page.evaluate("document.querySelector('form.form').noValidate = true")
-    page.get_by_label("Name of the run").fill("Mine")
+    page.get_by_label("Run name").fill("Mine")
     page.get_by_label("Rounds", exact=True).fill("0")
     page.get_by_role("button", name="Start federation").click()
 
     expect(page.get_by_role("alert")).to_contain_text("Rounds")
     expect(page.get_by_label("Rounds", exact=True)).to_have_attribute("aria-invalid", "true")
-    expect(page.get_by_label("Name of the run")).to_have_value("Mine")
+    expect(page.get_by_label("Run name")).to_have_value("Mine")
     look(page, "new-mistakes")
     open_page.complaints.clear()  # type: ignore[attr-defined]  # the browser tells of every 422
 
 
 def test_fields_come_and_go_with_the_choices_that_need_them(dashboard: Dashboard, open_page: OpenPage) -> None:
     page = open_page(f"{url_of(dashboard)}/runs/new")
-    alpha = page.get_by_label("Skew: Dirichlet")
+    alpha = page.get_by_label("Dirichlet α")
     expect(alpha).to_be_hidden()
-    page.get_by_label("Split").select_option("dirichlet")
+    page.get_by_label("Data partitioning").select_option("dirichlet")
     expect(alpha).to_be_visible()
-    page.get_by_label("Dataset").select_option("synthetic")
+    page.get_by_label("Dataset", exact=True).select_option("synthetic")
     expect(page.get_by_label("Network")).to_have_value("synthetic")
-    page.get_by_label("Only these").check()
+    page.get_by_label("Selected clients").check()
     expect(page.get_by_text("No client is known yet")).to_be_visible()
 
 
@@ -94,7 +94,7 @@ def test_what_the_run_would_be_follows_the_answers(dashboard: Dashboard, open_pa
         expect(page.locator("#start-sum").get_by_role("link", name="site-a")).to_be_visible()
         expect(page.get_by_label("Rounds", exact=True)).to_have_value("77")
         page.get_by_role("link", name="Home").click()
-        page.get_by_label("Dataset").select_option("mnist")
+        page.get_by_label("Dataset", exact=True).select_option("mnist")
         expect(page.locator("#home-prospect")).to_contain_text("No client that is here could take part.")
 
 
@@ -107,7 +107,7 @@ def test_without_scripts_pages_read_and_forms_post(scenes: Scenes, open_page: Op
     page.get_by_role("button", name="Show").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name="New run").click()
-    page.get_by_label("Name of the run").fill("Without scripts")
+    page.get_by_label("Run name").fill("Without scripts")
     page.get_by_role("button", name="Start federation").click()
     expect(page.locator("h1")).to_have_text("Without scripts")
     page.get_by_role("button", name="Cancel").click()

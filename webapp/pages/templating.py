@@ -21,6 +21,7 @@ from webapp import formatting
 from webapp.pages import wording
 from webapp.pages.clients import holdings, rows
 from webapp.pages.runs import charts
+from webapp.pages.start.fields import FIELDS
 from webapp.settings import asset
 
 STREAM = "/api/events"
@@ -93,9 +94,7 @@ def _environment() -> Environment:
         "nth": wording.nth,
         "state_word": wording.STATES.__getitem__,
         "outcome_word": wording.OUTCOMES.__getitem__,
-        "network": lambda name: wording.NETWORKS.get(name, name),
-        "partitioner": lambda name: wording.PARTITIONERS.get(name, name),
-        "loss_function": lambda name: wording.LOSSES.get(name, name),
+        "network": FIELDS["network"].word,
     }
     for name in MACROS:
         environment.globals |= vars(environment.get_template(name).module)

@@ -30,16 +30,6 @@ OUTCOMES = {
 }  # fmt: skip
 """What became of a client in a round: ``away`` where it was asked for nothing, ``idle`` where others trained."""
 
-NETWORKS = {
-    "mlp": "Dense 128", "cnn": "Small CNN", "mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50",
-    "synthetic": "Synthetic", "custom": "Own model",
-}  # fmt: skip
-PARTITIONERS = {"iid": "Evenly", "dirichlet": "Dirichlet, skewed"}
-LOSSES = {
-    "sparse_categorical_crossentropy": "Sparse categorical", "categorical_crossentropy": "Categorical",
-    "kl_divergence": "KL divergence",
-}  # fmt: skip
-NORM_RULES = {"off": "Count as they are", "clip": "Are shortened", "reject": "Are refused"}
 OF_SEVERAL = (
     ("is a SuperNode, which is ", "are SuperNodes, which are "), ("runs no app of its ", "run no app of their "),
     *((f"{one} ", f"{many} ") for one, many in (

@@ -6,8 +6,8 @@ import pytest
 
 from tests.support.dashboard import Dashboard
 from tests.support.markup import Element, get_page, parse
-from webapp.pages.start.fields import LABELS
-from webapp.pages.start.form import empty_form, typed_form
+from webapp.pages.start.fields import FIELDS
+from webapp.pages.start.form import default_form, parse_form
 
 
 def fields(page: Element) -> dict[str, str | None]:
@@ -48,13 +48,65 @@ def test_every_field_has_a_label_and_every_hint_belongs_to_one(dashboard: Dashbo
         assert set((control.attributes.get("aria-describedby") or "").split()) <= ids
 
 
+def test_every_option_of_a_run_is_on_the_form_and_in_the_api_with_its_own_limits(dashboard: Dashboard) -> None:
+    page = get_page(dashboard.http, "/runs/new")
+    options = dashboard.http.get("/api/options").json()
+    for name, schema in options["fields"].items():
+        if name == "strategy_options":
+            continue  # each strategy's options are fields of their own
+        control, typed = page.one(id=name), schema | schema.get("anyOf", [{}])[0]
+        label = page.one("legend", class_="sr") if name == "clients" else page.one("label", for_=name)
+        assert label.text.startswith(schema["label"])
+        if typed["type"] in ("integer", "number"):
+            scale = 100 if schema.get("unit") == "percent" else 1
+            least = typed.get("minimum", typed.get("exclusiveMinimum")) * scale
+            assert float(control["min"] or "nan") == least
+            assert control["step"] == ("1" if typed["type"] == "integer" else "any")
+            assert ("required" in control) == (schema.get("default") is not None)
+    most = {"num_rounds": "100000", "fraction_train": "100", "seed": "2147483647", "Krum.num_malicious_nodes": "1000"}
+    assert {name: page.one(id=name)["max"] for name in most} == most
+
+
+def test_an_option_that_does_not_apply_is_hidden_and_not_read(dashboard: Dashboard) -> None:
+    page = get_page(dashboard.http, "/runs/new")
+    conditions = {
+        one.one("label")["for"]: one["data-only"] for one in page.all("div", class_="field") if "data-only" in one
+    }
+    assert conditions["dirichlet_alpha"] == "partitioner=dirichlet"
+    assert conditions["norm_limit"] == "norm_rule=clip reject"
+    assert conditions["initial_weights"] == "network=custom"
+    assert conditions["FedYogi.tau"] == "strategy=FedYogi"
+
+    dashboard.http.post("/runs", data={"partitioner": "iid", "dirichlet_alpha": "-3", "norm_limit": "much"})
+    config = dashboard.run(1)["config"]
+    assert (config["dirichlet_alpha"], config["norm_limit"]) == (0.5, 3.0)
+    labels = [line.text for line in get_page(dashboard.http, "/runs/1").one("dl", class_="config").all("dt")]
+    assert "Data partitioning" in labels
+    assert not {"Dirichlet α", "Norm threshold (× median)", "Synthetic parameters", "Uploaded weights"} & set(labels)
+
+
+def test_a_share_is_typed_and_written_as_percent(dashboard: Dashboard) -> None:
+    page = post(dashboard, max_weight_share="140")
+    assert "140 is too large: at most 100" in page.one("small", id="max_weight_share-error").text
+    assert "open" in page.one("details")
+    dashboard.http.post("/runs", data={"max_weight_share": "40", "batch_size": "16"})
+    assert dashboard.run(1)["config"]["max_weight_share"] == 0.4
+    page = get_page(dashboard.http, "/runs/1")
+    lines = {line.one("dt").text: line.one("dd").text for line in page.one("dl", class_="config").all("div")}
+    assert (lines["Maximum weight per client"], lines["Clients"]) == ("40.0\u202f%", "all clients with this dataset")
+    again = get_page(dashboard.http, "/runs/new?from=1")
+    assert again.one("input", id="max_weight_share")["value"] == "40"
+    seed = dashboard.run(1)["config"]["seed"]
+    assert again.one("summary").text == f"Advanced Batch size: 16, Maximum weight per client: 40 %, Seed: {seed}"
+
+
 @pytest.mark.parametrize(
     ("name", "typed", "sentence"),
     [
         ("num_rounds", "0", "0 is too small: at least 1"),
         ("num_rounds", "2.5", "“2.5” is not a whole number"),
-        ("share", "200", "200 is too large: at most 100"),
-        ("share", "0", "0 is too small: more than 0"),
+        ("fraction_train", "200", "200 is too large: at most 100"),
+        ("fraction_train", "0", "0 is too small: more than 0"),
         ("learning_rate", "nan", "“nan” is not a number"),
         ("learning_rate", "fast", "“fast” is not a number"),
         ("network", "alexnet", "“alexnet” is not one of"),
@@ -75,7 +127,7 @@ def test_a_mistake_is_named_at_its_field_and_what_was_typed_is_kept(
     assert error["id"] in (control["aria-describedby"] or "").split()
     kept = fields(page)
     assert (kept[name], kept["batch_size"]) == (typed, "64")
-    assert page.one("p", role="alert").one("a").text == LABELS[name]
+    assert page.one("p", role="alert").one("a").text == FIELDS[name].shown.label
 
 
 def test_a_strategy_takes_its_own_options_and_no_others(dashboard: Dashboard) -> None:
@@ -86,7 +138,7 @@ def test_a_strategy_takes_its_own_options_and_no_others(dashboard: Dashboard) ->
     chosen = {"strategy": "FedProx", "FedProx.proximal_mu": "0.5", "FedYogi.eta": "7"}
     dashboard.http.post("/runs", data=fields(page) | chosen)
     assert dashboard.run(1)["config"]["strategy_options"] == {"proximal_mu": 0.5}
-    assert "Proximal mu" in get_page(dashboard.http, "/runs/1").one("dl", class_="config").text
+    assert "Proximal μ" in get_page(dashboard.http, "/runs/1").one("dl", class_="config").text
     again = get_page(dashboard.http, "/runs/new?from=1")
     assert again.one("input", name="FedProx.proximal_mu")["value"] == "0.5"
 
@@ -128,9 +180,8 @@ def test_start_again_takes_every_answer_from_a_run(dashboard: Dashboard) -> None
     values = fields(page)
 
     assert "taken from #1 First" in page.text
-    assert [values[name] for name in ("name", "num_rounds", "share", "steps_per_epoch", "seed", "network")] == [
-        "First", "7", "25", "3", "11", "synthetic",
-    ]  # fmt: skip
+    shown = ("name", "num_rounds", "fraction_train", "steps_per_epoch", "seed", "network")
+    assert [values[name] for name in shown] == ["First", "7", "25", "3", "11", "synthetic"]
     dashboard.http.post("/runs", data=values)
     assert dashboard.run(2)["config"] == dashboard.run(1)["config"]
     get_page(dashboard.http, "/runs/new?from=99", status=404)
@@ -143,15 +194,15 @@ def test_a_form_from_another_site_starts_nothing(dashboard: Dashboard) -> None:
 
 
 def test_the_defaults_follow_the_data_that_is_here() -> None:
-    assert empty_form().values["dataset"] == "digits"
-    assert empty_form(["cifar10", "cifar10", "mnist", None]).values["dataset"] == "cifar10"
-    assert empty_form(["cifar10", "digits"]).values["dataset"] == "digits"
-    form = empty_form(["synthetic"])
+    assert default_form().values["dataset"] == "digits"
+    assert default_form(["cifar10", "cifar10", "mnist", None]).values["dataset"] == "cifar10"
+    assert default_form(["cifar10", "digits"]).values["dataset"] == "digits"
+    form = default_form(["synthetic"])
     assert (form.values["dataset"], form.values["network"]) == ("synthetic", "synthetic")
     assert form.config is not None
 
 
 def test_what_is_not_asked_keeps_its_default() -> None:
-    form = typed_form([("num_rounds", " 9 "), ("seed", "")])
+    form = parse_form([("num_rounds", " 9 "), ("seed", "")])
     assert form.config is not None
     assert (form.config.num_rounds, form.config.batch_size) == (9, 32)

@@ -200,7 +200,7 @@ def test_a_wait_is_made_longer_or_ended_with_the_clients_that_are_here(dashboard
         assert outcome(page).startswith("The minimum is now 1 client.")
         wait_until(lambda: dashboard.run(run_id)["current_round"] >= 1)
         page = get_page(dashboard.http, f"/runs/{run_id}")
-        assert "Fewest clients for a round 1" in page.one("section", id="configuration").text
+        assert "Minimum clients per round 1" in page.one("section", id="configuration").text
         assert {"The fewest clients are 1 from now on", "The wait for clients is 10\u202fmin longer"} <= set(
             events(dashboard, run_id, "people")
         )

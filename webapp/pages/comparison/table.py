@@ -14,8 +14,8 @@ from webapp.db.tables import Run
 from webapp.formatting import plural
 from webapp.pages.flash import numbers
 from webapp.pages.runs.charts import titles_of
-from webapp.pages.runs.show import config_lines
 from webapp.pages.runs.target_metric import Measure
+from webapp.pages.start.fields import config_lines
 
 MOST_RUNS, TABLE_ROUNDS, PAGE_POINTS = 8, 60, 120
 

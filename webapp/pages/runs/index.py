@@ -13,7 +13,8 @@ from webapp.db.repository.runs import is_resumable
 from webapp.db.tables import Run
 from webapp.operations.views import elapsed_seconds
 from webapp.pages.clients.rows import polyline
-from webapp.pages.wording import NETWORKS, sentence
+from webapp.pages.start.fields import FIELDS
+from webapp.pages.wording import sentence
 
 PAGE_RUNS, EXCERPT = 50, 90
 SEGMENTS = (
@@ -111,9 +112,13 @@ def run_list(session: Session, asked: Asked) -> RunList:
     _, everything = find_runs(session, Wanted(), 0)
     _, archived = find_runs(session, Wanted(archived=True), 0)
     values = filter_choices(session)
-    words = {"network": NETWORKS}
     filters = [
-        (name, word, [(value, words.get(name, {}).get(value, value)) for value in values[name]], getattr(asked, name))
+        (
+            name,
+            word,
+            [(value, FIELDS[name].word(value) if name in FIELDS else value) for value in values[name]],
+            getattr(asked, name),
+        )
         for name, word in FILTERS
         if len(values[name]) > 1 or getattr(asked, name) or (name == "tag" and values[name])
     ]

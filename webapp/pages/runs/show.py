@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +13,6 @@ from webapp.db.repository.rounds import TROUBLE, ReplyRow, list_replies, newest_
 from webapp.db.repository.series import odd_means, places, values_of
 from webapp.db.spread import Spread
 from webapp.db.tables import Round, Run
-from webapp.formatting import count, duration, percent
 from webapp.operations.downloads import Model
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.runs.buttons import Buttons, buttons_of
@@ -24,7 +22,7 @@ from webapp.pages.runs.heatmap import Heat, heat_of
 from webapp.pages.runs.log import Log, log_of
 from webapp.pages.runs.query import RunAsked
 from webapp.pages.runs.timeline import Timeline, timeline_of
-from webapp.pages.start.fields import LABELS, WORDS, option_label
+from webapp.pages.start.fields import config_lines
 from webapp.pages.wording import listed
 
 FEW_ROUNDS, MANY_ROUNDS = 12, 250
@@ -148,32 +146,3 @@ def happened(trouble: Sequence[ReplyRow]) -> list[str]:
         why = f": {reply.reason}" if reply.reason and reply.outcome != "late" else ""
         said.append(f"{reply.client} {reply.outcome}{why}")
     return list(dict.fromkeys(said))
-
-
-def config_lines(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what a run was asked to do, as names and values in words."""
-    synthetic = config["network"] == "synthetic"
-    names = [name for name in LABELS if name in config and name not in ("name", "clients")]
-    hidden = {"dirichlet_alpha"} if config["partitioner"] != "dirichlet" else set()
-    hidden |= set() if synthetic else {"synthetic_parameters", "synthetic_seconds"}
-    hidden |= {"norm_rule", "norm_limit"} if config.get("norm_rule", "off") == "off" else set()
-    hidden |= {name for name in ("max_weight_share", "initial_weights") if config.get(name) is None}
-    lines = [
-        (LABELS[name].removesuffix(", seconds"), _value(name, config[name])) for name in names if name not in hidden
-    ]
-    lines.insert(-1, ("Share in each round", percent(config["fraction_train"])))
-    lines += [(option_label(name), f"{value:g}") for name, value in config["strategy_options"].items()]
-    lines.append(("Clients", listed(config["clients"], 6) if config.get("clients") else "all that hold the data"))
-    return lines
-
-
-def _value(name: str, value: int | float | str | None) -> str:
-    if value is None:
-        return "whole epoch" if name == "steps_per_epoch" else "–"
-    if isinstance(value, str):
-        return {"iid": "IID", "dirichlet": "Dirichlet"}.get(value) or WORDS.get(name, {}).get(value, value)
-    if name.endswith("_seconds"):
-        return duration(value)
-    if isinstance(value, int):
-        return count(value) if name != "seed" else str(value)
-    return f"{value:g}"

@@ -1,65 +1,142 @@
-"""The fields of the form that starts a run: labels, choices and limits; those of each strategy's options as well."""
+"""The options of a run as pages know them: how the form asks for each, and how its value is written.
 
-from typing import get_args
+All of it is derived from ``RunConfig`` (types, limits, ``Shown``) and from the options of the strategies.
+"""
 
-from federation.run.config import Dataset, Loss, Network, NormRule, Optimizer, Partitioner, StrategyName
-from federation.run.strategies import STRATEGIES
-from webapp.pages.wording import LOSSES, NETWORKS, NORM_RULES, PARTITIONERS
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "network": tuple(name for name in get_args(Network) if name != "custom"),  # it starts from an upload
-    "dataset": get_args(Dataset), "partitioner": get_args(Partitioner), "strategy": get_args(StrategyName),
-    "optimizer": get_args(Optimizer), "loss": get_args(Loss), "norm_rule": get_args(NormRule),
-}  # fmt: skip
-WORDS: dict[str, dict[str, str]] = {
-    "network": NETWORKS, "partitioner": PARTITIONERS, "loss": LOSSES, "norm_rule": NORM_RULES,
-}  # fmt: skip
-LABELS = {
-    "name": "Name of the run", "network": "Network", "dataset": "Dataset", "partitioner": "Split",
-    "dirichlet_alpha": "Dirichlet α", "strategy": "Strategy", "num_rounds": "Rounds",
-    "min_clients": "Fewest clients for a round", "share": "Share in each round, %",
-    "local_epochs": "Local epochs a round", "steps_per_epoch": "Steps per epoch", "batch_size": "Batch size",
-    "learning_rate": "Learning rate", "optimizer": "Optimizer", "loss": "Loss",
-    "round_timeout_seconds": "Round deadline, seconds", "quorum_timeout_seconds": "Wait for clients, seconds",
-    "clients": "Clients", "seed": "Seed", "norm_rule": "Updates of unusual length",
-    "norm_limit": "Most times the median", "max_weight_share": "Largest share of one client",
-    "initial_weights": "Uploaded weights",
-    "synthetic_parameters": "Synthetic parameters", "synthetic_seconds": "Synthetic seconds",
-}  # fmt: skip
-ADVANCED = (
-    "batch_size", "steps_per_epoch", "optimizer", "loss", "round_timeout_seconds", "quorum_timeout_seconds", "seed",
-    "norm_rule", "norm_limit", "max_weight_share",
-)  # fmt: skip
-LIMITS: dict[str, tuple[float, float, str]] = {
-    "num_rounds": (1, 100_000, "1"), "min_clients": (1, 10_000, "1"), "share": (1, 100, "any"),
-    "local_epochs": (1, 1000, "1"), "steps_per_epoch": (1, 1_000_000, "1"), "batch_size": (1, 65_536, "1"),
-    "learning_rate": (0, 100, "any"), "dirichlet_alpha": (0, 1000, "any"), "round_timeout_seconds": (1, 86_400, "any"),
-    "quorum_timeout_seconds": (1, 604_800, "any"), "seed": (0, 2**31 - 1, "1"), "norm_limit": (1, 1_000_000, "any"),
-    "max_weight_share": (0, 1, "any"), "synthetic_parameters": (1, 50_000_000, "1"),
-    "synthetic_seconds": (0, 3600, "any"),
-}  # fmt: skip
+from federation.run.config import RunConfig
+from federation.run.options import Group, Shown
+from federation.run.strategies import STRATEGIES, StrategyOption
+from webapp.formatting import duration, percent
+from webapp.pages.wording import listed
+
+MANY_NAMES = 6
+UNITS = {"": "", "seconds": "seconds", "percent": "%"}
+SCALE_OF_UNIT = {"": 1, "seconds": 1, "percent": 100}
+"""How many of what people type are one in the configuration."""
 
 
-OPTIONS = {
-    f"{strategy}.{name}": option
-    for strategy, described in STRATEGIES.items()
-    for name, option in described.options.items()
-}
-"""``FedProx.proximal_mu`` and so on: the options of every strategy under names of their own."""
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One option of a run. ``name`` is that in the configuration; an option of a strategy is ``FedProx.proximal_mu``.
 
-OPTION_DEFAULTS = {name: "" if option.default is None else f"{option.default:g}" for name, option in OPTIONS.items()}
-"""What an option is when nobody asks for another value; empty where that is the run's learning rate."""
+    ``kind`` is the type in JSON: array, integer, number or string; ``choice`` where only ``choices`` are allowed.
+    ``default`` is a value of the configuration; ``least`` and ``most`` are in the unit that people type.
+    """
+
+    name: str
+    kind: str
+    shown: Shown
+    hint: str
+    default: Any
+    required: bool
+    least: float = 0
+    most: float = 0
+    max_length: int | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The label of the input, with the unit that people type."""
+        return f"{self.shown.label}, {self.unit}" if self.unit else self.shown.label
+
+    @property
+    def unit(self) -> str:
+        """The unit that people type; empty for a number without one."""
+        return UNITS[self.shown.unit]
+
+    @property
+    def scale(self) -> int:
+        """How many of what people type are one in the configuration."""
+        return SCALE_OF_UNIT[self.shown.unit]
+
+    @property
+    def offered(self) -> list[tuple[str, str]]:
+        """The values that the form offers, and their words."""
+        return [(value, self.word(value)) for value in self.choices if value not in self.shown.api_only]
+
+    def word(self, value: str) -> str:
+        """Return the word for a value of a choice."""
+        return self.shown.choices.get(value, value)
+
+    def applies(self, values: Mapping[str, Any]) -> bool:
+        """Whether the option matters beside the values of the others."""
+        name, *matching = self.shown.when or ("",)
+        return not name or values.get(name) in matching
+
+    def text(self, value: Any) -> str:
+        """Write a value of the configuration as people type it."""
+        if value is None:
+            return ""
+        return f"{value * self.scale:g}" if isinstance(value, float) or self.scale > 1 else str(value)
+
+    def parse(self, text: str) -> Any:
+        """Return the value for pydantic to read; a text that is no number stays one, so that pydantic refuses it."""
+        try:
+            return float(text) / self.scale if self.scale > 1 else text
+        except ValueError:
+            return text
+
+    def written(self, value: Any) -> str:
+        """Write a value of the configuration for people to read; for no value what that means, perhaps nothing."""
+        if value is None or value == []:
+            return self.shown.empty
+        if isinstance(value, list):
+            return listed(value, MANY_NAMES)
+        if self.shown.unit:
+            return duration(value) if self.shown.unit == "seconds" else percent(value)
+        return self.word(value) if isinstance(value, str) else self.text(value)
 
 
-def option_label(name: str) -> str:
-    """Return the name of a strategy's option for people: ``Proximal mu``."""
-    return name.replace("_", " ").capitalize()
+def _field(name: str, shown: Shown, schema: dict[str, Any]) -> Field:
+    typed = {**schema, **schema.get("anyOf", [{}])[0]}  # the schema of an optional field is any of its type and null
+    choices, whole = tuple(typed.get("enum", ())), typed["type"] == "integer"
+    least = typed.get("minimum", typed.get("exclusiveMinimum", 0) + whole)
+    most = typed.get("maximum", typed.get("exclusiveMaximum", 0) - whole)
+    scale, default = SCALE_OF_UNIT[shown.unit], schema.get("default")
+    hint, required = schema["description"].removesuffix("."), default not in (None, "")
+    return Field(
+        name, "choice" if choices else typed["type"], shown, hint, default, required,
+        least * scale, most * scale, typed.get("maxLength"), choices,
+    )  # fmt: skip
 
 
-LABELS |= {field: f"{option_label(field.partition('.')[2])} of {field.partition('.')[0]}" for field in OPTIONS}
-LIMITS |= {name: (option.least, option.most, "1" if option.whole else "any") for name, option in OPTIONS.items()}
+def _strategy_field(strategy: str, key: str, option: StrategyOption) -> Field:
+    empty = "the run's learning rate" if option.default is None else ""
+    shown = Shown(option.label, Group.TRAINING, empty=empty, when=("strategy", strategy))
+    kind = "integer" if option.whole else "number"
+    return Field(f"{strategy}.{key}", kind, shown, option.words, option.default, False, option.least, option.most)
 
 
-def choices_of(name: str) -> list[tuple[str, str]]:
-    """Return the values of a choice and their words."""
-    return [(value, WORDS.get(name, {}).get(value, value)) for value in CHOICES[name]]
+def _fields() -> Iterable[Field]:
+    schemas = RunConfig.model_json_schema()["properties"]
+    for name, info in RunConfig.model_fields.items():
+        for shown in info.metadata:
+            if isinstance(shown, Shown):
+                yield _field(name, shown, schemas[name])
+    for strategy, described in STRATEGIES.items():
+        for key, option in described.options.items():
+            yield _strategy_field(strategy, key, option)
+
+
+FIELDS = {field.name: field for field in _fields()}
+GROUPS = [(group, [field for field in FIELDS.values() if field.shown.group == group]) for group in Group]
+QUICK = [field for field in FIELDS.values() if field.shown.quick]
+
+
+def config_lines(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the settings of a run as (label, value) in words; its name is none of them.
+
+    Options that do not apply to the run are left out, and those of which it says nothing.
+    """
+    options = {f"{config['strategy']}.{key}": value for key, value in config["strategy_options"].items()}
+    values = {**config, **options}
+    lines = [
+        (field.shown.label, field.written(values[name]))
+        for name, field in FIELDS.items()
+        if name in values and name != "name" and field.applies(values)
+    ]
+    return [(label, value) for label, value in lines if value]

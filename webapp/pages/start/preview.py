@@ -91,7 +91,7 @@ class Prospect:
 
 def prospect_of(session: Session, form: StartForm, live: Mapping[int, LiveClient]) -> Prospect:
     """Say what the form's run would be if it were started now."""
-    config, known = form.likely, list_clients(session)
+    config, known = form.config_without_errors, list_clients(session)
     wanted = _as_row(config, form)
     asked = [(client, why_not(client, wanted, {})) for client in known if client.id in live]
     unfit = [(c, why) for c, reason in asked if reason is None and (why := _difference(c, wanted)) is not None]

@@ -1,13 +1,14 @@
 """/api/options: what a run can be made of."""
 
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from federation.run.config import Dataset, Loss, Network, Optimizer, Partitioner, RunConfig, StrategyName
+from federation.run.config import RunConfig
 from federation.run.strategies import STRATEGIES
+from webapp.pages.start.fields import FIELDS
 from webapp.routes.api.errors import REFUSED
 
 router = APIRouter(prefix="/api", tags=["options"], responses=REFUSED)
@@ -16,6 +17,7 @@ router = APIRouter(prefix="/api", tags=["options"], responses=REFUSED)
 class OptionOfStrategy(BaseModel):
     """A number that a strategy takes in ``strategy_options``; ``default`` null is the run's learning rate."""
 
+    label: str = Field(examples=["Proximal μ"])
     words: str = Field(examples=["Pull towards the global weights; 0 is FedAvg"])
     default: float | None
     least: float
@@ -25,7 +27,12 @@ class OptionOfStrategy(BaseModel):
 
 
 class Options(BaseModel):
-    """Names and limits. ``fields`` is the JSON schema of each field of a run, with default, least and most."""
+    """Names and limits. ``fields`` is the JSON schema of each field of a run, with default, least and most.
+
+    Beside the schema a field has what people see: ``label``, ``group``, ``unit`` (percent: a fraction from 0 to 1),
+    ``empty`` (what null means), ``when`` (another field, then its values with which this field matters) and the words
+    of its ``choices``.
+    """
 
     networks: list[str] = Field(examples=[["mlp", "cnn"]])
     datasets: list[str]
@@ -40,10 +47,11 @@ class Options(BaseModel):
 @router.get("/options")
 def list_options() -> Options:
     """Return what POST /api/runs takes."""
+    schemas = RunConfig.model_json_schema()["properties"]
     return Options(
-        networks=_names(Network), datasets=_names(Dataset), partitioners=_names(Partitioner),
-        strategies=_names(StrategyName), optimizers=_names(Optimizer), losses=_names(Loss),
-        fields=RunConfig.model_json_schema()["properties"],
+        networks=_choices("network"), datasets=_choices("dataset"), partitioners=_choices("partitioner"),
+        strategies=_choices("strategy"), optimizers=_choices("optimizer"), losses=_choices("loss"),
+        fields={name: {**schema, **_shown(name)} for name, schema in schemas.items()},
         strategy_options={
             name: {key: OptionOfStrategy(**asdict(option)) for key, option in described.options.items()}
             for name, described in STRATEGIES.items()
@@ -51,5 +59,11 @@ def list_options() -> Options:
     )  # fmt: skip
 
 
-def _names(literal: Any) -> list[str]:
-    return list(get_args(literal))
+def _choices(name: str) -> list[str]:
+    return list(FIELDS[name].choices)
+
+
+def _shown(name: str) -> dict[str, Any]:
+    shown = FIELDS[name].shown if name in FIELDS else None
+    keys = ("label", "group", "unit", "empty", "when", "choices")
+    return {key: value for key in keys if (value := getattr(shown, key, None))}

@@ -8,11 +8,11 @@ from webapp.pages.clients.demo_offer import demo_said, offer_for, offer_for_run
 from webapp.pages.home import home
 from webapp.pages.runs.query import asked_of
 from webapp.pages.server.lines import server_lines
-from webapp.pages.start.form import empty_form
+from webapp.pages.start.form import default_form
 from webapp.pages.start.preview import prospect_of
 from webapp.routes.dependencies import AnyId
 from webapp.routes.html.page import PageDep
-from webapp.routes.html.run import CHOICES, said_after
+from webapp.routes.html.run import said_after
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,9 +29,9 @@ def show_home(page: PageDep, request: Request, run: AnyId = 0) -> HTMLResponse:
         offer = offer_for_run(demo, now.head.run, now.parted.taking_part, now.known, live)
     else:
         offer = offer_for(demo, now.known, live)
-    form = empty_form(client.data.get("dataset") for client in now.online)
+    form = default_form(client.data.get("dataset") for client in now.online)
     return page.show(
         "home/index.html", "/", page=now, said=said, form=form, offer=offer,
         server=server_lines(page.parts, request.url.netloc),
-        prospect=None if now.active else prospect_of(page.session, form, live), **CHOICES,
+        prospect=None if now.active else prospect_of(page.session, form, live),
     )  # fmt: skip

@@ -7,7 +7,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from federation.run.states import ENDED
-from federation.run.strategies import STRATEGIES
 from webapp.db.repository.clients import get_client, list_clients
 from webapp.db.repository.runs import queue
 from webapp.db.tables import Run
@@ -18,8 +17,7 @@ from webapp.pages.flash import Said
 from webapp.pages.runs.buttons import is_let_go_on, said_of
 from webapp.pages.runs.query import RunAsked, asked_of
 from webapp.pages.runs.show import run_page
-from webapp.pages.start.fields import ADVANCED, LABELS, choices_of, option_label
-from webapp.pages.start.form import StartForm, empty_form, form_of, typed_form
+from webapp.pages.start.form import StartForm, default_form, form_of, parse_form
 from webapp.pages.start.preview import prospect_of
 from webapp.pages.templating import wanted_block
 from webapp.routes.dependencies import RunsDep
@@ -27,11 +25,6 @@ from webapp.routes.html.page import Page, PageDep, RunId, read_form
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
-CHOICES: dict[str, Any] = {
-    "form_networks": choices_of("network"), "form_datasets": choices_of("dataset"), "form_losses": choices_of("loss"),
-    "form_partitioners": choices_of("partitioner"), "form_strategies": choices_of("strategy"),
-    "form_optimizers": choices_of("optimizer"), "form_norm_rules": choices_of("norm_rule"),
-}  # fmt: skip
 SEE_OTHER = 303
 
 
@@ -50,18 +43,18 @@ def ask(
     """Show the form that starts a run: with defaults, with another run's answers, or as the address fills it in."""
     run = get_run(page.session, source) if source is not None else None
     if typed := [(name, value) for name, value in request.query_params.multi_items() if name != "from"]:
-        return _show_form(page, typed_form(typed), source=run)
+        return _show_form(page, parse_form(typed), source=run)
     if run is not None:
         return _show_form(page, form_of(run.config | {"name": run.name}), source=run)
     live = page.live
     held = (client.data.get("dataset") for client in list_clients(page.session) if client.id in live)
-    return _show_form(page, empty_form(held))
+    return _show_form(page, default_form(held))
 
 
 @router.post("")
 def start(page: PageDep, runs: RunsDep, fields: Annotated[FormData, Depends(read_form)]) -> Response:
     """Queue the run that the form describes, and go to its page; or show the form again with what is wrong."""
-    form = typed_form([(name, value) for name, value in fields.multi_items() if isinstance(value, str)])
+    form = parse_form([(name, value) for name, value in fields.multi_items() if isinstance(value, str)])
     if (config := form.config) is None:
         return _show_form(page, form, 422)
     return RedirectResponse(f"/runs/{runs.create(config).id}", SEE_OTHER)
@@ -70,10 +63,9 @@ def start(page: PageDep, runs: RunsDep, fields: Annotated[FormData, Depends(read
 def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = None) -> HTMLResponse:
     template = "home/_prospect.html" if wanted_block(page.request) == "home_prospect" else "runs/new.html"
     return page.show(
-        template, "/runs", status, form=form, source=source, labels=LABELS, advanced=ADVANCED, strategies=STRATEGIES,
-        option_label=option_label, clients=list_clients(page.session),
+        template, "/runs", status, form=form, source=source, clients=list_clients(page.session),
         prospect=prospect_of(page.session, form, page.live),
-        queued=len(queue(page.session)) + (page.parts.supervisor.active_run_id is not None), **CHOICES,
+        queued=len(queue(page.session)) + (page.parts.supervisor.active_run_id is not None),
     )  # fmt: skip
 
 

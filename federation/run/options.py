@@ -1,0 +1,42 @@
+"""How people see an option of a run: label, group, unit, the words of its choices, and when it applies.
+
+``RunConfig`` holds a ``Shown`` beside the type and the limits of each field. The form, the run page, the comparison
+and /api/options are derived from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+Unit = Literal["", "seconds", "percent"]
+"""``percent``: the value is a fraction from 0 to 1, which people read and type as percent."""
+
+
+class Group(StrEnum):
+    """A part of the form; the value is its heading."""
+
+    MODEL = "Model and data"
+    TRAINING = "Training"
+    CLIENTS = "Clients"
+    ADVANCED = "Advanced"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What people see of an option. The sentence below the field is the ``description`` of the pydantic field.
+
+    ``empty`` says what no value means. ``when`` is the name of another option, followed by the values of it with which
+    this option applies; an empty tuple: always. ``choices`` are the words of the values, ``notes`` a sentence on each.
+    ``api_only`` are values that the form does not offer. ``quick``: the short form on Home has the option as well.
+    """
+
+    label: str
+    group: Group
+    unit: Unit = ""
+    empty: str = ""
+    when: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    api_only: tuple[str, ...] = ()
+    quick: bool = False
