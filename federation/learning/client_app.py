@@ -140,7 +140,7 @@ class KerasLearner:
     def _part(self, config: Config) -> datasets.Part:
         if (needed := config.get("dataset", self._data.name)) != self._data.name:
             raise ValueError(f"holds {self._data.name}, the run needs {needed}")
-        return self._cut(config["partitioner"], config["dirichlet_alpha"], config["seed"])
+        return self._cut(config["partitioner"], config["dirichlet_alpha"], config.get("data_seed", config["seed"]))
 
     def _trainer(self, config: Config) -> Trainer:
         return trainer_for(config["network"], SHAPES[self._data.name], config["loss"], config["optimizer"])

@@ -143,6 +143,9 @@ class RunConfig(BaseModel):
         default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**31,
         description="For weights, partitions, shuffling and client sampling.",
     )  # fmt: skip
+    data_seed: Annotated[int | None, Shown("Data seed", Group.ADVANCED, empty="the run's seed")] = Field(
+        None, ge=0, lt=2**31, description="For partitions alone: runs with other seeds then train on the same split."
+    )
 
     @field_validator("dataset", mode="after")
     @classmethod

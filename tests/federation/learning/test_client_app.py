@@ -54,6 +54,19 @@ def test_labels_are_counted_only_where_the_client_shares_them() -> None:
     assert sum(counts) == 719
 
 
+def test_runs_with_one_data_seed_train_and_test_on_the_same_samples() -> None:
+    weights, work = first_weights(settings()), digits(share_labels=True)
+
+    def counts_and_score(**run: Any) -> tuple[Any, Any]:
+        config = settings(partitioner="dirichlet", **run)
+        return work.prepare(config)["label_counts"], metrics(ask(work, "evaluate", weights, config))
+
+    assert counts_and_score(seed=1, data_seed=5) == counts_and_score(seed=2, data_seed=5) == counts_and_score(seed=5)
+    assert counts_and_score(seed=1)[0] != counts_and_score(seed=2)[0]
+    one, other = (train(settings(seed=seed, data_seed=5)) for seed in (1, 2))
+    assert not same(one, other), "the seed still shuffles"
+
+
 def test_another_data_set_is_refused_with_both_names() -> None:
     with pytest.raises(ValueError, match="holds digits, the run needs mnist"):
         digits().prepare(settings(dataset="mnist"))

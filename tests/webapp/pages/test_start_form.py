@@ -85,6 +85,19 @@ def test_an_option_that_does_not_apply_is_hidden_and_not_read(dashboard: Dashboa
     assert not {"Dirichlet α", "Norm threshold (× median)", "Synthetic parameters", "Uploaded weights"} & set(labels)
 
 
+def test_a_data_seed_is_asked_for_and_shown(dashboard: Dashboard) -> None:
+    page = get_page(dashboard.http, "/runs/new")
+    control = page.one("details").one("input", id="data_seed")
+    assert (control["value"], control["placeholder"], control["max"]) == ("", "the run's seed", "2147483647")
+    dashboard.http.post("/runs", data={"seed": "1"})
+    dashboard.http.post("/runs", data={"seed": "1", "data_seed": "5"})
+    assert [dashboard.run(run_id)["config"]["data_seed"] for run_id in (1, 2)] == [None, 5]
+    texts = [get_page(dashboard.http, f"/runs/{run_id}").one("dl", class_="config").text for run_id in (1, 2)]
+    assert ["Data seed the run's seed" in texts[0], "Data seed 5" in texts[1]] == [True, True]
+    assert "Data seed the run's seed 5" in get_page(dashboard.http, "/runs/compare?id=1&id=2").text
+    assert dashboard.http.get("/api/options").json()["fields"]["data_seed"]["label"] == "Data seed"
+
+
 def test_a_share_is_typed_and_written_as_percent(dashboard: Dashboard) -> None:
     page = post(dashboard, max_weight_share="140")
     assert "140 is too large: at most 100" in page.one("small", id="max_weight_share-error").text
