@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that it is handed, or on the database of the settings for the command line."""
+"""Runs the migrations on the given connection; from alembic's command line, on the database of the settings."""
 
 from alembic import context
 from sqlalchemy import Connection, Engine

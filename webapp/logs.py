@@ -1,4 +1,4 @@
-"""Log lines of the process: structlog over stdlib, one line an entry, whatever strangers put into it."""
+"""Log lines of the process: structlog over stdlib, one line per entry, with control characters escaped."""
 
 import logging
 import sys
@@ -16,11 +16,11 @@ SHARED = (
 
 
 def configure_logging(level: str) -> None:
-    """Send every logger's lines to stderr."""
+    """Send the lines of every logger to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     renderer = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
-    )  # its default prints the values of variables: secrets among them
+    )  # its default also prints the values of variables, which may be secrets
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=SHARED,
@@ -36,7 +36,7 @@ def configure_logging(level: str) -> None:
 
 
 def escape_controls(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDict:
-    """Write control characters as their escapes, so that no name forges a line or colours a terminal."""
+    """Replace control characters by their escapes: a client's name could forge a line or colour the terminal."""
     return {key: value if key == "exception" else _escaped(value) for key, value in entry.items()}
 
 

@@ -1,4 +1,4 @@
-"""Every setting of the dashboard and the Flower server, and every path. Read once at the edge, passed inwards."""
+"""All settings of the dashboard and the Flower server, and all paths. ``__main__`` reads them and passes them on."""
 
 import ipaddress
 import re
@@ -62,14 +62,14 @@ class Settings(BaseSettings):
 
     @field_validator("host", "flower_host")
     @classmethod
-    def _has_an_address(cls, value: str) -> str:
+    def _check_address(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("must be an address or a host name")
         return value.strip()
 
     @field_validator("allowed_hosts")
     @classmethod
-    def _are_names(cls, value: str) -> str:
+    def _check_names(cls, value: str) -> str:
         for name in value.split(","):
             if re.fullmatch(r"(\[.*\]|[^:]+):\d+", name.strip()):
                 raise ValueError(f"{name.strip()}: names stand without a port")
@@ -77,19 +77,19 @@ class Settings(BaseSettings):
 
     @property
     def sqlalchemy_url(self) -> str:
-        """URL of the database; it may hold a password, so it is never logged."""
+        """URL of the database. It may hold a password, so it is never logged."""
         if self.database_url is not None and self.database_url.get_secret_value():
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_dir.resolve() / 'meadow.db'}"
 
     @property
     def runs_dir(self) -> Path:
-        """One folder a run: layout and checkpoints."""
+        """Holds one folder per run, with its layout and checkpoints."""
         return self.data_dir / "runs"
 
     @property
     def flower_dir(self) -> Path:
-        """What the Flower server keeps for itself."""
+        """Folder of the Flower server's own files."""
         return self.data_dir / "flower"
 
     @property
@@ -99,17 +99,17 @@ class Settings(BaseSettings):
 
     @property
     def lock_file(self) -> Path:
-        """Held by the one dashboard that uses the data directory."""
+        """Locked by the one dashboard that uses the data directory."""
         return self.data_dir / "meadow.lock"
 
     @property
     def extra_hosts(self) -> frozenset[str]:
-        """``allowed_hosts``, lower case, without blanks."""
+        """The names of ``allowed_hosts``, lower case, without blanks."""
         return frozenset(name for part in self.allowed_hosts.split(",") if (name := part.strip().lower()))
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches ``host``."""
+    """Return whether only this machine can reach ``host``."""
     if host.lower() == "localhost":
         return True
     try:
@@ -119,7 +119,7 @@ def is_loopback(host: str) -> bool:
 
 
 def reachable_by_others(settings: Settings) -> list[str]:
-    """Return the flags that bind to an address which other machines reach."""
+    """Return the flags, with their values, that bind an address which other machines can reach."""
     flags = (("host", settings.host), ("flower-host", settings.flower_host))
     return [f"--{flag} {host}" for flag, host in flags if not is_loopback(host)]
 

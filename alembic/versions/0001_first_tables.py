@@ -13,7 +13,7 @@ TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Create the tables, those first that others point to."""
+    """Create the tables; a table comes before those that refer to it."""
     _create_clients()
     _create_runs()
     _create_rounds()

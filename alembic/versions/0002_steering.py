@@ -1,4 +1,4 @@
-"""What people do with a run besides starting it: pause, leave clients out, note, tag, archive."""
+"""Columns for what people do with a run after its start: pause, exclude clients, note, tag, archive."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,9 +10,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns; runs that are there already are not pausing, leave nobody out, and have no note.
+    """Add the columns. Existing runs are not pausing, exclude no client, and have no note.
 
-    Defaults are constants: SQLite then alters the table in place, and keeps its AUTOINCREMENT.
+    The defaults are constants, so SQLite alters the table in place and keeps its AUTOINCREMENT.
     """
     with op.batch_alter_table("runs") as runs:
         runs.add_column(sa.Column("pausing", sa.Boolean(), nullable=False, server_default="0"))

@@ -1,4 +1,4 @@
-"""A round keeps how its clients' values were spread: charts of long runs need not read every client's points."""
+"""Column for the spread of a round's client values, so that charts of long runs read one row per round."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; NULL in rounds that are there already: theirs is measured when it is asked for."""
+    """Add the column. It is NULL in existing rounds, whose spread is computed when it is read."""
     with op.batch_alter_table("rounds") as rounds:
         rounds.add_column(sa.Column("spread", sa.JSON()))
 

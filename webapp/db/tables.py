@@ -1,4 +1,4 @@
-"""The tables. Times are UTC; NaN and infinity are stored as NULL beside a kind; ids never come back after a delete."""
+"""The tables. Times are UTC; NaN and infinity are stored as NULL with a kind; ids of deleted rows are not reused."""
 
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -13,13 +13,13 @@ NullableJson = JSON(none_as_null=True)
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A time that is aware in Python and UTC in the database, which in SQLite knows no time zones."""
+    """A time that has a time zone in Python, and is stored as UTC because SQLite stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive time, give the database UTC."""
+        """Return the time in UTC; raises ValueError for a time without a zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -27,14 +27,14 @@ class UtcTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Make the time aware again."""
+        """Return the time with its zone, UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Row(DeclarativeBase):
-    """Base of the tables; constraint names are fixed so that migrations can name them."""
+    """Base of the tables; constraints have fixed names, by which migrations change them."""
 
     metadata = MetaData(
         naming_convention={
@@ -47,7 +47,7 @@ class Row(DeclarativeBase):
 
 
 class Run(Row):
-    """One federation job: its configuration, where it stands, and how far it came."""
+    """One run: its configuration, its state, and its last committed round."""
 
     __tablename__ = "runs"
     __table_args__ = (Index("ix_runs_state", "state"), {"sqlite_autoincrement": True})
@@ -62,11 +62,11 @@ class Run(Row):
     reason: Mapped[str | None] = mapped_column(Text)
     blocked_on: Mapped[dict[str, Any] | None] = mapped_column(NullableJson)
     held: Mapped[bool] = mapped_column(default=False)
-    """Queued before a restart: only a person lets it start."""
+    """Queued before a restart of the dashboard: it starts only when a person resumes it."""
     pausing: Mapped[bool] = mapped_column(default=False)
-    """A person wants a pause after the round that is under way."""
+    """A person requested a pause after the present round; of an interrupted run: had requested it, or had paused it."""
     excluded: Mapped[list[int]] = mapped_column(JSON, default=list)
-    """Clients that are not asked in this run: left out by a person, or put aside."""
+    """Ids of the clients that get no task in this run: excluded by a person, or suspended by the run itself."""
     note: Mapped[str] = mapped_column(Text, default="")
     tags: Mapped[list[str]] = mapped_column(JSON, default=list)
     archived_at: Mapped[datetime | None] = mapped_column(UtcTime)
@@ -79,14 +79,14 @@ class Run(Row):
     queued_at: Mapped[datetime] = mapped_column(UtcTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcTime)
     stretch_started_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    """Since when it has been active without a break; NULL while it is not."""
+    """When the present active time began; NULL while the run is not active."""
     active_seconds: Mapped[float] = mapped_column(default=0.0)
-    """Of the stretches before the present one."""
+    """The active time before ``stretch_started_at``."""
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
 class Round(Row):
-    """One committed round. Counts and sums of its replies stand here too, so that a list of rounds is one query."""
+    """One committed round, with counts and sums of its replies, so that a list of rounds is one query."""
 
     __tablename__ = "rounds"
     __table_args__ = (Index("uq_rounds_run_id_round", "run_id", "round", unique=True), {"sqlite_autoincrement": True})
@@ -103,7 +103,7 @@ class Round(Row):
     bytes_down: Mapped[int] = mapped_column(BigInteger)
     bytes_up: Mapped[int] = mapped_column(BigInteger)
     outcomes: Mapped[dict[str, dict[str, int]]] = mapped_column(JSON)
-    """Phase -> outcome -> count."""
+    """Phase -> outcome -> number of replies."""
     metrics: Mapped[dict[str, float | None]] = mapped_column(JSON)
     spread: Mapped[dict[str, list[float]] | None] = mapped_column(NullableJson)
     """Metric -> count, least, 10 %, 90 %, most of the clients, and who was worst; NULL in rounds of older releases."""
@@ -111,7 +111,7 @@ class Round(Row):
 
 
 class Reply(Row):
-    """What became of one client's task in one phase of one attempt at a round."""
+    """The outcome of one client's task in one phase of one attempt at a round."""
 
     __tablename__ = "replies"
     __table_args__ = (
@@ -136,7 +136,7 @@ class Reply(Row):
 
 
 class MetricPoint(Row):
-    """One value of one metric; ``client_id`` NULL is the aggregate. Ids grow with time: readers ask for what is new."""
+    """One value of a metric; ``client_id`` NULL is the aggregate. Ids grow with time, so readers go on after an id."""
 
     __tablename__ = "metric_points"
     __table_args__ = (
@@ -153,11 +153,11 @@ class MetricPoint(Row):
     name: Mapped[str] = mapped_column(String(100))
     value: Mapped[float | None]
     kind: Mapped[str] = mapped_column(String(6))
-    """finite, nan, inf or -inf; only a finite value is in ``value``."""
+    """finite, nan, inf or -inf; ``value`` is NULL unless it is finite."""
 
 
 class Client(Row):
-    """A key pair, a name and a machine with data. Whether it is online is known by the Flower server alone."""
+    """One client, by its public key. Only the Flower server knows whether it is online."""
 
     __tablename__ = "clients"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -166,14 +166,15 @@ class Client(Row):
     public_key: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(String(64))
     said_name: Mapped[str | None] = mapped_column(String(64))
-    """What it calls itself, where a person gave it another name; NULL where ``name`` is its own."""
+    """The name that the client reports, where a person gave it another; NULL where ``name`` is the reported one."""
     state: Mapped[str] = mapped_column(String(10))
     """admitted, pending or revoked."""
     kind: Mapped[str] = mapped_column(String(10))
     lane: Mapped[str] = mapped_column(String(10))
     node_id: Mapped[str | None] = mapped_column(String(20))
-    """Flower's own id, unsigned 64-bit, in decimal."""
+    """Flower's node id, an unsigned 64-bit number in decimal."""
     left_out: Mapped[bool] = mapped_column(default=False)
+    """Excluded from all runs by a person."""
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     versions: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
@@ -182,7 +183,7 @@ class Client(Row):
 
 
 class RunEvent(Row):
-    """What happened, append-only. Its id is the id of the event that streams send."""
+    """One event of a run or a client; rows are only added. Event streams send its id."""
 
     __tablename__ = "run_events"
     __table_args__ = (

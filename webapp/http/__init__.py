@@ -1,4 +1,4 @@
-"""HTTP below routes: the server process, guards before every handler, headers, compression, static files.
+"""HTTP below routes: the server process, security middleware, headers, compression, static files.
 
 Imported by ``routes`` and ``app`` only; imports settings and problems.
 """

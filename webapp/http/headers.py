@@ -1,4 +1,4 @@
-"""The headers of every answer: what a browser may load, run and tell on our pages."""
+"""The security headers of every response: what a browser may load, run and disclose on Meadow's pages."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -1,4 +1,4 @@
-"""Who may do what, before any handler: hosts, origins, sizes of bodies; and the headers of every answer."""
+"""Middleware before every handler: allowed hosts, cross-origin requests, body sizes, and the security headers."""
 
 import ipaddress
 import socket
@@ -17,19 +17,19 @@ from webapp.settings import Settings, is_loopback
 
 MAX_BODY_BYTES = 1024 * 1024
 UPLOAD_PATH = "/api/weights"
-FRAME_BYTES = 64 * 1024
-"""What a form and an archive put around weights."""
-_GONE: Message = {"type": "http.disconnect"}
+UPLOAD_OVERHEAD_BYTES = 64 * 1024
+"""What a form and an archive add to the size of uploaded weights."""
+_DISCONNECTED: Message = {"type": "http.disconnect"}
 
 
 class SecurityHeaders:
-    """Puts the headers on every answer, also on refusals and mistakes."""
+    """Adds the security headers to every response, errors of other middleware included."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and the answer back with its headers."""
+        """Pass the request on and add the headers to its response."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
 
@@ -46,13 +46,13 @@ class SecurityHeaders:
 
 
 class AllowedHosts:
-    """Refuses a request for a name that is not ours: a page elsewhere could have pointed it here (DNS rebinding)."""
+    """Refuses a Host that is not the dashboard's: a foreign page can point its own name here (DNS rebinding)."""
 
     def __init__(self, app: ASGIApp, allows: Callable[[str], bool]) -> None:
         self._app, self._allows = app, allows
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 400 to a foreign Host."""
+        """Answer 400 to a Host that ``allows`` rejects, and to a request with none or several."""
         if scope["type"] == "http":
             hosts = Headers(scope=scope).getlist("host")
             if len(hosts) != 1 or not self._allows(host_name(hosts[0])):
@@ -62,13 +62,13 @@ class AllowedHosts:
 
 
 class BodyLimit:
-    """Refuses a body over a mebibyte; an upload of weights over the limit of its own. No more of it is read."""
+    """Refuses a body over one mebibyte; uploaded weights have a limit of their own. The rest of it is not read."""
 
     def __init__(self, app: ASGIApp, max_upload_bytes: int) -> None:
         self._app, self._max_upload_bytes = app, max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 413 to a declared length over the limit, and to a body without one as soon as it is over."""
+        """Answer 413 to a declared length over the limit, and to a body without one when it exceeds the limit."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         limit = self._max_upload_bytes if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
@@ -80,9 +80,9 @@ class BodyLimit:
 
         async def receive_some() -> Message:
             nonlocal taken
-            message = await receive() if taken <= limit else _GONE
+            message = await receive() if taken <= limit else _DISCONNECTED
             taken += len(message.get("body", b""))
-            return message if taken <= limit else _GONE
+            return message if taken <= limit else _DISCONNECTED
 
         async def send_unless_refused(message: Message) -> None:
             nonlocal answered
@@ -95,13 +95,13 @@ class BodyLimit:
         except ClientDisconnect:
             if taken <= limit:
                 raise
-        if taken > limit and not answered:  # whatever the handler made of a body cut short
+        if taken > limit and not answered:  # the handler may have failed on the truncated body, or ignored it
             await refusal(scope, receive, send)
 
 
 def guard(app: Starlette, settings: Settings) -> None:
-    """Put the guards before the app, the outermost last."""
-    app.add_middleware(BodyLimit, max_upload_bytes=settings.max_reply_bytes + FRAME_BYTES)
+    """Add the middleware; the last one added sees a request first."""
+    app.add_middleware(BodyLimit, max_upload_bytes=settings.max_reply_bytes + UPLOAD_OVERHEAD_BYTES)
     app.add_middleware(_cross_origin_protection)
     app.add_middleware(AllowedHosts, allows=host_rule(settings))
     app.add_middleware(SecurityHeaders)
@@ -113,27 +113,29 @@ def _cross_origin_protection(app: ASGIApp) -> Any:
 
 
 def host_name(host: str) -> str:
-    """Return the name or address of a Host header, lower case, without port and brackets; empty for a broken one."""
+    """Return the name or address of a Host header in lower case, without port and brackets; empty if malformed."""
     name, bracket, _port = host.rpartition("]") if host.startswith("[") else (host.split(":")[0], "", "")
     return name.removeprefix("[").lower() if bracket or host.count(":") <= 1 else ""
 
 
 def host_rule(settings: Settings) -> Callable[[str], bool]:
-    """Return what says whether a Host is ours: loopback, the bound address, the machine's name, or a setting's.
+    """Return a test for allowed hosts: loopback, the bound address, this machine's name, and ``--allowed-hosts``.
 
-    Bound to all addresses, any literal address is ours: rebinding needs a name.
+    A dashboard that is bound to all addresses allows every literal address, because DNS rebinding needs a name.
     """
     names = {"localhost", settings.host.lower(), socket.gethostname().lower(), *settings.extra_hosts}
-    everywhere = _address(settings.host) is not None and ipaddress.ip_address(settings.host.strip("[]")).is_unspecified
+    host = settings.host.strip("[]")
+    everywhere = _is_address(host) and ipaddress.ip_address(host).is_unspecified
 
     def allows(name: str) -> bool:
-        return name in names or is_loopback(name) or (everywhere and _address(name) is not None)
+        return name in names or is_loopback(name) or (everywhere and _is_address(name))
 
     return allows
 
 
-def _address(name: str) -> str | None:
+def _is_address(name: str) -> bool:
     try:
-        return str(ipaddress.ip_address(name.strip("[]")))
+        ipaddress.ip_address(name)
     except ValueError:
-        return None
+        return False
+    return True

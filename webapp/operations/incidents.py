@@ -1,6 +1,6 @@
-"""What went wrong lately, for the Server page: warnings and errors of the log, and attempts that were refused.
+"""Recent problems for the Server page: warnings and errors of the log, and connection attempts that were refused.
 
-Kept in memory, the newest fifty; what happens again and again is one entry with a count.
+The newest fifty are kept in memory; repetitions of one problem are one entry with a count.
 """
 
 import logging
@@ -13,13 +13,13 @@ from typing import Literal
 from federation.server.flower_server import Refusal
 from webapp.sanitizing import clean_text
 
-MOST, MOST_TEXT = 50, 300
+MAX_KEPT, MAX_TEXT = 50, 300
 Kind = Literal["refused", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One thing that went wrong: when it last did, how often in a row, where, and what."""
+    """One problem: when it last occurred, how often, its source, and its text."""
 
     kind: Kind
     at: datetime
@@ -29,41 +29,41 @@ class Incident:
 
 
 class Incidents(logging.Handler):
-    """A handler of the root logger, and what the lane tells of refused attempts. Any thread may add."""
+    """A handler of the root logger that also takes refusals of the Flower server. Any thread may call it."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._kept: deque[Incident] = deque(maxlen=MOST)
+        self._kept: deque[Incident] = deque(maxlen=MAX_KEPT)
         self._guard = threading.Lock()
 
     def open(self) -> None:
-        """Listen to every logger of the process."""
+        """Begin to handle the records of every logger of the process."""
         logging.getLogger().addHandler(self)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Handle no more records."""
         logging.getLogger().removeHandler(self)
         super().close()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a warning or an error; of an exception its last line, never a traceback."""
+        """Keep a warning or an error, with the type of its exception but without a traceback."""
         text = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             text = f"{text}: {type(record.exc_info[1]).__name__}"
         self._add("error" if record.levelno >= logging.ERROR else "warning", record.name, text)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Keep an attempt that the lane refused."""
+        """Keep a connection attempt that the Flower server refused."""
         who = clean_text(refusal.name, 64) or "somebody"
         self._add("refused", f"{who} from {refusal.address}" if refusal.address else who, refusal.reason)
 
     def newest(self) -> list[Incident]:
-        """Return what is kept, the newest first."""
+        """Return the problems, newest first."""
         with self._guard:
             return list(reversed(self._kept))
 
     def _add(self, kind: Kind, source: str, text: str) -> None:
-        new = Incident(kind, datetime.now(UTC), clean_text(source, 200), clean_text(text, MOST_TEXT))
+        new = Incident(kind, datetime.now(UTC), clean_text(source, 200), clean_text(text, MAX_TEXT))
         with self._guard:
             same = next((one for one in self._kept if (one.kind, one.source, one.text) == (kind, new.source, new.text)),
                         None)  # fmt: skip

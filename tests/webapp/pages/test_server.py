@@ -10,7 +10,7 @@ from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import LightClient
 from tests.support.markup import Element, get_both
 from tests.support.processes import wait_until
-from webapp.operations.incidents import MOST, Incidents
+from webapp.operations.incidents import MAX_KEPT, Incidents
 
 
 def reasons(page: Element) -> list[tuple[str, str]]:
@@ -117,11 +117,11 @@ def test_refused_attempts_and_warnings_are_told(dashboard: Dashboard) -> None:
 
 def test_only_the_last_fifty_are_kept_and_nothing_that_forges_a_page() -> None:
     kept = Incidents()
-    for number in range(MOST + 5):
+    for number in range(MAX_KEPT + 5):
         kept.refuse(Refusal(4401, f"reason {number}\n\x1b[31m", "<b>" * 100, "127.0.0.1"))
     newest = kept.newest()
-    assert len(newest) == MOST
-    assert newest[0].text.strip() == f"reason {MOST + 4}  [31m"
+    assert len(newest) == MAX_KEPT
+    assert newest[0].text.strip() == f"reason {MAX_KEPT + 4}  [31m"
     assert len(newest[0].source) < 100
     try:
         raise ValueError("secret value")

@@ -1,1 +1,1 @@
-"""Every SQL statement, one module a table. Functions take a session and never commit: the edge does."""
+"""All SQL statements, by table. The functions take a session and never commit: ``Database.write`` does."""
