@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, true
+from sqlalchemy import func, insert, select, true
 from sqlalchemy.orm import Session
 
 from webapp.db.tables import RUN_EVENTS, RunEvent
@@ -79,11 +79,6 @@ def events_of_client(session: Session, client_id: int, limit: int = 50) -> list[
     """Return one client's events, newest first."""
     query = select(RunEvent).where(RunEvent.client_id == client_id).order_by(RunEvent.id.desc()).limit(limit)
     return [_stored(row) for row in session.scalars(query)]
-
-
-def delete_events_of_run(session: Session, run_id: int) -> None:
-    """Remove a deleted run's events."""
-    session.execute(delete(RunEvent).where(RunEvent.run_id == run_id))
 
 
 def _stored(row: RunEvent) -> StoredEvent:

@@ -59,13 +59,6 @@ def points_after(
     return [Point(*row) for row in session.execute(query.order_by(MetricPoint.id).limit(limit))]
 
 
-def metric_names(session: Session, run_id: int) -> list[tuple[str, str]]:
-    """Return phase and name of every metric that the run has aggregates of."""
-    query = select(MetricPoint.phase, MetricPoint.name).distinct()
-    rows = session.execute(query.where(MetricPoint.run_id == run_id, MetricPoint.client_id.is_(None)))
-    return sorted((phase, name) for phase, name in rows)
-
-
 def sparklines(
     session: Session, run_ids: Collection[int], *, phase: str = "evaluate", name: str = "accuracy"
 ) -> dict[int, list[float | None]]:

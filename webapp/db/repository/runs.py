@@ -54,12 +54,6 @@ def chosen(query: Select[Any], states: Collection[str], q: str) -> Select[Any]:
     return query
 
 
-def counts_by_state(session: Session) -> dict[str, int]:
-    """Return how many runs are in each state that any run is in."""
-    rows = session.execute(select(Run.state, func.count(Run.id)).group_by(Run.state))
-    return dict(rows.all())
-
-
 def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:
     """Return the runs in some states, oldest first."""
     return session.scalars(select(Run).where(Run.state.in_(states)).order_by(Run.id)).all()
