@@ -15,6 +15,7 @@ from webapp.http.serving import bind
 from webapp.http.shared_answers import SharedAnswers
 from webapp.http.static_files import FingerprintedFiles
 from webapp.operations.event_hub import EventHub
+from webapp.pages.flash import Flashes
 from webapp.parts import open_parts
 from webapp.routes import ROUTERS
 from webapp.routes.api.docs import describe_api
@@ -49,7 +50,7 @@ def create_app(
         title="Meadow", version=version("meadow"), lifespan=live, docs_url=None, redoc_url=None,
         summary="Start federated learning runs, watch them, and see who takes part.",
     )  # fmt: skip
-    app.state.event_hub = event_hub
+    app.state.event_hub, app.state.flashes = event_hub, Flashes()
     install_errors(app)
     app.add_middleware(SharedAnswers, newest=lambda: event_hub.newest_id)
     guard(app, settings)

@@ -48,6 +48,13 @@ def clean_json(value: Any, depth: int = 0) -> Any:
     return None
 
 
+def whole_number(text: object, least: int = 0, most: int = 2**53 - 1) -> int | None:
+    """Return the number that a text writes in ASCII digits alone; None where it does not, or out of bounds."""
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 16:
+        return None
+    return number if least <= (number := int(text)) <= most else None
+
+
 def csv_cell(text: str) -> str:
     """Return a cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text

@@ -1,13 +1,19 @@
 /* Every view of a run and of a comparison has an address: links and controls change the query, and the page follows
    it. */
 
+/* The token of a flash message is of no use once its page has come: a copied address does not hold it. */
+const shown = new URL(location.href);
+if (shown.searchParams.has("flash")) {
+  shown.searchParams.delete("flash");
+  history.replaceState(history.state, "", shown);
+}
+
 const pageOf = () => document.querySelector("#run-page, #compare-page");
 
 /* Change some of the query; an empty value is left out. A step of a slider replaces the entry that the first one
    made. */
 export function go(changes, { replace = false, hash = "" } = {}) {
   const query = new URLSearchParams(location.search);
-  for (const name of ["done", "of", "count", "run", "back"]) query.delete(name);
   for (const [name, value] of Object.entries(changes)) {
     if (value === "" || value === null) query.delete(name);
     else query.set(name, value);

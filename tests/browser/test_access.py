@@ -89,7 +89,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             "run-loss": "/runs/1?cells=loss&x=clock&phase=train&events=trouble", "runs": "/runs",
             "runs-chosen": "/runs?id=1&id=2", "runs-none": "/runs?q=nothing+like+it",
             "archived": "/runs?state=archived",
-            "said": f"/runs?done=archived&of={pages['run-cancelled'].rpartition('/')[2]}",
             "compare": f"/runs/compare?id={active}&id=1&id=2", "compare-none": "/runs/compare",
             "new-from": "/runs/new?from=1", "new-errors": "/runs/new?num_rounds=0&strategy=Krum&who=some",
             "new-digits": "/runs/new?dataset=digits&network=mlp", "stop": f"/runs/{active}/stop",
@@ -118,7 +117,7 @@ def _ended(dashboard: Dashboard) -> dict[str, str]:
 WITH_CHARTS = ("home-running", "run-running", "run-done", "run-loss", "run-stopped", "run-interrupted")
 PAGES = (
     *WITH_CHARTS, "run-failed", "run-cancelled", "run-held", "run-queued", "runs", "runs-chosen", "runs-none",
-    "archived", "said", "compare", "compare-none", "new-from", "new-errors", "new-digits", "stop", "delete", "notes",
+    "archived", "compare", "compare-none", "new-from", "new-errors", "new-digits", "stop", "delete", "notes",
     "clients", "clients-none", "client", "client-out", "client-revoked", "client-pending", "revoke", "server", "docs",
 )  # fmt: skip
 

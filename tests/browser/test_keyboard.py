@@ -84,7 +84,7 @@ def test_a_run_is_started_steered_and_stopped_without_a_mouse(labs: Dashboard, o
     page.wait_for_url("**/runs/1/stop")
     tab_to(page, page.get_by_role("button", name="Stop the run"))
     page.keyboard.press("Enter")
-    page.wait_for_url("**/runs/1?done=stop**")
+    page.wait_for_url("**/runs/1")
     expect(page.locator(".crumb .state")).to_have_text("Stopped")
 
 

@@ -111,6 +111,13 @@ def get_page(http: httpx.Client, path: str, status: int = 200) -> Element:
     return page
 
 
+def flash_of(page: Element) -> str:
+    """Return the flash message of a page with the word of its button, empty where the page shows none."""
+    messages = page.all("div", class_="outcome")
+    assert len(messages) <= 1
+    return messages[0].text if messages else ""
+
+
 def get_fragment(http: httpx.Client, path: str, element: str) -> Element:
     """Ask for one element of a page as htmx does; it comes alone."""
     headers = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": f"div#{element}"}

@@ -170,12 +170,12 @@ class Clients:
             self._flower.rename(client_id, wanted)
         return self.show(client_id)
 
-    def leave_out(self, client_id: int) -> ClientView:
-        """Ask a client in no run any more, from the next round of the active one on."""
+    def exclude(self, client_id: int) -> ClientView:
+        """Exclude a client from all runs, from the next round of the active one on."""
         return self._decide(client_id, left_out=True)
 
-    def let_in(self, client_id: int) -> ClientView:
-        """Ask a client again that was left out of all runs; what one run alone leaves out stays so."""
+    def include(self, client_id: int) -> ClientView:
+        """Include a client again that was excluded from all runs; an exclusion from one run alone stays."""
         return self._decide(client_id, left_out=False)
 
     def _decide(self, client_id: int, *, left_out: bool) -> ClientView:

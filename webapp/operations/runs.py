@@ -146,15 +146,6 @@ class Runs:
         self._wake()
         return self.show(run_id)
 
-    def stop(self, run_id: int, by: str | None = None) -> RunView:
-        """Cancel a queued run, stop an active one; of two who stop it at once both are right."""
-        before = self.show(run_id)
-        if before.state in ENDED:
-            raise Conflict(f"Run {run_id} is {before.state} already: only a queued or an active run can be stopped.")
-        if self._supervisor is not None:
-            self._supervisor.stop(run_id, by)
-        return self.show(run_id)
-
     def delete(self, run_id: int) -> None:
         """Remove a run with its points, events and weights; not while it is active."""
         with self._database.write() as session:
@@ -201,7 +192,13 @@ def move_run(
     return True
 
 
-def requeue_run(session: Session, run: Run, by: str | None) -> None:
+def add_request_event(session: Session, run: Run, request: str, **more: object) -> None:
+    """Say in an event what a person asked of a run; its state is still the one before."""
+    data = {"state": run.state, "reason": run.reason, "blocked_on": run.blocked_on, "asked": request, **more}
+    add_event(session, "run", data, run_id=run.id)
+
+
+def requeue_run(session: Session, run: Run, by: str | None = None) -> None:
     """Queue a run that is over; it goes on from its last committed round."""
     forget_uncommitted(session, run.id, run.current_round)
     table.set_values(session, run.id, archived_at=None)

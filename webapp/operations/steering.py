@@ -1,6 +1,7 @@
-"""What people do with a run that is there: pause, go on, resume, add rounds, leave a client out, let it in.
+"""What people do to a run that exists: pause, resume, stop, add rounds, exclude a client; and what ends a wait.
 
-And what ends a wait: ask for fewer clients, wait longer, let a queued run start before the others.
+Each request is written to the database, with an event, and passed on to the active run. Running the rounds is the
+supervisor's business.
 """
 
 from datetime import datetime, timedelta
@@ -8,38 +9,36 @@ from datetime import datetime, timedelta
 from federation.coordinator.supervisor import Control, Supervisor
 from federation.run.config import RunConfig
 from federation.run.states import ACTIVE, ENDED, RunState
-from webapp.db.database import Database, Session
+from webapp.db.database import Database
 from webapp.db.repository import runs as table
 from webapp.db.repository.clients import get_client
-from webapp.db.repository.events import add_event
-from webapp.db.tables import Run
 from webapp.operations.rows import iso
-from webapp.operations.runs import get_run, requeue_run
+from webapp.operations.runs import add_request_event, get_run, requeue_run
 from webapp.problems import Conflict, NotFound
 
 MAX_ROUNDS, MAX_CLIENTS, MAX_WAIT_SECONDS = 100_000, 10_000, 86_400
-ASKS = frozenset({*ACTIVE, RunState.QUEUED}) - {RunState.STOPPING}
-"""States of a run that still asks clients for something."""
+SAMPLING_STATES = frozenset({*ACTIVE, RunState.QUEUED}) - {RunState.STOPPING}
+"""States of a run that still sends tasks to clients, or will."""
 
 
 class Steering:
-    """Wishes of people, kept in the database and passed on to the active run."""
+    """The requests of people to runs. Every method may be called from any thread, and raises NotFound or Conflict."""
 
     def __init__(self, database: Database, supervisor: Supervisor) -> None:
         self._database, self._supervisor = database, supervisor
 
-    def pause(self, run_id: int, by: str | None = None) -> None:
-        """Pause a running run after the round that is under way; raises NotFound, Conflict."""
+    def pause(self, run_id: int) -> None:
+        """Pause a running run after the round that is under way."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state != RunState.RUNNING:
                 raise Conflict(f"Run {run_id} is {run.state}: only a running run can be paused.")
             table.set_values(session, run_id, pausing=True)
-            self._say(session, run, "pause", by)
+            add_request_event(session, run, "pause")
         self._active(run_id).pause()
 
-    def go_on(self, run_id: int, by: str | None = None) -> None:
-        """End a pause, or take back the wish for one; raises NotFound, Conflict."""
+    def end_pause(self, run_id: int) -> None:
+        """End a pause, or withdraw the request for one."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             waits_for_disk = (run.blocked_on or {}).get("kind") == "storage"
@@ -47,15 +46,15 @@ class Steering:
                 why = "waits for room on the disk" if waits_for_disk else f"is {run.state}"
                 raise Conflict(f"Run {run_id} {why}: there is no pause to end.")
             table.set_values(session, run_id, pausing=False)
-            self._say(session, run, "continue", by)
+            add_request_event(session, run, "continue")
         self._active(run_id).go_on()
 
-    def resume(self, run_id: int, by: str | None = None) -> None:
-        """Let an ended run go on from its last committed round, or a queued one start that was held back."""
+    def resume(self, run_id: int) -> None:
+        """Queue an ended run, which continues from its last committed round; or release a queued one that is held."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state == RunState.QUEUED and table.release_run(session, run_id):
-                self._say(session, run, "resume", by)
+                add_request_event(session, run, "resume")
             elif not table.is_resumable(run):
                 raise Conflict(
                     f"Run {run_id} is {run.state}: only an interrupted, stopped or failed run can be resumed."
@@ -63,11 +62,19 @@ class Steering:
             elif run.checkpoint is not None and run.current_round >= run.num_rounds:
                 raise Conflict(f"Run {run_id} has done its {run.num_rounds} rounds: add rounds to it instead.")
             else:
-                requeue_run(session, run, by)
+                requeue_run(session, run)
         self._supervisor.wake()
 
-    def add_rounds(self, run_id: int, count: int, by: str | None = None) -> None:
-        """Let a run do so many rounds more; one that is over goes on with them."""
+    def stop(self, run_id: int) -> None:
+        """Cancel a queued run, stop an active one; of two people who stop it at once both are right."""
+        with self._database.read() as session:
+            state = get_run(session, run_id).state
+        if state in ENDED:
+            raise Conflict(f"Run {run_id} is {state} already: only a queued or an active run can be stopped.")
+        self._supervisor.stop(run_id)
+
+    def add_rounds(self, run_id: int, count: int) -> None:
+        """Add rounds to a run; one that is over is queued and continues with them."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state == RunState.CANCELLED and not table.is_resumable(run):
@@ -77,44 +84,44 @@ class Steering:
                 raise Conflict(f"Run {run_id} {why}.")
             wanted = run.num_rounds + count
             table.set_values(session, run_id, num_rounds=wanted, config=run.config | {"num_rounds": wanted})
-            self._say(session, run, "rounds", by, add=count, num_rounds=wanted)
+            add_request_event(session, run, "rounds", add=count, num_rounds=wanted)
             if run.state in ENDED:
-                requeue_run(session, run, by)
+                requeue_run(session, run)
             control = self._supervisor.control(run_id)
             if run.state in ACTIVE and control is not None and not control.add_rounds(count):
                 raise Conflict(f"Run {run_id} has just done its last round: add rounds once it is completed.")
         self._supervisor.wake()
 
-    def exclude(self, run_id: int, client_id: int, by: str | None = None) -> None:
-        """Leave a client out of a run from the next round on."""
-        self._change(run_id, client_id, "exclude", by)
+    def exclude(self, run_id: int, client_id: int) -> None:
+        """Exclude a client from one run, from the next round on."""
+        self._change(run_id, client_id, "exclude")
 
-    def include(self, run_id: int, client_id: int, by: str | None = None) -> None:
-        """Let a client in again that was left out of a run or put aside."""
-        self._change(run_id, client_id, "include", by)
+    def include(self, run_id: int, client_id: int) -> None:
+        """Include a client again that was excluded from a run or suspended in it."""
+        self._change(run_id, client_id, "include")
 
-    def _change(self, run_id: int, client_id: int, what: str, by: str | None) -> None:
+    def _change(self, run_id: int, client_id: int, request: str) -> None:
         with self._database.write() as session:
             run = get_run(session, run_id)
             client = get_client(session, client_id)
             if client is None:
-                raise NotFound(f"There is no client {client_id} to {what}.")
+                raise NotFound(f"There is no client {client_id} to {request}.")
             if run.state in ENDED and not table.is_resumable(run):
                 raise Conflict(f"Run {run_id} is {run.state}: nobody is asked any more.")
-            if what == "include" and client.left_out:
+            if request == "include" and client.left_out:
                 raise Conflict(f"{client.name} is left out of all runs: let it in there, on its own page.")
-            left_out = set(run.excluded) | {client_id} if what == "exclude" else set(run.excluded) - {client_id}
-            table.set_values(session, run_id, excluded=sorted(left_out))
-            self._say(session, run, what, by, client_id=client_id, client=client.name)
+            excluded = set(run.excluded) | {client_id} if request == "exclude" else set(run.excluded) - {client_id}
+            table.set_values(session, run_id, excluded=sorted(excluded))
+            add_request_event(session, run, request, client_id=client_id, client=client.name)
             control = self._supervisor.control(run_id)
             if control is not None:
-                (control.exclude if what == "exclude" else control.include)(client_id)
+                (control.exclude if request == "exclude" else control.include)(client_id)
 
-    def ask_for_clients(self, run_id: int, count: int, by: str | None = None) -> None:
-        """Let a run do with so many clients, or ask for more from its next round on; raises NotFound, Conflict."""
+    def set_min_clients(self, run_id: int, count: int) -> None:
+        """Set how many clients a round needs: a smaller number ends a wait, a larger one counts from the next round."""
         with self._database.write() as session:
             run = get_run(session, run_id)
-            if run.state not in ASKS and not table.is_resumable(run):
+            if run.state not in SAMPLING_STATES and not table.is_resumable(run):
                 raise Conflict(f"Run {run_id} is {run.state}: nobody is asked any more.")
             config = RunConfig.model_validate(run.config)
             if count < config.clients_needed:
@@ -123,11 +130,11 @@ class Steering:
             if count == config.min_clients:
                 return
             table.set_values(session, run_id, config=run.config | {"min_clients": count})
-            self._say(session, run, "min_clients", by, min_clients=count)
+            add_request_event(session, run, "min_clients", min_clients=count)
         self._supervisor.heed(run_id)
 
-    def wait_longer(self, run_id: int, seconds: int, by: str | None = None) -> None:
-        """Move the deadline by which a run's clients must be here; raises NotFound, Conflict."""
+    def wait_longer(self, run_id: int, seconds: int) -> None:
+        """Move the deadline by which enough clients of a waiting run must be online."""
         with self._database.write() as session:
             run, control = get_run(session, run_id), self._supervisor.control(run_id)
             waits = run.blocked_on or {}
@@ -136,31 +143,19 @@ class Steering:
                 raise Conflict(f"Run {run_id} does not wait for its clients now: there is no deadline to move.")
             waits = waits | {"deadline": iso(datetime.fromisoformat(deadline) + timedelta(seconds=seconds))}
             table.set_blocked_on(session, run_id, waits)
-            self._say(session, run, "wait", by, seconds=seconds, blocked_on=waits)
+            add_request_event(session, run, "wait", seconds=seconds, blocked_on=waits)
 
-    def move_to_front(self, run_id: int, by: str | None = None) -> None:
-        """Let a queued run start before the others; raises NotFound, Conflict."""
+    def move_to_front(self, run_id: int) -> None:
+        """Move a queued run to the front of the queue."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state != RunState.QUEUED:
                 raise Conflict(f"Run {run_id} is {run.state}: only a queued run can be moved to the front.")
             if table.move_to_front(session, run_id):
-                self._say(session, run, "front", by)
+                add_request_event(session, run, "front")
 
     def _active(self, run_id: int) -> Control:
         control = self._supervisor.control(run_id)
         if control is None:
             raise Conflict(f"Run {run_id} has just ended.")
         return control
-
-    @staticmethod
-    def _say(session: Session, run: Run, asked: str, by: str | None, **more: object) -> None:
-        data = {
-            "state": run.state,
-            "reason": run.reason,
-            "blocked_on": run.blocked_on,
-            "asked": asked,
-            "by": by,
-            **more,
-        }
-        add_event(session, "run", data, run_id=run.id)

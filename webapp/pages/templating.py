@@ -20,6 +20,7 @@ from jinja2_fragments import render_block
 from webapp import formatting
 from webapp.pages import wording
 from webapp.pages.clients import holdings, rows
+from webapp.pages.flash import Flash
 from webapp.pages.runs import charts
 from webapp.pages.start.fields import FIELDS
 from webapp.settings import asset
@@ -36,12 +37,14 @@ def _versions() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What stands around every page: the entry of the navigation, the stream and where it goes on, the footer."""
+    """What stands around every page: the entry of the navigation, the event stream and the id after which it goes on,
+    the Flower address of the footer, and the message of the action that led to the page."""
 
     nav: str = ""
     stream: str = ""
     last_event_id: int = 0
     flower_address: str = ""
+    flash: Flash | None = None
     versions: str = field(default_factory=_versions)
 
 

@@ -58,6 +58,11 @@ def listed(names: Sequence[str], most: int = 4) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
 
 
+def run_numbers(ids: Sequence[int]) -> str:
+    """Write runs by their numbers: ``#3, #4 and #7``."""
+    return listed([f"#{run_id}" for run_id in ids], 6)
+
+
 def are(names: Sequence[str]) -> str:
     """Return the verb that goes with a list of names."""
     return "is" if len(names) == 1 else "are"

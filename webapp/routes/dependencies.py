@@ -8,7 +8,7 @@ from webapp.db.database import Database
 from webapp.operations.clients import Clients
 from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
-from webapp.operations.records import Shelf
+from webapp.operations.records import RunRecords
 from webapp.operations.runs import Runs
 from webapp.operations.steering import Steering
 from webapp.parts import Parts
@@ -41,13 +41,13 @@ def get_runs(parts: PartsDep) -> Runs:
 
 
 def get_steering(parts: PartsDep) -> Steering:
-    """Return what takes people's wishes for runs."""
+    """Return what takes the requests of people to runs."""
     return parts.steering
 
 
-def get_shelf(parts: PartsDep) -> Shelf:
-    """Return what keeps the records of runs."""
-    return Shelf(parts.database, parts.runs)
+def get_records(parts: PartsDep) -> RunRecords:
+    """Return the records of runs."""
+    return RunRecords(parts.database, parts.runs)
 
 
 def get_clients(parts: PartsDep) -> Clients:
@@ -68,7 +68,7 @@ def get_event_hub(parts: PartsDep) -> EventHub:
 DatabaseDep = Annotated[Database, Depends(get_database)]
 RunsDep = Annotated[Runs, Depends(get_runs)]
 SteeringDep = Annotated[Steering, Depends(get_steering)]
-ShelfDep = Annotated[Shelf, Depends(get_shelf)]
+RecordsDep = Annotated[RunRecords, Depends(get_records)]
 ClientsDep = Annotated[Clients, Depends(get_clients)]
 DemoDep = Annotated[DemoClients, Depends(get_demo)]
 EventHubDep = Annotated[EventHub, Depends(get_event_hub)]

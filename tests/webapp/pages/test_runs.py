@@ -6,7 +6,7 @@ from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, finished_run
 from tests.support.light_client import Answer, honest, nan_loss_in_round_1
-from tests.support.markup import get_both, get_fragment, get_page
+from tests.support.markup import flash_of, get_both, get_fragment, get_page
 from webapp.db.repository.runs import set_values
 
 
@@ -119,8 +119,11 @@ def test_stop_ends_a_run_and_leads_to_its_page(dashboard: Dashboard) -> None:
 
     cancelled = dashboard.http.post(f"/runs/{queued}/stop")
     stopped = dashboard.http.post(f"/runs/{run_id}/stop")
-    assert (stopped.status_code, stopped.headers["location"]) == (303, f"/runs/{run_id}?done=stop")
-    assert cancelled.status_code == 303
+    assert stopped.headers["location"].startswith(f"/runs/{run_id}?")
+    said = flash_of(get_page(dashboard.http, stopped.headers["location"]))
+    assert said in ("The run is stopping.", "The run was stopped.")
+    said = flash_of(get_page(dashboard.http, cancelled.headers["location"]))
+    assert said == f"#{queued} was taken out of the queue."
     dashboard.wait_for_state(run_id, "stopped")
     page = get_fragment(dashboard.http, f"/runs/{run_id}", "run-page")
     assert "Stopped after 0 of 3 rounds" in page.text
@@ -144,7 +147,8 @@ def test_a_run_that_waited_through_a_restart_says_so(dashboard: Dashboard) -> No
     form = home.one("form", action=f"/runs/{held}/resume")
     assert form["method"] == "post"
     assert "The server was restarted" in home.text
-    assert dashboard.http.post(form["action"] or "").headers["location"] == f"/runs/{held}?done=resume"
+    resumed = get_page(dashboard.http, dashboard.http.post(form["action"] or "").headers["location"])
+    assert flash_of(resumed) == "The run was put in the queue."
     assert dashboard.run(held)["blocked_on"] is None
     assert dashboard.http.post(f"/runs/{run_id}/resume").status_code == 409
 

@@ -6,7 +6,7 @@ from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard
 from tests.support.light_client import Answer, Stage, honest
-from tests.support.markup import Element, get_both, get_fragment, get_page
+from tests.support.markup import Element, flash_of, get_both, get_page
 from tests.support.processes import wait_until
 
 
@@ -29,10 +29,6 @@ def press(dashboard: Dashboard, run_id: int, verb: str, **fields: Any) -> Elemen
     return get_page(dashboard.http, answer.headers["location"])
 
 
-def outcome(page: Element) -> str:
-    return page.one("div", class_="outcome").text
-
-
 def events(dashboard: Dashboard, run_id: int, kind: str = "") -> list[str]:
     log = get_page(dashboard.http, f"/runs/{run_id}?events={kind}").one("section", id="events")
     return [line.one("span").text for line in log.one("ol").all("li")]
@@ -49,10 +45,13 @@ def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> Non
         assert shown == ["Pause after this round", "Add rounds", "Add", "Leave out a client", "Leave out", "Stop"]
 
         paused = press(dashboard, run_id, "pause")
-        assert "pause" in outcome(paused)
+        assert flash_of(paused) == "The run was asked to pause after the round under way. Clients stay connected. Undo"
+        undo = paused.one("div", class_="outcome").one("form")
+        assert (undo["action"], undo.one("input", name="back")["value"]) == (
+            f"/runs/{run_id}/continue",
+            f"/runs/{run_id}",
+        )
         dashboard.wait_for_state(run_id, "paused")
-        said = get_fragment(dashboard.http, f"/runs/{run_id}?done=pause", "run-said").text
-        assert said.startswith("The run is paused after round "), "what a page has said changes with the run"
         page = get_both(dashboard.http, f"/runs/{run_id}", "run-page")
         assert buttons(page)[0] == "Continue"
         assert [button.text for button in page.all("button", class_="primary")] == ["Continue"]
@@ -66,10 +65,10 @@ def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> Non
         assert "by a person" in page.one("section", id="events").text
 
         home = press(dashboard, run_id, "continue", back="/")
-        assert (outcome(home), home.one("title").text.endswith("· Meadow")) == ("The run goes on.", True)
+        assert flash_of(home) == "The run was resumed."
+        assert home.all("div", id="home-page"), "the button stood on the home page"
         dashboard.wait_for_state(run_id, "running", "waiting")
         press(dashboard, run_id, "pause")
-        assert "hidden" in get_fragment(dashboard.http, f"/?done=continue&run={run_id}", "home-said"), "no longer so"
         assert {"A pause is asked for after the round under way", "The run is to go on"} <= set(
             events(dashboard, run_id, "people")
         )
@@ -86,7 +85,7 @@ def test_rounds_are_added_to_a_run_that_is_over_and_it_goes_on(dashboard: Dashbo
         assert buttons(page) == ["Add rounds", "Add"]
         assert page.one("input", name="add")["value"] == "5"
 
-        assert outcome(press(dashboard, run_id, "rounds", add="2")) == "Added 2 rounds: the run has 3 now."
+        assert flash_of(press(dashboard, run_id, "rounds", add="2")) == "Added 2 rounds: the run has 3 now."
         dashboard.wait_for_state(run_id, "completed")
         assert dashboard.run(run_id)["current_round"] == 3
         assert "2 rounds added: 3 in all" in events(dashboard, run_id, "people")
@@ -99,19 +98,19 @@ def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
         clients = {client["name"]: client["id"] for client in dashboard.wait_for_clients(3)}
         run_id = dashboard.start_run(num_rounds=500)
         wait_until(lambda: dashboard.run(run_id)["current_round"] >= 1)
-        choices = get_page(dashboard.http, f"/runs/{run_id}").one("select", name="client").all("option")
+        choices = get_page(dashboard.http, f"/runs/{run_id}").one("select", name="client_id").all("option")
         assert {option.text for option in choices} == set(clients)
 
-        page = press(dashboard, run_id, "exclude", client=clients["site-c"])
-        assert outcome(page) == "site-c is left out of this run from the next round on."
+        page = press(dashboard, run_id, "exclude", client_id=clients["site-c"])
+        assert flash_of(page) == "site-c was excluded from this run, from the next round on."
         home = get_page(dashboard.http, "/")
         other = home.one("section", aria_labelledby="other-h")
         assert other.one("h2").text == "Online, but not for this run"
         assert "site-c was left out of this run by a person" in other.text
         assert other.one("button").text == "Let it in"
 
-        page = press(dashboard, run_id, "include", client=clients["site-c"], back="/")
-        assert "site-c takes part" in outcome(page)
+        page = press(dashboard, run_id, "include", client_id=clients["site-c"], back="/")
+        assert flash_of(page) == "site-c was included in this run again, from the next round on."
         assert not get_page(dashboard.http, "/").all("section", aria_labelledby="other-h")
         assert "site-c is left out from the next round on" in events(dashboard, run_id)
 
@@ -130,7 +129,7 @@ def test_stop_asks_first_and_what_is_committed_stays(dashboard: Dashboard) -> No
         assert question.all("form", action=f"/runs/{run_id}/pause"), "a pause is offered instead"
         assert "to keep the round under way, pause instead" in question.text
 
-        assert "model stay" in outcome(press(dashboard, run_id, "stop"))
+        assert "and the model are kept." in flash_of(press(dashboard, run_id, "stop"))
         dashboard.wait_for_state(run_id, "stopped")
         assert buttons(get_page(dashboard.http, f"/runs/{run_id}"))[0] == "Resume"
         assert "is stopped already" in get_page(dashboard.http, f"/runs/{run_id}/stop").one("h1").text
@@ -142,15 +141,16 @@ def test_what_a_state_does_not_allow_is_refused_in_words(dashboard: Dashboard) -
     run_id = dashboard.start_run()
     for verb, fields, status in (
         ("pause", {}, 409), ("continue", {}, 409), ("resume", {}, 409), ("rounds", {"add": "0"}, 422),
-        ("rounds", {"add": "1e9"}, 422), ("rounds", {}, 422), ("exclude", {"client": "999"}, 404),
-        ("include", {"client": "x"}, 422), ("min_clients", {"min_clients": "0"}, 422), ("min_clients", {}, 422),
+        ("rounds", {"add": "1e9"}, 422), ("rounds", {}, 422), ("exclude", {"client_id": "999"}, 404),
+        ("include", {"client_id": "x"}, 422), ("min_clients", {"min_clients": "0"}, 422), ("min_clients", {}, 422),
         ("wait", {"seconds": "86401"}, 422), ("front", {}, 409),
     ):  # fmt: skip
         answer = dashboard.http.post(f"/runs/{run_id}/{verb}", data=fields)
         assert answer.status_code == status, (verb, answer.text)
         assert answer.headers["content-type"].startswith("text/html")
     assert dashboard.http.post("/runs/99/pause").status_code == 404
-    assert not get_page(dashboard.http, f"/runs/{run_id}?done=pause&of=7&count=x").all("div", class_="outcome")
+    assert dashboard.http.post(f"/runs/{run_id}/fly").status_code == 404
+    assert not flash_of(get_page(dashboard.http, f"/runs/{run_id}"))
 
 
 def test_the_log_is_filtered_and_paged_by_its_address(dashboard: Dashboard) -> None:
@@ -192,12 +192,12 @@ def test_a_wait_is_made_longer_or_ended_with_the_clients_that_are_here(dashboard
         assert words == ["Start a demo client here", "Go on with 1 client", "Wait 10\u202fmin longer"]
 
         page = press(dashboard, run_id, "wait", seconds="600", back="/")
-        assert outcome(page) == "The run waits 10\u202fmin longer for its clients."
+        assert flash_of(page) == "The wait for clients was made 10\u202fmin longer."
         clock = page.one("span", class_="clock")
         assert 1190 < float(clock["data-until"] or 0) <= 1200
 
         page = press(dashboard, run_id, "min_clients", min_clients="1")
-        assert outcome(page).startswith("The minimum is now 1 client.")
+        assert flash_of(page) == "The minimum was set to 1 client."
         wait_until(lambda: dashboard.run(run_id)["current_round"] >= 1)
         page = get_page(dashboard.http, f"/runs/{run_id}")
         assert "Minimum clients per round 1" in page.one("section", id="configuration").text
@@ -226,4 +226,7 @@ def test_a_queued_run_is_moved_to_the_front_with_a_button(dashboard: Dashboard) 
     moves = [form["action"] for form in home.all("form") if (form["action"] or "").endswith("/front")]
     assert moves == [f"/runs/{third}/front"], "the first of the queue has no such button"
     home = press(dashboard, third, "front", back="/")
-    assert (outcome(home), queue(home)) == (f"#{third} goes first now.", [f"#{third} Third", f"#{second} Second"])
+    assert (flash_of(home), queue(home)) == (
+        f"#{third} was moved to the front of the queue.",
+        [f"#{third} Third", f"#{second} Second"],
+    )

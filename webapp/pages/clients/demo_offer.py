@@ -1,4 +1,4 @@
-"""Demo clients in words: what a press of the button starts, who is on the way, whose process has ended."""
+"""Demo clients: what the button starts, which are starting, whose process has ended."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from federation.run.config import DemoDataset, RunConfig
 from federation.server.flower_server import LiveClient
 from webapp.db.tables import Client, Run
 from webapp.operations.demo_clients import DemoClients
-from webapp.pages.flash import Said
+from webapp.pages.flash import Flash
 from webapp.pages.wording import are, in_words, listed
 
 PAIR = 2
@@ -15,7 +15,7 @@ PAIR = 2
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """How many demo clients a page offers to start, of which data; 0 where there is no need, or no room."""
+    """How many demo clients a page offers to start, with which data; 0 where none is needed or none more is allowed."""
 
     count: int
     dataset: DemoDataset
@@ -24,7 +24,7 @@ class Offer:
 
     @property
     def word(self) -> str:
-        """What stands on the button."""
+        """The label of the button."""
         return "Start a demo client here" if self.count == 1 else f"Start {in_words(self.count)} demo clients"
 
 
@@ -32,7 +32,7 @@ def offer_for(
     demo: DemoClients, known: Sequence[Client], live: Mapping[int, LiveClient], wanted: int = PAIR,
     dataset: DemoDataset = "digits",
 ) -> Offer:  # fmt: skip
-    """Return what a page offers that could do with so many more clients."""
+    """Return the offer of a page that lacks ``wanted`` clients."""
     on_the_way = _on_the_way(demo, known, live)
     count = max(0, min(wanted - len(on_the_way), demo.room))
     join = "joins" if len(on_the_way) == 1 else "join"
@@ -43,7 +43,7 @@ def offer_for(
 def offer_for_run(
     demo: DemoClients, run: Run, clients: Sequence[Client], known: Sequence[Client], live: Mapping[int, LiveClient]
 ) -> Offer | None:
-    """Return what the page of a run offers that waits for clients; None where it does not, or would ask none of them.
+    """Return the offer of the page of a run; None where the run does not wait for clients or could not use a demo one.
 
     ``clients`` are those that take part.
     """
@@ -56,18 +56,10 @@ def offer_for_run(
     return offer_for(demo, known, live, missing, config.demo_dataset)
 
 
-def demo_said(demo: DemoClients, known: Sequence[Client], live: Mapping[int, LiveClient]) -> Said | None:
-    """Say what became of the clients that were started."""
-    if on_the_way := _on_the_way(demo, known, live):
-        they = "It appears" if len(on_the_way) == 1 else "They appear"
-        return Said(f"Starting {listed(on_the_way)} on this machine. {they} here in a few seconds.")
-    keys = {one.public_key for one in demo.running}
-    pending = [client.name for client in known if client.public_key in keys and client.state == "pending"]
-    if pending:
-        ask, them = ("asks", "it") if len(pending) == 1 else ("ask", "them")
-        return Said(f"{listed(pending)} {ask} to join: approve {them} on the page of clients.")
-    names = [client.name for client in known if client.public_key in keys]
-    return Said(f"{listed(names)} {are(names)} online.") if names else None
+def started(names: Sequence[str], *, approval: bool) -> Flash:
+    """Say which demo clients were started; ``approval``: whether the server admits a new client only after approval."""
+    join = "A new one asks to join: approve it on the page of clients." if approval else "They appear in a few seconds."
+    return Flash(f"Started {listed(names)} on this machine. {join}")
 
 
 def _on_the_way(demo: DemoClients, known: Sequence[Client], live: Mapping[int, LiveClient]) -> list[str]:

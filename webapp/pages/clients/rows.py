@@ -15,8 +15,8 @@ from webapp.db.repository.rounds import last_outcomes
 from webapp.db.repository.series import values_of
 from webapp.db.tables import Client, Run
 from webapp.formatting import THIN, count, plural
+from webapp.pages.clients.exclusions import exclusions_of
 from webapp.pages.clients.holdings import train_samples
-from webapp.pages.runs.buttons import left_out
 from webapp.pages.wording import of_several, task_words
 
 SPARK_ROUNDS = 24
@@ -94,7 +94,7 @@ class Split:
 
 def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> Split:
     """Part the clients: online and eligible, or in the run before; and online but not for it."""
-    left = {one.id: one.why for one in left_out(session, run)}
+    left = {one.id: one.why for one in exclusions_of(session, run)}
     misfit = misfits(session, run.id) | left
     seen = last_outcomes(session, run.id, max(1, run.current_round), run.current_round)
     part, other = [], []

@@ -1,4 +1,4 @@
-"""What the address of a comparison asks for: the runs in their order, and every choice of what is seen of them."""
+"""The query of a comparison: the runs in their order, and every choice of what is shown of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +11,11 @@ MOST_SMOOTH = 95
 
 
 @dataclass(frozen=True, slots=True)
-class CompareAsked:
-    """The query of a comparison; ``target`` is as a person typed it, an accuracy in percent; ``smooth`` is percent of
-    what came before.
+class ComparisonQuery:
+    """The query of a comparison; ``target`` is as a person typed it, an accuracy in percent; ``smooth`` is the percent
+    of a smoothed value that comes from the value before.
 
-    What nobody asks for is as the defaults say; what makes no sense counts as that.
+    A missing value is the default, and so is one that makes no sense.
     """
 
     ids: Sequence[int]
@@ -27,8 +27,8 @@ class CompareAsked:
     metric: str = ""
     target: float | None = None
 
-    def of(self, ids: Sequence[int]) -> "CompareAsked":
-        """Ask the same of other runs."""
+    def of(self, ids: Sequence[int]) -> "ComparisonQuery":
+        """Return the same query for other runs."""
         return replace(self, ids=ids)
 
     @property
@@ -57,11 +57,11 @@ class CompareAsked:
         return [(name, value) for name, value in chosen.items() if value]
 
 
-def compare_asked(ids: Sequence[int], query: Mapping[str, str]) -> CompareAsked:
-    """Read a query."""
+def comparison_query(ids: Sequence[int], query: Mapping[str, str]) -> ComparisonQuery:
+    """Read the query of a comparison."""
     x, metric, smooth = query.get("x"), query.get("metric", ""), _number(query.get("smooth"), 0, MOST_SMOOTH)
     low, high = (_number(query.get(name), 0, 1e18) for name in ("from", "to"))
-    return CompareAsked(
+    return ComparisonQuery(
         ids, x if x in dict(AXES) else "round", query.get("scale") == "log", round(smooth or 0),
         (low, high) if low is not None and high is not None and low < high else None,
         "train" if query.get("phase") == "train" else "evaluate", metric if len(metric) <= MAX_LENGTH else "",
@@ -70,7 +70,7 @@ def compare_asked(ids: Sequence[int], query: Mapping[str, str]) -> CompareAsked:
 
 
 def _number(text: str | None, least: float, most: float) -> float | None:
-    """Read a number; what is none, or out of bounds, counts as not given."""
+    """Read a number; None where the text is none or out of bounds."""
     try:
         value = float((text or "").replace(",", "."))
     except ValueError:

@@ -12,10 +12,10 @@ from webapp.db.repository.compare import Step, first_round_with, steps_of, worst
 from webapp.db.repository.series import spent_until
 from webapp.db.tables import Run
 from webapp.formatting import plural
-from webapp.pages.flash import numbers
 from webapp.pages.runs.charts import titles_of
 from webapp.pages.runs.target_metric import Measure
 from webapp.pages.start.fields import config_lines
+from webapp.pages.wording import run_numbers
 
 MOST_RUNS, TABLE_ROUNDS, PAGE_POINTS = 8, 60, 120
 
@@ -177,11 +177,11 @@ def summary(page: Comparison) -> str:
         met = side.reached.round if side.reached else 0
         said.append(f"{names[side.run.id]} is the first to reach {measure.write(page.target)}, in round {met}")
     elif first and page.target is not None:
-        said.append(f"{numbers(sorted(first))} reach {measure.write(page.target)} in the same round")
+        said.append(f"{run_numbers(sorted(first))} reach {measure.write(page.target)} in the same round")
     if len(best) == 1:
         side = next(one for one in page.sides if one.run.id in best)
         said.append(f"{names[side.run.id]} gets {'lowest' if measure.least else 'highest'}, {measure.write(side.best)}")
     going = [side.run.id for side in page.sides if side.active]
     if going:
-        said.append(f"{numbers(going)} {'is' if len(going) == 1 else 'are'} still under way")
+        said.append(f"{run_numbers(going)} {'is' if len(going) == 1 else 'are'} still under way")
     return f"{'; '.join(said)}." if said else ""

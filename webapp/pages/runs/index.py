@@ -1,4 +1,4 @@
-"""The list of runs: what its address asks for, its rows, and the choices of its filters."""
+"""The list of runs: the query of its address, its rows, and the choices of its filters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,14 +25,14 @@ STATES_OF = {
     "": (), "active": ("waiting", "running", "paused", "stopping"), "queued": ("queued",), "completed": ("completed",),
     "failed": ("failed",), "ended": ("stopped", "interrupted", "cancelled"), "archived": (),
 }  # fmt: skip
-"""States that a choice of the list stands for."""
+"""The states of runs that each segment of the list shows."""
 SORTS: tuple[tuple[Sort, str], ...] = (("newest", "Newest"), ("best", "Best accuracy"), ("longest", "Longest"))
 FILTERS = (("network", "Network"), ("dataset", "Data"), ("strategy", "Strategy"), ("tag", "Tag"))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the address of the list asks for; a word that means nothing there counts as empty."""
+class RunListQuery:
+    """The query of the list's address; an unknown state or order counts as the default."""
 
     q: str = ""
     state: str = ""
@@ -45,27 +45,27 @@ class Asked:
 
     @property
     def wanted(self) -> Wanted:
-        """The same for the database."""
+        """The query as the repository takes it."""
         return Wanted(
             STATES_OF[self.state], self.q, self.network, self.dataset, self.strategy, self.tag,
             self.state == "archived", self.sort,
         )  # fmt: skip
 
     @property
-    def query(self) -> str:
-        """The query of the address, without what is as it would be anyway."""
-        given = {name: getattr(self, name) for name in Asked.__slots__}
+    def text(self) -> str:
+        """The query as text, without the values that are defaults."""
+        given = {name: getattr(self, name) for name in RunListQuery.__slots__}
         return urlencode({name: value for name, value in given.items() if value not in ("", 0, "newest")})
 
     @property
     def address(self) -> str:
-        """The address that asks for just this."""
-        return f"/runs?{self.query}" if self.query else "/runs"
+        """The address with this query."""
+        return f"/runs?{self.text}" if self.text else "/runs"
 
     @property
     def filtered(self) -> bool:
-        """Whether anything but the order is asked for."""
-        return replace(self, sort="newest", offset=0) != Asked()
+        """Whether the query narrows the list."""
+        return replace(self, sort="newest", offset=0) != RunListQuery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class RunLine:
     run: Run
     why: str
     resume: bool
-    """Whether a server that ended took it away in the middle, so that it is asked for here to go on."""
+    """Whether the end of a server interrupted it, so that the row offers to resume it."""
     note: str
     spark: str
     best: float | None
@@ -86,7 +86,7 @@ class RunLine:
 class RunList:
     """A page of the list. ``filters`` are name, word, choices and the chosen one."""
 
-    asked: Asked
+    query: RunListQuery
     rows: list[RunLine]
     total: int
     everything: int
@@ -96,19 +96,19 @@ class RunList:
     @property
     def newer(self) -> str:
         """The address of the page before, or nothing."""
-        before = replace(self.asked, offset=max(0, self.asked.offset - PAGE_RUNS))
-        return before.address if self.asked.offset else ""
+        before = replace(self.query, offset=max(0, self.query.offset - PAGE_RUNS))
+        return before.address if self.query.offset else ""
 
     @property
     def older(self) -> str:
         """The address of the page after, or nothing."""
-        after = replace(self.asked, offset=self.asked.offset + PAGE_RUNS)
+        after = replace(self.query, offset=self.query.offset + PAGE_RUNS)
         return after.address if self.total > after.offset else ""
 
 
-def run_list(session: Session, asked: Asked) -> RunList:
+def run_list(session: Session, query: RunListQuery) -> RunList:
     """Gather a page of the list of runs."""
-    runs, total = find_runs(session, asked.wanted, PAGE_RUNS, asked.offset)
+    runs, total = find_runs(session, query.wanted, PAGE_RUNS, query.offset)
     _, everything = find_runs(session, Wanted(), 0)
     _, archived = find_runs(session, Wanted(archived=True), 0)
     values = filter_choices(session)
@@ -117,12 +117,12 @@ def run_list(session: Session, asked: Asked) -> RunList:
             name,
             word,
             [(value, FIELDS[name].word(value) if name in FIELDS else value) for value in values[name]],
-            getattr(asked, name),
+            getattr(query, name),
         )
         for name, word in FILTERS
-        if len(values[name]) > 1 or getattr(asked, name) or (name == "tag" and values[name])
+        if len(values[name]) > 1 or getattr(query, name) or (name == "tag" and values[name])
     ]
-    return RunList(asked, run_lines(session, runs), total, everything, archived, filters)
+    return RunList(query, run_lines(session, runs), total, everything, archived, filters)
 
 
 def run_lines(session: Session, runs: Sequence[Run]) -> list[RunLine]:

@@ -1,4 +1,4 @@
-"""What people wrote beside a run, as a form: the values, and what is wrong with them."""
+"""The form of a run's note and tags: its values, and what is wrong with one of them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from webapp.problems import Invalid
 
 @dataclass(frozen=True, slots=True)
 class NotesForm:
-    """Note and tags of a run as they stand in the one form. ``wrong`` is the field that ``error`` is about."""
+    """The values of the form. ``wrong`` is the name of the field that ``error`` is about."""
 
     run: Run
     note: str
@@ -22,7 +22,7 @@ class NotesForm:
 
 
 def notes_form(run: Run, error: Invalid | None = None, **typed: str) -> NotesForm:
-    """Return the form of a run, with what was typed in place of what is kept."""
+    """Return the form of a run, with the values that a person typed in place of the stored ones."""
     note, tags = typed.get("note", run.note), typed.get("tags", ", ".join(run.tags))
     one = error.fields[0] if error is not None else None
     return NotesForm(run, note, tags, wrong=one.field if one else "", error=one.message if one else "")

@@ -1,4 +1,4 @@
-"""One run's page: its head, its charts and their lines, its rounds, what happened, what it was asked to do."""
+"""One run's page: its head, its charts and their lines, its rounds, its events, its configuration."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from webapp.pages.runs.charts import Line, RunCharts, charts_of, lines_of, mean_
 from webapp.pages.runs.head import RunHead, head_of, tasks_of
 from webapp.pages.runs.heatmap import Heat, heat_of
 from webapp.pages.runs.log import Log, log_of
-from webapp.pages.runs.query import RunAsked
+from webapp.pages.runs.query import RunQuery
 from webapp.pages.runs.timeline import Timeline, timeline_of
 from webapp.pages.start.fields import config_lines
 from webapp.pages.wording import listed
@@ -69,20 +69,20 @@ class RunPage:
 
 
 def run_page(
-    session: Session, run: Run, live: Mapping[int, LiveClient], asked: RunAsked, models: list[Model]
+    session: Session, run: Run, live: Mapping[int, LiveClient], query: RunQuery, models: list[Model]
 ) -> RunPage:
-    """Gather a run's page; only the newest rounds unless all are asked for."""
+    """Gather a run's page; only the newest rounds unless the query wants all."""
     known = list_clients(session)
     names = {client.id: client.name for client in known}
     head, parted = head_of(session, run, tasks_of(run, live, names)), split(session, run, known, live)
-    limit = MANY_ROUNDS if asked.all_rounds else FEW_ROUNDS
+    limit = MANY_ROUNDS if query.all_rounds else FEW_ROUNDS
     rows = clients_now(session, run, parted.taking_part, live) if head.active else []
     return RunPage(
-        run, head, charts_of(session, run, asked.phase, asked.metric),
-        lines_of(session, run, asked.pairs.get("lines", "")), rows, _rounds(session, run, names, limit, asked.below),
-        run.current_round, log_of(session, run.id, names, asked.events, asked.before), config_lines(run.config),
-        buttons_of(session, run, parted.taking_part, live), parted, heat_of(session, run, asked.cells),
-        timeline_of(session, run, asked.round), models,
+        run, head, charts_of(session, run, query.phase, query.metric),
+        lines_of(session, run, query.pairs.get("lines", "")), rows, _rounds(session, run, names, limit, query.below),
+        run.current_round, log_of(session, run.id, names, query.events, query.before), config_lines(run.config),
+        buttons_of(session, run, parted.taking_part, live), parted, heat_of(session, run, query.cells),
+        timeline_of(session, run, query.round), models,
     )  # fmt: skip
 
 

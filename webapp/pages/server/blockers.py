@@ -15,8 +15,7 @@ from webapp.db.tables import Client, Run
 from webapp.formatting import plural, size
 from webapp.pages.clients.rows import state_of, why_not
 from webapp.pages.clients.warnings import run_ahead
-from webapp.pages.flash import numbers
-from webapp.pages.wording import listed
+from webapp.pages.wording import listed, run_numbers
 
 LEAST_FREE_BYTES = 1_000_000_000
 Method = Literal["get", "post"]
@@ -95,7 +94,7 @@ def _queue(session: Session, ahead: Run) -> list[Obstacle]:
     later = [run for run in queue(session) if run.id != ahead.id]
     found = []
     if held := [run for run in later if run.held]:
-        text = f"{numbers([run.id for run in held])} {_verb(held, 'waits', 'wait')} for a person since the restart."
+        text = f"{run_numbers([run.id for run in held])} {_verb(held, 'waits', 'wait')} for a person since the restart."
         found.append(Obstacle("queued", text, "See the queue", "/"))
     free = [run for run in later if not run.held]
     if free and ahead.state != RunState.QUEUED:

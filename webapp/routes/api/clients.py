@@ -54,10 +54,10 @@ def rename_client(clients: ClientsDep, client_id: Id, body: NewName) -> ClientVi
 @router.post("/{client_id}/leave-out", responses=MISSING)
 def leave_client_out(clients: ClientsDep, client_id: Id) -> ClientView:
     """Leave a client out of every run, from the next round of the active one on."""
-    return clients.leave_out(client_id)
+    return clients.exclude(client_id)
 
 
 @router.post("/{client_id}/let-in", responses=MISSING)
 def let_client_in(clients: ClientsDep, client_id: Id) -> ClientView:
     """Ask a client again that was left out of every run."""
-    return clients.let_in(client_id)
+    return clients.include(client_id)

@@ -10,7 +10,7 @@ from webapp.operations.runs import Runs
 from webapp.operations.views import RunView
 from webapp.problems import Conflict
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
-from webapp.routes.dependencies import Id, RunsDep, ShelfDep
+from webapp.routes.dependencies import Id, RecordsDep, RunsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["runs"], responses={**REFUSED, **MISSING})
 
@@ -34,29 +34,29 @@ class Tags(_Body):
 
 
 @router.post("/note")
-def write_note(shelf: ShelfDep, runs: RunsDep, run_id: Id, body: Note) -> RunView:
+def write_note(records: RecordsDep, runs: RunsDep, run_id: Id, body: Note) -> RunView:
     """Write a run's note in place of the one it has."""
-    shelf.note(run_id, body.note)
+    records.write(run_id, note=body.note)
     return runs.show(run_id)
 
 
 @router.post("/tags")
-def write_tags(shelf: ShelfDep, runs: RunsDep, run_id: Id, body: Tags) -> RunView:
+def write_tags(records: RecordsDep, runs: RunsDep, run_id: Id, body: Tags) -> RunView:
     """Give a run these tags in place of those it has."""
-    shelf.tag(run_id, body.tags)
+    records.write(run_id, tags=body.tags)
     return runs.show(run_id)
 
 
 @router.post("/archive", responses=CONFLICT)
-def archive_run(shelf: ShelfDep, runs: RunsDep, run_id: Id) -> RunView:
+def archive_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
     """Put an ended run away: lists of the dashboard leave it out; nothing is lost."""
-    return _moved(runs, run_id, bool(shelf.archive([run_id])), archived=True)
+    return _moved(runs, run_id, bool(records.archive([run_id])), archived=True)
 
 
 @router.post("/restore", responses=CONFLICT)
-def restore_run(shelf: ShelfDep, runs: RunsDep, run_id: Id) -> RunView:
+def restore_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
     """Take a run back that was put away."""
-    return _moved(runs, run_id, bool(shelf.restore([run_id])), archived=False)
+    return _moved(runs, run_id, bool(records.restore([run_id])), archived=False)
 
 
 def _moved(runs: Runs, run_id: int, changed: bool, *, archived: bool) -> RunView:

@@ -1,4 +1,4 @@
-"""/api/runs: create, list, show, stop, delete, and the rounds of a run."""
+"""/api/runs: create, list, show, delete, and the rounds of a run."""
 
 from typing import Annotated
 
@@ -57,12 +57,6 @@ def list_runs(
 def show_run(runs: RunsDep, run_id: Id) -> RunView:
     """Return one run."""
     return runs.show(run_id)
-
-
-@router.post("/{run_id}/stop", status_code=202, responses=CONFLICT)
-def stop_run(runs: RunsDep, run_id: Id) -> RunView:
-    """Stop an active run within two seconds, or cancel a queued one. Committed rounds and the last weights stay."""
-    return runs.stop(run_id)
 
 
 @router.delete("/{run_id}", status_code=204, responses=CONFLICT)

@@ -1,34 +1,26 @@
-"""What the button that starts demo clients posts: it leads back to the page that it stood on."""
+"""The form that starts demo clients."""
 
-import re
-from typing import Annotated, get_args
+from typing import get_args
 
-from fastapi import APIRouter, Depends
-from fastapi.responses import RedirectResponse, Response
-from starlette.datastructures import FormData
+from fastapi import APIRouter
+from fastapi.responses import Response
 
 from federation.run.config import DemoDataset
 from webapp.operations.demo_clients import MOST
+from webapp.pages.clients.demo_offer import started
 from webapp.problems import Invalid
-from webapp.routes.dependencies import ClientsDep, DemoDep
-from webapp.routes.html.page import read_form
+from webapp.routes.dependencies import ClientsDep, PartsDep
+from webapp.routes.html.forms import FlashesDep, FormDep, number_of, page_of, see_other
 
 router = APIRouter(prefix="/demo-clients", include_in_schema=False)
 
-FormDep = Annotated[FormData, Depends(read_form)]
-SEE_OTHER = 303
-BACK = re.compile(r"/(clients|runs/[0-9]{1,15})?")
-
 
 @router.post("")
-def start(demo: DemoDep, clients: ClientsDep, form: FormDep) -> Response:
-    """Start demo clients on this machine."""
-    count, dataset = form.get("count"), form.get("dataset")
-    if count not in [str(number) for number in range(1, MOST + 1)]:
-        raise Invalid("count", f"Clients: a whole number from 1 to {MOST} is needed")
-    held = next((known for known in get_args(DemoDataset) if known == dataset), None)
-    if held is None:
+def start(parts: PartsDep, clients: ClientsDep, flashes: FlashesDep, form: FormDep) -> Response:
+    """Start demo clients on this machine and lead back to the page with the button."""
+    count = number_of(form, "count", "Clients", MOST)
+    dataset = next((known for known in get_args(DemoDataset) if known == form.get("dataset")), None)
+    if dataset is None:
         raise Invalid("dataset", "A demo client holds digits or synthetic")
-    demo.start(int(str(count)), held, clients.held_parts(held))
-    back = str(form.get("back", ""))
-    return RedirectResponse(f"{back if BACK.fullmatch(back) else '/'}?done=demo", SEE_OTHER)
+    names = [one.name for one in parts.demo.start(count, dataset, clients.held_parts(dataset))]
+    return see_other(flashes, page_of(form, "/"), started(names, approval=parts.settings.admission == "approve"))

@@ -1,4 +1,4 @@
-"""What every page's handler is given: the rows it reads, who is connected, and the frame around what it shows."""
+"""What a page's handler is given: a database session, the connected clients, and the frame around the template."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -6,68 +6,70 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
-from starlette.datastructures import FormData
 
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.events import last_event_id
 from webapp.http.compression import pack
+from webapp.pages.flash import PARAMETER, Flash, Flashes
 from webapp.pages.join_command import Join
-from webapp.pages.templating import STREAM, Frame, render
+from webapp.pages.templating import STREAM, Frame, render, wanted_block
 from webapp.parts import Parts
 from webapp.problems import NotFound
 from webapp.routes.dependencies import MAX_ID, PartsDep
+from webapp.routes.html.forms import FlashesDep
+from webapp.sanitizing import whole_number
 
 
 class Page:
     """One request for a page: a session that reads one state of the database, and ``show`` to answer with."""
 
-    def __init__(self, request: Request, parts: Parts, session: Session) -> None:
-        self.request, self.parts, self.session = request, parts, session
+    def __init__(self, request: Request, parts: Parts, session: Session, flashes: Flashes) -> None:
+        self.request, self.parts, self.session, self._flashes = request, parts, session, flashes
         self.last_event_id = last_event_id(session)  # read first: the stream goes on exactly where the page ends
         self.join = Join(*parts.flower_address, here=request.url.hostname or "127.0.0.1")
 
     @property
     def live(self) -> Mapping[int, LiveClient]:
-        """Who is connected now."""
+        """The clients that are connected now, by id."""
         return self.parts.flower.live_clients()
 
     def show(self, template: str, nav: str, status: int = 200, **context: Any) -> HTMLResponse:
-        """Answer with a template in the frame."""
-        frame = Frame(nav, STREAM, self.last_event_id, self.join.address)
+        """Answer with a template in the frame, or with the part of it that htmx asks for."""
+        frame = Frame(nav, STREAM, self.last_event_id, self.join.address, self._flash())
         answer = render(self.request, template, frame, status, join=self.join, demo=self.parts.demo, **context)
         pack(self.request, answer)
         return answer
 
+    def _flash(self) -> Flash | None:
+        """Take the message that waits for this page. A part of a page shows none, so it leaves the message waiting."""
+        return None if wanted_block(self.request) else self._flashes.take(self.request.query_params.get(PARAMETER, ""))
 
-def get_page(request: Request, parts: PartsDep) -> Iterator[Page]:
+
+def get_page(request: Request, parts: PartsDep, flashes: FlashesDep) -> Iterator[Page]:
     """Give a page whose session ends with the request."""
     with parts.database.read() as session:
-        yield Page(request, parts, session)
+        yield Page(request, parts, session, flashes)
 
 
 PageDep = Annotated[Page, Depends(get_page)]
 
 
 def read_run_id(run_id: str) -> int:
-    """Return the run that a page's address names; raises NotFound where no run can have such a number."""
+    """Return the run id of a page's address; raises NotFound where the text is no id."""
     return _number(run_id, "run")
 
 
 def read_client_id(client_id: str) -> int:
-    """Return the client that a page's address names; raises NotFound where no client can have such a number."""
+    """Return the client id of a page's address; raises NotFound where the text is no id."""
     return _number(client_id, "client")
 
 
 def _number(text: str, noun: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 17 and 1 <= int(text) <= MAX_ID:
-        return int(text)
-    raise NotFound(f"There is no {noun} {text if len(text) <= 40 else text[:40] + '…'}.")
+    number = whole_number(text, least=1, most=MAX_ID)
+    if number is None:
+        raise NotFound(f"There is no {noun} {text if len(text) <= 40 else text[:40] + '…'}.")
+    return number
 
 
 RunId = Annotated[int, Depends(read_run_id)]
 ClientId = Annotated[int, Depends(read_client_id)]
-
-
-async def read_form(request: Request) -> FormData:
-    """Return the fields that a form sent."""
-    return await request.form(max_files=0, max_fields=2000)

@@ -1,39 +1,31 @@
-"""Pages of runs: one run, the form that starts one; and what their buttons post."""
+"""Pages of runs: one run, and the form that starts one."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from starlette.datastructures import FormData
 
 from federation.run.states import ENDED
-from webapp.db.repository.clients import get_client, list_clients
+from webapp.db.repository.clients import list_clients
 from webapp.db.repository.runs import queue
-from webapp.db.tables import Run
 from webapp.operations.downloads import models_of
 from webapp.operations.runs import get_run
-from webapp.pages.clients.demo_offer import demo_said, offer_for_run
-from webapp.pages.flash import Said
-from webapp.pages.runs.buttons import is_let_go_on, said_of
-from webapp.pages.runs.query import RunAsked, asked_of
+from webapp.pages.clients.demo_offer import offer_for_run
+from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
 from webapp.pages.start.form import StartForm, default_form, form_of, parse_form
 from webapp.pages.start.preview import prospect_of
 from webapp.pages.templating import wanted_block
 from webapp.routes.dependencies import RunsDep
-from webapp.routes.html.page import Page, PageDep, RunId, read_form
+from webapp.routes.html.forms import SEE_OTHER, FormDep
+from webapp.routes.html.page import Page, PageDep, RunId
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
-SEE_OTHER = 303
 
-
-def read_run_asked(run_id: RunId, request: Request) -> RunAsked:
-    """Return what the address of a run's page asks for."""
-    return asked_of(run_id, request.query_params)
-
-
-AskedDep = Annotated[RunAsked, Depends(read_run_asked)]
+def read_query(run_id: RunId, request: Request) -> RunQuery:
+    """Return the query of a run's page."""
+    return run_query(run_id, request.query_params)
 
 
 @router.get("/new")
@@ -52,7 +44,7 @@ def ask(
 
 
 @router.post("")
-def start(page: PageDep, runs: RunsDep, fields: Annotated[FormData, Depends(read_form)]) -> Response:
+def start(page: PageDep, runs: RunsDep, fields: FormDep) -> Response:
     """Queue the run that the form describes, and go to its page; or show the form again with what is wrong."""
     form = parse_form([(name, value) for name, value in fields.multi_items() if isinstance(value, str)])
     if (config := form.config) is None:
@@ -70,22 +62,12 @@ def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = Non
 
 
 @router.get("/{run_id}")
-def show(page: PageDep, run_id: RunId, asked: AskedDep) -> HTMLResponse:
+def show(page: PageDep, run_id: RunId, query: Annotated[RunQuery, Depends(read_query)]) -> HTMLResponse:
     """Show one run."""
     run, settings, live = get_run(page.session, run_id), page.parts.settings, page.live
     models = models_of(page.session, run, settings.runs_dir, settings.best_metric)
-    shown, known = run_page(page.session, run, live, asked, models), list_clients(page.session)
+    shown, known = run_page(page.session, run, live, query, models), list_clients(page.session)
     return page.show(
-        "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, asked=asked,
-        said=said_after(page, run, asked),
+        "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, query=query,
         offer=offer_for_run(page.parts.demo, run, shown.parted.taking_part, known, live),
     )  # fmt: skip
-
-
-def said_after(page: Page, run: Run, asked: RunAsked, back: str = "") -> Said | None:
-    """Say what the last action did to a run."""
-    if asked.done == "demo":
-        return demo_said(page.parts.demo, list_clients(page.session), page.live)
-    client = get_client(page.session, asked.of) if asked.of else None
-    about = (asked.of, client.name if client else "")
-    return said_of(asked.done, run, about, asked.count, back, goes_on=is_let_go_on(page.session, run))

@@ -1,4 +1,4 @@
-"""The page of the server itself."""
+"""The page of the server."""
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
@@ -11,7 +11,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/server")
 def show(page: PageDep) -> HTMLResponse:
-    """Say whether all is well, and why nothing happens."""
+    """Show the health of the server and what blocks the next round."""
     here = str(page.request.base_url).rstrip("/")
     return page.show(
         "server/index.html", "/server", page=health(page.session, page.parts, page.live, page.join, here)

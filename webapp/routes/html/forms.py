@@ -1,0 +1,67 @@
+"""The fields of a posted form, each read with its limits, and the redirect to the next page with a flash message."""
+
+import re
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import Depends, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import FormData
+
+from webapp.pages.flash import PARAMETER, Flash, Flashes
+from webapp.problems import Invalid
+from webapp.routes.dependencies import MAX_ID
+from webapp.sanitizing import whole_number
+
+MAX_IDS = 200
+SEE_OTHER = 303
+PAGES_WITH_FORMS = re.compile(r"/(clients|runs/[0-9]{1,15})?")
+
+
+async def read_form(request: Request) -> FormData:
+    """Return the fields that a form sent; files are refused."""
+    return await request.form(max_files=0, max_fields=2000)
+
+
+FormDep = Annotated[FormData, Depends(read_form)]
+
+
+def text_of(form: FormData, name: str) -> str:
+    """Return a field's text, empty where the form does not send the field."""
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def number_of(form: FormData, name: str, label: str, most: int) -> int:
+    """Return a field's whole number from 1 to ``most``; raises Invalid."""
+    number = whole_number(form.get(name), least=1, most=most)
+    if number is None:
+        raise Invalid(name, f"{label}: a whole number from 1 to {most} is needed")
+    return number
+
+
+def ids_of(form: FormData) -> list[int]:
+    """Return the ids that a form sends, each once, in their order; other values are ignored."""
+    numbers = (whole_number(value, least=1, most=MAX_ID) for value in form.getlist("id"))
+    return list(dict.fromkeys(number for number in numbers if number is not None))[:MAX_IDS]
+
+
+def page_of(form: FormData, default: str) -> str:
+    """Return the page that the form stands on: its field ``back`` where that is a page with such forms."""
+    back = text_of(form, "back")
+    return back if PAGES_WITH_FORMS.fullmatch(back) else default
+
+
+def get_flashes(request: Request) -> Flashes:
+    """Return the flash messages that wait for their page."""
+    flashes: Flashes = request.app.state.flashes
+    return flashes
+
+
+FlashesDep = Annotated[Flashes, Depends(get_flashes)]
+
+
+def see_other(flashes: Flashes, address: str, flash: Flash) -> Response:
+    """Redirect to a page that shows the message once."""
+    query = urlencode({PARAMETER: flashes.put(flash)})
+    return RedirectResponse(f"{address}{'&' if '?' in address else '?'}{query}", SEE_OTHER)
