@@ -34,8 +34,6 @@ class Control:
         self.mailbox: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
         self.num_rounds, self.excluded, self.min_clients = num_rounds, excluded, min_clients
         self.let_in: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self.given_up: dict[str, int] = {}
-        """Names that clients bore until they were renamed while the run goes on, and whose they were."""
         self._stop, self._interrupt, self._pause = threading.Event(), threading.Event(), threading.Event()
         self._end = threading.Event()
         self._lock = threading.Lock()
@@ -87,11 +85,6 @@ class Control:
         with self._lock:
             self.excluded -= {client_id}
         self.let_in.put(client_id)
-        self.wake()
-
-    def rename(self, client_id: int, old: str) -> None:
-        """Learn that a client has another name: it stays chosen, and its old name lets nobody else in."""
-        self.given_up = {**self.given_up, old: client_id}
         self.wake()
 
     def heed(self, min_clients: Callable[[], int]) -> None:

@@ -1,4 +1,4 @@
-"""Who may take part in a run: online, admitted, holding the dataset, chosen by name, and of the run's shape."""
+"""Which connected clients may take part in a run: not excluded, selected, with the data set, and of the run's shape."""
 
 import contextlib
 import itertools
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from federation.coordinator.phase import Ground
-from federation.run.config import RunConfig, needs_dataset
+from federation.run.config import RunConfig
+from federation.run.eligibility import why_ineligible
 from federation.run.events import ClientPutAside, Outcome, ReplyRecorded
 from federation.transport.exchange import Exchange, Member, Reply
 from federation.weights.layout import Layout, LayoutMismatch
@@ -32,12 +33,9 @@ REFUSALS = 3
 class Party:
     """The clients of one run. Each process is asked to prepare once; what it answers must fit the run's layout."""
 
-    def __init__(
-        self, run_id: int, config: RunConfig, layout: Layout, ground: Ground, chosen: frozenset[int] = frozenset()
-    ) -> None:
+    def __init__(self, run_id: int, config: RunConfig, layout: Layout, ground: Ground) -> None:
         self._run_id, self._config, self._layout, self._ground = run_id, config, layout, ground
-        self._names = set(config.clients) if config.clients else None
-        self._chosen = set(chosen)
+        self._selected = frozenset(config.clients) if config.clients is not None else None
         self._refusals: Counter[int] = Counter()
         self._aside: set[int] = set()
         self._prepared: set[tuple[int, object]] = set()
@@ -47,39 +45,28 @@ class Party:
 
     # -- who ----------------------------------------------------------------------------------------------------------
 
-    def why_not(self, member: Member) -> str | None:
-        """Say why a connected client is not asked, or None."""
-        dataset = member.data.get("dataset")
-        if member.client_id in self._ground.control.excluded:
-            return "is left out of this run"
-        if member.client_id in self._aside:
-            return f"was put aside: {REFUSALS} of its replies in a row were refused"
-        if self._config.network == "custom" and not member.data.get("app"):
-            return "runs no app of its own, and the run's network is custom"
-        if self._names is not None and not self._is_chosen(member, self._names):
-            return "is not among the clients chosen for the run"
-        if needs_dataset(self._config.network) and dataset != self._config.dataset:
-            return f"holds {dataset}, the run needs {self._config.dataset}"
-        if (member.client_id, member.session) in self._refused:
-            return "does not fit the run's network"
-        return None
-
-    def _is_chosen(self, member: Member, names: set[str]) -> bool:
-        """Say whether the run chose a client. It did by the name and means the client: a new name changes nothing."""
-        given_up = self._ground.control.given_up
-        self._chosen |= {client_id for name, client_id in given_up.items() if name in names}
-        if member.name in names and member.name not in given_up:
-            self._chosen.add(member.client_id)
-        return member.client_id in self._chosen
+    def is_eligible(self, member: Member) -> bool:
+        """Say whether a connected client may take part in the run."""
+        config, client_id = self._config, member.client_id
+        if client_id in self._ground.control.excluded or client_id in self._aside:
+            return False
+        if (client_id, member.session) in self._refused:
+            return False
+        return (
+            why_ineligible(
+                client_id, member.data, network=config.network, dataset=config.dataset, selected=self._selected
+            )
+            is None
+        )
 
     def eligible(self) -> dict[int, Member]:
         """Return the connected clients that may be asked, prepared or not, by id."""
-        return {m.client_id: m for m in self._ground.lane.members() if self.why_not(m) is None}
+        return {m.client_id: m for m in self._ground.lane.members() if self.is_eligible(m)}
 
     @property
     def outsiders(self) -> int:
         """How many clients are connected that this run does not ask."""
-        return sum(self.why_not(member) is not None for member in self._ground.lane.members())
+        return sum(not self.is_eligible(member) for member in self._ground.lane.members())
 
     def ready(self) -> dict[int, Member]:
         """Return the eligible clients that have prepared, by id."""

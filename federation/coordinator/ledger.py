@@ -18,10 +18,7 @@ class Best:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run to work on. ``committed`` is the last committed round, -1 before round 0; ``resume`` has its weights.
-
-    ``chosen`` are the clients that bear one of the config's names now: they stay chosen when they are renamed.
-    """
+    """A run to work on. ``committed`` is the last committed round, -1 before round 0; ``resume`` has its weights."""
 
     run_id: int
     config: RunConfig
@@ -30,7 +27,6 @@ class Job:
     resume: Checkpoint | None = None
     excluded: frozenset[int] = frozenset()
     best: Best | None = None
-    chosen: frozenset[int] = frozenset()
 
 
 class Ledger(Protocol):

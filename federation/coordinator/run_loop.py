@@ -114,7 +114,7 @@ class RunLoop:
             file = self._checkpoints.state_file(self._committed).name
             raise CheckpointDamaged(f"the state of {config.strategy} after round {self._committed} is gone: {file}")
         self._model.strategy.restore(state)
-        self._party = Party(self._job.run_id, config, layout, self._ground, self._job.chosen)
+        self._party = Party(self._job.run_id, config, layout, self._ground)
         self._ground.stray = self._party.hear
         self._leaving.callback(self._party.close)
 

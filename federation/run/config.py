@@ -39,7 +39,7 @@ StrategyName = Literal[
 ]  # fmt: skip
 STRATEGY_NOTES = {name: strategy.words for name, strategy in STRATEGIES.items()}
 
-ClientName = Annotated[str, Field(min_length=1, max_length=64)]
+ClientId = Annotated[int, Field(ge=1, lt=2**53)]
 
 
 def needs_dataset(network: str) -> bool:
@@ -109,8 +109,8 @@ class RunConfig(BaseModel):
         1.0, gt=0, le=1, description="Share of the eligible clients that trains, sampled at random each round."
     )
     clients: Annotated[
-        list[ClientName] | None, Shown("Clients", Group.CLIENTS, empty="all clients with this dataset")
-    ] = Field(None, max_length=10_000, description="Names that may take part; empty: all.")  # fmt: skip
+        list[ClientId] | None, Shown("Clients", Group.CLIENTS, empty="all clients with this dataset")
+    ] = Field(None, max_length=10_000, description="Ids of the clients that may take part; null: all.")  # fmt: skip
 
     batch_size: Annotated[int, Shown("Batch size", Group.ADVANCED)] = Field(
         32, ge=1, le=65_536, description="Samples per training step."
@@ -196,7 +196,7 @@ class RunConfig(BaseModel):
     @property
     def demo_dataset(self) -> DemoDataset | None:
         """What a demo client must hold to take part; None where none would be asked."""
-        if self.clients or self.network == "custom":
+        if self.clients is not None or self.network == "custom":
             return None
         if self.network == "synthetic":
             return "synthetic"

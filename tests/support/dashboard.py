@@ -87,6 +87,15 @@ class Dashboard(Api):
         """Return a stage for light clients of the stream lane."""
         return Stage(self.flower_address)
 
+    def know_clients(self, *names: str) -> list[int]:
+        """Let clients connect for a moment, one after the other; return the ids of those that are offline then."""
+        with self.stage() as stage:
+            for count, name in enumerate(names, 1):
+                stage.add(name)
+                known = self.wait_for_clients(count)
+        wait_until(lambda: all(one["state"] == "offline" for one in self.http.get("/api/clients").json()["items"]))
+        return [one["id"] for one in known]
+
 
 def read_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
     """Give the events of a stream's lines; comments and pings are passed over."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from federation.coordinator.supervisor import Control, Supervisor
+from federation.coordinator.supervisor import Supervisor
 from federation.protocol.messages import Close, Hello
 from federation.run.events import ClientChanged, Event, Progress, StoreUnavailable
 from federation.server.flower_server import Admission, FlowerServer, LiveClient
@@ -12,7 +12,7 @@ from webapp.db.database import Database, Session
 from webapp.db.repository import clients as table
 from webapp.db.repository.events import add_event
 from webapp.db.repository.rounds import outcome_counts
-from webapp.db.repository.runs import get_run, rename_chosen
+from webapp.db.repository.runs import get_run
 from webapp.db.tables import Client
 from webapp.operations.demo_clients import Part
 from webapp.operations.event_hub import EventHub
@@ -157,15 +157,10 @@ class Clients:
             own = row.said_name or row.name
             wanted = wanted or own
             if wanted != row.name and table.name_taken(session, wanted, client_id):
-                raise Invalid("name", f"{wanted} is another client's name, and runs choose clients by their names")
-            old, shared = row.name, table.name_taken(session, row.name, client_id)
-            if wanted != old:
-                rename_chosen(session, old, wanted, shared=shared)
+                raise Invalid("name", f"{wanted} is another client's name")
             table.change_client(session, client_id, name=wanted, said_name=own if wanted != own else None)
             session.expire_all()
             self._tell(session, _get(session, client_id), self._live().get(client_id), "renamed", online=False)
-        if wanted != old and not shared and (control := self._active_control()) is not None:
-            control.rename(client_id, old)
         if self._flower is not None:
             self._flower.rename(client_id, wanted)
         return self.show(client_id)
@@ -187,10 +182,6 @@ class Clients:
             self._tell(session, row, self._live().get(client_id), word, online=False)
             self._tell_active_run(session, client_id, left_out=left_out)
         return self.show(client_id)
-
-    def _active_control(self) -> Control | None:
-        run_id = self._supervisor.active_run_id if self._supervisor is not None else None
-        return self._supervisor.control(run_id) if self._supervisor is not None and run_id is not None else None
 
     def _tell_active_run(self, session: Session, client_id: int, *, left_out: bool) -> None:
         run_id = self._supervisor.active_run_id if self._supervisor is not None else None

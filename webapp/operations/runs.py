@@ -12,12 +12,13 @@ from federation.run.events import Blocked, Checkpoint, Event
 from federation.run.states import ACTIVE, ENDED, RunState, sources
 from webapp.db.database import Database, Session
 from webapp.db.repository import runs as table
-from webapp.db.repository.clients import clients_called, left_out_clients
+from webapp.db.repository.clients import left_out_clients
 from webapp.db.repository.events import add_event
 from webapp.db.repository.rounds import forget_uncommitted, recent_seconds
 from webapp.db.tables import Run
 from webapp.operations.recorder import Recorder
 from webapp.operations.rows import blocked_on, iso
+from webapp.operations.run_requests import resolve_clients
 from webapp.operations.views import RunView, run_view
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.sanitizing import is_one_line
@@ -43,7 +44,6 @@ class Runs:
         with self._database.read() as session:
             run = next((run for run in table.queue(session) if not run.held), None)
             left_out = left_out_clients(session) if run else ()
-            chosen = clients_called(session, run.config.get("clients") or ()) if run else ()
         if run is None:
             return None
         done, best = run.checkpoint, run.best_metrics.get(self._best_metric)
@@ -51,7 +51,6 @@ class Runs:
             run.id, RunConfig.model_validate(run.config), run.num_rounds, done["round"] if done else -1,
             Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None,
             frozenset(run.excluded) | frozenset(left_out), Best(best["round"], best["value"]) if best else None,
-            frozenset(chosen),
         )  # fmt: skip
 
     def rounds_wanted(self, run_id: int) -> int:
@@ -130,16 +129,20 @@ class Runs:
             return _views(session, [get_run(session, run_id)])[0]
 
     def create(self, config: RunConfig, by: str | None = None) -> RunView:
-        """Queue a run; it starts at once where none is active. Raises Invalid for text that no table holds."""
-        for field, text in (("name", config.name), *((f"clients.{i}", c) for i, c in enumerate(config.clients or ()))):
-            if not is_one_line(text):
-                raise Invalid(field, "must not have control characters")
+        """Queue a run; it starts at once if no other one is active.
+
+        ``config`` may be a ``RunRequest``, whose names of clients become ids. Raises Invalid for text that no table
+        holds, and for a client that cannot be found.
+        """
+        if not is_one_line(config.name):
+            raise Invalid("name", "must not have control characters")
         kept = config.initial_weights
         if kept is not None and self._supervisor is not None and not self._supervisor.holds_weights(kept):
             raise Invalid(
                 "initial_weights", "There are no uploaded weights with this id: POST them to /api/weights first."
             )
         with self._database.write() as session:
+            config = resolve_clients(session, config)
             run_id = table.insert_run(session, config.title, config.model_dump(mode="json"))
             data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": config.title}
             add_event(session, "run", data, run_id=run_id)

@@ -115,6 +115,8 @@ def _run(event: StoredEvent) -> tuple[str, str, str] | None:
     who = f"by {by}" if by else ""
     if asked := _asked(data):
         return asked[0], asked[1], who or "by a person"
+    if dropped := data.get("unresolved_clients"):
+        return "refused", f"No longer selected, as no client or several have the name: {', '.join(dropped)}", ""
     if state not in STATES or not any(data.get(said) for said in ("from", "name", "by")):
         return None  # only what the run waits for has changed
     tail = f": {reason}" if reason else ""

@@ -108,7 +108,7 @@ def test_a_client_that_holds_other_data_or_is_not_chosen_is_not_asked(engine: En
     stage.add("b")
     stage.add("not-chosen")
     engine.wait_online(3)
-    run_id = engine.start_run(clients=["a", "b"])
+    run_id = engine.start_run(clients=[engine.clients[one.public_key] for one in stage.clients[:2]])
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
     assert [len(p.tasks) > 0 for p in stage.clients] == [True, True, False]
 

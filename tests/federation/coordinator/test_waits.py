@@ -32,7 +32,7 @@ def test_a_run_that_waits_goes_on_at_once_when_fewer_clients_are_enough(engine: 
 def test_a_strategy_that_needs_more_offers_no_fewer_clients(engine: Engine, stage: Stage) -> None:
     stage.add("alone")
     engine.wait_online(1)
-    run_id = engine.start_run(strategy="Krum", min_clients=3, clients=["alone", "b", "c"])
+    run_id = engine.start_run(strategy="Krum", min_clients=3, clients=[1, 2, 3])
     engine.ledger.wait(lambda: "1 of 3" in (missing(engine) or [Blocked(0, None)])[-1].sentence)
     assert missing(engine)[-1].actions == ("wait", "stop")
     engine.supervisor.stop(run_id)

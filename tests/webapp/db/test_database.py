@@ -19,7 +19,8 @@ from webapp.db.repository.client_history import recent_outcomes, shares_of_clien
 from webapp.db.repository.clients import client_names, insert_client
 from webapp.db.repository.events import add_event, events_after
 from webapp.db.repository.metrics import points_after
-from webapp.db.repository.runs import rename_chosen
+from webapp.operations.run_requests import RunRequest
+from webapp.problems import Invalid
 
 
 @pytest.fixture
@@ -55,9 +56,9 @@ def test_a_run_is_recorded_the_same_on_either_database(books: Books) -> None:
     assert books.start_run() == run_id + 1, "an id does not come back"
 
 
-def test_histories_and_chosen_names_are_the_same_on_either_database(books: Books) -> None:
+def test_histories_are_the_same_on_either_database(books: Books) -> None:
     a, b = books.add_clients("site-a", "Å “b”")
-    run_id = books.start_run(num_rounds=6, clients=["site-z", "Å “b”"])
+    run_id = books.start_run(num_rounds=6)
     for number in range(7):
         books.play_round(run_id, number, [a] if number in (3, 4) else [a, b], accuracy=0.5)
     with books.database.write() as session:
@@ -66,8 +67,14 @@ def test_histories_and_chosen_names_are_the_same_on_either_database(books: Books
             b: ["accepted", "away", "away"] + ["accepted"] * 2,
         }
         assert shares_of_client(session, b)[0].outcomes == {"accepted": 5, "away": 2}
-        rename_chosen(session, "Å “b”", "lab", shared=False)
-    assert books.runs.show(run_id).config["clients"] == ["site-z", "lab"]
+
+
+def test_a_run_asks_for_clients_by_id_or_by_name_on_either_database(books: Books) -> None:
+    a, b = books.add_clients("site-a", "Å “b”")
+    made = books.runs.create(RunRequest(clients=["Å “b”", a, "site-a", b], seed=7))
+    assert made.config["clients"] == [b, a]
+    with pytest.raises(Invalid, match=r"clients.1: No client is called site-z"):
+        books.runs.create(RunRequest(clients=[a, "site-z"], seed=7))
 
 
 def test_a_curve_is_the_same_on_either_database_whatever_its_metric_is_called(books: Books) -> None:

@@ -11,10 +11,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
+from federation.run.config import RunConfig
 from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable
 from webapp.db.migrations import migrate_database, migration_config
+from webapp.db.repository.clients import insert_client
+from webapp.db.repository.events import newest_events
+from webapp.db.repository.runs import insert_run, list_runs
 from webapp.db.tables import Row
+from webapp.pages.runs.log import log_of
 
 
 def test_there_is_one_newest_migration() -> None:
@@ -40,6 +45,42 @@ def test_migrations_make_the_tables_that_the_code_has(database_url: str) -> None
     database = Database(database_url)
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Row.metadata) == []
+    database.close()
+
+
+def test_names_of_selected_clients_become_ids_and_those_that_mean_nobody_are_told(database_url: str) -> None:
+    database = Database(database_url)
+    with database.engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0004")
+    selections: list[list[str] | None] = [None, ["b", "a"], ["a", "twice", "gone", "a"], ["gone"], ["twice"]]
+    with database.write() as session:
+        for key, name in enumerate(("a", "b", "twice", "twice")):
+            insert_client(session, f"key {key}", {
+                "name": name, "state": "admitted", "kind": "client", "lane": "stream", "left_out": False, "facts": {},
+                "data": {}, "versions": {},
+            })  # fmt: skip
+        for names in selections:
+            insert_run(session, "run", RunConfig(seed=7).model_dump(mode="json") | {"clients": names})
+    database.close()
+
+    migrate_database(database_url)
+    database = Database(database_url)
+    with database.read() as session:
+        configs = [run.config for run in list_runs(session)[0][::-1]]
+        told = {event.run_id: event.data["unresolved_clients"] for event in newest_events(session, limit=10)}
+        pages = [line.text for run_id in (3, 4) for line in log_of(session, run_id, {}, "trouble", None).lines]
+    assert [config["clients"] for config in configs] == [None, [2, 1], [1], [], []]
+    assert [RunConfig.model_validate(config).seed for config in configs] == [7] * len(selections)
+    assert told == {3: ["twice", "gone"], 4: ["gone"], 5: ["twice"]}
+    said = "No longer selected, as no client or several have the name"
+    assert pages == [f"{said}: twice, gone", f"{said}: gone"]
+
+    with database.engine.begin() as connection:
+        command.downgrade(migration_config(connection), "0004")
+    with database.read() as session:
+        restored: list[Any] = [run.config["clients"] for run in list_runs(session)[0][::-1]]
+    assert restored[:3] == [None, ["b", "a"], ["a"]]
+    assert all(len(names) == 1 and names[0] not in ("a", "b", "twice") for names in restored[3:])
     database.close()
 
 

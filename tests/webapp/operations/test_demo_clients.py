@@ -147,7 +147,7 @@ def test_where_no_demo_clients_are_allowed_none_are_offered(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("config", "dataset"), [
     ({}, "digits"), ({"network": "cnn"}, "digits"), ({"dataset": "mnist"}, None),
-    ({"network": "synthetic", "dataset": "mnist"}, "synthetic"), ({"clients": ["site-a", "site-b"]}, None),
+    ({"network": "synthetic", "dataset": "mnist"}, "synthetic"), ({"clients": [1, 2]}, None),
     ({"network": "custom", "initial_weights": "0" * 64}, None),
 ])  # fmt: skip
 def test_what_a_demo_client_must_hold_to_take_part(config: dict[str, Any], dataset: str | None) -> None:
@@ -155,7 +155,8 @@ def test_what_a_demo_client_must_hold_to_take_part(config: dict[str, Any], datas
 
 
 def test_only_a_run_that_would_ask_a_demo_client_offers_one(dashboard: Dashboard) -> None:
-    for offered, config in ((False, {"clients": ["site-a", "site-b"]}), (True, {"dataset": "mnist"})):
+    others: dict[str, Any] = {"clients": dashboard.know_clients("site-a", "site-b")}
+    for offered, config in ((False, others), (True, {"dataset": "mnist"})):
         run_id = dashboard.start_run(**config)
         assert ("demo" in waits(dashboard, run_id)["actions"]) is offered
         forms = get_page(dashboard.http, f"/runs/{run_id}").all("form", action="/demo-clients")

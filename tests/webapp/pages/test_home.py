@@ -46,6 +46,7 @@ def test_start_federation_with_nothing_else_starts_a_run_of_the_defaults(dashboa
 
 
 def test_a_run_without_its_clients_says_for_whom_it_waits_and_what_ends_the_wait(dashboard: Dashboard) -> None:
+    dashboard.know_clients("site-c")
     with dashboard.stage() as stage:
         stage.add("site-a")
         stage.add("site-b")

@@ -39,10 +39,11 @@ def test_an_idle_server_says_what_is_missing_and_what_it_is_made_of(dashboard: D
 
 
 def test_a_waiting_run_is_named_with_its_reason_and_the_client_that_does_not_fit(dashboard: Dashboard) -> None:
+    absent = dashboard.know_clients("site-b", "site-c")
     with dashboard.stage() as stage:
         stage.add("site-a")
         dashboard.wait_for_clients(1)
-        run_id = dashboard.start_run(name="Waits", clients=["site-b", "site-c"])
+        run_id = dashboard.start_run(name="Waits", clients=absent)
         dashboard.start_run(name="Later")
         wait_until(lambda: (dashboard.run(run_id)["blocked_on"] or {}).get("kind") == "quorum", what="a wait")
         page = server(dashboard)

@@ -177,13 +177,17 @@ def test_chosen_clients_are_kept_and_none_chosen_is_a_mistake(dashboard: Dashboa
         dashboard.wait_for_clients(2)
     page = post(dashboard, who="some")
     assert "Choose at least one client" in page.text
-    page = post(dashboard, who="some", clients="site-b", num_rounds="0")
+    page = post(dashboard, who="some", clients="2", num_rounds="0")
     boxes = {box["value"]: "checked" in box for box in page.all("input", name="clients")}
-    assert boxes == {"site-a": False, "site-b": True}
+    assert boxes == {"1": False, "2": True}
+    page = post(dashboard, who="some", clients="site-b")
+    assert "“site-b” is not a whole number" in page.one("fieldset", id="clients").text
 
-    dashboard.http.post("/runs", data={"who": "some", "clients": ["site-a", "site-b"]})
-    assert dashboard.run(1)["config"]["clients"] == ["site-a", "site-b"]
-    dashboard.http.post("/runs", data={"who": "all", "clients": ["site-b"]})
+    dashboard.http.post("/runs", data={"who": "some", "clients": ["1", "2"]})
+    assert dashboard.run(1)["config"]["clients"] == [1, 2]
+    again = get_page(dashboard.http, "/runs/new?from=1")
+    assert all("checked" in box for box in again.all("input", name="clients"))
+    dashboard.http.post("/runs", data={"who": "all", "clients": ["2"]})
     assert dashboard.run(2)["config"]["clients"] is None
 
 

@@ -57,9 +57,18 @@ def name_taken(session: Session, name: str, but: int) -> bool:
     return session.scalar(select(Client.id).where(Client.name == name, Client.id != but).limit(1)) is not None
 
 
-def clients_called(session: Session, names: Collection[str]) -> Sequence[int]:
-    """Return the ids of the clients that bear one of some names."""
-    return session.scalars(select(Client.id).where(Client.name.in_(names))).all() if names else ()
+def ids_by_name(session: Session, names: Collection[str]) -> dict[str, list[int]]:
+    """Return name -> ids of the clients with that name, for some names."""
+    found: dict[str, list[int]] = {}
+    if names:
+        for client_id, name in session.execute(select(Client.id, Client.name).where(Client.name.in_(names))):
+            found.setdefault(name, []).append(client_id)
+    return found
+
+
+def known_ids(session: Session, client_ids: Collection[int]) -> set[int]:
+    """Return those of some ids that a client has."""
+    return set(session.scalars(select(Client.id).where(Client.id.in_(client_ids)))) if client_ids else set()
 
 
 def move_client(session: Session, client_id: int, to: str, sources: Collection[str]) -> bool:

@@ -139,19 +139,6 @@ def set_values(session: Session, run_id: int, **values: Any) -> None:
     session.connection().execute(update(RUNS).where(RUNS.c.id == run_id).values(values))
 
 
-def rename_chosen(session: Session, old: str, new: str, *, shared: bool) -> None:
-    """Let the runs that chose a client by its old name choose it by the new one.
-
-    ``shared``: another client bears the old name as well, and was chosen with it.
-    """
-    restricted = select(RUNS.c.id, RUNS.c.config).where(RUNS.c.config["clients"].as_string().startswith("["))
-    for run_id, config in session.connection().execute(restricted).all():
-        if old in config["clients"]:
-            names = [one for name in config["clients"] for one in ((name, new) if name == old else (name,))]
-            kept = [name for name in names if shared or name != old]
-            set_values(session, run_id, config={**config, "clients": list(dict.fromkeys(kept))})
-
-
 def set_blocked_on(session: Session, run_id: int, blocked_on: dict[str, Any] | None) -> bool:
     """Say what an active run waits for; False when it is active no more."""
     active = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state.in_(ACTIVE))

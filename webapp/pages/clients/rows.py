@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from federation.run.config import needs_dataset
+from federation.run.eligibility import Ineligible, why_ineligible
 from federation.run.events import Progress
 from federation.run.states import RunState
 from federation.server.flower_server import LiveClient
@@ -53,19 +53,22 @@ def state_of(client: Client, live: Mapping[int, LiveClient]) -> str:
 
 def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
     """Say why a client does not take part in a run, or None."""
-    dataset, names = client.data.get("dataset"), run.config.get("clients")
     if client.kind == "supernode":
         return "is a SuperNode, which is not asked to train yet"
     if client.state == "pending":
         return "waits for approval"
     if client.left_out:
         return "was left out of all runs by a person"
-    if names and client.name not in names:
-        return "is not among the clients chosen for the run"
-    if run.network == "custom" and not client.data.get("app"):
-        return "runs no app of its own, and the run's network is custom"
-    if needs_dataset(run.network) and dataset != run.dataset:
-        return f"holds {dataset or 'no known data'}, the run needs {run.dataset}"
+    reason = why_ineligible(
+        client.id, client.data, network=run.network, dataset=run.dataset, selected=run.config.get("clients")
+    )
+    match reason:
+        case Ineligible.NOT_SELECTED:
+            return "is not among the clients chosen for the run"
+        case Ineligible.NO_APP:
+            return "runs no app of its own, and the run's network is custom"
+        case Ineligible.OTHER_DATASET:
+            return f"holds {client.data.get('dataset') or 'no known data'}, the run needs {run.dataset}"
     return misfit.get(client.id)
 
 

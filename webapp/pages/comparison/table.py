@@ -1,13 +1,14 @@
 """Runs side by side: their curves, what they reached and when, and the settings in which they differ."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from sqlalchemy.orm import Session
 
 from federation.run.states import ACTIVE
+from webapp.db.repository.clients import client_names
 from webapp.db.repository.compare import Step, first_round_with, steps_of, worst_of_clients
 from webapp.db.repository.series import spent_until
 from webapp.db.tables import Run
@@ -135,7 +136,7 @@ def compare(
     known = {run.id for run in runs}
     goal = target if target is not None else measure.usual_target(shown)
     sides = [_side(session, run, slot, measure, goal, points) for slot, run in enumerate(shown, 1)]
-    settings, equal = _settings(shown)
+    settings, equal = _settings(shown, client_names(session))
     missing = [run_id for run_id in dict.fromkeys(asked) if run_id not in known]
     titles, more = titles_of(shown, measure.phase, measure.name)
     left_out = len(runs) - len(shown)
@@ -153,8 +154,8 @@ def _side(session: Session, run: Run, slot: int, measure: Measure, target: float
     return Side(run, slot, best.get("value"), best.get("round"), last, worst, reached, steps)
 
 
-def _settings(runs: Sequence[Run]) -> tuple[list[Setting], int]:
-    lines = [dict(config_lines(run.config)) for run in runs]
+def _settings(runs: Sequence[Run], clients: Mapping[int, str]) -> tuple[list[Setting], int]:
+    lines = [dict(config_lines(run.config, clients)) for run in runs]
     names = list(dict.fromkeys(name for of in lines for name in of))
     differ, equal = [], 0
     for name in names:

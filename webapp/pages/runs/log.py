@@ -51,6 +51,8 @@ def is_trouble(event: StoredEvent) -> bool:
             return not data.get("committed")
         case "client":
             return data.get("state") in ("put_aside", "stale", "revoked", "ended")
+    if data.get("unresolved_clients"):
+        return True
     return bool(data.get("from")) and data.get("state") in ("failed", "interrupted")
 
 

@@ -80,7 +80,7 @@ def run_page(
     return RunPage(
         run, head, charts_of(session, run, query.phase, query.metric),
         lines_of(session, run, query.pairs.get("lines", "")), rows, _rounds(session, run, names, limit, query.below),
-        run.current_round, log_of(session, run.id, names, query.events, query.before), config_lines(run.config),
+        run.current_round, log_of(session, run.id, names, query.events, query.before), config_lines(run.config, names),
         buttons_of(session, run, parted.taking_part, live), parted, heat_of(session, run, query.cells),
         timeline_of(session, run, query.round), models,
     )  # fmt: skip

@@ -82,7 +82,7 @@ class Field:
 
     def written(self, value: Any) -> str:
         """Write a value of the configuration for people to read; for no value what that means, perhaps nothing."""
-        if value is None or value == []:
+        if value is None:
             return self.shown.empty
         if isinstance(value, list):
             return listed(value, MANY_NAMES)
@@ -127,13 +127,15 @@ GROUPS = [(group, [field for field in FIELDS.values() if field.shown.group == gr
 QUICK = [field for field in FIELDS.values() if field.shown.quick]
 
 
-def config_lines(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the settings of a run as (label, value) in words; its name is none of them.
+def config_lines(config: Mapping[str, Any], clients: Mapping[int, str]) -> list[tuple[str, str]]:
+    """Return the settings of a run as (label, value) in words; its name is none of them. ``clients`` are names by id.
 
     Options that do not apply to the run are left out, and those of which it says nothing.
     """
     options = {f"{config['strategy']}.{key}": value for key, value in config["strategy_options"].items()}
     values = {**config, **options}
+    if (ids := config.get("clients")) is not None:
+        values["clients"] = [clients.get(client_id, f"client {client_id}") for client_id in ids] or ["none"]
     lines = [
         (field.shown.label, field.written(values[name]))
         for name, field in FIELDS.items()

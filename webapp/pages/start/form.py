@@ -17,7 +17,7 @@ CLIENT_CHOICE = ("who", "clients")
 
 @dataclass(frozen=True, slots=True)
 class StartForm:
-    """What the form shows: ``values`` by field as text, ``errors`` by field as sentences, the chosen clients."""
+    """What the form shows: ``values`` by field as text, ``errors`` as sentences, ids of the chosen clients as text."""
 
     values: dict[str, str]
     errors: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,8 @@ class StartForm:
     def config_without_errors(self) -> RunConfig:
         """The run that the form describes, with the default in place of each answer that has an error."""
         valid = {name: value for name, value in self.values.items() if name not in self.errors}
-        form = StartForm(default_form().values | valid, who=self.who, chosen=self.chosen)
+        chosen = frozenset[str]() if "clients" in self.errors else self.chosen
+        form = StartForm(default_form().values | valid, who=self.who, chosen=chosen)
         few = StartForm(
             default_form().values | {n: valid[n] for n in ("network", "dataset", "num_rounds") if n in valid}
         )
@@ -81,8 +82,9 @@ def form_of(config: Mapping[str, Any]) -> StartForm:
     """Return the form that would start a run with the same configuration."""
     given = {**config, **{f"{config['strategy']}.{key}": value for key, value in config["strategy_options"].items()}}
     values = {name: FIELDS[name].text(value) for name, value in given.items() if name in FIELDS and name != "clients"}
-    chosen = frozenset(config.get("clients") or ())
-    return StartForm(default_form().values | values, who="some" if chosen else "all", chosen=chosen)
+    ids = config.get("clients")
+    chosen = frozenset(map(str, ids or ()))
+    return StartForm(default_form().values | values, who="all" if ids is None else "some", chosen=chosen)
 
 
 def parse_form(sent: Sequence[tuple[str, str]]) -> StartForm:
@@ -110,7 +112,7 @@ def _read(form: StartForm) -> tuple[RunConfig | None, dict[str, str]]:
         else:
             document[name] = one.parse(text)
     if form.who == "some":
-        document["clients"] = sorted(form.chosen)
+        document["clients"] = sorted(form.chosen, key=lambda text: (len(text), text))
     try:
         return RunConfig.model_validate(document, strict=False), {}
     except ValidationError as error:

@@ -114,10 +114,9 @@ def prospect_of(session: Session, form: StartForm, live: Mapping[int, LiveClient
 
 
 def _as_row(config: RunConfig, form: StartForm) -> Run:
-    """Return the run as a row that no table gets; whoever chose "only these" and nobody means nobody."""
-    names = sorted(form.chosen) or [""] if form.who == "some" else None
-    document = config.model_dump() | {"clients": names}
-    return Run(config=document, network=config.network, dataset=config.dataset)
+    """Return the run as a row that no table gets. Selected clients without a selection are no clients."""
+    clients = (config.clients or []) if form.who == "some" else None
+    return Run(config=config.model_dump() | {"clients": clients}, network=config.network, dataset=config.dataset)
 
 
 def _difference(client: Client, wanted: Run) -> str | None:
@@ -158,8 +157,6 @@ def _missing(
     away = [c.name for c in known if c.id not in live and c.state == "admitted" and why_not(c, wanted, {}) is None]
     if away and len(fit) < config.min_clients:
         said.append(Caution("offline", f"{listed(away)} would take part and {are(away)} offline."))
-    if strangers := sorted(set(config.clients or ()) - {client.name for client in known}):
-        said.append(Caution("offline", f"No client is called {listed(strangers)} yet."))
     return said
 
 

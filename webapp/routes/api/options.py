@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from federation.run.config import RunConfig
 from federation.run.strategies import STRATEGIES
+from webapp.operations.run_requests import RunRequest
 from webapp.pages.start.fields import FIELDS
 from webapp.routes.api.errors import REFUSED
 
@@ -47,7 +47,7 @@ class Options(BaseModel):
 @router.get("/options")
 def list_options() -> Options:
     """Return what POST /api/runs takes."""
-    schemas = RunConfig.model_json_schema()["properties"]
+    schemas = RunRequest.model_json_schema()["properties"]
     return Options(
         networks=_choices("network"), datasets=_choices("dataset"), partitioners=_choices("partitioner"),
         strategies=_choices("strategy"), optimizers=_choices("optimizer"), losses=_choices("loss"),

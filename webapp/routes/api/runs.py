@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 
-from federation.run.config import RunConfig
 from federation.run.states import RunState
 from webapp.db.repository.rounds import TROUBLE, count_rounds, list_replies, list_rounds
+from webapp.operations.run_requests import RunRequest
 from webapp.operations.runs import get_run
 from webapp.operations.views import RoundList, RunList, RunView, round_view
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
@@ -35,7 +35,7 @@ Offset = Annotated[int, Query(ge=0, le=2**31, description="Runs to pass over, th
 
 
 @router.post("", status_code=201)
-def create_run(runs: RunsDep, config: Annotated[RunConfig, Body(openapi_examples=EXAMPLES)]) -> RunView:
+def create_run(runs: RunsDep, config: Annotated[RunRequest, Body(openapi_examples=EXAMPLES)]) -> RunView:
     """Queue a run. It starts at once where none is active; its state is then waiting, else queued."""
     return runs.create(config)
 

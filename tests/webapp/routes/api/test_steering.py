@@ -83,7 +83,7 @@ def test_a_resumed_run_that_is_cancelled_in_the_queue_keeps_its_rounds_and_can_g
         assert dashboard.wait_for_state(run_id, "completed")["current_round"] == 4
         assert rounds_of(dashboard, run_id) == list(range(5))
 
-        never = dashboard.start_run(clients=["nobody"])
+        never = dashboard.start_run(min_clients=9)
         behind = dashboard.start_run()
         assert post(dashboard, f"/api/runs/{behind}/stop")["state"] == "cancelled"
         for what, body in (("resume", None), ("rounds", {"add": 2})):

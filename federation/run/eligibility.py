@@ -1,0 +1,34 @@
+"""The requirements of a run on its clients, as far as its configuration states them. Pages word the reasons."""
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from typing import Any
+
+from federation.run.config import needs_dataset
+
+
+class Ineligible(StrEnum):
+    """Why a client may not take part in a run, whatever its connection and its replies."""
+
+    NOT_SELECTED = "not_selected"
+    """The run names its clients, and this is none of them."""
+    NO_APP = "no_app"
+    """The network is custom, and the client does not run an app of its own."""
+    OTHER_DATASET = "other_dataset"
+    """The client does not hold the run's data set."""
+
+
+def why_ineligible(
+    client_id: int, data: Mapping[str, Any], *, network: str, dataset: str, selected: Collection[int] | None
+) -> Ineligible | None:
+    """Return the first requirement that a client does not meet, or None if it may take part.
+
+    ``data`` is the client's description of its data, ``selected`` the ids that the run names (None: all clients).
+    """
+    if selected is not None and client_id not in selected:
+        return Ineligible.NOT_SELECTED
+    if network == "custom" and not data.get("app"):
+        return Ineligible.NO_APP
+    if needs_dataset(network) and data.get("dataset") != dataset:
+        return Ineligible.OTHER_DATASET
+    return None

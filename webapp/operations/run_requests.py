@@ -1,0 +1,68 @@
+"""The run that a person asks for: a ``RunConfig`` in which clients may be given by id or by a name that is unique."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from federation.run.config import RunConfig
+from webapp.db.database import Session
+from webapp.db.repository.clients import ids_by_name, known_ids
+from webapp.problems import Invalid
+from webapp.sanitizing import is_one_line
+
+MAX_ID, MAX_NAME = 2**53, 64
+
+
+def _reference(value: Any) -> int | str:
+    if isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME:
+        return value.strip()
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < MAX_ID:
+        return value
+    raise ValueError(f"must be a client's id, or its name of 1 to {MAX_NAME} characters")
+
+
+ClientReference = Annotated[
+    Any,
+    PlainValidator(_reference),
+    WithJsonSchema({"anyOf": [
+        {"type": "integer", "minimum": 1, "exclusiveMaximum": MAX_ID},
+        {"type": "string", "minLength": 1, "maxLength": MAX_NAME},
+    ]}),
+]  # fmt: skip
+"""An id or a name of a client. One validator for both, so that a bad entry is one error with one sentence."""
+
+
+class RunRequest(RunConfig):
+    """The body of POST /api/runs."""
+
+    clients: list[ClientReference] | None = Field(
+        None, min_length=1, max_length=10_000, examples=[[1, "site-b"]],
+        description="The clients that may take part, by id or by a name that only one client has; null: all clients.",
+    )  # fmt: skip
+
+
+def resolve_clients(session: Session, config: RunConfig) -> RunConfig:
+    """Return the config with ids for names; raises Invalid for a client that is unknown, or a name of several."""
+    if config.clients is None:
+        return config
+    references: list[int | str] = list(config.clients)
+    names = {one for one in references if isinstance(one, str)}
+    for index, one in enumerate(references):
+        if isinstance(one, str) and not is_one_line(one):
+            raise Invalid(f"clients.{index}", "must not have control characters")
+    by_name = ids_by_name(session, names)
+    known = known_ids(session, {one for one in references if isinstance(one, int)})
+    ids: dict[int, None] = {}
+    for index, one in enumerate(references):
+        found = by_name.get(one, []) if isinstance(one, str) else [one] if one in known else []
+        if len(found) != 1:
+            raise Invalid(f"clients.{index}", _sentence(one, found))
+        ids[found[0]] = None
+    return RunConfig.model_validate(config.model_dump() | {"clients": list(ids)})
+
+
+def _sentence(reference: int | str, found: list[int]) -> str:
+    if not found:
+        return f"There is no client {reference}" if isinstance(reference, int) else f"No client is called {reference}"
+    ids = ", ".join(map(str, found))
+    return f"{len(found)} clients are called {reference}: choose by id, which are {ids}"
