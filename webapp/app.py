@@ -1,4 +1,4 @@
-"""The app as a function of its settings: guards, errors, routes, and a lifespan that opens and closes the parts."""
+"""The app as a function of its settings: middleware, error handlers, routes, and the lifespan of the parts."""
 
 import asyncio
 import socket
@@ -31,7 +31,7 @@ def create_app(
     Where ``flower_socket`` and ``instance_lock`` are not given, the lifespan binds the address of the settings, and
     takes the lock of the database.
     """
-    # process-wide and never reset; our own streams end by EventHub.close
+    # it is process-wide and is never reset; EventHub.close ends the event streams instead
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
     event_hub = EventHub()
 

@@ -1,4 +1,4 @@
-"""The parts of a running dashboard: made in order at the start, ended in the opposite order."""
+"""The parts of a running dashboard: built in order at the start, closed in the opposite order."""
 
 import logging
 import socket
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What handlers use."""
+    """The parts that handlers use, each of them from any thread."""
 
     settings: Settings
     database: Database
@@ -58,7 +58,7 @@ class Parts:
 def open_parts(
     settings: Settings, event_hub: EventHub, flower_socket: socket.socket, instance_lock: InstanceLock | None = None
 ) -> Parts:
-    """Migrate the database, say what became of the last process's runs, and start the Flower server.
+    """Migrate the database, end the runs that the last process left active, and start the Flower server.
 
     ``instance_lock`` is the database's, where the caller has taken it; raises DataInUse where another dashboard has it.
     """

@@ -1,4 +1,4 @@
-"""What a run tells as rows of the tables and data of events. Pure: nothing here writes."""
+"""Converts the events of a run to rows of the tables and to the data of stored events. Pure: nothing here writes."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ def round_row(done: RoundDone, replies: Iterable[ReplyRecorded]) -> Row:
 
 
 def reply_row(reply: ReplyRecorded) -> Row:
-    """Return the row of a reply; its metrics are points, written when its round commits."""
+    """Return the row of a reply. Its metrics are metric points, which are written when the round commits."""
     return {
         "run_id": reply.run_id, "round": reply.round, "attempt": reply.attempt, "phase": reply.phase,
         "client_id": reply.client_id, "outcome": reply.outcome, "reason": _reason(reply.reason),
@@ -42,7 +42,7 @@ def reply_row(reply: ReplyRecorded) -> Row:
 
 
 def point_rows(done: RoundDone, replies: Iterable[ReplyRecorded]) -> list[Row]:
-    """Return the points of a round: the aggregates, then those of each accepted reply."""
+    """Return the metric points of a round: the aggregates, then those of each accepted reply."""
     rows = _points(done, "train", None, done.train_metrics) + _points(done, "evaluate", None, done.evaluate_metrics)
     for reply in replies:
         if reply.outcome == "accepted":
@@ -72,7 +72,7 @@ def flat_metrics(done: RoundDone) -> dict[str, float | None]:
 
 
 def best_metrics(best: dict[str, Any], last: dict[str, float | None], round_: int) -> dict[str, Any]:
-    """Keep for each metric the best value and its round: the least of a loss, the most of anything else."""
+    """Return the best value of each metric with its round, after ``last``: the minimum of a loss, else the maximum."""
     better = dict(best)
     for name, value in last.items():
         if value is None:
@@ -84,7 +84,7 @@ def best_metrics(best: dict[str, Any], last: dict[str, float | None], round_: in
 
 
 def checkpoint_data(checkpoint: Checkpoint) -> Row:
-    """Return where a round's weights are, and what they hash to."""
+    """Return the file of a round's weights, with its hash and size."""
     return {"file": checkpoint.file, "sha256": checkpoint.sha256, "size_bytes": checkpoint.size_bytes}
 
 
@@ -113,7 +113,7 @@ def failed_event(failed: AttemptFailed, last_metric_id: int) -> Row:
 
 
 def blocked_on(blocked: Blocked) -> Row | None:
-    """Return what a run waits for, as it is stored and shown; None where it waits no more."""
+    """Return what a run waits for, as it is stored and shown; None where it waits for nothing."""
     if blocked.kind is None:
         return None
     since, seconds = datetime.now(UTC), blocked.deadline_seconds
@@ -125,13 +125,13 @@ def blocked_on(blocked: Blocked) -> Row | None:
 
 
 def iso(at: datetime) -> str:
-    """Return a UTC time as pages and streams write it."""
+    """Return a UTC time in the format of pages and streams."""
     return at.isoformat().replace("+00:00", "Z")
 
 
 @lru_cache(maxsize=4096)
 def _name(name: str) -> str:
-    """Clean a metric's name; the same few come with every reply. SQLite's JSON paths know no way to write a quote."""
+    """Clean a metric's name, cached because all replies have the same. SQLite's JSON paths cannot contain a quote."""
     return clean_text(name, MAX_METRIC_NAME).replace('"', "'")
 
 

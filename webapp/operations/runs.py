@@ -14,7 +14,7 @@ from webapp.db.database import Database, Session
 from webapp.db.repository import runs as table
 from webapp.db.repository.clients import left_out_clients
 from webapp.db.repository.events import add_event
-from webapp.db.repository.rounds import forget_uncommitted, recent_seconds
+from webapp.db.repository.rounds import delete_uncommitted_replies, recent_seconds
 from webapp.db.tables import Run
 from webapp.operations.recorder import Recorder
 from webapp.operations.rows import blocked_on, iso
@@ -203,7 +203,7 @@ def add_request_event(session: Session, run: Run, request: str, **more: object) 
 
 def requeue_run(session: Session, run: Run, by: str | None = None) -> None:
     """Queue a run that is over; it goes on from its last committed round."""
-    forget_uncommitted(session, run.id, run.current_round)
+    delete_uncommitted_replies(session, run.id, run.current_round)
     table.set_values(session, run.id, archived_at=None)
     move_run(session, run.id, RunState.QUEUED, None, by)
 

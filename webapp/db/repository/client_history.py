@@ -1,4 +1,4 @@
-"""What became of clients over the runs: took part, late, failed and so on; away where a run went on without asking."""
+"""The outcomes of clients over the runs. ``away`` stands for a committed round that gave a client no task."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from webapp.db.tables import MetricPoint, Reply, Run
 
 @dataclass(frozen=True, slots=True)
 class RunShare:
-    """A client's part in one run: its train tasks by outcome, its rounds away, and its last accuracy there."""
+    """A client's participation in one run: train tasks by outcome, ``away`` too, and the last accuracy with its round."""
 
     run: Run
     outcomes: dict[str, int]
@@ -21,7 +21,7 @@ class RunShare:
 
 
 def shares_of_client(session: Session, client_id: int, limit: int = 20) -> list[RunShare]:
-    """Return the newest runs that asked a client to train, the newest first."""
+    """Return the client's participation in the last runs that gave it a train task, newest first."""
     tasks = (
         select(Reply.run_id, Reply.outcome, func.count())
         .where(Reply.client_id == client_id, Reply.phase == "train")
@@ -43,7 +43,7 @@ def _runs(session: Session, run_ids: Collection[int]) -> dict[int, Run]:
 
 
 def _rounds_away(session: Session, client_id: int, runs: dict[int, Run]) -> dict[int, int]:
-    """Count the committed rounds since its first one in which a client was asked for nothing, by run."""
+    """Return by run the number of committed rounds after the client's first one that gave it no task."""
     asked = select(Reply.run_id, func.min(Reply.round), func.count(Reply.round.distinct())).where(
         Reply.client_id == client_id, Reply.phase.in_(("train", "evaluate")), Reply.run_id.in_(runs),
         Reply.round > 0, Reply.round <= select(Run.current_round).where(Run.id == Reply.run_id).scalar_subquery(),
@@ -59,10 +59,10 @@ class _Task(NamedTuple):
 
 
 def recent_outcomes(session: Session, client_ids: Collection[int], rounds: int) -> dict[int, list[str]]:
-    """Return for each client what became of it in its last rounds over all runs, oldest first.
+    """Return for each client the outcomes of its last rounds over all runs, oldest first.
 
-    Of several attempts at a round the last one counts. A committed round in which it was asked for nothing, after one
-    in which it was, is ``away``; one in which it only evaluated, because others were drawn to train, is left out.
+    The last attempt at a round counts. A committed round that gave the client no task, after one that did, is ``away``;
+    a round in which the client only evaluated, because others were sampled to train, is not in the list.
     """
     tasks = {client_id: _last_tasks(session, client_id, rounds) for client_id in client_ids}
     runs = _runs(session, {task.run_id for mine in tasks.values() for task in mine})
@@ -70,7 +70,7 @@ def recent_outcomes(session: Session, client_ids: Collection[int], rounds: int) 
 
 
 def _last_tasks(session: Session, client_id: int, limit: int) -> list[_Task]:
-    """One look into the index a client: a window over all replies would read them all."""
+    """One index look-up per client, because a window function over all replies would read the whole table."""
     tasks = select(Reply.run_id, Reply.round, Reply.outcome).where(Reply.client_id == client_id, Reply.phase == "train")
     return [_Task(*row) for row in session.execute(tasks.order_by(Reply.id.desc()).limit(limit))][::-1]
 

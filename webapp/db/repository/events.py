@@ -1,4 +1,4 @@
-"""run_events: append, and read on from an id."""
+"""run_events: append events, and read them after an id or newest first."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class StoredEvent:
     data: dict[str, Any]
 
     def payload(self) -> dict[str, Any]:
-        """Return what an event of a stream holds; ``data`` says more than the columns where both name a thing."""
+        """Return the data of a stream's event; a key in ``data`` replaces the column of the same name."""
         return {"id": self.id, "run_id": self.run_id, "at": self.at.isoformat().replace("+00:00", "Z"), **self.data}
 
 
 def add_event(
     session: Session, event_type: str, data: dict[str, Any], *, run_id: int | None = None, client_id: int | None = None
 ) -> StoredEvent:
-    """Append one event; streams get it when the session commits."""
+    """Append one event; streams get it after the session has committed."""
     at = datetime.now(UTC)
     row = {"run_id": run_id, "client_id": client_id, "type": event_type, "at": at, "data": data}
     event_id = session.connection().execute(_INSERT, row).scalar_one()
@@ -43,7 +43,7 @@ def add_event(
 
 
 def added_events(session: Session) -> Sequence[StoredEvent]:
-    """Return the events that were appended in this session."""
+    """Return the events that this session has appended."""
     added: Sequence[StoredEvent] = session.info.get(_ADDED, ())
     return added
 
@@ -64,7 +64,7 @@ def newest_events(
     session: Session, *, run_id: int | None = None, types: Iterable[str] = (), before: int | None = None,
     limit: int = 50,
 ) -> list[StoredEvent]:  # fmt: skip
-    """Return events, newest first; ``before`` an id for the next page, of some types only where any are named."""
+    """Return events, newest first: of one run, of some types, before an id for the next page, where these are given."""
     query = select(RunEvent).order_by(RunEvent.id.desc()).limit(limit)
     if run_id is not None:
         query = query.where(RunEvent.run_id == run_id)

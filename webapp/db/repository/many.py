@@ -1,4 +1,4 @@
-"""Many rows into one table, handed to the driver as they are: what a round leaves behind comes by the thousand."""
+"""Bulk inserts that pass rows to the driver unchanged: a round of many clients has thousands of rows."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -9,19 +9,19 @@ from sqlalchemy.orm import Session
 
 
 def insert_many(
-    session: Session, table: Table, rows: Sequence[dict[str, Any]], *, unless: tuple[str, ...] = ()
+    session: Session, table: Table, rows: Sequence[dict[str, Any]], *, unique: tuple[str, ...] = ()
 ) -> None:
-    """Insert rows of one shape and order; ``unless`` names the columns by which a row that is there already stays.
+    """Insert rows that all have the same keys in the same order; a row that exists by the columns ``unique`` stays.
 
-    Values are numbers, texts and None, which drivers take without SQLAlchemy's work on each: it is a third of the time.
+    Values are numbers, strings and None. SQLAlchemy's processing, which they do not need, takes a third of the time.
     """
     if rows:
-        statement = _statement(table, session.get_bind().dialect.name, tuple(rows[0]), unless)
+        statement = _statement(table, session.get_bind().dialect.name, tuple(rows[0]), unique)
         session.connection().exec_driver_sql(statement, [tuple(row.values()) for row in rows])
 
 
 @cache
-def _statement(table: Table, dialect: str, columns: tuple[str, ...], unless: tuple[str, ...]) -> str:
+def _statement(table: Table, dialect: str, columns: tuple[str, ...], unique: tuple[str, ...]) -> str:
     values = ", ".join(["%s" if dialect == "postgresql" else "?"] * len(columns))
-    rest = f" ON CONFLICT ({', '.join(unless)}) DO NOTHING" if unless else ""
+    rest = f" ON CONFLICT ({', '.join(unique)}) DO NOTHING" if unique else ""
     return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({values}){rest}"

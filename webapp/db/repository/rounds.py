@@ -1,4 +1,4 @@
-"""rounds and replies: write what a round left behind, read it by round, by client, by outcome."""
+"""rounds and replies: insert them, and read them by round, by client or by outcome."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ TROUBLE = ("refused", "failed", "late", "lost")
 
 @dataclass(frozen=True, slots=True)
 class ReplyRow:
-    """One reply with the client's name and the two metrics that every page shows."""
+    """One reply with the client's name and the two metrics that all pages show."""
 
     id: int
     round: int
@@ -38,37 +38,37 @@ class ReplyRow:
 
 
 def insert_round(session: Session, row: dict[str, Any]) -> bool:
-    """Write one committed round; False when the run has that round already."""
+    """Insert a committed round; False when the run has that round already."""
     return session.connection().execute(_insert(session.get_bind().dialect.name), row).first() is not None
 
 
 def insert_replies(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Write replies; the first word about a client's task in an attempt is the one that stays."""
-    insert_many(session, REPLIES, rows, unless=("run_id", "round", "attempt", "phase", "client_id"))
+    """Insert replies; the first one of a client's task in an attempt stays."""
+    insert_many(session, REPLIES, rows, unique=("run_id", "round", "attempt", "phase", "client_id"))
 
 
-def forget_uncommitted(session: Session, run_id: int, last_round: int) -> None:
-    """Delete the replies of a round that was not committed: a resumed run tries it anew, its attempts count from 0."""
+def delete_uncommitted_replies(session: Session, run_id: int, last_round: int) -> None:
+    """Delete the replies of the round that was not committed: a resumed run counts its attempts from 0 again."""
     committed = select(Round.round).where(Round.run_id == run_id)
-    open_ = (Reply.run_id == run_id, Reply.round >= last_round, Reply.round.not_in(committed))
-    session.execute(delete(Reply).where(*open_))
+    of_run = delete(Reply).where(Reply.run_id == run_id, Reply.round >= last_round)
+    session.execute(of_run.where(Reply.round.not_in(committed)))
 
 
 @cache
 def _insert(dialect: str) -> Any:
-    """Return the statement that writes a round once; made once, for it comes every round."""
+    """Return the statement for ``insert_round``, cached because every round uses it."""
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     return insert(ROUNDS).on_conflict_do_nothing(index_elements=["run_id", "round"]).returning(ROUNDS.c.id)
 
 
 def list_rounds(session: Session, run_id: int, *, after: int = -1, limit: int = 1000) -> Sequence[Round]:
-    """Return committed rounds after a number, oldest first."""
+    """Return the committed rounds after a round number, oldest first."""
     later = select(Round).where(Round.run_id == run_id, Round.round > after)
     return session.scalars(later.order_by(Round.round).limit(limit)).all()
 
 
 def newest_rounds(session: Session, run_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Round]:
-    """Return committed rounds, newest first; ``before`` a number for the next page."""
+    """Return committed rounds, newest first; ``before`` is a round number, for the next page."""
     rounds = select(Round).where(Round.run_id == run_id).order_by(Round.round.desc()).limit(limit)
     return session.scalars(rounds if before is None else rounds.where(Round.round < before)).all()
 
@@ -79,7 +79,7 @@ def get_round(session: Session, run_id: int, round_: int) -> Round | None:
 
 
 def recent_seconds(session: Session, run_ids: Collection[int], rounds: int = 10) -> dict[int, list[float]]:
-    """Return how long each run's last few rounds took, round 0 left out."""
+    """Return the seconds of each run's last rounds, newest first, without round 0."""
     if not run_ids:
         return {}
     newest = select(Round.run_id, Round.seconds).join(Run, Run.id == Round.run_id).where(
@@ -128,7 +128,7 @@ def _point(name: str) -> Any:
 
 
 def outcome_counts(session: Session, client_ids: Collection[int] | None = None) -> dict[int, dict[str, int]]:
-    """Return for each client how many train tasks ended in each outcome, over all runs."""
+    """Return client -> outcome -> number of its train tasks, over all runs."""
     query = select(Reply.client_id, Reply.outcome, func.count()).where(Reply.phase == "train")
     if client_ids is not None:
         query = query.where(Reply.client_id.in_(client_ids))
@@ -139,7 +139,7 @@ def outcome_counts(session: Session, client_ids: Collection[int] | None = None) 
 
 
 def last_outcomes(session: Session, run_id: int, first: int, last: int) -> dict[int, dict[int, str]]:
-    """Return client -> round -> outcome of its train task over some rounds; a later attempt overrules."""
+    """Return client -> round -> outcome of its train task in the last attempt, for a range of rounds."""
     rounds = select(Reply.client_id, Reply.round, Reply.outcome).where(
         Reply.run_id == run_id, Reply.round.between(first, last), Reply.phase == "train"
     )
@@ -150,5 +150,5 @@ def last_outcomes(session: Session, run_id: int, first: int, last: int) -> dict[
 
 
 def count_rounds(session: Session, run_id: int) -> int:
-    """Return how many rounds are committed, round 0 among them."""
+    """Return the number of committed rounds, round 0 included."""
     return session.scalar(select(func.count(Round.id)).where(Round.run_id == run_id)) or 0

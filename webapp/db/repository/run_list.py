@@ -1,4 +1,4 @@
-"""The list of runs: sought, filtered and sorted; what its filters may choose; put away and taken back."""
+"""The list of runs: search, filter, sort, the values to filter by, and the archive."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ FILTERS = ("network", "dataset", "strategy")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which runs a list shows, and in which order. What is empty lets everything through."""
+    """Which runs a list shows, and in which order. An empty field filters nothing."""
 
     states: Collection[str] = ()
     q: str = ""
@@ -32,7 +32,7 @@ class Wanted:
 
 
 def find_runs(session: Session, wanted: Wanted, limit: int, offset: int = 0) -> tuple[Sequence[Run], int]:
-    """Return a page of the runs that are wanted, and how many there are."""
+    """Return a page of the matching runs, and the number of all of them."""
     order = [*_order(session, wanted.sort), Run.id.desc()]
     rows = session.scalars(_where(select(Run), wanted).order_by(*order).limit(limit).offset(offset)).all()
     return rows, session.scalar(_where(select(func.count(Run.id)), wanted)) or 0
@@ -64,20 +64,20 @@ def _order(session: Session, sort: Sort) -> list[ColumnElement[Any]]:
 
 
 def filter_choices(session: Session) -> dict[str, list[str]]:
-    """Return for each filter the values that any run has."""
+    """Return for each filter the values that occur in any run."""
     choices = {name: list(session.scalars(select(getattr(Run, name)).distinct())) for name in FILTERS}
     tags = session.scalars(select(Run.tags).where(cast(Run.tags, String) != "[]"))
     return {name: sorted(values) for name, values in choices.items()} | {"tag": sorted({t for of in tags for t in of})}
 
 
 def runs_of(session: Session, run_ids: Sequence[int]) -> list[Run]:
-    """Return the runs with some ids that exist, in the order of the ids, none twice."""
+    """Return the existing runs of some ids, in the order of the ids, each once."""
     known = {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}
     return [known[run_id] for run_id in dict.fromkeys(run_ids) if run_id in known]
 
 
 def set_archived(session: Session, run_ids: Collection[int], *, archived: bool) -> list[int]:
-    """Put ended runs away, or take runs back; return the ids of those that changed."""
+    """Archive ended runs, or take runs out of the archive; return the ids of the runs that changed."""
     rows = update(Run).where(Run.id.in_(run_ids))
     if archived:
         rows = rows.where(Run.archived_at.is_(None), Run.state.not_in(ACTIVE), Run.state != "queued")

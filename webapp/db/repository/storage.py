@@ -1,4 +1,4 @@
-"""The database itself: its kind, its size, and how far its migrations are."""
+"""What the database reports about itself: its kind, version, size and migration."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What a database says of itself; ``size_bytes`` counts all that it keeps."""
+    """What a database reports about itself; ``size_bytes`` includes indexes and free pages."""
 
     kind: str
     version: str
@@ -17,7 +17,7 @@ class Storage:
 
 
 def storage_of(session: Session) -> Storage:
-    """Ask the database about itself."""
+    """Return what the database reports about itself."""
     migration = str(session.scalar(text("SELECT version_num FROM alembic_version")) or "none")
     if session.get_bind().dialect.name == "postgresql":
         version = str(session.scalar(text("SHOW server_version")))
