@@ -12,7 +12,7 @@ from webapp.db.tables import MetricPoint, Reply, Run
 
 @dataclass(frozen=True, slots=True)
 class RunShare:
-    """A client's participation in one run: train tasks by outcome, ``away`` too, and the last accuracy with its round."""
+    """A client's participation in one run: train tasks by outcome (also ``away``), last accuracy and its round."""
 
     run: Run
     outcomes: dict[str, int]
