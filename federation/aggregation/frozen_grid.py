@@ -1,4 +1,4 @@
-"""The Grid that a strategy sees: a frozen list of clients, and nothing it could send or wait with."""
+"""The Grid that a strategy sees: it names the clients of the phase and refuses to send or to wait."""
 
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -7,18 +7,18 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 
 
-class Roster(Grid):
-    """Answers ``get_node_ids`` with the clients that were chosen for the phase; Meadow's own lane does the rest."""
+class FrozenGrid(Grid):
+    """Returns the clients that were sampled for the phase from ``get_node_ids``; the stream lane does all sending."""
 
     def __init__(self, client_ids: Iterable[int]) -> None:
         self._client_ids = tuple(client_ids)
 
     def get_node_ids(self) -> Iterable[int]:
-        """Return the chosen clients."""
+        """Return the sampled clients."""
         return self._client_ids
 
     def _refuse(self) -> NoReturn:
-        raise NotImplementedError("a strategy chooses and aggregates; messages are Meadow's")
+        raise NotImplementedError("a strategy configures and aggregates; the lane sends its messages")
 
     def set_run(self, run: Any) -> None:
         """Refused."""

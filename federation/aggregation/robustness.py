@@ -1,4 +1,7 @@
-"""Two rules that need the whole round: how much a client may weigh, how long its update may be. Off by default."""
+"""Robustness rules that need all updates of a round: a check of norms, and a limit on a client's weight.
+
+Both are off by default.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,106 +13,110 @@ import numpy as np
 from federation.aggregation.running_mean import BLOCK
 from federation.run.config import RunConfig
 from federation.run.events import Metrics
-from federation.weights.layout import NumpyArray
+from federation.weights.layout import Flats, NumpyArray
 
-REPLIES_FOR_NORMS = 3
-"""With two replies the longer one is at most twice the median: the rule says nothing before the third."""
+MIN_UPDATES_FOR_NORMS = 3
+"""Of two updates the longer one has at most twice the median norm, so the check means nothing with fewer than three."""
 
 
 @dataclass(frozen=True)
-class HeldReply:
-    """A good train reply. ``remark`` says what a rule did with it, ``refused`` why it does not count."""
+class Update:
+    """The valid train reply of one client.
+
+    ``weight`` is the number of samples that it counts as in the average; ``remark`` says how a rule changed the update,
+    ``refusal`` why it is not aggregated.
+    """
 
     client_id: int
-    flats: dict[str, NumpyArray]
+    flats: Flats
     num_examples: int
     metrics: Metrics
-    counts_as: int
+    weight: int
     remark: str | None = None
-    refused: str | None = None
+    refusal: str | None = None
 
 
-def whole_round_rules(config: RunConfig) -> bool:
-    """Say whether a run's replies must be held until all are there."""
+def needs_whole_round(config: RunConfig) -> bool:
+    """Say whether a run's updates must be held until all of the round have arrived."""
     return config.norm_rule != "off" or config.max_weight_share is not None
 
 
-def apply_rules(replies: Sequence[HeldReply], base: dict[str, NumpyArray], config: RunConfig) -> list[HeldReply]:
-    """Return the replies as they count. ``base`` holds the weights that were sent out, a flat array for each dtype."""
-    judged = list(replies)
-    if config.norm_rule != "off" and len(judged) >= REPLIES_FOR_NORMS:
-        judged = _limit_norms(judged, base, config.norm_limit, clip=config.norm_rule == "clip")
+def apply_rules(updates: Sequence[Update], sent: Flats, config: RunConfig) -> list[Update]:
+    """Return the updates in their order, clipped, down-weighted or refused. ``sent`` are the weights of the task."""
+    checked = list(updates)
+    if config.norm_rule != "off" and len(checked) >= MIN_UPDATES_FOR_NORMS:
+        checked = _limit_norms(checked, sent, config.norm_limit, clip=config.norm_rule == "clip")
     if config.max_weight_share is not None:
-        judged = _limit_shares(judged, config.max_weight_share)
-    return judged
+        checked = _limit_shares(checked, config.max_weight_share)
+    return checked
 
 
-def update_norm(flats: dict[str, NumpyArray], base: dict[str, NumpyArray]) -> float:
-    """Return the Euclidean norm of weights minus base over all floating-point arrays, summed in float64."""
+def update_norm(flats: Flats, sent: Flats) -> float:
+    """Return the Euclidean norm of the difference over all floating-point arrays, summed in float64."""
     total = 0.0
     for dtype, flat in flats.items():
         if flat.dtype.kind != "f":
             continue
         for start in range(0, flat.size, BLOCK):
-            step = flat[start : start + BLOCK].astype(np.float64) - base[dtype][start : start + BLOCK]
+            step = flat[start : start + BLOCK].astype(np.float64) - sent[dtype][start : start + BLOCK]
             total += float(np.dot(step, step))
     return math.sqrt(total)
 
 
-def _limit_norms(replies: list[HeldReply], base: dict[str, NumpyArray], limit: float, *, clip: bool) -> list[HeldReply]:
+def _limit_norms(updates: list[Update], sent: Flats, limit: float, *, clip: bool) -> list[Update]:
     """Clip or refuse updates over ``limit`` times the round's median norm (Sun et al., 2019, with a relative bound).
 
-    Where most clients return the weights as they were, the median is 0 and says nothing about the others.
+    If most clients return the weights unchanged, the median is 0 and is no measure for the others.
     """
-    norms = [update_norm(reply.flats, base) for reply in replies]
+    norms = [update_norm(update.flats, sent) for update in updates]
     bound = limit * median(norms)
     if bound == 0:
-        return replies
-    judged = []
-    for reply, norm in zip(replies, norms, strict=True):
+        return updates
+    checked = []
+    for update, norm in zip(updates, norms, strict=True):
         if norm <= bound:
-            judged.append(reply)
+            checked.append(update)
             continue
-        said = f"its update has norm {norm:.3g}, {limit:g} times the round's median is {bound:.3g}"
+        sentence = f"its update has norm {norm:.3g}, {limit:g} times the round's median is {bound:.3g}"
         if clip:
-            clipped = {k: _towards(base[k], flat, bound / norm) for k, flat in reply.flats.items()}
-            judged.append(replace(reply, flats=clipped, remark=f"{said}: it was clipped"))
+            clipped = {k: _interpolate(sent[k], flat, bound / norm) for k, flat in update.flats.items()}
+            checked.append(replace(update, flats=clipped, remark=f"{sentence}: it was clipped"))
         else:
-            judged.append(replace(reply, refused=said))
-    return judged
+            checked.append(replace(update, refusal=sentence))
+    return checked
 
 
-def _towards(base: NumpyArray, flat: NumpyArray, share: float) -> NumpyArray:
-    """Return base + share × (flat - base) in the array's dtype; whole numbers stay as they came.
+def _interpolate(sent: NumpyArray, flat: NumpyArray, share: float) -> NumpyArray:
+    """Return sent + share × (flat - sent) in the array's dtype; integers and bools stay as they arrived.
 
-    Reckoned in float32 at least: the way from one float16 to another may be longer than float16 goes.
+    Computed in float32 at least: the difference of two float16 may be larger than float16 can hold.
     """
     if flat.dtype.kind != "f":
         return flat
-    moved = np.subtract(flat, base, dtype=np.promote_types(flat.dtype, np.float32))
+    moved = np.subtract(flat, sent, dtype=np.promote_types(flat.dtype, np.float32))
     moved *= share
-    moved += base
+    moved += sent
     return moved.astype(flat.dtype, copy=False)
 
 
-def _limit_shares(replies: list[HeldReply], share: float) -> list[HeldReply]:
-    """Let no client count for more than ``share`` of the round's samples, as far as the number of clients allows."""
-    counted = [reply for reply in replies if reply.refused is None]
+def _limit_shares(updates: list[Update], share: float) -> list[Update]:
+    """Limit each client to ``share`` of the round's samples, or to an equal share if there are too few clients."""
+    counted = [update for update in updates if update.refusal is None]
     if not counted:
-        return replies
-    ceiling = _ceiling([reply.num_examples for reply in counted], max(share, 1 / len(counted)))
-    return [_cut(reply, ceiling, share) for reply in replies]
+        return updates
+    ceiling = _ceiling([update.num_examples for update in counted], max(share, 1 / len(counted)))
+    return [_limit_weight(update, ceiling, share) for update in updates]
 
 
-def _cut(reply: HeldReply, ceiling: int, share: float) -> HeldReply:
-    if reply.refused is not None or reply.num_examples <= ceiling:
-        return reply
-    said = f"counts as {ceiling} of its {reply.num_examples} samples: no client weighs more than {share:.0%}"
-    return replace(reply, counts_as=ceiling, remark=said)
+def _limit_weight(update: Update, ceiling: int, share: float) -> Update:
+    if update.refusal is not None or update.num_examples <= ceiling:
+        return update
+    remark = f"counts as {ceiling} of its {update.num_examples} samples: no client weighs more than {share:.0%}"
+    return replace(update, weight=ceiling, remark=remark)
 
 
 def _ceiling(counts: list[int], share: float) -> int:
-    """Return the largest number of samples such that nobody, cut to it, has more than ``share`` of the sum."""
+    """Return the largest ceiling with which no count, cut to it, is more than ``share`` of the sum of all."""
     ordered = sorted(counts, reverse=True)
     for cut in range(len(ordered)):
         rest = sum(ordered[cut:])

@@ -1,14 +1,15 @@
-"""The running mean: FedAvg's weighted average, taken as replies come, so memory does not grow with clients."""
+"""The running mean: FedAvg's weighted average, updated with each reply, so memory does not grow with the clients."""
 
 import numpy as np
 
-from federation.weights.layout import Layout, NumpyArray
+from federation.weights.layout import Flats, Layout, NumpyArray
 
 BLOCK = 1 << 20
-"""Elements added at a time: few enough for a small scratch array, enough to wait seldom for the interpreter lock."""
+"""Elements that are added at a time: few enough for a small scratch array, enough to release the interpreter lock
+seldom."""
 
 ACCUMULATORS = {"float16": np.float32, "float32": np.float32, "float64": np.float64}
-"""What sums of a dtype are kept in; whole numbers and bools take float64."""
+"""The dtype in which the sums of a dtype are kept; integers and bools take float64."""
 
 
 class RunningMean:
@@ -16,35 +17,35 @@ class RunningMean:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._sums: dict[str, NumpyArray] = {}
+        self._sums: Flats = {}
         self.total_examples = 0
         self.replies = 0
 
-    def add(self, flats: dict[str, NumpyArray], num_examples: int) -> None:
-        """Add one reply: one flat array for each dtype of the layout."""
+    def add(self, flats: Flats, num_examples: int) -> None:
+        """Add one reply, whose arrays are not kept."""
         first = not self._sums
         for dtype, flat in flats.items():
             if first:
-                kind = ACCUMULATORS.get(dtype, np.float64)
-                self._sums[dtype] = np.empty(flat.size, kind)
-                np.multiply(flat, num_examples, out=self._sums[dtype], dtype=kind, casting="unsafe")
+                accumulator = ACCUMULATORS.get(dtype, np.float64)
+                self._sums[dtype] = np.empty(flat.size, accumulator)
+                np.multiply(flat, num_examples, out=self._sums[dtype], dtype=accumulator, casting="unsafe")
             else:
                 add_scaled(self._sums[dtype], flat, num_examples)
         self.total_examples += num_examples
         self.replies += 1
 
     def result(self) -> bytearray | memoryview:
-        """Return the mean as a buffer of the layout and let go of the sums; one reply or more must have been added."""
+        """Return the mean as a buffer of the layout and release the sums. At least one reply must have been added."""
         sums, self._sums = self._sums, {}
         for total in sums.values():
             np.divide(total, self.total_examples, out=total)
         if list(sums) == ["float32"]:
             return sums["float32"].data.cast("B")
-        return join(self._layout, sums)
+        return cast_to_layout(self._layout, sums)
 
 
 def add_scaled(total: NumpyArray, flat: NumpyArray, factor: float) -> None:
-    """Add ``factor`` × ``flat`` to ``total`` in place, block by block; both are one-dimensional and of one length."""
+    """Add ``factor`` × ``flat`` to ``total`` in place, block by block; both are (n,)."""
     scratch = np.empty(min(BLOCK, total.size), total.dtype)
     for start in range(0, total.size, BLOCK):
         part = total[start : start + BLOCK]
@@ -53,23 +54,23 @@ def add_scaled(total: NumpyArray, flat: NumpyArray, factor: float) -> None:
         part += product
 
 
-def join(layout: Layout, flats: dict[str, NumpyArray]) -> bytearray:
-    """Return a buffer of the layout that holds the flat arrays, cast to its dtypes.
+def cast_to_layout(layout: Layout, flats: Flats) -> bytearray:
+    """Return a buffer of the layout with the values of ``flats``, cast to the layout's dtypes.
 
-    Whole numbers are rounded, and what lies beyond their dtype becomes its least or greatest: a server's step may lead
-    there. Finite values are expected for them.
+    Integers are rounded and clipped to the limits of their dtype, because a step of the server may lead beyond them.
+    Values for integers and bools must be finite.
     """
     buffer = bytearray(layout.size_bytes)
     for dtype, target in layout.flats(buffer).items():
         if target.dtype.kind in "iub" and flats[dtype].dtype.kind == "f":
-            _round(target, flats[dtype])
+            _round_and_clip(target, flats[dtype])
         else:
             np.copyto(target, flats[dtype], casting="unsafe")
     return buffer
 
 
-def _round(target: NumpyArray, values: NumpyArray) -> None:
-    """Write floating-point values into whole numbers or bools: the nearest that there is."""
+def _round_and_clip(target: NumpyArray, values: NumpyArray) -> None:
+    """Write floating-point values (n,) into integers or bools (n,): the nearest that the dtype has."""
     limits = np.iinfo(target.dtype) if target.dtype.kind != "b" else None
     least, most = (limits.min, limits.max) if limits else (0, 1)
     for start in range(0, target.size, BLOCK):

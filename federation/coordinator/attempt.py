@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from federation.aggregation.reply_checks import refuse_not_finite
-from federation.aggregation.robustness import HeldReply, apply_rules, whole_round_rules
-from federation.aggregation.strategy import RunStrategy, Trial, UnusableAggregate, mean_metrics
+from federation.aggregation.reply_checks import check_finite
+from federation.aggregation.robustness import Update, apply_rules, needs_whole_round
+from federation.aggregation.round_aggregation import RoundAggregation, UnusableAggregate, mean_metrics
+from federation.aggregation.strategy import RunStrategy
 from federation.coordinator.background import work_aside
 from federation.coordinator.eligibility import Party
 from federation.coordinator.phase import Ground, PhaseRun, Place, Take
@@ -66,49 +67,44 @@ class Attempt:
         """Return the round to commit; raises AttemptGaveUp. Round 0 evaluates only."""
         if self._place.round == 0:
             return self._evaluate(ready, write, self._started, self._started, {})
-        trial, train = self._train(ready)
+        aggregation, train = self._train(ready)
         trained = time.monotonic()
-        weights, metrics = self._aggregate(trial, len(train.accepted))
+        weights, metrics = self._aggregate(aggregation, len(train.accepted))
         self._model.replace(weights)
-        self._model.strategy.commit(trial)
+        self._model.strategy.commit(aggregation)
         return self._evaluate(self._party.ready(), write, trained, time.monotonic(), metrics)
 
-    def _train(self, ready: dict[int, Member]) -> tuple[Trial, PhaseRun]:
+    def _train(self, ready: dict[int, Member]) -> tuple[RoundAggregation, PhaseRun]:
         number, strategy = self._place.round, self._model.strategy
         chosen = self._party.choose(ready, number, self._place.attempt)
-        trial, extra = strategy.try_round(number, self._model.weights, list(chosen))
-
-        def take(client_id: int, flats: dict[str, Any], examples: int, metrics: Metrics) -> None:
-            strategy.add(trial, client_id, flats, examples, metrics)
-
-        phase = self._phase("train", chosen, take)
-        phase.start(self._configs(chosen, extra), self._model.content())
+        aggregation = strategy.begin_round(number, self._model.weights, list(chosen))
+        phase = self._phase("train", chosen, aggregation.add)
+        phase.start(self._configs(chosen, aggregation.task_config), self._model.content())
         phase.collect()
         phase.settle(self._judge)
         self._party.note(phase.outcomes)
-        return trial, phase
+        return aggregation, phase
 
-    def _judge(self, replies: Sequence[HeldReply]) -> list[HeldReply]:
+    def _judge(self, replies: Sequence[Update]) -> list[Update]:
         return apply_rules(replies, self._model.layout.flats(self._model.weights), self._config)
 
-    def _aggregate(self, trial: Trial, accepted: int) -> tuple[Buffer, Metrics]:
+    def _aggregate(self, aggregation: RoundAggregation, accepted: int) -> tuple[Buffer, Metrics]:
         needed = min(self._min_clients, self._ground.control.min_clients)  # more are asked for from the next round on
         if accepted < needed:
             raise AttemptGaveUp(f"{accepted} of the {needed} replies it needs")
         try:
-            weights, metrics = self._aggregated(trial)
+            weights, metrics = self._aggregated(aggregation)
         except UnusableAggregate as error:
             raise AttemptGaveUp(str(error)) from error
-        if (refusal := refuse_not_finite(self._model.layout.flats(weights))) is not None:
+        if (refusal := check_finite(self._model.layout.flats(weights))) is not None:
             raise AttemptGaveUp(f"the aggregate is of no use: {refusal}")
         return weights, metrics
 
-    def _aggregated(self, trial: Trial) -> tuple[Buffer, Metrics]:
+    def _aggregated(self, aggregation: RoundAggregation) -> tuple[Buffer, Metrics]:
         """Aggregate; where that may take seconds, which nothing can cut short, a stop does not wait for it."""
-        strategy = self._model.strategy
-        if self._model.layout.size_bytes * max(len(trial.replies), 1) < ASIDE_BYTES:
-            return strategy.aggregate(trial)
-        return work_aside(lambda: strategy.aggregate(trial), self._ground.control)
+        if self._model.layout.size_bytes * max(len(aggregation.replies), 1) < ASIDE_BYTES:
+            return aggregation.aggregate()
+        return work_aside(aggregation.aggregate, self._ground.control)
 
     def _evaluate(
         self, ready: dict[int, Member], write: WriteCheckpoint, trained: float, aggregated: float, metrics: Metrics
@@ -133,10 +129,10 @@ class Attempt:
         )  # fmt: skip
 
     def _phase(self, phase: Any, members: dict[int, Member], take: Take) -> PhaseRun:
-        hold = phase == "train" and whole_round_rules(self._config)
+        hold = phase == "train" and needs_whole_round(self._config)
         phase_run = PhaseRun(self._ground, self._place, phase, self._model.layout, members, take, hold)
         if phase == "train":
-            phase_run.refuse = self._model.strategy.refuse
+            phase_run.refuse = self._model.strategy.check_metrics
         return phase_run
 
     def _configs(self, clients: Iterable[int], extra: dict[str, Any]) -> dict[int, dict[str, Any]]:

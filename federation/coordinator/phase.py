@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from federation.aggregation.reply_checks import clean_metrics, refuse_examples, refuse_weights
-from federation.aggregation.robustness import HeldReply
+from federation.aggregation.reply_checks import check_num_examples, check_weights, clean_metrics
+from federation.aggregation.robustness import Update
 from federation.coordinator.control import Control
 from federation.run.events import Blocked, Metrics, Outcome, Phase, Record, ReplyRecorded
 from federation.transport.exchange import Content, Exchange, Member, Reply
@@ -65,7 +65,7 @@ class PhaseRun:
     waiting: set[int] = field(default_factory=set)
     accepted: list[tuple[Metrics, int]] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-    held: list[tuple[HeldReply, Reply]] = field(default_factory=list)
+    held: list[tuple[Update, Reply]] = field(default_factory=list)
     _said: str | None = None
 
     def start(self, configs: dict[int, dict[str, Any]], content: Content | None) -> None:
@@ -141,28 +141,28 @@ class PhaseRun:
     def _check(self, reply: Reply, raw_metrics: dict[str, Any], num_examples: Any) -> None:
         metrics, remark = clean_metrics(raw_metrics)
         flats = self.layout.flats(reply.content) if reply.content is not None else {}
-        refusal = refuse_examples(num_examples) or refuse_weights(flats) or self.refuse(metrics)
+        refusal = check_num_examples(num_examples) or check_weights(flats) or self.refuse(metrics)
         if refusal is not None:
             self._record(reply.client_id, "refused", refusal, reply, metrics)
             return
-        good = HeldReply(reply.client_id, flats, num_examples, metrics, counts_as=num_examples, remark=remark)
+        good = Update(reply.client_id, flats, num_examples, metrics, weight=num_examples, remark=remark)
         if self.hold:
             self.held.append((good, reply))
         else:
             self._accept(good, reply)
 
-    def settle(self, judge: Callable[[list[HeldReply]], list[HeldReply]]) -> None:
+    def settle(self, judge: Callable[[list[Update]], list[Update]]) -> None:
         """Take the held replies as ``judge`` has them: each accepted, with its remark, or refused."""
         held, self.held = self.held, []
         for good, (_, reply) in zip(judge([good for good, _ in held]), held, strict=True):
-            if good.refused is not None:
-                self._record(good.client_id, "refused", good.refused, reply, good.metrics, good.num_examples)
+            if good.refusal is not None:
+                self._record(good.client_id, "refused", good.refusal, reply, good.metrics, good.num_examples)
             else:
                 self._accept(good, reply)
 
-    def _accept(self, good: HeldReply, reply: Reply) -> None:
-        self.take(good.client_id, good.flats, good.counts_as, good.metrics)
-        self.accepted.append((good.metrics, good.counts_as))
+    def _accept(self, good: Update, reply: Reply) -> None:
+        self.take(good.client_id, good.flats, good.weight, good.metrics)
+        self.accepted.append((good.metrics, good.weight))
         self._record(good.client_id, "accepted", good.remark, reply, good.metrics, good.num_examples)
 
     def _record(self, client_id: int, outcome: Outcome, reason: str | None, reply: Reply | None = None,

@@ -110,7 +110,7 @@ class RunLoop:
             layout, weights = self._once_stored(self._make_initial, "The initial weights", RunState.WAITING)
             state = {}
         self._model = Model(layout, weights, RunStrategy(config, layout))
-        if self._committed > 0 and self._model.strategy.lacks(state):
+        if self._committed > 0 and self._model.strategy.is_incomplete(state):
             file = self._checkpoints.state_file(self._committed).name
             raise CheckpointDamaged(f"the state of {config.strategy} after round {self._committed} is gone: {file}")
         self._model.strategy.restore(state)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from federation.aggregation.reply_checks import refuse_not_finite
+from federation.aggregation.reply_checks import check_finite
 from federation.weights.content_ids import content_id
 from federation.weights.files import write_file
 from federation.weights.layout import Layout, NumpyArray
@@ -41,7 +41,7 @@ def keep_upload(packed: BinaryIO, folder: Path, max_bytes: int) -> tuple[str, La
         raise UploadUnusable(f"this is no .npz of plain arrays: {why or 'it is cut off'}") from error
     if not weights:
         raise UploadUnusable("there is no value in it" if held else "there is no array in it")
-    if (refusal := refuse_not_finite(layout.flats(weights))) is not None:
+    if (refusal := check_finite(layout.flats(weights))) is not None:
         raise UploadUnusable(refusal)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     description = json.dumps({"layout": layout.to_json()}).encode()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from federation.aggregation.robustness import HeldReply, apply_rules, update_norm
+from federation.aggregation.robustness import Update, apply_rules, update_norm
 from federation.run.config import RunConfig
 from federation.run.events import ReplyRecorded
 from federation.run.states import RunState
@@ -11,8 +11,8 @@ from tests.support.engine import Engine
 from tests.support.light_client import Stage, adds
 
 
-def held(client: int, value: float, examples: int = 10) -> HeldReply:
-    return HeldReply(client, {"float32": np.full(4, value, np.float32)}, examples, {}, examples)
+def held(client: int, value: float, examples: int = 10) -> Update:
+    return Update(client, {"float32": np.full(4, value, np.float32)}, examples, {}, examples)
 
 
 BASE = {"float32": np.zeros(4, np.float32)}
@@ -28,7 +28,7 @@ def test_an_update_a_thousand_times_the_median_is_clipped_or_refused() -> None:
     np.testing.assert_allclose(clipped[2].flats["float32"], 2.0, rtol=1e-6)
     assert clipped[2].remark == "its update has norm 2e+03, 2 times the round's median is 4: it was clipped"
     refused = apply_rules(replies, BASE, RunConfig(norm_rule="reject", norm_limit=2.0))
-    assert [r.refused is not None for r in refused] == [False, False, True]
+    assert [r.refusal is not None for r in refused] == [False, False, True]
     assert apply_rules(replies[1:], BASE, RunConfig(norm_rule="reject", norm_limit=2.0)) == replies[1:]
     assert apply_rules(replies, BASE, RunConfig()) == replies
 
@@ -37,7 +37,7 @@ def test_an_update_a_thousand_times_the_median_is_clipped_or_refused() -> None:
 def test_an_update_from_one_end_of_the_numbers_to_the_other_is_clipped_to_finite_ones(dtype: str) -> None:
     most = {"float16": 65504.0, "float32": 1e15, "float64": 1e150}[dtype]
     base = {dtype: np.full(4, -most / 2, dtype)}
-    replies = [HeldReply(i, {dtype: np.full(4, value, dtype)}, 10, {}, 10)
+    replies = [Update(i, {dtype: np.full(4, value, dtype)}, 10, {}, 10)
                for i, value in enumerate([-most / 4, -most / 4, most])]  # fmt: skip
     clipped = apply_rules(replies, base, RunConfig(norm_rule="clip", norm_limit=2.0))[2].flats[dtype]
     assert clipped.dtype == dtype
@@ -61,7 +61,7 @@ def test_where_most_clients_change_nothing_the_others_count_as_they_are(rule: st
 def test_no_client_weighs_more_than_its_share(counts: list[int], share: float, expected: list[int]) -> None:
     replies = [held(i, 1.0, n) for i, n in enumerate(counts)]
     judged = apply_rules(replies, BASE, RunConfig(max_weight_share=share))
-    assert [r.counts_as for r in judged] == expected
+    assert [r.weight for r in judged] == expected
 
 
 def test_a_run_with_the_norm_rule_says_what_it_did(engine: Engine, stage: Stage) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from federation.aggregation.round_aggregation import UnusableAggregate
 from federation.aggregation.running_mean import RunningMean, add_scaled
-from federation.aggregation.strategy import RunStrategy, UnusableAggregate
+from federation.aggregation.strategy import RunStrategy
 from federation.run.config import RunConfig
 from federation.run.strategies import STRATEGIES
 from federation.server.flower import identify_process
@@ -37,10 +38,10 @@ def test_whole_numbers_truth_values_and_empty_arrays_pass_through_every_strategy
                          np.ones(3, np.float16), np.float32(2.5), np.empty(0, np.int16)]  # fmt: skip
     layout = Layout.of(list("ibuhfe"), [np.asarray(a) for a in arrays])
     strategy, weights = RunStrategy(config_of(name), layout), layout.pack([np.asarray(a) for a in arrays])
-    trial, _ = strategy.try_round(1, weights, CLIENTS)
+    aggregation = strategy.begin_round(1, weights, CLIENTS)
     for client in CLIENTS:
-        strategy.add(trial, client, layout.flats(bytearray(weights)), 10, {"loss": 1.0})
-    for mine, first in zip(layout.unpack(strategy.aggregate(trial)[0]), arrays, strict=True):
+        aggregation.add(client, layout.flats(bytearray(weights)), 10, {"loss": 1.0})
+    for mine, first in zip(layout.unpack(aggregation.aggregate()[0]), arrays, strict=True):
         np.testing.assert_allclose(mine, first, rtol=1e-3)
 
 
@@ -68,13 +69,13 @@ def test_a_step_past_the_end_of_whole_numbers_stops_there_and_resumes_exactly(
         strategy = RunStrategy(config, layout)
         weights: Any = layout.pack([first, np.zeros(2, np.float32)])
         for number in range(1, 6):
-            trial, _ = strategy.try_round(number, weights, [1, 2])
+            aggregation = strategy.begin_round(number, weights, [1, 2])
             old, floats = layout.unpack(weights)
             new = np.where(old == least, old, old - 1).astype(dtype) if dtype != "bool" else old & (number < 3)
             for client in (1, 2):
-                strategy.add(trial, client, layout.flats(layout.pack([new, floats - np.float32(0.1)])), 10, {})
-            weights, _ = strategy.aggregate(trial)
-            strategy.commit(trial)
+                aggregation.add(client, layout.flats(layout.pack([new, floats - np.float32(0.1)])), 10, {})
+            weights, _ = aggregation.aggregate()
+            strategy.commit(aggregation)
             found = layout.unpack(weights)[0]
             assert (found <= old).all(), f"round {number}: {found} after {old}"
             if resumed:
@@ -88,10 +89,10 @@ def test_a_step_past_the_end_of_whole_numbers_stops_there_and_resumes_exactly(
 def test_what_no_whole_number_can_be_is_not_made_one() -> None:
     layout = Layout.of(["whole"], [np.zeros(2, np.uint8)])
     strategy = RunStrategy(config_of("FedMedian"), layout)
-    trial, _ = strategy.try_round(1, bytes(2), [1])
-    strategy.add(trial, 1, {"uint8": np.array([1.0, np.nan])}, 10, {})
+    aggregation = strategy.begin_round(1, bytes(2), [1])
+    aggregation.add(1, {"uint8": np.array([1.0, np.nan])}, 10, {})
     with pytest.raises(UnusableAggregate, match="1 of 2 values are not finite"):
-        strategy.aggregate(trial)
+        aggregation.aggregate()
 
 
 def test_a_mask_is_what_most_samples_say() -> None:

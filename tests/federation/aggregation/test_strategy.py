@@ -12,8 +12,9 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, Re
 from flwr.serverapp import strategy as flower_strategies
 from flwr.serverapp.strategy import FedAvg
 
-from federation.aggregation.frozen_grid import Roster
-from federation.aggregation.strategy import RunStrategy, UnusableAggregate, mean_metrics
+from federation.aggregation.frozen_grid import FrozenGrid
+from federation.aggregation.round_aggregation import UnusableAggregate, mean_metrics
+from federation.aggregation.strategy import RunStrategy
 from federation.run.config import RunConfig
 from federation.run.strategies import STRATEGIES
 from federation.server.flower import identify_process
@@ -60,7 +61,8 @@ def flowers_own(name: str, rounds: int) -> tuple[list[Any], dict[str, float]]:
     for number in range(1, rounds + 1):
         record = ArrayRecord({key: Array(a) for key, a in zip(NAMES, arrays, strict=True)})
         messages = {
-            m.metadata.dst_node_id: m for m in strategy.configure_train(number, record, ConfigRecord(), Roster(CLIENTS))
+            m.metadata.dst_node_id: m
+            for m in strategy.configure_train(number, record, ConfigRecord(), FrozenGrid(CLIENTS))
         }
         replies = []
         for client in CLIENTS:
@@ -95,12 +97,12 @@ def meadows(name: str, rounds: int, *, resume_after: int | None = None) -> tuple
     strategy, metrics = RunStrategy(config_of(name), LAYOUT), dict[str, float]()
     weights: Any = LAYOUT.pack(initial())
     for number in range(1, rounds + 1):
-        trial, _ = strategy.try_round(number, weights, CLIENTS)
+        aggregation = strategy.begin_round(number, weights, CLIENTS)
         for client in CLIENTS:
             new, examples, said = trained(LAYOUT.unpack(weights), number, client)
-            strategy.add(trial, client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
-        weights, metrics = strategy.aggregate(trial)
-        strategy.commit(trial)
+            aggregation.add(client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
+        weights, metrics = aggregation.aggregate()
+        strategy.commit(aggregation)
         if number == resume_after:
             state, strategy = strategy.state(), RunStrategy(config_of(name), LAYOUT)
             strategy.restore(state)
@@ -131,14 +133,14 @@ def test_an_attempt_that_does_not_count_leaves_no_trace(name: str) -> None:
     weights: Any = LAYOUT.pack(initial())
 
     def attempt(number: int, *, wild: bool) -> Any:
-        trial, _ = strategy.try_round(number, weights, CLIENTS)
+        aggregation = strategy.begin_round(number, weights, CLIENTS)
         for client in CLIENTS:
             new, examples, said = trained(LAYOUT.unpack(weights), number + 100 * wild, client)
-            strategy.add(trial, client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
-        return trial, strategy.aggregate(trial)[0]
+            aggregation.add(client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
+        return aggregation, aggregation.aggregate()[0]
 
-    trial, weights = attempt(1, wild=False)
-    strategy.commit(trial)
+    aggregation, weights = attempt(1, wild=False)
+    strategy.commit(aggregation)
     before = {key: value.copy() for key, value in strategy.state().items()}
     attempt(2, wild=True)
     after = strategy.state()
@@ -153,30 +155,30 @@ def test_the_order_in_which_replies_come_changes_nothing(name: str) -> None:
     results = set()
     for order in itertools.permutations([1, 2, 3]):
         strategy = RunStrategy(config, LAYOUT)
-        trial, _ = strategy.try_round(1, LAYOUT.pack(initial()), [1, 2, 3])
+        aggregation = strategy.begin_round(1, LAYOUT.pack(initial()), [1, 2, 3])
         for client in order:
             new, examples, said = trained(initial(), 1, client)
-            strategy.add(trial, client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
-        weights, metrics = strategy.aggregate(trial)
+            aggregation.add(client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
+        weights, metrics = aggregation.aggregate()
         results.add((bytes(weights), *metrics.items()))
     assert len(results) == 1
 
 
 def test_what_flower_cannot_aggregate_is_a_sentence_not_a_crash() -> None:
     strategy = RunStrategy(config_of("Bulyan"), LAYOUT)
-    trial, _ = strategy.try_round(1, LAYOUT.pack(initial()), CLIENTS)
+    aggregation = strategy.begin_round(1, LAYOUT.pack(initial()), CLIENTS)
     with pytest.raises(UnusableAggregate, match="Bulyan"):
-        strategy.aggregate(trial)
+        aggregation.aggregate()
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_metric_that_some_leave_out_is_the_mean_of_those_who_reported_it(name: str) -> None:
     strategy, weights = RunStrategy(config_of(name), LAYOUT), LAYOUT.pack(initial())
-    trial, _ = strategy.try_round(1, weights, CLIENTS)
+    aggregation = strategy.begin_round(1, weights, CLIENTS)
     for client in CLIENTS:
         more = {"accuracy": 0.9} if client % 2 else {"f1": 0.8}
-        strategy.add(trial, client, LAYOUT.flats(bytearray(weights)), 10 * client, {"loss": 1.0, **more})
-    _, metrics = strategy.aggregate(trial)
+        aggregation.add(client, LAYOUT.flats(bytearray(weights)), 10 * client, {"loss": 1.0, **more})
+    _, metrics = aggregation.aggregate()
     whole = {"loss": 1.0, "accuracy": 0.9, "f1": 0.8}
     assert metrics == {key: pytest.approx(whole[key]) for key in metrics}
     assert metrics.keys() == whole.keys() or "Krum" in name or name == "Bulyan"  # these take some of the clients
