@@ -6,6 +6,7 @@ from math import isfinite, isinf, isnan
 THIN = "\u202f"
 MINUS = "\u2212"
 NOTHING = "\u2013"
+BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 Number = int | float | None
 
@@ -56,8 +57,8 @@ def _difference(value: float, digits: int) -> str:
 
 
 def count(value: Number) -> str:
-    """Write a whole number with thin spaces between thousands: ``2 236 682``."""
-    return NOTHING if value is None else _signed(f"{round(value):,}").replace(",", THIN)
+    """Write a whole number: ``2,236,682``."""
+    return NOTHING if value is None else _signed(f"{round(value):,}")
 
 
 def duration(seconds: Number) -> str:
@@ -104,16 +105,13 @@ def countdown(seconds: Number) -> str:
 
 
 def size(amount: Number) -> str:
-    """Write an amount of bytes: ``512 B``, ``8.2 kB``, ``143 MB``, ``3.08 GB``."""
+    """Write an amount of bytes with three significant digits: ``512 B``, ``38.4 kB``, ``143 MB``, ``78.7 GB``."""
     if amount is None:
         return NOTHING
-    if amount < 1000:
-        return f"{round(amount)}{THIN}B"
-    for limit, unit in ((1e6, "kB"), (1e9, "MB")):
-        if amount < limit * 0.9995:
-            value = amount / limit * 1000
-            return f"{value:.1f}{THIN}{unit}" if value < 9.95 else f"{value:.0f}{THIN}{unit}"
-    return f"{amount / 1e9:.2f}{THIN}GB"
+    unit, *larger = BYTES
+    while larger and amount >= 999.5:
+        amount, (unit, *larger) = amount / 1000, larger
+    return f"{amount:.3g}{THIN}{unit}"
 
 
 def local(moment: datetime) -> datetime:

@@ -1,11 +1,12 @@
-/* How pages write numbers: the same forms as webapp/numbers.py, for what changes after a page was made. */
+/* How pages write numbers: the same forms as webapp/formatting.py, for what changes after a page was made. */
 
 const THIN = "\u202f", MINUS = "\u2212", NOTHING = "\u2013";
+const BYTES = ["B", "kB", "MB", "GB", "TB", "PB"];
 const signed = (text) => text.replace("-", MINUS);
 const two = (value) => String(value).padStart(2, "0");
 const missing = (value) => value === null || value === undefined || Number.isNaN(value);
 
-export const count = (value) => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, THIN);
+export const count = (value) => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 export const percent = (value) => (missing(value) ? NOTHING : `${signed((value * 100).toFixed(1))}${THIN}%`);
 
 export function loss(value) {
@@ -34,12 +35,9 @@ export function duration(seconds) {
 
 export function size(amount) {
   if (missing(amount)) return NOTHING;
-  if (amount < 1000) return `${Math.round(amount)}${THIN}B`;
-  for (const [unit, bytes] of Object.entries({ kB: 1e3, MB: 1e6 })) {
-    const value = amount / bytes;
-    if (value < 999.5) return `${value.toFixed(value < 9.95 ? 1 : 0)}${THIN}${unit}`;
-  }
-  return `${(amount / 1e9).toFixed(2)}${THIN}GB`;
+  let power = 0;
+  for (; power + 1 < BYTES.length && amount >= 999.5; power += 1) amount /= 1000;
+  return `${Number(amount.toPrecision(3))}${THIN}${BYTES[power]}`;
 }
 
 export function countdown(seconds) {

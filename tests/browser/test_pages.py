@@ -161,12 +161,13 @@ def test_scripts_and_pages_write_numbers_alike(dashboard: Dashboard, open_page: 
     from webapp import formatting
 
     page = open_page(url_of(dashboard))
-    values = [0, 0.0204, 0.4, 0.71349, 1, 9.96, 46.92, 59.94, 59.96, 60, 1421.7, 3600, 3720.2, 86400, 172800, 270000]
+    values = [0, 0.0204, 0.4, 0.71349, 1, 9.96, 46.92, 59.94, 59.96, 60, 1421.7, 3600, 3720.2, 86400, 172800, 270000,
+              999_400, 999_600, 38_440_000, 78.66e9, 3.08e12]  # fmt: skip
     call = """async ([name, values]) => {
       const forms = await import("/static/js/numbers.js");
       return values.map((value) => forms[name](value));
     }"""
-    for name in ("count", "percent", "loss", "duration", "countdown"):
+    for name in ("count", "percent", "loss", "duration", "countdown", "size"):
         form: Any = getattr(formatting, name)
         assert page.evaluate(call, [name, values]) == [form(value) for value in values], name
     pairs = [(0.713, 0.711, "accuracy"), (0.71, 0.73, "accuracy"), (0.816, 0.837, "loss"), (1.5, 1.25, "loss")]

@@ -45,7 +45,7 @@ def test_a_zoom_brings_the_rounds_that_the_outline_leaves_out(long: Dashboard, o
     page = open_page(f"{url_of(long)}/runs/1?lines=2")
     expect(page.locator("meadow-chart canvas")).to_have_count(2)
     said = page.locator("meadow-chart[metric=accuracy] [data-part=thinned]")
-    expect(said).to_have_text(re.compile(rf"of 4\u202f{ROUNDS + 1 - 4000} rounds are drawn; zoom in for all of them"))
+    expect(said).to_have_text(re.compile(rf"of 4,{ROUNDS + 1 - 4000} rounds are drawn; zoom in for all of them"))
     outline = drawn(page)
     assert len(outline) < 2010
     asked = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/series?')).length"

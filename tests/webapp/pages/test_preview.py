@@ -66,7 +66,7 @@ def test_the_clients_with_the_data_are_named_with_samples_and_labels(holders: Da
     assert list(seats) == ["even", "skewed", "silent"]
     assert [seat.one("small", class_="num").text for seat in seats.values()] == ["500", "450", "70"]
     assert [len(seat.all("svg", class_="labels")) for seat in seats.values()] == [1, 1, 0]
-    assert "3 of 5 online, 1\u202f020 samples" in sum_.text
+    assert "3 of 5 online, 1,020 samples" in sum_.text
     others = sum_.one("ul", aria_label="Online, but not for this run").text
     assert "old-scanner holds mnist, the run needs digits" in others
 
@@ -88,7 +88,7 @@ def test_only_chosen_clients_are_counted(holders: Dashboard) -> None:
 
 def test_size_and_traffic_are_estimated_as_they_turn_out(holders: Dashboard) -> None:
     said = lines(ask(holders, network="synthetic", dataset="synthetic", num_rounds=4, synthetic_parameters=1000))
-    assert said["Model"] == "4.0\u202fkB 1\u202f000 parameters"
+    assert said["Model"] == "4\u202fkB 1,000 parameters"
     assert said["Rounds"] == "4 with 5 clients"
     assert (said["A round sends"], said["All rounds"]) == ("about 40\u202fkB", "about 180\u202fkB")
     rounds = holders.http.get("/api/runs/1/rounds").json()["items"]
@@ -96,7 +96,7 @@ def test_size_and_traffic_are_estimated_as_they_turn_out(holders: Dashboard) -> 
     assert 180_000 <= sent < 1.1 * 180_000
     assert said["Time"].startswith("about ")
     assert "Time" not in lines(ask(holders, network="synthetic", dataset="synthetic", synthetic_parameters=999))
-    assert lines(ask(holders, **DIGITS))["Model"] == "38\u202fkB 9\u202f610 parameters"
+    assert lines(ask(holders, **DIGITS))["Model"] == "38.4\u202fkB 9,610 parameters"
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_answers_in_the_address_are_kept_so_that_the_page_works_without_scripts(
 
 def test_the_short_form_says_it_in_a_sentence(holders: Dashboard) -> None:
     words = get_page(holders.http, "/").one("div", id="home-prospect").text
-    assert "3 clients take part, with 1\u202f020 samples." in words
-    assert "9\u202f610 parameters, 38\u202fkB; a round sends about 231\u202fkB" in words
+    assert "3 clients take part, with 1,020 samples." in words
+    assert "9,610 parameters, 38.4\u202fkB; a round sends about 231\u202fkB" in words
     headers = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#home-prospect"}
     answer = holders.http.get("/runs/new?dataset=mnist&network=cnn&min_clients=2", headers=headers)
     alone = parse(answer.text).one("div", id="home-prospect")
