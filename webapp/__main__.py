@@ -18,10 +18,11 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from webapp.addresses import format_address
 from webapp.db.database_url import DatabaseUnusable
 from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.http.serving import DashboardServer, PortTaken, bind
-from webapp.lock_file import DataInUse, LockFile, format_address
+from webapp.lock_file import DataInUse, LockFile
 from webapp.logs import configure_logging
 from webapp.settings import Settings, reachable_by_others
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from webapp.addresses import format_address
+
 
 class DataInUse(Exception):
     """Another dashboard uses ``what``, the data directory or the database; the setting ``flag`` chooses another."""
@@ -41,11 +43,6 @@ class LockFile:
         if not self._file.closed:
             self._file.truncate(0)
             self._file.close()
-
-
-def format_address(host: str, port: int) -> str:
-    """Return host and port as a URL has them: an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _holder(path: Path) -> str:

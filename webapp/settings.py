@@ -1,12 +1,13 @@
 """All settings of the dashboard and the Flower server, and all paths. ``__main__`` reads them and passes them on."""
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from webapp.addresses import is_loopback
 
 Admission = Literal["open", "approve"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -106,16 +107,6 @@ class Settings(BaseSettings):
     def extra_hosts(self) -> frozenset[str]:
         """The names of ``allowed_hosts``, lower case, without blanks."""
         return frozenset(name for part in self.allowed_hosts.split(",") if (name := part.strip().lower()))
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach ``host``."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def reachable_by_others(settings: Settings) -> list[str]:

@@ -11,9 +11,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from webapp.addresses import is_ip_address, is_loopback
 from webapp.http.headers import HEADERS
 from webapp.http.problem_json import problem_response
-from webapp.settings import Settings, is_loopback
+from webapp.settings import Settings
 
 MAX_BODY_BYTES = 1024 * 1024
 UPLOAD_PATH = "/api/weights"
@@ -125,17 +126,9 @@ def host_rule(settings: Settings) -> Callable[[str], bool]:
     """
     names = {"localhost", settings.host.lower(), socket.gethostname().lower(), *settings.extra_hosts}
     host = settings.host.strip("[]")
-    everywhere = _is_address(host) and ipaddress.ip_address(host).is_unspecified
+    everywhere = is_ip_address(host) and ipaddress.ip_address(host).is_unspecified
 
     def allows(name: str) -> bool:
-        return name in names or is_loopback(name) or (everywhere and _is_address(name))
+        return name in names or is_loopback(name) or (everywhere and is_ip_address(name))
 
     return allows
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

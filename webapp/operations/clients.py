@@ -156,7 +156,7 @@ class Clients:
             row = _get(session, client_id)
             own = row.said_name or row.name
             wanted = wanted or own
-            if wanted != row.name and table.name_taken(session, wanted, client_id):
+            if wanted != row.name and table.is_name_taken(session, wanted, client_id):
                 raise Invalid("name", f"{wanted} is another client's name")
             table.change_client(session, client_id, name=wanted, said_name=own if wanted != own else None)
             session.expire_all()

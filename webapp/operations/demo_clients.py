@@ -16,6 +16,7 @@ from pathlib import Path
 
 from federation.client.identity import BadIdentity, Identity
 from federation.run.config import DemoDataset
+from webapp.addresses import format_address
 from webapp.formatting import plural
 from webapp.problems import Conflict, NotFound
 from webapp.sanitizing import clean_text
@@ -91,7 +92,7 @@ class DemoClients:
         host = UNSPECIFIED.get(address[0], address[0])
         self.most = most
         self._folder, self._ended = folder.resolve(), ended
-        self._address = f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
+        self._address = format_address(host, address[1])
         self._lock = threading.Lock()
         self._running: dict[int, DemoClient] = {}
         self._last_words: dict[int, tuple[float, str]] = {}

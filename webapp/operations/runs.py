@@ -12,7 +12,7 @@ from federation.run.events import Blocked, Checkpoint, Event
 from federation.run.states import ACTIVE, ENDED, RunState, sources
 from webapp.db.database import Database, Session
 from webapp.db.repository import runs as table
-from webapp.db.repository.clients import left_out_clients
+from webapp.db.repository.clients import excluded_clients
 from webapp.db.repository.events import add_event
 from webapp.db.repository.rounds import delete_uncommitted_replies, recent_seconds
 from webapp.db.tables import Run
@@ -42,8 +42,8 @@ class Runs:
     def next_queued(self) -> Job | None:
         """Return the oldest queued run that nothing holds back."""
         with self._database.read() as session:
-            run = next((run for run in table.queue(session) if not run.held), None)
-            left_out = left_out_clients(session) if run else ()
+            run = next((run for run in table.queued_runs(session) if not run.held), None)
+            left_out = excluded_clients(session) if run else ()
         if run is None:
             return None
         done, best = run.checkpoint, run.best_metrics.get(self._best_metric)
@@ -165,7 +165,7 @@ class Runs:
 
 def _views(session: Session, runs: Sequence[Run]) -> list[RunView]:
     seconds = recent_seconds(session, [run.id for run in runs if run.state in ACTIVE])
-    queue = table.queue(session) if any(run.state == RunState.QUEUED for run in runs) else ()
+    queue = table.queued_runs(session) if any(run.state == RunState.QUEUED for run in runs) else ()
     return [run_view(run, queue, seconds.get(run.id, ())) for run in runs]
 
 

@@ -9,7 +9,7 @@ from federation.run.states import ACTIVE
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.events import newest_events
-from webapp.db.repository.runs import list_runs, queue, runs_in
+from webapp.db.repository.runs import list_runs, queued_runs, runs_in
 from webapp.db.tables import Client, Run
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.event_sentences import WORTH_SAYING, Line, log_lines
@@ -61,7 +61,8 @@ def home(session: Session, live: Mapping[int, LiveClient]) -> Home:
         buttons = buttons_of(session, run, parted.taking_part, live)
         rows = clients_now(session, run, parted.taking_part, live)
     return Home(
-        head, charts, rows, parted, buttons, [client for client in known if client.id in live], known, queue(session),
+        head, charts, rows, parted, buttons, [client for client in known if client.id in live], known,
+        queued_runs(session),
         log_lines(newest_events(session, types=WORTH_SAYING, limit=LOOKED_AT), names, LATELY, brief=True),
     )  # fmt: skip
 

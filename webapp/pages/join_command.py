@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from federation.run.config import RunConfig
+from webapp.addresses import format_address
 
 UNSPECIFIED = ("0.0.0.0", "::", "")
 
@@ -19,7 +20,7 @@ class Join:
     def address(self) -> str:
         """Host and port for the command line."""
         host = self.here if self.host in UNSPECIFIED else self.host
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        return format_address(host, self.port)
 
     @property
     def command(self) -> str:

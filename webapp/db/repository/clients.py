@@ -1,4 +1,4 @@
-"""clients: find or make by key, list, admit, revoke, note a sign of life."""
+"""clients: find by key or name, insert, list, update, change the admission."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def insert_client(session: Session, public_key: str, values: dict[str, Any]) -> 
 
 
 def list_clients(session: Session) -> Sequence[Client]:
-    """Return every client, in the order in which they first came."""
+    """Return every client, in the order of their first connections."""
     return session.scalars(select(Client).order_by(Client.id)).all()
 
 
@@ -42,18 +42,18 @@ def client_names(session: Session, client_ids: Collection[int] | None = None) ->
 
 
 def update_client(session: Session, client_id: int, values: dict[str, Any]) -> None:
-    """Write what a client said about itself, with the time at which it did."""
+    """Write what a client reported about itself, and that it was seen now."""
     now = datetime.now(UTC)
     session.execute(update(Client).where(Client.id == client_id).values(last_seen_at=now, **values))
 
 
 def change_client(session: Session, client_id: int, **values: Any) -> None:
-    """Write what a person decided about a client; no sign of life of its own."""
+    """Write what a person decided about a client; ``last_seen_at`` stays."""
     session.execute(update(Client).where(Client.id == client_id).values(**values))
 
 
-def name_taken(session: Session, name: str, but: int) -> bool:
-    """Say whether another client is called so."""
+def is_name_taken(session: Session, name: str, but: int) -> bool:
+    """Return whether a client other than ``but`` has the name."""
     return session.scalar(select(Client.id).where(Client.name == name, Client.id != but).limit(1)) is not None
 
 
@@ -67,16 +67,16 @@ def ids_by_name(session: Session, names: Collection[str]) -> dict[str, list[int]
 
 
 def known_ids(session: Session, client_ids: Collection[int]) -> set[int]:
-    """Return those of some ids that a client has."""
+    """Return those of the ids that a client has."""
     return set(session.scalars(select(Client.id).where(Client.id.in_(client_ids)))) if client_ids else set()
 
 
 def move_client(session: Session, client_id: int, to: str, sources: Collection[str]) -> bool:
-    """Change admission; False when the client is in none of ``sources``."""
+    """Change the admission to ``to``; False when the client is in none of ``sources``."""
     moved = update(Client).where(Client.id == client_id, Client.state.in_(sources))
     return session.execute(moved.values(state=to).returning(Client.id)).first() is not None
 
 
-def left_out_clients(session: Session) -> Sequence[int]:
-    """Return the ids of the clients that a person has left out of every run."""
+def excluded_clients(session: Session) -> Sequence[int]:
+    """Return the ids of the clients that a person has excluded from all runs."""
     return session.scalars(select(Client.id).where(Client.left_out)).all()

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, String, case, cast, func, select, 
 from sqlalchemy.orm import Session
 
 from federation.run.states import ACTIVE
-from webapp.db.repository.runs import chosen
+from webapp.db.repository.runs import filter_runs
 from webapp.db.tables import Run
 
 Sort = Literal["newest", "best", "longest"]
@@ -18,7 +18,7 @@ FILTERS = ("network", "dataset", "strategy")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RunFilter:
     """Which runs a list shows, and in which order. An empty field filters nothing."""
 
     states: Collection[str] = ()
@@ -31,21 +31,21 @@ class Wanted:
     sort: Sort = "newest"
 
 
-def find_runs(session: Session, wanted: Wanted, limit: int, offset: int = 0) -> tuple[Sequence[Run], int]:
+def find_runs(session: Session, run_filter: RunFilter, limit: int, offset: int = 0) -> tuple[Sequence[Run], int]:
     """Return a page of the matching runs, and the number of all of them."""
-    order = [*_order(session, wanted.sort), Run.id.desc()]
-    rows = session.scalars(_where(select(Run), wanted).order_by(*order).limit(limit).offset(offset)).all()
-    return rows, session.scalar(_where(select(func.count(Run.id)), wanted)) or 0
+    order = [*_order(session, run_filter.sort), Run.id.desc()]
+    rows = session.scalars(_filter(select(Run), run_filter).order_by(*order).limit(limit).offset(offset)).all()
+    return rows, session.scalar(_filter(select(func.count(Run.id)), run_filter)) or 0
 
 
-def _where(query: Select[Any], wanted: Wanted) -> Select[Any]:
-    query = chosen(query, wanted.states, wanted.q)
-    query = query.where(Run.archived_at.is_not(None) if wanted.archived else Run.archived_at.is_(None))
+def _filter(query: Select[Any], run_filter: RunFilter) -> Select[Any]:
+    query = filter_runs(query, run_filter.states, run_filter.q)
+    query = query.where(Run.archived_at.is_not(None) if run_filter.archived else Run.archived_at.is_(None))
     for name in FILTERS:
-        if value := getattr(wanted, name):
+        if value := getattr(run_filter, name):
             query = query.where(getattr(Run, name) == value)
-    if wanted.tag:
-        query = query.where(cast(Run.tags, String).contains(json.dumps(wanted.tag), autoescape=True))
+    if run_filter.tag:
+        query = query.where(cast(Run.tags, String).contains(json.dumps(run_filter.tag), autoescape=True))
     return query
 
 

@@ -1,4 +1,4 @@
-"""runs: insert, list, move from state to state, advance by a round, delete."""
+"""runs: insert, list, change the state, advance by a round, delete."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
@@ -29,21 +29,23 @@ def get_run(session: Session, run_id: int) -> Run | None:
 
 
 def is_resumable(run: Run) -> bool:
-    """Say whether a run that is over can go on; one cancelled in the queue can where it has committed rounds."""
+    """Return whether an ended run can be resumed; one that was cancelled in the queue needs a committed round."""
     return run.state in RESUMABLE or (run.state == RunState.CANCELLED and run.checkpoint is not None)
 
 
 def list_runs(
     session: Session, *, states: Collection[str] = (), q: str = "", limit: int = 50, offset: int = 0
 ) -> tuple[Sequence[Run], int]:
-    """Return a page of runs, newest first, and how many there are; ``q`` is sought in name, network and so on."""
-    rows = session.scalars(chosen(select(Run), states, q).order_by(Run.id.desc()).limit(limit).offset(offset)).all()
-    total = session.scalar(chosen(select(func.count(Run.id)), states, q)) or 0
+    """Return a page of the matching runs, newest first, and the number of all of them; see ``filter_runs``."""
+    rows = session.scalars(
+        filter_runs(select(Run), states, q).order_by(Run.id.desc()).limit(limit).offset(offset)
+    ).all()
+    total = session.scalar(filter_runs(select(func.count(Run.id)), states, q)) or 0
     return rows, total
 
 
-def chosen(query: Select[Any], states: Collection[str], q: str) -> Select[Any]:
-    """Narrow a query to some states, and to what is sought in name, network and so on."""
+def filter_runs(query: Select[Any], states: Collection[str], q: str) -> Select[Any]:
+    """Narrow a query to some states, and to runs with ``q`` in name, network, dataset or strategy, or as their id."""
     if states:
         query = query.where(Run.state.in_(states))
     if q := q.strip():
@@ -60,9 +62,9 @@ def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:
 
 
 def left_by_last_process(session: Session) -> Sequence[Run]:
-    """Return the runs that were interrupted and after whose end no other run began: nobody has decided about them.
+    """Return the interrupted runs, oldest first, that ended after the last start of any other run.
 
-    One that a person had paused is left out: that was a decision.
+    No person has decided about them yet. A run that a person had paused is not among them, because that was a decision.
     """
     started = select(func.max(Run.started_at)).where(Run.state != RunState.INTERRUPTED).scalar_subquery()
     later = or_(started.is_(None), Run.finished_at >= started)
@@ -70,29 +72,29 @@ def left_by_last_process(session: Session) -> Sequence[Run]:
     return session.scalars(left.order_by(Run.id)).all()
 
 
-def queue(session: Session) -> Sequence[Run]:
-    """Return the queued runs in the order in which they start; those held back come where they would."""
+def queued_runs(session: Session) -> Sequence[Run]:
+    """Return the queued runs in the order in which they start; held ones are at the place that they would have."""
     return session.scalars(select(Run).where(Run.state == RunState.QUEUED).order_by(Run.queued_at, Run.id)).all()
 
 
 def hold_queue(session: Session, blocked_on: dict[str, Any]) -> None:
-    """Keep every queued run from starting until a person lets it."""
+    """Hold every queued run: it does not start until a person releases it."""
     session.execute(update(Run).where(Run.state == RunState.QUEUED).values(held=True, blocked_on=blocked_on))
 
 
 def release_queue(session: Session) -> None:
-    """Let every held run start when its turn comes."""
+    """Release every held run: it starts when its turn comes."""
     session.execute(update(Run).where(Run.state == RunState.QUEUED, Run.held).values(held=False, blocked_on=None))
 
 
 def release_run(session: Session, run_id: int) -> bool:
-    """Let a held run start; False when it is not held any more."""
+    """Release one held run; False when it is not held."""
     held = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED, RUNS.c.held)
     return session.connection().execute(held.values(held=False, blocked_on=None)).rowcount == 1
 
 
 def move_to_front(session: Session, run_id: int) -> bool:
-    """Let a queued run start before all others in the queue; False when it is queued no more, or is the first."""
+    """Move a queued run before all others; False when it is not queued, or is the first already."""
     others = select(func.min(Run.queued_at)).where(Run.state == RunState.QUEUED, Run.id != run_id)
     first = session.scalar(others)
     if first is None:
@@ -109,7 +111,7 @@ def move_run(
     reason: str | None,
     blocked_on: dict[str, Any] | None = None,
 ) -> RunState | None:
-    """Move a run if it is in one of ``sources``; return the state that it left, None when it lost the race."""
+    """Change a run's state to ``to`` if it is in one of ``sources``; return the old state, else None."""
     where = RUNS.c.id == run_id
     c = RUNS.c
     columns = select(c.state, c.started_at, c.stretch_started_at, c.active_seconds, c.pausing, c.blocked_on)
@@ -123,7 +125,7 @@ def move_run(
     if to in ENDED:
         stretch = (now - row.stretch_started_at).total_seconds() if row.stretch_started_at else 0.0
         values |= {"finished_at": now, "stretch_started_at": None, "active_seconds": row.active_seconds + stretch}
-    if to == RunState.INTERRUPTED:  # the wish of a person who paused it outlives the process
+    if to == RunState.INTERRUPTED:  # a person had paused it, so --auto-resume must not resume it
         paused = row.state == RunState.PAUSED and (row.blocked_on or {}).get("kind") == "paused"
         values["pausing"] = row.pausing or paused
     elif to in ENDED or to == RunState.PAUSED:
@@ -135,12 +137,12 @@ def move_run(
 
 
 def set_values(session: Session, run_id: int, **values: Any) -> None:
-    """Set columns that no state depends on."""
+    """Set columns on which no change of state depends."""
     session.connection().execute(update(RUNS).where(RUNS.c.id == run_id).values(values))
 
 
 def set_blocked_on(session: Session, run_id: int, blocked_on: dict[str, Any] | None) -> bool:
-    """Say what an active run waits for; False when it is active no more."""
+    """Store what an active run waits for; False when the run is not active."""
     active = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state.in_(ACTIVE))
     return session.connection().execute(active.values(blocked_on=blocked_on)).rowcount == 1
 
@@ -153,7 +155,7 @@ _ADVANCE = (
     .values(current_round=bindparam("reached"), last_metrics=bindparam("last"), best_metrics=bindparam("best"),
             checkpoint=bindparam("weights"))
 )  # fmt: skip
-"""Made once: a round is recorded in a millisecond, and making a statement takes a tenth of one."""
+"""Built once: recording a round takes a millisecond, and building a statement a tenth of one."""
 
 
 def best_metrics_of(session: Session, run_id: int) -> dict[str, Any] | None:
@@ -162,7 +164,7 @@ def best_metrics_of(session: Session, run_id: int) -> dict[str, Any] | None:
 
 
 def advance_run(session: Session, run_id: int, round_: int, values: dict[str, Any]) -> bool:
-    """Make ``round_`` the run's last one; False when the run is active no more or is past it.
+    """Make ``round_`` the run's last committed round; False when the run is not active, or has a later round.
 
     ``values`` holds ``last_metrics``, ``best_metrics`` and ``checkpoint``.
     """
@@ -171,7 +173,7 @@ def advance_run(session: Session, run_id: int, round_: int, values: dict[str, An
 
 
 def delete_run(session: Session, run_id: int) -> bool:
-    """Remove a run with all that belongs to it; False when it is active or gone."""
+    """Delete a run with its rounds, replies, metrics and events; False when it is active or does not exist."""
     if session.scalar(select(Run.id).where(Run.id == run_id, Run.state.not_in(ACTIVE))) is None:
         return False
     for table in (MetricPoint, Reply, Round, RunEvent):

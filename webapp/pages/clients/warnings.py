@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from federation.run.states import ACTIVE
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.pages import misfits
-from webapp.db.repository.runs import queue, runs_in
+from webapp.db.repository.runs import queued_runs, runs_in
 from webapp.db.tables import Client, Run
 from webapp.formatting import percent
 from webapp.pages.clients.holdings import train_samples
@@ -41,7 +41,7 @@ class Remark:
 def run_ahead(session: Session) -> Run | None:
     """Return the run whose round comes next: the active one, else the first of the queue."""
     active = runs_in(session, ACTIVE)
-    return active[0] if active else next(iter(queue(session)), None)
+    return active[0] if active else next(iter(queued_runs(session)), None)
 
 
 def remarks(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from federation.run.states import RunState
 from webapp.db.repository.metrics import sparklines
-from webapp.db.repository.run_list import Sort, Wanted, filter_choices, find_runs
+from webapp.db.repository.run_list import RunFilter, Sort, filter_choices, find_runs
 from webapp.db.repository.runs import is_resumable
 from webapp.db.tables import Run
 from webapp.operations.views import elapsed_seconds
@@ -44,9 +44,9 @@ class RunListQuery:
     offset: int = 0
 
     @property
-    def wanted(self) -> Wanted:
-        """The query as the repository takes it."""
-        return Wanted(
+    def run_filter(self) -> RunFilter:
+        """The filter for the repository."""
+        return RunFilter(
             STATES_OF[self.state], self.q, self.network, self.dataset, self.strategy, self.tag,
             self.state == "archived", self.sort,
         )  # fmt: skip
@@ -108,9 +108,9 @@ class RunList:
 
 def run_list(session: Session, query: RunListQuery) -> RunList:
     """Gather a page of the list of runs."""
-    runs, total = find_runs(session, query.wanted, PAGE_RUNS, query.offset)
-    _, everything = find_runs(session, Wanted(), 0)
-    _, archived = find_runs(session, Wanted(archived=True), 0)
+    runs, total = find_runs(session, query.run_filter, PAGE_RUNS, query.offset)
+    _, everything = find_runs(session, RunFilter(), 0)
+    _, archived = find_runs(session, RunFilter(archived=True), 0)
     values = filter_choices(session)
     filters = [
         (

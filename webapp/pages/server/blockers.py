@@ -10,7 +10,7 @@ from federation.run.states import RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.pages import misfits
-from webapp.db.repository.runs import queue
+from webapp.db.repository.runs import queued_runs
 from webapp.db.tables import Client, Run
 from webapp.formatting import plural, size
 from webapp.pages.clients.rows import state_of, why_not
@@ -91,7 +91,7 @@ def _run(session: Session, run: Run, clients: Sequence[Client], live: Mapping[in
 
 
 def _queue(session: Session, ahead: Run) -> list[Obstacle]:
-    later = [run for run in queue(session) if run.id != ahead.id]
+    later = [run for run in queued_runs(session) if run.id != ahead.id]
     found = []
     if held := [run for run in later if run.held]:
         text = f"{run_numbers([run.id for run in held])} {_verb(held, 'waits', 'wait')} for a person since the restart."

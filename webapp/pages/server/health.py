@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from federation.run.states import RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients
-from webapp.db.repository.runs import queue
+from webapp.db.repository.runs import queued_runs
 from webapp.db.repository.storage import Storage, storage_of
 from webapp.db.tables import Run
 from webapp.formatting import plural, size
@@ -74,7 +74,7 @@ def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join:
     return Health(
         headline, detail, state, word, uptime, found, _lanes(session, live),
         sum(one.task is not None and one.task.task != "sent" for one in live.values()), parts.event_hub.stream_count,
-        queue(session), storage, free, whole, parts.incidents.newest(),
+        queued_runs(session), storage, free, whole, parts.incidents.newest(),
         [("Dashboard", here), ("Clients join at", join.address), ("API", f"{here}/docs"),
          ("Data directory", str(parts.settings.data_dir.resolve()))],
         _settings(parts),

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.run.states import ENDED
 from webapp.db.repository.clients import list_clients
-from webapp.db.repository.runs import queue
+from webapp.db.repository.runs import queued_runs
 from webapp.operations.downloads import models_of
 from webapp.operations.runs import get_run
 from webapp.pages.clients.demo_offer import offer_for_run
@@ -57,7 +57,7 @@ def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = Non
     return page.show(
         template, "/runs", status, form=form, source=source, clients=list_clients(page.session),
         prospect=prospect_of(page.session, form, page.live),
-        queued=len(queue(page.session)) + (page.parts.supervisor.active_run_id is not None),
+        queued=len(queued_runs(page.session)) + (page.parts.supervisor.active_run_id is not None),
     )  # fmt: skip
 
 
