@@ -7,7 +7,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 from websockets.sync.client import ClientConnection
 
-from federation.protocol.sockets import keep_short
+from federation.protocol.sockets import limit_unsent_bytes
 
 Hear = Callable[[str | bytes], None]
 
@@ -31,7 +31,7 @@ class ListeningConnection(ClientConnection):
     def listen(self, hear: Hear, ended: Callable[[], None]) -> None:
         """Hand every frame that is yet to come to ``hear``."""
         self._hear, self._ended = hear, ended
-        keep_short(self.socket)
+        limit_unsent_bytes(self.socket)
 
     def process_event(self, event: Event) -> None:
         """Take what has arrived; frames in fragments go the long way and come out of ``recv``."""

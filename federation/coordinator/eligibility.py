@@ -111,7 +111,7 @@ class Party:
             exchange = Exchange(
                 self._run_id, number, 0, "prepare", self._config.round_timeout_seconds, self._ground.control.deliver
             )
-            exchange.ask([(client_id, config)], f"p{next(_unique):x}-{member.session}")
+            exchange.add_tasks([(client_id, config)], f"p{next(_unique):x}-{member.session}")
             self._asked[key] = exchange
             self._ground.lane.start(exchange)
 
@@ -146,11 +146,11 @@ class Party:
             return False
         del self._asked[key]
         data = (reply.offer.data if reply.offer is not None else None) or {}
-        if reply.lost is not None:
-            self._tell(reply, "lost", reply.lost)
-        elif reply.error is not None or reply.refused is not None:
+        if reply.outcome == "lost":
+            self._tell(reply, "lost", reply.reason)
+        elif reply.outcome != "accepted":
             self._refused.add(key)
-            self._tell(reply, "failed", reply.error or reply.refused)
+            self._tell(reply, "failed", reply.reason)
         elif (difference := self._difference(data)) is not None:
             self._refused.add(key)
             self._tell(reply, "refused", difference)

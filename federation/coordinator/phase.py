@@ -74,7 +74,7 @@ class PhaseRun:
             self.place.run_id, self.place.round, self.place.attempt, self.phase, self.place.deadline_seconds,
             self.ground.control.deliver, layout=self.layout if self.phase == "train" else None, content=content,
         )  # fmt: skip
-        self.exchange.ask(configs.items(), f"{next(_unique):x}{time.time_ns():x}")
+        self.exchange.add_tasks(configs.items(), f"{next(_unique):x}{time.time_ns():x}")
         self.waiting = set(configs)
         self.ground.lane.start(self.exchange)
 
@@ -125,18 +125,14 @@ class PhaseRun:
         try:
             self._judge(reply)
         finally:
-            reply.release(again=not self.hold)
+            reply.release(reuse_memory=not self.hold)
         return True
 
     def _judge(self, reply: Reply) -> None:
-        if reply.lost is not None:
-            self._record(reply.client_id, "lost", reply.lost, reply)
-        elif reply.error is not None:
-            self._record(reply.client_id, "failed", reply.error, reply)
-        elif reply.refused is not None or reply.offer is None:
-            self._record(reply.client_id, "refused", reply.refused or "sent no offer", reply)
-        else:
+        if reply.outcome == "accepted" and reply.offer is not None:
             self._check(reply, reply.offer.metrics, reply.offer.num_examples)
+        else:
+            self._record(reply.client_id, reply.outcome, reply.reason, reply)
 
     def _check(self, reply: Reply, raw_metrics: dict[str, Any], num_examples: Any) -> None:
         metrics, remark = clean_metrics(raw_metrics)
@@ -174,7 +170,7 @@ class PhaseRun:
             seconds=offer.seconds if offer is not None else None,
             offered_at_seconds=reply.offered_at_seconds if reply is not None else None,
             received_at_seconds=reply.received_at_seconds if reply is not None else None,
-            bytes_down=reply.assignment.bytes_down if reply is not None else 0,
+            bytes_down=reply.bytes_down if reply is not None else 0,
             bytes_up=reply.bytes_up if reply is not None else 0, metrics=metrics or {},
         ))  # fmt: skip
 

@@ -189,7 +189,7 @@ def decode_client(text: str) -> Hello | ProgressFrame | Offer:
     return _decode(_client_frames, text)
 
 
-def spoken_in(text: str) -> object:
+def protocol_in(text: str) -> object:
     """Return the protocol that a hello names, whatever else is in it: a newer one may look otherwise."""
     with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):
         return json.loads(text)["versions"]["protocol"]

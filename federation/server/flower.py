@@ -34,7 +34,7 @@ def identify_process(node_id: int) -> None:
     TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, 1, node_id
 
 
-def key_that_signed(public_key: str, message: bytes, signature: str) -> str | None:
+def verified_key(public_key: str, message: bytes, signature: str) -> str | None:
     """Return the key (PEM, a NIST curve) if it made ``signature`` (base64, ECDSA, SHA-256) of ``message``, else None.
 
     PEM can be written in many ways, with other line ends or text around it. What is returned is one of them, always
@@ -73,9 +73,9 @@ class Nodes:
         self.factory = LinkStateFactory(str(file), get_federation_manager(), objects)
         self._state: LinkState = self.factory.state()
 
-    def signed(self, public_key: str, message: bytes, signature: str) -> str | None:
+    def verified_key(self, public_key: str, message: bytes, signature: str) -> str | None:
         """Return the key, in its one spelling, if it signed the message."""
-        return key_that_signed(public_key, message, signature)
+        return verified_key(public_key, message, signature)
 
     def node_id(self, public_key: str) -> int:
         """Return the id of the node with that key; a new key gets a node."""
@@ -113,7 +113,7 @@ def signed_headers_fit(headers: Mapping[bytes, bytes]) -> bool:
         public_key = base64.b64decode(key, validate=True).decode("ascii")
     except (KeyError, ValueError, binascii.Error):
         return False
-    return key_that_signed(public_key, stamp, signature.decode("ascii", "replace")) is not None
+    return verified_key(public_key, stamp, signature.decode("ascii", "replace")) is not None
 
 
 def fleet_app(nodes: Nodes) -> "FastAPI":

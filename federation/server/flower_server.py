@@ -128,9 +128,9 @@ class FlowerServer:
             if node.online:
                 live[admission.client_id] = LiveClient(admission.client_id, "online", "fleet", 0.0)
         for connection in self.lane.connections:
-            silent = now - connection.sign.at
+            silent = now - connection.last_heard_at
             state: Literal["online", "stale"] = "stale" if silent > self.limits.stale_seconds else "online"
-            live[connection.client_id] = LiveClient(connection.client_id, state, "stream", silent, connection.task)
+            live[connection.client_id] = LiveClient(connection.client_id, state, "stream", silent, connection.progress)
         return live
 
     def disconnect(self, client_id: int, code: Close, reason: str) -> None:
@@ -187,7 +187,7 @@ class FlowerServer:
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            silent = {c.client_id for c in self.lane.connections if now - c.sign.at > self.limits.stale_seconds}
+            silent = {c.client_id for c in self.lane.connections if now - c.last_heard_at > self.limits.stale_seconds}
             for client_id in silent ^ self._stale:
                 reason = "no sign for 15 s" if client_id in silent else "heard of again"
                 self._hear(ClientChanged(client_id, online=True, reason=reason))

@@ -1,8 +1,8 @@
-"""What the lanes ask of whoever runs them: who may join, who a key is, and how much is allowed."""
+"""What the lanes are given by the server and the application: admission, keys and node ids, and limits."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from federation.protocol.messages import Hello
 
@@ -17,28 +17,28 @@ class Admission:
 
 
 Admit = Callable[[str, Hello], Admission]
-"""Public key (PEM text) and hello to an answer; called in a worker thread."""
+"""Answers a public key (PEM text) and a hello; called in a worker thread; may raise StoreUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An attempt to connect, or a connection, that the server ended: by which close code, why, and who it was."""
+    """An attempt to connect, or a connection, that the server ended: the close code, the reason, and the client."""
 
     code: int
     reason: str
     name: str
-    """What it calls itself; empty before its hello."""
+    """The name in the client's hello; empty before its hello."""
     address: str
 
 
 class Registry(Protocol):
-    """Keys and Flower's node ids."""
+    """Keys and Flower's node ids; called in worker threads."""
 
-    def signed(self, public_key: str, message: bytes, signature: str) -> str | None:
-        """Return the key (PEM), in its one spelling, if the signature (base64) of the message is its; else None."""
+    def verified_key(self, public_key: str, message: bytes, signature: str) -> str | None:
+        """Return the key (PEM text) in its one spelling if its ``signature`` (base64) fits ``message``; else None."""
 
     def node_id(self, public_key: str) -> int:
-        """Return Flower's id of the node with that key, registered where it is new."""
+        """Return Flower's id of the node with that key; a new key gets a node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,9 @@ class Limits:
     first_request_seconds: float = 5.0
     reconnect_seconds: float = 1.5
     stall_seconds: float = 10.0
-    """A reply that was granted and of which nothing comes for so long loses its place, where others wait for one."""
+    """A granted reply of which no byte comes for so long loses its place in the budget, where others wait for one."""
     ping_seconds: float = 10.0
     pong_seconds: float = 20.0
     stale_seconds: float = 15.0
     max_request_bytes: int = 16 * 1024 * 1024
     sending_at_once: int = 16
-    versions: dict[str, Any] = field(default_factory=dict)

@@ -1,11 +1,14 @@
-"""One client's socket on the server: what it said, what it has, and what goes out to it in which order."""
+"""One client's socket on the server: who the client is, what it has, and what is written to it in which order.
+
+Everything here runs on the Flower server's event loop; other threads may read the attributes of a ``Connection``.
+"""
 
 import asyncio
 import contextlib
 import json
 import secrets
 from collections import deque
-from typing import Any
+from collections.abc import Mapping
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -14,60 +17,69 @@ from federation.protocol.frames import text_frame
 from federation.run.events import Progress
 from federation.transport.admission import Admission
 from federation.transport.exchange import Assignment, Content, Member
-from federation.transport.websocket import Listener, Sign, StreamProtocol
+from federation.transport.websocket import Listener, StreamProtocol
 
 SMALL_BYTES = 64 * 1024
-"""A content up to this size goes out in one write with its task; a greater one waits for room in the socket."""
+"""A content up to this size goes out in one write with its task; a larger one waits for room in the socket."""
 
 MAX_SESSION_CHARACTERS = 32
-"""What a client calls its process stands in message ids, which have an end."""
+"""A client's name for its process is part of message ids, whose length is limited."""
 
 TURN_SECONDS = 1.0
 """A piece that has not gone out by then goes on without a turn, and so do the next ones until one is in time: however
 many peers are slow or dead, they do not keep the others waiting."""
 
-PATIENCE_SECONDS = 0.02
-"""What is in no hurry goes out with the next frame, or after so long."""
+BATCH_SECONDS = 0.02
+"""A frame that need not be sent at once goes out with the next frame, or after so long."""
 
 
 class Connection:
-    """A socket from its accept to its close. Frames go out through ``say`` and ``give``, never directly."""
+    """A socket from its accept to its close. Frames go out through ``send`` and ``send_task``, never directly.
 
-    def __init__(self, websocket: WebSocket, slots: asyncio.Semaphore) -> None:
-        self._websocket, self._slots = websocket, slots
+    ``send_turns`` limits how many connections send pieces of large contents at once. ``expected`` holds the assignments
+    whose contents the client may send, by content id.
+    """
+
+    def __init__(self, websocket: WebSocket, send_turns: asyncio.Semaphore) -> None:
+        self._websocket, self._send_turns = websocket, send_turns
         self._socket: StreamProtocol = websocket.scope["extensions"]["meadow.socket"]
-        self._words: list[str] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._unsent: list[str] = []
+        self._batch_timer: asyncio.TimerHandle | None = None
         self._tasks: deque[Assignment] = deque()
         self._wake = asyncio.Event()
-        self._ending: messages.Bye | None = None
+        self._bye: messages.Bye | None = None
         self._failure: messages.BadFrame | None = None
-        self._has: str | None = None
+        self._sent_content_id: str | None = None
         self._sending: Assignment | None = None
         self._is_slow = False
-        self.gone = False
-        self.reason = ""
+        self._is_closed = False
+        self._member = Member(0, "", {}, "")
         self.client_id, self.node_id, self.name = 0, 0, ""
         self.admitted = False
-        self.data: dict[str, Any] = {}
+        self.data: Mapping[str, object] = {}
         self.session = secrets.token_hex(8)
-        self._member = Member(0, "", {}, None)
-        self.granted: dict[str, Assignment] = {}
-        self.task: Progress | None = None
+        self.close_reason = ""
+        self.expected: dict[str, Assignment] = {}
+        self.progress: Progress | None = None
 
     @property
-    def sign(self) -> Sign:
-        """When the client was last heard of."""
-        return self._socket.sign
+    def last_heard_at(self) -> float:
+        """When the last byte of the client came, a pong's too, on the monotonic clock."""
+        return self._socket.last_heard_at
 
-    def enter(self, hello: messages.Hello, admission: Admission, node_id: int) -> None:
-        """Take over who the client is."""
+    @property
+    def last_piece_at(self) -> float:
+        """When the last byte of a content came, on the monotonic clock."""
+        return self._socket.last_piece_at
+
+    def identify(self, hello: messages.Hello, admission: Admission, node_id: int) -> None:
+        """Set who the client is, once its hello is verified."""
         self.client_id, self.name, self.node_id = admission.client_id, admission.name, node_id
         self.admitted, self.data = admission.state == "admitted", hello.data
         self.session = str(hello.facts.get("process", self.session))[:MAX_SESSION_CHARACTERS]
 
     def member(self) -> Member:
-        """Return the client as a run sees it; made anew only where something has changed."""
+        """Return the client as a run sees it. From any thread; made anew only where something has changed."""
         known = self._member
         if known.name is not self.name or known.data is not self.data or known.session is not self.session:
             self._member = known = Member(self.client_id, self.name, self.data, self.session)
@@ -76,7 +88,15 @@ class Connection:
     # -- in -----------------------------------------------------------------------------------------------------------
 
     async def receive(self) -> str | bytes:
-        """Return the next frame; raises WebSocketDisconnect at the end, and BadFrame after a listener's bad one."""
+        """Return the next frame.
+
+        Raises
+        ------
+        WebSocketDisconnect
+            At the end of the connection.
+        BadFrame
+            The error that was passed to ``fail``.
+        """
         message = await self._websocket.receive()
         if self._failure is not None:
             raise self._failure
@@ -86,128 +106,134 @@ class Connection:
         return text if text is not None else bytes(message["bytes"])
 
     def listen(self, listener: Listener) -> None:
-        """Let ``listener`` hear the frames as they arrive; ``receive`` gives what came before, and the end."""
+        """Pass frames to ``listener`` as they arrive; ``receive`` returns the earlier ones, and raises at the end."""
         self._socket.listen(listener)
 
     def fail(self, error: messages.BadFrame) -> None:
-        """Let ``receive`` raise a listener's error."""
+        """Let ``receive`` raise the error of a frame that the listener was given."""
         self._failure = error
         self._socket.queue.put_nowait({"type": "websocket.disconnect", "code": int(error.code)})
 
     # -- out ----------------------------------------------------------------------------------------------------------
 
-    def say(self, frame: messages.Frame, *, soon: bool = True) -> None:
-        """Send a text frame; it overtakes contents. One that is in no hurry goes out with the next."""
-        self._words.append(messages.encode(frame))
-        if soon:
-            self._speak()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._speak)
+    def send(self, frame: messages.Frame, *, at_once: bool = True) -> None:
+        """Send a text frame, before contents that wait. One that need not go ``at_once`` goes with the next frame."""
+        self._unsent.append(messages.encode(frame))
+        if at_once:
+            self._flush()
+        elif self._batch_timer is None:
+            self._batch_timer = asyncio.get_running_loop().call_later(BATCH_SECONDS, self._flush)
 
-    def give(self, assignment: Assignment) -> None:
+    def send_task(self, assignment: Assignment) -> None:
         """Send a task with its content: at once where it is small and nothing is under way, else in its turn."""
         content = assignment.exchange.content
-        if self._tasks or self._sending is not None or self._ending is not None or (
-            content is not None and not self._is_light(content)
+        if self._tasks or self._sending is not None or self._bye is not None or (
+            content is not None and not self._fits_one_write(content)
         ):  # fmt: skip
             self._tasks.append(assignment)
             self._wake.set()
             return
-        self._words.append(_task_text(assignment))
-        if content is None or content.id == self._has:
-            self._speak()
+        self._unsent.append(_task_text(assignment))
+        if content is None or content.id == self._sent_content_id:
+            self._flush()
             return
-        self._speak(*(part for frame in content.frames for part in frame))
-        assignment.bytes_down, self._has = content.size_bytes, content.id
+        self._flush(*(part for frame in content.frames for part in frame))
+        assignment.bytes_down, self._sent_content_id = content.size_bytes, content.id
 
-    def drop(self, assignment: Assignment) -> None:
-        """Send no more of a task that is over."""
-        for content_id in [known for known, granted in self.granted.items() if granted is assignment]:
-            del self.granted[content_id]
+    def stop_sending(self, assignment: Assignment) -> None:
+        """Send no more of a task that is over, and expect no more of its content."""
+        incoming = assignment.incoming
+        if incoming is not None and self.expected.get(incoming.content_id) is assignment:
+            del self.expected[incoming.content_id]
         if assignment in self._tasks:
             self._tasks.remove(assignment)
         if self._sending is assignment:
             self._sending = None
 
     def end(self, code: messages.Close, reason: str) -> None:
-        """Say bye and close, once what is under way has gone out."""
-        self.reason = self.reason or reason
-        self._ending = self._ending or messages.Bye(code=int(code), reason=reason)
+        """Send a bye and close, once what is under way has gone out."""
+        self.close_reason = self.close_reason or reason
+        self._bye = self._bye or messages.Bye(code=int(code), reason=reason)
         self._wake.set()
 
     def close(self) -> None:
-        """Stop writing: the socket is closed or about to be."""
-        self.gone = self.gone or self._ending is None
+        """The socket is closed or nobody reads it: write nothing more, but a bye that ``end`` was given."""
+        self._is_closed = self._is_closed or self._bye is None
         self._wake.set()
 
-    def part_within(self, seconds: float) -> None:
-        """The connection is over: cut it off where what is left does not go out in time."""
-        self._socket.part_within(seconds)
+    def mark_disconnected(self) -> None:
+        """The peer has closed the socket: write nothing more, not even a bye."""
+        self._is_closed = True
+
+    def abort_within(self, seconds: float) -> None:
+        """The connection is over: abort the socket where what is left does not go out in time."""
+        self._socket.abort_within(seconds)
 
     async def write(self) -> None:
         """Write what must wait for room, until the end. Raises nothing: a socket that breaks ends the reader, too."""
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, OSError):
-            while not self.gone:
+            while not self._is_closed:
                 await self._wake.wait()
                 self._wake.clear()
-                while not self.gone and (self._tasks or self._ending):
-                    if self._ending is not None:
-                        await self._say_bye(self._ending)
+                while not self._is_closed and (self._tasks or self._bye):
+                    if self._bye is not None:
+                        await self._send_bye(self._bye)
                     else:
                         await self._write_task(self._tasks.popleft())
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._batch_timer is not None:
+            self._batch_timer.cancel()
 
-    def _is_light(self, content: Content) -> bool:
-        return content.id == self._has or (content.size_bytes <= SMALL_BYTES and self._socket.writable.is_set())
+    def _fits_one_write(self, content: Content) -> bool:
+        has_it = content.id == self._sent_content_id
+        return has_it or (content.size_bytes <= SMALL_BYTES and self._socket.writable.is_set())
 
-    def _speak(self, *parts: bytes | memoryview) -> None:
-        """Write the words that wait, and further parts of frames, in one go."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        words, self._words = self._words, []
-        if not self.gone and (words or parts):
-            self._socket.write(b"".join(map(text_frame, words)), *parts)
+    def _flush(self, *parts: bytes | memoryview) -> None:
+        """Write the text frames that wait, and further parts of frames, in one go."""
+        if self._batch_timer is not None:
+            self._batch_timer.cancel()
+            self._batch_timer = None
+        texts, self._unsent = self._unsent, []
+        if not self._is_closed and (texts or parts):
+            self._socket.write(b"".join(map(text_frame, texts)), *parts)
 
-    async def _say_bye(self, bye: messages.Bye) -> None:
+    async def _send_bye(self, bye: messages.Bye) -> None:
         if self._websocket.application_state is WebSocketState.CONNECTED:
-            self.say(bye)
-            self.gone = True
+            self.send(bye)
+            self._is_closed = True
             await self._socket.drain()
             await self._websocket.close(bye.code, bye.reason.encode()[:120].decode(errors="ignore"))
-        self.gone = True
+        self._is_closed = True
 
     async def _write_task(self, assignment: Assignment) -> None:
-        """Send a task, then its content, where this connection has not had it. The frames are shared by all clients."""
+        """Send a task, then its content, where the client does not have it yet. All clients share the frames."""
         content = assignment.exchange.content
-        self._words.append(_task_text(assignment))
-        self._speak()
-        if content is None or content.id == self._has:
+        self._unsent.append(_task_text(assignment))
+        self._flush()
+        if content is None or content.id == self._sent_content_id:
             return
-        self._has, self._sending = None, assignment
+        self._sent_content_id, self._sending = None, assignment
         for head, data in content.frames:
-            async with contextlib.nullcontext() if self._is_slow else self._slots:
-                if self.gone or self._socket.is_over or self._ending or self._sending is not assignment:
+            async with contextlib.nullcontext() if self._is_slow else self._send_turns:
+                if self._is_closed or self._socket.is_over or self._bye or self._sending is not assignment:
                     return  # cancelled in between; the client drops what it got of it
                 self._socket.write(head, data)
                 self._is_slow = not await self._socket.drains_within(TURN_SECONDS)
             await self._socket.drain()
             assignment.bytes_down += len(data)
         if self._sending is assignment:
-            self._has, self._sending = content.id, None
+            self._sent_content_id, self._sending = content.id, None
 
 
 def _task_text(assignment: Assignment) -> str:
-    """Return the task's frame: all but the message id is written once for everybody who gets the same config."""
+    """Return the task's frame: all but the message id is encoded once for all clients that get the same config."""
     exchange = assignment.exchange
-    known, text = exchange.told
-    if known is not assignment.config:
+    config, text = exchange.encoded_task
+    if config is not assignment.config:
         frame = {
             "run_id": exchange.run_id, "round": exchange.round, "phase": exchange.phase,
             "deadline_seconds": exchange.deadline_seconds, "config": assignment.config,
             "content": exchange.content.header_json if exchange.content is not None else None,
         }  # fmt: skip
         text = json.dumps(frame, separators=(",", ":"))
-        exchange.told = (assignment.config, text)
+        exchange.encoded_task = (assignment.config, text)
     return f'{{"type":"task","message_id":{json.dumps(assignment.message_id)},{text[1:]}'

@@ -1,114 +1,120 @@
-"""Tasks under way on the stream lane: sent, offered, granted, received, and over, each once. Lives on the loop."""
+"""The tasks of all exchanges on the stream lane: sent, answered, settled, each once.
 
-import asyncio
-import time
+Everything here runs on the Flower server's event loop and never waits.
+"""
+
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
 from federation.protocol import messages
-from federation.run.events import Progress, Record
+from federation.run.events import Outcome, Phase, Progress, Record
 from federation.transport.admission import Limits
+from federation.transport.assignment_states import AssignmentState
 from federation.transport.connection import Connection
-from federation.transport.exchange import Assignment, Budget, Exchange, Reply, Spares
-from federation.weights.layout import Layout, LayoutMismatch
+from federation.transport.exchange import Assignment, Exchange
+from federation.transport.incoming_replies import IncomingReplies, Step
 
 REMEMBERED_MESSAGES = 20_000
 """So many answered message ids are remembered: a reply that comes again is acknowledged and not counted again."""
 
-SPARE_BYTES = 64 * 1024 * 1024
-"""So much memory of used contents is kept for the next ones."""
-
-WORDS = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
+WORKING: dict[Phase, Step] = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
 
 
-class Traffic:
-    """All assignments of all exchanges. ``connection_of`` finds a client's connection, where it has one."""
+class Dispatcher:
+    """All assignments under way. ``connection_of`` returns a client's present connection, where it has one."""
 
     def __init__(self, limits: Limits, report: Record, connection_of: Callable[[int], Connection | None]) -> None:
-        self._limits, self._report, self._connection_of = limits, report, connection_of
+        self._reconnect_seconds, self._report, self._connection_of = limits.reconnect_seconds, report, connection_of
         self._assignments: dict[str, Assignment] = {}
-        self._finished: OrderedDict[str, None] = OrderedDict()
-        self._budget = Budget(limits.budget_bytes, self._grant)
-        self._spares = Spares(SPARE_BYTES)
-        self._looking: asyncio.TimerHandle | None = None
+        self._by_client: dict[int, list[Assignment]] = {}
+        self._answered: OrderedDict[str, None] = OrderedDict()
+        self.replies = IncomingReplies(limits, connection_of, self._finish, self._report_step)
 
-    def give_back(self, size_bytes: int, spare: bytearray | None) -> None:
-        """Let the next offers in: a reply of that size has been used; ``spare`` may take the next one."""
-        if spare is not None:
-            self._spares.keep(spare)
-        self._budget.give_back(size_bytes)
+    @property
+    def assignments(self) -> int:
+        """How many assignments are under way. From any thread."""
+        return len(self._assignments)
 
-    def came_back(self, client_id: int, held: set[str]) -> None:
-        """A client is connected anew: what it was given and does not hold is sent again, or lost with its process.
+    # -- clients that come and go ---------------------------------------------------------------------------------
 
-        What it holds and nobody waits for is cancelled.
+    def client_connected(self, connection: Connection, held: list[str]) -> None:
+        """A client has a new connection; ``held`` are the tasks that it works on or keeps a reply for.
+
+        A task that it does not hold is sent again, or lost where its process is another one than before. A task that
+        it holds and nobody waits for is cancelled.
         """
-        connection = self._connection_of(client_id)
-        for message_id in held - self._assignments.keys():
-            if connection is not None and message_id not in self._finished:
-                connection.say(messages.Cancel(message_id=message_id))
-        for assignment in self._of(client_id):
+        for message_id in held:
+            if message_id not in self._assignments and message_id not in self._answered:
+                connection.send(messages.Cancel(message_id=message_id))
+        for assignment in list(self._by_client.get(connection.client_id, ())):
             if assignment.message_id in held:
-                self._drop_content(assignment)
-                assignment.away_since = None
-                assignment.exchange.settle_soon()
-            elif connection is not None and connection.session == assignment.session:
-                assignment.away_since = None  # the same process never got it whole: the line was cut on the way
-                connection.give(assignment)
-                assignment.exchange.settle_soon()
+                self._await_offer(assignment)
+            elif connection.session == assignment.session:  # it never got the task whole: the old connection broke
+                self._await_offer(assignment)
+                connection.send_task(assignment)
             else:
-                self._finish(assignment, lost="connection lost")
+                self._finish(assignment, "lost", "connection lost")
 
-    def went_away(self, client_id: int) -> None:
+    def client_disconnected(self, client_id: int) -> None:
         """A client's connection is over: its tasks wait for it to come back."""
-        now = time.monotonic()
-        for assignment in self._of(client_id):
-            self._drop_content(assignment)
-            assignment.away_since = now
-            assignment.exchange.settle_soon()
+        for assignment in self._by_client.get(client_id, ()):
+            self.replies.discard(assignment)
+            assignment.advance(AssignmentState.AWAY)
+            assignment.exchange.watch_away()
 
-    def break_off(self, client_id: int, sentence: str) -> None:
-        """A client broke the protocol and is sent away: what it was to answer is refused, with the reason."""
-        for assignment in self._of(client_id):
-            self._finish(assignment, refused=f"broke the protocol: {sentence}")
+    def refuse_client(self, client_id: int, sentence: str) -> None:
+        """A client broke the protocol and is disconnected: its tasks are refused, with the reason."""
+        for assignment in list(self._by_client.get(client_id, ())):
+            self._finish(assignment, "refused", f"broke the protocol: {sentence}")
 
-    def _of(self, client_id: int) -> list[Assignment]:
-        return [a for a in self._assignments.values() if a.client_id == client_id]
+    def _await_offer(self, assignment: Assignment) -> None:
+        """Begin anew: what was offered over an earlier connection is offered again."""
+        self.replies.discard(assignment)
+        if assignment.state is not AssignmentState.SENT:
+            assignment.advance(AssignmentState.SENT)
+            assignment.exchange.watch_away()
 
     # -- tasks out ------------------------------------------------------------------------------------------------
 
     def dispatch(self, exchange: Exchange) -> None:
         """Send the exchange's tasks."""
-        exchange.open(asyncio.get_running_loop(), self._limits.reconnect_seconds, self._finish)
+        exchange.open(self._reconnect_seconds, self._expire)
         for assignment in list(exchange.waiting.values()):
             self._assignments[assignment.message_id] = assignment
+            self._by_client.setdefault(assignment.client_id, []).append(assignment)
             connection = self._connection_of(assignment.client_id)
             if connection is None or not connection.admitted:
-                self._finish(assignment, lost="not connected")
+                self._settle(assignment, "lost", "not connected")
                 continue
-            self._tell(assignment, "asked")
+            self._report_step(assignment, "asked")
             assignment.session = connection.session
-            connection.give(assignment)
+            assignment.advance(AssignmentState.SENT)
+            connection.send_task(assignment)
 
-    def withdraw(self, exchange: Exchange) -> None:
+    def cancel(self, exchange: Exchange) -> None:
         """Cancel what the exchange still waits for."""
         for assignment in list(exchange.waiting.values()):
             if (connection := self._connection_of(assignment.client_id)) is not None:
-                connection.say(messages.Cancel(message_id=assignment.message_id))
-            self._finish(assignment, lost="cancelled")
+                connection.send(messages.Cancel(message_id=assignment.message_id))
+            self._settle(assignment, "lost", "cancelled")
+        exchange.watch_away()
+
+    def _expire(self, exchange: Exchange) -> None:
+        """All clients that the exchange waits for have been away for too long."""
+        for assignment in list(exchange.waiting.values()):
+            self._settle(assignment, "lost", "connection lost")
 
     # -- replies in -----------------------------------------------------------------------------------------------
 
-    def receive(self, connection: Connection, frame: str | bytes) -> None:
-        """Take one frame; raises BadFrame. Never waits."""
+    def handle_frame(self, connection: Connection, frame: str | bytes) -> None:
+        """Act on one frame of a client; raises BadFrame."""
         if self._connection_of(connection.client_id) is not connection:
             return  # superseded: what was still on its way over it comes again over the newer one
         if isinstance(frame, bytes):
             content, offset, data = messages.read_piece(frame)
-            if (room := self.room(connection, content, offset, len(data))) is not None:
-                room[:] = data
-                self.filled(connection, content, offset, len(data))
+            if (buffer := self.replies.buffer_for(connection, content, offset, len(data))) is not None:
+                buffer[:] = data
+                self.replies.piece_received(connection, content, offset, len(data))
             return
         decoded = messages.decode_client(frame)
         if isinstance(decoded, messages.Hello):
@@ -118,131 +124,52 @@ class Traffic:
             raise messages.BadFrame("a frame for another client's task")
         if isinstance(decoded, messages.ProgressFrame):
             if assignment is not None:
-                self._tell(assignment, None, decoded)
+                self._report_step(assignment, WORKING[assignment.exchange.phase], decoded)
         elif assignment is not None:
-            self._offer(connection, assignment, decoded)
+            self.replies.handle_offer(connection, assignment, decoded)
         else:
-            late = None if decoded.message_id in self._finished else "it came after its round was over"
-            connection.say(messages.Ack(message_id=decoded.message_id, refused=late))
+            late = None if decoded.message_id in self._answered else "it came after its round was over"
+            connection.send(messages.Ack(message_id=decoded.message_id, refused=late))
 
-    def _offer(self, connection: Connection, assignment: Assignment, offer: messages.Offer) -> None:
-        if offer.error is None and (assignment.buffer is not None or assignment.queued):
-            return  # its content is awaited: the first word about it stands
-        assignment.offer = offer
-        assignment.offered_at = time.monotonic()
-        if offer.error is not None:
-            self._finish(assignment, error=offer.error[: messages.MAX_ERROR_CHARACTERS] or "it gave no reason")
-        elif (refusal := self._refusal(assignment, offer)) is not None:
-            self._finish(assignment, refused=refusal)
-        elif offer.content is None or offer.content.size_bytes == 0:
-            self._finish(assignment)
-        elif offer.follows and offer.content.size_bytes <= messages.UNASKED_BYTES:
-            self._expect(connection, assignment, offer.content.size_bytes)  # so few bytes are not counted
-        else:
-            assignment.queued = True
-            self._budget.ask(assignment, offer.content.size_bytes)
-            self._look_for_stalled()
+    def _finish(self, assignment: Assignment, outcome: Outcome, reason: str | None = None) -> None:
+        """Settle one assignment, and let its exchange see who is still missing."""
+        self._settle(assignment, outcome, reason)
+        assignment.exchange.watch_away()
 
-    def _refusal(self, assignment: Assignment, offer: messages.Offer) -> str | None:
-        """Say why the offered content is not wanted, before a byte of it is sent."""
-        layout = assignment.exchange.layout
-        if offer.content is None:
-            return "sends no weights" if assignment.exchange.phase == "train" else None
-        if assignment.exchange.phase != "train" or layout is None:
-            return f"sends weights with its {assignment.exchange.phase} reply"
-        if offer.content.size_bytes > self._limits.max_reply_bytes:
-            return f"sends {offer.content.size_bytes} bytes, at most {self._limits.max_reply_bytes} are taken"
-        try:
-            difference = layout.difference(Layout.from_json(offer.content.layout).entries)
-        except LayoutMismatch as error:
-            return str(error)
-        if difference is None and offer.content.size_bytes != layout.size_bytes:
-            return f"sends {offer.content.size_bytes} bytes, the run needs {layout.size_bytes}"
-        return difference
+    def _settle(self, assignment: Assignment, outcome: Outcome, reason: str | None = None) -> None:
+        """End an assignment: acknowledge it where the client answered, and deliver what became of it.
 
-    def _grant(self, assignment: Assignment, size_bytes: int) -> None:
+        Settling one settles no other, so any number that end at once are settled in a loop.
+        """
+        del self._assignments[assignment.message_id]
+        of_client = self._by_client[assignment.client_id]
+        of_client.remove(assignment)
+        if not of_client:
+            del self._by_client[assignment.client_id]
         connection = self._connection_of(assignment.client_id)
-        assignment.queued = False
-        assignment.granted_bytes, assignment.granted_at = size_bytes, time.monotonic()
-        self._expect(connection, assignment, size_bytes)
+        if outcome != "lost":
+            self._acknowledge(assignment, connection, reason if outcome == "refused" else None)
         if connection is not None:
-            connection.say(messages.Grant(message_id=assignment.message_id))
+            connection.stop_sending(assignment)
+        if outcome != "accepted":
+            self.replies.discard(assignment)
+        assignment.exchange.complete(assignment, assignment.settle(outcome, reason))
 
-    def _look_for_stalled(self) -> None:
-        """As long as somebody waits for room, refuse granted replies of which nothing comes; look again in a while."""
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
-        limit, now = self._limits.stall_seconds, time.monotonic()
-        for assignment in [a for a in self._assignments.values() if a.granted_bytes] if self._budget.waits else ():
-            connection = self._connection_of(assignment.client_id)
-            if connection is not None and now - max(assignment.granted_at, connection.sign.piece_at) >= limit:
-                self._finish(assignment, refused=f"nothing of its weights came for {limit:g} s while others waited")
-        if self._budget.waits:
-            self._looking = asyncio.get_running_loop().call_later(limit / 4, self._look_for_stalled)
-
-    def _expect(self, connection: Connection | None, assignment: Assignment, size_bytes: int) -> None:
-        """Make room for a content."""
-        assignment.buffer = self._spares.take(size_bytes)
-        self._tell(assignment, "sending")
+    def _acknowledge(self, assignment: Assignment, connection: Connection | None, refusal: str | None) -> None:
+        """Tell the client that it need not keep its reply, and remember that it was answered."""
+        self._answered[assignment.message_id] = None
+        if len(self._answered) > REMEMBERED_MESSAGES:
+            self._answered.popitem(last=False)
         if connection is not None:
-            connection.granted[assignment.content_id] = assignment
+            ack = messages.Ack(message_id=assignment.message_id, refused=refusal)
+            connection.send(ack, at_once=refusal is not None)
+        self._report_step(assignment, "sent")
 
-    def room(self, connection: Connection, content: str, offset: int, size: int) -> memoryview | None:
-        """Return where a piece of a content belongs; None for one that is not wanted, or not any more."""
-        assignment = connection.granted.get(content)
-        if assignment is None or assignment.buffer is None:
-            return None
-        if offset != assignment.received_bytes or offset + size > len(assignment.buffer):
-            self._finish(assignment, refused=f"its weights came out of order at byte {offset}")
-            return None
-        return memoryview(assignment.buffer)[offset : offset + size]
-
-    def filled(self, connection: Connection, content: str, offset: int, size: int) -> None:
-        """The room that was given is filled."""
-        assignment = connection.granted.get(content)
-        if assignment is not None and assignment.buffer is not None and offset == assignment.received_bytes:
-            assignment.received_bytes = offset + size
-            if assignment.received_bytes == len(assignment.buffer):
-                self._finish(assignment)
-
-    def _finish(self, assignment: Assignment, *, error: str | None = None, refused: str | None = None,
-                lost: str | None = None) -> None:  # fmt: skip
-        """The end of an assignment, once: acknowledge, deliver, forget."""
-        if self._assignments.pop(assignment.message_id, None) is None:
-            return
-        connection = self._connection_of(assignment.client_id)
-        if lost is None:
-            self._finished[assignment.message_id] = None
-            if len(self._finished) > REMEMBERED_MESSAGES:
-                self._finished.popitem(last=False)
-            if connection is not None:
-                connection.say(
-                    messages.Ack(message_id=assignment.message_id, refused=refused), soon=refused is not None
-                )
-            self._tell(assignment, "sent")
-        if connection is not None:
-            connection.drop(assignment)
-        content = assignment.take() if (error, refused, lost) == (None, None, None) else None
-        if content is None:
-            self._drop_content(assignment)
-        reply = Reply(assignment, content=content, error=error, refused=refused, lost=lost, arrived=time.monotonic())
-        assignment.exchange.settle(assignment, reply)
-
-    def _drop_content(self, assignment: Assignment) -> None:
-        """Take back what was granted or asked for; an offer that comes again starts over."""
-        self._budget.forget(assignment)
-        assignment.queued = False
-        if assignment.buffer is not None:
-            assignment.buffer, assignment.received_bytes = None, 0
-            given, assignment.granted_bytes = assignment.granted_bytes, 0
-            self._budget.give_back(given)
-
-    def _tell(self, assignment: Assignment, task: Any, frame: messages.ProgressFrame | None = None) -> None:
+    def _report_step(self, assignment: Assignment, step: Step, frame: messages.ProgressFrame | None = None) -> None:
+        """Report how far a client is with its task; ``frame`` is what it said itself."""
         exchange = assignment.exchange
-        task = WORDS[exchange.phase] if frame is not None else task
-        progress = Progress(assignment.client_id, exchange.run_id, exchange.round, exchange.phase, task,
-                            *((frame.batch, frame.batches, frame.loss) if frame else (None, None, None)))  # fmt: skip
+        counts = (frame.batch, frame.batches, frame.loss) if frame is not None else (None, None, None)
+        progress = Progress(assignment.client_id, exchange.run_id, exchange.round, exchange.phase, step, *counts)
         if (connection := self._connection_of(assignment.client_id)) is not None:
-            connection.task = progress
+            connection.progress = progress
         self._report(progress)

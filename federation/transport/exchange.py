@@ -1,35 +1,39 @@
-"""One phase's tasks out and replies in, as the run's thread and the lane share them."""
+"""One phase's request to its clients and their replies, as the run's thread and the lane share them."""
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 from federation.protocol import messages
 from federation.protocol.frames import BINARY, frame_head
-from federation.run.events import Phase
+from federation.run.events import Outcome, Phase
+from federation.transport.assignment_states import MOVES, AssignmentState, ForbiddenMove
 from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout
 
-if TYPE_CHECKING:
-    from federation.transport.lane import StreamLane
+_RECEIVING, _AWAY = AssignmentState.RECEIVING, AssignmentState.AWAY
+
+TaskConfig = Mapping[str, object]
+"""What a task's ClientApp finds in its config: names to values that JSON can hold."""
+
+GiveBack = Callable[[int, bytearray | None], None]
+"""Gets the bytes that a used content held of the reply budget, and its memory where the next content may take it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A connected client that may be asked. ``session`` is new with each connection of its process."""
+    """A connected client that may be sampled. ``session`` is new with each start of its process."""
 
     client_id: int
     name: str
-    data: dict[str, Any]
-    session: object
+    data: Mapping[str, object]
+    session: str
 
 
 class Content:
-    """Weights on their way out: made once, the same frames for every client."""
+    """Weights to send: cut into frames once, the same frames for every client. Immutable, for any thread."""
 
     def __init__(self, layout: Layout, buffer: bytes | bytearray | memoryview) -> None:
         self.id = content_id(buffer)
@@ -40,86 +44,116 @@ class Content:
         self.size_bytes = layout.size_bytes
 
     @cached_property
-    def header_json(self) -> dict[str, Any]:
+    def header_json(self) -> dict[str, object]:
         """The header as it stands in a task."""
         return self.header.model_dump()
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(slots=True)
+class Incoming:
+    """A content that arrives: its memory, how much of it is there, and what it holds of the reply budget.
+
+    ``granted_bytes`` is 0 for a content so small that it is not counted. ``granted_at`` is on the monotonic clock.
+    """
+
+    content_id: str
+    buffer: bytearray
+    granted_bytes: int
+    granted_at: float
+    received_bytes: int = 0
+
+
+@dataclass(eq=False, repr=False, slots=True)
 class Assignment:
-    """One client's task in an exchange, and what has come of it so far. Belongs to the loop."""
+    """One client's task in an exchange, and where it stands. After it was dispatched, the loop alone touches it.
+
+    ``session`` is the process that the task was sent to. ``offer`` is the client's last one, ``offered_at`` when it
+    came. ``incoming`` and ``away_since`` (monotonic clock) are there in the states RECEIVING and AWAY only.
+    """
 
     exchange: "Exchange"
     client_id: int
     message_id: str
-    config: dict[str, Any]
-    session: object = None
+    config: TaskConfig
+    session: str = ""
     bytes_down: int = 0
-    away_since: float | None = None
     offer: messages.Offer | None = None
     offered_at: float | None = None
-    queued: bool = False
-    buffer: bytearray | None = None
-    received_bytes: int = 0
-    granted_bytes: int = 0
-    granted_at: float = 0.0
+    state: AssignmentState = AssignmentState.CREATED
+    incoming: Incoming | None = None
+    away_since: float | None = None
 
-    @property
-    def content_id(self) -> str:
-        """Id of the content that the client offered."""
-        return self.offer.content.id if self.offer and self.offer.content else ""
+    def advance(self, to: AssignmentState, *, incoming: Incoming | None = None) -> None:
+        """Move to another state; ``incoming`` goes with RECEIVING. What belongs to the present state is dropped.
 
-    def take(self) -> bytearray | None:
-        """Hand the received content over; whoever takes it gives the budget back."""
-        buffer, self.buffer = self.buffer, None
-        return buffer
+        Raises
+        ------
+        ForbiddenMove
+            Where the present state does not lead there. Nothing has changed then.
+        """
+        if to not in MOVES[self.state] or (incoming is not None) != (to is _RECEIVING):
+            raise ForbiddenMove(f"task {self.message_id} cannot move from {self.state} to {to}")
+        if to is _AWAY:
+            self.exchange.away += 1
+            self.away_since = time.monotonic()
+        elif self.state is _AWAY:
+            self.exchange.away -= 1
+            self.away_since = None
+        self.state, self.incoming = to, incoming
+
+    def settle(self, outcome: Outcome, reason: str | None = None) -> "Reply":
+        """Move to SETTLED and return what became of the task; ``accepted`` hands the received content over."""
+        exchange, incoming, now = self.exchange, self.incoming, time.monotonic()
+        self.advance(AssignmentState.SETTLED)
+        reply = Reply(
+            exchange, self.client_id, outcome, reason, self.offer, bytes_down=self.bytes_down,
+            offered_at_seconds=self.offered_at - exchange.started if self.offered_at is not None else None,
+            received_at_seconds=now - exchange.started,
+        )  # fmt: skip
+        if outcome == "accepted" and incoming is not None:
+            reply.content, reply.bytes_up = incoming.buffer, incoming.received_bytes
+            reply.granted_bytes = incoming.granted_bytes
+        return reply
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Reply:
-    """What became of one task: content, or one of error, refused, lost with a sentence."""
+    """What became of one client's task. Belongs to the thread that it is delivered to.
 
-    def __init__(self, assignment: Assignment, *, content: bytearray | None, error: str | None, refused: str | None,
-                 lost: str | None, arrived: float) -> None:  # fmt: skip
-        self.assignment, self.content = assignment, content
-        self.error, self.refused, self.lost = error, refused, lost
-        started = assignment.exchange.started
-        self.received_at_seconds = arrived - started
-        self.offered_at_seconds = assignment.offered_at - started if assignment.offered_at is not None else None
+    ``outcome`` is accepted (it arrived and is yet to be checked), failed, refused or lost; ``reason`` is a sentence for
+    all but accepted. ``offer`` is the header that the client sent, where it sent one. ``bytes_up`` counts bytes of
+    content. The offsets count from the start of the exchange. ``granted_bytes`` are held of the reply budget.
+    """
 
-    @property
-    def exchange(self) -> "Exchange":
-        """The exchange that this answers."""
-        return self.assignment.exchange
+    exchange: "Exchange"
+    client_id: int
+    outcome: Outcome
+    reason: str | None
+    offer: messages.Offer | None
+    bytes_down: int
+    offered_at_seconds: float | None
+    received_at_seconds: float
+    content: bytearray | None = None
+    bytes_up: int = 0
+    granted_bytes: int = 0
 
-    @property
-    def client_id(self) -> int:
-        """Who was asked."""
-        return self.assignment.client_id
+    def release(self, *, reuse_memory: bool = False) -> None:
+        """Drop the content: it has been used, and the next offer may be granted. Harmless when called again.
 
-    @property
-    def offer(self) -> messages.Offer | None:
-        """The header that the client sent, where it sent one."""
-        return self.assignment.offer
-
-    @property
-    def bytes_up(self) -> int:
-        """Bytes of content received."""
-        return self.assignment.received_bytes
-
-    def release(self, *, again: bool = False) -> None:
-        """Drop the content: it has been used, the next offer may be granted. Harmless when called again.
-
-        With ``again`` nobody looks at the content any more, and its memory takes the next one.
+        Pass ``reuse_memory`` where nothing refers to the content any more: its memory then takes the next one.
         """
         content, self.content = self.content, None
-        lane, granted = self.exchange.lane, self.assignment.granted_bytes
-        if content is not None and lane is not None and granted:
-            lane.give_back(granted, content if again else None)
+        if content is not None and self.granted_bytes:
+            self.exchange.give_back(self.granted_bytes, content if reuse_memory else None)
 
 
 @dataclass(eq=False, repr=False)
 class Exchange:
-    """One phase of one attempt. Made by the run's thread, worked on the loop, heard through ``deliver``."""
+    """One phase of one attempt: a task for each client, and a call of ``deliver`` for each reply, on the loop.
+
+    The run's thread makes it, adds tasks, has a lane start it, and may close it at any time. ``waiting`` (tasks by
+    message id), ``away`` (how many of them are AWAY) and ``encoded_task`` belong to the loop from the start on.
+    """
 
     run_id: int
     round: int
@@ -129,108 +163,59 @@ class Exchange:
     deliver: Callable[[Reply], None]
     layout: Layout | None = None
     content: Content | None = None
-    lane: "StreamLane | None" = None
-    waiting: dict[str, Assignment] = field(default_factory=dict)
-    told: tuple[dict[str, Any] | None, str] = (None, "")
-    """The config that was written last, and the text of its tasks."""
     started: float = field(default_factory=time.monotonic)
+    waiting: dict[str, Assignment] = field(default_factory=dict, init=False)
+    away: int = field(default=0, init=False)
+    encoded_task: tuple[TaskConfig | None, str] = field(default=(None, ""), init=False)
+    """The config that was encoded last, and the text of its tasks."""
+    _close: Callable[["Exchange"], None] | None = field(default=None, init=False)
+    _give_back: GiveBack | None = field(default=None, init=False)
+    _expire: Callable[["Exchange"], None] | None = field(default=None, init=False)
+    _reconnect_seconds: float = field(default=0.0, init=False)
+    _timer: asyncio.TimerHandle | None = field(default=None, init=False)
 
-    def ask(self, tasks: Iterable[tuple[int, dict[str, Any]]], unique: str) -> None:
+    def add_tasks(self, tasks: Iterable[tuple[int, TaskConfig]], unique: str) -> None:
         """Add a task for each (client id, config); ``unique`` makes message ids that no other exchange has."""
         for client_id, config in tasks:
             message_id = f"{self.run_id}-{self.round}-{self.attempt}-{self.phase}-{client_id}-{unique}"
             self.waiting[message_id] = Assignment(self, client_id, message_id, config)
 
+    def bind(self, close: Callable[["Exchange"], None], give_back: GiveBack) -> None:
+        """Called by the lane that starts the exchange: two callables that pass to its loop, from any thread."""
+        self._close, self._give_back = close, give_back
+
     def close(self) -> None:
-        """Wait for nothing more: what is under way is cancelled."""
-        if self.lane is not None:
-            self.lane.close_exchange(self)
+        """Wait for nothing more: tasks under way are cancelled. From any thread; before the start it does nothing."""
+        if self._close is not None:
+            self._close(self)
+
+    def give_back(self, size_bytes: int, spare: bytearray | None) -> None:
+        """Return what a used content held of the reply budget, and its memory for the next one. From any thread."""
+        if self._give_back is not None:
+            self._give_back(size_bytes, spare)
 
     # -- on the loop ----------------------------------------------------------------------------------------------
 
-    def open(self, loop: asyncio.AbstractEventLoop, reconnect_seconds: float, finish: Callable[..., None]) -> None:
-        """Begin: ``finish`` ends an assignment whose client stayed away for too long."""
-        self._loop, self._reconnect_seconds, self._finish = loop, reconnect_seconds, finish
-        self._timer: asyncio.TimerHandle | None = None
+    def open(self, reconnect_seconds: float, expire: Callable[["Exchange"], None]) -> None:
+        """Begin. ``expire`` is called when only clients are waited for that have been away for too long."""
+        self._reconnect_seconds, self._expire = reconnect_seconds, expire
 
-    def settle(self, assignment: Assignment, reply: Reply) -> None:
-        """Take an assignment off the list and deliver its reply."""
-        if self.waiting.pop(assignment.message_id, None) is not None:
-            self.deliver(reply)
-        if self.waiting:
-            self.settle_soon()
-        elif self._timer is not None:
-            self._timer.cancel()
+    def complete(self, assignment: Assignment, reply: Reply) -> None:
+        """Remove an assignment that is settled, and deliver its reply. ``watch_away`` is due after it."""
+        del self.waiting[assignment.message_id]
+        self.deliver(reply)
 
-    def settle_soon(self) -> None:
-        """Where only clients that went away are missing, give them ``reconnect_seconds``, then call them lost.
+    def watch_away(self) -> None:
+        """Where only clients that are away are missing, give them ``reconnect_seconds``; then the exchange expires.
 
-        As long as somebody else is at work there is no hurry: a client may come back with its reply.
+        As long as another client works there is no hurry: a client may come back with its reply. Due after every
+        change of who is waited for; its cost does not depend on how many that are, unless all of them are away.
         """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        away = [a.away_since for a in self.waiting.values()]
-        if not away or None in away:
+        if self._expire is None or not self.waiting or self.away < len(self.waiting):
             return
-        left = max(since for since in away if since is not None) + self._reconnect_seconds - time.monotonic()
-        if left > 0:
-            self._timer = self._loop.call_later(left, self.settle_soon)
-            return
-        for assignment in list(self.waiting.values()):
-            self._finish(assignment, lost="connection lost")
-
-
-class Spares:
-    """Memory of used contents: to give fresh pages takes the system longer than it takes a content to fill them."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._free: list[bytearray] = []
-
-    def take(self, size_bytes: int) -> bytearray:
-        """Return memory of that size; what stood in it before may still stand there."""
-        if self._free and len(self._free[0]) == size_bytes:
-            return self._free.pop()
-        return bytearray(size_bytes)
-
-    def keep(self, buffer: bytearray) -> None:
-        """Keep memory for the next content, as long as all of it is of one size and little enough."""
-        if self._free and len(self._free[0]) != len(buffer):
-            self._free = []
-        if (len(self._free) + 1) * len(buffer) <= self._most_bytes:
-            self._free.append(buffer)
-
-
-class Budget:
-    """Bytes of replies in flight: offers are granted in order while they fit, and always at least one."""
-
-    def __init__(self, limit_bytes: int, grant: Callable[[Assignment, int], None]) -> None:
-        self.limit_bytes, self.used_bytes, self._grant = limit_bytes, 0, grant
-        self._queue: deque[tuple[Assignment, int]] = deque()
-
-    @property
-    def waits(self) -> bool:
-        """Whether somebody waits for room."""
-        return bool(self._queue)
-
-    def ask(self, assignment: Assignment, size_bytes: int) -> None:
-        """Grant now or later."""
-        self._queue.append((assignment, size_bytes))
-        self._serve()
-
-    def give_back(self, size_bytes: int) -> None:
-        """Return bytes that were granted, and grant what waits."""
-        self.used_bytes -= size_bytes
-        self._serve()
-
-    def forget(self, assignment: Assignment) -> None:
-        """Take an assignment that waits out of the queue."""
-        if assignment.queued:
-            self._queue = deque(item for item in self._queue if item[0] is not assignment)
-
-    def _serve(self) -> None:
-        while self._queue and (not self.used_bytes or self.used_bytes + self._queue[0][1] <= self.limit_bytes):
-            assignment, size_bytes = self._queue.popleft()
-            self.used_bytes += size_bytes
-            self._grant(assignment, size_bytes)
+        last = max(assignment.away_since or 0.0 for assignment in self.waiting.values())
+        left = last + self._reconnect_seconds - time.monotonic()
+        self._timer = asyncio.get_running_loop().call_later(max(left, 0.0), self._expire, self)

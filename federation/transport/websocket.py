@@ -1,9 +1,12 @@
 """The WebSocket of the stream lane, server side: frames go in and out by the shortest way, the rest is uvicorn's.
 
 uvicorn brings each frame to a task through a queue, and copies the bytes of a content six times on their way in and
-three times on their way out. Here whole data frames are heard where they arrive, a content's bytes are put where they
-belong as they come, and what goes out is not copied at all. Handshake, pings, closes, frames in fragments and whatever
-breaks the protocol are read by uvicorn and websockets, as ever.
+three times on their way out. Here a listener gets whole data frames where they arrive, a content's bytes are written to
+their memory as they come, and what goes out is not copied at all. The handshake, pings, closes, frames in fragments and
+frames that break the protocol are left to uvicorn and websockets.
+
+Everything here runs on the Flower server's event loop; other threads may read ``last_heard_at`` and ``last_piece_at``.
+``tests/federation/server/test_uvicorn.py`` names what is relied on of uvicorn and websockets.
 """
 
 import asyncio
@@ -12,11 +15,12 @@ import time
 from typing import Any, Protocol, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 from websockets.protocol import OPEN
 
 from federation.protocol.frames import BINARY, TEXT, head_of
 from federation.protocol.messages import HEADER_BYTES, BadFrame
-from federation.protocol.sockets import keep_short
+from federation.protocol.sockets import limit_unsent_bytes
 
 try:
     from websockets.speedups import apply_mask
@@ -24,58 +28,53 @@ except ImportError:  # websockets without its compiled part
     from websockets.utils import apply_mask
 
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
-"""A peer that asks and never reads the answers is cut off here. Contents wait for room long before."""
+"""A peer that sends frames and never reads the answers is cut off here. Contents wait for room long before."""
 
 Bytes = bytes | memoryview
 
 
-class Sign:
-    """When a peer was last heard of, pongs included: set at every byte. ``piece_at``: when a byte of a content came."""
-
-    __slots__ = ("at", "piece_at")
-
-    def __init__(self) -> None:
-        self.at = self.piece_at = time.monotonic()
-
-
 class Listener(Protocol):
-    """Hears the frames of one connection on the loop; may raise BadFrame."""
+    """Gets the frames of one connection, on the loop. Each method but ``on_bad_frame`` may raise BadFrame."""
 
-    def text(self, text: str) -> None:
-        """Take a text frame."""
+    def on_text(self, text: str) -> None:
+        """A text frame has arrived."""
 
-    def room(self, head: bytes, size: int) -> memoryview | None:
-        """Return where that many bytes of the content belong which the head names; None for those nobody wants."""
+    def buffer_for(self, head: bytes, size: int) -> memoryview | None:
+        """Return the memory for a piece of ``size`` bytes, which its head names; None for one that is not wanted."""
 
-    def filled(self, head: bytes, size: int) -> None:
-        """The room is filled."""
+    def on_piece(self, head: bytes, size: int) -> None:
+        """The memory that ``buffer_for`` returned is filled."""
 
-    def fail(self, error: BadFrame) -> None:
-        """Nothing more is heard after a bad frame."""
+    def on_bad_frame(self, error: BadFrame) -> None:
+        """A frame broke the protocol; no further one is passed on."""
 
 
 class StreamProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, which hears and writes whole frames itself once somebody listens."""
+    """uvicorn's WebSocket, which reads and writes whole frames itself once there is a listener.
+
+    ``last_heard_at`` is when the last byte came, a pong's too; ``last_piece_at`` when the last byte of a content came.
+    Both are on the monotonic clock.
+    """
 
     _listener: Listener | None = None
-    _held = b""
-    """The beginning of a frame that is not whole."""
-    _left = 0
-    """Bytes that are missing of the frame under way: one for uvicorn, or a content's piece."""
+    _unparsed = b""
+    """The beginning of a frame that has not arrived whole."""
+    _frame_bytes_left = 0
+    """Bytes that are missing of the frame under way: one that uvicorn reads, or a content's piece."""
     _piece: tuple[bytes, int, bytes, memoryview | None] | None = None
-    """Of a piece under way: its head, its size, the mask, and where it belongs."""
-    _deaf = False
-    _lost = False
-    _parting: asyncio.TimerHandle | None = None
+    """Of a piece under way: its head, its size, the mask, and its memory."""
+    _has_failed = False
+    _is_lost = False
+    _abort_timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: Any) -> None:
-        """Begin to note signs."""
-        self.sign = Sign()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called when the socket has become a WebSocket."""
+        self.last_heard_at = self.last_piece_at = time.monotonic()
         super().connection_made(transport)
-        keep_short(transport.get_extra_info("socket"))
+        limit_unsent_bytes(transport.get_extra_info("socket"))
 
-    def handle_connect(self, event: Any) -> None:
-        """Hand the application the way to the socket."""
+    def handle_connect(self, event: Request) -> None:
+        """Hand this object to the application, which writes to the socket through it."""
         super().handle_connect(event)
         if hasattr(self, "scope"):
             cast(dict[str, Any], self.scope["extensions"])["meadow.socket"] = self
@@ -83,7 +82,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     # -- out ----------------------------------------------------------------------------------------------------------
 
     def write(self, *parts: Bytes) -> None:
-        """Write the parts of whole frames, one after the other, without a copy; what has to wait, waits in a buffer."""
+        """Write the parts of whole frames in order, without a copy; the transport buffers what has to wait."""
         if not self.is_over:
             self.transport.writelines(parts)
 
@@ -97,7 +96,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         await self.writable.wait()
 
     async def drains_within(self, seconds: float) -> bool:
-        """Wait for room, for so long at most, and say whether there is some."""
+        """Wait for room in the buffer, for so long at most; return whether there is some."""
         if not self.writable.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -114,21 +113,21 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self.writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wake whoever waits to write."""
-        self._lost = True
-        if self._parting is not None:
-            self._parting.cancel()
+        """Called when the socket is closed; wakes the tasks that wait to write."""
+        self._is_lost = True
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
         self.writable.set()
         super().connection_lost(exc)
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def keepalive_timeout(self) -> None:
-        """Called when no pong came. Whoever was heard of since is only slow: a pong waits behind what a peer sends.
+        """Called when no pong came. A peer that sent anything since is only slow: a pong waits behind what it sends.
 
-        What is still in the buffer of one that is gone would hold the closing socket open for ever: it goes, too.
+        What is still in the buffer of a peer that is gone would keep the closing socket open for ever: it is dropped.
         """
-        left = self.sign.at + (self.ping_timeout or 0.0) - time.monotonic()
+        left = self.last_heard_at + (self.ping_timeout or 0.0) - time.monotonic()
         if left > 0 and not self.is_over:
             self.pong_timer = self.loop.call_later(left, self.keepalive_timeout)
             return
@@ -136,20 +135,20 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
 
-    def part_within(self, seconds: float) -> None:
-        """Give what is left in the buffer of a connection that is over so long to go out."""
-        if not self._lost and self._parting is None:
-            self._parting = self.loop.call_later(seconds, self.transport.abort)
+    def abort_within(self, seconds: float) -> None:
+        """The connection is over: give what is left in the buffer so long to go out."""
+        if not self._is_lost and self._abort_timer is None:
+            self._abort_timer = self.loop.call_later(seconds, self.transport.abort)
 
     # -- in -----------------------------------------------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> None:
-        """Let ``listener`` hear data frames from now on; they come through ``receive`` no more."""
+        """Pass data frames to ``listener`` from now on; ``receive`` returns them no more."""
         self._listener = listener
 
     def data_received(self, data: bytes) -> None:
-        """Whatever comes, a pong too, is a sign of life."""
-        self.sign.at = time.monotonic()
+        """Called with whatever the socket received."""
+        self.last_heard_at = time.monotonic()
         if not self.handshake_complete:
             super().data_received(data)
             return
@@ -157,74 +156,74 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             self.transport.abort()
             return
         try:
-            self._read(self._held + data if self._held else data)
+            self._read(self._unparsed + data if self._unparsed else data)
         except BadFrame as error:
-            self._deaf = True
+            self._has_failed = True
             if self._listener is not None:
-                self._listener.fail(error)
+                self._listener.on_bad_frame(error)
 
     def _read(self, data: bytes) -> None:
-        self._held = b""
+        self._unparsed = b""
         at = 0
-        while at < len(data) and not self._deaf:
-            if self._left:
-                at = self._go_on(data, at)
+        while at < len(data) and not self._has_failed:
+            if self._frame_bytes_left:
+                at = self._continue_frame(data, at)
                 continue
             start, size, key = head_of(data, at)
             if start == 0:
-                self._held = data[at:]
+                self._unparsed = data[at:]
                 return
-            whole = start + size <= len(data)
+            is_whole = start + size <= len(data)
             if not self._is_ours(data[at], key, size):
                 super().data_received(data[at : start + size])
-                at, self._left = min(start + size, len(data)), max(start + size - len(data), 0)
-            elif data[at] == TEXT and whole:
-                self._hear(apply_mask(data[start : start + size], key))
+                at, self._frame_bytes_left = min(start + size, len(data)), max(start + size - len(data), 0)
+            elif data[at] == TEXT and is_whole:
+                self._pass_text(apply_mask(data[start : start + size], key))
                 at = start + size
             elif data[at] == BINARY and len(data) - start >= min(size, HEADER_BYTES):
                 at = self._begin_piece(data, start, size, key)
             else:
-                self._held = data[at:]
+                self._unparsed = data[at:]
                 return
 
     def _is_ours(self, first: int, key: bytes, size: int) -> bool:
-        """Say whether a frame is heard here: whole, masked, not too big, and somebody listens."""
-        small = size <= self.config.ws_max_size and self.conn.state is OPEN
-        return first in (TEXT, BINARY) and len(key) == 4 and small and self._listener is not None
+        """Return whether a frame is read here: whole, masked, not too big, and there is a listener."""
+        fits = size <= self.config.ws_max_size and self.conn.state is OPEN
+        return first in (TEXT, BINARY) and len(key) == 4 and fits and self._listener is not None
 
-    def _hear(self, text: bytes) -> None:
+    def _pass_text(self, text: bytes) -> None:
         if self._listener is None:
             return
         try:
-            self._listener.text(text.decode())
+            self._listener.on_text(text.decode())
         except UnicodeDecodeError:
             raise BadFrame("text frame: not UTF-8") from None
 
     def _begin_piece(self, data: bytes, start: int, size: int, key: bytes) -> int:
-        """Read a piece's head, ask where the rest belongs, and return where the rest begins."""
+        """Read a piece's head, ask for the memory of the rest, and return where the rest begins."""
         if size <= HEADER_BYTES:
             raise BadFrame(f"binary frame: {size} bytes, a piece has more than {HEADER_BYTES}")
         end = start + HEADER_BYTES  # a multiple of four: the mask begins anew behind it
-        head, self._left = apply_mask(data[start:end], key), size - HEADER_BYTES
-        room = self._listener.room(head, self._left) if self._listener is not None else None
-        self._piece = (head, self._left, key, room)
+        head, self._frame_bytes_left = apply_mask(data[start:end], key), size - HEADER_BYTES
+        buffer = self._listener.buffer_for(head, self._frame_bytes_left) if self._listener is not None else None
+        self._piece = (head, self._frame_bytes_left, key, buffer)
         return end
 
-    def _go_on(self, data: bytes, at: int) -> int:
-        """Take more of the frame under way and return where it ends, here."""
-        end = min(at + self._left, len(data))
-        self._left -= end - at
+    def _continue_frame(self, data: bytes, at: int) -> int:
+        """Read more of the frame under way, and return where in ``data`` it ends."""
+        end = min(at + self._frame_bytes_left, len(data))
+        self._frame_bytes_left -= end - at
         if self._piece is None:
             super().data_received(data[at:end])
             return end
-        self.sign.piece_at = self.sign.at
-        head, size, key, room = self._piece
-        if room is not None:
-            begin = size - self._left - (end - at)
+        self.last_piece_at = self.last_heard_at
+        head, size, key, buffer = self._piece
+        if buffer is not None:
+            begin = size - self._frame_bytes_left - (end - at)
             turned = key[begin % 4 :] + key[: begin % 4]
-            room[begin : begin + end - at] = apply_mask(data[at:end], turned)
-        if not self._left:
+            buffer[begin : begin + end - at] = apply_mask(data[at:end], turned)
+        if not self._frame_bytes_left:
             self._piece = None
-            if room is not None and self._listener is not None:
-                self._listener.filled(head, size)
+            if buffer is not None and self._listener is not None:
+                self._listener.on_piece(head, size)
         return end

@@ -90,7 +90,7 @@ def test_a_cut_in_the_middle_of_the_weights_starts_them_over_and_they_count_once
     assert [r.bytes_up for r in engine.ledger.of(ReplyRecorded) if r.phase == "train"] == [12_000_000] * 4
     weights = [np.fromfile(path, "<f4") for path in sorted((tmp_path / "runs" / "1").glob("round-*.weights"))]
     assert all(np.isfinite(one).all() for one in weights)
-    assert engine.server.lane._traffic._budget.used_bytes == 0
+    assert engine.server.lane.snapshot().used_bytes == 0
 
 
 def test_a_cut_while_the_weights_come_costs_nothing_they_are_sent_again(behind: Behind) -> None:

@@ -124,8 +124,7 @@ def test_a_stop_with_replies_on_their_way_leaves_the_whole_budget_to_the_next_ru
             engine.supervisor.stop(run_id)
             engine.ledger.wait_end(run_id)
         assert engine.ledger.wait_end(engine.start_run(num_rounds=2, min_clients=8)) is RunState.COMPLETED
-        budget = engine.server.lane._traffic._budget
-        wait_until(lambda: budget.used_bytes == 0, what="the budget is whole again")
+        wait_until(lambda: engine.server.lane.snapshot().used_bytes == 0, what="the budget is whole again")
 
 
 def test_replies_that_came_in_time_count_although_the_run_was_busy_until_the_deadline(

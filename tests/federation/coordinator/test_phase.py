@@ -220,7 +220,7 @@ def test_who_still_prepares_is_told_when_the_run_is_over_and_nothing_of_it_is_ke
     assert engine.ledger.wait_end(run_id) == ended
     engine.ledger.wait(lambda: builds.cancelled)
     assert builds.cancelled == [task.message_id for task in builds.tasks]
-    assert engine.server.lane._traffic._assignments == {}
+    assert engine.server.lane.snapshot().assignments == 0
 
 
 def test_what_a_client_says_of_its_data_is_bounded_and_names_nothing_else(engine: Engine, stage: Stage) -> None:

@@ -152,7 +152,7 @@ def test_a_client_that_is_granted_and_sends_nothing_does_not_hold_up_the_others(
         run_id = engine.start_run(num_rounds=1, synthetic_parameters=25_000, round_timeout_seconds=20)
         assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
         assert reasons_of(engine, staller) == [("refused", "nothing of its weights came for 1 s while others waited")]
-        assert engine.server.lane._traffic._budget.used_bytes == 0
+        assert engine.server.lane.snapshot().used_bytes == 0
 
 
 def test_a_client_whose_process_has_a_long_name_takes_part(engine: Engine, stage: Stage) -> None:

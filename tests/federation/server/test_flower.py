@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from federation.server.flower import Nodes, key_that_signed
+from federation.server.flower import Nodes, verified_key
 from federation.transport.admission import Admission
 from tests.support.engine import Engine, running_engine
 from tests.support.processes import free_port
@@ -51,14 +51,14 @@ def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
 def test_a_signature_fits_its_key_and_message_only() -> None:
     key, other = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP384R1())
     signature = base64.b64encode(key.sign(b"meadow.1|n", ec.ECDSA(hashes.SHA256()))).decode()
-    assert key_that_signed(pem(key), b"meadow.1|n", signature) == pem(key)
-    assert not key_that_signed(pem(other), b"meadow.1|n", signature)
-    assert not key_that_signed(pem(key), b"meadow.1|m", signature)
-    assert not key_that_signed(pem(key), b"meadow.1|n", "no base64!")
-    assert not key_that_signed("no key", b"meadow.1|n", signature)
-    assert not key_that_signed(pem(rsa.generate_private_key(65537, 2048)), b"meadow.1|n", signature)
+    assert verified_key(pem(key), b"meadow.1|n", signature) == pem(key)
+    assert not verified_key(pem(other), b"meadow.1|n", signature)
+    assert not verified_key(pem(key), b"meadow.1|m", signature)
+    assert not verified_key(pem(key), b"meadow.1|n", "no base64!")
+    assert not verified_key("no key", b"meadow.1|n", signature)
+    assert not verified_key(pem(rsa.generate_private_key(65537, 2048)), b"meadow.1|n", signature)
     for written in (pem(key) + "\n", pem(key).replace("\n", "\r\n"), f"mine:\x00\n{pem(key)}"):
-        assert key_that_signed(written, b"meadow.1|n", signature) == pem(key), "a key is one client, however written"
+        assert verified_key(written, b"meadow.1|n", signature) == pem(key), "a key is one client, however written"
 
 
 def test_a_node_keeps_its_id_over_a_restart_and_none_is_left_online(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from websockets.uri import parse_uri
 from federation.client.websocket import ListeningConnection
 from federation.protocol import messages
 from federation.protocol.frames import text_frame
-from federation.protocol.sockets import UNSENT_BYTES
+from federation.protocol.sockets import MAX_UNSENT_BYTES
 from federation.run.events import ReplyRecorded
 from federation.run.states import RunState
 from federation.transport.admission import Limits
@@ -216,7 +216,7 @@ def test_little_waits_in_the_system_on_either_side_so_that_a_pong_finds_its_way(
         near.listen(lambda _: None, lambda: None)
         (far,) = engine.server._server.server_state.connections
         for side in (near.socket, far.transport.get_extra_info("socket")):
-            assert side.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT_BYTES
+            assert side.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == MAX_UNSENT_BYTES
 
 
 def test_a_head_is_as_long_as_the_size_needs() -> None:

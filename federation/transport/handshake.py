@@ -1,0 +1,87 @@
+"""How a connection begins: challenge, hello, signature, admission; and why it may end there."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from federation.protocol import messages
+from federation.run.events import StoreUnavailable
+from federation.transport.admission import Admission, Admit, Registry
+from federation.transport.connection import Connection
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A client whose hello is verified."""
+
+    hello: messages.Hello
+    admission: Admission
+    node_id: int
+
+
+class Handshake:
+    """Asks each new connection for its hello, and the application whether the client may join."""
+
+    def __init__(self, admit: Admit, registry: Registry, hello_seconds: float) -> None:
+        self._admit, self._registry, self._hello_seconds = admit, registry, hello_seconds
+
+    async def run(self, connection: Connection, offered: Sequence[str]) -> Joined:
+        """Return the client behind a connection that offers those sub-protocols; on the loop.
+
+        Raises
+        ------
+        BadFrame
+            Where the client is refused: the close code and the reason.
+        WebSocketDisconnect
+            When the client goes meanwhile.
+        """
+        if messages.SUBPROTOCOL not in offered:
+            spoken = ", ".join(offered)[:80] or "no sub-protocol"
+            raise messages.BadFrame(
+                f"client speaks {spoken}, this server speaks {messages.SUBPROTOCOL}", messages.Close.VERSION
+            )
+        nonce, versions = secrets.token_hex(32), {"protocols": [messages.PROTOCOL]}
+        connection.send(messages.Challenge(nonce=nonce, time=datetime.now(UTC).isoformat(), versions=versions))
+        hello = await self._receive_hello(connection)
+        connection.name = hello.name
+        return await asyncio.to_thread(self._verify, hello, nonce)
+
+    async def _receive_hello(self, connection: Connection) -> messages.Hello:
+        try:
+            frame = await asyncio.wait_for(connection.receive(), self._hello_seconds)
+        except TimeoutError:
+            raise messages.BadFrame("no hello within 5 seconds of the challenge", messages.Close.TOO_SLOW) from None
+        if len(frame) > messages.MAX_HELLO_BYTES:
+            raise messages.BadFrame(f"a hello has at most {messages.MAX_HELLO_BYTES} bytes", messages.Close.TOO_BIG)
+        protocol = messages.protocol_in(frame) if isinstance(frame, str) else None
+        if protocol not in (None, messages.PROTOCOL):
+            words = f"client speaks protocol {repr(protocol)[:40]}, server speaks {messages.PROTOCOL}"
+            raise messages.BadFrame(words, messages.Close.VERSION)
+        hello = messages.decode_client(frame) if isinstance(frame, str) else None
+        if not isinstance(hello, messages.Hello):
+            raise messages.BadFrame("the first frame must be a hello")
+        if "protocol" not in hello.versions:
+            raise messages.BadFrame(
+                f"client names no protocol, server speaks {messages.PROTOCOL}", messages.Close.VERSION
+            )
+        return hello
+
+    def _verify(self, hello: messages.Hello, nonce: str) -> Joined:
+        """Check the signature, ask for admission, and find the node's id; in a worker thread."""
+        signed = messages.SIGNED_PREFIX + nonce.encode()
+        key = self._registry.verified_key(hello.public_key, signed, hello.signature)
+        if key is None:
+            raise messages.BadFrame("the signature does not fit the key and the challenge", messages.Close.SIGNATURE)
+        try:
+            admission = self._admit(key, hello)
+        except StoreUnavailable as error:
+            log.warning("%s; a client is to try again", error)
+            raise messages.BadFrame("the server cannot look up now who may join", messages.Close.STOPPING) from error
+        if admission.state == "revoked":
+            raise messages.BadFrame("this client was revoked on the server", messages.Close.REVOKED)
+        return Joined(hello, admission, self._registry.node_id(key))
