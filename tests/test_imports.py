@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "federation").rglob("*.py"), *(ROOT / "webapp").rglob("*.py")])
 
 FOR_THE_WEB = {
-    "run", "protocol.messages", "weights.content_ids", "weights.layout",
+    "run", "protocol.addresses", "protocol.messages", "weights.content_ids", "weights.layout",
     "server.flower_server", "coordinator.supervisor", "client.identity",
     "learning.sizes",
 }  # fmt: skip

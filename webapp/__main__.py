@@ -18,7 +18,7 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from webapp.addresses import format_address
+from federation.protocol.addresses import format_address
 from webapp.db.database_url import DatabaseUnusable
 from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.http.serving import DashboardServer, PortTaken, bind

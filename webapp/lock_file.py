@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from webapp.addresses import format_address
+from federation.protocol.addresses import format_address
 
 
 class DataInUse(Exception):

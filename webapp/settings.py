@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from webapp.addresses import is_loopback
+from federation.protocol.addresses import is_loopback
 
 Admission = Literal["open", "approve"]
 LogLevel = Literal["debug", "info", "warning", "error"]

@@ -4,7 +4,6 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import cast
 
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -16,6 +15,7 @@ from federation.client.outbox import Pending
 from federation.client.session import About, Refused, Session
 from federation.client.websocket import ListeningConnection
 from federation.protocol import messages
+from federation.protocol.addresses import format_address, is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Link:
     """
 
     def __init__(self, host: str, port: int, identity: Identity, about: About, pending: Pending, ended: Ended) -> None:
-        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.address = format_address(host, port)
         self._host, self._identity, self._about, self._pending, self._ended = host, identity, about, pending, ended
         self._connection: ListeningConnection | None = None
         self._stopping = threading.Event()
@@ -109,8 +109,8 @@ class Link:
                 subprotocols=[Subprotocol(messages.SUBPROTOCOL)],
                 compression=None,
                 max_size=messages.MAX_FRAME_BYTES + 4096,
-                # A proxy named in the environment is for the way out; nobody means it for the machine itself.
-                proxy=None if _is_loopback(self._host) else True,
+                # A proxy named in the environment is for other machines, not for this one.
+                proxy=None if is_loopback(self._host) or self._host.endswith(".localhost") else True,
                 open_timeout=OPEN_SECONDS,
                 close_timeout=CLOSE_SECONDS,
                 ping_interval=PING_SECONDS,
@@ -136,10 +136,3 @@ def _sentence(error: Exception) -> str:
         case OSError():
             return (error.strerror or str(error)).lower()
     return f"no connection ({error})"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

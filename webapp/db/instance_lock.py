@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.addresses import format_address
+from federation.protocol.addresses import format_address
 from webapp.db.database_url import DatabaseUnusable, connect_options, parse_database_url, startup_failures
 from webapp.db.failures import AWAY, TAKEN_OVER, DatabaseUnavailable
 from webapp.db.repository import advisory_lock

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webapp.addresses import is_ip_address, is_loopback
+from federation.protocol.addresses import is_ip_address, is_loopback
 from webapp.http.headers import HEADERS
 from webapp.http.problem_json import problem_response
 from webapp.settings import Settings

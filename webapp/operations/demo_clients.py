@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from federation.client.identity import BadIdentity, Identity
+from federation.protocol.addresses import format_address
 from federation.run.config import DemoDataset
-from webapp.addresses import format_address
 from webapp.formatting import plural
 from webapp.problems import Conflict, NotFound
 from webapp.sanitizing import clean_text

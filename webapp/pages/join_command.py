@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from federation.protocol.addresses import format_address
 from federation.run.config import RunConfig
-from webapp.addresses import format_address
 
 UNSPECIFIED = ("0.0.0.0", "::", "")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from webapp.addresses import format_address
+from federation.protocol.addresses import format_address
 from webapp.parts import Parts
 
 

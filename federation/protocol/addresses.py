@@ -1,4 +1,4 @@
-"""Host names and IP addresses: which of them other machines can reach, and how they stand in a URL. Pure."""
+"""Host names and IP addresses, for clients and the web side: how a URL has them, and which only this machine reaches."""
 
 import ipaddress
 
