@@ -1,4 +1,4 @@
-"""Host names and IP addresses, for clients and the web side: how a URL has them, and which only this machine reaches."""
+"""Host names and IP addresses, for clients and the web side: how a URL has them, which only this machine reaches."""
 
 import ipaddress
 
