@@ -110,21 +110,21 @@ class World:
                     strategy="FedAdam" if draw % 3 == 0 else "FedAvg",
                 ))  # fmt: skip
             case "stop":
-                self.wish(steering.stop, run_id)
+                self.wish(steering.stop_run, run_id)
             case "pause":
-                self.wish(steering.pause, run_id)
+                self.wish(steering.pause_run, run_id)
             case "continue":
-                self.wish(steering.end_pause, run_id)
+                self.wish(steering.continue_run, run_id)
             case "resume":
-                self.wish(steering.resume, run_id)
+                self.wish(steering.resume_run, run_id)
             case "add rounds":
                 self.wish(steering.add_rounds, run_id, 1 + draw % 3)
             case "exclude":
-                self.wish(steering.exclude, run_id, 1 + draw % 3)
+                self.wish(steering.exclude_client, run_id, 1 + draw % 3)
             case "include":
-                self.wish(steering.include, run_id, 1 + draw % 3)
+                self.wish(steering.include_client, run_id, 1 + draw % 3)
             case "fewest":
-                self.wish(steering.set_min_clients, run_id, 1 + draw % 3)
+                self.wish(steering.ask_for_clients, run_id, 1 + draw % 3)
             case "wait longer":
                 self.wish(steering.wait_longer, run_id, 1)
             case "front":
@@ -186,7 +186,7 @@ class World:
             views = self.parts.runs.list((), "", 100, 0)[0]
             for view in views:
                 if view.state not in ENDED:
-                    self.wish(self.parts.steering.stop, view.id)
+                    self.wish(self.parts.steering.stop_run, view.id)
             return all(view.state in ENDED for view in views) and self.parts.supervisor.active_run_id is None
 
         wait_until(ended, 20, "every run has ended")

@@ -22,13 +22,16 @@ SAMPLING_STATES = frozenset({*ACTIVE, RunState.QUEUED}) - {RunState.STOPPING}
 
 
 class Steering:
-    """The requests of people to runs. Every method may be called from any thread, and raises NotFound or Conflict."""
+    """The requests of people to runs. Every method may be called from any thread, and raises NotFound or Conflict.
+
+    The API's calls have the names of the methods and their docstrings as descriptions.
+    """
 
     def __init__(self, database: Database, supervisor: Supervisor) -> None:
         self._database, self._supervisor = database, supervisor
 
-    def pause(self, run_id: int) -> None:
-        """Pause a running run after the round that is under way."""
+    def pause_run(self, run_id: int) -> None:
+        """Pause a running run after the round that is under way. Clients stay connected."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state != RunState.RUNNING:
@@ -37,8 +40,8 @@ class Steering:
             add_request_event(session, run, "pause")
         self._active(run_id).pause()
 
-    def end_pause(self, run_id: int) -> None:
-        """End a pause, or withdraw the request for one."""
+    def continue_run(self, run_id: int) -> None:
+        """End a pause, or take back the wish for one."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             waits_for_disk = (run.blocked_on or {}).get("kind") == "storage"
@@ -49,8 +52,9 @@ class Steering:
             add_request_event(session, run, "continue")
         self._active(run_id).go_on()
 
-    def resume(self, run_id: int) -> None:
-        """Queue an ended run, which continues from its last committed round; or release a queued one that is held."""
+    def resume_run(self, run_id: int) -> None:
+        """Let an interrupted, stopped or failed run go on from its last committed round; or a queued one that is
+        held."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state == RunState.QUEUED and table.release_run(session, run_id):
@@ -65,8 +69,8 @@ class Steering:
                 requeue_run(session, run)
         self._supervisor.wake()
 
-    def stop(self, run_id: int) -> None:
-        """Cancel a queued run, stop an active one; of two people who stop it at once both are right."""
+    def stop_run(self, run_id: int) -> None:
+        """Stop an active run within two seconds, or cancel a queued one. Committed rounds and the last weights stay."""
         with self._database.read() as session:
             state = get_run(session, run_id).state
         if state in ENDED:
@@ -74,7 +78,7 @@ class Steering:
         self._supervisor.stop(run_id)
 
     def add_rounds(self, run_id: int, count: int) -> None:
-        """Add rounds to a run; one that is over is queued and continues with them."""
+        """Add rounds; a run that is over goes on with them."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state == RunState.CANCELLED and not table.is_resumable(run):
@@ -92,12 +96,12 @@ class Steering:
                 raise Conflict(f"Run {run_id} has just done its last round: add rounds once it is completed.")
         self._supervisor.wake()
 
-    def exclude(self, run_id: int, client_id: int) -> None:
-        """Exclude a client from one run, from the next round on."""
+    def exclude_client(self, run_id: int, client_id: int) -> None:
+        """Leave a client out of this run from the next round on."""
         self._change(run_id, client_id, "exclude")
 
-    def include(self, run_id: int, client_id: int) -> None:
-        """Include a client again that was excluded from a run or suspended in it."""
+    def include_client(self, run_id: int, client_id: int) -> None:
+        """Let a client in again that was left out of this run, or put aside after refused replies."""
         self._change(run_id, client_id, "include")
 
     def _change(self, run_id: int, client_id: int, request: str) -> None:
@@ -117,8 +121,8 @@ class Steering:
             if control is not None:
                 (control.exclude if request == "exclude" else control.include)(client_id)
 
-    def set_min_clients(self, run_id: int, count: int) -> None:
-        """Set how many clients a round needs: a smaller number ends a wait, a larger one counts from the next round."""
+    def ask_for_clients(self, run_id: int, count: int) -> None:
+        """Let a run do with fewer clients, at once; or ask for more, from its next round on."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state not in SAMPLING_STATES and not table.is_resumable(run):
@@ -134,7 +138,7 @@ class Steering:
         self._supervisor.heed(run_id)
 
     def wait_longer(self, run_id: int, seconds: int) -> None:
-        """Move the deadline by which enough clients of a waiting run must be online."""
+        """Move the deadline by which the clients of a waiting run must be here."""
         with self._database.write() as session:
             run, control = get_run(session, run_id), self._supervisor.control(run_id)
             waits = run.blocked_on or {}
@@ -146,7 +150,7 @@ class Steering:
             add_request_event(session, run, "wait", seconds=seconds, blocked_on=waits)
 
     def move_to_front(self, run_id: int) -> None:
-        """Move a queued run to the front of the queue."""
+        """Let a queued run start before the others. One that a restart holds back stays held, and is the first then."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state != RunState.QUEUED:

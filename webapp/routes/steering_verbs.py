@@ -12,7 +12,7 @@ from webapp.routes.dependencies import MAX_ID
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """The one whole number that a verb takes, from 1 to ``most``. ``body`` is its name in the API's schema."""
+    """The one whole number that a verb takes, from 1 to ``most``; ``body`` and ``description`` are the API's."""
 
     field: str
     label: str
@@ -33,17 +33,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb: the last part of its addresses, and the operation, which is called with the run's id and the argument.
+    """A verb: the last part of its addresses, its operation, and the sentence of the page that follows its button.
 
-    ``action`` and ``description`` are the API's, ``sentence`` is what the page says that follows a button. ``undo`` is
-    the verb that takes it back. In the states ``reached`` the verb has nothing left to do: of several people who press
-    its button at once, none is told that it failed.
+    The operation takes the run's id and the argument; its name and docstring are the API's. ``undo`` is the verb that
+    takes this one back. In the states ``reached`` the verb has nothing left to do, so that of several people who press
+    its button at once none is told that it failed.
     """
 
     name: str
-    action: str
     operation: Callable[..., None]
-    description: str
     sentence: Callable[[Done], str]
     argument: Argument | None = None
     undo: str = ""
@@ -67,57 +65,26 @@ def _stopped(done: Done) -> str:
     return f"The run {state}.{kept}"
 
 
+ROUNDS = Argument("add", "Rounds to add", MAX_ROUNDS, "MoreRounds", "How many rounds to add.", 5)
 CLIENT = Argument("client_id", "Client", MAX_ID, "OneClient", "Which client.", 1)
+MINIMUM = Argument("min_clients", "Clients", MAX_CLIENTS, "FewestClients", "How few clients are enough.", 1)
+SECONDS = Argument("seconds", "Seconds", MAX_WAIT_SECONDS, "Longer", "How much longer to wait.", 600)
 
 VERBS = (
-    Verb(
-        "pause", "pause_run", Steering.pause,
-        "Pause a running run after the round that is under way. Clients stay connected.",
-        lambda done: "The run was asked to pause after the round under way. Clients stay connected.", undo="continue",
-    ),
-    Verb(
-        "continue", "continue_run", Steering.end_pause, "End a pause, or take back the wish for one.",
-        lambda done: "The run was resumed.",
-    ),
-    Verb(
-        "resume", "resume_run", Steering.resume,
-        "Let an interrupted, stopped or failed run go on from its last committed round; or a queued one that is held.",
-        _resumed,
-    ),
-    Verb(
-        "rounds", "add_rounds", Steering.add_rounds, "Add rounds; a run that is over goes on with them.",
-        lambda done: f"Added {plural(done.number, 'round')}: the run has {count(done.run.num_rounds)} now.",
-        Argument("add", "Rounds to add", MAX_ROUNDS, "MoreRounds", "How many rounds to add.", 5),
-    ),
-    Verb(
-        "exclude", "exclude_client", Steering.exclude, "Leave a client out of this run from the next round on.",
-        lambda done: f"{done.client} was excluded from this run, from the next round on.", CLIENT,
-    ),
-    Verb(
-        "include", "include_client", Steering.include,
-        "Let a client in again that was left out of this run, or put aside after refused replies.",
-        lambda done: f"{done.client} was included in this run again, from the next round on.", CLIENT,
-    ),
-    Verb(
-        "min_clients", "ask_for_clients", Steering.set_min_clients,
-        "Let a run do with fewer clients, at once; or ask for more, from its next round on.",
-        lambda done: f"The minimum was set to {plural(done.number, 'client')}.",
-        Argument("min_clients", "Clients", MAX_CLIENTS, "FewestClients", "How few clients are enough.", 1),
-    ),
-    Verb(
-        "wait", "wait_longer", Steering.wait_longer,
-        "Move the deadline by which the clients of a waiting run must be here.",
-        lambda done: f"The wait for clients was made {span(done.number)} longer.",
-        Argument("seconds", "Seconds", MAX_WAIT_SECONDS, "Longer", "How much longer to wait.", 600),
-    ),
-    Verb(
-        "front", "move_to_front", Steering.move_to_front,
-        "Let a queued run start before the others. One that a restart holds back stays held, and is the first then.",
-        lambda done: f"#{done.run.id} was moved to the front of the queue.",
-    ),
-    Verb(
-        "stop", "stop_run", Steering.stop,
-        "Stop an active run within two seconds, or cancel a queued one. Committed rounds and the last weights stay.",
-        _stopped, reached=frozenset({RunState.STOPPED, RunState.CANCELLED}), tag="runs",
-    ),
+    Verb("pause", Steering.pause_run, undo="continue", sentence=lambda _: (
+        "The run was asked to pause after the round under way. Clients stay connected.")),
+    Verb("continue", Steering.continue_run, lambda _: "The run was resumed."),
+    Verb("resume", Steering.resume_run, _resumed),
+    Verb("rounds", Steering.add_rounds, argument=ROUNDS, sentence=lambda done: (
+        f"Added {plural(done.number, 'round')}: the run has {count(done.run.num_rounds)} now.")),
+    Verb("exclude", Steering.exclude_client, argument=CLIENT, sentence=lambda done: (
+        f"{done.client} was excluded from this run, from the next round on.")),
+    Verb("include", Steering.include_client, argument=CLIENT, sentence=lambda done: (
+        f"{done.client} was included in this run again, from the next round on.")),
+    Verb("min_clients", Steering.ask_for_clients, argument=MINIMUM, sentence=lambda done: (
+        f"The minimum was set to {plural(done.number, 'client')}.")),
+    Verb("wait", Steering.wait_longer, argument=SECONDS, sentence=lambda done: (
+        f"The wait for clients was made {span(done.number)} longer.")),
+    Verb("front", Steering.move_to_front, lambda done: f"#{done.run.id} was moved to the front of the queue."),
+    Verb("stop", Steering.stop_run, _stopped, reached=frozenset({RunState.STOPPED, RunState.CANCELLED}), tag="runs"),
 )  # fmt: skip

@@ -3,20 +3,19 @@
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from webapp.operations.clients import MAX_NAME
 from webapp.operations.views import ClientList, ClientView
+from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.dependencies import ClientsDep, Id
 
 router = APIRouter(prefix="/api/clients", tags=["clients"], responses=REFUSED)
 
 
-class NewName(BaseModel):
+class NewName(StrictBody):
     """What people call the client from now on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: Annotated[str, Field(max_length=MAX_NAME, examples=["st-anna"], description="Empty: as it calls itself.")]
 

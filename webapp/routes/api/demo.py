@@ -3,22 +3,21 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from federation.run.config import DemoDataset
 from webapp.db.database import Database
 from webapp.db.repository.clients import find_client
 from webapp.operations.demo_clients import MOST, DemoClients
+from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
 from webapp.routes.dependencies import ClientsDep, DatabaseDep, DemoDep
 
 router = APIRouter(prefix="/api/demo-clients", tags=["clients"], responses=REFUSED)
 
 
-class MoreClients(BaseModel):
+class MoreClients(StrictBody):
     """How many to start, and which data they hold."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     count: Annotated[int, Field(ge=1, le=MOST, examples=[2])]
     dataset: DemoDataset = Field("digits", description="synthetic needs neither data nor TensorFlow.")

@@ -3,29 +3,26 @@
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from webapp.operations.records import MAX_NOTE, MAX_TAG, MAX_TAGS
 from webapp.operations.runs import Runs
 from webapp.operations.views import RunView
 from webapp.problems import Conflict
+from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
 from webapp.routes.dependencies import Id, RecordsDep, RunsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["runs"], responses={**REFUSED, **MISSING})
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Note(_Body):
+class Note(StrictBody):
     """What people want to remember of a run."""
 
     note: Annotated[str, Field(max_length=MAX_NOTE, examples=["The split of ward 7 was wrong."])]
 
 
-class Tags(_Body):
+class Tags(StrictBody):
     """Words by which runs are found again."""
 
     tags: Annotated[

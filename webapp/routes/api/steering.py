@@ -1,12 +1,14 @@
 """/api/runs/{id}/…: one call for each verb that steers a run."""
 
 from collections.abc import Callable
+from inspect import getdoc
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import Field, create_model
 
 from webapp.operations.views import RunView
+from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, REFUSED
 from webapp.routes.dependencies import Id, RunsDep, SteeringDep
 from webapp.routes.steering_verbs import VERBS, Argument, Verb
@@ -14,11 +16,10 @@ from webapp.routes.steering_verbs import VERBS, Argument, Verb
 router = APIRouter(prefix="/api/runs/{run_id}", responses={**REFUSED, **CONFLICT})
 
 
-def _body(argument: Argument) -> type[BaseModel]:
+def _body(argument: Argument) -> type[StrictBody]:
     number = Annotated[int, Field(ge=1, le=argument.most, examples=[argument.example])]
-    fields: dict[str, Any] = {argument.field: number}
-    config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    return create_model(argument.body, __config__=config, __doc__=argument.description, **fields)
+    field: dict[str, Any] = {argument.field: number}
+    return create_model(argument.body, __base__=StrictBody, __doc__=argument.description, **field)
 
 
 def _endpoint(verb: Verb) -> Callable[..., RunView]:
@@ -26,7 +27,7 @@ def _endpoint(verb: Verb) -> Callable[..., RunView]:
         verb.operation(steering, run_id)
         return runs.show(run_id)
 
-    def act_with_number(steering: SteeringDep, runs: RunsDep, run_id: Id, body: BaseModel) -> RunView:
+    def act_with_number(steering: SteeringDep, runs: RunsDep, run_id: Id, body: StrictBody) -> RunView:
         verb.operation(steering, run_id, *body.model_dump().values())
         return runs.show(run_id)
 
@@ -38,6 +39,6 @@ def _endpoint(verb: Verb) -> Callable[..., RunView]:
 
 for verb in VERBS:
     router.add_api_route(
-        f"/{verb.name}", _endpoint(verb), methods=["POST"], status_code=202, name=verb.action, tags=[verb.tag],
-        description=verb.description,
+        f"/{verb.name}", _endpoint(verb), methods=["POST"], status_code=202, tags=[verb.tag],
+        name=verb.operation.__name__, description=" ".join((getdoc(verb.operation) or "").split()),
     )  # fmt: skip
