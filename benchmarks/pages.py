@@ -23,11 +23,11 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 TIMES, APPENDED = 9, 12
 WATCH = """async () => {
   const { Curves } = await import("/static/js/charts/curves.js");
-  const take = Curves.prototype.take;
+  const receive = Curves.prototype.receive;
   window.appended = [];
-  Curves.prototype.take = function (...given) {
+  Curves.prototype.receive = function (...given) {
     [window.began, window.left] = [performance.now(), 2];
-    return take.apply(this, given);
+    return receive.apply(this, given);
   };
   document.body.addEventListener("meadow:drawn", () => {
     if ((window.left -= 1) === 0) window.appended.push(performance.now() - window.began);

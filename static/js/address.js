@@ -1,51 +1,51 @@
-/* Every view of a run and of a comparison has an address: links and controls change the query, and the page follows
-   it. */
+/* The address of the page of a run and of a comparison. Each view has an address of its own: links and controls change
+   the query, and the page is refreshed from it. */
 
-/* The token of a flash message is of no use once its page has come: a copied address does not hold it. */
-const shown = new URL(location.href);
-if (shown.searchParams.has("flash")) {
-  shown.searchParams.delete("flash");
-  history.replaceState(history.state, "", shown);
+/* The token of a flash message is of no use once its page is loaded: it is removed, so that copies of the
+   address do not have it. */
+const loaded = new URL(location.href);
+if (loaded.searchParams.has("flash")) {
+  loaded.searchParams.delete("flash");
+  history.replaceState(history.state, "", loaded);
 }
 
-const pageOf = () => document.querySelector("#run-page, #compare-page");
+const findPage = () => document.querySelector("#run-page, #compare-page");
 
-/* Change some of the query; an empty value is left out. A step of a slider replaces the entry that the first one
-   made. */
-export function go(changes, { replace = false, hash = "" } = {}) {
+/* Change some fields of the query; an empty value removes a field. With `replace`, no entry is added to the history. */
+export function updateQuery(changes, { replace = false } = {}) {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(changes)) {
     if (value === "" || value === null) query.delete(name);
     else query.set(name, value);
   }
-  const text = query.toString(), address = `${location.pathname}${text ? `?${text}` : ""}${hash}`;
+  const text = query.toString(), address = `${location.pathname}${text && `?${text}`}`;
   if (`${location.pathname}${location.search}${location.hash}` === address) return;
   history[replace ? "replaceState" : "pushState"](null, "", address);
   const link = document.querySelector("#link");
   if (link) link.textContent = location.href;
 }
 
-/* Ask for the page's part anew, from the address as it stands now. */
-export function refresh() {
-  document.body.dispatchEvent(new CustomEvent("meadow:asked"));
+/* Fetch the content of the page again, from its present address. */
+export function refreshPage() {
+  document.body.dispatchEvent(new CustomEvent("meadow:refresh"));
 }
 
-/* A refresh that the stream causes keeps what the reader has asked for. */
+/* A refresh that the event stream causes asks for the present address as well, so that it keeps the view. */
 document.addEventListener("htmx:config:request", ({ target, detail }) => {
-  if (target === pageOf()) detail.ctx.request.action = location.pathname + location.search;
+  if (target === findPage()) detail.ctx.request.action = location.pathname + location.search;
 });
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-view]");
-  if (!link || !pageOf() || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
-  const there = new URL(link.href);
+  if (!link || !findPage() || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const { pathname, search } = new URL(link.href);
   event.preventDefault();
-  history.pushState(null, "", there.pathname + there.search);
-  refresh();
+  history.pushState(null, "", pathname + search);
+  refreshPage();
 });
 
 addEventListener("popstate", () => {
-  if (!pageOf()) return;
+  if (!findPage()) return;
   dispatchEvent(new CustomEvent("meadow:address"));
-  refresh();
+  refreshPage();
 });

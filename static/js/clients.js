@@ -1,45 +1,46 @@
-/* The rows of clients at work move with the stream, without a request. webapp/pages/wording.py says the same words. */
+/* The rows of clients that have a task: their progress comes with the event stream, without a request.
+   webapp/pages/wording.py has the same texts. */
 
 import { loss } from "./numbers.js";
 
 const DOING = { training: "Training", evaluating: "Evaluating", preparing: "Preparing its data", sending: "Sending" };
 
-function taskWords({ task, batch, batches }) {
+function taskText({ task, batch, batches }) {
   if (task === "asked") return "Asked, has not begun";
   if (task === "sent") return "Sent, waits for the others";
   if (batch === null || task === "sending") return DOING[task];
   return `${DOING[task]}, batch ${batch}${batches ? ` of ${batches}` : ""}`;
 }
 
-/* All at once and not at every word: a page with many clients would paint itself again for each. */
+/* Rows are changed together: one change for each message would make the browser paint a page with many clients anew
+   each time. */
 const SHOW_MS = 300;
-const newest = new Map();
+const latest = new Map(); // id of a client -> its newest progress
 let timer = 0;
 
 document.body.addEventListener("meadow:progress", ({ detail }) => {
-  newest.set(detail.client_id, detail);
+  latest.set(detail.client_id, detail);
   timer ||= setTimeout(() => {
     timer = 0;
-    newest.forEach(show);
-    newest.clear();
+    latest.forEach(show);
+    latest.clear();
   }, SHOW_MS);
 });
 
-function show(detail) {
-  const row = document.querySelector(`#client-now-${detail.client_id}`);
-  if (!row || Number(row.dataset.run) !== detail.run_id) return;
-  const words = row.querySelector("[data-part=task]"), bar = row.querySelector("progress");
-  words.textContent = taskWords(detail);
-  words.classList.toggle("muted", detail.task === "sent");
-  if (detail.task === "sent" || detail.task === "sending") {
-    bar.max = 1;
-    bar.value = 1;
-  } else if (detail.batch !== null && detail.batches) {
-    bar.max = detail.batches;
-    bar.value = detail.batch;
-  } else if (detail.task === "asked") {
-    bar.max = 1;
-    bar.value = 0;
-  } else bar.removeAttribute("value");
-  if (detail.loss !== null) row.querySelector("[data-part=loss]").textContent = loss(detail.loss);
+/* The value and maximum of a progress bar; null while the share of the work that is done is unknown. */
+function barOf({ task, batch, batches }) {
+  if (task === "sent" || task === "sending") return [1, 1];
+  if (batch !== null && batches) return [batch, batches];
+  return task === "asked" ? [0, 1] : null;
+}
+
+function show(progress) {
+  const row = document.querySelector(`#client-now-${progress.client_id}`);
+  if (!row || Number(row.dataset.run) !== progress.run_id) return;
+  const text = row.querySelector("[data-part=task]"), bar = row.querySelector("progress"), values = barOf(progress);
+  text.textContent = taskText(progress);
+  text.classList.toggle("muted", progress.task === "sent");
+  if (values) [bar.value, bar.max] = values;
+  else bar.removeAttribute("value");
+  if (progress.loss !== null) row.querySelector("[data-part=loss]").textContent = loss(progress.loss);
 }

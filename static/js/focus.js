@@ -1,7 +1,8 @@
-/* Where the focus goes. A live update may take away what has it: the page's heading gets it then, the next Tab goes on
-   from there. Escape closes the question that is open below a button, and leads back to the button. */
+/* Keyboard focus. A live update may remove the focused element: the heading of the page gets the focus then, so that
+   the next Tab continues from there and not from the top of the window. Escape closes the open question below a button
+   and focuses that button. */
 
-let last = null;
+let last = null; // the element that had the focus last; null after a click beside it
 
 document.addEventListener("focusin", (event) => {
   last = event.target;

@@ -1,14 +1,14 @@
-/* The form that starts a run: fields that only some choices need come and go. The server draws the sum beside it. */
+/* The form that starts a run: shows the fields that the present choices need. The server draws the preview. */
 
-function follow(form) {
+function showNeededFields(form) {
   for (const part of form.querySelectorAll("[data-only]")) {
     const [name, values] = part.dataset.only.split("=");
     part.hidden = !values.split(" ").includes(form.elements[name].value);
   }
 }
 
-/* Only the synthetic network takes synthetic data: whichever was chosen last wins. */
-function pair(changed) {
+/* Synthetic data goes with the synthetic network only: the other of the two fields follows the one that was changed. */
+function pairSynthetic(changed) {
   const { network, dataset } = changed.form.elements;
   if (dataset.value !== "synthetic" || network.value === "synthetic") return;
   if (changed === dataset) network.value = "synthetic";
@@ -18,10 +18,10 @@ function pair(changed) {
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-form=start]");
   if (!form) return;
-  if (event.target.name === "network" || event.target.name === "dataset") pair(event.target);
-  follow(form);
+  if (event.target.name === "network" || event.target.name === "dataset") pairSynthetic(event.target);
+  showNeededFields(form);
 });
 
-const all = () => document.querySelectorAll("form[data-form=start]").forEach(follow);
-all();
-document.addEventListener("htmx:after:swap", all);
+const updateForms = () => document.querySelectorAll("form[data-form=start]").forEach(showNeededFields);
+updateForms();
+document.addEventListener("htmx:after:swap", updateForms);

@@ -1,61 +1,70 @@
-/* The page's one event stream. Re-dispatches what it hears as DOM events on body ("meadow:round" and so on, the data as
-   detail) and, at most twice a second, "meadow:changed", which refreshes fragments by hx-trigger. Resumes after the
-   last id it has seen, closes while the tab is hidden, and says how old the page is while it has no stream. */
+/* The event stream of a page. Dispatches each event of the server on body, as "meadow:round" and so on with its data as
+   `detail`, and then "meadow:changed", which refreshes the fragments (hx-trigger). Resumes after the last event that
+   came, closes while the tab is hidden, and shows how old the page is while there is no stream. */
 
-const QUIET_MS = 500; // between two "meadow:changed", more where the server is slow to answer
-const MOST_QUIET_MS = 5000;
-const CHARTS_FIRST_MS = 150; // before "meadow:changed", and up to as much again: viewers do not all ask at once
-const SILENT_MS = 40000; // a stream that sent pings and stopped is dead
+const CHANGED_MS = 500; // the least time between two "meadow:changed"; more where the server answers slowly
+const MAX_CHANGED_MS = 5000;
+const CHARTS_FIRST_MS = 150; // before "meadow:changed", up to twice that at random: viewers do not ask at once
+const SILENT_MS = 40000; // a stream that sent pings and then nothing for so long is broken
+const FIRST_RETRY_MS = 500;
+const MAX_RETRY_MS = 5000;
 const TYPES = ["run", "round", "reply", "client", "progress"];
 const holder = document.querySelector("#live");
 
-let stream = null, lastId = holder?.dataset.after || "0", heardAt = Date.now(), pings = false;
-let attempts = 0, retry = 0, changed = 0, changedAt = 0, took = 0;
+let stream = null;
+let lastId = holder?.dataset.after || "0";
+let lastEventAt = Date.now();
+let hasPings = false;
+let attempts = 0; // failed connections since the last one that worked
+let retryTimer = 0;
+let changedTimer = 0;
+let changedAt = 0;
+let refreshMs = 0; // from "meadow:changed" to the fragment that came
 
 /* Whether the stream is lost, and with it perhaps the server. */
 export const isLost = () => attempts > 0;
 
-const tell = (name, detail) => document.body.dispatchEvent(new CustomEvent(`meadow:${name}`, { detail }));
+const dispatch = (name, detail) => document.body.dispatchEvent(new CustomEvent(`meadow:${name}`, { detail }));
 
-function tellChanged() {
-  if (changed) return;
-  const quiet = changedAt + Math.min(MOST_QUIET_MS, Math.max(QUIET_MS, 5 * took)) - Date.now();
-  const wait = Math.max(CHARTS_FIRST_MS * (1 + Math.random()), quiet);
-  changed = setTimeout(() => {
-    changed = 0;
+function scheduleChanged() {
+  if (changedTimer) return;
+  const pause = Math.min(MAX_CHANGED_MS, Math.max(CHANGED_MS, 5 * refreshMs));
+  const wait = Math.max(CHARTS_FIRST_MS * (1 + Math.random()), changedAt + pause - Date.now());
+  changedTimer = setTimeout(() => {
+    changedTimer = 0;
     changedAt = Date.now();
-    tell("changed");
+    dispatch("changed");
   }, wait);
 }
 
 document.addEventListener("htmx:after:swap", () => {
-  took = Date.now() - changedAt;
+  refreshMs = Date.now() - changedAt;
 });
 
-function hear(event) {
-  heardAt = Date.now();
+function receive(event) {
+  lastEventAt = Date.now();
   if (event.lastEventId) lastId = event.lastEventId;
-  tell(event.type, JSON.parse(event.data));
-  if (event.type !== "progress") tellChanged();
+  dispatch(event.type, JSON.parse(event.data));
+  if (event.type !== "progress") scheduleChanged();
 }
 
 function open() {
-  clearTimeout(retry);
+  clearTimeout(retryTimer);
   if (stream || document.hidden) return;
   stream = new EventSource(`${holder.dataset.stream}?after=${encodeURIComponent(lastId)}`);
   stream.onopen = () => {
-    heardAt = Date.now();
-    if (attempts) tellChanged(); // who is online is not stored: ask again after a gap
+    lastEventAt = Date.now();
+    if (attempts) scheduleChanged(); // the stream does not repeat which clients came and went while it was lost
     attempts = 0;
     show();
   };
-  for (const type of TYPES) stream.addEventListener(type, hear);
+  for (const type of TYPES) stream.addEventListener(type, receive);
   stream.addEventListener("ping", () => {
-    heardAt = Date.now();
-    pings = true;
+    lastEventAt = Date.now();
+    hasPings = true;
   });
   stream.addEventListener("reset", () => location.reload());
-  stream.onerror = lose;
+  stream.onerror = reconnect;
 }
 
 function close() {
@@ -63,45 +72,49 @@ function close() {
   stream = null;
 }
 
-function lose() {
+/* Open the stream again after a delay that doubles with each failure and varies, so that viewers do not
+   come at once. */
+function reconnect() {
   close();
   attempts += 1;
-  const wait = Math.min(5000, 500 * 2 ** Math.min(attempts - 1, 4));
-  retry = setTimeout(open, wait * (0.75 + Math.random() / 2));
+  const wait = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts - 1, 4));
+  retryTimer = setTimeout(open, wait * (0.75 + Math.random() / 2));
   show();
 }
 
 function show() {
-  const lost = attempts > 0,
-    [word, age] = holder.querySelectorAll(":scope > span > span"),
-    glyph = holder.querySelector("use");
-  const text = lost ? "Reconnecting" : "Live";
+  const [word, age] = holder.querySelectorAll(":scope > span > span"), glyph = holder.querySelector("use");
+  const text = isLost() ? "Reconnecting" : "Live";
   holder.hidden = false;
-  if (word.textContent !== text) { // spoken once, not every second
-    holder.classList.toggle("is-lost", lost);
+  if (word.textContent !== text) { // a screen reader speaks each change of the word, so it is not written every second
+    holder.classList.toggle("is-lost", isLost());
     word.textContent = text;
-    glyph.setAttribute("href", glyph.getAttribute("href").replace(/#.*/, lost ? "#g-waiting" : "#g-running"));
+    glyph.setAttribute("href", glyph.getAttribute("href").replace(/#.*/, isLost() ? "#g-waiting" : "#g-running"));
   }
-  age.textContent = lost ? `, data is ${Math.round((Date.now() - heardAt) / 1000)}\u202fs old` : "";
+  const seconds = Math.round((Date.now() - lastEventAt) / 1000);
+  age.textContent = isLost() ? `, data is ${seconds}\u202fs old` : "";
+}
+
+/* A page that was out of sight counts as one that lost its stream: it catches up as soon as it has one again. */
+function suspend() {
+  close();
+  attempts = Math.max(attempts, 1);
 }
 
 if (holder) {
   setInterval(() => {
-    if (pings && stream && Date.now() - heardAt > SILENT_MS) lose();
-    if (attempts) show();
+    if (hasPings && stream && Date.now() - lastEventAt > SILENT_MS) reconnect();
+    if (isLost()) show();
   }, 1000);
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) {
-      close();
-      attempts = Math.max(attempts, 1);
-    } else open();
+    if (document.hidden) suspend();
+    else open();
   });
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => {
-    if (event.persisted) {
-      attempts = Math.max(attempts, 1);
-      open();
-    }
+    if (!event.persisted) return;
+    suspend();
+    open();
   });
   open();
 }

@@ -1,4 +1,4 @@
-/* Everything a page does by script, beside its theme. Each module looks after the elements it is named for. */
+/* The scripts of every page but its theme. Each module serves the elements that it is named for. */
 
 import "./times.js";
 import "./title.js";
@@ -6,7 +6,7 @@ import "./flash.js";
 import "./clients.js";
 import "./form.js";
 import "./address.js";
-import "./heat.js";
+import "./heatmap.js";
 import "./focus.js";
 import "./charts/chart.js";
 import "./live.js";

@@ -1,20 +1,21 @@
-/* The theme: applied before the first paint, so this file is loaded in the head and is no module. */
+/* The theme: light, dark, or that of the system. Applied before the first paint, so this file is loaded in the head and
+   is not a module. */
 
 (() => {
   const root = document.documentElement, themes = ["auto", "light", "dark"];
-  const read = () => {
+  const load = () => {
     try {
       return localStorage.getItem("theme");
     } catch {
       return null;
     }
   };
-  const write = (theme) => {
+  const save = (theme) => {
     try {
       localStorage.setItem("theme", theme);
-    } catch { /* a private window keeps it until it is closed */ }
+    } catch { /* without storage the theme is kept until the page is closed */ }
   };
-  let theme = themes.includes(read()) ? read() : "auto";
+  let theme = themes.includes(load()) ? load() : "auto";
 
   function apply() {
     if (theme === "auto") root.removeAttribute("data-theme");
@@ -25,23 +26,22 @@
       button.setAttribute("aria-label", `Theme: ${theme}. Change`);
     }
   }
-  const tell = () => dispatchEvent(new CustomEvent("meadow:theme"));
+  const notify = () => dispatchEvent(new CustomEvent("meadow:theme"));
+  const change = (chosen) => {
+    theme = chosen;
+    apply();
+    notify();
+  };
 
   apply();
   document.addEventListener("DOMContentLoaded", apply);
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-act=theme]")) return;
-    theme = themes[(themes.indexOf(theme) + 1) % themes.length];
-    write(theme);
-    apply();
-    tell();
+    change(themes[(themes.indexOf(theme) + 1) % themes.length]);
+    save(theme);
   });
   addEventListener("storage", (event) => {
-    if (event.key === "theme") {
-      theme = event.newValue || "auto";
-      apply();
-      tell();
-    }
+    if (event.key === "theme") change(event.newValue || "auto");
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", notify);
 })();

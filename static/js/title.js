@@ -1,4 +1,4 @@
-/* The tab's title follows the page when a part of it has changed. */
+/* Keeps the title of the tab equal to that of the page when a part of the page has changed. */
 
 document.addEventListener("htmx:after:swap", () => {
   const page = document.querySelector("[data-title]");

@@ -150,8 +150,8 @@ def test_the_map_is_walked_by_arrow_keys_and_leads_to_the_client(going: Dashboar
     room = page.get_by_role("region", name="Clients by round.")
     room.focus()
     page.keyboard.press("ArrowUp")
-    said = page.locator("#heat-out")
-    name = page.locator("#heat tbody th").first.inner_text()
+    said = page.locator("#heatmap-out")
+    name = page.locator("#heatmap tbody th").first.inner_text()
     expect(said).to_have_text(re.compile(rf"^{name}, round \d+: \d"))
     page.keyboard.press("ArrowDown")
     expect(said).not_to_contain_text(f"{name},")
@@ -160,7 +160,7 @@ def test_the_map_is_walked_by_arrow_keys_and_leads_to_the_client(going: Dashboar
     page.locator("#by-round").get_by_role("link", name="Loss", exact=True).click()
     expect(page).to_have_url(re.compile(r"cells=loss"))
     expect(page.locator("#by-round [aria-current]")).to_have_text("Loss")
-    page.locator("#heat tbody td").first.click()
+    page.locator("#heatmap tbody td").first.click()
     expect(page).to_have_url(re.compile(r"/clients/\d+$"))
 
 

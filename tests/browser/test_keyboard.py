@@ -73,7 +73,7 @@ def test_a_run_is_started_steered_and_stopped_without_a_mouse(labs: Dashboard, o
     tab_to(page, page.get_by_role("region", name="Clients by round."))
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#heat-out")).to_contain_text("site-b, round ")
+    expect(page.locator("#heatmap-out")).to_contain_text("site-b, round ")
     page.keyboard.press("Enter")
     page.wait_for_url("**/clients/2")
     tab_to(page, page.locator("#runs-h ~ *, section").get_by_role("link", name="synthetic, synthetic"))
@@ -116,7 +116,7 @@ def test_the_focus_survives_live_updates(labs: Dashboard, open_page: OpenPage) -
         page.get_by_role("button", name="Pause after this round"), page.locator("summary", has_text="Add rounds"),
         page.get_by_role("link", name="Stop", exact=True), page.get_by_label("Logarithmic loss"),
         page.locator("[id^=client-now-]").get_by_role("link").first,
-        page.get_by_role("region", name="Clients by round."), page.locator("#heat").get_by_role("link").last,
+        page.get_by_role("region", name="Clients by round."), page.locator("#heatmap").get_by_role("link").last,
         page.get_by_role("link", name="Start again with changes"),
     ):  # fmt: skip
         wanted.focus()

@@ -153,15 +153,15 @@ def test_charts_follow_the_theme(dashboard: Dashboard, open_page: OpenPage, them
         run_id = dashboard.start_run(num_rounds=3)
         dashboard.wait_for_state(run_id, "completed")
     page = open_page(f"{url_of(dashboard)}/runs/{run_id}", theme=theme)
-    ink = """async () => (await import("/static/js/charts/colours.js")).ink("accent")"""
+    accent = """async () => (await import("/static/js/charts/colours.js")).colour("accent")"""
     colours = {"light": "rgb(24, 116, 74)", "dark": "rgb(95, 200, 147)"}
-    wait_until(lambda: page.evaluate(ink) == colours[theme])
+    wait_until(lambda: page.evaluate(accent) == colours[theme])
     button = page.locator("[data-act=theme]")
     while button.get_attribute("data-shows") != ("light" if theme == "dark" else "dark"):
         button.click()
-    assert page.evaluate(ink) == colours["light" if theme == "dark" else "dark"]
+    assert page.evaluate(accent) == colours["light" if theme == "dark" else "dark"]
     page.reload()
-    wait_until(lambda: page.evaluate(ink) == colours["light" if theme == "dark" else "dark"], what="it is kept")
+    wait_until(lambda: page.evaluate(accent) == colours["light" if theme == "dark" else "dark"], what="it is kept")
 
 
 def test_an_idle_home_whose_last_run_goes_on_keeps_its_charts_and_offers_a_new_run(

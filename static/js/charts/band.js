@@ -1,112 +1,110 @@
-/* The plot of one run's metric: the mean, the spread of clients as a band, chosen clients as lines, what happened
-   beside. */
+/* The plot of one metric of a run: the mean, the spread of clients as a band, selected clients as lines, and the events
+   of the run. */
 
 import { loss } from "../numbers.js";
-import { XS } from "./axes.js";
-import { fade, ink } from "./colours.js";
-import { bestOf } from "./curves.js";
-import { drawBest, drawEvents, drawNames, drawOdd } from "./marks.js";
-import { line, none, opened, openPlot, shaped } from "./plot.js";
+import { X_AXES } from "./axes.js";
+import { colour, withAlpha } from "./colours.js";
+import { bestIndex } from "./curves.js";
+import { drawBest, drawEvents, drawLabels, drawNotFinite } from "./marks.js";
+import { displayedValues, isMissing, isNarrow, lineSeries, openPlot, withBreaks } from "./plot.js";
 
-const FIRST_LINE = 5; // after x and the four edges of the band
-const bare = (breaks) => ({ width: 0, stroke: "transparent", points: { show: false }, gaps: opened(breaks) });
+const EDGES = ["most", "high", "low", "least"]; // of the band, from above
+const FIRST_CLIENT = 1 + EDGES.length; // index of the first series of a client; x is series 0
+const NAME_LENGTH = 12;
+const edgeSeries = (breaks) => ({ width: 0, stroke: "transparent", points: { show: false }, gaps: withBreaks(breaks) });
+const bands = () =>
+  [[1, 2, 0.09], [2, 3, 0.2], [3, 4, 0.09]].map(([from, to, alpha]) => ({
+    series: [from, to],
+    fill: () => withAlpha(colour("accent"), alpha),
+  }));
 
-/* curve() is the curve as it stands, marks() what happened between rounds. */
-export function buildPlot(holder, run, curve, view, marks, told) {
-  const narrow = holder.clientWidth < 400, breaks = () => breaksOf(curve(), view, marks());
+/* curve() and events() return the present curve and the present events of the run. */
+export function buildRunPlot(holder, run, curve, view, events, handlers) {
+  const narrow = isNarrow(holder.clientWidth), breaks = () => resumedIndices(curve(), view, events());
+  const clientSeries = view.lines.map(({ slot }) =>
+    lineSeries({ breaks, stroke: () => colour(`c${slot}`), width: 1.5, dash: slot > 4 ? [5, 3] : undefined })
+  );
+  const accent = () => colour("accent");
   return openPlot(holder, {
     metric: curve().metric,
-    key: `run-${run}`,
+    cursorGroup: `run-${run}`,
     view,
-    data: columns(curve(), view),
-    room: narrow ? 44 : 82,
-    pointed: FIRST_LINE,
+    data: columnsOf(curve(), view),
+    labelRoom: narrow ? 44 : 82,
+    firstMarked: FIRST_CLIENT,
     series: [
-      bare(breaks),
-      bare(breaks),
-      bare(breaks),
-      bare(breaks),
-      ...view.lines.map(({ slot }) =>
-        line({ breaks, stroke: () => ink(`c${slot}`), width: 1.5, dash: slot > 4 ? [5, 3] : undefined })
-      ),
-      line({ breaks, stroke: () => ink("accent"), width: 2.5, size: 6, points: { fill: () => ink("accent") } }),
+      ...EDGES.map(() => edgeSeries(breaks)),
+      ...clientSeries,
+      lineSeries({ breaks, stroke: accent, width: 2.5, size: 6, points: { fill: accent } }),
     ],
-    bands: view.band
-      ? [[1, 2, 0.09], [2, 3, 0.2], [3, 4, 0.09]].map(([from, to, alpha]) => ({
-        series: [from, to],
-        fill: () => fade(ink("accent"), alpha),
-      }))
-      : [],
-    beside: (u) => drawBeside(u, curve(), view, marks(), narrow),
-  }, told);
+    bands: view.band ? bands() : [],
+    annotate: (u) => annotate(u, curve(), view, events(), narrow),
+  }, handlers);
 }
 
-export function columns(curve, view) {
-  const shape = (values) => shaped(values, view, curve.metric), empty = curve.rounds.map(() => null);
+/* The columns of the plot: x, the edges of the band, the clients, the mean. */
+export function columnsOf(curve, view) {
+  const displayed = (values) => displayedValues(values, view, curve.metric), none = curve.rounds.map(() => null);
   return [
-    curve[XS[view.x].column],
-    ...["most", "high", "low", "least"].map((edge) => shape(curve[edge])),
-    ...view.lines.map(({ id }) => shape(curve.clients[id] ?? empty)),
-    shape(curve.mean),
+    curve[X_AXES[view.x].column],
+    ...EDGES.map((edge) => displayed(curve[edge])),
+    ...view.lines.map(({ id }) => displayed(curve.clients[id] ?? none)),
+    displayed(curve.mean),
   ];
 }
 
-/* Where a moment between two rounds lies on the axis. */
-function placeOf(curve, xs, round) {
+/* The x of an event: its `round` may be a fraction, which lies between two rounds. */
+export function eventPosition(curve, xs, round) {
   let right = curve.rounds.findIndex((known) => known >= round);
   if (right < 0) right = curve.rounds.length - 1;
   const left = Math.max(0, right - 1), span = curve.rounds[right] - curve.rounds[left] || 1;
   return xs[left] + (xs[right] - xs[left]) * Math.min(1, (round - curve.rounds[left]) / span);
 }
 
-/* By the clock, nothing is drawn across the time in which a run was over before it was resumed. */
-function breaksOf(curve, view, marks) {
+/* The indices of the rounds after which the run was resumed. With the wall clock as x, no line crosses the time during
+   which the run had ended. */
+export function resumedIndices(curve, view, events) {
   if (view.x !== "clock") return [];
-  const places = marks.filter(({ kind }) => kind === "resumed").map(({ round }) =>
-    curve.rounds.findIndex((known) => known >= round)
-  );
-  return [...new Set(places)].filter((place) => place > 0);
+  const resumed = events.filter(({ kind }) => kind === "resumed");
+  const indices = resumed.map(({ round }) => curve.rounds.findIndex((known) => known >= round));
+  return [...new Set(indices)].filter((index) => index > 0);
 }
 
-function drawBeside(u, curve, view, marks, narrow) {
-  const [xs, most, , , least] = u.data,
-    mean = u.data.at(-1),
-    { metric } = curve,
-    place = mean.length - 1,
-    up = !metric.endsWith("loss");
-  if (place < 0) return;
-  const inside = (x) => x >= u.scales.x.min && x <= u.scales.x.max;
-  drawEvents(u, marks.map((mark) => ({ ...mark, x: placeOf(curve, xs, mark.round) })).filter(({ x }) => inside(x)));
-  drawOdd(u, [...curve.odd.keys()].map((round) => xs[curve.rounds.indexOf(round)]).filter(inside));
-  const best = bestOf(curve);
-  if (best >= 0 && place > 1 && inside(xs[best])) drawBest(u, xs[best], mean[best]);
-  let end = place;
-  while (end > 0 && !inside(xs[end])) end -= 1;
-  const names = [],
-    name = (text, value, token, strong = false, at = end) => {
-      if (!none(value)) {
-        names.push({ text, value, token, strong, x: view.zoom && at === end ? u.scales.x.max : xs[at] });
-      }
-    };
-  name(
-    `${narrow ? "" : "mean "}${
-      none(mean[end]) ? "" : metric === "accuracy" ? (mean[end] * 100).toFixed(1) : loss(mean[end])
-    }`,
-    mean[end],
-    "accent",
-    true,
-  );
-  if (!narrow) {
-    view.lines.forEach((one, i) => {
-      const values = u.data[FIRST_LINE + i];
-      let at = end;
-      while (at >= 0 && (none(values[at]) || !inside(xs[at]))) at -= 1;
-      name(one.name.length > 12 ? `${one.name.slice(0, 11)}…` : one.name, values[at], `c${one.slot}`, false, at);
-    });
-    if (view.band && !view.lines.length && most[end] !== least[end]) {
-      name(up ? "best client" : "worst client", most[end], "ink-2");
-      name(up ? "worst client" : "best client", least[end], "ink-2");
-    }
+function annotate(u, curve, view, events, narrow) {
+  const [xs] = u.data, mean = u.data.at(-1);
+  if (!mean.length) return;
+  const isVisible = (x) => x >= u.scales.x.min && x <= u.scales.x.max;
+  const positions = events.map((event) => ({ ...event, x: eventPosition(curve, xs, event.round) }));
+  drawEvents(u, positions.filter(({ x }) => isVisible(x)));
+  drawNotFinite(u, [...curve.odd.keys()].map((round) => xs[curve.rounds.indexOf(round)]).filter(isVisible));
+  const best = bestIndex(curve);
+  if (best >= 0 && mean.length > 2 && isVisible(xs[best])) drawBest(u, xs[best], mean[best]);
+  drawLabels(u, labels(u, curve, view, isVisible, narrow));
+}
+
+/* The labels at the ends of the mean, of the clients, and of the band where no client is shown. */
+function labels(u, curve, view, isVisible, narrow) {
+  const [xs, most, , , least] = u.data, mean = u.data.at(-1), { metric } = curve;
+  let end = mean.length - 1;
+  while (end > 0 && !isVisible(xs[end])) end -= 1;
+  const found = [];
+  const add = (text, value, token, more = {}, index = end) => {
+    const x = view.zoom && index === end ? u.scales.x.max : xs[index];
+    if (!isMissing(value)) found.push({ text, value, token, x, ...more });
+  };
+  const short = (value) => (metric === "accuracy" ? (value * 100).toFixed(1) : loss(value));
+  add(`${narrow ? "" : "mean "}${isMissing(mean[end]) ? "" : short(mean[end])}`, mean[end], "accent", { strong: true });
+  if (narrow) return found;
+  view.lines.forEach(({ name, slot }, i) => {
+    const values = u.data[FIRST_CLIENT + i];
+    let last = end;
+    while (last >= 0 && (isMissing(values[last]) || !isVisible(xs[last]))) last -= 1;
+    add(name.length > NAME_LENGTH ? `${name.slice(0, NAME_LENGTH - 1)}…` : name, values[last], `c${slot}`, {}, last);
+  });
+  if (view.band && !view.lines.length && most[end] !== least[end]) {
+    const lessIsBetter = metric.endsWith("loss");
+    add(lessIsBetter ? "worst client" : "best client", most[end], "ink-2");
+    add(lessIsBetter ? "best client" : "worst client", least[end], "ink-2");
   }
-  drawNames(u, names);
+  return found;
 }

@@ -1,19 +1,20 @@
-/* Colours live in tokens.css only; a probe turns a token into the colour of the theme in use. */
+/* Colours and the font of the page for a canvas. tokens.css alone defines colours; a hidden element turns the name of a
+   token into the colour of the theme in use. */
 
 let probe;
-const found = new Map();
+const resolved = new Map();
 
-export function ink(token) {
-  if (!found.has(token)) {
+export function colour(token) {
+  if (!resolved.has(token)) {
     probe ||= document.body.appendChild(Object.assign(document.createElement("i"), { hidden: true }));
     probe.style.color = `var(--${token})`;
-    found.set(token, getComputedStyle(probe).color);
+    resolved.set(token, getComputedStyle(probe).color);
   }
-  return found.get(token);
+  return resolved.get(token);
 }
 
-export const fade = (colour, alpha) =>
-  colour.replace(/rgba?\(([^)]+)\)/, (_, body) => `rgba(${body.split(",").slice(0, 3).join(",")}, ${alpha})`);
-export const face = () => getComputedStyle(document.body).fontFamily;
+export const withAlpha = (rgb, alpha) =>
+  rgb.replace(/rgba?\(([^)]+)\)/, (_, body) => `rgba(${body.split(",").slice(0, 3).join(",")}, ${alpha})`);
+export const fontFamily = () => getComputedStyle(document.body).fontFamily;
 
-addEventListener("meadow:theme", () => found.clear());
+addEventListener("meadow:theme", () => resolved.clear());

@@ -1,189 +1,190 @@
-/* What a run has measured in one phase: columns a metric, fetched once however many charts ask, then round by round.
-   A long run comes as an outline; where a reader zooms in, the finer rounds of that stretch take their places in it. */
+/* The curves of a run in one phase: for each metric, columns with a value for each round. Fetched once for all charts
+   of a page, then extended by the rounds that are committed. The server sends only some rounds of a long run (its
+   overview); where a reader zooms in, the other rounds of that range are fetched and put into the overview. */
 
-const known = new Map();
 const COLUMNS = ["rounds", "seconds", "work", "bytes", "mean", "least", "low", "high", "most"];
+const NOT_FINITE = { nan: NaN, inf: Infinity, "-inf": -Infinity };
+const instances = new Map();
 
 export class Curves {
   static of(run, phase) {
     const key = `${run} ${phase}`;
-    if (!known.has(key)) known.set(key, new Curves(run, phase));
-    return known.get(key);
+    if (!instances.has(key)) instances.set(key, new Curves(run, phase));
+    return instances.get(key);
   }
 
   constructor(run, phase) {
     this.run = run;
     this.phase = phase;
-    this.lastRound = -1;
-    this.asking =
-      this.again =
-      this.failed =
-      this.anew =
-        false;
-    this.looked = "";
-    this.stretch = null;
-    this.timer = 0;
-    this.outlines = new Map(); // metric -> columns as the server thinned them, and what came since
-    this.curves = new Map(); // metric -> what is drawn: the outline, or one with finer rounds in it
-    this.clients = [];
+    this.lastRound = -1; // what was fetched so far
+    this.overviews = new Map(); // metric -> curve with the rounds that the server chose, and all later ones
+    this.curves = new Map(); // metric -> curve that is drawn: the overview, or one with more rounds of the detail
+    this.clients = []; // ids of clients whose own values are fetched
     this.listeners = new Map(); // listener -> its metric
+    this.timer = 0; // of a reload that is due
+    this.isFetching = false;
+    this.isOutdated = false; // a round was committed during the request
+    this.needsReload = false; // the next request asks for all rounds, not for those after the last one
+    this.hasFailed = false;
+    this.range = ""; // the visible range for which the detail was determined
+    this.detail = null; // first and last round of a range that is fetched in full
     document.body.addEventListener("meadow:round", ({ detail }) => {
       if (detail.run_id === run && detail.committed) this.refresh();
     });
     document.body.addEventListener("meadow:changed", () => {
-      if (this.failed) this.refresh();
+      if (this.hasFailed) this.refresh();
     });
   }
 
-  /* Call the listener with the metric's curve now and whenever it grows; returns what ends it. */
-  listen(metric, listener) {
+  /* Call listener(curve, first) now and whenever the curve changes from index `first` on; return a function that ends
+     it. */
+  subscribe(metric, listener) {
     this.listeners.set(listener, metric);
     if (this.curves.has(metric)) queueMicrotask(() => listener(this.curves.get(metric), 0));
     else this.reload();
     return () => this.listeners.delete(listener);
   }
 
-  /* Have the lines of these clients, too. */
-  want(clients) {
-    if (clients.every((id) => this.clients.includes(id))) return;
-    this.clients = clients;
+  /* Fetch the values of these clients as well. */
+  includeClients(ids) {
+    if (ids.every((id) => this.clients.includes(id))) return;
+    this.clients = ids;
     this.reload();
   }
 
-  /* Have all rounds between two values of an axis, where the outline leaves some out; null goes back to the outline. */
-  look(column, zoom) {
-    const key = zoom ? `${column} ${zoom.min} ${zoom.max}` : "";
-    if (key === this.looked || !this.outlines.size) return;
-    this.looked = key;
-    const before = this.stretch;
-    this.stretch = zoom && this.leftOut(column, zoom);
-    if (this.stretch) this.refine();
-    else if (before) { for (const [metric, outline] of this.outlines) this.show(metric, outline); }
+  /* Fetch all rounds between two values of a column where the overview has only some of them; null: the overview is
+     enough. */
+  showRange(column, range) {
+    const key = range ? `${column} ${range.min} ${range.max}` : "";
+    if (key === this.range || !this.overviews.size) return;
+    this.range = key;
+    const before = this.detail, [overview] = this.overviews.values();
+    this.detail = range && missingRounds(overview, column, range);
+    if (this.detail) this.fetchDetail();
+    else if (before) { for (const [metric, curve] of this.overviews) this.publish(metric, curve); }
   }
 
-  /* The rounds at both ends of a range and one beyond each, or null where the outline has them all. */
-  leftOut(column, { min, max }) {
-    const { rounds, [column]: xs } = this.outlines.values().next().value, beyond = xs.findIndex((x) => x > max);
-    const left = Math.max(0, xs.findIndex((x) => x > min) - 1), right = beyond < 0 ? rounds.length - 1 : beyond;
-    return rounds[right] - rounds[left] > right - left ? { first: rounds[left], last: rounds[right] } : null;
-  }
-
-  async refine() {
-    const { stretch } = this;
+  async fetchDetail() {
+    const { detail } = this;
     try {
-      const { items } = await this.ask({ after: stretch.first - 1, last: stretch.last });
-      if (stretch === this.stretch) {
-        for (const item of items) {
-          if (this.outlines.has(item.metric)) {
-            this.show(item.metric, spliced(this.outlines.get(item.metric), made(item)));
-          }
-        }
+      const { items } = await this.request({ after: detail.first - 1, last: detail.last });
+      if (detail !== this.detail) return; // the reader has moved on
+      for (const item of items) {
+        const overview = this.overviews.get(item.metric);
+        if (overview) this.publish(item.metric, withDetail(overview, fromResponse(item)));
       }
     } catch {
-      this.failed = this.anew = true;
+      this.hasFailed = this.needsReload = true;
     }
   }
 
+  /* Fetch all rounds, with one request for all charts of the page. */
   reload() {
-    this.anew = true;
+    this.needsReload = true;
     if (this.timer) return;
     this.timer = setTimeout(() => {
       this.timer = 0;
       this.refresh();
-    }); // the charts of a page ask together
+    });
   }
 
-  async ask(which) {
-    const query = new URLSearchParams({ phase: this.phase, ...which });
+  async request(rounds) {
+    const query = new URLSearchParams({ phase: this.phase, ...rounds });
     for (const metric of new Set(this.listeners.values())) query.append("metric", metric);
     for (const id of this.clients) query.append("clients", id);
-    const answer = await fetch(`/api/runs/${this.run}/series?${query}`);
-    if (!answer.ok) throw new Error(`${answer.status}`);
-    return answer.json();
+    const response = await fetch(`/api/runs/${this.run}/series?${query}`);
+    if (!response.ok) throw new Error(`${response.status}`);
+    return response.json();
   }
 
-  /* Fetch what is new. Rounds that are committed while a request is under way cost one more request, not one each. */
+  /* Fetch what is new. Rounds that are committed during a request cost one more request, not one each. */
   async refresh() {
-    if (this.asking) {
-      this.again = true;
+    if (this.isFetching) {
+      this.isOutdated = true;
       return;
     }
-    this.asking = true;
+    this.isFetching = true;
     do {
-      this.again = false;
-      const anew = this.anew;
-      this.anew = false;
+      this.isOutdated = false;
+      const all = this.needsReload;
+      this.needsReload = false;
       if (!this.listeners.size) break;
       try {
-        this.take(await this.ask({ after: anew ? -1 : this.lastRound }), anew);
-        this.failed = false;
+        this.receive(await this.request({ after: all ? -1 : this.lastRound }), all);
+        this.hasFailed = false;
       } catch {
-        this.failed = true; // the stream comes back before the curves do: they ask again then
-        this.anew ||= anew;
+        this.hasFailed = true; // asked for again at "meadow:changed", when the event stream is back
+        this.needsReload ||= all;
       }
-    } while ((this.again || this.anew) && !this.failed);
-    this.asking = false;
+    } while ((this.isOutdated || this.needsReload) && !this.hasFailed);
+    this.isFetching = false;
   }
 
-  take({ items, last_round, total }, anew) {
-    if (!anew && !total) return;
+  receive({ items, last_round, total }, all) {
+    if (!all && !total) return;
     this.lastRound = last_round;
     for (const item of items) {
-      const outline = this.outlines.get(item.metric), curve = this.curves.get(item.metric);
-      if (anew || !outline) {
-        this.outlines.set(item.metric, made(item));
-        this.show(item.metric, this.outlines.get(item.metric));
+      const overview = this.overviews.get(item.metric), curve = this.curves.get(item.metric);
+      if (all || !overview) {
+        this.overviews.set(item.metric, fromResponse(item));
+        this.publish(item.metric, this.overviews.get(item.metric));
       } else {
         const first = curve.rounds.length;
-        for (const one of new Set([outline, curve])) grow(one, item);
-        this.show(item.metric, curve, first);
+        for (const one of new Set([overview, curve])) append(one, item);
+        this.publish(item.metric, curve, first);
       }
     }
-    if (anew && this.stretch) this.refine();
+    if (all && this.detail) this.fetchDetail();
   }
 
-  show(metric, curve, first = 0) {
+  publish(metric, curve, first = 0) {
     this.curves.set(metric, curve);
     for (const [listener, its] of this.listeners) if (its === metric) listener(curve, first);
   }
 }
 
-const made = (item) => ({
-  ...item,
-  odd: new Map(Object.entries(item.odd).map(([round, kind]) => [Number(round), kind])),
-});
+const notFinite = (odd) =>
+  Object.entries(odd).map(([round, kind]) => /** @type {const} */ ([Number(round), NOT_FINITE[kind]]));
 
-function grow(curve, item) {
+/* A curve: the columns of a response, its clients (id -> values), and in `odd` the means that are not finite (round ->
+   value), which are null in their column. */
+export const fromResponse = (item) => ({ ...item, odd: new Map(notFinite(item.odd)) });
+
+/* Append the rounds of a response to a curve. */
+export function append(curve, item) {
   for (const name of COLUMNS) curve[name].push(...item[name]);
   for (const [id, values] of Object.entries(item.clients)) curve.clients[id]?.push(...values);
-  for (const [round, kind] of Object.entries(item.odd)) curve.odd.set(Number(round), kind);
+  for (const [round, value] of notFinite(item.odd)) curve.odd.set(round, value);
 }
 
-/* An outline in which finer rounds stand in the places of their stretch. */
-function spliced(outline, fine) {
-  const { rounds } = outline,
-    from = rounds.findIndex((round) => round >= fine.rounds[0]),
-    beyond = rounds.findIndex((round) => round > fine.rounds.at(-1));
-  const join = (whole, part) => [...whole.slice(0, from), ...part, ...(beyond < 0 ? [] : whole.slice(beyond))];
-  const curve = { ...outline, odd: new Map([...outline.odd, ...fine.odd]), clients: {} };
-  for (const name of COLUMNS) curve[name] = join(outline[name], fine[name]);
-  for (const [id, values] of Object.entries(outline.clients)) {
-    curve.clients[id] = join(
-      values,
-      fine.clients[id] ?? fine.rounds.map(() => null),
-    );
+/* The overview with the rounds of the detail in place of its own rounds of that range. */
+export function withDetail(overview, detail) {
+  const { rounds } = overview, end = rounds.findIndex((round) => round > detail.rounds.at(-1));
+  const start = rounds.findIndex((round) => round >= detail.rounds[0]);
+  const join = (values, part) => [...values.slice(0, start), ...part, ...(end < 0 ? [] : values.slice(end))];
+  const curve = { ...overview, odd: new Map([...overview.odd, ...detail.odd]), clients: {} };
+  for (const name of COLUMNS) curve[name] = join(overview[name], detail[name]);
+  const none = detail.rounds.map(() => null);
+  for (const [id, values] of Object.entries(overview.clients)) {
+    curve.clients[id] = join(values, detail.clients[id] ?? none);
   }
   return curve;
 }
 
-/* The place of the best round of a curve, or -1; round 0 trained nobody and does not compete. */
-export function bestOf({ metric, mean, rounds }) {
+/* The first and last round to fetch so that all rounds of a range are known, with one beyond each end, to which the
+   lines lead; null where the curve has them all. */
+export function missingRounds(curve, column, { min, max }) {
+  const { rounds, [column]: xs } = curve, beyond = xs.findIndex((x) => x > max);
+  const left = Math.max(0, xs.findIndex((x) => x > min) - 1), right = beyond < 0 ? rounds.length - 1 : beyond;
+  return rounds[right] - rounds[left] > right - left ? { first: rounds[left], last: rounds[right] } : null;
+}
+
+/* The index of the best mean, or -1. Round 0 does not count: the initial weights are not trained. */
+export function bestIndex({ metric, mean, rounds }) {
+  const isBetter = metric.endsWith("loss") ? (a, b) => a < b : (a, b) => a > b;
   let best = -1;
-  for (let i = 0; i < mean.length; i += 1) {
-    if (
-      mean[i] !== null && rounds[i] > 0 &&
-      (best < 0 || (metric.endsWith("loss") ? mean[i] < mean[best] : mean[i] > mean[best]))
-    ) best = i;
-  }
+  mean.forEach((value, i) => {
+    if (value !== null && rounds[i] > 0 && (best < 0 || isBetter(value, mean[best]))) best = i;
+  });
   return best;
 }

@@ -1,86 +1,87 @@
-/* What is seen on the charts as a file: a picture, or the values of the rounds in the window. */
+/* Saves the charts of a section as a file: a PNG image, or the values of the visible rounds as CSV. */
 
-import { face, ink } from "./colours.js";
+import { colour, fontFamily } from "./colours.js";
 
 const chartsOf = (section) =>
   [...section.querySelectorAll("meadow-chart, meadow-compare")].filter((chart) => chart.plot);
 
-function save(blob, name) {
+function download(blob, name) {
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-const nameOf = (charts, ending) =>
+const fileName = (charts, ending) =>
   `${charts[0].fileName}-${charts.map(({ metric }) => metric.replace(/[^\w.-]+/g, "_")).join("-")}.${ending}`;
 
-/* Place words one after the other, on as many lines as they need; returns the height of them all. */
-function write(pen, words, left, top, width, step, draw) {
+/* Lay out the entries of a legend from left to right, on as many lines as they need, and draw them if `draw` is true;
+   return the height of all lines. */
+function layOutLegend(context, legend, left, top, width, step, draw) {
   let x = left, y = top;
-  for (const { text, token } of words) {
-    const wide = pen.measureText(text).width;
-    if (x > left && x + wide > left + width) {
+  for (const { text, token } of legend) {
+    const textWidth = context.measureText(text).width;
+    if (x > left && x + textWidth > left + width) {
       x = left;
       y += step;
     }
-    pen.fillStyle = ink(token);
-    if (draw) pen.fillText(text, x, y);
-    x += wide + step;
+    context.fillStyle = colour(token);
+    if (draw) context.fillText(text, x, y);
+    x += textWidth + step;
   }
-  return words.length ? y + step - top : 0;
+  return legend.length ? y + step - top : 0;
 }
 
-function picture(section) {
-  const charts = chartsOf(section),
-    ratio = devicePixelRatio,
-    head = 34 * ratio,
-    room = 16 * ratio,
-    { legend } = charts[0];
-  const canvases = charts.map(({ plot }) => plot.ctx.canvas),
-    sheet = document.createElement("canvas"),
-    pen = sheet.getContext("2d");
-  const width = Math.max(...canvases.map((canvas) => canvas.width)), font = `600 ${14 * ratio}px ${face()}`;
-  pen.font = font;
-  const names = write(pen, legend, 0, 0, width, 1.25 * room, false);
-  sheet.width = width + 2 * room;
-  sheet.height = canvases.reduce((sum, { height }) => sum + height + head + room, room + names);
-  pen.font = font; // a new size forgets it
-  pen.fillStyle = ink("page");
-  pen.fillRect(0, 0, sheet.width, sheet.height);
-  write(pen, legend, room, room + 14 * ratio, width, 1.25 * room, true);
-  let top = room + names;
+/* The title of a chart in an image. Charts of one run have no legend that names the run, so its name stands before the
+   title. */
+function titleOf(chart) {
+  const parts = [...chart.querySelector("h2").children].map((part) => part.textContent.trim()).filter(Boolean);
+  const title = parts.join("   ");
+  return chart.legend.length ? title : `${document.title.split(" \u00b7 ")[0]}: ${title}`;
+}
+
+function savePng(section) {
+  const charts = chartsOf(section), canvases = charts.map(({ plot }) => plot.ctx.canvas), { legend } = charts[0];
+  const ratio = devicePixelRatio, titleHeight = 34 * ratio, margin = 16 * ratio, font = `600 ${14 * ratio}px`;
+  const sheet = document.createElement("canvas"), context = sheet.getContext("2d");
+  const width = Math.max(...canvases.map((canvas) => canvas.width));
+  context.font = `${font} ${fontFamily()}`;
+  const legendHeight = layOutLegend(context, legend, 0, 0, width, 1.25 * margin, false);
+  sheet.width = width + 2 * margin;
+  sheet.height = canvases.reduce((sum, { height }) => sum + height + titleHeight + margin, margin + legendHeight);
+  context.font = `${font} ${fontFamily()}`; // a new size resets the canvas
+  context.fillStyle = colour("page");
+  context.fillRect(0, 0, sheet.width, sheet.height);
+  layOutLegend(context, legend, margin, margin + 14 * ratio, width, 1.25 * margin, true);
+  let top = margin + legendHeight;
   charts.forEach((chart, i) => {
-    const title = [...chart.querySelector("h2").children].map((part) => part.textContent.trim()).filter(Boolean).join(
-      "   ",
-    );
-    pen.fillStyle = ink("ink");
-    pen.fillText(legend.length ? title : `${document.title.split(" \u00b7 ")[0]}: ${title}`, room, top + 18 * ratio);
-    pen.drawImage(canvases[i], room, top + head);
-    top += head + canvases[i].height + room;
+    context.fillStyle = colour("ink");
+    context.fillText(titleOf(chart), margin, top + 18 * ratio);
+    context.drawImage(canvases[i], margin, top + titleHeight);
+    top += titleHeight + canvases[i].height + margin;
   });
-  sheet.toBlob((blob) => save(blob, nameOf(charts, "png")));
+  sheet.toBlob((blob) => download(blob, fileName(charts, "png")));
 }
 
-/* A cell that no spreadsheet takes for a formula, quoted where a comma or a quote stands in it. */
-function cell(value) {
+/* One cell of a CSV file. Text that a spreadsheet would take for a formula begins with an apostrophe; commas, quotes
+   and line breaks are quoted. Names of runs and clients are chosen by people and clients, so any text may come. */
+export function csvCell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return String(value);
-  const text = value === "nan" ? "NaN" : value, safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-function table(section) {
-  const charts = chartsOf(section), rows = [charts[0].heads, ...charts.flatMap((chart) => chart.values)];
-  save(
-    new Blob([rows.map((row) => row.map(cell).join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }),
-    nameOf(charts, "csv"),
-  );
+export const csv = (rows) => rows.map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
+
+function saveCsv(section) {
+  const charts = chartsOf(section), rows = [charts[0].header, ...charts.flatMap((chart) => chart.rows)];
+  download(new Blob([csv(rows)], { type: "text/csv" }), fileName(charts, "csv"));
 }
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act=png], [data-act=csv]"), section = button?.closest("[data-charts]");
   if (!section || !chartsOf(section).length) return;
   event.preventDefault();
-  if (button.dataset.act === "png") picture(section);
-  else table(section);
+  if (button.dataset.act === "png") savePng(section);
+  else saveCsv(section);
 });

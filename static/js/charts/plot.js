@@ -1,139 +1,149 @@
-/* One uPlot chart with what all charts of a page share: their axes, their zoom, their cursor, their height. */
+/* One uPlot chart, with what all charts of a page have in common: axes, zoom, cursor, height, lines with gaps. */
 
-import { axes, XS } from "./axes.js";
+import { drawYAxis, X_AXES, xAxis, Y_AXIS_WIDTH } from "./axes.js";
 
-export const none = (value) => value === null || value === undefined;
+const NARROW = 400; // pixels
+const MIN_DRAG = 4; // pixels; a shorter one is a click
+
+export const isMissing = (value) => value === null || value === undefined;
+export const isNarrow = (width) => width < NARROW;
 const isLog = (view, metric) => view.log && metric.endsWith("loss");
 
-/* Build a chart of one metric into an element.
-   of: { metric, key, view, data, series, bands, room, high, pointed, beside(u) }; series without x; key is that of the
-   charts whose cursors are one; room is what names need at the right; high is a value that must be seen; pointed is the
-   first series that the cursor marks; told: { cursor(place or null), zoom(range or null), drawn() }. */
-export function openPlot(holder, of, told) {
-  const width = holder.clientWidth, { metric, view } = of, log = isLog(view, metric);
+/* Build the chart of one metric into an element.
+   content: metric; view; data (columns, the first is x); series (without that of x); bands; cursorGroup (charts of one
+   group share their cursor); labelRoom (pixels for labels at the right); include (a value that must be visible, or
+   null); firstMarked (the first series that the cursor marks); annotate(u) (draws over the lines).
+   handlers: cursor(index or null), zoom(range or null), drawn(). */
+export function openPlot(holder, content, handlers) {
+  const width = holder.clientWidth, { metric, view, include = null } = content, log = isLog(view, metric);
   const plot = new uPlot(
     {
       width,
       height: Number(holder.dataset.height),
       legend: { show: false },
-      padding: [18, of.room, 0, 0],
+      padding: [18, content.labelRoom, 0, Y_AXIS_WIDTH],
       cursor: {
         y: false,
         drag: { x: true, y: false, setScale: false },
         sync: {
-          key: of.key,
+          key: content.cursorGroup,
           scales: ["x", null],
           filters: { pub: (type) => type === "mousemove" || type === "mouseleave" },
         },
-        points: { show: (_, i) => i >= of.pointed, size: 7 },
+        points: { show: (_, i) => i >= content.firstMarked, size: 7 },
       },
       scales: {
-        x: { time: false, range: (u) => rangeOfX(u, view) },
+        x: { time: false, range: (u) => xRange(u.data[0], view) },
         y: {
-          distr: log ? 3 : 1,
+          ...(log ? { distr: 3 } : QUARTERED),
           range: (_u, low, high) =>
-            rangeOfY(metric, log, low, none(high) || none(of.high) ? high : Math.max(high, of.high)),
+            yRange(metric, log, low, isMissing(high) || include === null ? high : Math.max(high, include)),
         },
       },
-      axes: axes(metric, view.x, width < 400, log),
-      series: [{}, ...of.series],
-      bands: of.bands ?? [],
+      axes: [xAxis(view.x, isNarrow(width)), { show: false }],
+      series: [{}, ...content.series],
+      bands: content.bands ?? [],
       hooks: {
+        drawAxes: [(u) => drawYAxis(u, metric, log, isNarrow(width))],
         draw: [(u) => {
-          of.beside(u);
-          told.drawn();
+          content.annotate(u);
+          handlers.drawn();
         }],
-        setCursor: [(u) => told.cursor(u.cursor.idx ?? null)],
+        setCursor: [(u) => handlers.cursor(u.cursor.idx ?? null)],
         setSelect: [(u) => {
-          const { left, width: wide } = u.select;
-          if (wide > 4) told.zoom(whole(u.posToVal(left, "x"), u.posToVal(left + wide, "x"), view));
-          if (wide) u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          const { left, width: dragged } = u.select;
+          if (dragged > MIN_DRAG) {
+            handlers.zoom(zoomRange(u.posToVal(left, "x"), u.posToVal(left + dragged, "x"), view));
+          }
+          if (dragged) u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         }],
       },
     },
-    of.data,
+    content.data,
     holder,
   );
-  plot.over.addEventListener("dblclick", () => told.zoom(null));
+  plot.over.addEventListener("dblclick", () => handlers.zoom(null));
   return plot;
 }
 
-/* A line with gaps; a value between two gaps has none, it is drawn as a dot. breaks() are the places before which a
-   line is open although no value is missing there. */
-export const line = ({ size = 4, breaks = nowhere, ...more }) => ({
+/* uPlot subtracts the lower end of a scale from the upper one: a quarter of two finite numbers has a finite
+   difference. */
+const QUARTERED = { distr: 100, fwd: (value) => value / 4, bwd: (value) => value * 4 };
+
+const noBreaks = () => [];
+
+/* The uPlot series of a line with gaps; a value between two gaps is drawn as a dot. breaks() returns the indices before
+   which the line is open although no value is missing. */
+export const lineSeries = ({ size = 4, breaks = noBreaks, ...more }) => ({
   spanGaps: false,
-  gaps: opened(breaks),
+  gaps: withBreaks(breaks),
   ...more,
-  points: { show: true, filter: (u, index) => lonely(u.data[index], breaks()), size, ...more.points },
+  points: { show: true, filter: (u, index) => isolatedIndices(u.data[index], breaks()), size, ...more.points },
 });
 
-const nowhere = () => [];
-
-/* The gaps that uPlot found and those of the breaks, in pixels and from left to right; none ends before the one on its
-   left. */
-export const opened = (breaks) => (u, _index, _from, _to, found) => {
-  const at = (place) => u.valToPos(u.data[0][place], "x", true);
-  const gaps = [...found, ...breaks().map((place) => [at(place - 1), at(place)])].sort(([a], [b]) => a - b);
+/* The gaps that uPlot found together with those of the breaks, in pixels and from left to right; no gap ends before the
+   one on its left, because uPlot draws from the end of each gap to the start of the next one. */
+export const withBreaks = (breaks) => (u, _index, _from, _to, found) => {
+  const position = (index) => u.valToPos(u.data[0][index], "x", true);
+  const gaps = [...found, ...breaks().map((index) => [position(index - 1), position(index)])].sort(([a], [b]) => a - b);
   for (let i = 1; i < gaps.length; i += 1) gaps[i][1] = Math.max(gaps[i][1], gaps[i - 1][1]);
   return gaps;
 };
 
-function lonely(values, breaks) {
-  const alone = [];
-  let place = -1, open = true; // the value before, and whether a gap is on its left
-  const end = () => {
-    if (place >= 0 && open) alone.push(place);
+/* The indices of values that have a gap on both sides. Null is a gap; undefined is none: another run has
+   the x there. */
+export function isolatedIndices(values, breaks = []) {
+  const isolated = [];
+  let previous = -1, hasGapBefore = true;
+  const close = () => {
+    if (previous >= 0 && hasGapBefore) isolated.push(previous);
+    previous = -1;
+    hasGapBefore = true;
   };
   values.forEach((value, i) => {
-    if (breaks.includes(i)) {
-      end();
-      place = -1;
-      open = true;
-    }
-    if (value === undefined) return; // another run's place: no gap
-    if (value === null) {
-      end();
-      place = -1;
-      open = true;
-    } else {
-      open = place < 0;
-      place = i;
-    }
+    if (value === null || breaks.includes(i)) close();
+    if (isMissing(value)) return;
+    hasGapBefore = previous < 0;
+    previous = i;
   });
-  end();
-  return alone;
+  close();
+  return isolated;
 }
 
-/* Values as they are drawn: smoothed by the exponential moving average, gaps stay gaps; nothing below zero on a
-   logarithmic axis. */
-export function shaped(values, view, metric) {
-  const seen = isLog(view, metric) ? values.map((value) => (value > 0 ? value : null)) : values;
-  if (!view.smooth) return seen;
-  let last = null;
-  return seen.map((
-    value,
-  ) => (none(value) ? value : (last = last === null ? value : last * view.smooth + value * (1 - view.smooth))));
+/* The values as they are drawn: smoothed by an exponential moving average, in which gaps stay gaps. A logarithmic axis
+   has no place for values that are not positive. */
+export function displayedValues(values, view, metric) {
+  const visible = isLog(view, metric) ? values.map((value) => (value > 0 ? value : null)) : values;
+  if (!view.smooth) return visible;
+  let average = null;
+  return visible.map((value) => {
+    if (isMissing(value)) return value;
+    average = average === null ? value : average * view.smooth + value * (1 - view.smooth);
+    return average;
+  });
 }
 
-/* A zoom ends at rounds, and holds at least two. */
-function whole(min, max, view) {
+/* A zoom by rounds ends at whole rounds and holds at least two. */
+export function zoomRange(min, max, view) {
   if (view.x !== "round") return { min, max };
   const low = Math.max(0, Math.round(min));
   return { min: low, max: Math.max(Math.round(max), low + 1) };
 }
 
-function rangeOfX(u, view) {
+export function xRange(xs, view) {
   if (view.zoom) return [view.zoom.min, view.zoom.max];
-  const xs = u.data[0];
-  return [view.x === "round" || !xs.length ? 0 : Math.min(0, xs[0]), Math.max(XS[view.x].least, xs.at(-1) ?? 0)];
+  const low = view.x === "round" || !xs.length ? 0 : Math.min(0, xs[0]);
+  return [low, Math.max(X_AXES[view.x].least, xs.at(-1) ?? 0)];
 }
 
-function rangeOfY(metric, log, low, high) {
-  if (none(low) || low > high) return [log ? 0.1 : 0, 1];
-  if (log) return [low / 1.08, high * 1.08];
-  const room = (high - low) * 0.06 || Math.abs(high) * 0.06 || 0.1;
-  if (metric !== "accuracy") return [low - room, high + room];
-  return low < 0.35 || high - low > 0.3
-    ? [0, Math.min(1, Math.ceil(high * 20 + 0.1) / 20)]
-    : [Math.max(0, low - room), Math.min(1, high + room)];
+/* The ends of a y axis for values between two finite numbers, or for none (null). */
+export function yRange(metric, log, low, high) {
+  if (isMissing(low) || low > high) return log ? [0.1, 1] : [0, 1];
+  if (log) return [Math.max(low / 1.08, Number.MIN_VALUE), Math.min(high * 1.08, Number.MAX_VALUE)];
+  if (metric === "accuracy" && low >= 0 && high <= 1 && (low < 0.35 || high - low > 0.3)) {
+    return [0, Math.min(1, Math.ceil(high * 20 + 0.1) / 20)];
+  }
+  const margin = high * 0.06 - low * 0.06 || Math.abs(high) * 0.06 || 0.1;
+  const [bottom, top] = [Math.max(low - margin, -Number.MAX_VALUE), Math.min(high + margin, Number.MAX_VALUE)];
+  return metric === "accuracy" && low >= 0 && high <= 1 ? [Math.max(0, bottom), Math.min(1, top)] : [bottom, top];
 }

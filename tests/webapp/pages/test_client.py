@@ -132,7 +132,7 @@ def test_rounds_in_which_a_run_went_on_without_a_client_are_told_as_away(dashboa
     cells = heat.one("tr", data_client="3").all("td")
     assert [cell.text.split()[-1] for cell in cells[2:]] == ["lost", "away", "away", "away"]
     assert "away, not asked" in heat.one("p", class_="key").text
-    others = get_page(dashboard.http, f"/runs/{drawn}").one("table", id="heat")
+    others = get_page(dashboard.http, f"/runs/{drawn}").one("table", id="heatmap")
     assert "evaluated only" in others.text and "away" not in others.text
 
 

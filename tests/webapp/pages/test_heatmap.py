@@ -39,7 +39,7 @@ def troubled(dashboard: Dashboard) -> int:
 
 
 def cells(page: Element) -> dict[str, list[str]]:
-    rows = page.one("table", id="heat").one("tbody").all("tr")
+    rows = page.one("table", id="heatmap").one("tbody").all("tr")
     return {row.one("th").text: [cell.text for cell in row.all("td")] for row in rows}
 
 
@@ -53,7 +53,7 @@ def test_cells_show_values_and_what_went_wrong(dashboard: Dashboard, troubled: i
     assert heat.one("a", aria_current="true").text == "Accuracy"
     assert "site-c is the worst client: 42.9\u202f% in round 5" in heat.text
     assert "refused by a check" in heat.one("p", class_="key").text and "late" not in heat.one("p", class_="key").text
-    assert {link["href"] for link in page.one("table", id="heat").all("a")} == {f"/clients/{i}" for i in (1, 2, 3)}
+    assert {link["href"] for link in page.one("table", id="heatmap").all("a")} == {f"/clients/{i}" for i in (1, 2, 3)}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_number_that_did_not_come_is_marked_and_the_round_says_whose_it_was(da
         dashboard.wait_for_state(run_id, "completed")
     page = get_both(dashboard.http, f"/runs/{run_id}?cells=loss", "run-page")
     assert cells(page)["site-b"][0] == "no number" and cells(page)["site-b"][1] != "no number"
-    assert page.one("table", id="heat").one("tbody").all("tr")[1].all("td")[0].one("svg")
+    assert page.one("table", id="heatmap").one("tbody").all("tr")[1].all("td")[0].one("svg")
     assert "took part, sent no number for it" in page.one("section", id="by-round").one("p", class_="key").text
     happened = [page.one("tr", id=f"round-{n}").all("td")[-1].text for n in (1, 2)]
     assert happened == ["loss is no number, as that of site-b", ""]
@@ -108,7 +108,7 @@ def test_the_last_of_a_round_is_named_with_what_waiting_cost(dashboard: Dashboar
 
 def test_a_phone_leaves_out_the_number_that_would_be_cut(dashboard: Dashboard) -> None:
     run_id = finished_run(dashboard, num_rounds=20)
-    heads = get_page(dashboard.http, f"/runs/{run_id}").one("table", id="heat").one("thead").all("th")[1:]
+    heads = get_page(dashboard.http, f"/runs/{run_id}").one("table", id="heatmap").one("thead").all("th")[1:]
     assert [head.text for head in heads[:19]] == [str(n) for n in range(1, 20)]
     assert heads[19].one("span", class_="p2").text == heads[19].one("span", class_="sr").text == "20"
     assert not [head for head in heads[:19] if head.all("span", class_="p2")]
@@ -116,7 +116,7 @@ def test_a_phone_leaves_out_the_number_that_would_be_cut(dashboard: Dashboard) -
 
 def test_before_the_first_round_there_is_no_map(dashboard: Dashboard) -> None:
     page = get_both(dashboard.http, f"/runs/{dashboard.start_run()}", "run-page")
-    assert not page.all("table", id="heat") and not page.all("section", id="timeline")
+    assert not page.all("table", id="heatmap") and not page.all("section", id="timeline")
 
 
 def test_links_keep_what_else_the_address_asks_for(dashboard: Dashboard, troubled: int) -> None:

@@ -47,7 +47,7 @@ def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboar
     assert [(chip["data-name"], chip["data-slot"], "checked" in chip) for chip in chips] == [
         ("site-a", "1", True), ("site-b", "2", True),
     ]  # fmt: skip
-    assert page["hx-trigger"] == "meadow:asked from:body", "an ended run asks for nothing by itself"
+    assert page["hx-trigger"] == "meadow:refresh from:body", "an ended run asks for nothing by itself"
     assert not [button for button in page.all("button") if "Stop" in button.text]
 
 
