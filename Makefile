@@ -32,7 +32,7 @@ test: $(SETUP)  ## All tests, with a Chromium installed first where there is non
 	$(BIN)/python -m pytest --ignore tests/browser -n 3 --dist loadfile --no-loadscope-reorder --durations 12
 	$(BIN)/python -m pytest tests/browser -n 2 --dist loadfile --no-loadscope-reorder --durations 8
 
-check: $(SETUP)  ## Format, lint and types of Python, scripts and styles; templates, import rules
+check: $(SETUP)  ## Format, lint and types of Python, scripts and styles; templates, imports, commit subjects
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -41,6 +41,7 @@ check: $(SETUP)  ## Format, lint and types of Python, scripts and styles; templa
 	$(BIN)/deno check --quiet static/js
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m pytest --quiet tests/test_imports.py tests/test_lines.py
+	$(BIN)/python scripts/commit_subjects.py
 
 bench: $(SETUP)  ## Rounds beside flwr's own gRPC stream and the stock deployment, and what must hold (about 10 minutes)
 	@$(BIN)/python -m benchmarks
