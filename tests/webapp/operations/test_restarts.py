@@ -1,11 +1,15 @@
-"""What a dashboard does at its start with the runs that the last one left: several processes' lives on one folder."""
+"""What becomes of runs that another process of the dashboard left, ends, or records twice."""
 
 from pathlib import Path
 from typing import Any
 
+from tests.support.books import done
 from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import Answer, honest
 from tests.support.processes import wait_until
+from webapp.db.database import Database
+from webapp.operations.recorder import Recorder
+from webapp.operations.runs import Runs
 
 
 def slow(task: Any, weights: bytes | None, layout: Any) -> Answer:
@@ -68,3 +72,32 @@ def test_a_run_that_a_person_paused_waits_for_that_person(tmp_path: Path) -> Non
         assert not last.run(paused)["pausing"]
         post(last, f"/api/runs/{paused}/stop")
         last.wait_for_state(paused, "stopped")
+
+
+def test_a_run_that_somebody_else_ended_stops_at_its_next_round_and_keeps_its_last_model(
+    dashboard: Dashboard, tmp_path: Path
+) -> None:
+    with dashboard.stage() as stage:
+        for name in "ab":
+            stage.add(name)
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=10_000)
+        wait_until(lambda: dashboard.run(run_id)["current_round"] >= 4)
+        other = Database(dashboard.parts.settings.sqlalchemy_url)
+        Runs(other, Recorder(other, lambda _: None), tmp_path / "other", "evaluate_accuracy").restore()
+        other.close()
+        wait_until(lambda: dashboard.parts.supervisor.active_run_id is None, 10, "the end of the run's loop")
+    run = dashboard.run(run_id)
+    assert (run["state"], run["reason"][:25]) == ("interrupted", "The server was restarted:")
+    last = run["current_round"]
+    assert dashboard.rounds(run_id) == list(range(last + 1))
+    kept = {int(path.name[6:12]) for path in (tmp_path / "data" / "runs" / str(run_id)).glob("round-*.weights")}
+    assert last in kept and max(kept) <= last + 1, "it trained on"
+
+
+def test_a_round_whose_commit_was_answered_by_nobody_counts_once(dashboard: Dashboard) -> None:
+    runs = dashboard.parts.runs
+    run_id = dashboard.start_run()
+    runs.record(done(run_id, 0, loss=1.0))
+    runs.record(done(run_id, 0, loss=1.0))
+    assert dashboard.rounds(run_id) == [0]
