@@ -95,7 +95,7 @@ def test_what_the_run_would_be_follows_the_answers(dashboard: Dashboard, open_pa
         expect(page.get_by_label("Rounds", exact=True)).to_have_value("77")
         page.get_by_role("link", name="Home").click()
         page.get_by_label("Dataset", exact=True).select_option("mnist")
-        expect(page.locator("#home-prospect")).to_contain_text("No client that is here could take part.")
+        expect(page.locator("#home-preview")).to_contain_text("0 eligible clients.")
 
 
 def test_without_scripts_pages_read_and_forms_post(scenes: Scenes, open_page: OpenPage) -> None:

@@ -79,8 +79,8 @@ def test_a_synthetic_run_leaves_what_is_known_of_a_clients_data_as_it_was(dashbo
         known = dashboard.wait_for_clients(2)[0]
         assert (known["dataset"], known["samples"]) == ("digits", 899)
         form = "/runs/new?dataset=digits&network=mlp"
-        seats = get_both(dashboard.http, form, "start-sum").one("ul", aria_labelledby="seats-h")
-        assert [seat.one("a").text for seat in seats.all("li")] == ["holder", "older"], "a client of no shape has none"
+        eligible = get_both(dashboard.http, form, "start-sum").one("ul", aria_labelledby="eligible-h")
+        assert [one.one("a").text for one in eligible.all("li")] == ["holder", "older"], "a client of no shape has none"
 
 
 def test_long_synthetic_work_reports_and_is_cancelled() -> None:

@@ -56,46 +56,46 @@ def lines(sum_: Element) -> dict[str, str]:
     return dict(zip((e.text for e in found.all("dt")), (e.text for e in found.all("dd")), strict=True))
 
 
-def cautions(sum_: Element) -> str:
-    return " ".join(one.text for one in sum_.all("ul", class_="cautions"))
+def warnings(sum_: Element) -> str:
+    return " ".join(one.text for one in sum_.all("ul", class_="warnings"))
 
 
 def test_the_clients_with_the_data_are_named_with_samples_and_labels(holders: Dashboard) -> None:
     sum_ = ask(holders, **DIGITS)
-    seats = {seat.one("a").text: seat for seat in sum_.one("ul", aria_labelledby="seats-h").all("li")}
-    assert list(seats) == ["even", "skewed", "silent"]
-    assert [seat.one("small", class_="num").text for seat in seats.values()] == ["500", "450", "70"]
-    assert [len(seat.all("svg", class_="labels")) for seat in seats.values()] == [1, 1, 0]
+    eligible = {one.one("a").text: one for one in sum_.one("ul", aria_labelledby="eligible-h").all("li")}
+    assert list(eligible) == ["even", "skewed", "silent"]
+    assert [one.one("small", class_="num").text for one in eligible.values()] == ["500", "450", "70"]
+    assert [len(one.all("svg", class_="labels")) for one in eligible.values()] == [1, 1, 0]
     assert "3 of 5 online, 1,020 samples" in sum_.text
-    others = sum_.one("ul", aria_label="Online, but not for this run").text
+    others = sum_.one("ul", aria_label="Online but not eligible").text
     assert "old-scanner holds mnist, the run needs digits" in others
 
 
 def test_skew_and_shapes_that_do_not_fit_are_told_before_round_1(holders: Dashboard) -> None:
-    said = cautions(ask(holders, **DIGITS))
+    said = warnings(ask(holders, **DIGITS))
     assert "camera sends 28×28×1, the run needs 8×8×1." in said
     assert "skewed holds 97.8\u202f% of its samples in two classes" in said
-    assert "waits for more" not in said
-    few = cautions(ask(holders, **DIGITS, min_clients=4))
-    assert "3 of 4 clients are here: the run waits for more, 10\u202fmin at most, then it fails." in few
+    assert "waits up to" not in said
+    few = warnings(ask(holders, **DIGITS, min_clients=4))
+    assert "3 of 4 clients online: the run waits up to 10\u202fmin for more, then fails." in few
 
 
 def test_only_chosen_clients_are_counted(holders: Dashboard) -> None:
     sum_ = ask(holders, **DIGITS, who="some", clients=1)
-    assert [seat.one("a").text for seat in sum_.one("ul", aria_labelledby="seats-h").all("li")] == ["even"]
-    assert not ask(holders, **DIGITS, who="some").all("ul", aria_labelledby="seats-h"), "nobody is chosen yet"
+    assert [one.one("a").text for one in sum_.one("ul", aria_labelledby="eligible-h").all("li")] == ["even"]
+    assert not ask(holders, **DIGITS, who="some").all("ul", aria_labelledby="eligible-h"), "nobody is chosen yet"
 
 
 def test_size_and_traffic_are_estimated_as_they_turn_out(holders: Dashboard) -> None:
     said = lines(ask(holders, network="synthetic", dataset="synthetic", num_rounds=4, synthetic_parameters=1000))
     assert said["Model"] == "4\u202fkB 1,000 parameters"
     assert said["Rounds"] == "4 with 5 clients"
-    assert (said["A round sends"], said["All rounds"]) == ("about 40\u202fkB", "about 180\u202fkB")
+    assert (said["Traffic per round"], said["Total traffic"]) == ("about 40\u202fkB", "about 180\u202fkB")
     rounds = holders.http.get("/api/runs/1/rounds").json()["items"]
     sent = sum(one["bytes_down"] + one["bytes_up"] for one in rounds)
     assert 180_000 <= sent < 1.1 * 180_000
-    assert said["Time"].startswith("about ")
-    assert "Time" not in lines(ask(holders, network="synthetic", dataset="synthetic", synthetic_parameters=999))
+    assert said["Duration"].startswith("about ")
+    assert "Duration" not in lines(ask(holders, network="synthetic", dataset="synthetic", synthetic_parameters=999))
     assert lines(ask(holders, **DIGITS))["Model"] == "38.4\u202fkB 9,610 parameters"
 
 
@@ -120,19 +120,19 @@ def test_answers_in_the_address_are_kept_so_that_the_page_works_without_scripts(
 
 
 def test_the_short_form_says_it_in_a_sentence(holders: Dashboard) -> None:
-    words = get_page(holders.http, "/").one("div", id="home-prospect").text
-    assert "3 clients take part, with 1,020 samples." in words
-    assert "9,610 parameters, 38.4\u202fkB; a round sends about 231\u202fkB" in words
-    headers = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#home-prospect"}
+    words = get_page(holders.http, "/").one("div", id="home-preview").text
+    assert "3 eligible clients with 1,020 samples." in words
+    assert "9,610 parameters, 38.4\u202fkB; traffic per round about 231\u202fkB" in words
+    headers = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#home-preview"}
     answer = holders.http.get("/runs/new?dataset=mnist&network=cnn&min_clients=2", headers=headers)
-    alone = parse(answer.text).one("div", id="home-prospect")
-    assert "1 client takes part" in alone.text and "1 of 2 clients is here" in alone.text
+    alone = parse(answer.text).one("div", id="home-preview")
+    assert "1 eligible client" in alone.text and "1 of 2 clients online" in alone.text
 
 
 def test_without_clients_the_sum_says_who_is_missing(dashboard: Dashboard) -> None:
     sum_ = ask(dashboard)
-    assert lines(sum_)["Starts"] == "when 2 are here"
-    assert "0 of 2 clients are here" in cautions(sum_)
+    assert lines(sum_)["Starts"] == "with 2 clients online"
+    assert "0 of 2 clients online" in warnings(sum_)
 
 
 @pytest.mark.parametrize(("network", "dataset", "expected"), [

@@ -1,4 +1,4 @@
-"""What a run would be if it were started now: who takes part with which data, how much it sends, what is in its way."""
+"""The preview of a run before its start: eligible clients and their data, traffic, duration, warnings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from webapp.pages.clients.label_bars import Labels, Totals, labels_of, totals_of
 from webapp.pages.clients.rows import by_reason, why_not
 from webapp.pages.clients.warnings import folded, heavy, skew, unlike_others
 from webapp.pages.start.form import StartForm
-from webapp.pages.wording import are, listed
+from webapp.pages.wording import listed
 
 SAME_PACE = (
     "network", "dataset", "local_epochs", "steps_per_epoch", "batch_size", "synthetic_parameters", "synthetic_seconds",
@@ -29,16 +29,16 @@ SAME_PACE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Caution:
-    """What a person should know before the start, with the glyph of a state."""
+class RunWarning:
+    """A sentence that a person should read before the start, with the glyph of a state."""
 
     state: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """A client that would be asked: samples that it trains on, and its labels where it shares them."""
+class EligibleClient:
+    """A client that may take part: the samples that it trains on, and its labels if it shares them."""
 
     client: Client
     samples: int | None
@@ -46,8 +46,8 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
-    """How large the model is and what is sent: estimates, but for ``parameters`` and ``model_bytes``."""
+class TrafficEstimate:
+    """The size of the model, which is exact, and the bytes that are sent, which are estimates."""
 
     parameters: int
     model_bytes: int
@@ -56,59 +56,64 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
-class Prospect:
-    """All that is known of a run that the form describes; None and empty where it is not known."""
+class RunPreview:
+    """The run that the form describes, if it were started now.
+
+    ``traffic`` is None for a model of unknown size. ``seconds`` is measured in the rounds of ``similar``, the newest
+    run that takes about as long per round; both are None where there is none.
+    """
 
     rounds: int
-    needed: int
-    seats: list[Seat]
-    not_for_it: list[tuple[Client, str]]
-    traffic: Traffic | None
+    min_clients: int
+    eligible: list[EligibleClient]
+    ineligible: list[tuple[Client, str]]
+    traffic: TrafficEstimate | None
     seconds: float | None
-    like: Run | None
-    cautions: list[Caution]
+    similar: Run | None
+    warnings: list[RunWarning]
 
     @property
     def samples(self) -> int:
-        """The samples of all who would take part, as far as they are counted."""
-        return sum(seat.samples or 0 for seat in self.seats)
+        """The samples of all eligible clients, as far as they are counted."""
+        return sum(one.samples or 0 for one in self.eligible)
 
     @property
     def online(self) -> int:
-        """How many clients are here and admitted, for this run or not."""
-        return len(self.seats) + len(self.not_for_it)
+        """The number of online clients, eligible or not."""
+        return len(self.eligible) + len(self.ineligible)
 
     @property
     def reasons(self) -> list[tuple[str, str]]:
-        """Who is here and not for this run, those with the same reason together."""
-        return [(listed([one.name for one in those]), reason) for those, reason in by_reason(self.not_for_it)]
+        """The online clients that are not eligible as (names, reason), grouped by reason."""
+        return [(listed([one.name for one in clients]), reason) for clients, reason in by_reason(self.ineligible)]
 
     @property
-    def share_labels(self) -> bool:
-        """Whether anybody shows labels."""
-        return any(seat.labels for seat in self.seats)
+    def any_labels(self) -> bool:
+        """Whether any eligible client shares its labels."""
+        return any(one.labels for one in self.eligible)
 
 
-def prospect_of(session: Session, form: StartForm, live: Mapping[int, LiveClient]) -> Prospect:
-    """Say what the form's run would be if it were started now."""
+def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient]) -> RunPreview:
+    """Return the preview of the run that the form describes; an answer with an error counts as its default."""
     config, known = form.config_without_errors, list_clients(session)
     wanted = _as_row(config, form)
-    asked = [(client, why_not(client, wanted, {})) for client in known if client.id in live]
-    unfit = [(c, why) for c, reason in asked if reason is None and (why := _difference(c, wanted)) is not None]
-    others = [(client, reason) for client, reason in asked if reason is not None]
-    fit = [client for client, _ in asked if client not in [one for one, _ in [*unfit, *others]]]
+    online = [client for client in known if client.id in live]
+    reasons = {client.id: why_not(client, wanted, {}) for client in online}
+    unfit = [(c, why) for c in online if reasons[c.id] is None and (why := _difference(c, wanted)) is not None]
+    ineligible = unfit + [(client, why) for client in online if (why := reasons[client.id]) is not None]
+    fit = [client for client in online if all(client is not one for one, _ in ineligible)]
     totals = totals_of(fit)
-    like = newest_run_like(session, {name: wanted.config[name] for name in SAME_PACE})
-    recent = recent_seconds(session, [like.id]).get(like.id) if like else None
-    return Prospect(
+    similar = newest_run_like(session, {name: wanted.config[name] for name in SAME_PACE})
+    recent = recent_seconds(session, [similar.id]).get(similar.id) if similar else None
+    return RunPreview(
         config.num_rounds, config.min_clients,
-        [Seat(client, train_samples(client), labels_of(client, totals)) for client in fit],
-        [*unfit, *others], _traffic(config, len(fit)),
-        median(recent) * config.num_rounds if recent else None, like if recent else None,
+        [EligibleClient(client, train_samples(client), labels_of(client, totals)) for client in fit],
+        ineligible, _estimate_traffic(config, len(fit)),
+        median(recent) * config.num_rounds if recent else None, similar if recent else None,
         [
-            *_missing(config, known, fit, wanted, live),
-            *(Caution("refused", f"{listed([c.name for c in those])} {why}.") for those, why in by_reason(unfit)),
-            *_remarks(fit, totals),
+            *_too_few(config, known, fit, wanted, live),
+            *(RunWarning("refused", f"{listed([c.name for c in them])} {why}.") for them, why in by_reason(unfit)),
+            *_data_warnings(fit, totals),
         ],
     )  # fmt: skip
 
@@ -135,32 +140,36 @@ def _times(shape: Sequence[object]) -> str:
     return "×".join(map(str, shape))
 
 
-def _traffic(config: RunConfig, here: int) -> Traffic | None:
-    """Each client gets the weights once a round, to evaluate, and then trains on these; who trains sends its own."""
+def _estimate_traffic(config: RunConfig, eligible: int) -> TrafficEstimate | None:
+    """Per round every client receives the weights once, to evaluate them and to train; each that trains sends its own.
+
+    One evaluation more precedes the first round.
+    """
     parameters = parameters_of(config.network, config.dataset, config.synthetic_parameters)
     if parameters is None:
         return None
-    clients = max(here, config.min_clients)
+    clients, rounds = max(eligible, config.min_clients), config.num_rounds
     train = min(clients, max(config.min_clients, ceil(config.fraction_train * clients)))
-    model, rounds = parameters * BYTES_PER_PARAMETER, config.num_rounds
-    return Traffic(parameters, model, model * (clients + train), model * (clients * (rounds + 1) + train * rounds))
+    model = parameters * BYTES_PER_PARAMETER
+    run_bytes = model * (clients * (rounds + 1) + train * rounds)
+    return TrafficEstimate(parameters, model, model * (clients + train), run_bytes)
 
 
-def _missing(
+def _too_few(
     config: RunConfig, known: Sequence[Client], fit: Sequence[Client], wanted: Run, live: Mapping[int, LiveClient]
-) -> list[Caution]:
-    said = []
-    if len(fit) < config.min_clients:
-        here = f"{len(fit)} of {plural(config.min_clients, 'client')} {'is' if len(fit) == 1 else 'are'} here"
-        wait = f"the run waits for more, {span(config.quorum_timeout_seconds)} at most, then it fails."
-        said.append(Caution("waiting", f"{here}: {wait}"))
-    away = [c.name for c in known if c.id not in live and c.state == "admitted" and why_not(c, wanted, {}) is None]
-    if away and len(fit) < config.min_clients:
-        said.append(Caution("offline", f"{listed(away)} would take part and {are(away)} offline."))
-    return said
+) -> list[RunWarning]:
+    if len(fit) >= config.min_clients:
+        return []
+    online = f"{len(fit)} of {plural(config.min_clients, 'client')} online"
+    wait = f"the run waits up to {span(config.quorum_timeout_seconds)} for more, then fails."
+    warnings = [RunWarning("waiting", f"{online}: {wait}")]
+    offline = [c.name for c in known if c.id not in live and c.state == "admitted" and why_not(c, wanted, {}) is None]
+    if offline:
+        warnings.append(RunWarning("offline", f"Eligible but offline: {listed(offline)}."))
+    return warnings
 
 
-def _remarks(fit: Sequence[Client], totals: Totals) -> list[Caution]:
-    """Say what the clients page says before each round, of those that would take part."""
+def _data_warnings(fit: Sequence[Client], totals: Totals) -> list[RunWarning]:
+    """Return the warnings of the clients page about the data of the eligible clients."""
     found = [one for client in fit for one in skew(client, totals)] + unlike_others(fit, set()) + heavy(fit)
-    return [Caution(one.state, f"{one.who} {one.text}") for one in folded(found)]
+    return [RunWarning(one.state, f"{one.who} {one.text}") for one in folded(found)]

@@ -7,7 +7,7 @@ from webapp.pages.clients.demo_offer import offer_for, offer_for_run
 from webapp.pages.home import home
 from webapp.pages.server.lines import server_lines
 from webapp.pages.start.form import default_form
-from webapp.pages.start.preview import prospect_of
+from webapp.pages.start.preview import preview_run
 from webapp.routes.html.page import PageDep
 
 router = APIRouter(include_in_schema=False)
@@ -25,5 +25,5 @@ def show_home(page: PageDep, request: Request) -> HTMLResponse:
     form = default_form(client.data.get("dataset") for client in now.online)
     return page.show(
         "home/index.html", "/", page=now, form=form, offer=offer, server=server_lines(page.parts, request.url.netloc),
-        prospect=None if now.active else prospect_of(page.session, form, live),
+        preview=None if now.active else preview_run(page.session, form, live),
     )  # fmt: skip

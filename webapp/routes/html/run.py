@@ -14,7 +14,7 @@ from webapp.pages.clients.demo_offer import offer_for_run
 from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
 from webapp.pages.start.form import StartForm, default_form, form_of, parse_form
-from webapp.pages.start.preview import prospect_of
+from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
 from webapp.routes.dependencies import RunsDep
 from webapp.routes.html.forms import SEE_OTHER, FormDep
@@ -53,10 +53,10 @@ def start(page: PageDep, runs: RunsDep, fields: FormDep) -> Response:
 
 
 def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = None) -> HTMLResponse:
-    template = "home/_prospect.html" if wanted_block(page.request) == "home_prospect" else "runs/new.html"
+    template = "home/_preview.html" if wanted_block(page.request) == "home_preview" else "runs/new.html"
     return page.show(
         template, "/runs", status, form=form, source=source, clients=list_clients(page.session),
-        prospect=prospect_of(page.session, form, page.live),
+        preview=preview_run(page.session, form, page.live),
         queued=len(queued_runs(page.session)) + (page.parts.supervisor.active_run_id is not None),
     )  # fmt: skip
 
