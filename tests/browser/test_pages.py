@@ -140,10 +140,10 @@ def test_by_keyboard_alone_a_run_is_found_and_its_charts_are_told(scenes: Scenes
 def test_nothing_moves_where_the_system_asks_for_reduced_motion(scenes: Scenes, open_page: OpenPage) -> None:
     moving = "document.getAnimations().map((one) => one.animationName ?? one.transitionProperty)"
     page = open_page(scenes.url + scenes.paths["home"])
-    wait_until(lambda: "grow" in page.evaluate(moving), what="the blade of the round under way breathes")
+    wait_until(lambda: "pulse" in page.evaluate(moving), what="the bar of the current round moves")
     for name in ("home", "run"):
         still = open_page(scenes.url + scenes.paths[name], reduced_motion="reduce")
-        expect(still.locator(".sward .now")).to_be_visible()
+        expect(still.locator(".round-bars .now")).to_be_visible()
         expect(still.locator("meadow-chart canvas").first).to_be_visible()
         still.get_by_role("link", name="New run").hover()
         assert still.evaluate(moving) == []

@@ -125,7 +125,7 @@ def test_a_run_under_way_is_told_in_a_sentence_with_its_clients_and_charts(dashb
     ]  # fmt: skip
     assert charts[0].one("span", data_part="figure").text == "50.0\u202f%"
     assert [row.one("th").text for row in charts[0].one("tbody").all("tr")] == ["0"]
-    assert home.one("svg", class_="sward")["aria-label"] == (
+    assert home.one("svg", class_="round-bars")["aria-label"] == (
         "No round is committed, round 1 is under way; the height is the mean accuracy of each round"
     )
 

@@ -17,7 +17,7 @@ from webapp.db.repository.rounds import recent_seconds
 from webapp.db.tables import Run
 from webapp.formatting import about, count, duration, percent, plural, size
 from webapp.operations.views import elapsed_seconds
-from webapp.pages.runs.round_bars import MOST_BLADES, Sward, grow
+from webapp.pages.runs.round_bars import MAX_BARS, RoundBars, draw_round_bars
 from webapp.pages.wording import STATES, are, listed, sentence
 
 MARKED_EVENTS = 300
@@ -57,7 +57,7 @@ class RunHead:
     remaining_seconds: float | None
     """How long an active run will take, by its last rounds; None where that is not known."""
     wait: Wait | None
-    sward: Sward
+    bars: RoundBars
     marks: list[dict[str, Any]]
 
 
@@ -65,7 +65,7 @@ def head_of(session: Session, run: Run, tasks: Mapping[str, Progress], now: date
     """Put a run in words; ``tasks`` are what its clients do, by name."""
     now = now or datetime.now(UTC)
     active = run.state in ACTIVE
-    accuracy = mean_by_round(session, run, "accuracy", MOST_BLADES)
+    accuracy = mean_by_round(session, run, "accuracy", MAX_BARS)
     if best := run.best_metrics.get("evaluate_accuracy"):
         accuracy |= {best["round"]: best["value"]}
     blocked = run.blocked_on or {}
@@ -75,7 +75,7 @@ def head_of(session: Session, run: Run, tasks: Mapping[str, Progress], now: date
     return RunHead(
         run, active, headline(run, tasks), detail(run, tasks), closes_in,
         _facts(session, run, active, recent, remaining), remaining, _wait(run, blocked, now),
-        grow(accuracy, run.current_round, run.num_rounds, active=active), marks_of(session, run.id),
+        draw_round_bars(accuracy, run.current_round, run.num_rounds, active=active), marks_of(session, run.id),
     )  # fmt: skip
 
 

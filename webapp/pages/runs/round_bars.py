@@ -1,4 +1,4 @@
-"""The sward: one blade a round, as tall as its accuracy; above 60 rounds a blade stands for several."""
+"""The bars of the rounds of a run: one for each round, as tall as its accuracy, or one for several in a long run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,15 +7,19 @@ from typing import Literal
 
 from webapp.formatting import count, percent
 
-MOST_BLADES = 60
-TALLEST, GROUND, STUBBLE = 40.0, 52.0, 4.0
+MAX_BARS = 60
+MAX_HEIGHT, BASELINE, MIN_HEIGHT = 40.0, 52.0, 4.0  # pixels; the baseline from above
+FIRST_HEIGHT = 12.0
+"""Of the bar of the current round while no round has ended."""
+
+Kind = Literal["bar", "best", "now", "to-come"]
 
 
 @dataclass(frozen=True, slots=True)
-class Blade:
-    """One bar: where it stands (percent of the width), how tall it is, and the words above or below it."""
+class Bar:
+    """One bar: left edge and middle in percent of the width, y and height in pixels, and the texts above and below."""
 
-    kind: Literal["blade", "best", "now", "to-come"]
+    kind: Kind
     x: float
     y: float
     height: float
@@ -25,43 +29,52 @@ class Blade:
 
 
 @dataclass(frozen=True, slots=True)
-class Sward:
-    """All blades of a run, their width in percent, and the sentence that says the same."""
+class RoundBars:
+    """All bars of a run, the width of each in percent, and a sentence that says the same."""
 
-    blades: list[Blade]
+    bars: list[Bar]
     width: float
     sentence: str
 
 
-def grow(accuracy: Mapping[int, float | None], current_round: int, num_rounds: int, *, active: bool) -> Sward:
+def draw_round_bars(
+    accuracy: Mapping[int, float | None], current_round: int, num_rounds: int, *, active: bool
+) -> RoundBars:
     """Draw the rounds of a run; ``accuracy`` maps a round (from 1) to the mean accuracy of the clients.
 
-    A round without a value is a stub: it was committed, its height is not known.
+    A completed round without a value has a bar of the least height: its accuracy is unknown.
     """
-    each = max(1, ceil(num_rounds / MOST_BLADES))
+    each = max(1, ceil(num_rounds / MAX_BARS))
     amount = ceil(num_rounds / each)
     step = 100 / amount
     width = min(step * 0.32, 1.2)
     known = {r: value for r, value in accuracy.items() if r > 0 and value is not None and isfinite(value)}
     best = max(known, key=lambda r: known[r], default=0)
-    blades: list[Blade] = []
+    bars: list[Bar] = []
     for place in range(amount):
         rounds = range(place * each + 1, min(num_rounds, (place + 1) * each) + 1)
         shown = best if best in rounds else max((r for r in rounds if r in known), default=0)
-        height = max(STUBBLE, min(1.0, known.get(shown, 0.0)) * TALLEST)
-        kind: Literal["blade", "best", "now", "to-come"] = "blade"
-        if best in rounds:
-            kind = "best"
-        elif rounds[0] > current_round:
-            under_way = active and rounds[0] <= current_round + 1
-            kind, height = ("now", blades[-1].height if blades else 12.0) if under_way else ("to-come", STUBBLE)
+        kind = _kind(rounds, best, current_round, active)
+        height = max(MIN_HEIGHT, min(1.0, known.get(shown, 0.0)) * MAX_HEIGHT)
+        if kind == "now":
+            height = bars[-1].height if bars else FIRST_HEIGHT
+        elif kind == "to-come":
+            height = MIN_HEIGHT
         middle = step * (place + 0.5)
-        blades.append(Blade(
-            kind, round(middle - width / 2, 3), round(GROUND - height, 1), round(height, 1), round(middle, 3),
+        bars.append(Bar(
+            kind, round(middle - width / 2, 3), round(BASELINE - height, 1), round(height, 1), round(middle, 3),
             above=f"best {percent(known[best])}" if kind == "best" else "",
             below=_tick(place, amount, each, num_rounds),
         ))  # fmt: skip
-    return Sward(blades, round(width, 3), _sentence(current_round, num_rounds, active))
+    return RoundBars(bars, round(width, 3), _sentence(current_round, num_rounds, active))
+
+
+def _kind(rounds: range, best: int, current_round: int, active: bool) -> Kind:
+    if best in rounds:
+        return "best"
+    if rounds[0] <= current_round:
+        return "bar"
+    return "now" if active and rounds[0] <= current_round + 1 else "to-come"
 
 
 def _tick(place: int, amount: int, each: int, num_rounds: int) -> str:
