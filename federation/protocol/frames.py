@@ -1,4 +1,4 @@
-"""Heads of WebSocket frames (RFC 6455, section 5.2): made for what a server sends, read of what a client sent."""
+"""Heads of WebSocket frames (RFC 6455, section 5.2): written as a server sends them, read as clients send them."""
 
 import struct
 
@@ -7,7 +7,7 @@ TEXT, BINARY = 0x81, 0x82
 
 
 def frame_head(first: int, size: int) -> bytes:
-    """Return the head of a frame that a server sends: no mask."""
+    """Return the head of a frame that a server sends, which has no mask; ``first`` is TEXT or BINARY."""
     if size < 126:
         return bytes((first, size))
     return struct.pack("!BBH", first, 126, size) if size < 65_536 else struct.pack("!BBQ", first, 127, size)
@@ -20,7 +20,7 @@ def text_frame(text: str) -> bytes:
 
 
 def head_of(data: bytes, at: int) -> tuple[int, int, bytes]:
-    """Return where the payload of the frame at ``at`` begins, its size, and its mask; 0 where the head is not whole."""
+    """Read the head of the frame at ``at``: where its payload begins (0: the head is not whole), its size, its mask."""
     if len(data) < at + 2:
         return 0, 0, b""
     size, start = data[at + 1] & 0x7F, at + 2

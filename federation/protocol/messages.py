@@ -1,7 +1,7 @@
-"""The frames of the stream lane, their limits, and nothing else: both sides encode and decode here.
+"""The frames of the stream lane and their limits; server and clients encode and decode here.
 
 A text frame is a JSON object with ``type``. A binary frame is a piece of a content: 32 bytes content id, 8 bytes offset
-(big-endian), then at most ``MAX_FRAME_BYTES`` less these 40.
+(big-endian), then at most ``MAX_FRAME_BYTES`` less these 40 of the content. Functions here may be called in any thread.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ SIGNED_PREFIX = b"meadow.1|"
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 HEADER_BYTES = 40
 PIECE_BYTES = 256 * 1024 - HEADER_BYTES
-"""What is sent at a time: memory that small is used again and again, and a pong finds its way in between."""
+"""How much is sent at a time: memory of that size is soon used again, and a pong can go out between two pieces."""
 
-UNASKED_BYTES = 64 * 1024
-"""A reply's content up to this size may follow its offer at once; the client says that it does."""
+UNGRANTED_BYTES = 64 * 1024
+"""A reply's content up to this size may follow its offer without a grant; the offer says that it does."""
 
 HELLO_SECONDS = 5.0
 MAX_HELLO_BYTES = 256 * 1024
-"""Anybody may say hello, and what a hello holds stays in memory as long as the connection."""
+"""Any peer may send a hello, and what a hello holds stays in memory as long as the connection."""
 
 MAX_NAME_CHARACTERS = 64
 MAX_ERROR_CHARACTERS = 200
@@ -48,7 +48,7 @@ class Close(IntEnum):
 
 
 class BadFrame(ValueError):
-    """A frame that the protocol does not know; the sentence says what is wrong with it."""
+    """A frame that breaks the protocol: the sentence says how, ``code`` is the close code that answers it."""
 
     def __init__(self, sentence: str, code: Close = Close.BAD_FRAME) -> None:
         super().__init__(sentence)
@@ -56,13 +56,13 @@ class BadFrame(ValueError):
 
 
 class Frame(BaseModel):
-    """Base of all text frames. What a newer peer adds is passed over."""
+    """Base of all text frames. Fields that a newer peer adds are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class ContentHeader(Frame):
-    """What describes a content before a byte of it is sent: id (hex), size, and the arrays' names, shapes, dtypes."""
+    """Describes a content before a byte of it is sent: id (hex), size, and the arrays' names, shapes and dtypes."""
 
     id: str = Field(pattern=r"^[0-9a-f]{64}$")
     size_bytes: int = Field(ge=0)
@@ -84,7 +84,7 @@ class Hello(Frame):
 
 
 class ProgressFrame(Frame):
-    """How far a client is in a task; at most twice a second."""
+    """How far a client is with a task; at most twice a second."""
 
     type: Literal["progress"] = "progress"
     message_id: str = Field(max_length=100)
@@ -94,9 +94,9 @@ class ProgressFrame(Frame):
 
 
 class Offer(Frame):
-    """A reply's header. Its content follows when the server grants it; ``follows``: it is small and comes at once.
+    """A reply's header. Its content is sent when the server grants it; with ``follows`` it is small and comes at once.
 
-    ``metrics`` and ``num_examples`` are as the client gave them: the server checks them, not this model.
+    ``metrics`` and ``num_examples`` are as the client gave them: the server checks them later, not this model.
     """
 
     type: Literal["offer"] = "offer"
@@ -111,7 +111,7 @@ class Offer(Frame):
 
 
 class Challenge(Frame):
-    """The server's first frame: what to sign, its clock (ISO 8601), and the protocol versions it speaks."""
+    """The server's first frame: the nonce to sign, its clock (ISO 8601), and the protocol versions that it speaks."""
 
     type: Literal["challenge"] = "challenge"
     nonce: str
@@ -120,7 +120,7 @@ class Challenge(Frame):
 
 
 class Welcome(Frame):
-    """The answer to a good hello. A pending client stays connected and is asked nothing."""
+    """The answer to a good hello. A pending client stays connected and gets no task."""
 
     type: Literal["welcome"] = "welcome"
     state: Literal["admitted", "pending"]
@@ -150,7 +150,7 @@ class Grant(Frame):
 
 
 class Ack(Frame):
-    """The reply arrived and need not be kept. ``refused`` says why it does not count, where it does not."""
+    """The reply arrived and need not be kept. ``refused`` is the reason where it does not count."""
 
     type: Literal["ack"] = "ack"
     message_id: str
@@ -165,7 +165,7 @@ class Cancel(Frame):
 
 
 class Bye(Frame):
-    """The server closes the connection with ``code``; the reason in full."""
+    """The server closes the connection with ``code``; a close frame's own reason may be cut short."""
 
     type: Literal["bye"] = "bye"
     code: int
@@ -190,7 +190,7 @@ def decode_client(text: str) -> Hello | ProgressFrame | Offer:
 
 
 def protocol_in(text: str) -> object:
-    """Return the protocol that a hello names, whatever else is in it: a newer one may look otherwise."""
+    """Return the protocol that a hello names, without a check of the rest: a newer protocol may change it."""
     with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):
         return json.loads(text)["versions"]["protocol"]
     return None
@@ -213,13 +213,13 @@ def _decode(frames: TypeAdapter[_T], text: str) -> _T:
 
 
 def pieces(content: str, buffer: bytes | bytearray | memoryview) -> Iterator[bytes]:
-    """Cut ``buffer`` into binary frames of the content with that id; an empty buffer has none."""
-    for part in cut(content, buffer):
-        yield b"".join(part)
+    """Yield ``buffer`` as binary frames of the content with that id; an empty buffer has none."""
+    for parts in piece_parts(content, buffer):
+        yield b"".join(parts)
 
 
-def cut(content: str, buffer: bytes | bytearray | memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Cut ``buffer`` into the binary frames' two parts, the head and the data (a view)."""
+def piece_parts(content: str, buffer: bytes | bytearray | memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield the two parts of each binary frame, its head and its data (a view, not a copy)."""
     name, view = bytes.fromhex(content), memoryview(buffer).cast("B")
     for offset in range(0, len(view), PIECE_BYTES):
         yield name + offset.to_bytes(8, "big"), view[offset : offset + PIECE_BYTES]
@@ -229,9 +229,9 @@ def read_piece(frame: bytes) -> tuple[str, int, memoryview]:
     """Return content id, offset and data (a view, not a copy) of a binary frame; raises BadFrame."""
     if len(frame) <= HEADER_BYTES:
         raise BadFrame(f"binary frame: {len(frame)} bytes, a piece has more than {HEADER_BYTES}")
-    return *read_head(frame), memoryview(frame)[HEADER_BYTES:]
+    return *read_piece_head(frame), memoryview(frame)[HEADER_BYTES:]
 
 
-def read_head(head: bytes) -> tuple[str, int]:
-    """Return content id and offset of a piece's head."""
+def read_piece_head(head: bytes) -> tuple[str, int]:
+    """Return the content id (hex) and the offset in bytes that a piece's head holds."""
     return head[:32].hex(), int.from_bytes(head[32:HEADER_BYTES], "big")

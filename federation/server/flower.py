@@ -1,7 +1,7 @@
 """The one module that touches what flwr does not export: process identity, key check, node registry, Fleet API app.
 
 flwr is pinned to one minor version; ``tests/federation/server/test_flower.py`` names what is relied on here. The server
-side of flwr costs over a second to import, so only what needs it imports it.
+side of flwr takes over a second to import: clients must not import this module.
 """
 
 import base64
@@ -10,34 +10,44 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from fastapi import FastAPI
+from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID, TIMESTAMP_HEADER
+from flwr.server.superlink.linkstate import LinkStateFactory
+from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
+from flwr.supercore.error import http_error_translator
+from flwr.supercore.object_store import ObjectStoreFactory
 from flwr.supercore.primitives.asymmetric import (
     bytes_to_public_key,
     public_key_to_bytes,
     uses_nist_ec_curve,
     verify_signature,
 )
+from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware
 from flwr.supercore.task_identity import TaskIdentity
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-    from flwr.server.superlink.linkstate import LinkState
+from flwr.superlink.config_loader import get_federation_manager
+from flwr.superlink.routers.fleet.node_auth import NodeAuthMiddleware
+from flwr.superlink.routers.fleet.router import router
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 
 HEARTBEAT_SECONDS = 30.0
+"""A new node counts as online for so long."""
+
+_SIGNED_HEADERS = (FLEET_HTTP_PUBLIC_KEY_HEADER, TIMESTAMP_HEADER, FLEET_HTTP_SIGNATURE_HEADER)
 
 
 def identify_process(node_id: int) -> None:
-    """Tell flwr who this process is, ``Message`` refuses to be made before that; and let it log warnings only."""
+    """Set flwr's identity of this process, without which no ``Message`` can be made; let flwr log warnings only."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
     TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, 1, node_id
 
 
 def verified_key(public_key: str, message: bytes, signature: str) -> str | None:
-    """Return the key (PEM, a NIST curve) if it made ``signature`` (base64, ECDSA, SHA-256) of ``message``, else None.
+    """Return the key (PEM, a NIST curve) if its ``signature`` (base64, ECDSA, SHA-256) fits ``message``, else None.
 
-    PEM can be written in many ways, with other line ends or text around it. What is returned is one of them, always
+    PEM can be written in many ways, with other line ends or text around it. The key is returned in one spelling, always
     the same: a key is one client, however it is written.
     """
     try:
@@ -51,6 +61,19 @@ def verified_key(public_key: str, message: bytes, signature: str) -> str | None:
     return public_key_to_bytes(key).decode("ascii") if fits else None
 
 
+def has_valid_signature(headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether a Fleet call's headers (lower-case names) are signed by the key they name.
+
+    Flower checks the time in them later.
+    """
+    try:
+        key, stamp, signature = (headers[name.lower().encode()] for name in _SIGNED_HEADERS)
+        public_key = base64.b64decode(key, validate=True).decode("ascii")
+    except (KeyError, ValueError, binascii.Error):
+        return False
+    return verified_key(public_key, stamp, signature.decode("ascii", "replace")) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A node of the fleet lane as Flower keeps it; ``online_until`` is Unix time."""
@@ -62,25 +85,19 @@ class Node:
 
 
 class Nodes:
-    """Flower's LinkState in a SQLite file: which key is which node, and who sends heartbeats."""
+    """Flower's LinkState in a SQLite file: which key is which node, and which nodes send heartbeats. For any thread."""
 
     def __init__(self, file: Path) -> None:
-        from flwr.server.superlink.linkstate import LinkStateFactory
-        from flwr.supercore.object_store import ObjectStoreFactory
-        from flwr.superlink.config_loader import get_federation_manager
-
         objects = ObjectStoreFactory(":flwr-in-memory:")
         self.factory = LinkStateFactory(str(file), get_federation_manager(), objects)
-        self._state: LinkState = self.factory.state()
+        self._state = self.factory.state()
 
     def verified_key(self, public_key: str, message: bytes, signature: str) -> str | None:
-        """Return the key, in its one spelling, if it signed the message."""
+        """Return the key in its one spelling if its signature fits the message, else None."""
         return verified_key(public_key, message, signature)
 
     def node_id(self, public_key: str) -> int:
         """Return the id of the node with that key; a new key gets a node."""
-        from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID
-
         key = public_key.encode("ascii")
         known = self._state.get_node_id_by_public_key(key)
         if known is not None:
@@ -88,7 +105,7 @@ class Nodes:
         return self._state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, key, HEARTBEAT_SECONDS)
 
     def mark_all_offline(self) -> None:
-        """Forget heartbeats of an earlier process: a node it left online could not activate for a minute."""
+        """Drop heartbeats of an earlier process: a node that it left online could not activate for a minute."""
         for node in self.listed():
             if node.online:
                 self._state.deactivate_node(node.node_id)
@@ -102,34 +119,12 @@ class Nodes:
         ]
 
 
-def signed_headers_fit(headers: Mapping[bytes, bytes]) -> bool:
-    """Say whether a Fleet call's headers (lower-case names) are signed by the key they name; time is checked later."""
-    from flwr.common.constant import TIMESTAMP_HEADER
-    from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
-
-    names = (FLEET_HTTP_PUBLIC_KEY_HEADER, TIMESTAMP_HEADER, FLEET_HTTP_SIGNATURE_HEADER)
-    try:
-        key, stamp, signature = (headers[name.lower().encode()] for name in names)
-        public_key = base64.b64decode(key, validate=True).decode("ascii")
-    except (KeyError, ValueError, binascii.Error):
-        return False
-    return verified_key(public_key, stamp, signature.decode("ascii", "replace")) is not None
-
-
-def fleet_app(nodes: Nodes) -> "FastAPI":
+def fleet_app(nodes: Nodes) -> FastAPI:
     """Return Flower's Fleet API over HTTP, unchanged; the Control and Runtime APIs are never mounted.
 
-    Any key may register; ``enable_supernode_auth`` False means that keys need not be known beforehand, every call is
+    Any key may register: ``enable_supernode_auth`` False means that keys need not be known beforehand. Every call is
     signed all the same.
     """
-    from fastapi import FastAPI
-    from flwr.supercore.error import http_error_translator
-    from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware
-    from flwr.superlink.routers.fleet.node_auth import NodeAuthMiddleware
-    from flwr.superlink.routers.fleet.router import router
-    from starlette.middleware import Middleware
-    from starlette.middleware.base import BaseHTTPMiddleware
-
     app = FastAPI(
         openapi_url=None,
         middleware=[

@@ -1,4 +1,7 @@
-"""The Flower server: one port, one thread, Flower's Fleet API and the stream lane on it."""
+"""The Flower server: its thread and its port, with Flower's Fleet API and the stream lane on it.
+
+Public methods may be called from any thread; the methods under "on the loop" run in the server's own.
+"""
 
 import asyncio
 import contextlib
@@ -6,17 +9,17 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import uvicorn
 
-from federation.protocol.messages import Close
+from federation.protocol.messages import MAX_FRAME_BYTES, Close
 from federation.run.events import ClientChanged, Event, Progress, Record, StoreUnavailable
 from federation.server.flower import Node, Nodes, fleet_app, identify_process
-from federation.server.http import FlowerPort, PatientProtocol
+from federation.server.http import FlowerApp, TimedHttpProtocol
 from federation.transport.admission import Admission, Admit, Limits, Refusal
 from federation.transport.lane import StreamLane
 from federation.transport.websocket import StreamProtocol
@@ -24,42 +27,55 @@ from federation.transport.websocket import StreamProtocol
 log = logging.getLogger(__name__)
 
 AdmitNode = Callable[[str, int], Admission]
-"""Public key (PEM text) and Flower's node id of a SuperNode to its client; called in a worker thread."""
+"""Returns the client for a SuperNode's public key (PEM text) and Flower's node id; called in a worker thread."""
 
 NODES_SECONDS = 2.0
+"""How often the nodes of the fleet lane are read."""
 
 __all__ = ["Admission", "Admit", "AdmitNode", "FlowerServer", "Limits", "LiveClient", "Refusal"]
 
 
 @dataclass(frozen=True, slots=True)
 class LiveClient:
-    """A client that is connected now. Whoever is not listed is offline."""
+    """A client that is connected now. ``silent_seconds`` have passed since its last byte, a pong's too."""
 
     client_id: int
     state: Literal["online", "stale"]
     lane: Literal["stream", "fleet"]
-    seconds_since_sign: float
+    silent_seconds: float
     task: Progress | None = None
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals alone and tells the lane that the end has come before it waits for connections."""
+class EmbeddedServer(uvicorn.Server):
+    """Handles no signals, and calls ``before_shutdown`` before it waits for connections to end."""
 
-    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ending = ending
+        self._before_shutdown = before_shutdown
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._ending()
+        self._before_shutdown()
         await super().shutdown(sockets)
 
 
 class FlowerServer:
-    """Serves clients on a socket that is already bound, in a thread of its own."""
+    """Serves clients on a socket that is already bound, in a thread of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds Flower's database of nodes.
+    admit, admit_node
+        Answer a client's hello and a new SuperNode; called in worker threads.
+    report : Record
+        Gets events: ``Progress`` on the loop, where it must not wait, all others in worker threads.
+    refused : Callable[[Refusal], None]
+        Gets each refused connection, on the loop.
+    """
 
     def __init__(self, *, sock: socket.socket, folder: Path, admit: Admit, report: Record,
                  admit_node: AdmitNode | None = None, limits: Limits | None = None,
@@ -70,19 +86,19 @@ class FlowerServer:
         self._nodes = Nodes(folder / "linkstate.db")
         self._nodes.mark_all_offline()
         self.lane = StreamLane(
-            admit=admit, registry=self._nodes, report=self._hear, limits=self.limits, refused=refused
+            admit=admit, registry=self._nodes, report=self._on_event, limits=self.limits, refused=refused
         )  # fmt: skip
-        self._heard: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._fleet: dict[int, tuple[Admission, Node]] = {}
         self._stale: set[int] = set()
         config = uvicorn.Config(
-            FlowerPort(fleet_app(self._nodes), self.lane, self._live, self.limits),
-            http=PatientProtocol.with_limit(self.limits.first_request_seconds), ws=StreamProtocol, lifespan="on",
+            FlowerApp(fleet_app(self._nodes), self.lane, self._lifespan, self.limits),
+            http=TimedHttpProtocol.with_limit(self.limits.first_request_seconds), ws=StreamProtocol, lifespan="on",
             ws_ping_interval=self.limits.ping_seconds, ws_ping_timeout=self.limits.pong_seconds,
-            ws_per_message_deflate=False, ws_max_size=4 * 1024 * 1024 + 4096, timeout_graceful_shutdown=2,
+            ws_per_message_deflate=False, ws_max_size=MAX_FRAME_BYTES + 4096, timeout_graceful_shutdown=2,
             access_log=False, log_config=None, server_header=False,
         )  # fmt: skip
-        self._server = _Server(config, self.lane.stop)
+        self._server = EmbeddedServer(config, self.lane.stop)
         self._thread = threading.Thread(target=self._serve, name="flower-server", daemon=True)
 
     # -- start, stop, is_running, wait ------------------------------------------------------------------------------
@@ -122,7 +138,7 @@ class FlowerServer:
     # -- clients ------------------------------------------------------------------------------------------------------
 
     def live_clients(self) -> dict[int, LiveClient]:
-        """Return who is connected, by client id."""
+        """Return the clients that are connected, by id; all others are offline."""
         now, live = time.monotonic(), {}
         for admission, node in list(self._fleet.values()):
             if node.online:
@@ -138,43 +154,44 @@ class FlowerServer:
         self.lane.disconnect(client_id, code, reason)
 
     def rename(self, client_id: int, name: str) -> None:
-        """Call a client by another name from now on."""
+        """Change the name of a connected client."""
         self.lane.rename(client_id, name)
 
     def readmit(self, client_id: int) -> None:
-        """Let a pending client take part."""
+        """Admit a pending client."""
         self.lane.readmit(client_id)
 
     # -- on the loop --------------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def _live(self, _app: Any) -> Any:
-        """The port's lifespan: what runs beside the connections."""
+    async def _lifespan(self) -> AsyncIterator[None]:
+        """Run the tasks beside the connections, from the server's start to its stop."""
         self.lane.open()
-        tasks = [asyncio.create_task(work()) for work in (self._tell, self._watch_signs, self._watch_nodes)]
+        work = (self._record_events, self._watch_silence, self._watch_nodes)
+        tasks = [asyncio.create_task(one()) for one in work]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            while not self._heard.empty():
-                self._write_down(self._heard.get_nowait())
+            while not self._events.empty():
+                self._record(self._events.get_nowait())
 
-    def _hear(self, event: Event) -> None:
-        """Progress goes on at once; what will be written down waits its turn, off the loop."""
+    def _on_event(self, event: Event) -> None:
+        """Report progress at once; other events, which will be stored, in their order and off the loop."""
         if isinstance(event, Progress):
             self._report(event)
         else:
-            self._heard.put_nowait(event)
+            self._events.put_nowait(event)
 
-    async def _tell(self) -> None:
+    async def _record_events(self) -> None:
         while True:
-            event = await self._heard.get()
-            await asyncio.to_thread(self._write_down, event)
+            event = await self._events.get()
+            await asyncio.to_thread(self._record, event)
 
-    def _write_down(self, event: Event) -> None:
-        """Tell who keeps events; one that cannot be kept now is told in the log, for nothing depends on it."""
+    def _record(self, event: Event) -> None:
+        """Report an event; one that cannot be stored now is logged instead, for nothing depends on it."""
         try:
             self._report(event)
         except StoreUnavailable as error:
@@ -182,19 +199,19 @@ class FlowerServer:
         except Exception:
             log.exception("could not record %s", event)
 
-    async def _watch_signs(self) -> None:
-        """Tell when a connected client falls silent and when it is heard of again."""
+    async def _watch_silence(self) -> None:
+        """Report when a connected client falls silent and when it sends again."""
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
             silent = {c.client_id for c in self.lane.connections if now - c.last_heard_at > self.limits.stale_seconds}
             for client_id in silent ^ self._stale:
                 reason = "no sign for 15 s" if client_id in silent else "heard of again"
-                self._hear(ClientChanged(client_id, online=True, reason=reason))
+                self._on_event(ClientChanged(client_id, online=True, reason=reason))
             self._stale = silent
 
     async def _watch_nodes(self) -> None:
-        """Compare the fleet lane's nodes with those known; a SuperNode tells nobody else that it came."""
+        """Compare the fleet lane's nodes with those known: Flower's API calls nothing of ours when one registers."""
         while self._admit_node is not None:
             try:
                 await self._compare_nodes(self._admit_node)
@@ -210,5 +227,5 @@ class FlowerServer:
                 continue
             admission = known[0] if known else await asyncio.to_thread(admit_node, node.public_key, node.node_id)
             if known is None or known[1].online != node.online:
-                self._hear(ClientChanged(admission.client_id, online=node.online))
+                self._on_event(ClientChanged(admission.client_id, online=node.online))
             self._fleet[node.node_id] = (admission, node)

@@ -39,7 +39,8 @@ class Content:
         self.id = content_id(buffer)
         self.header = messages.ContentHeader(id=self.id, size_bytes=layout.size_bytes, layout=layout.to_json())
         self.frames = tuple(
-            (frame_head(BINARY, len(head) + len(data)) + head, data) for head, data in messages.cut(self.id, buffer)
+            (frame_head(BINARY, len(head) + len(data)) + head, data)
+            for head, data in messages.piece_parts(self.id, buffer)
         )
         self.size_bytes = layout.size_bytes
 

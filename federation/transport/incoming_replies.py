@@ -57,7 +57,7 @@ class IncomingReplies:
             self._finish(assignment, "refused", refusal)
         elif offer.content is None or offer.content.size_bytes == 0:
             self._finish(assignment, "accepted")
-        elif offer.follows and offer.content.size_bytes <= messages.UNASKED_BYTES:
+        elif offer.follows and offer.content.size_bytes <= messages.UNGRANTED_BYTES:
             self._expect_content(connection, assignment, offer.content.size_bytes, granted_bytes=0)
         else:
             assignment.advance(AssignmentState.QUEUED)

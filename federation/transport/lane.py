@@ -51,11 +51,11 @@ class ConnectionListener:
 
     def buffer_for(self, head: bytes, size: int) -> memoryview | None:
         """Return the memory for a piece."""
-        return self.dispatcher.replies.buffer_for(self.connection, *messages.read_head(head), size)
+        return self.dispatcher.replies.buffer_for(self.connection, *messages.read_piece_head(head), size)
 
     def on_piece(self, head: bytes, size: int) -> None:
         """A piece is in its memory."""
-        self.dispatcher.replies.piece_received(self.connection, *messages.read_head(head), size)
+        self.dispatcher.replies.piece_received(self.connection, *messages.read_piece_head(head), size)
 
     def on_bad_frame(self, error: messages.BadFrame) -> None:
         """End the connection."""
@@ -218,7 +218,7 @@ class StreamLane:
     def _welcome(self, connection: Connection) -> messages.Welcome:
         state: Literal["admitted", "pending"] = "admitted" if connection.admitted else "pending"
         limits = {"max_frame_bytes": messages.MAX_FRAME_BYTES, "max_reply_bytes": self._limits.max_reply_bytes,
-                  "unasked_bytes": messages.UNASKED_BYTES}  # fmt: skip
+                  "unasked_bytes": messages.UNGRANTED_BYTES}  # fmt: skip
         return messages.Welcome(
             state=state, client_id=connection.client_id, node_id=str(connection.node_id), limits=limits
         )

@@ -23,6 +23,7 @@ from tests.support.engine import Engine, running_engine
 from tests.support.light_client import LightClient, Stage
 from tests.support.processes import Meadow, RealProcess, wait_until
 from tests.support.proxy import Proxy
+from tests.support.sockets import accepted_sockets
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -149,7 +150,7 @@ def test_peers_that_stop_reading_do_not_keep_others_waiting_and_are_gone_when_no
             assert len(heard) == 2 and max(heard) < min(r.received_at_seconds for r in first if r.outcome == "lost")
             assert {r.reason for r in first if r.outcome == "lost"} == {"connection lost"}
             assert len(engine.server.live_clients()) == 2
-            engine.ledger.wait(lambda: len(engine.server._server.server_state.connections) == 2, 10)
+            engine.ledger.wait(lambda: len(accepted_sockets(engine.address)) == 2, 10)
         finally:
             for client in deaf:
                 stage.call(client.woken.set)

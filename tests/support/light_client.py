@@ -161,7 +161,7 @@ class LightClient:
         follows = (
             self.sends_small_weights_at_once
             and answer.weights is not None
-            and len(answer.weights) <= messages.UNASKED_BYTES
+            and len(answer.weights) <= messages.UNGRANTED_BYTES
         )
         await self.socket.send(messages.encode(offer.model_copy(update={"follows": follows})))
         if follows:

@@ -188,7 +188,7 @@ def last_seen(row: Client, live: LiveClient | None) -> datetime:
     """Return when a client last gave a sign of life."""
     if live is None:
         return row.last_seen_at
-    return datetime.now(UTC) - timedelta(seconds=live.seconds_since_sign)
+    return datetime.now(UTC) - timedelta(seconds=live.silent_seconds)
 
 
 def client_state(row: Client, live: LiveClient | None) -> ClientState:

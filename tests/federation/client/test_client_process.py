@@ -3,6 +3,8 @@
 import inspect
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,20 @@ def test_missing_data_gives_exit_code_3_with_a_sentence(client: StartClient, tmp
     process = client("127.0.0.1:1", "site-a", "--dataset", "mnist", "--data-path", str(tmp_path / "nowhere"))
     assert process.wait() == 3
     assert f"{tmp_path / 'nowhere'} does not hold mnist" in process.output
+
+
+def test_a_client_imports_nothing_of_the_servers_side() -> None:
+    program = """
+import importlib, pkgutil, sys
+import federation.client
+for module in pkgutil.iter_modules(federation.client.__path__):
+    importlib.import_module(f"federation.client.{module.name}")
+import federation.learning.client_app
+unwanted = ("federation.server", "federation.transport", "federation.coordinator", "flwr.superlink", "webapp")
+print([name for name in sys.modules if name.startswith(unwanted)])
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
 def test_the_docs_name_every_option_and_exit_code() -> None:

@@ -26,6 +26,7 @@ from federation.transport.admission import Limits
 from federation.weights.content_ids import content_id
 from tests.support.engine import Engine, running_engine
 from tests.support.light_client import LightClient
+from tests.support.sockets import accepted_sockets, socket_option
 
 
 class RawClient:
@@ -214,9 +215,9 @@ def test_little_waits_in_the_system_on_either_side_so_that_a_pong_finds_its_way(
         near.recv()
         assert isinstance(near, ListeningConnection)
         near.listen(lambda _: None, lambda: None)
-        (far,) = engine.server._server.server_state.connections
-        for side in (near.socket, far.transport.get_extra_info("socket")):
-            assert side.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == MAX_UNSENT_BYTES
+        for side in (near.socket.fileno(), *accepted_sockets(engine.address)):
+            assert socket_option(side, socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == MAX_UNSENT_BYTES
+        assert len(accepted_sockets(engine.address)) == 1
 
 
 def test_a_head_is_as_long_as_the_size_needs() -> None:

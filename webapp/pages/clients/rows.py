@@ -143,7 +143,7 @@ def _doing(here: LiveClient | None, task: Progress | None, paused: bool) -> str:
     if here is None:
         return "Not connected"
     if here.state == "stale":
-        return f"No sign for {round(here.seconds_since_sign)}{THIN}s"
+        return f"No sign for {round(here.silent_seconds)}{THIN}s"
     return "Paused, nobody is asked" if paused else task_words(task)
 
 

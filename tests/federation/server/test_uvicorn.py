@@ -1,0 +1,145 @@
+"""What the Flower port relies on of uvicorn and websockets beyond their documented interfaces, name by name."""
+
+import ast
+import asyncio
+import inspect
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.protocol import Protocol
+from websockets.sync.client import ClientConnection
+
+from federation.client.websocket import ListeningConnection
+from federation.protocol.messages import PATH, SUBPROTOCOL
+from federation.server.flower_server import EmbeddedServer
+from federation.server.http import TimedHttpProtocol
+from federation.transport.websocket import StreamProtocol
+
+RELIED_ON: dict[type, dict[str, set[str]]] = {
+    StreamProtocol: {
+        "overridden": {"connection_made", "connection_lost", "data_received", "handle_connect", "keepalive_timeout",
+                       "pause_writing", "resume_writing"},
+        "used": {"close_sent", "config", "conn", "handshake_complete", "loop", "ping_timeout", "pong_timer", "queue",
+                 "scope", "transport", "writable"},
+    },
+    TimedHttpProtocol: {
+        "overridden": {"connection_made", "connection_lost", "on_headers_complete", "on_message_complete"},
+        "used": {"loop", "parser", "transport"},
+    },
+    EmbeddedServer: {"overridden": {"capture_signals", "shutdown"}, "used": {"run", "should_exit", "started"}},
+    ListeningConnection: {
+        "overridden": {"process_event", "recv_bufsize", "recv_events"},
+        "used": {"protocol", "send_context", "socket"},
+    },
+}  # fmt: skip
+ELSEWHERE = {
+    StreamProtocol: {"queue"},  # used by the lane's connection
+    EmbeddedServer: {"run", "should_exit", "started"},  # used by FlowerServer
+}
+
+
+class Transport(asyncio.Transport):
+    """Takes what is written."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2), "socket": None})
+        self.written = b""
+
+    def write(self, data: Any) -> None:
+        self.written += bytes(data)
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+def own_names(kind: type) -> set[str]:
+    """The names that a class defines itself, methods and class attributes."""
+    return {name for name in vars(kind) if not name.startswith("__")}
+
+
+def names_of_self(kind: type) -> set[str]:
+    """The attributes of ``self`` that a class reads or writes."""
+    tree = ast.parse(inspect.getsource(kind))
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    }
+
+
+@pytest.mark.parametrize("kind", RELIED_ON, ids=lambda kind: kind.__name__)
+def test_the_names_that_are_overridden_and_used_are_those_of_the_list(kind: type) -> None:
+    base = kind.__mro__[1]
+    assert {name for name in own_names(kind) if hasattr(base, name)} == RELIED_ON[kind]["overridden"]
+    set_here = {
+        node.attr
+        for node in ast.walk(ast.parse(inspect.getsource(kind)))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr.startswith(("_", "last_"))
+    }
+    of_base = names_of_self(kind) - own_names(kind) - set_here
+    assert of_base == RELIED_ON[kind]["used"] - ELSEWHERE.get(kind, set())
+
+
+def config_of(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(app, http=HttpToolsProtocol, ws=WebSocketsSansIOProtocol, lifespan="off", log_config=None)
+
+
+async def nothing(scope: Any, receive: Any, send: Any) -> None:
+    pass
+
+
+async def opened() -> WebSocketsSansIOProtocol:
+    """uvicorn's own WebSocket after the handshake's request has come."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+
+    config = config_of(app)
+    protocol = WebSocketsSansIOProtocol(config, ServerState(), {})
+    protocol.connection_made(Transport())
+    protocol.data_received((
+        f"GET {PATH} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+        f"sec-websocket-key: {'a' * 22}==\r\nsec-websocket-protocol: {SUBPROTOCOL}\r\n\r\n"
+    ).encode())  # fmt: skip
+    return protocol
+
+
+def test_a_websocket_of_uvicorn_still_has_what_is_used() -> None:
+    async def work() -> None:
+        protocol = await opened()
+        assert [name for name in RELIED_ON[StreamProtocol]["used"] if not hasattr(protocol, name)] == []
+        assert "extensions" in protocol.scope and protocol.config.ws_max_size > 0
+        assert isinstance(protocol.conn, Protocol) and hasattr(protocol.conn, "state")
+        await asyncio.gather(*protocol.tasks)
+        assert protocol.handshake_complete and not protocol.close_sent and protocol.writable.is_set()
+
+    asyncio.run(work())
+
+
+def test_http_of_uvicorn_still_has_what_is_used() -> None:
+    async def work() -> None:
+        protocol = HttpToolsProtocol(config_of(nothing), ServerState(), {})
+        protocol.connection_made(Transport())
+        assert [name for name in RELIED_ON[TimedHttpProtocol]["used"] if not hasattr(protocol, name)] == []
+        assert callable(protocol.parser.should_upgrade)
+
+    asyncio.run(work())
+
+
+def test_a_server_of_uvicorn_still_has_what_is_used() -> None:
+    server = uvicorn.Server(config_of(nothing))
+    assert [name for name in RELIED_ON[EmbeddedServer]["used"] if not hasattr(server, name)] == []
+
+
+def test_the_clients_websocket_still_has_what_is_used() -> None:
+    source = inspect.getsource(ClientConnection.__mro__[1])
+    assert all(f"self.{name}" in source for name in RELIED_ON[ListeningConnection]["used"])
+    assert all(hasattr(Protocol, name) for name in ("send_text", "send_binary"))
+    assert "self.writes" in inspect.getsource(Protocol)
