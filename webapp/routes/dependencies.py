@@ -1,6 +1,7 @@
 """What handlers are given: the parts of the running dashboard, and the ids in their addresses."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 
@@ -21,7 +22,7 @@ METRIC_NAME = r'^[^\x00"\\]*$'
 """What no path into JSON can name is no metric either."""
 
 
-def get_parts(request: Request) -> Parts:
+async def get_parts(request: Request) -> Parts:
     """Return the parts that the lifespan made."""
     parts: Parts = request.app.state.parts
     return parts
@@ -30,48 +31,22 @@ def get_parts(request: Request) -> Parts:
 PartsDep = Annotated[Parts, Depends(get_parts)]
 
 
-def get_database(parts: PartsDep) -> Database:
-    """Return the database."""
-    return parts.database
+def _from(choose: Callable[[Parts], object]) -> Any:
+    """Return the dependency that gives a handler one of the parts; async, since it needs no thread of its own."""
+
+    async def get(parts: PartsDep) -> object:
+        return choose(parts)
+
+    return Depends(get)
 
 
-def get_runs(parts: PartsDep) -> Runs:
-    """Return the runs."""
-    return parts.runs
-
-
-def get_steering(parts: PartsDep) -> Steering:
-    """Return what takes the requests of people to runs."""
-    return parts.steering
-
-
-def get_records(parts: PartsDep) -> RunRecords:
-    """Return the records of runs."""
-    return RunRecords(parts.database, parts.runs)
-
-
-def get_clients(parts: PartsDep) -> Clients:
-    """Return the clients."""
-    return parts.clients
-
-
-def get_demo(parts: PartsDep) -> DemoClients:
-    """Return the demo clients."""
-    return parts.demo
-
-
-def get_event_hub(parts: PartsDep) -> EventHub:
-    """Return the hub of the event streams."""
-    return parts.event_hub
-
-
-DatabaseDep = Annotated[Database, Depends(get_database)]
-RunsDep = Annotated[Runs, Depends(get_runs)]
-SteeringDep = Annotated[Steering, Depends(get_steering)]
-RecordsDep = Annotated[RunRecords, Depends(get_records)]
-ClientsDep = Annotated[Clients, Depends(get_clients)]
-DemoDep = Annotated[DemoClients, Depends(get_demo)]
-EventHubDep = Annotated[EventHub, Depends(get_event_hub)]
+DatabaseDep = Annotated[Database, _from(lambda parts: parts.database)]
+RunsDep = Annotated[Runs, _from(lambda parts: parts.runs)]
+SteeringDep = Annotated[Steering, _from(lambda parts: parts.steering)]
+RecordsDep = Annotated[RunRecords, _from(lambda parts: RunRecords(parts.database, parts.runs))]
+ClientsDep = Annotated[Clients, _from(lambda parts: parts.clients)]
+DemoDep = Annotated[DemoClients, _from(lambda parts: parts.demo)]
+EventHubDep = Annotated[EventHub, _from(lambda parts: parts.event_hub)]
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
 AnyId = Annotated[int, Query(ge=0, le=MAX_ID)]

@@ -52,7 +52,7 @@ def page_of(form: FormData, default: str) -> str:
     return back if PAGES_WITH_FORMS.fullmatch(back) else default
 
 
-def get_flashes(request: Request) -> Flashes:
+async def get_flashes(request: Request) -> Flashes:
     """Return the flash messages that wait for their page."""
     flashes: Flashes = request.app.state.flashes
     return flashes

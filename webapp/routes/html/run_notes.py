@@ -3,13 +3,14 @@
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
+from webapp.db.tables import Run
+from webapp.operations.records import MAX_NOTE, MAX_TAG, MAX_TAGS
 from webapp.operations.runs import get_run
 from webapp.pages.flash import Flash
-from webapp.pages.runs.notes import notes_form
-from webapp.problems import Invalid
+from webapp.problems import FieldError, Invalid
 from webapp.routes.dependencies import RecordsDep
 from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
-from webapp.routes.html.page import PageDep, RunId
+from webapp.routes.html.page import Page, PageDep, RunId
 
 router = APIRouter(prefix="/runs/{run_id}", include_in_schema=False)
 
@@ -17,7 +18,8 @@ router = APIRouter(prefix="/runs/{run_id}", include_in_schema=False)
 @router.get("/notes")
 def show(page: PageDep, run_id: RunId) -> HTMLResponse:
     """Show the form for a run's note and tags."""
-    return page.show("runs/notes.html", "/runs", form=notes_form(get_run(page.session, run_id)))
+    run = get_run(page.session, run_id)
+    return _show(page, run, run.note, ", ".join(run.tags))
 
 
 @router.post("/notes")
@@ -27,6 +29,12 @@ def write(page: PageDep, records: RecordsDep, flashes: FlashesDep, run_id: RunId
     try:
         records.write(run_id, note=note, tags=tags.split(","))
     except Invalid as error:
-        run = get_run(page.session, run_id)
-        return page.show("runs/notes.html", "/runs", 422, form=notes_form(run, error, note=note, tags=tags))
+        return _show(page, get_run(page.session, run_id), note, tags, error.fields[0])
     return see_other(flashes, f"/runs/{run_id}", Flash("Note and tags were saved."))
+
+
+def _show(page: Page, run: Run, note: str, tags: str, error: FieldError | None = None) -> HTMLResponse:
+    return page.show(
+        "runs/notes.html", "/runs", 422 if error else 200, run=run, note=note, tags=tags, error=error,
+        max_note=MAX_NOTE, max_tags=MAX_TAGS, max_tag=MAX_TAG,
+    )  # fmt: skip
