@@ -39,7 +39,7 @@ class Demo:
             os.environ.get("MEADOW_FLOWER_PORT", "8080"),
         )
         self.url = f"http://127.0.0.1:{self.port}"
-        self.folder = Path(os.environ.get("MEADOW_DATA_DIR", "data")).resolve() / "demo"
+        self.folder = Path(os.environ.get("MEADOW_DATA_DIR", "data")).expanduser().resolve() / "demo"
         self._stack = stack
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put may be called in a signal handler

@@ -103,7 +103,10 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
         signal.signal(signal_number, end)
     dashboard_address, flower_address = (format_address(*sock.getsockname()[:2]) for sock in (web, flower))
     gc.freeze()  # imported modules stay: the collections that Flower's classes force need not scan them
-    log.info("dashboard at http://%s, clients join at %s", dashboard_address, flower_address)
+    log.info(
+        "dashboard at http://%s, clients join at %s, data in %s",
+        dashboard_address, flower_address, settings.data_dir.resolve(),
+    )  # fmt: skip
     server.run([web])
     if lock.lost is not None:
         return _refuse(3, lock.lost)

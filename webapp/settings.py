@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -68,6 +69,18 @@ class Settings(BaseSettings):
             raise ValueError("must be an address or a host name")
         return value.strip()
 
+    @field_validator("data_dir")
+    @classmethod
+    def _expand_home(cls, value: Path) -> Path:
+        """Shells leave the tilde of ``--data-dir=~/meadow`` and of quoted text alone."""
+        try:
+            value.resolve().as_posix().encode()
+            return value.expanduser()
+        except UnicodeEncodeError as error:
+            raise ValueError("the name of the folder must be UTF-8 text") from error
+        except RuntimeError as error:
+            raise ValueError(f"{value}: {error} Please write the folder out, without ~") from error
+
     @field_validator("allowed_hosts")
     @classmethod
     def _check_names(cls, value: str) -> str:
@@ -81,7 +94,7 @@ class Settings(BaseSettings):
         """URL of the database. It may hold a password, so it is never logged."""
         if self.database_url is not None and self.database_url.get_secret_value():
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.data_dir.resolve() / 'meadow.db'}"
+        return f"sqlite:///{quote(str(self.data_dir.resolve() / 'meadow.db'))}"
 
     @property
     def runs_dir(self) -> Path:

@@ -102,6 +102,7 @@ def join(
     write_log_to(console)
     node_config = {"partition-id": partition, "num-partitions": partitions}
     data: dict[str, Any] = {"dataset": dataset, "partition": partition, "partitions": partitions}
+    identity, data_path = (path and path.expanduser() for path in (identity, data_path))
     try:
         who = Identity.load(identity or default_path(name or _host_name()), name, _host_name())
         work = (

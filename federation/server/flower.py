@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
@@ -89,7 +90,8 @@ class Nodes:
 
     def __init__(self, file: Path) -> None:
         objects = ObjectStoreFactory(":flwr-in-memory:")
-        self.factory = LinkStateFactory(str(file), get_federation_manager(), objects)
+        url = f"sqlite:///{quote(str(file.resolve()))}"  # of a bare path flwr makes a URL without quoting it
+        self.factory = LinkStateFactory(url, get_federation_manager(), objects)
         self._state = self.factory.state()
 
     def verified_key(self, public_key: str, message: bytes, signature: str) -> str | None:

@@ -123,9 +123,9 @@ class Meadow(RealProcess):
             return False
 
 
-def make_meadow(folder: Path, *arguments: str) -> Meadow:
+def make_meadow(folder: Path, *arguments: str, data_dir: Path | None = None) -> Meadow:
     """Describe a dashboard in ``folder``, with more command line arguments; ``start`` starts it."""
-    port, flower_port, data_dir = free_port(), free_port(), folder / "data"
+    port, flower_port, data_dir = free_port(), free_port(), data_dir or folder / "data"
     ports = ["--port", str(port), "--flower-port", str(flower_port), "--data-dir", str(data_dir)]
     return Meadow(
         ["-m", "webapp", *ports, *arguments], folder / "webapp.log",

@@ -131,6 +131,22 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert f"--data-dir {tmp_path / 'file' / 'data'}" in process.output
 
 
+def test_a_data_directory_may_have_any_name_and_holds_all_data(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "why? 50%25 #1 'ü"
+    meadow = make_meadow(tmp_path, data_dir=folder)
+    meadow.start()
+    try:
+        assert httpx.post(f"{meadow.url}/api/runs", json=SYNTHETIC, trust_env=False).status_code == 201
+        assert meadow.interrupt() == 0
+    finally:
+        meadow.kill()
+    assert {"meadow.db", "flower", "runs"} <= {path.name for path in folder.iterdir()}
+    assert (folder / "flower" / "linkstate.db").stat().st_size
+    assert list((tmp_path / "data").iterdir()) == [folder]
+    assert f"data in {folder}" in meadow.output
+    assert "Traceback" not in meadow.output
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [

@@ -47,6 +47,18 @@ def test_the_environment_sets_what_flags_do_not(monkeypatch: pytest.MonkeyPatch)
     assert settings.data_dir == Path("/tmp/meadow")
 
 
+@pytest.mark.parametrize("arguments", [["--data-dir=~/meadow"], []])
+def test_a_tilde_is_the_home_folder(arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MEADOW_DATA_DIR", "~/meadow")
+    assert read_settings(arguments).data_dir == tmp_path / "meadow"
+
+
+def test_a_tilde_without_a_home_folder_is_refused_with_its_flag() -> None:
+    with pytest.raises(ValueError, match=r"^--data-dir: .*~no-such-person.*write the folder out"):
+        read_settings(["--data-dir", "~no-such-person/meadow"])
+
+
 def test_settings_do_not_change_once_they_are_read() -> None:
     settings = Settings()
     with pytest.raises(ValidationError):
@@ -66,6 +78,7 @@ def test_the_password_of_a_database_is_not_shown() -> None:
         (["--flower-port", "many"], "--flower-port"),
         (["--admission", "ajar"], "--admission"),
         (["--host", " "], "--host"),
+        (["--data-dir", "\udcff"], "--data-dir"),
         (["--allowed-hosts", "lab, meadow.example:9000"], "--allowed-hosts"),
     ],
 )

@@ -106,9 +106,11 @@ def test_a_file_that_is_no_identity_gives_exit_code_2_and_stays(client: StartCli
 
 
 def test_missing_data_gives_exit_code_3_with_a_sentence(client: StartClient, tmp_path: Path) -> None:
-    process = client("127.0.0.1:1", "site-a", "--dataset", "mnist", "--data-path", str(tmp_path / "nowhere"))
+    paths = ["--identity=~/own/key.json", "--data-path=~/nowhere"]  # a shell leaves the tilde after a = alone
+    process = client("127.0.0.1:1", "site-a", "--dataset", "mnist", *paths, HOME=str(tmp_path))
     assert process.wait() == 3
     assert f"{tmp_path / 'nowhere'} does not hold mnist" in process.output
+    assert (tmp_path / "own" / "key.json").exists()
 
 
 def test_a_client_imports_nothing_of_the_servers_side() -> None:
