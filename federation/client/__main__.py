@@ -1,4 +1,8 @@
-"""``python -m federation.client``: one client of a federation, from the command line to its exit code."""
+"""``python -m federation.client``: one client of a federation, from the command line to its exit code.
+
+Modules that import flwr are imported in functions: ``main`` sets flwr's environment first, and a wrong option is
+answered at once.
+"""
 
 import contextlib
 import importlib
@@ -18,8 +22,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from urllib.parse import urlsplit
 
 import typer
+from rich.console import Console
 
+from federation.client.console import TaskConsole, write_log_to
 from federation.client.identity import BadIdentity, Identity, default_path
+from federation.client.outbox import Outbox
+from federation.client.reconnect import ReconnectLoop
+from federation.client.session import ClientDescription, Refused
 from federation.protocol.messages import MAX_NAME_CHARACTERS, PROTOCOL, Close
 from federation.run.config import Dataset
 
@@ -37,11 +46,11 @@ EXIT_CODES = {
     Close.SUPERSEDED: 8,
     Close.TOO_BIG: 9,
 }
-"""What the process ends with when the server refuses it for good."""
+"""Exit codes for the close codes by which the server refuses a client for good."""
 
 DEFAULT_PORT = 8080
 GRACE_SECONDS = 1.5
-"""How long a batch, a frame or a close may take once the process was told to end."""
+"""How long a batch, a frame or a close may take after a signal to end."""
 
 
 def parse_address(server: str) -> tuple[str, int]:
@@ -57,7 +66,7 @@ def parse_address(server: str) -> tuple[str, int]:
 
 
 def load_app(spec: str, data: dict[str, Any]) -> "Work":
-    """Return the Flower ClientApp that ``module:attribute`` names, as work; it prepares nothing."""
+    """Return the Flower ClientApp that ``module:attribute`` names as the client's work, which prepares nothing."""
     from flwr.clientapp import ClientApp
 
     from federation.learning.client_app import Work
@@ -89,10 +98,6 @@ def join(
     ] = False,
 ) -> None:
     """Join a federation: wait for its rounds, train on local data, send weights back. Ctrl-C ends it."""
-    from rich.console import Console
-
-    from federation.client.console import write_log_to
-
     host, port = parse_address(server)
     if partition >= partitions:
         raise typer.BadParameter(f"there is no partition {partition} of {partitions}: they are counted from 0")
@@ -104,17 +109,20 @@ def join(
     data: dict[str, Any] = {"dataset": dataset, "partition": partition, "partitions": partitions}
     identity, data_path = (path and path.expanduser() for path in (identity, data_path))
     try:
-        who = Identity.load(identity or default_path(name or _host_name()), name, _host_name())
-        work = (
-            load_app(app, data) if app is not None else _usual_work(**data, path=data_path, share_labels=share_labels)
-        )
+        loaded = Identity.load(identity or default_path(name or _host_name()), name, _host_name())
+        if app is not None:
+            work = load_app(app, data)
+        else:
+            work = _built_in_work(dataset, partition, partitions, path=data_path, share_labels=share_labels)
     except BadIdentity as error:
         _fail(USAGE, str(error))
-    log.info("%s, part %d of %d of %s", who.name, partition, partitions, dataset if app is None else app)
-    raise typer.Exit(_serve(host, port, who, work, node_config, console, end_with_stdin))
+    log.info("%s, part %d of %d of %s", loaded.name, partition, partitions, dataset if app is None else app)
+    raise typer.Exit(_serve(host, port, loaded, work, node_config, TaskConsole(console), end_with_stdin))
 
 
-def _usual_work(dataset: Dataset, partition: int, partitions: int, *, path: Path | None, share_labels: bool) -> "Work":
+def _built_in_work(
+    dataset: Dataset, partition: int, partitions: int, *, path: Path | None, share_labels: bool
+) -> "Work":
     from federation.learning.client_app import build_work
     from federation.learning.data.datasets import DataNotFound
 
@@ -124,15 +132,10 @@ def _usual_work(dataset: Dataset, partition: int, partitions: int, *, path: Path
         _fail(NO_DATA, str(error))
 
 
-def _serve(
-    host: str, port: int, who: Identity, work: "Work", node_config: dict[str, Any], console: Any, end_with_stdin: bool
-) -> int:
+def _serve(host: str, port: int, identity: Identity, work: "Work", node_config: dict[str, int], console: TaskConsole,
+           end_with_stdin: bool) -> int:  # fmt: skip
     """Work until a signal, a refusal or the end of standard input comes, and return the exit code."""
-    from federation.client.console import Display
-    from federation.client.executor import Desk
-    from federation.client.outbox import Pending
-    from federation.client.reconnect import Link
-    from federation.client.session import Refused
+    from federation.client.executor import Executor
     from federation.client.worker import Worker
 
     codes: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put may be called in a signal handler
@@ -141,39 +144,39 @@ def _serve(
     if end_with_stdin:
         threading.Thread(target=_follow_stdin, args=[lambda: codes.put(0)], name="stdin", daemon=True).start()
 
-    def ended(refusal: Refused | None) -> None:
+    def on_end(refusal: Refused | None) -> None:
         if refusal is not None:
-            log.error("%s:%d: %s", host, port, refusal.reason)
+            log.error("%s: %s", connection.address, refusal.reason)
         codes.put(BROKEN if refusal is None else EXIT_CODES[refusal.code])
 
-    said = {"versions": versions(), "facts": facts(), "data": work.data}
-    pending = Pending()
-    worker = Worker(Desk(work, node_config), pending, Display(console), failed=lambda: codes.put(BROKEN))
-    link = Link(host, port, who, lambda: said, pending, ended)
+    outbox = Outbox()
+    worker = Worker(Executor(work, node_config), outbox, console, on_failure=lambda: codes.put(BROKEN))
+    description = ClientDescription(versions(), facts(), work.data)
+    connection = ReconnectLoop(host, port, identity, description, outbox, on_end)
     worker.start()
-    link.start()
+    connection.start()
     code = codes.get()
     guard = threading.Timer(GRACE_SECONDS, os._exit, [code])
     guard.daemon = True
     guard.start()
     worker.stop()
-    link.stop()
-    if not (worker.wait(GRACE_SECONDS) and link.wait(GRACE_SECONDS)):
+    connection.stop()
+    if not (worker.wait(GRACE_SECONDS) and connection.wait(GRACE_SECONDS)):
         os._exit(code)
     return code
 
 
-def _follow_stdin(ended: Callable[[], None]) -> None:
-    """Wait until nobody holds the other end of standard input any more; what is written there is passed over."""
+def _follow_stdin(on_end: Callable[[], None]) -> None:
+    """Wait until no process holds the other end of standard input any more; what is written there is ignored."""
     with contextlib.suppress(OSError):  # it was closed from the beginning: that is its end, too
         while os.read(0, 4096):  # not sys.stdin: a thread that waits in there stops the interpreter's end
             pass
     log.info("standard input has ended: so does this client")
-    ended()
+    on_end()
 
 
 def versions() -> dict[str, str | int]:
-    """Return the protocol's version and those of the packages that matter, without importing them."""
+    """Return the versions of the protocol and of the packages that training depends on, without importing them."""
     found: dict[str, str | int] = {"protocol": PROTOCOL}
     for package in ("meadow", "flwr", "tensorflow", "keras", "numpy"):
         try:
@@ -183,8 +186,8 @@ def versions() -> dict[str, str | int]:
     return found
 
 
-def facts() -> dict[str, Any]:
-    """Return what the machine is. ``process`` tells one start of the client from the next."""
+def facts() -> dict[str, object]:
+    """Return facts about the machine. ``process`` is another one at each start of the client."""
     return {
         "platform": platform.platform(),
         "python": platform.python_version(),
@@ -205,7 +208,7 @@ def _fail(code: int, sentence: str) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command line, without Flower's telemetry and TensorFlow's greeting unless the environment wants them."""
+    """Run the command line, without Flower's telemetry and TensorFlow's messages unless the environment sets them."""
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""How a client shows its work on standard error: a bar on a terminal, plain lines elsewhere; seldom: it costs time."""
+"""A client's output on standard error: a progress bar on a terminal, log lines elsewhere; seldom, for it costs time."""
 
 import logging
 import time
@@ -12,22 +12,23 @@ from federation.protocol.messages import Task
 log = logging.getLogger(__name__)
 
 SHOW_SECONDS = 0.1
-"""Shortest time between two changes of the bar; a task that is over sooner has none."""
+"""Shortest time between two changes of the bar; a task that is over sooner shows none."""
+
 LINE_SECONDS = 0.5
-"""Shortest time between two lines of tasks that went well; those in between are counted."""
+"""Shortest time between two lines about ended tasks; those in between are counted."""
 
 
-class Display:
-    """Shows one task at a time."""
+class TaskConsole:
+    """Shows one task at a time. Only the worker's thread may use it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar: Progress | None = None
         self._row = TaskID(0)
-        self._last_line = 0.0
-        self._unsaid = 0
+        self._last_line_at = 0.0
+        self._skipped_lines = 0
 
-    def progress(self, task: Task, batch: int, batches: int | None, loss: float | None) -> None:
+    def show_progress(self, task: Task, batch: int, batches: int | None, loss: float | None) -> None:
         """Show that ``batch`` of ``batches`` is done."""
         if not self._console.is_terminal:
             return
@@ -39,22 +40,22 @@ class Display:
         shown = f"{_title(task)}{'' if loss is None else f', loss {loss:.4f}'}"
         self._bar.update(self._row, description=shown, completed=batch, total=batches, refresh=True)
 
-    def close(self, task: Task, outcome: str, seconds: float) -> None:
-        """The task is over; say so, unless the last line is only just written."""
+    def show_end(self, task: Task, outcome: str, seconds: float) -> None:
+        """Log that the task is over, unless the last line was only just written."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
         now = time.monotonic()
-        if now - self._last_line < LINE_SECONDS:
-            self._unsaid += 1
+        if now - self._last_line_at < LINE_SECONDS:
+            self._skipped_lines += 1
             return
-        before = f" ({self._unsaid} more since the last line)" if self._unsaid else ""
+        before = f" ({self._skipped_lines} more since the last line)" if self._skipped_lines else ""
         log.info("%s: %s after %.2f s%s", _title(task), outcome, seconds, before)
-        self._last_line, self._unsaid = now, 0
+        self._last_line_at, self._skipped_lines = now, 0
 
 
 def write_log_to(console: Console) -> None:
-    """Send what is logged to the console, above the bar where there is one."""
+    """Let all loggers write to the console, above the bar where there is one."""
     if console.is_terminal:
         handler: logging.Handler = RichHandler(
             console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S"

@@ -1,34 +1,38 @@
-"""What one connection brought: tasks that wait for their content, and the content that came last."""
+"""Tasks and contents of one connection: tasks that wait for their content, and the content that arrived last."""
 
 import hashlib
 
-from federation.client.executor import Buffer, TakenTask
+from federation.client.tasks import ClientTask
 from federation.protocol.messages import BadFrame, ContentHeader, Task, read_piece
+from federation.weights.layout import Buffer
 
 
-class Inbox:
-    """Puts tasks and pieces together. The server sends one content after the other, and none twice in a row."""
+class ContentAssembly:
+    """Assembles contents from pieces. The server sends one content after the other, and none twice in a row.
+
+    Only the thread that reads the connection may use it.
+    """
 
     def __init__(self) -> None:
         self._waiting: list[Task] = []
         self._header: ContentHeader | None = None
         self._parts: Buffer = b""
         self._received, self._digest = 0, hashlib.sha256()
-        """A content is hashed as it comes: the rest is on its way meanwhile."""
+        """A content is hashed while it arrives: the rest is on its way meanwhile."""
         self._content: Buffer | None = None
 
-    def task(self, task: Task) -> list[TakenTask]:
-        """Take a task in; it is returned when all is there that it needs."""
+    def add_task(self, task: Task) -> list[ClientTask]:
+        """Add a task; it is returned at once where nothing of its content is missing."""
         if task.content is None:
-            return [TakenTask(task, None)]
+            return [ClientTask(task, None)]
         if self._header is None or self._header.id != task.content.id:
             self._header, self._content, self._received = task.content, None, 0
             self._digest = hashlib.sha256()
         self._waiting.append(task)
-        return self._ready()
+        return self._complete_tasks()
 
-    def piece(self, frame: bytes) -> list[TakenTask]:
-        """Take a piece in and return the tasks that waited for it; raises BadFrame for one that does not fit."""
+    def add_piece(self, frame: bytes) -> list[ClientTask]:
+        """Add a piece and return the tasks that waited for it; raises BadFrame for one that does not fit."""
         name, offset, data = read_piece(frame)
         if self._header is None or name != self._header.id or self._content is not None:
             return []
@@ -42,19 +46,19 @@ class Inbox:
             self._parts[offset : offset + len(data)] = data
         self._digest.update(data)
         self._received += len(data)
-        return self._ready()
+        return self._complete_tasks()
 
-    def forget(self, message_id: str) -> None:
-        """The task is needed no more; its content may be, for the next one."""
+    def discard_task(self, message_id: str) -> None:
+        """Remove a task that was cancelled; its content stays, for the next task may name it."""
         self._waiting = [task for task in self._waiting if task.message_id != message_id]
 
-    def _ready(self) -> list[TakenTask]:
+    def _complete_tasks(self) -> list[ClientTask]:
         if self._header is None or self._received < self._header.size_bytes:
             return []
         if self._content is None:
             if self._digest.hexdigest() != self._header.id:
                 raise BadFrame("a content whose sha256 is not its id")
             self._content, self._parts = self._parts, b""
-        ready = [t for t in self._waiting if t.content is not None and t.content.id == self._header.id]
-        self._waiting = [t for t in self._waiting if t not in ready]
-        return [TakenTask(task, self._content) for task in ready]
+        complete = [t for t in self._waiting if t.content is not None and t.content.id == self._header.id]
+        self._waiting = [t for t in self._waiting if t not in complete]
+        return [ClientTask(task, self._content) for task in complete]

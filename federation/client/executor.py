@@ -1,111 +1,80 @@
-"""Runs a server's tasks through a ClientApp, one after the other, and makes the offers. Knows no socket."""
+"""Runs tasks through a ClientApp, one after the other, and makes the replies. Knows no socket."""
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, Metadata, RecordDict
 from numpy.typing import NDArray
 
+from federation.client.tasks import ClientTask, OutgoingReply
+from federation.learning.client_app import Work
 from federation.progress import Reporter, TaskCancelled, reporting_to
 from federation.protocol.messages import MAX_ERROR_CHARACTERS, ContentHeader, Offer, Task
 from federation.weights.content_ids import content_id
-from federation.weights.layout import Layout, LayoutMismatch
+from federation.weights.layout import Buffer, Layout, LayoutMismatch
 from federation.weights.records import record_of, values_of
-
-if TYPE_CHECKING:
-    from federation.learning.client_app import Work
 
 log = logging.getLogger(__name__)
 
 SERVER_NODE_ID = 1
 TIME_TO_LIVE_SECONDS = 86_400.0
 Config = dict[str, Any]
-Buffer = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True)
-class TakenTask:
-    """A task with the content it names; ``cancelled`` is set when the server needs it no more."""
-
-    task: Task
-    content: Buffer | None
-    cancelled: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True)
-class KeptReply:
-    """What is kept until the server acknowledges it: the offer, and the content that it describes."""
-
-    offer: Offer
-    content: bytearray | memoryview | None = None
-
-    @property
-    def content_id(self) -> str:
-        """Id of the content; empty where there is none."""
-        return self.offer.content.id if self.offer.content is not None else ""
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the content."""
-        return self.offer.content.size_bytes if self.offer.content is not None else 0
-
-
-class Desk:
-    """Where tasks are worked on: the ClientApp with a Context for the run in hand.
+class Executor:
+    """Runs the ClientApp, with a Context for the present run. Only the worker's thread may use it.
 
     Parameters
     ----------
     node_config : Mapping[str, Any]
-        What a ClientApp finds in ``context.node_config``, such as ``partition-id``.
+        What the ClientApp finds in ``context.node_config``, such as ``partition-id``.
     """
 
-    def __init__(self, work: "Work", node_config: Mapping[str, Any]) -> None:
+    def __init__(self, work: Work, node_config: Mapping[str, Any]) -> None:
         self._work = work
         self._node_config = dict(node_config)
         self._context: Context | None = None
         self._last_config: tuple[Config, ConfigRecord] = ({}, ConfigRecord())
 
-    def warm(self) -> None:
-        """Bring in what is slow to import, so that the first task need not wait for it."""
+    def warm_up(self) -> None:
+        """Import what is slow to import, so that the first task need not wait for it."""
         self._work.warm()
 
-    def run(self, taken: TakenTask, node_id: int, reporter: Reporter) -> KeptReply | None:
-        """Do the task and return the reply to offer; None for a task that was cancelled before its end."""
+    def run(self, client_task: ClientTask, node_id: int, reporter: Reporter) -> OutgoingReply | None:
+        """Run the task and return the reply to offer; None for a task that was cancelled before its end."""
         started = time.monotonic()
         try:
             with reporting_to(reporter):
-                reply = self._answer(taken, node_id)
+                reply = self._answer(client_task, node_id)
         except TaskCancelled:
             return None
         except (Exception, SystemExit) as error:
-            if taken.cancelled.is_set():  # what it interrupted may have wrapped TaskCancelled in an error of its own
+            if client_task.cancelled.is_set():  # the app may have wrapped TaskCancelled in an error of its own
                 return None
-            log.exception("round %d: %s failed", taken.task.round, taken.task.phase)
-            reply = KeptReply(Offer(message_id=taken.task.message_id, error=_sentence(error)))
-        if taken.cancelled.is_set():
+            log.exception("round %d: %s failed", client_task.task.round, client_task.task.phase)
+            reply = OutgoingReply(Offer(message_id=client_task.task.message_id, error=_sentence(error)))
+        if client_task.cancelled.is_set():
             return None
         offer = reply.offer.model_copy(update={"seconds": time.monotonic() - started})
-        return KeptReply(offer, reply.content)
+        return OutgoingReply(offer, reply.content)
 
-    def _answer(self, taken: TakenTask, node_id: int) -> KeptReply:
-        task = taken.task
+    def _answer(self, client_task: ClientTask, node_id: int) -> OutgoingReply:
+        task = client_task.task
         config = {k: v for k, v in task.config.items() if v is not None and k != "clients"}
         if task.phase == "prepare":
-            return KeptReply(Offer(message_id=task.message_id, data=self._work.prepare(config)))
+            return OutgoingReply(Offer(message_id=task.message_id, data=self._work.prepare(config)))
         content = RecordDict({"config": self._record_of(config)})
-        if taken.content is not None and task.content is not None:
-            content["arrays"] = _unpack(task.content, taken.content)
+        if client_task.content is not None and task.content is not None:
+            content["arrays"] = _unpack(task.content, client_task.content)
         context = self._context_of(task, node_id, config)
         return _reply(task, self._work.app(_message(task, node_id, content), context))
 
     def _record_of(self, config: Config) -> ConfigRecord:
-        """Return the config as a record: the last one with what has changed, for making one anew takes its time."""
+        """Return the config as a record: the last one with what has changed, for to make a new one takes long."""
         plain = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in config.items()}  # a record holds no dict
         known, last = self._last_config
         if plain.keys() == known.keys():
@@ -119,7 +88,7 @@ class Desk:
         return record.copy()
 
     def _context_of(self, task: Task, node_id: int, config: Config) -> Context:
-        """Return the run's Context: its state lasts as long as the run's tasks keep coming."""
+        """Return the run's Context, whose state lasts until a task of another run comes."""
         if self._context is None or self._context.run_id != task.run_id:
             plain = {k: v for k, v in config.items() if isinstance(v, bool | int | float | str)}
             self._context = Context(task.run_id, node_id, self._node_config, RecordDict(), plain)
@@ -127,7 +96,7 @@ class Desk:
 
 
 def _unpack(header: ContentHeader, buffer: Buffer) -> ArrayRecord:
-    """Return the arrays of a content, as views of it that cannot be written to: the next task has the same content."""
+    """Return the arrays of a content as read-only views of it: the next task may have the same content."""
     layout = Layout.from_json(header.layout)
     arrays = layout.unpack(memoryview(buffer).toreadonly())
     return record_of((entry.name, array) for entry, array in zip(layout.entries, arrays, strict=True))
@@ -149,10 +118,10 @@ def _message(task: Task, node_id: int, content: RecordDict) -> Message:
     return Message(content, metadata=metadata)  # type: ignore[call-overload, no-any-return]
 
 
-def _reply(task: Task, message: Message) -> KeptReply:
+def _reply(task: Task, message: Message) -> OutgoingReply:
     """Turn the ClientApp's answer into an offer and the content that goes with it."""
     if message.has_error():
-        return KeptReply(
+        return OutgoingReply(
             Offer(message_id=task.message_id, error=_shorten(message.error.reason or "the app gave no reason"))
         )
     metrics: dict[str, Any] = {}
@@ -160,7 +129,8 @@ def _reply(task: Task, message: Message) -> KeptReply:
         metrics.update({k: v for k, v in record.items() if isinstance(v, int | float)})
     examples = metrics.pop("num-examples", None)
     header, buffer = _pack(task, list(message.content.array_records.values()))
-    return KeptReply(Offer(message_id=task.message_id, metrics=metrics, num_examples=examples, content=header), buffer)
+    offer = Offer(message_id=task.message_id, metrics=metrics, num_examples=examples, content=header)
+    return OutgoingReply(offer, buffer)
 
 
 def _pack(task: Task, records: list[ArrayRecord]) -> tuple[ContentHeader | None, bytearray | memoryview | None]:
@@ -169,12 +139,12 @@ def _pack(task: Task, records: list[ArrayRecord]) -> tuple[ContentHeader | None,
     if len(records) > 1:
         raise LayoutMismatch(f"the reply holds {len(records)} array records, there may be one")
     names = list(records[0])
-    asked = [row[0] for row in task.content.layout] if task.content is not None else names
-    if sorted(names) == sorted(asked):
-        names = asked
+    expected = [row[0] for row in task.content.layout] if task.content is not None else names
+    if sorted(names) == sorted(expected):
+        names = expected
     arrays = [values_of(records[0][name]) for name in names]
     layout = Layout.from_json(Layout.of(names, arrays).to_json())
-    # The id tells contents of one connection apart: that of the message will do, and costs no pass over the bytes.
+    # The id only distinguishes the contents of one connection: the message's id serves, and needs no hash of the bytes.
     header = ContentHeader(
         id=content_id(task.message_id.encode()), size_bytes=layout.size_bytes, layout=layout.to_json()
     )
@@ -182,7 +152,7 @@ def _pack(task: Task, records: list[ArrayRecord]) -> tuple[ContentHeader | None,
 
 
 def _as_one_buffer(array: NDArray[Any]) -> memoryview:
-    """Return the bytes of a single array, which is its own buffer: it need not be copied."""
+    """Return the bytes of a single array without a copy: it is its own buffer."""
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
 
 

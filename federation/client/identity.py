@@ -1,4 +1,4 @@
-"""Who a client is: a key pair and a name in one file that only its owner can read."""
+"""A client's identity: a key pair and a name in one file that only its owner can read."""
 
 import base64
 import contextlib
@@ -21,7 +21,7 @@ class BadIdentity(Exception):
 
 
 def default_path(name: str) -> Path:
-    """Return where the identity of that name is kept when nobody says otherwise."""
+    """Return the default path of the identity of that name."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".") or "client"
     return Path(state) / "meadow" / f"{safe}.json"
@@ -38,7 +38,7 @@ class Identity:
     def load(cls, path: Path, name: str | None, fallback_name: str) -> Self:
         """Read the identity in ``path``, or make one there.
 
-        A ``name`` is the identity's from now on; None keeps the one in the file; a new file has ``fallback_name``.
+        ``name`` replaces the name in the file, unless it is None; a new file has ``name`` or ``fallback_name``.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Identity:
         return identity
 
     def _write(self, path: Path, *, replace: bool) -> None:
-        """Put the file there whole; without ``replace`` the first of two processes wins and both read the same."""
+        """Write the file whole; without ``replace`` the first of two processes wins and both read the same."""
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -93,7 +93,7 @@ class Identity:
 
     @cached_property
     def public_key(self) -> str:
-        """PEM text of the public key: what the server knows the client by."""
+        """PEM text of the public key, by which the server identifies the client."""
         encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         return self._key.public_key().public_bytes(encoding, form).decode()
 

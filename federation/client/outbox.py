@@ -1,98 +1,100 @@
-"""What a client owes its server, over all connections: tasks not done yet, and replies not acknowledged yet."""
+"""What a client keeps over all its connections: the queue of tasks, and replies that are not acknowledged yet."""
 
 import queue
 import threading
 from collections.abc import Callable
 
-from federation.client.executor import KeptReply, TakenTask
+from federation.client.tasks import ClientTask, OutgoingReply
 from federation.protocol.messages import Offer, ProgressFrame
 
-Say = Callable[[Offer | ProgressFrame], None]
+Send = Callable[[Offer | ProgressFrame], None]
 
 
-class Pending:
-    """Shared by the connection's thread, which takes tasks and hears of acknowledgements, and the thread that works.
+class Outbox:
+    """Shared by the connection's thread, which adds tasks and acknowledges replies, and the worker's thread.
 
-    ``node_id`` is what Flower calls this client, as the server said last; 0 before.
+    ``node_id`` is Flower's id of this client, as the server named it last; 0 before.
     """
 
     def __init__(self) -> None:
-        self.queue: queue.SimpleQueue[TakenTask | None] = queue.SimpleQueue()
+        self.queue: queue.SimpleQueue[ClientTask | None] = queue.SimpleQueue()
         self.node_id = 0
         self._lock = threading.Lock()
-        self._say: Say | None = None
-        self._taken: dict[str, TakenTask] = {}
-        self._kept: dict[str, KeptReply] = {}
+        self._send: Send | None = None
+        self._tasks: dict[str, ClientTask] = {}
+        self._replies: dict[str, OutgoingReply] = {}
 
-    def ids(self) -> list[str]:
-        """Message ids that a server need not send again."""
+    def held_ids(self) -> list[str]:
+        """Return the message ids of tasks that the server need not send again. From any thread."""
         with self._lock:
-            return [*self._taken, *self._kept]
+            return [*self._tasks, *self._replies]
 
-    # -- the thread that works ------------------------------------------------------------------------------------
+    # -- the worker's thread --------------------------------------------------------------------------------------
 
-    def tell(self, frame: ProgressFrame) -> None:
+    def send_progress(self, frame: ProgressFrame) -> None:
         """Send a progress frame if there is a connection."""
         with self._lock:
-            if self._say is not None:
-                self._say(frame)
+            if self._send is not None:
+                self._send(frame)
 
-    def finish(self, message_id: str, reply: KeptReply | None) -> None:
+    def finish_task(self, message_id: str, reply: OutgoingReply | None) -> None:
         """The task is over: offer the reply, now or when the connection is back. None: there is nothing to offer."""
         with self._lock:
-            taken = self._taken.pop(message_id, None)
-            if reply is None or taken is None or taken.cancelled.is_set():
+            task = self._tasks.pop(message_id, None)
+            if reply is None or task is None or task.cancelled.is_set():
                 return
-            self._kept[message_id] = reply
-            if self._say is not None:
-                self._say(reply.offer)
+            self._replies[message_id] = reply
+            if self._send is not None:
+                self._send(reply.offer)
 
     # -- the connection's thread ----------------------------------------------------------------------------------
 
-    def attach(self, say: Say, node_id: int) -> None:
-        """Offer what is kept over a connection that was welcomed, and from now on whatever becomes ready."""
+    def attach(self, send: Send, node_id: int) -> None:
+        """Offer all kept replies over a connection that was welcomed, and each further one when it is ready."""
         with self._lock:
-            self._say, self.node_id = say, node_id
-            for reply in self._kept.values():
-                say(reply.offer)
+            self._send, self.node_id = send, node_id
+            for reply in self._replies.values():
+                send(reply.offer)
 
     def detach(self) -> None:
-        """The connection is gone."""
+        """The connection is closed."""
         with self._lock:
-            self._say = None
+            self._send = None
 
-    def take(self, tasks: list[TakenTask]) -> None:
-        """Queue tasks for the thread that works."""
-        for taken in tasks:
+    def add_tasks(self, tasks: list[ClientTask]) -> None:
+        """Queue tasks for the worker."""
+        for task in tasks:
             with self._lock:
-                self._taken[taken.task.message_id] = taken
-            self.queue.put(taken)
+                self._tasks[task.task.message_id] = task
+            self.queue.put(task)
 
-    def knows(self, message_id: str) -> bool:
-        """Whether the task was taken, or its reply is kept."""
-        return message_id in self._taken or message_id in self._kept
+    def holds(self, message_id: str) -> bool:
+        """Return whether the task is queued or worked on, or its reply is kept."""
+        return message_id in self._tasks or message_id in self._replies
 
-    def kept(self, message_id: str) -> KeptReply | None:
+    def reply(self, message_id: str) -> OutgoingReply | None:
         """Return the reply that is kept under that id."""
-        return self._kept.get(message_id)
+        return self._replies.get(message_id)
 
-    def drop(self, message_id: str) -> None:
-        """The server has the reply, or does not want it."""
+    def acknowledge(self, message_id: str) -> None:
+        """Keep a reply no more: the server has it, or does not want it."""
         with self._lock:
-            self._kept.pop(message_id, None)
+            self._replies.pop(message_id, None)
 
     def cancel(self, message_id: str) -> None:
-        """The server needs the task no more, done or not."""
+        """The server has cancelled the task, done or not."""
         with self._lock:
-            self._kept.pop(message_id, None)
-            taken = self._taken.get(message_id)
-        if taken is not None:
-            taken.cancelled.set()
+            self._replies.pop(message_id, None)
+            task = self._tasks.get(message_id)
+        if task is not None:
+            task.cancelled.set()
+
+    # -- from any thread ------------------------------------------------------------------------------------------
 
     def cancel_all(self) -> None:
-        """Give up everything: the process ends."""
+        """Cancel every task and end the queue: the process ends."""
         with self._lock:
-            everything = list(self._taken.values())
-        for taken in everything:
-            taken.cancelled.set()
+            tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancelled.set()
         self.queue.put(None)

@@ -1,4 +1,4 @@
-"""A client's way to its server: connects, says in one line why it could not, and comes back until told to stop."""
+"""The reconnect loop of a client: connects, logs in one line why it could not, and tries again until it is stopped."""
 
 import logging
 import random
@@ -11,9 +11,9 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from federation.client.identity import Identity
-from federation.client.outbox import Pending
-from federation.client.session import About, Refused, Session
-from federation.client.websocket import ListeningConnection
+from federation.client.outbox import Outbox
+from federation.client.session import ClientDescription, Refused, Session
+from federation.client.websocket import ClientWebSocket
 from federation.protocol import messages
 from federation.protocol.addresses import format_address, is_loopback
 
@@ -22,40 +22,43 @@ log = logging.getLogger(__name__)
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 5.0
 OPEN_SECONDS, CLOSE_SECONDS, PING_SECONDS, PONG_SECONDS = 5.0, 1.0, 10.0, 20.0
 
-Ended = Callable[[Refused | None], None]
+OnEnd = Callable[[Refused | None], None]
 
 
-class Link:
+class ReconnectLoop:
     """Holds the connection in a thread of its own, so that pings are answered and cancels seen while a task runs.
+
+    Public methods may be called from any thread.
 
     Parameters
     ----------
-    about : Callable[[], dict[str, Any]]
-        The fields of ``messages.Hello`` that say what the client is: versions, facts, data. Asked once a connection.
-    ended : Callable[[Refused | None], None]
-        Called when the link ends by itself: with a refusal, or with None after an error of its own.
+    on_end : Callable[[Refused | None], None]
+        Called in that thread when the loop ends by itself: with a refusal, or with None after an error of its own.
     """
 
-    def __init__(self, host: str, port: int, identity: Identity, about: About, pending: Pending, ended: Ended) -> None:
+    def __init__(
+        self, host: str, port: int, identity: Identity, description: ClientDescription, outbox: Outbox, on_end: OnEnd
+    ) -> None:
         self.address = format_address(host, port)
-        self._host, self._identity, self._about, self._pending, self._ended = host, identity, about, pending, ended
-        self._connection: ListeningConnection | None = None
+        self._host, self._identity, self._description, self._outbox = host, identity, description, outbox
+        self._on_end = on_end
+        self._websocket: ClientWebSocket | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="link", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="reconnect", daemon=True)
 
     def start(self) -> None:
         """Begin to connect."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the connection and open no other; ``wait`` says when that is done."""
+        """Close the connection and open no other; ``wait`` waits for that."""
         self._stopping.set()
-        if (connection := self._connection) is not None:
-            connection.close()
+        if (websocket := self._websocket) is not None:
+            websocket.close()
 
     @property
     def is_running(self) -> bool:
-        """Whether the link is connected, or tries to be."""
+        """Whether the client is connected, or tries to be."""
         return self._thread.is_alive()
 
     def wait(self, seconds: float) -> bool:
@@ -72,7 +75,7 @@ class Link:
         except Exception:
             log.exception("the connection's thread failed")
         if not self._stopping.is_set():
-            self._ended(refusal)
+            self._on_end(refusal)
 
     def _stay_connected(self) -> None:
         failures = 0
@@ -88,22 +91,22 @@ class Link:
         """Connect and stay; return why the connection ended, and whether the server had welcomed the client."""
         session: Session | None = None
         try:
-            with self._open() as connection:
-                self._connection = connection
+            with self._open() as websocket:
+                self._websocket = websocket
                 if self._stopping.is_set():
                     return "stopping", False
                 log.info("connected to %s", self.address)
-                session = Session(connection, self._identity, self._about, self._pending)
+                session = Session(websocket, self._identity, self._description, self._outbox)
                 reason = session.run()
         except (OSError, EOFError, WebSocketException, messages.BadFrame) as error:
             reason = _sentence(error)
         finally:
-            self._connection = None
+            self._websocket = None
         return reason, session is not None and session.welcome is not None
 
-    def _open(self) -> ListeningConnection:
+    def _open(self) -> ClientWebSocket:
         return cast(
-            ListeningConnection,
+            ClientWebSocket,
             connect(
                 f"ws://{self.address}{messages.PATH}",
                 subprotocols=[Subprotocol(messages.SUBPROTOCOL)],
@@ -115,7 +118,7 @@ class Link:
                 close_timeout=CLOSE_SECONDS,
                 ping_interval=PING_SECONDS,
                 ping_timeout=PONG_SECONDS,
-                create_connection=ListeningConnection,
+                create_connection=ClientWebSocket,
             ),
         )
 

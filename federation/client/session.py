@@ -1,24 +1,25 @@
-"""One connection of a client, from the server's challenge to the close."""
+"""The protocol over one connection of a client, from the server's challenge to the close."""
 
 import logging
 import queue
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
-from federation.client.content_assembly import Inbox
+from federation.client.content_assembly import ContentAssembly
 from federation.client.identity import Identity
-from federation.client.outbox import Pending
-from federation.client.websocket import ListeningConnection
+from federation.client.outbox import Outbox
+from federation.client.websocket import ClientWebSocket
 from federation.protocol import messages
 
 log = logging.getLogger(__name__)
 
-WORST_CLOCK_SECONDS = 5.0
-PASSING = frozenset({messages.Close.TOO_SLOW, messages.Close.STOPPING})
-"""Ends of a connection after which the client comes back; after the others it would be refused again."""
+MAX_CLOCK_OFFSET_SECONDS = 5.0
+"""A larger difference between the client's clock and the server's is logged."""
+
+TEMPORARY = frozenset({messages.Close.TOO_SLOW, messages.Close.STOPPING})
+"""Close codes after which the client connects again; after the others it would be refused again."""
 
 ServerFrame = (
     messages.Challenge
@@ -29,11 +30,19 @@ ServerFrame = (
     | messages.Cancel
     | messages.Bye
 )
-About = Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ClientDescription:
+    """What a client's hello says of it: versions of packages, facts about the machine, and the data it holds."""
+
+    versions: dict[str, str | int] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
+    data: dict[str, object] = field(default_factory=dict)
 
 
 class Refused(Exception):
-    """The server does not want this client: coming back would not help."""
+    """The server refuses this client: connecting again would not help."""
 
     def __init__(self, code: messages.Close, reason: str) -> None:
         super().__init__(reason)
@@ -41,12 +50,14 @@ class Refused(Exception):
 
 
 class Session:
-    """Hears the frames of a connection, in the thread that reads them, and sends contents in the one that runs it."""
+    """Handles a connection's frames in the thread that reads them, and sends contents in the thread of ``run``."""
 
-    def __init__(self, connection: ListeningConnection, identity: Identity, about: About, pending: Pending) -> None:
+    def __init__(
+        self, websocket: ClientWebSocket, identity: Identity, description: ClientDescription, outbox: Outbox
+    ) -> None:
         self.welcome: messages.Welcome | None = None
-        self._connection, self._identity, self._about, self._pending = connection, identity, about, pending
-        self._inbox = Inbox()
+        self._websocket, self._identity, self._description, self._outbox = websocket, identity, description, outbox
+        self._contents = ContentAssembly()
         self._granted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._bye: messages.Bye | None = None
         self._failure: Exception | None = None
@@ -57,113 +68,110 @@ class Session:
         Raises
         ------
         Refused
-            When the server says that it does not want this client.
+            When the server refuses this client.
         BadFrame, TimeoutError
-            When the other side does not speak as a Meadow server does.
+            When the other side does not behave as a Meadow server does.
         """
         try:
-            self._introduce()
+            self._handshake()
             while (message_id := self._granted.get()) is not None:
-                self._upload(message_id)
+                self._send_content(message_id)
             if self._failure is not None:
                 raise self._failure
-            while True:  # nothing is left but the end
-                self._connection.recv()
+            while True:  # read frames in fragments, until the end
+                self._websocket.recv()
         except ConnectionClosed as closed:
-            return self._end(closed)
+            return self._end_reason(closed)
         finally:
-            self._pending.detach()
+            self._outbox.detach()
 
-    def _introduce(self) -> None:
-        challenge = _decode(self._connection.recv(timeout=messages.HELLO_SECONDS))
+    def _handshake(self) -> None:
+        challenge = _decode(self._websocket.recv(timeout=messages.HELLO_SECONDS))
         if isinstance(challenge, messages.Bye):
             self._bye = challenge
-            self._connection.recv(timeout=messages.HELLO_SECONDS)  # the close that follows a bye
+            self._websocket.recv(timeout=messages.HELLO_SECONDS)  # the close that follows a bye
         if not isinstance(challenge, messages.Challenge):
             raise messages.BadFrame("no challenge")
         _compare_clocks(challenge.time)
-        self._connection.listen(self._hear, lambda: self._granted.put(None))
-        identity = self._identity
+        self._websocket.listen(self._on_frame, lambda: self._granted.put(None))
         hello = messages.Hello(
-            public_key=identity.public_key,
-            signature=identity.sign(challenge.nonce),
-            name=identity.name,
-            pending=self._pending.ids(),
-            **self._about(),
-        )
-        self._connection.send(messages.encode(hello))
+            public_key=self._identity.public_key, signature=self._identity.sign(challenge.nonce),
+            name=self._identity.name, pending=self._outbox.held_ids(), versions=self._description.versions,
+            facts=self._description.facts, data=self._description.data,
+        )  # fmt: skip
+        self._websocket.send(messages.encode(hello))
 
-    def _upload(self, message_id: str) -> None:
+    def _send_content(self, message_id: str) -> None:
         """Send a content that was granted, as long as the server wants the reply."""
-        reply = self._pending.kept(message_id)
+        reply = self._outbox.reply(message_id)
         if reply is None or reply.content is None or reply.offer.content is None:
             return
         for piece in messages.pieces(reply.offer.content.id, reply.content):
-            if self._pending.kept(message_id) is None:
+            if self._outbox.reply(message_id) is None:
                 return
-            self._connection.send(piece)
+            self._websocket.send(piece)
 
-    def _hear(self, frame: str | bytes) -> None:
-        """Take a frame; what is wrong with it ends the connection."""
+    def _on_frame(self, frame: str | bytes) -> None:
+        """Handle a frame; an error ends the connection."""
         if self._failure is None:
             try:
-                self._receive(frame)
+                self._handle_frame(frame)
             except Exception as error:
                 self._failure = error
                 self._granted.put(None)
 
-    def _receive(self, frame: str | bytes) -> None:
+    def _handle_frame(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes):
-            self._pending.take(self._inbox.piece(frame))
+            self._outbox.add_tasks(self._contents.add_piece(frame))
             return
         match _decode(frame):
-            case messages.Task() as task if not self._pending.knows(task.message_id):
-                self._pending.take(self._inbox.task(task))
+            case messages.Task() as task if not self._outbox.holds(task.message_id):
+                self._outbox.add_tasks(self._contents.add_task(task))
             case messages.Grant() as grant:
                 self._granted.put(grant.message_id)
             case messages.Ack() as ack:
-                self._pending.drop(ack.message_id)
+                self._outbox.acknowledge(ack.message_id)
                 if ack.refused:
                     log.warning("the server does not count the reply: %s", ack.refused)
             case messages.Cancel() as cancel:
-                self._inbox.forget(cancel.message_id)
-                self._pending.cancel(cancel.message_id)
+                self._contents.discard_task(cancel.message_id)
+                self._outbox.cancel(cancel.message_id)
             case messages.Welcome() as welcome:
-                self._enter(welcome)
+                self._on_welcome(welcome)
             case messages.Bye() as bye:
                 self._bye = bye
 
-    def _enter(self, welcome: messages.Welcome) -> None:
-        """Welcomed, or admitted after a wait."""
+    def _on_welcome(self, welcome: messages.Welcome) -> None:
+        """The hello was good, or a pending client was admitted."""
         first, self.welcome = self.welcome is None, welcome
         if first:
-            self._pending.attach(self._say, int(welcome.node_id))
+            self._outbox.attach(self._send, int(welcome.node_id))
         if welcome.state == "pending":
             log.info("connected as client %d; it takes part once it is approved", welcome.client_id)
         else:
             log.info("joined as client %d, %s", welcome.client_id, self._identity.name)
 
-    def _say(self, frame: messages.Offer | messages.ProgressFrame) -> None:
-        """Send, from whichever thread. What a closing connection does not take is offered over the next one.
+    def _send(self, frame: messages.Offer | messages.ProgressFrame) -> None:
+        """Send a frame, from any thread. An offer that a closing connection does not take goes over the next one.
 
         A small content goes with its offer, where the server said that it may.
         """
         most = self.welcome.limits.get("unasked_bytes", 0) if self.welcome is not None else 0
-        reply = self._pending.kept(frame.message_id) if isinstance(frame, messages.Offer) and frame.content else None
+        reply = self._outbox.reply(frame.message_id) if isinstance(frame, messages.Offer) and frame.content else None
         try:
             if reply is None or reply.content is None or not 0 < reply.size_bytes <= most:
-                self._connection.send(messages.encode(frame))
+                self._websocket.send(messages.encode(frame))
                 return
             offer = reply.offer.model_copy(update={"follows": True})
-            self._connection.send_together(messages.encode(offer), messages.pieces(reply.content_id, reply.content))
+            self._websocket.send_together(messages.encode(offer), messages.pieces(reply.content_id, reply.content))
         except ConnectionClosed:
             log.debug("%s not sent: the connection is closing", frame.type)
 
-    def _end(self, closed: ConnectionClosed) -> str:
+    def _end_reason(self, closed: ConnectionClosed) -> str:
         received = closed.rcvd
         code = self._bye.code if self._bye else received.code if received else 0
         reason = self._bye.reason if self._bye else received.reason if received else ""
-        if code in set(messages.Close) - PASSING:
+        if code in set(messages.Close) - TEMPORARY:
             raise Refused(messages.Close(code), reason or messages.Close(code).name.lower())
         return f"connection lost ({reason})" if reason else "connection lost"
 
@@ -184,6 +192,6 @@ def _compare_clocks(server_time: str) -> None:
         offset = (datetime.now(UTC) - datetime.fromisoformat(server_time)).total_seconds()
     except (ValueError, TypeError):
         return
-    if abs(offset) > WORST_CLOCK_SECONDS:
+    if abs(offset) > MAX_CLOCK_OFFSET_SECONDS:
         way = "ahead of" if offset > 0 else "behind"
         log.warning("this machine's clock is %.0f s %s the server's", abs(offset), way)

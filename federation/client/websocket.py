@@ -1,4 +1,7 @@
-"""A client's WebSocket that is heard where its bytes arrive, in the thread that reads them."""
+"""A client's WebSocket: frames are passed on where their bytes arrive, in the thread that reads them.
+
+``tests/federation/server/test_uvicorn.py`` names what is relied on of websockets.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Self
@@ -9,51 +12,51 @@ from websockets.sync.client import ClientConnection
 
 from federation.protocol.sockets import limit_unsent_bytes
 
-Hear = Callable[[str | bytes], None]
+OnFrame = Callable[[str | bytes], None]
 
 
-class ListeningConnection(ClientConnection):
-    """websockets' own, without the queue and the thread between a frame and whoever waits for it.
+class ClientWebSocket(ClientConnection):
+    """websockets' connection without the queue and the thread switch between a frame and the code that acts on it.
 
-    Until ``listen`` is called frames come by ``recv``. ``hear`` is called by the thread that reads: it may send, but
-    what takes long belongs elsewhere, for pings are answered there, too. ``ended`` is called there at the end.
+    Until ``listen`` is called frames come by ``recv``. ``on_frame`` is called by the thread that reads: it may send,
+    but must not take long, for the same thread answers pings. ``on_end`` is called there at the end.
     """
 
     recv_bufsize = 256 * 1024
-    _hear: Hear | None = None
-    _ended: Callable[[], None] | None = None
+    _on_frame: OnFrame | None = None
+    _on_end: Callable[[], None] | None = None
 
     def __enter__(self) -> Self:
-        """Give this very connection."""
+        """Return this very connection."""
         super().__enter__()
         return self
 
-    def listen(self, hear: Hear, ended: Callable[[], None]) -> None:
-        """Hand every frame that is yet to come to ``hear``."""
-        self._hear, self._ended = hear, ended
+    def listen(self, on_frame: OnFrame, on_end: Callable[[], None]) -> None:
+        """Pass every frame that is yet to come to ``on_frame``."""
+        self._on_frame, self._on_end = on_frame, on_end
         limit_unsent_bytes(self.socket)
 
     def process_event(self, event: Event) -> None:
-        """Take what has arrived; frames in fragments go the long way and come out of ``recv``."""
-        if self._hear is None or not isinstance(event, Frame) or not event.fin:
+        """Called with each frame that has arrived; one in fragments goes through websockets and comes by ``recv``."""
+        if self._on_frame is None or not isinstance(event, Frame) or not event.fin:
             super().process_event(event)
         elif event.opcode is Opcode.TEXT:
-            self._hear(bytes(event.data).decode(errors="replace"))
+            self._on_frame(bytes(event.data).decode(errors="replace"))
         elif event.opcode is Opcode.BINARY:
-            self._hear(bytes(event.data))
+            self._on_frame(bytes(event.data))
         else:
             super().process_event(event)
 
     def recv_events(self) -> None:
-        """Read until the end, and say so."""
+        """Read until the end, in the thread that websockets starts for it."""
         try:
             super().recv_events()
         finally:
-            if self._ended is not None:
-                self._ended()
+            if self._on_end is not None:
+                self._on_end()
 
     def send_together(self, text: str, pieces: Iterable[bytes]) -> None:
-        """Send a text frame and binary ones behind it in one go."""
+        """Send a text frame and the binary frames behind it in one write. From any thread."""
         with self.send_context():
             self.protocol.send_text(text.encode())
             for piece in pieces:

@@ -13,7 +13,7 @@ from uvicorn.server import ServerState
 from websockets.protocol import Protocol
 from websockets.sync.client import ClientConnection
 
-from federation.client.websocket import ListeningConnection
+from federation.client.websocket import ClientWebSocket
 from federation.protocol.messages import PATH, SUBPROTOCOL
 from federation.server.flower_server import EmbeddedServer
 from federation.server.http import TimedHttpProtocol
@@ -31,7 +31,7 @@ RELIED_ON: dict[type, dict[str, set[str]]] = {
         "used": {"loop", "parser", "transport"},
     },
     EmbeddedServer: {"overridden": {"capture_signals", "shutdown"}, "used": {"run", "should_exit", "started"}},
-    ListeningConnection: {
+    ClientWebSocket: {
         "overridden": {"process_event", "recv_bufsize", "recv_events"},
         "used": {"protocol", "send_context", "socket"},
     },
@@ -140,6 +140,6 @@ def test_a_server_of_uvicorn_still_has_what_is_used() -> None:
 
 def test_the_clients_websocket_still_has_what_is_used() -> None:
     source = inspect.getsource(ClientConnection.__mro__[1])
-    assert all(f"self.{name}" in source for name in RELIED_ON[ListeningConnection]["used"])
+    assert all(f"self.{name}" in source for name in RELIED_ON[ClientWebSocket]["used"])
     assert all(hasattr(Protocol, name) for name in ("send_text", "send_binary"))
     assert "self.writes" in inspect.getsource(Protocol)

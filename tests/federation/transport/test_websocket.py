@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from federation.client.websocket import ListeningConnection
+from federation.client.websocket import ClientWebSocket
 from federation.protocol import messages
 from federation.protocol.frames import text_frame
 from federation.protocol.sockets import MAX_UNSENT_BYTES
@@ -211,9 +211,9 @@ def test_little_waits_in_the_system_on_either_side_so_that_a_pong_finds_its_way(
     if not hasattr(socket, "TCP_NOTSENT_LOWAT"):
         pytest.skip("this system does not know the option")
     url, spoken = f"ws://{engine.address}{messages.PATH}", [Subprotocol(messages.SUBPROTOCOL)]
-    with connect(url, subprotocols=spoken, create_connection=ListeningConnection, proxy=None) as near:
+    with connect(url, subprotocols=spoken, create_connection=ClientWebSocket, proxy=None) as near:
         near.recv()
-        assert isinstance(near, ListeningConnection)
+        assert isinstance(near, ClientWebSocket)
         near.listen(lambda _: None, lambda: None)
         for side in (near.socket.fileno(), *accepted_sockets(engine.address)):
             assert socket_option(side, socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == MAX_UNSENT_BYTES
