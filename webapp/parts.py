@@ -5,7 +5,7 @@ import socket
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from federation.coordinator.supervisor import Keeping, Supervisor
+from federation.coordinator.supervisor import CheckpointPolicy, Supervisor
 from federation.server.flower_server import FlowerServer, Limits
 from webapp.charts.curve_cache import Overviews
 from webapp.db.database import Database
@@ -79,8 +79,8 @@ def open_parts(
         limits=Limits(budget_bytes=settings.reply_budget_bytes, max_reply_bytes=settings.max_reply_bytes),
     )  # fmt: skip
     clients.serve(flower)
-    keeping = Keeping(settings.keep_checkpoints, settings.best_metric)
-    supervisor = Supervisor(lane=flower.lane, ledger=runs, folder=settings.runs_dir, keeping=keeping)
+    policy = CheckpointPolicy(settings.keep_checkpoints, settings.best_metric)
+    supervisor = Supervisor(lane=flower.lane, ledger=runs, folder=settings.runs_dir, policy=policy)
     runs.supervise(supervisor)
     clients.supervise(supervisor)
     flower.start()

@@ -1,37 +1,38 @@
-"""One attempt at a round: train, aggregate, evaluate, write the weights down meanwhile, commit."""
+"""One attempt at a round: train, aggregate, evaluate, and write the checkpoint while clients evaluate."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from federation.aggregation.reply_checks import check_finite
 from federation.aggregation.robustness import Update, apply_rules, needs_whole_round
 from federation.aggregation.round_aggregation import RoundAggregation, UnusableAggregate, mean_metrics
 from federation.aggregation.strategy import RunStrategy
-from federation.coordinator.background import work_aside
-from federation.coordinator.eligibility import Party
-from federation.coordinator.phase import Ground, PhaseRun, Place, Take
+from federation.coordinator.background import run_in_background
+from federation.coordinator.client_sampling import sample_clients
+from federation.coordinator.eligibility import Eligibility
+from federation.coordinator.phase import PhaseContext, RunningPhase
+from federation.coordinator.preparation import Preparation
 from federation.run.config import RunConfig
 from federation.run.events import Checkpoint, Metrics, RoundDone
 from federation.storage.checkpoints import Checkpoints
-from federation.transport.exchange import Content, Member
+from federation.transport.exchange import Content, Member, TaskConfig
 from federation.weights.layout import Buffer, Layout
 
 WriteCheckpoint = Callable[[int], Checkpoint]
+"""Writes the checkpoint of a round."""
+
+BACKGROUND_BYTES = 50 * 10**6
+"""Replies that have at least this many bytes together are aggregated in a thread of their own."""
 
 
-ASIDE_BYTES = 50 * 10**6
-"""Replies that have so many bytes together are aggregated in a thread of their own."""
-
-
-class AttemptGaveUp(Exception):
+class AttemptAborted(Exception):
     """This attempt commits nothing; the sentence says why."""
 
 
 @dataclass
-class Model:
-    """A run's weights as they stand: layout, buffer, strategy, and the frames made of the buffer, once."""
+class GlobalModel:
+    """The run's present weights with their layout and strategy, and their frames, which are made once."""
 
     layout: Layout
     weights: Buffer
@@ -39,102 +40,97 @@ class Model:
     _content: Content | None = field(default=None, repr=False)
 
     def content(self) -> Content:
-        """Return the weights as frames, for every client and for both phases that send them."""
+        """Return the weights as frames: the same for every client, and for both phases that send them."""
         if self._content is None:
             self._content = Content(self.layout, self.weights)
         return self._content
 
     def replace(self, weights: Buffer) -> None:
-        """Go on with other weights."""
+        """Set other weights."""
         self.weights, self._content = weights, None
 
     def write(self, checkpoints: Checkpoints, number: int) -> Checkpoint:
-        """Write weights and the strategy's state to disk."""
+        """Write weights and the strategy's state as the checkpoint of a round; raises OSError."""
         return checkpoints.write(number, self.weights, self.strategy.state(), self.content().id)
 
 
 class Attempt:
-    """One try at round ``number`` with the clients that are ready."""
+    """Attempt ``attempt`` at round ``number``; for the run's thread."""
 
     def __init__(
-        self, ground: Ground, place: Place, config: RunConfig, task_config: dict[str, Any], model: Model, party: Party
-    ) -> None:
-        self._ground, self._place, self._config, self._model, self._party = ground, place, config, model, party
-        self._base_config = {**task_config, "server-round": place.round}
-        self._started, self._min_clients = time.monotonic(), ground.control.min_clients
+        self, context: PhaseContext, config: RunConfig, task_config: TaskConfig, model: GlobalModel,
+        eligibility: Eligibility, preparation: Preparation, *, number: int, attempt: int,
+    ) -> None:  # fmt: skip
+        self._context, self._config, self._model = context, config, model
+        self._eligibility, self._preparation = eligibility, preparation
+        self._number, self._attempt = number, attempt
+        self._base_config: TaskConfig = {**task_config, "server-round": number}
+        self._started, self._min_clients = time.monotonic(), context.control.min_clients
 
     def run(self, ready: dict[int, Member], write: WriteCheckpoint) -> RoundDone:
-        """Return the round to commit; raises AttemptGaveUp. Round 0 evaluates only."""
-        if self._place.round == 0:
+        """Return the round to commit; raises AttemptAborted. Round 0 is an evaluation only."""
+        if self._number == 0:
             return self._evaluate(ready, write, self._started, self._started, {})
         aggregation, train = self._train(ready)
         trained = time.monotonic()
         weights, metrics = self._aggregate(aggregation, len(train.accepted))
         self._model.replace(weights)
         self._model.strategy.commit(aggregation)
-        return self._evaluate(self._party.ready(), write, trained, time.monotonic(), metrics)
+        return self._evaluate(self._preparation.ready(), write, trained, time.monotonic(), metrics)
 
-    def _train(self, ready: dict[int, Member]) -> tuple[RoundAggregation, PhaseRun]:
-        number, strategy = self._place.round, self._model.strategy
-        chosen = self._party.choose(ready, number, self._place.attempt)
-        aggregation = strategy.begin_round(number, self._model.weights, list(chosen))
-        phase = self._phase("train", chosen, aggregation.add)
-        phase.start(self._configs(chosen, aggregation.task_config), self._model.content())
+    def _train(self, ready: dict[int, Member]) -> tuple[RoundAggregation, RunningPhase]:
+        number, strategy = self._number, self._model.strategy
+        sampled = sample_clients(ready, self._config, self._context.control.min_clients, number, self._attempt)
+        aggregation = strategy.begin_round(number, self._model.weights, list(sampled))
+        phase = RunningPhase(
+            self._context, number, self._attempt, "train", self._model.layout, sampled, aggregation.add,
+            hold=needs_whole_round(self._config), check_metrics=strategy.check_metrics,
+        )  # fmt: skip
+        phase.start({**self._base_config, **aggregation.task_config}, self._model.content())
         phase.collect()
-        phase.settle(self._judge)
-        self._party.note(phase.outcomes)
+        phase.accept_held(self._apply_rules)
+        self._eligibility.note_train_outcomes(phase.outcomes)
         return aggregation, phase
 
-    def _judge(self, replies: Sequence[Update]) -> list[Update]:
-        return apply_rules(replies, self._model.layout.flats(self._model.weights), self._config)
+    def _apply_rules(self, updates: Sequence[Update]) -> list[Update]:
+        return apply_rules(updates, self._model.layout.flats(self._model.weights), self._config)
 
     def _aggregate(self, aggregation: RoundAggregation, accepted: int) -> tuple[Buffer, Metrics]:
-        needed = min(self._min_clients, self._ground.control.min_clients)  # more are asked for from the next round on
+        needed = min(self._min_clients, self._context.control.min_clients)  # a raised minimum is for later rounds
         if accepted < needed:
-            raise AttemptGaveUp(f"{accepted} of the {needed} replies it needs")
+            raise AttemptAborted(f"{accepted} of the {needed} replies it needs")
         try:
-            weights, metrics = self._aggregated(aggregation)
+            weights, metrics = self._run_aggregation(aggregation)
         except UnusableAggregate as error:
-            raise AttemptGaveUp(str(error)) from error
+            raise AttemptAborted(str(error)) from error
         if (refusal := check_finite(self._model.layout.flats(weights))) is not None:
-            raise AttemptGaveUp(f"the aggregate is of no use: {refusal}")
+            raise AttemptAborted(f"the aggregate is of no use: {refusal}")
         return weights, metrics
 
-    def _aggregated(self, aggregation: RoundAggregation) -> tuple[Buffer, Metrics]:
-        """Aggregate; where that may take seconds, which nothing can cut short, a stop does not wait for it."""
-        if self._model.layout.size_bytes * max(len(aggregation.replies), 1) < ASIDE_BYTES:
+    def _run_aggregation(self, aggregation: RoundAggregation) -> tuple[Buffer, Metrics]:
+        """Aggregate; in the background if that may take seconds, so that a stop does not wait for it."""
+        if self._model.layout.size_bytes * max(len(aggregation.replies), 1) < BACKGROUND_BYTES:
             return aggregation.aggregate()
-        return work_aside(aggregation.aggregate, self._ground.control)
+        return run_in_background(aggregation.aggregate, self._context.control)
 
     def _evaluate(
         self, ready: dict[int, Member], write: WriteCheckpoint, trained: float, aggregated: float, metrics: Metrics
     ) -> RoundDone:
-        """Let clients evaluate the new weights while they are written down."""
-        strategy = self._model.strategy
-        phase = self._phase("evaluate", ready, lambda *_: None)
+        """Let clients evaluate the new weights while the checkpoint is written."""
+        number, attempt = self._number, self._attempt
+        phase = RunningPhase(self._context, number, attempt, "evaluate", self._model.layout, ready, lambda *_: None)
         if ready:
-            extra = strategy.evaluate_config(self._place.round, list(ready))
-            phase.start(self._configs(ready, extra), self._model.content())
+            added = self._model.strategy.evaluate_config(number, list(ready))
+            phase.start({**self._base_config, **added}, self._model.content())
         try:
-            checkpoint = write(self._place.round)
+            checkpoint = write(number)
         except BaseException:
-            phase.abandon()
+            phase.cancel()
             raise
         phase.collect()
         evaluated = mean_metrics(phase.accepted)
-        now, place = time.monotonic(), self._place
+        now = time.monotonic()
         return RoundDone(
-            place.run_id, place.round, place.attempt, now - self._started, trained - self._started,
+            self._context.run_id, number, attempt, now - self._started, trained - self._started,
             aggregated - trained, now - aggregated, metrics, evaluated, checkpoint,
         )  # fmt: skip
-
-    def _phase(self, phase: Any, members: dict[int, Member], take: Take) -> PhaseRun:
-        hold = phase == "train" and needs_whole_round(self._config)
-        phase_run = PhaseRun(self._ground, self._place, phase, self._model.layout, members, take, hold)
-        if phase == "train":
-            phase_run.refuse = self._model.strategy.check_metrics
-        return phase_run
-
-    def _configs(self, clients: Iterable[int], extra: dict[str, Any]) -> dict[int, dict[str, Any]]:
-        shared = {**self._base_config, **extra}
-        return dict.fromkeys(clients, shared)

@@ -1,4 +1,4 @@
-"""Work that nothing can interrupt, in a thread of its own: the run's thread heeds people meanwhile."""
+"""Work that cannot be interrupted, in a thread of its own, so that the run's thread still reacts to a stop."""
 
 import threading
 from collections.abc import Callable
@@ -7,37 +7,37 @@ from typing import TypeVar
 
 from federation.coordinator.control import Control
 
-NAME = "aggregation"
-LOOK_SECONDS = 0.05
+THREAD_NAME = "aggregation"
+CHECK_SECONDS = 0.05
 
 _T = TypeVar("_T")
 
 
-def work_aside(work: Callable[[], _T], control: Control) -> _T:
-    """Return what ``work`` returns, or raise what it raises; raise as ``Control.check`` does as soon as people ask.
+def run_in_background(work: Callable[[], _T], control: Control) -> _T:
+    """Return the result of ``work`` or raise its exception; raise as ``Control.check`` does as soon as the run ends.
 
-    What is left behind then works to its end, and nobody looks at what comes of it. Other work begins only after that,
-    so that memory holds one. The thread is a daemon: the process does not wait for it.
+    Work that is abandoned then continues to its end, and its result is dropped. The next work starts only after that,
+    so that memory holds one aggregate at a time. The thread is a daemon: the process does not wait for it.
     """
-    for left_behind in threading.enumerate():
-        if left_behind.name == NAME:
-            _watch(left_behind, control)
-    done = Future[_T]()
+    for abandoned in threading.enumerate():
+        if abandoned.name == THREAD_NAME:
+            _wait_for(abandoned, control)
+    result = Future[_T]()
 
     def run() -> None:
         try:
-            done.set_result(work())
+            result.set_result(work())
         except BaseException as error:
-            done.set_exception(error)
+            result.set_exception(error)
 
-    thread = threading.Thread(target=run, name=NAME, daemon=True)
+    thread = threading.Thread(target=run, name=THREAD_NAME, daemon=True)
     thread.start()
-    _watch(thread, control)
-    return done.result()
+    _wait_for(thread, control)
+    return result.result()
 
 
-def _watch(thread: threading.Thread, control: Control) -> None:
+def _wait_for(thread: threading.Thread, control: Control) -> None:
     while thread.is_alive():
         control.check()
-        thread.join(LOOK_SECONDS)
+        thread.join(CHECK_SECONDS)
     control.check()

@@ -1,4 +1,4 @@
-"""What people want of an active run, and the one queue that wakes its thread."""
+"""Requests of people to an active run, and the one queue of replies and wake-ups that its thread waits on."""
 
 import contextlib
 import queue
@@ -18,30 +18,31 @@ class RunInterrupted(Exception):
 
 
 class Control:
-    """Wishes come from any thread; each wakes the run, which looks at them in every wait.
+    """Takes requests from any thread; each wakes the run's thread, which checks for them in every wait.
 
     Parameters
     ----------
     num_rounds : int
-        The run ends when so many rounds are committed; ``add_rounds`` makes it more.
+        The run ends when this many rounds are committed; ``add_rounds`` raises it.
     excluded : frozenset[int]
-        Clients that are not asked.
+        Clients that get no tasks.
     min_clients : int
-        The run waits for so many; ``heed`` looks up whether people want another number.
+        The run waits below this number of clients; ``reload_min_clients`` changes it.
     """
 
     def __init__(self, num_rounds: int = 1, excluded: frozenset[int] = frozenset(), min_clients: int = 1) -> None:
-        self.mailbox: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
         self.num_rounds, self.excluded, self.min_clients = num_rounds, excluded, min_clients
-        self.let_in: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.included: queue.SimpleQueue[int] = queue.SimpleQueue()
+        """Clients that a person has included again; emptied by the run's thread."""
+        self._mailbox: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
         self._stop, self._interrupt, self._pause = threading.Event(), threading.Event(), threading.Event()
         self._end = threading.Event()
         self._lock = threading.Lock()
         self._finished = self._closed = False
         self._waiting_since: float | None = None
-        self._patience_seconds = 0.0
+        self._wait_seconds = 0.0
 
-    # -- wishes -------------------------------------------------------------------------------------------------------
+    # -- requests, from any thread ------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """End the run for good; committed rounds stay."""
@@ -56,17 +57,17 @@ class Control:
         self.wake()
 
     def pause(self) -> None:
-        """Pause after the round that is under way."""
+        """Pause after the current round."""
         self._pause.set()
         self.wake()
 
-    def go_on(self) -> None:
-        """End the pause, or take back the wish for one."""
+    def end_pause(self) -> None:
+        """End the pause, or withdraw the request for one."""
         self._pause.clear()
         self.wake()
 
     def add_rounds(self, count: int) -> bool:
-        """Let the run go on for so many rounds more; False where it has just done its last one."""
+        """Add rounds; False if the run has just finished its last one."""
         with self._lock:
             if self._finished:
                 return False
@@ -75,107 +76,104 @@ class Control:
         return True
 
     def exclude(self, client_id: int) -> None:
-        """Leave a client out from the next round on."""
+        """Give a client no tasks from the next round on."""
         with self._lock:
             self.excluded |= {client_id}
         self.wake()
 
     def include(self, client_id: int) -> None:
-        """Let a client in again that was left out or put aside."""
+        """Admit a client again that was excluded or suspended."""
         with self._lock:
             self.excluded -= {client_id}
-        self.let_in.put(client_id)
+        self.included.put(client_id)
         self.wake()
 
-    def heed(self, min_clients: Callable[[], int]) -> None:
-        """Look up how many clients people want. Whoever looks last has seen what was wanted last."""
+    def reload_min_clients(self, read: Callable[[], int]) -> None:
+        """Set ``min_clients`` to the result of ``read``, called under the lock: the last call reads the last value."""
         with self._lock:
-            self.min_clients = min_clients()
+            self.min_clients = read()
         self.wake()
 
     def wait_longer(self, seconds: float) -> bool:
-        """Move the deadline of the wait for clients; False where the run does not wait for any."""
+        """Move the deadline of the wait for clients; False if the run is not waiting for clients."""
         with self._lock:
             if self._waiting_since is None:
                 return False
-            self._patience_seconds += seconds
+            self._wait_seconds += seconds
         self.wake()
         return True
 
     def wake(self) -> None:
-        """Let the run look around."""
-        self.mailbox.put(None)
+        """End the present wait of the run's thread."""
+        self._mailbox.put(None)
 
-    # -- for the lane -------------------------------------------------------------------------------------------------
+    # -- for the lane, on its loop ------------------------------------------------------------------------------------
 
     def deliver(self, reply: Reply) -> None:
-        """Hand a reply to the run; one that comes after its end gives back what it holds of the budget."""
-        self.mailbox.put(reply)
+        """Hand a reply to the run's thread; after the end of the run, release what it holds of the reply budget."""
+        self._mailbox.put(reply)
         if self._closed:
             self.close()
 
     # -- for the run's thread -----------------------------------------------------------------------------------------
 
-    def finish(self, committed: int, wanted: Callable[[], int]) -> bool:
-        """Say whether the last round is done; no more can be added from then on.
+    def try_finish(self, committed: int, read_num_rounds: Callable[[], int]) -> bool:
+        """Return whether the last round is committed; if so, no more rounds can be added.
 
-        ``wanted`` is asked at the end: rounds may have been added while the run was about to start.
+        ``read_num_rounds`` is called at the end only: rounds may have been added while the run was about to start.
         """
         with self._lock:
             if committed >= self.num_rounds:
-                self.num_rounds = max(self.num_rounds, wanted())
+                self.num_rounds = max(self.num_rounds, read_num_rounds())
             self._finished = committed >= self.num_rounds
             return self._finished
 
     def begin_wait(self, seconds: float) -> None:
-        """The run waits for its clients from now on, for so long unless somebody says longer."""
+        """Begin to wait for clients, with a deadline in ``seconds``."""
         with self._lock:
-            self._waiting_since, self._patience_seconds = time.monotonic(), seconds
+            self._waiting_since, self._wait_seconds = time.monotonic(), seconds
 
     def end_wait(self) -> None:
-        """It waits no more: the deadline cannot be moved from now on."""
+        """End the wait: its deadline cannot be moved any more."""
         with self._lock:
             self._waiting_since = None
 
-    def give_up(self) -> float | None:
-        """End the wait where its deadline is over, and return for how many seconds the run was to wait; else None."""
+    def expire_wait(self) -> float | None:
+        """End the wait if its deadline has passed, and return how many seconds it lasted; else return None."""
         with self._lock:
             if self._waiting_since is None or time.monotonic() <= self.deadline:
                 return None
             self._waiting_since = None
-            return self._patience_seconds
+            return self._wait_seconds
 
     @property
     def deadline(self) -> float:
-        """When the wait for clients is over, on the monotonic clock."""
-        return (self._waiting_since or 0.0) + self._patience_seconds
-
-    def close(self) -> None:
-        """The run is over: release every reply that nobody will look at."""
-        self._closed = True
-        with contextlib.suppress(queue.Empty):
-            while True:
-                if (reply := self.mailbox.get_nowait()) is not None:
-                    reply.release()
+        """The deadline of the wait for clients, on the monotonic clock."""
+        return (self._waiting_since or 0.0) + self._wait_seconds
 
     @property
     def pausing(self) -> bool:
-        """Whether the run is to pause, or pauses."""
+        """Whether the run is paused or is to pause after the current round."""
         return self._pause.is_set()
 
+    @property
+    def has_mail(self) -> bool:
+        """Whether a reply or a wake-up is waiting."""
+        return not self._mailbox.empty()
+
     def check(self) -> None:
-        """Raise RunStopped or RunInterrupted where somebody asked for it."""
+        """Raise RunStopped or RunInterrupted if the run is to end."""
         if self._stop.is_set():
             raise RunStopped
         if self._interrupt.is_set():
             raise RunInterrupted
 
-    def next(self, timeout_seconds: float) -> Reply | None:
-        """Wait for the next reply; None at the timeout or when something else happened. Raises as ``check`` does."""
+    def next_reply(self, timeout_seconds: float) -> Reply | None:
+        """Wait for the next reply; None at the timeout or after a wake-up. Raises as ``check`` does."""
         self.check()
         try:
             waits = timeout_seconds > 0
-            reply = self.mailbox.get(timeout=timeout_seconds) if waits else self.mailbox.get_nowait()
+            reply = self._mailbox.get(timeout=timeout_seconds) if waits else self._mailbox.get_nowait()
         except queue.Empty:
             reply = None
         try:
@@ -187,6 +185,14 @@ class Control:
         return reply
 
     def sleep(self, seconds: float) -> None:
-        """Wait, unless somebody asks for the end; replies stay in the mailbox."""
+        """Wait until the timeout or the end of the run; replies stay in the queue. Raises as ``check`` does."""
         self._end.wait(seconds)
         self.check()
+
+    def close(self) -> None:
+        """The run is over: release every reply that is left."""
+        self._closed = True
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if (reply := self._mailbox.get_nowait()) is not None:
+                    reply.release()

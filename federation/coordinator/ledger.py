@@ -1,4 +1,4 @@
-"""What a supervisor is given to work on, and whom it tells."""
+"""The port to the store of runs: what a supervisor reads from it and writes to it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,19 +6,16 @@ from typing import Protocol
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, Checkpoint, Event
 from federation.run.states import RunState
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The best committed round so far by the metric that checkpoints are kept for."""
-
-    round: int
-    value: float
+from federation.storage.checkpoint_policy import BestRound
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run to work on. ``committed`` is the last committed round, -1 before round 0; ``resume`` has its weights."""
+    """A run to work on.
+
+    ``committed`` is the last committed round, -1 before round 0, and ``resume`` its weights. ``excluded`` are clients
+    that get no tasks in this run.
+    """
 
     run_id: int
     config: RunConfig
@@ -26,20 +23,23 @@ class Job:
     committed: int = -1
     resume: Checkpoint | None = None
     excluded: frozenset[int] = frozenset()
-    best: Best | None = None
+    best: BestRound | None = None
 
 
 class Ledger(Protocol):
-    """Whoever keeps the runs. Each call is one transaction at most; each that writes may raise StoreUnavailable."""
+    """A store of runs, called on any thread. Each call is at most one transaction.
+
+    Each call that writes raises StoreUnavailable if the store cannot write now.
+    """
 
     def next_queued(self) -> Job | None:
-        """Return the queued run that is to start next."""
+        """Return the queued run that starts next."""
 
-    def rounds_wanted(self, run_id: int) -> int:
-        """Return how many rounds people want of a run by now."""
+    def read_num_rounds(self, run_id: int) -> int:
+        """Return the number of rounds that the run has by now: rounds may have been added."""
 
-    def clients_wanted(self, run_id: int) -> int:
-        """Return how few clients people let a run do with by now."""
+    def read_min_clients(self, run_id: int) -> int:
+        """Return the minimum of clients that the run has by now: a person may have changed it."""
 
     def move(
         self,
@@ -49,16 +49,16 @@ class Ledger(Protocol):
         by: str | None = None,
         blocked: Blocked | None = None,
     ) -> bool:
-        """Move a run to a state, where its present state allows it; False changes nothing.
+        """Move a run to a state if its present state allows it; False means that nothing was changed.
 
-        ``blocked`` says what it waits for in that state, in the same transaction.
+        ``blocked`` is what the run waits for in that state, written in the same transaction.
         """
 
     def record(self, event: Event) -> None:
-        """Keep an event; replies may be held back until ``flush`` or the round's end.
+        """Keep an event. Replies may be held back until ``flush`` or the end of the round.
 
-        Raises RoundRefused for a round of a run that is active no more or has come further. A round that stands
-        already, because the answer to its commit was lost on the way, is taken.
+        Raises RoundRefused for a round of a run that is not active any more or has a later round. A round that is
+        stored already is accepted, because the answer to its commit may have been lost.
         """
 
     def flush(self) -> None:

@@ -1,195 +1,201 @@
-"""One phase of one attempt: ask, collect until all have answered or the deadline comes, check each reply at once."""
+"""One phase of one attempt: send the tasks, collect the replies until the deadline, check each as it arrives."""
 
 import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from federation.aggregation.reply_checks import check_num_examples, check_weights, clean_metrics
 from federation.aggregation.robustness import Update
 from federation.coordinator.control import Control
-from federation.run.events import Blocked, Metrics, Outcome, Phase, Record, ReplyRecorded
-from federation.transport.exchange import Content, Exchange, Member, Reply
+from federation.run.events import Blocked, Metrics, Outcome, Record, ReplyRecorded
+from federation.transport.exchange import Content, Exchange, Member, Reply, TaskConfig
 from federation.transport.lane import StreamLane
-from federation.weights.layout import Layout, NumpyArray
+from federation.weights.layout import Flats, Layout
 
-QUIET_SECONDS = 0.1
-"""With nothing to do for so long, the run lets what it recorded be written."""
+IDLE_SECONDS = 0.1
+"""After this long without a reply, the run flushes what it recorded."""
 
-PATIENCE_SECONDS = 1.0
-"""A phase that takes longer says whom it waits for."""
+REPORT_SECONDS = 1.0
+"""A phase that takes longer reports which clients it waits for."""
 
-Take = Callable[[int, dict[str, NumpyArray], int, Metrics], None]
-"""Gets each accepted reply: client id, flat arrays, num_examples, metrics."""
+MAX_NAMES = 5
+"""The report names at most this many clients."""
+
+AddUpdate = Callable[[int, Flats, int, Metrics], None]
+"""Gets each accepted update: client id, weights, the number of samples that it counts as, metrics."""
 
 _unique = itertools.count()
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a phase stands: run, round, attempt, and how long a reply may take."""
+@dataclass
+class PhaseContext:
+    """What all phases of a run work with; for the run's thread.
+
+    ``timeout_seconds`` is the longest time that a reply may take. ``unmatched_reply_handler`` gets each reply that does
+    not belong to the present phase: an answer to a prepare task, or a reply that is too late.
+    """
 
     run_id: int
-    round: int
-    attempt: int
-    deadline_seconds: float
-
-
-@dataclass
-class Ground:
-    """What a phase works with: the lane, who listens, what to do when idle, who takes other replies."""
-
+    timeout_seconds: float
     lane: StreamLane
     control: Control
     record: Record
     flush: Callable[[], None]
-    stray: Callable[[Reply], object] = Reply.release
+    unmatched_reply_handler: Callable[[Reply], object] = Reply.release
 
 
 @dataclass
-class PhaseRun:
-    """One phase under way. With ``hold``, good replies wait in ``held`` until ``settle`` says what they count for.
+class RunningPhase:
+    """A train or evaluate phase under way; for the run's thread.
 
-    ``refuse`` says what is wrong with a reply's metrics, where the strategy needs some of them.
+    With ``hold``, valid updates are kept in ``held`` until ``accept_held`` says what they count as. ``check_metrics``
+    returns what is wrong with a reply's metrics, if the strategy needs some of them. ``waiting`` are the clients that
+    have not replied, ``accepted`` the metrics and weights of accepted replies, ``outcomes`` what became of each task.
     """
 
-    ground: Ground
-    place: Place
-    phase: Phase
+    context: PhaseContext
+    round: int
+    attempt: int
+    name: Literal["train", "evaluate"]
     layout: Layout
     members: dict[int, Member]
-    take: Take
+    add_update: AddUpdate
     hold: bool = False
-    refuse: Callable[[Metrics], str | None] = lambda _: None
+    check_metrics: Callable[[Metrics], str | None] = lambda _: None
     waiting: set[int] = field(default_factory=set)
     accepted: list[tuple[Metrics, int]] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     held: list[tuple[Update, Reply]] = field(default_factory=list)
-    _said: str | None = None
+    _reported: str | None = None
 
-    def start(self, configs: dict[int, dict[str, Any]], content: Content | None) -> None:
-        """Send the tasks; returns at once."""
+    def start(self, config: TaskConfig, content: Content) -> None:
+        """Send every member a task with the same config and weights; returns at once."""
+        context = self.context
         self.exchange = Exchange(
-            self.place.run_id, self.place.round, self.place.attempt, self.phase, self.place.deadline_seconds,
-            self.ground.control.deliver, layout=self.layout if self.phase == "train" else None, content=content,
+            context.run_id, self.round, self.attempt, self.name, context.timeout_seconds, context.control.deliver,
+            layout=self.layout if self.name == "train" else None, content=content,
         )  # fmt: skip
-        self.exchange.add_tasks(configs.items(), f"{next(_unique):x}{time.time_ns():x}")
-        self.waiting = set(configs)
-        self.ground.lane.start(self.exchange)
+        tasks = ((client_id, config) for client_id in self.members)
+        self.exchange.add_tasks(tasks, f"{next(_unique):x}{time.time_ns():x}")
+        self.waiting = set(self.members)
+        context.lane.start(self.exchange)
 
     def collect(self) -> None:
-        """Take replies until all have come or the deadline has; whoever is missing then is late.
+        """Handle replies until all have arrived or the deadline passes; clients that are missing then are late.
 
-        Raises RunStopped or RunInterrupted; what is under way is cancelled then.
+        Raises RunStopped or RunInterrupted; tasks under way are cancelled then.
         """
         try:
             self._collect()
         finally:
-            self.abandon()
-            if self._said is not None:
-                self.ground.record(Blocked(self.place.run_id, None))
+            self.cancel()
+            if self._reported is not None:
+                self.context.record(Blocked(self.context.run_id, None))
 
-    def abandon(self) -> None:
-        """Cancel what is under way."""
+    def cancel(self) -> None:
+        """Cancel tasks under way."""
         if self.waiting:
             self.exchange.close()
 
+    def accept_held(self, apply_rules: Callable[[list[Update]], list[Update]]) -> None:
+        """Accept or refuse the held updates as ``apply_rules`` returns them, in the same order."""
+        held, self.held = self.held, []
+        for update, (_, reply) in zip(apply_rules([update for update, _ in held]), held, strict=True):
+            if update.refusal is not None:
+                self._record(update.client_id, "refused", update.refusal, reply, update)
+            else:
+                self._accept(update, reply)
+
     def _collect(self) -> None:
         if not self.waiting:
-            return  # nobody was there to ask
-        deadline = self.exchange.started + self.place.deadline_seconds
-        dirty = False
+            return  # no client was there to get a task
+        control, deadline = self.context.control, self.exchange.started + self.context.timeout_seconds
+        unflushed = False
         while self.waiting:
             left = deadline - time.monotonic()
-            if left <= 0 and self.ground.control.mailbox.empty():
-                break  # what came while this thread was busy came in time
-            reply = self.ground.control.next(min(max(left, 0.0), QUIET_SECONDS if dirty else PATIENCE_SECONDS))
+            if left <= 0 and not control.has_mail:
+                break  # a reply that came while this thread was busy came in time
+            reply = control.next_reply(min(max(left, 0.0), IDLE_SECONDS if unflushed else REPORT_SECONDS))
             if reply is not None:
-                dirty = self._handle(reply) or dirty
+                unflushed = self._handle(reply) or unflushed
             else:
-                if dirty:
-                    self.ground.flush()
-                    dirty = False
-                self._say_who_is_missing(deadline)
+                if unflushed:
+                    self.context.flush()
+                    unflushed = False
+                self._report_missing(deadline)
         for client_id in sorted(self.waiting):
-            self._record(client_id, "late", f"no reply within {self.place.deadline_seconds:g} s")
+            self._record(client_id, "late", f"no reply within {self.context.timeout_seconds:g} s")
 
     def _handle(self, reply: Reply) -> bool:
-        """Check and take one reply; False for one that belongs to an earlier exchange."""
+        """Check a reply; False if it belongs to another exchange."""
         if reply.exchange is not self.exchange or reply.client_id not in self.waiting:
-            self.ground.stray(reply)
+            self.context.unmatched_reply_handler(reply)
             reply.release()
             return False
         self.waiting.discard(reply.client_id)
         try:
-            self._judge(reply)
+            self._check(reply)
         finally:
             reply.release(reuse_memory=not self.hold)
         return True
 
-    def _judge(self, reply: Reply) -> None:
+    def _check(self, reply: Reply) -> None:
         if reply.outcome == "accepted" and reply.offer is not None:
-            self._check(reply, reply.offer.metrics, reply.offer.num_examples)
+            self._check_content(reply, reply.offer.metrics, reply.offer.num_examples)
         else:
             self._record(reply.client_id, reply.outcome, reply.reason, reply)
 
-    def _check(self, reply: Reply, raw_metrics: dict[str, Any], num_examples: Any) -> None:
+    def _check_content(self, reply: Reply, raw_metrics: dict[str, Any], num_examples: Any) -> None:
         metrics, remark = clean_metrics(raw_metrics)
         flats = self.layout.flats(reply.content) if reply.content is not None else {}
-        refusal = check_num_examples(num_examples) or check_weights(flats) or self.refuse(metrics)
+        refusal = check_num_examples(num_examples) or check_weights(flats) or self.check_metrics(metrics)
         if refusal is not None:
-            self._record(reply.client_id, "refused", refusal, reply, metrics)
+            self._record(reply.client_id, "refused", refusal, reply, metrics=metrics)
             return
-        good = Update(reply.client_id, flats, num_examples, metrics, weight=num_examples, remark=remark)
+        update = Update(reply.client_id, flats, num_examples, metrics, weight=num_examples, remark=remark)
         if self.hold:
-            self.held.append((good, reply))
+            self.held.append((update, reply))
         else:
-            self._accept(good, reply)
+            self._accept(update, reply)
 
-    def settle(self, judge: Callable[[list[Update]], list[Update]]) -> None:
-        """Take the held replies as ``judge`` has them: each accepted, with its remark, or refused."""
-        held, self.held = self.held, []
-        for good, (_, reply) in zip(judge([good for good, _ in held]), held, strict=True):
-            if good.refusal is not None:
-                self._record(good.client_id, "refused", good.refusal, reply, good.metrics, good.num_examples)
-            else:
-                self._accept(good, reply)
-
-    def _accept(self, good: Update, reply: Reply) -> None:
-        self.take(good.client_id, good.flats, good.weight, good.metrics)
-        self.accepted.append((good.metrics, good.weight))
-        self._record(good.client_id, "accepted", good.remark, reply, good.metrics, good.num_examples)
+    def _accept(self, update: Update, reply: Reply) -> None:
+        self.add_update(update.client_id, update.flats, update.weight, update.metrics)
+        self.accepted.append((update.metrics, update.weight))
+        self._record(update.client_id, "accepted", update.remark, reply, update)
 
     def _record(self, client_id: int, outcome: Outcome, reason: str | None, reply: Reply | None = None,
-                metrics: Metrics | None = None, num_examples: int | None = None) -> None:  # fmt: skip
-        place, offer = self.place, reply.offer if reply is not None else None
+                update: Update | None = None, metrics: Metrics | None = None) -> None:  # fmt: skip
+        offer = reply.offer if reply is not None else None
         self.outcomes[client_id] = outcome
-        self.ground.record(ReplyRecorded(
-            place.run_id, place.round, place.attempt, self.phase, client_id, outcome, reason, num_examples,
+        self.context.record(ReplyRecorded(
+            self.context.run_id, self.round, self.attempt, self.name, client_id, outcome, reason,
+            num_examples=update.num_examples if update is not None else None,
             seconds=offer.seconds if offer is not None else None,
             offered_at_seconds=reply.offered_at_seconds if reply is not None else None,
             received_at_seconds=reply.received_at_seconds if reply is not None else None,
             bytes_down=reply.bytes_down if reply is not None else 0,
-            bytes_up=reply.bytes_up if reply is not None else 0, metrics=metrics or {},
+            bytes_up=reply.bytes_up if reply is not None else 0,
+            metrics=update.metrics if update is not None else metrics or {},
         ))  # fmt: skip
 
-    def _say_who_is_missing(self, deadline: float) -> None:
-        """After a second of waiting, name whom the round waits for, and who of them is not connected."""
-        if time.monotonic() - self.exchange.started < PATIENCE_SECONDS:
+    def _report_missing(self, deadline: float) -> None:
+        """After a second, record which clients the round waits for, and which of them are not connected."""
+        if time.monotonic() - self.exchange.started < REPORT_SECONDS:
             return
-        here = {member.client_id for member in self.ground.lane.members()}
-        names = [self.members[c].name for c in sorted(self.waiting)]
-        away = [self.members[c].name for c in sorted(self.waiting - here)]
-        sentence = f"Round {self.place.round} waits for {_listed(names)}"
-        if away:
-            sentence += f"; {_listed(away)} lost the connection"
-        if sentence != self._said:
-            self._said = sentence
+        connected = {member.client_id for member in self.context.lane.members()}
+        missing = [self.members[c].name for c in sorted(self.waiting)]
+        disconnected = [self.members[c].name for c in sorted(self.waiting - connected)]
+        sentence = f"Round {self.round} waits for {_listed(missing)}"
+        if disconnected:
+            sentence += f"; {_listed(disconnected)} lost the connection"
+        if sentence != self._reported:
+            self._reported = sentence
             left = deadline - time.monotonic()
-            self.ground.record(Blocked(self.place.run_id, "round", sentence, left, ("stop",)))
+            self.context.record(Blocked(self.context.run_id, "round", sentence, left, ("stop",)))
 
 
-def _listed(names: list[str], most: int = 5) -> str:
-    shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} others"]
+def _listed(names: list[str]) -> str:
+    shown = names if len(names) <= MAX_NAMES else [*names[: MAX_NAMES - 1], f"{len(names) - MAX_NAMES + 1} others"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

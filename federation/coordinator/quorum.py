@@ -1,149 +1,169 @@
-"""How a run waits: for enough clients, for the end of a pause; with a deadline, a sentence, and an ear for people."""
+"""How a run waits between rounds: for enough clients, or for the end of a pause; with a sentence and a deadline."""
 
 import time
-from typing import Any, Literal
+from dataclasses import dataclass
 
 from federation.coordinator.control import Control
-from federation.coordinator.eligibility import Party
-from federation.coordinator.retrying_ledger import PatientLedger
+from federation.coordinator.eligibility import Eligibility
+from federation.coordinator.preparation import Preparation
+from federation.coordinator.retrying_ledger import RetryingLedger
 from federation.run.config import RunConfig, needs_dataset
-from federation.run.events import Blocked
+from federation.run.events import Blocked, WaitKind
 from federation.run.states import RunState
-from federation.transport.exchange import Member, Reply
+from federation.transport.exchange import Member, Reply, TaskConfig
 
-NEWCOMER_SECONDS = 5.0
-"""Before round 0, clients that are still preparing are waited for this long once the quorum is there."""
+PREPARING_SECONDS = 5.0
+"""Before round 0, a run with enough clients waits this long for others that are still preparing."""
 
-LOOK_SECONDS = 0.25
-
-
-Said = tuple[str, str, tuple[str, ...], float]
-"""Kind, sentence, actions and deadline of a wait."""
+CHECK_SECONDS = 0.25
 
 
 class QuorumMissed(Exception):
-    """The clients that a run needs did not come in time; the sentence says how many did."""
+    """The clients that a run needs did not connect in time; the sentence says how many did."""
 
 
-class Presence:
-    """Keeps a run's state in step with who is there: waiting, running, paused."""
+class WaitState:
+    """The run's state (waiting, running, paused) and what it is blocked on, as the ledger has them.
 
-    def __init__(self, run_id: int, config: RunConfig, ledger: PatientLedger, control: Control) -> None:
-        self._run_id, self._config, self._ledger, self._control = run_id, config, ledger, control
+    For the run's thread. Methods that move the run raise RunStopped or RunInterrupted if it is to end.
+    """
+
+    def __init__(self, run_id: int, ledger: RetryingLedger, control: Control) -> None:
+        self._run_id, self._ledger, self._control = run_id, ledger, control
         self._state = RunState.WAITING
-        self._blocked = False
+        self._is_blocked = False
 
-    def block(self, state: RunState, kind: Any, sentence: str, seconds: float | None, *actions: str) -> None:
-        """Say what the run waits for, until when, and in which state; raises where people asked for its end."""
+    def block(self, state: RunState, kind: WaitKind, sentence: str, seconds: float | None, *actions: str) -> None:
+        """Record what the run waits for, for how many seconds at most, and move it to ``state``."""
         blocked = Blocked(self._run_id, kind, sentence, seconds, (*actions, "stop"))
-        self._blocked = True
+        self._is_blocked = True
         if state is self._state:
             self._ledger.record(blocked)
         else:
-            self._move(state, blocked)
+            self.move(state, blocked)
 
     def unblock(self) -> None:
-        """Say that it waits no more."""
-        if self._blocked:
-            self._blocked = False
+        """Record that the run does not wait any more."""
+        if self._is_blocked:
+            self._is_blocked = False
             self._ledger.record(Blocked(self._run_id, None))
 
-    def go(self) -> None:
-        """The run has what it needs: it is running from now on."""
+    def set_running(self) -> None:
+        """Record that the run has what it needs and works."""
         if self._state is RunState.PAUSED:
-            self._move(RunState.WAITING)
+            self.move(RunState.WAITING)
         if self._state is RunState.RUNNING:
             self.unblock()
         else:
-            self._move(RunState.RUNNING)
-            self._blocked = False
+            self.move(RunState.RUNNING)
+            self._is_blocked = False
 
-    def _move(self, to: RunState, blocked: Blocked | None = None) -> None:
+    def move(self, to: RunState, blocked: Blocked | None = None) -> None:
+        """Move the run to a state."""
         self._control.check()
         self._ledger.move(self._run_id, to, blocked=blocked)
         self._state = to
 
-    # -- pause --------------------------------------------------------------------------------------------------------
 
-    def pause_if_asked(self, committed: int, hear: Any) -> None:
-        """Pause between two rounds until a person goes on; clients stay connected."""
+@dataclass(frozen=True, slots=True)
+class ClientWait:
+    """A wait for clients as people see it; ``deadline`` is on the monotonic clock."""
+
+    kind: WaitKind
+    sentence: str
+    actions: tuple[str, ...]
+    deadline: float
+
+
+class Quorum:
+    """Waits until enough clients are ready for a round; for the run's thread."""
+
+    def __init__(
+        self, config: RunConfig, wait_state: WaitState, ledger: RetryingLedger, control: Control,
+        eligibility: Eligibility, preparation: Preparation,
+    ) -> None:  # fmt: skip
+        self._config, self._wait_state, self._ledger, self._control = config, wait_state, ledger, control
+        self._eligibility, self._preparation = eligibility, preparation
+
+    def pause_if_requested(self, committed: int) -> None:
+        """Pause between two rounds until a person continues the run; clients stay connected."""
         if not self._control.pausing:
             return
-        self.go()
+        self._wait_state.set_running()
         after = f"after round {committed}" if committed >= 0 else "before round 0"
-        self.block(RunState.PAUSED, "paused", f"Paused by a person {after}", None, "continue")
+        self._wait_state.block(RunState.PAUSED, "paused", f"Paused by a person {after}", None, "continue")
         self._ledger.flush()
         while self._control.pausing:
-            hear(self._control.next(LOOK_SECONDS))
-        self._move(RunState.WAITING)
+            self._handle(self._control.next_reply(CHECK_SECONDS))
+        self._wait_state.move(RunState.WAITING)
 
-    # -- quorum -------------------------------------------------------------------------------------------------------
+    def wait_for_clients(self, number: int, config: TaskConfig) -> dict[int, Member] | None:
+        """Return the clients that are ready for round ``number``, at least ``min_clients``.
 
-    def wait_for_quorum(self, party: Party, number: int, config: dict[str, Any]) -> dict[int, Member] | None:
-        """Return the clients that are ready, at least ``min_clients``; None as soon as a person wants a pause.
-
-        Raises QuorumMissed at the deadline.
+        None: a pause is requested. Raises QuorumMissed at the deadline.
         """
         self._control.begin_wait(self._config.quorum_timeout_seconds)
         try:
-            ready = self._gather(party, number, config)
+            ready = self._gather(number, config)
         finally:
             self._control.end_wait()
         if ready is not None:
-            self.go()
+            self._wait_state.set_running()
         return ready
 
-    def _gather(self, party: Party, number: int, config: dict[str, Any]) -> dict[int, Member] | None:
+    def _gather(self, number: int, config: TaskConfig) -> dict[int, Member] | None:
         enough_since: float | None = None
-        said: Said | None = None
+        reported: ClientWait | None = None
         while not self._control.pausing:
-            self.drain(party)
-            party.let_in()
-            party.give_up_late()
-            party.ask_newcomers(number, config)
-            ready, now = party.ready(), time.monotonic()
+            self._handle_arrived()
+            self._eligibility.readmit_included()
+            self._preparation.cancel_overdue()
+            eligible = self._eligibility.eligible()
+            self._preparation.send_to_new(eligible, number, config)
+            ready, preparing = self._preparation.ready_of(eligible), self._preparation.count_pending(eligible)
+            now = time.monotonic()
             if len(ready) >= self._control.min_clients:
                 enough_since = enough_since or now
-                if number > 0 or not party.preparing or now - enough_since > NEWCOMER_SECONDS:
+                if number > 0 or not preparing or now - enough_since > PREPARING_SECONDS:
                     return ready
-            elif (waited := self._control.give_up()) is not None:
-                of = self._control.min_clients
-                raise QuorumMissed(f"{len(ready)} of {of} clients were there after {waited:g} s")
-            said = self._say(len(ready), party.preparing, party.outsiders, said)
-            self.hear(party, self._control.next(LOOK_SECONDS))
+            elif (waited := self._control.expire_wait()) is not None:
+                needed = self._control.min_clients
+                raise QuorumMissed(f"{len(ready)} of {needed} clients were there after {waited:g} s")
+            reported = self._report(len(ready) + preparing, preparing, reported)
+            self._handle(self._control.next_reply(CHECK_SECONDS))
         return None
 
-    def drain(self, party: Party) -> None:
-        """Take what has come without waiting."""
-        while (reply := self._control.next(0.0)) is not None:
-            self.hear(party, reply)
+    def _handle_arrived(self) -> None:
+        """Handle the replies that have arrived, without waiting."""
+        while (reply := self._control.next_reply(0.0)) is not None:
+            self._handle(reply)
 
-    @staticmethod
-    def hear(party: Party, reply: Reply | None) -> None:
-        """Take a reply between two rounds: an answer to prepare, or one that came too late."""
+    def _handle(self, reply: Reply | None) -> None:
+        """Handle a reply between two rounds: an answer to a prepare task, or a reply that is too late."""
         if reply is not None:
-            party.hear(reply)
+            self._preparation.handle(reply)
             reply.release()
 
-    def _say(self, ready: int, preparing: int, outsiders: int, said: Said | None) -> Said:
-        """Say what the run waits for, until when and what ends the wait, where that is not what was said last."""
-        deadline = self._control.deadline
-        kind, sentence, actions = self._sentence(ready + preparing, preparing, outsiders)
-        if said != (now := (kind, sentence, actions, deadline)):
-            self.block(RunState.WAITING, kind, sentence, max(deadline - time.monotonic(), 0.0), *actions)
+    def _report(self, present: int, preparing: int, reported: ClientWait | None) -> ClientWait:
+        """Record what the run waits for, if it differs from the last report, which is returned."""
+        wait = self._describe(present, preparing)
+        if wait != reported:
+            seconds = max(wait.deadline - time.monotonic(), 0.0)
+            self._wait_state.block(RunState.WAITING, wait.kind, wait.sentence, seconds, *wait.actions)
             self._ledger.flush()
-        return now
+        return wait
 
-    def _sentence(
-        self, here: int, preparing: int, outsiders: int
-    ) -> tuple[Literal["prepare", "quorum"], str, tuple[str, ...]]:
-        config, needed = self._config, self._control.min_clients
-        if here >= needed:
-            return "prepare", f"{preparing} of {here} clients are still building the network over their data", ("wait",)
+    def _describe(self, present: int, preparing: int) -> ClientWait:
+        config, needed, deadline = self._config, self._control.min_clients, self._control.deadline
+        if present >= needed:
+            sentence = f"{preparing} of {present} clients are still building the network over their data"
+            return ClientWait("prepare", sentence, ("wait",), deadline)
+        outsiders = self._eligibility.count_ineligible()
         data = f" with {config.dataset}" if needs_dataset(config.network) else ""
         can = "can take part" if outsiders else "are online"
-        sentence = f"{here} of {needed} clients {can}; the run needs {needed - here} more{data}"
+        sentence = f"{present} of {needed} clients {can}; the run needs {needed - present} more{data}"
         if outsiders:
             sentence += f" ({outsiders} online {'is' if outsiders == 1 else 'are'} not for this run)"
-        fewer = ("min_clients",) if here >= config.clients_needed else ()
-        return "quorum", sentence, (*fewer, "wait", *(("demo",) if config.demo_dataset else ()))
+        fewer = ("min_clients",) if present >= config.clients_needed else ()
+        actions = (*fewer, "wait", *(("demo",) if config.demo_dataset else ()))
+        return ClientWait("quorum", sentence, actions, deadline)

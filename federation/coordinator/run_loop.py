@@ -3,23 +3,23 @@
 import contextlib
 import errno
 import logging
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from federation.aggregation.strategy import RunStrategy
-from federation.coordinator.attempt import Attempt, AttemptGaveUp, Model
+from federation.coordinator.attempt import Attempt, AttemptAborted, GlobalModel
 from federation.coordinator.control import Control, RunInterrupted, RunStopped
-from federation.coordinator.eligibility import Party
-from federation.coordinator.ledger import Best, Job, Ledger
-from federation.coordinator.phase import Ground, Place
-from federation.coordinator.quorum import Presence, QuorumMissed
-from federation.coordinator.retrying_ledger import PatientLedger
+from federation.coordinator.eligibility import Eligibility
+from federation.coordinator.ledger import Job, Ledger
+from federation.coordinator.phase import PhaseContext
+from federation.coordinator.preparation import Preparation
+from federation.coordinator.quorum import Quorum, QuorumMissed, WaitState
+from federation.coordinator.retrying_ledger import RetryingLedger
 from federation.run.config import KERAS_NETWORKS
-from federation.run.events import AttemptFailed, Checkpoint, RoundDone, RoundRefused, less_is_better
+from federation.run.events import AttemptFailed, Checkpoint, RoundDone, RoundRefused
 from federation.run.states import RunState
+from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, read_layout
 from federation.storage.initial_weights import BUILD_SECONDS, NetworkNotBuilt, initial_weights
 from federation.transport.lane import StreamLane
@@ -27,58 +27,44 @@ from federation.weights.layout import Layout
 
 log = logging.getLogger(__name__)
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+STORAGE_RETRY_SECONDS = 1.0
 
 _T = TypeVar("_T")
 
-ATTEMPTS = 3
-"""So many failed attempts at one round in a row fail the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keeping:
-    """Which checkpoints stay: the last ``last``, and the best by ``metric`` (of a loss the lowest)."""
-
-    last: int = 2
-    metric: str = "evaluate_accuracy"
-
-    def better(self, done: RoundDone, best: Best | None) -> Best | None:
-        """Return the best round now that one more is done; round 0 is never the best."""
-        phase, _, name = self.metric.partition("_")
-        value = (done.train_metrics if phase == "train" else done.evaluate_metrics).get(name)
-        if value is None or not math.isfinite(value) or done.round == 0:
-            return best
-        sign = -1 if less_is_better(name) else 1
-        return Best(done.round, value) if best is None or sign * value > sign * best.value else best
+MAX_ATTEMPTS = 3
+"""After this many failed attempts at one round in a row the run fails."""
 
 
 class RunFailed(Exception):
-    """The run cannot go on; the sentence says why."""
+    """The run cannot continue; the sentence says why."""
 
 
 class RunLoop:
-    """Works one job to its end. ``run`` returns the state that the run ends in and the reason."""
+    """Works one job to its end, on the thread that calls ``run``."""
 
     def __init__(
-        self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, keeping: Keeping
+        self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, policy: CheckpointPolicy
     ) -> None:
-        self._job, self._lane, self._control, self._keeping = job, lane, control, keeping
-        self._ledger = PatientLedger(ledger, control)
+        self._job, self._lane, self._control, self._policy = job, lane, control, policy
+        self._ledger = RetryingLedger(ledger, control)
         self._folder, self._networks = folder / str(job.run_id), folder.parent / "networks"
-        self._ground = Ground(lane, control, self._ledger.record, self._ledger.flush)
-        self._presence = Presence(job.run_id, job.config, self._ledger, control)
+        self._context = PhaseContext(
+            job.run_id, job.config.round_timeout_seconds, lane, control, self._ledger.record, self._ledger.flush
+        )
+        self._wait_state = WaitState(job.run_id, self._ledger, control)
         self._task_config = job.config.model_dump(exclude={"clients", "name"}, exclude_none=True)
-        self._leaving = contextlib.ExitStack()
+        self._on_exit = contextlib.ExitStack()
         self._committed, self._best, self._failures = job.committed, job.best, 0
 
     def run(self) -> tuple[RunState, str | None]:
-        """Do all rounds; whatever ends the run, its committed rounds stand."""
+        """Do all rounds; return the state that the run ends in and the reason. Committed rounds stay in any case."""
         self._lane.watch(self._control.wake)
         try:
-            self._control.heed(lambda: self._ledger.clients_wanted(self._job.run_id))
+            self._control.reload_min_clients(lambda: self._ledger.read_min_clients(self._job.run_id))
             self._begin()
-            while not self._control.finish(self._committed, lambda: self._ledger.rounds_wanted(self._job.run_id)):
-                self._work(self._committed + 1)
+            while not self._control.try_finish(self._committed, lambda: self._ledger.read_num_rounds(self._job.run_id)):
+                self._run_round(self._committed + 1)
             return RunState.COMPLETED, None
         except RunStopped:
             return RunState.STOPPED, None
@@ -90,88 +76,101 @@ class RunLoop:
             return RunState.FAILED, str(error)
         finally:
             self._lane.unwatch(self._control.wake)
-            self._leaving.close()
+            self._on_exit.close()
             self._control.close()
             self._ledger.flush()
 
     def _begin(self) -> None:
-        """Take the weights of the last checkpoint, or make the initial ones."""
+        """Load the weights of the last checkpoint, or make the initial ones; then make what rounds work with."""
+        self._checkpoints = self._retry_storage(lambda: Checkpoints(self._folder), "The run's folder", RunState.WAITING)
+        self._model = self._resumed_model(self._job.resume) if self._job.resume is not None else self._initial_model()
         config = self._job.config
-        self._checkpoints = self._once_stored(lambda: Checkpoints(self._folder), "The run's folder", RunState.WAITING)
-        if self._job.resume is not None:
-            layout = read_layout(self._folder)
-            weights, state = self._checkpoints.read(self._committed, self._job.resume)
-            if layout.size_bytes != len(weights):
-                raise CheckpointDamaged("layout.json of the run does not fit its weights")
-        else:
-            if config.network in KERAS_NETWORKS:
-                words = f"The network {config.network} is being built"
-                self._presence.block(RunState.WAITING, "prepare", words, BUILD_SECONDS)
-            layout, weights = self._once_stored(self._make_initial, "The initial weights", RunState.WAITING)
-            state = {}
-        self._model = Model(layout, weights, RunStrategy(config, layout))
-        if self._committed > 0 and self._model.strategy.is_incomplete(state):
-            file = self._checkpoints.state_file(self._committed).name
-            raise CheckpointDamaged(f"the state of {config.strategy} after round {self._committed} is gone: {file}")
-        self._model.strategy.restore(state)
-        self._party = Party(self._job.run_id, config, layout, self._ground)
-        self._ground.stray = self._party.hear
-        self._leaving.callback(self._party.close)
+        self._eligibility = Eligibility(self._context, config)
+        self._preparation = Preparation(self._context, self._model.layout, self._eligibility)
+        self._context.unmatched_reply_handler = self._preparation.handle
+        self._on_exit.callback(self._preparation.close)
+        self._quorum = Quorum(
+            config, self._wait_state, self._ledger, self._control, self._eligibility, self._preparation
+        )
+
+    def _initial_model(self) -> GlobalModel:
+        config = self._job.config
+        if config.network in KERAS_NETWORKS:
+            sentence = f"The network {config.network} is being built"
+            self._wait_state.block(RunState.WAITING, "prepare", sentence, BUILD_SECONDS)
+        layout, weights = self._retry_storage(self._make_initial, "The initial weights", RunState.WAITING)
+        return GlobalModel(layout, weights, RunStrategy(config, layout))
 
     def _make_initial(self) -> tuple[Layout, bytearray]:
-        self._checkpoints.require_space(0)  # the process that builds a network would only fail
+        self._checkpoints.require_space(0)  # without space the child process that builds a network would fail
         layout, weights = initial_weights(self._job.config, self._networks, self._control.sleep)
         self._checkpoints.write_layout(layout)
         return layout, weights
 
-    def _work(self, number: int) -> None:
-        """Try a round; a third failure in a row fails the run."""
+    def _resumed_model(self, checkpoint: Checkpoint) -> GlobalModel:
+        """Load the last committed round; raises CheckpointDamaged."""
+        config, layout = self._job.config, read_layout(self._folder)
+        weights, state = self._checkpoints.read(self._committed, checkpoint)
+        if layout.size_bytes != len(weights):
+            raise CheckpointDamaged("layout.json of the run does not fit its weights")
+        strategy = RunStrategy(config, layout)
+        if self._committed > 0 and strategy.is_incomplete(state):
+            file = self._checkpoints.state_file(self._committed).name
+            raise CheckpointDamaged(f"the state of {config.strategy} after round {self._committed} is gone: {file}")
+        strategy.restore(state)
+        return GlobalModel(layout, weights, strategy)
+
+    def _run_round(self, number: int) -> None:
+        """Attempt a round once; raises RunFailed after ``MAX_ATTEMPTS`` failures in a row."""
         config = {**self._task_config, "server-round": number}
-        ready = self._presence.wait_for_quorum(self._party, number, config)
+        ready = self._quorum.wait_for_clients(number, config)
         if ready is None:
-            self._presence.pause_if_asked(self._committed, lambda reply: self._presence.hear(self._party, reply))
+            self._quorum.pause_if_requested(self._committed)
             return
-        place = Place(self._job.run_id, number, self._failures + 1, self._job.config.round_timeout_seconds)
-        attempt = Attempt(self._ground, place, self._job.config, self._task_config, self._model, self._party)
+        attempt = Attempt(
+            self._context, self._job.config, self._task_config, self._model, self._eligibility, self._preparation,
+            number=number, attempt=self._failures + 1,
+        )  # fmt: skip
         try:
             self._commit(attempt.run(ready, self._write_checkpoint))
-        except AttemptGaveUp as error:
+        except AttemptAborted as error:
             self._failures += 1
             self._ledger.record(AttemptFailed(self._job.run_id, number, self._failures, str(error)))
-            if self._failures >= ATTEMPTS:
-                raise RunFailed(f"{ATTEMPTS} attempts at round {number} in a row failed, the last: {error}") from error
+            if self._failures >= MAX_ATTEMPTS:
+                raise RunFailed(
+                    f"{MAX_ATTEMPTS} attempts at round {number} in a row failed, the last: {error}"
+                ) from error
 
     def _commit(self, done: RoundDone) -> None:
-        """Tell the round; only when it is known to be committed may checkpoints of earlier ones go."""
+        """Record the round. Checkpoints of earlier rounds may go only when it is known to be committed."""
         self._ledger.record(done)
         self._committed, self._failures = done.round, 0
-        self._best = self._keeping.better(done, self._best)
-        kept = set(range(done.round - self._keeping.last + 1, done.round + 1))
-        self._checkpoints.keep(kept | ({self._best.round} if self._best is not None else set()))
+        self._best = self._policy.best_of(done, self._best)
+        self._checkpoints.keep(self._policy.rounds_to_keep(done.round, self._best))
         if done.round >= self._control.num_rounds:
             self._checkpoints.delete_expired()
 
     def _write_checkpoint(self, number: int) -> Checkpoint:
         what = f"The weights of round {number}"
-        return self._once_stored(lambda: self._model.write(self._checkpoints, number), what, RunState.PAUSED)
+        return self._retry_storage(lambda: self._model.write(self._checkpoints, number), what, RunState.PAUSED)
 
-    def _once_stored(self, store: Callable[[], _T], what: str, state: RunState) -> _T:
-        """Do what needs the disk; where it takes nothing, say so in ``state``, and go on as soon as it does."""
-        said = False
+    def _retry_storage(self, write: Callable[[], _T], what: str, state: RunState) -> _T:
+        """Call ``write`` until the disk takes it; meanwhile the run is in ``state`` and blocked on storage."""
+        blocked = False
         while True:
             try:
-                stored = store()
+                result = write()
             except OSError as error:
-                if not said:
+                if not blocked:
                     log.warning("run %s: %s cannot be written: %s", self._job.run_id, what, error)
-                    said = True
-                    advice = "Make room" if error.errno in NO_ROOM else "See to the data directory"
-                    words = f"{what} cannot be written: {error.strerror or error}. {advice}"
-                    self._presence.block(state, "storage", words, None)
-                self._control.sleep(1.0)
+                    blocked = True
+                    advice = "Make room" if error.errno in DISK_FULL else "See to the data directory"
+                    sentence = f"{what} cannot be written: {error.strerror or error}. {advice}"
+                    self._wait_state.block(state, "storage", sentence, None)
+                self._control.sleep(STORAGE_RETRY_SECONDS)
                 continue
-            if said and state is RunState.PAUSED:
-                self._presence.go()
-            elif said:
-                self._presence.unblock()
-            return stored
+            if blocked and state is RunState.PAUSED:
+                self._wait_state.set_running()
+            elif blocked:
+                self._wait_state.unblock()
+            return result

@@ -7,56 +7,72 @@ from pathlib import Path
 from typing import BinaryIO
 
 from federation.coordinator.control import Control
-from federation.coordinator.ledger import Best, Job, Ledger
-from federation.coordinator.retrying_ledger import AGAIN_SECONDS
-from federation.coordinator.run_loop import Keeping, RunLoop
+from federation.coordinator.ledger import Job, Ledger
+from federation.coordinator.retrying_ledger import RETRY_SECONDS
+from federation.coordinator.run_loop import RunLoop
 from federation.run.config import RunConfig
 from federation.run.events import StoreUnavailable
 from federation.run.states import RunState
+from federation.storage.checkpoint_policy import BestRound, CheckpointPolicy
 from federation.storage.checkpoints import CheckpointDamaged
 from federation.storage.initial_weights import NetworkNotBuilt
 from federation.storage.keras_export import keras_file
 from federation.storage.uploads import UploadUnusable, holds_upload, keep_upload
 from federation.transport.lane import StreamLane
+from federation.weights.layout import LayoutRow
 
 log = logging.getLogger(__name__)
 
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 
 __all__ = [
-    "Best", "CheckpointDamaged", "Control", "Job", "Keeping", "Ledger", "NetworkNotBuilt", "Supervisor",
+    "BestRound", "CheckpointDamaged", "CheckpointPolicy", "Control", "Job", "Ledger", "NetworkNotBuilt", "Supervisor",
     "UploadUnusable", "UploadedWeights",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedWeights:
-    """Initial weights that were uploaded: id for ``initial_weights``, rows of name, shape and dtype, size."""
+    """Uploaded initial weights: the id for ``initial_weights`` of a run, their layout, and their size."""
 
     id: str
-    layout: list[tuple[str, list[int], str]]
+    layout: list[LayoutRow]
     size_bytes: int
 
 
-class Supervisor:
-    """Starts what is queued, and passes people's wishes on to the active run."""
+@dataclass(frozen=True, slots=True)
+class ActiveRun:
+    """The run that is being worked on."""
 
-    def __init__(self, *, lane: StreamLane, ledger: Ledger, folder: Path, keeping: Keeping | None = None) -> None:
-        self._lane, self._ledger, self._folder, self._keeping = lane, ledger, folder, keeping or Keeping()
+    run_id: int
+    control: Control
+    thread: threading.Thread
+
+
+class Supervisor:
+    """Starts queued runs one after the other and passes requests on to the active one.
+
+    Every method may be called on any thread. ``folder`` holds a folder for each run.
+    """
+
+    def __init__(
+        self, *, lane: StreamLane, ledger: Ledger, folder: Path, policy: CheckpointPolicy | None = None
+    ) -> None:
+        self._lane, self._ledger, self._folder, self._policy = lane, ledger, folder, policy or CheckpointPolicy()
         self._lock = threading.Lock()
-        self._active: tuple[int, Control, threading.Thread] | None = None
+        self._active: ActiveRun | None = None
         self._ended = threading.Event()
-        for left_over in folder.glob("*/.*.writing"):  # of a process that was killed
-            left_over.unlink(missing_ok=True)
+        for unfinished in folder.glob("*/.*.writing"):  # of a process that was killed
+            unfinished.unlink(missing_ok=True)
 
     @property
     def active_run_id(self) -> int | None:
-        """The run that is being worked on."""
+        """The id of the active run."""
         active = self._active
-        return active[0] if active is not None else None
+        return active.run_id if active is not None else None
 
     def wake(self) -> None:
-        """Start the next queued run, where none is active."""
+        """Start the next queued run if none is active. Raises StoreUnavailable."""
         with self._lock:
             if self._active is not None:
                 return
@@ -65,61 +81,62 @@ class Supervisor:
                 if job is None:
                     return
                 if self._ledger.move(job.run_id, RunState.WAITING):
-                    break  # else it was cancelled or deleted in between, and the next one is due
+                    break  # otherwise it has just been cancelled or deleted, and the next one is due
             control = Control(job.num_rounds, job.excluded, job.config.min_clients)
             thread = threading.Thread(target=self._work, args=(job, control), name=f"run-{job.run_id}", daemon=True)
-            self._active = (job.run_id, control, thread)
+            self._active = ActiveRun(job.run_id, control, thread)
             thread.start()
 
     def stop(self, run_id: int, by: str | None = None) -> bool:
-        """End a run: a queued one is cancelled, the active one stops within 2 s. False: its state does not allow it."""
-        with self._lock:  # a run that is about to start is the active one when this goes on
+        """End a run: cancel a queued one, stop the active one within 2 s. False if its state does not allow it."""
+        with self._lock:  # a run that is about to start is the active one afterwards
             active = self._active
-        if active is not None and active[0] == run_id and self._ledger.move(run_id, RunState.STOPPING, by=by):
-            active[1].stop()
+        if active is not None and active.run_id == run_id and self._ledger.move(run_id, RunState.STOPPING, by=by):
+            active.control.stop()
             return True
         return self._ledger.move(run_id, RunState.CANCELLED, by=by)
 
     def control(self, run_id: int) -> Control | None:
-        """Return what takes people's wishes for a run, where it is the active one: pause, go_on and more."""
+        """Return what takes requests to a run (pause, exclude and so on), or None if it is not the active one."""
         active = self._active
-        return active[1] if active is not None and active[0] == run_id else None
+        return active.control if active is not None and active.run_id == run_id else None
 
-    def heed(self, run_id: int) -> None:
-        """Let a run, where it is the active one, look up how few clients people let it do with by now."""
+    def reload_min_clients(self, run_id: int) -> None:
+        """Let a run, if it is the active one, read the minimum of clients anew from the ledger."""
         if (control := self.control(run_id)) is not None:
-            control.heed(lambda: self._ledger.clients_wanted(run_id))
+            control.reload_min_clients(lambda: self._ledger.read_min_clients(run_id))
 
     def keep_weights(self, packed: BinaryIO, max_bytes: int = MAX_UPLOAD_BYTES) -> UploadedWeights:
         """Keep an uploaded .npz as initial weights for network custom; raises UploadUnusable with a sentence."""
-        name, layout = keep_upload(packed, self._folder.parent / "networks", max_bytes)
-        return UploadedWeights(name, layout.to_json(), layout.size_bytes)
+        upload_id, layout = keep_upload(packed, self._folder.parent / "networks", max_bytes)
+        return UploadedWeights(upload_id, layout.to_json(), layout.size_bytes)
 
-    def holds_weights(self, name: str) -> bool:
+    def holds_weights(self, upload_id: str) -> bool:
         """Say whether there are uploaded weights of that id."""
-        return holds_upload(name, self._folder.parent / "networks")
+        return holds_upload(upload_id, self._folder.parent / "networks")
 
     def keras_file(self, run_id: int, config: RunConfig, checkpoint_file: str) -> Path:
         """Return a checkpoint of a run as a .keras file; raises as ``storage.keras_export.keras_file`` does."""
         return keras_file(config, self._folder / str(run_id), checkpoint_file)
 
     def shutdown(self, deadline_seconds: float = 3.0) -> bool:
-        """The process ends: the active run becomes interrupted. False where its thread did not end in time."""
-        self._ended.set()  # before the lock: who looks for the next run holds it
+        """Interrupt the active run because the process ends. False if its thread did not end in time."""
+        self._ended.set()  # before the lock: ``wake`` holds it while it looks for the next run
         with self._lock:
             active = self._active
         if active is None:
             return True
-        active[1].interrupt()
-        active[2].join(deadline_seconds)
-        if active[2].is_alive():
-            log.error("run %s did not end within %s s", active[0], deadline_seconds)
-        return not active[2].is_alive()
+        active.control.interrupt()
+        active.thread.join(deadline_seconds)
+        if active.thread.is_alive():
+            log.error("run %s did not end within %s s", active.run_id, deadline_seconds)
+        return not active.thread.is_alive()
+
+    # -- on the run's thread ------------------------------------------------------------------------------------------
 
     def _work(self, job: Job, control: Control) -> None:
-        """The body of the run's thread."""
         loop = RunLoop(
-            job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=control, keeping=self._keeping
+            job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=control, policy=self._policy
         )
         try:
             state, reason = loop.run()
@@ -127,20 +144,20 @@ class Supervisor:
             log.exception("run %s ended by an error of Meadow's own", job.run_id)
             state, reason = RunState.FAILED, f"an error of Meadow's own: {type(error).__name__}: {str(error)[:200]}"
         try:
-            self._end(job.run_id, state, reason)
+            self._record_end(job.run_id, state, reason)
         finally:
             with self._lock:
                 self._active = None
             try:
                 self.wake()
             except StoreUnavailable as error:
-                log.warning("the queue waits for the next wish: %s", error)
+                log.warning("the next queued run starts with the next request: %s", error)
 
-    def _end(self, run_id: int, state: RunState, reason: str | None) -> None:
-        """Move the run to its end; where a person's stop came in between, that is its end.
+    def _record_end(self, run_id: int, state: RunState, reason: str | None) -> None:
+        """Move the run to its end state, or to stopped if a person stopped it in between.
 
-        A store that takes nothing is tried again until it does or the process ends: the next start says what became of
-        the run then.
+        If the store cannot write, this is repeated until it can or the process ends; the next start of the process then
+        records an end for the run.
         """
         while True:
             try:
@@ -149,5 +166,5 @@ class Supervisor:
                 return
             except StoreUnavailable as error:
                 log.warning("the end of run %s cannot be written: %s", run_id, error)
-                if self._ended.wait(AGAIN_SECONDS):
+                if self._ended.wait(RETRY_SECONDS):
                     return

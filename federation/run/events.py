@@ -1,4 +1,4 @@
-"""What a run and the Flower server tell. Plain data: the web side writes it down, a test appends it to a list."""
+"""Events of a run and of the Flower server. Plain data: the dashboard stores them, a test appends them to a list."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,20 +6,22 @@ from typing import Any, Literal
 
 Phase = Literal["prepare", "train", "evaluate"]
 Outcome = Literal["accepted", "refused", "failed", "late", "lost"]
+WaitKind = Literal["quorum", "round", "prepare", "paused", "storage"]
 Metrics = dict[str, float]
 
 
 def less_is_better(name: str) -> bool:
-    """Say whether the least value of a metric by that name is the best one: of a loss it is."""
+    """Say whether the least value of the metric with that name is the best one: of a loss it is."""
     return name.endswith("loss")
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyRecorded:
-    """What became of one client's task in one phase of one attempt.
+    """The outcome of one client's task in one phase of one attempt.
 
-    ``reason`` is a sentence for every outcome but accepted. ``seconds`` is the client's own measure of its work.
-    The offsets count from the start of the phase: when the client's reply was offered, and when it had arrived whole.
+    ``reason`` is a sentence for every outcome but accepted, where it says how a rule changed the update. ``seconds`` is
+    the client's own measure of its work. The offsets count from the start of the phase: when the client's reply was
+    offered, and when all of it had arrived. Bytes are those of contents.
     """
 
     run_id: int
@@ -40,7 +42,7 @@ class ReplyRecorded:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Weights on disk: file name inside the run's folder, sha256 of the file, size in bytes."""
+    """Weights on disk: name of the file in the run's folder, sha256 of its content, size."""
 
     file: str
     sha256: str
@@ -49,7 +51,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class RoundDone:
-    """One committed round; round 0 holds the evaluation of the initial weights and trains nobody."""
+    """A round to commit. Round 0 is the evaluation of the initial weights; no client trains in it."""
 
     run_id: int
     round: int
@@ -65,7 +67,7 @@ class RoundDone:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """A try at a round that committed nothing, and why."""
+    """An attempt at a round that committed nothing, and why."""
 
     run_id: int
     round: int
@@ -74,8 +76,8 @@ class AttemptFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientPutAside:
-    """A client is asked no more in this run, until a person lets it in again."""
+class ClientSuspended:
+    """A client gets no more tasks in this run until a person includes it again."""
 
     run_id: int
     client_id: int
@@ -84,10 +86,13 @@ class ClientPutAside:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """What a run waits for; ``kind`` None says that it waits no more. ``deadline_seconds`` counts from now."""
+    """What a run waits for; ``kind`` None: it does not wait any more. ``deadline_seconds`` counts from now.
+
+    ``actions`` are what a person can do about it, in the words of the API.
+    """
 
     run_id: int
-    kind: Literal["quorum", "round", "prepare", "paused", "storage"] | None
+    kind: WaitKind | None
     sentence: str = ""
     deadline_seconds: float | None = None
     actions: tuple[str, ...] = ()
@@ -95,7 +100,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A client's place in its task; shown, never stored."""
+    """A client's progress in its task; shown, never stored."""
 
     client_id: int
     run_id: int
@@ -109,7 +114,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ClientChanged:
-    """A client came, went, or said something new about itself; ``facts`` and ``data`` only where it spoke."""
+    """A client connected, disconnected, or described itself anew; ``facts`` and ``data`` only if it did."""
 
     client_id: int
     online: bool
@@ -119,12 +124,13 @@ class ClientChanged:
 
 
 class StoreUnavailable(Exception):
-    """Whoever keeps events cannot write now, and may be able to later: the disk is full, the database is locked."""
+    """The store of events cannot write now, but may later: the disk is full, the database is locked."""
 
 
 class RoundRefused(Exception):
-    """Whoever keeps events takes a round no more: the run is over there, or went on without its loop; says so."""
+    """The store does not accept a round: the run has ended there, or has a later round; the sentence says so."""
 
 
-Event = ReplyRecorded | RoundDone | AttemptFailed | ClientPutAside | Blocked | Progress | ClientChanged
+Event = ReplyRecorded | RoundDone | AttemptFailed | ClientSuspended | Blocked | Progress | ClientChanged
 Record = Callable[[Event], None]
+"""Keeps an event. May be called on any thread; may raise StoreUnavailable or RoundRefused."""

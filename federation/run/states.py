@@ -1,10 +1,10 @@
-"""The states of a run and the moves between them; nothing here acts, the supervisor and the database both ask."""
+"""The states of a run and the moves between them. Pure data: the ledger carries moves out."""
 
 from enum import StrEnum
 
 
 class RunState(StrEnum):
-    """Where a run stands; the words are those of pages, tables and the API."""
+    """The state of a run; the values are the words of the tables and the API."""
 
     QUEUED = "queued"
     WAITING = "waiting"
@@ -30,12 +30,16 @@ MOVES: dict[RunState, frozenset[RunState]] = {
     _S.FAILED: frozenset({_S.QUEUED}),
     _S.INTERRUPTED: frozenset({_S.QUEUED}),
     _S.COMPLETED: frozenset({_S.QUEUED}),
-    _S.CANCELLED: frozenset({_S.QUEUED}),  # one that was resumed before has rounds to go on from
+    _S.CANCELLED: frozenset({_S.QUEUED}),  # a resumed run that was cancelled in the queue has rounds to continue from
 }
+"""State -> the states that a run may move to."""
 
 ACTIVE = frozenset({_S.WAITING, _S.RUNNING, _S.PAUSED, _S.STOPPING})
+"""A thread works on the run, or did when the process ended."""
+
 ENDED = frozenset({_S.STOPPED, _S.COMPLETED, _S.FAILED, _S.INTERRUPTED, _S.CANCELLED})
 RESUMABLE = frozenset({RunState.INTERRUPTED, RunState.STOPPED, RunState.FAILED})
+"""A run can be queued again without more rounds."""
 
 
 def sources(target: RunState) -> frozenset[RunState]:

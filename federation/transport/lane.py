@@ -118,7 +118,7 @@ class StreamLane:
         self._call(self._end_client, client_id, code, reason)
 
     def rename(self, client_id: int, name: str) -> None:
-        """Change the name of a connected client; runs choose clients by their names."""
+        """Change the name of a connected client, from any thread; it is the name in sentences."""
         self._call(self._set_name, client_id, name)
 
     def readmit(self, client_id: int) -> None:

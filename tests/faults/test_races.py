@@ -127,13 +127,8 @@ def test_a_stop_with_replies_on_their_way_leaves_the_whole_budget_to_the_next_ru
         wait_until(lambda: engine.server.lane.snapshot().used_bytes == 0, what="the budget is whole again")
 
 
-def test_replies_that_came_in_time_count_although_the_run_was_busy_until_the_deadline(
-    engine: Engine, stage: Stage
-) -> None:
+def test_replies_that_came_in_time_count_although_the_run_was_busy_until_the_deadline(tmp_path: Path) -> None:
     """The run's thread stands still while the disk takes nothing; what arrived meanwhile arrived in time."""
-    for name in "ab":
-        stage.add(name)
-    engine.wait_online(2)
 
     class SlowDisk(ListLedger):
         slow = True
@@ -144,9 +139,12 @@ def test_replies_that_came_in_time_count_although_the_run_was_busy_until_the_dea
                 threading.Event().wait(1.5)
             super().record(event)
 
-    engine.supervisor._ledger = engine.ledger = SlowDisk()
-    assert engine.ledger.wait_end(engine.start_run(num_rounds=1, round_timeout_seconds=1.0)) is RunState.COMPLETED
-    assert {r.outcome for r in engine.ledger.of(ReplyRecorded)} == {"accepted"}
+    with running_engine(tmp_path, ledger=SlowDisk()) as engine, Stage(engine.address) as stage:
+        for name in "ab":
+            stage.add(name)
+        engine.wait_online(2)
+        assert engine.ledger.wait_end(engine.start_run(num_rounds=1, round_timeout_seconds=1.0)) is RunState.COMPLETED
+        assert {r.outcome for r in engine.ledger.of(ReplyRecorded)} == {"accepted"}
 
 
 class SlowLedger(ListLedger):
@@ -168,8 +166,8 @@ class SlowLedger(ListLedger):
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[tuple[Engine, SlowLedger]]:
-    with running_engine(tmp_path) as engine:
-        ledger = engine.supervisor._ledger = engine.ledger = SlowLedger()
+    ledger = SlowLedger()
+    with running_engine(tmp_path, ledger=ledger) as engine:
         yield engine, ledger
 
 
@@ -189,17 +187,17 @@ def test_a_stop_that_meets_the_start_of_its_run_is_heard(slow: tuple[Engine, Slo
     assert ledger.wait_end(run_id, 3) is RunState.STOPPED
 
 
-def test_a_run_that_is_cancelled_as_it_was_to_start_does_not_hold_up_the_queue(engine: Engine) -> None:
+def test_a_run_that_is_cancelled_as_it_was_to_start_does_not_hold_up_the_queue(tmp_path: Path) -> None:
     class Fickle(ListLedger):
         def move(self, run_id: int, to: RunState, *rest: Any, **more: Any) -> bool:
             if run_id == 1 and to is RunState.WAITING:
                 super().move(run_id, RunState.CANCELLED)
             return super().move(run_id, to, *rest, **more)
 
-    ledger = engine.supervisor._ledger = engine.ledger = Fickle()
-    ledger.queue()
-    engine.start_run()
-    assert ledger.states == {1: RunState.CANCELLED, 2: RunState.WAITING}
+    with running_engine(tmp_path, ledger=Fickle()) as engine:
+        engine.ledger.queue()
+        engine.start_run()
+        assert engine.ledger.states == {1: RunState.CANCELLED, 2: RunState.WAITING}
 
 
 def test_a_run_resumed_while_its_thread_ends_can_be_stopped_again(slow: tuple[Engine, SlowLedger]) -> None:
@@ -217,10 +215,10 @@ def test_a_run_resumed_while_its_thread_ends_can_be_stopped_again(slow: tuple[En
 
 def test_rounds_added_at_the_last_moment_are_done_or_refused() -> None:
     control = Control(num_rounds=3)
-    assert not control.finish(2, lambda: 0)
+    assert not control.try_finish(2, lambda: 0)
     assert control.add_rounds(1)
-    assert not control.finish(3, lambda: 4)
-    assert control.finish(4, lambda: 4)
+    assert not control.try_finish(3, lambda: 4)
+    assert control.try_finish(4, lambda: 4)
     assert not control.add_rounds(1)
 
 

@@ -1,4 +1,4 @@
-"""The federation side alone: a Flower server, a supervisor, and a ledger that keeps all in lists."""
+"""The federation side without a dashboard: a Flower server, a supervisor, and a ledger that keeps all in lists."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from federation.coordinator.supervisor import Job, Supervisor
+from federation.coordinator.supervisor import CheckpointPolicy, Job, Supervisor
 from federation.protocol.messages import Hello
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, ClientChanged, Event, Progress, ReplyRecorded, RoundDone
@@ -22,7 +22,7 @@ SYNTHETIC: dict[str, Any] = {"network": "synthetic", "dataset": "synthetic", "se
 
 
 class ListLedger:
-    """Runs, moves and events in memory, by the same rules as the database."""
+    """A ledger that keeps runs, moves and events in memory, by the same rules as the database."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -33,7 +33,7 @@ class ListLedger:
         self.moves: list[tuple[int, RunState]] = []
         self.events: list[Event] = []
         self.waits: dict[int, Blocked | None] = {}
-        """What each run waits for now: said with an event or a move, and over with the next move."""
+        """Run id -> what it waits for now, as an event or a move has said; the next move ends it."""
 
     def queue(self, **config: Any) -> int:
         """Add a run."""
@@ -45,7 +45,7 @@ class ListLedger:
         return run_id
 
     def requeue(self, run_id: int, num_rounds: int | None = None) -> None:
-        """Let an ended run go on from its last committed round."""
+        """Queue an ended run again, to continue from its last committed round."""
         with self.lock:
             done = [e for e in self.events if isinstance(e, RoundDone) and e.run_id == run_id]
             job, last = self.jobs[run_id - 1], done[-1] if done else None
@@ -60,18 +60,18 @@ class ListLedger:
         with self.lock:
             return next((job for job in self.jobs if self.states[job.run_id] is RunState.QUEUED), None)
 
-    def rounds_wanted(self, run_id: int) -> int:
-        """Return the rounds of the job."""
+    def read_num_rounds(self, run_id: int) -> int:
+        """Return the number of rounds of a run."""
         with self.lock:
             return self.jobs[run_id - 1].num_rounds
 
-    def clients_wanted(self, run_id: int) -> int:
-        """Return the fewest clients of the job."""
+    def read_min_clients(self, run_id: int) -> int:
+        """Return the minimum of clients of a run."""
         with self.lock:
             return self.jobs[run_id - 1].config.min_clients
 
-    def want_clients(self, run_id: int, count: int) -> None:
-        """Let a run do with so many clients."""
+    def set_min_clients(self, run_id: int, count: int) -> None:
+        """Change the minimum of clients of a run."""
         with self.lock:
             job = self.jobs[run_id - 1]
             self.jobs[run_id - 1] = replace(job, config=job.config.model_copy(update={"min_clients": count}))
@@ -84,7 +84,7 @@ class ListLedger:
         by: str | None = None,
         blocked: Blocked | None = None,
     ) -> bool:
-        """Move where the present state allows it."""
+        """Move a run if its present state allows it."""
         with self.changed:
             if self.states[run_id] not in sources(to):
                 return False
@@ -113,7 +113,7 @@ class ListLedger:
             return [event for event in self.events if isinstance(event, kind)]
 
     def wait(self, predicate: Callable[[], Any], seconds: float = 20.0) -> Any:
-        """Wait until ``predicate`` holds; fails at the deadline with what there is."""
+        """Wait until ``predicate`` is true; return its value. At the deadline the test fails with the last events."""
         deadline = time.monotonic() + seconds
         with self.changed:
             while not (value := predicate()):
@@ -123,16 +123,22 @@ class ListLedger:
             return value
 
     def wait_end(self, run_id: int, seconds: float = 30.0) -> RunState:
-        """Wait for a run's end."""
+        """Wait until a run has ended; return its state."""
         self.wait(lambda: self.states[run_id] in ENDED, seconds)
         return self.states[run_id]
 
 
 class Engine:
-    """A running Flower server and supervisor."""
+    """A Flower server and a supervisor; ``running_engine`` starts and ends them.
 
-    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
-        self.ledger = ListLedger()
+    ``clients`` are ids by public key, ``states`` admission states by client id, ``admission`` that of all others.
+    """
+
+    def __init__(
+        self, folder: Path, limits: Limits | None = None, ledger: ListLedger | None = None,
+        policy: CheckpointPolicy | None = None,
+    ) -> None:  # fmt: skip
+        self.ledger = ledger or ListLedger()
         self.progress: list[Progress] = []
         self.clients: dict[str, int] = {}
         self.states: dict[int, Any] = {}
@@ -147,14 +153,14 @@ class Engine:
             admit_node=self.admit_node,
             limits=limits or Limits(),
         )
-        self.supervisor = Supervisor(lane=self.server.lane, ledger=self.ledger, folder=folder / "runs")
+        self.supervisor = Supervisor(lane=self.server.lane, ledger=self.ledger, folder=folder / "runs", policy=policy)
 
     def _admit(self, public_key: str, hello: Hello) -> Admission:
         client_id = self.clients.setdefault(public_key, len(self.clients) + 1)
         return Admission(client_id, hello.name, self.states.get(client_id, self.admission))
 
     def admit_node(self, public_key: str, node_id: int) -> Admission:
-        """Admit a SuperNode as any other client."""
+        """Admit a SuperNode like any other client."""
         return Admission(self.clients.setdefault(public_key, len(self.clients) + 1), f"node-{node_id}", "admitted")
 
     def _report(self, event: Event) -> None:
@@ -164,24 +170,27 @@ class Engine:
             self.ledger.record(event)
 
     def start_run(self, **config: Any) -> int:
-        """Queue a run and let it start."""
+        """Queue a run, and start it if no other one is active."""
         run_id = self.ledger.queue(**config)
         self.supervisor.wake()
         return run_id
 
     def wait_online(self, count: int) -> None:
-        """Wait until so many clients are connected."""
+        """Wait until at least ``count`` clients are connected."""
         self.ledger.wait(lambda: len(self.server.lane.members()) >= count)
 
     def changes(self) -> list[ClientChanged]:
-        """Who came and went."""
+        """Return the events of clients that connected or disconnected."""
         return self.ledger.of(ClientChanged)
 
 
 @contextmanager
-def running_engine(folder: Path, limits: Limits | None = None, kind: type[Engine] = Engine) -> Iterator[Engine]:
-    """Start an engine; stop it at the end."""
-    engine = kind(folder, limits)
+def running_engine(
+    folder: Path, limits: Limits | None = None, kind: type[Engine] = Engine, *, ledger: ListLedger | None = None,
+    policy: CheckpointPolicy | None = None,
+) -> Iterator[Engine]:  # fmt: skip
+    """Start an engine, with a ledger and a checkpoint policy of the test's own if it has some; stop it at the end."""
+    engine = kind(folder, limits, ledger, policy)
     engine.server.start()
     try:
         yield engine
@@ -191,6 +200,6 @@ def running_engine(folder: Path, limits: Limits | None = None, kind: type[Engine
 
 
 def outcomes(engine: Engine, phase: str = "train") -> list[tuple[int, int, str, str | None]]:
-    """Return round, client, outcome and reason of the replies of a phase."""
+    """Return (round, client id, outcome, reason) of the replies of a phase."""
     found = [r for r in engine.ledger.of(ReplyRecorded) if r.phase == phase]
     return [(r.round, r.client_id, r.outcome, r.reason) for r in found]

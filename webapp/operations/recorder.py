@@ -8,7 +8,7 @@ from typing import Any
 from federation.run.events import (
     AttemptFailed,
     Blocked,
-    ClientPutAside,
+    ClientSuspended,
     Event,
     Progress,
     ReplyRecorded,
@@ -64,7 +64,7 @@ class Recorder:
                 self._finish_attempt(lambda session: self._write_failure(session, event))
             case Blocked():
                 self._write_blocked(event)
-            case ClientPutAside():
+            case ClientSuspended():
                 self._write_put_aside(event)
             case _:
                 log.warning("nothing is recorded of %s", event)  # a run must not fail for an event that no page shows
@@ -128,7 +128,7 @@ class Recorder:
             if with_events or reply.outcome != "accepted":
                 add_event(session, "reply", reply_event(reply), run_id=reply.run_id, client_id=reply.client_id)
 
-    def _write_put_aside(self, aside: ClientPutAside) -> None:
+    def _write_put_aside(self, aside: ClientSuspended) -> None:
         """A suspended client stays excluded when the run is resumed, until a person includes it again."""
         with self._database.write() as session:
             run = get_run(session, aside.run_id)

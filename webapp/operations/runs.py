@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from federation.coordinator.supervisor import Best, Job, Supervisor
+from federation.coordinator.supervisor import BestRound, Job, Supervisor
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, Checkpoint, Event
 from federation.run.states import ACTIVE, ENDED, RunState, sources
@@ -50,16 +50,16 @@ class Runs:
         return Job(
             run.id, RunConfig.model_validate(run.config), run.num_rounds, done["round"] if done else -1,
             Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None,
-            frozenset(run.excluded) | frozenset(left_out), Best(best["round"], best["value"]) if best else None,
+            frozenset(run.excluded) | frozenset(left_out), BestRound(best["round"], best["value"]) if best else None,
         )  # fmt: skip
 
-    def rounds_wanted(self, run_id: int) -> int:
+    def read_num_rounds(self, run_id: int) -> int:
         """Return how many rounds people want of a run by now."""
         with self._database.read() as session:
             run = table.get_run(session, run_id)
             return run.num_rounds if run is not None else 0
 
-    def clients_wanted(self, run_id: int) -> int:
+    def read_min_clients(self, run_id: int) -> int:
         """Return how few clients people let a run do with by now."""
         with self._database.read() as session:
             return int(get_run(session, run_id).config["min_clients"])

@@ -50,7 +50,7 @@ class Steering:
                 raise Conflict(f"Run {run_id} {why}: there is no pause to end.")
             table.set_values(session, run_id, pausing=False)
             add_request_event(session, run, "continue")
-        self._active(run_id).go_on()
+        self._active(run_id).end_pause()
 
     def resume_run(self, run_id: int) -> None:
         """Let an interrupted, stopped or failed run go on from its last committed round; or a queued one that is
@@ -135,7 +135,7 @@ class Steering:
                 return
             table.set_values(session, run_id, config=run.config | {"min_clients": count})
             add_request_event(session, run, "min_clients", min_clients=count)
-        self._supervisor.heed(run_id)
+        self._supervisor.reload_min_clients(run_id)
 
     def wait_longer(self, run_id: int, seconds: int) -> None:
         """Move the deadline by which the clients of a waiting run must be here."""

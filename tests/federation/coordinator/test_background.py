@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from federation.coordinator.background import NAME, work_aside
+from federation.coordinator.background import THREAD_NAME, run_in_background
 from federation.coordinator.control import Control, RunInterrupted, RunStopped
 from federation.run.states import RunState
 from tests.support.engine import Engine
@@ -17,14 +17,14 @@ LONG_SECONDS = 20.0
 
 
 def test_work_gives_its_result_or_its_error_and_its_thread_ends() -> None:
-    assert work_aside(lambda: threading.current_thread().name, Control()) == NAME
+    assert run_in_background(lambda: threading.current_thread().name, Control()) == THREAD_NAME
 
     def fails() -> None:
         raise ValueError("no use")
 
     with pytest.raises(ValueError, match="no use"):
-        work_aside(fails, Control())
-    assert NAME not in {thread.name for thread in threading.enumerate()}
+        run_in_background(fails, Control())
+    assert THREAD_NAME not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.parametrize("end", [Control.stop, Control.interrupt])
@@ -37,16 +37,16 @@ def test_a_stop_leaves_work_behind_and_other_work_waits_for_its_end(end: Callabl
         assert may_end.wait(LONG_SECONDS)
 
     with ThreadPoolExecutor(3) as runs:
-        stopped = runs.submit(work_aside, long, first)
+        stopped = runs.submit(run_in_background, long, first)
         assert begun.wait(LONG_SECONDS)
         end(first)
         with pytest.raises((RunStopped, RunInterrupted)):
             stopped.result(LONG_SECONDS)
-        gave_up = runs.submit(work_aside, began_next.set, second)
+        gave_up = runs.submit(run_in_background, began_next.set, second)
         second.stop()
         with pytest.raises(RunStopped):
             gave_up.result(LONG_SECONDS)
-        following = runs.submit(lambda: work_aside(began_next.is_set, third))
+        following = runs.submit(lambda: run_in_background(began_next.is_set, third))
         assert not following.done()
         may_end.set()
         assert following.result(LONG_SECONDS) is False
@@ -57,7 +57,7 @@ def test_large_replies_are_aggregated_aside_and_a_stop_ends_the_run(engine: Engi
         stage.add(name, adds(0.01))
     engine.wait_online(2)
     run_id = engine.start_run(num_rounds=100, strategy="FedMedian", synthetic_parameters=6_300_000)
-    wait_until(lambda: NAME in {thread.name for thread in threading.enumerate()}, LONG_SECONDS)
+    wait_until(lambda: THREAD_NAME in {thread.name for thread in threading.enumerate()}, LONG_SECONDS)
     engine.supervisor.stop(run_id)
     assert engine.ledger.wait_end(run_id, 2.0) is RunState.STOPPED
-    wait_until(lambda: NAME not in {thread.name for thread in threading.enumerate()}, LONG_SECONDS)
+    wait_until(lambda: THREAD_NAME not in {thread.name for thread in threading.enumerate()}, LONG_SECONDS)

@@ -1,4 +1,4 @@
-"""Steering a run: pause, go on, more rounds, leave out and let in, resume exactly; which checkpoints are kept."""
+"""Requests to a run: pause, continue, more rounds, exclude and include, exact resume; which checkpoints are kept."""
 
 import resource
 from pathlib import Path
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from federation.coordinator.control import Control
-from federation.coordinator.run_loop import Keeping
 from federation.protocol.messages import Task
-from federation.run.events import Blocked, ClientPutAside, ReplyRecorded, RoundDone
+from federation.run.events import Blocked, ClientSuspended, ReplyRecorded, RoundDone
 from federation.run.states import RunState
+from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.weights.layout import Layout
 from tests.support.engine import Engine, outcomes, running_engine
 from tests.support.light_client import Answer, Stage, adds, honest
@@ -21,7 +21,7 @@ def committed(engine: Engine, run_id: int = 1) -> list[int]:
     return [d.round for d in engine.ledger.of(RoundDone) if d.run_id == run_id]
 
 
-def wish(engine: Engine, run_id: int = 1) -> Control:
+def control_of(engine: Engine, run_id: int = 1) -> Control:
     control = engine.supervisor.control(run_id)
     assert control is not None
     return control
@@ -36,12 +36,12 @@ def test_a_pause_comes_after_the_round_and_ends_when_a_person_goes_on(engine: En
         stage.add(name)
     run_id = engine.start_run(num_rounds=10_000)
     engine.ledger.wait(lambda: len(committed(engine)) > 3)
-    wish(engine).pause()
+    control_of(engine).pause()
     engine.ledger.wait(lambda: engine.ledger.states[run_id] is RunState.PAUSED)
     assert engine.ledger.of(Blocked)[-1].kind == "paused"
     assert engine.ledger.of(Blocked)[-1].sentence == f"Paused by a person after round {committed(engine)[-1]}"
     at = committed(engine)
-    wish(engine).go_on()
+    control_of(engine).end_pause()
     engine.ledger.wait(lambda: len(committed(engine)) > len(at) + 3)
     assert [to for _, to in engine.ledger.moves][2:5] == [RunState.PAUSED, RunState.WAITING, RunState.RUNNING]
     assert engine.supervisor.stop(run_id)
@@ -58,11 +58,11 @@ def test_a_pause_comes_before_the_wait_for_clients_and_has_no_deadline(engine: E
     leaving, staying = stage.add("leaving"), stage.add("staying", slow_in_round_1)
     run_id = engine.start_run(num_rounds=3, quorum_timeout_seconds=1.0)
     engine.ledger.wait(lambda: any((t.round, t.phase) == (1, "evaluate") for t in staying.tasks))
-    wish(engine).pause()
+    control_of(engine).pause()
     stage.do(leaving.socket.close())
     engine.ledger.wait(lambda: engine.ledger.states[run_id] is RunState.PAUSED)
     assert committed(engine) == [0, 1]
-    wish(engine).go_on()
+    control_of(engine).end_pause()
     assert engine.ledger.wait_end(run_id) is RunState.FAILED
     ran = [RunState.WAITING, RunState.RUNNING, RunState.PAUSED, RunState.WAITING, RunState.FAILED]
     assert [to for _, to in engine.ledger.moves] == ran
@@ -73,12 +73,12 @@ def test_a_pause_that_is_asked_for_while_clients_are_waited_for_stops_the_clock(
     stage.add("a")
     run_id = engine.start_run(num_rounds=2, quorum_timeout_seconds=3.0)
     engine.ledger.wait(lambda: engine.ledger.waits.get(run_id))
-    wish(engine).pause()
+    control_of(engine).pause()
     engine.ledger.wait(lambda: engine.ledger.states[run_id] is RunState.PAUSED)
     assert engine.ledger.of(Blocked)[-1].sentence == "Paused by a person before round 0"
     stage.add("b")
     engine.wait_online(2)
-    wish(engine).go_on()
+    control_of(engine).end_pause()
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
 
 
@@ -87,7 +87,7 @@ def test_a_paused_run_is_stopped_at_once(engine: Engine, stage: Stage) -> None:
         stage.add(name)
     run_id = engine.start_run(num_rounds=10_000)
     engine.ledger.wait(lambda: engine.supervisor.control(run_id))
-    wish(engine).pause()
+    control_of(engine).pause()
     engine.ledger.wait(lambda: engine.ledger.states[run_id] is RunState.PAUSED)
     engine.supervisor.stop(run_id)
     assert engine.ledger.wait_end(run_id, 2) is RunState.STOPPED
@@ -98,7 +98,7 @@ def test_rounds_are_added_to_a_run_under_way_and_to_one_that_is_over(engine: Eng
         stage.add(name, adds(0.1))
     run_id = engine.start_run(num_rounds=4)
     engine.ledger.wait(lambda: engine.supervisor.control(run_id))
-    wish(engine).add_rounds(3)
+    control_of(engine).add_rounds(3)
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
     assert committed(engine) == list(range(8))
     engine.ledger.requeue(run_id, num_rounds=9)
@@ -113,20 +113,20 @@ def test_a_client_is_left_out_and_let_in_again(engine: Engine, stage: Stage) -> 
     engine.wait_online(3)
     run_id = engine.start_run(num_rounds=10_000)
     engine.ledger.wait(lambda: len(committed(engine)) > 2)
-    wish(engine).exclude(3)
+    control_of(engine).exclude(3)
 
     def trained_last() -> set[int]:
         replies = [r for r in engine.ledger.of(ReplyRecorded) if r.phase == "train"]
         return {r.client_id for r in replies if r.round == committed(engine)[-1]}
 
     engine.ledger.wait(lambda: trained_last() == {1, 2})
-    wish(engine).include(3)
+    control_of(engine).include(3)
     engine.ledger.wait(lambda: trained_last() == {1, 2, 3})
     engine.supervisor.stop(run_id)
     engine.ledger.wait_end(run_id, 2)
 
 
-def test_three_refused_replies_in_a_row_put_a_client_aside_and_a_person_lets_it_in(
+def test_three_refused_replies_in_a_row_suspend_a_client_until_a_person_includes_it(
     engine: Engine, stage: Stage
 ) -> None:
     for name in "ab":
@@ -135,12 +135,12 @@ def test_three_refused_replies_in_a_row_put_a_client_aside_and_a_person_lets_it_
     stage.add("bad", adds(0.1, bad_in=range(1, 4)))
     engine.wait_online(3)
     run_id = engine.start_run(num_rounds=10_000)
-    aside = engine.ledger.wait(lambda: engine.ledger.of(ClientPutAside))[0]
-    assert (aside.client_id, aside.reason) == (3, "3 of its replies in a row were refused")
+    suspended = engine.ledger.wait(lambda: engine.ledger.of(ClientSuspended))[0]
+    assert (suspended.client_id, suspended.reason) == (3, "3 of its replies in a row were refused")
     engine.ledger.wait(lambda: committed(engine)[-1] > 8)
     asked = {r.round for r in engine.ledger.of(ReplyRecorded) if r.phase == "train" and r.client_id == 3}
     assert asked == {1, 2, 3}
-    wish(engine).include(3)
+    control_of(engine).include(3)
     engine.ledger.wait(
         lambda: any(r.client_id == 3 and r.outcome == "accepted" and r.round > 3 and r.phase == "train"
                     for r in engine.ledger.of(ReplyRecorded))
@@ -166,7 +166,7 @@ def test_a_client_that_could_not_prepare_is_asked_again_when_a_person_lets_it_in
     engine.ledger.wait(lambda: len(committed(engine)) > 3)
     assert [o[2:] for o in outcomes(engine, "prepare") if o[1] == 3] == [("failed", "no data here")]
     mended = True
-    wish(engine).include(3)
+    control_of(engine).include(3)
     engine.ledger.wait(lambda: any(o[1:3] == (3, "accepted") for o in outcomes(engine)))
     engine.supervisor.stop(run_id)
     engine.ledger.wait_end(run_id, 2)
@@ -235,8 +235,8 @@ def test_the_last_checkpoints_and_the_best_are_kept(tmp_path: Path) -> None:
         answer.metrics = {"accuracy": 0.9 if task.round == 2 else 0.1 * task.round % 0.5}
         return answer
 
-    with running_engine(tmp_path) as engine, Stage(engine.address) as stage:
-        engine.supervisor._keeping = Keeping(last=2, metric="evaluate_accuracy")
+    policy = CheckpointPolicy(last=2, metric="evaluate_accuracy")
+    with running_engine(tmp_path, policy=policy) as engine, Stage(engine.address) as stage:
         for name in "ab":
             stage.add(name, peaks_in_round_2)
         assert engine.ledger.wait_end(engine.start_run(num_rounds=7)) is RunState.COMPLETED

@@ -24,8 +24,8 @@ def test_a_run_that_waits_goes_on_at_once_when_fewer_clients_are_enough(engine: 
     run_id = engine.start_run(num_rounds=2)
     engine.ledger.wait(lambda: missing(engine) and "min_clients" in missing(engine)[-1].actions)
     assert missing(engine)[-1].actions == ("min_clients", "wait", "demo", "stop")
-    engine.ledger.want_clients(run_id, 1)
-    engine.supervisor.heed(run_id)
+    engine.ledger.set_min_clients(run_id, 1)
+    engine.supervisor.reload_min_clients(run_id)
     assert engine.ledger.wait_end(run_id, 5) is RunState.COMPLETED
 
 
@@ -41,12 +41,12 @@ def test_a_strategy_that_needs_more_offers_no_fewer_clients(engine: Engine, stag
 def test_a_round_under_way_counts_with_fewer_replies_but_never_needs_more(engine: Engine, stage: Stage) -> None:
     def dies_in_round_1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
         if (task.phase, task.round) == ("train", 1):
-            engine.ledger.want_clients(task.run_id, 1)
-            engine.supervisor.heed(task.run_id)
+            engine.ledger.set_min_clients(task.run_id, 1)
+            engine.supervisor.reload_min_clients(task.run_id)
             return Answer(error="ValueError: not today")
         if (task.phase, task.round) == ("train", 2):
-            engine.ledger.want_clients(task.run_id, 3)
-            engine.supervisor.heed(task.run_id)
+            engine.ledger.set_min_clients(task.run_id, 3)
+            engine.supervisor.reload_min_clients(task.run_id)
         return honest(task, weights, layout)
 
     stage.add("a")

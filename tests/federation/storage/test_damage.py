@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from federation.coordinator.ledger import Best
-from federation.coordinator.run_loop import Keeping
 from federation.run.events import Blocked, Checkpoint, RoundDone
 from federation.run.states import RunState
+from federation.storage.checkpoint_policy import BestRound, CheckpointPolicy
 from tests.support.dashboard import Dashboard, running
 from tests.support.engine import running_engine
 from tests.support.light_client import Stage
@@ -137,5 +136,5 @@ def test_damaged_weights_are_not_downloaded(dashboard: Dashboard) -> None:
 ])  # fmt: skip
 def test_the_best_round_is_the_one_that_the_database_calls_best(name: str, value: float, better: bool) -> None:
     done = RoundDone(1, 4, 1, 1.0, 1.0, 0.0, 0.0, {}, {name.partition("_")[2]: value}, Checkpoint("f", "0", 1))
-    kept = Keeping(1, name).better(done, Best(2, 0.5))
-    assert kept == (Best(4, value) if better else Best(2, 0.5))
+    kept = CheckpointPolicy(1, name).best_of(done, BestRound(2, 0.5))
+    assert kept == (BestRound(4, value) if better else BestRound(2, 0.5))

@@ -1,0 +1,130 @@
+"""The prepare handshake: each client builds the run's network over its data before it gets the first train task."""
+
+import itertools
+import json
+import time
+from typing import Any
+
+from federation.coordinator.eligibility import Eligibility
+from federation.coordinator.phase import PhaseContext
+from federation.run.events import Outcome, ReplyRecorded
+from federation.transport.exchange import Exchange, Member, Reply, TaskConfig
+from federation.weights.layout import Layout, LayoutMismatch
+
+_unique = itertools.count()
+
+DATA_FIELDS = ("samples", "input_shape", "classes", "label_counts")
+"""What an answer may say about the client's data; the rest, such as the data set, is said in the hello."""
+
+MAX_DATA_CHARACTERS = 64 * 1024
+"""The data fields stay in memory while the client is connected, and are stored for its page."""
+
+ClientProcess = tuple[int, str]
+"""Client id and session: a process that is started anew prepares again."""
+
+
+class Preparation:
+    """Sends each eligible client process one prepare task and compares the answer with the run's layout.
+
+    For the run's thread.
+    """
+
+    def __init__(self, context: PhaseContext, layout: Layout, eligibility: Eligibility) -> None:
+        self._context, self._layout, self._eligibility = context, layout, eligibility
+        self._pending: dict[ClientProcess, Exchange] = {}
+        self._prepared: set[ClientProcess] = set()
+        self._reported_late: set[ClientProcess] = set()
+
+    def ready(self) -> dict[int, Member]:
+        """Return the eligible clients that have prepared, by id."""
+        return self.ready_of(self._eligibility.eligible())
+
+    def ready_of(self, eligible: dict[int, Member]) -> dict[int, Member]:
+        """Return those of the eligible clients that have prepared."""
+        return {c: m for c, m in eligible.items() if (c, m.session) in self._prepared}
+
+    def count_pending(self, eligible: dict[int, Member]) -> int:
+        """Return how many of the eligible clients have a prepare task that they have not answered."""
+        return sum((c, m.session) in self._pending for c, m in eligible.items())
+
+    def send_to_new(self, eligible: dict[int, Member], number: int, config: TaskConfig) -> None:
+        """Send a prepare task to each eligible client that has neither prepared nor a task; ``number`` is the round."""
+        context = self._context
+        for client_id, member in eligible.items():
+            process = (client_id, member.session)
+            if process in self._pending or process in self._prepared:
+                continue
+            exchange = Exchange(context.run_id, number, 0, "prepare", context.timeout_seconds, context.control.deliver)
+            exchange.add_tasks([(client_id, config)], f"p{next(_unique):x}-{member.session}")
+            self._pending[process] = exchange
+            context.lane.start(exchange)
+
+    def cancel_overdue(self) -> None:
+        """Cancel tasks that were not answered within the round timeout. The client is late and gets another task.
+
+        A network that takes too long to build may be there the second time, because a client builds it to the end.
+        """
+        timeout, now = self._context.timeout_seconds, time.monotonic()
+        for process in [one for one, exchange in self._pending.items() if now - exchange.started > timeout]:
+            exchange = self._pending.pop(process)
+            exchange.close()
+            if process not in self._reported_late:
+                self._reported_late.add(process)
+                reason = f"did not prepare within {timeout:g} s"
+                self._record(process[0], exchange.round, "late", reason)
+
+    def close(self) -> None:
+        """The run is over: cancel what clients still prepare for it."""
+        while self._pending:
+            self._pending.popitem()[1].close()
+
+    def handle(self, reply: Reply) -> None:
+        """Handle an answer to a prepare task; any other reply is passed over."""
+        process = next((one for one, exchange in self._pending.items() if exchange is reply.exchange), None)
+        if process is None:
+            return
+        del self._pending[process]
+        data = (reply.offer.data if reply.offer is not None else None) or {}
+        outcome, reason = self._judge(reply, data)
+        if outcome == "accepted":
+            self._prepared.add(process)
+        elif outcome != "lost":
+            self._eligibility.note_unfit(*process)
+        self._record(reply.client_id, reply.exchange.round, outcome, reason, reply)
+        if outcome == "accepted" and (fields := _data_fields(data)):
+            self._context.lane.describe(reply.client_id, fields)
+
+    def _judge(self, reply: Reply, data: dict[str, Any]) -> tuple[Outcome, str | None]:
+        if reply.outcome == "lost":
+            return "lost", reply.reason
+        if reply.outcome != "accepted":
+            return "failed", reply.reason
+        difference = self._difference(data)
+        return ("accepted", None) if difference is None else ("refused", difference)
+
+    def _difference(self, data: dict[str, Any]) -> str | None:
+        """Compare the client's layout with the run's; a client with an app of its own may send none."""
+        if len(json.dumps(_data_fields(data))) > MAX_DATA_CHARACTERS:
+            return f"says more than {MAX_DATA_CHARACTERS} characters about its data"
+        rows = data.get("layout")
+        if rows is None:
+            return None
+        try:
+            return self._layout.difference(Layout.from_json(rows).entries)
+        except (LayoutMismatch, ValueError, TypeError) as error:
+            return f"sends a layout that cannot be read: {str(error)[:100]}"
+
+    def _record(
+        self, client_id: int, number: int, outcome: Outcome, reason: str | None, reply: Reply | None = None
+    ) -> None:
+        offer = reply.offer if reply is not None else None
+        self._context.record(ReplyRecorded(
+            self._context.run_id, number, 0, "prepare", client_id, outcome, reason,
+            seconds=offer.seconds if offer is not None else None,
+            received_at_seconds=reply.received_at_seconds if reply is not None else None,
+        ))  # fmt: skip
+
+
+def _data_fields(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an answer that describe the client's data, without those that are null."""
+    return {name: data[name] for name in DATA_FIELDS if data.get(name) is not None}
