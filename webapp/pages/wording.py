@@ -30,26 +30,6 @@ OUTCOMES = {
 }  # fmt: skip
 """What became of a client in a round: ``away`` where it was asked for nothing, ``idle`` where others trained."""
 
-OF_SEVERAL = (
-    ("is a SuperNode, which is ", "are SuperNodes, which are "), ("runs no app of its ", "run no app of their "),
-    *((f"{one} ", f"{many} ") for one, many in (
-        ("is", "are"), ("was", "were"), ("holds", "hold"), ("waits", "wait"), ("sends", "send"), ("knows", "know"),
-        ("has", "have"),
-    )),
-)  # fmt: skip
-"""How a reason begins when it is said of one client, and of several."""
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-
-
-def in_words(amount: int) -> str:
-    """Write a small number as a word."""
-    return NUMBERS[amount] if 0 <= amount < len(NUMBERS) else str(amount)
-
-
-def nth(place: int) -> str:
-    """Write the place of one more: ``second``, ``third``, from the sixth on ``further``."""
-    return ("first", "second", "third", "fourth", "fifth")[place - 1] if 0 < place <= 5 else "further"
-
 
 def listed(names: Sequence[str], most: int = 4) -> str:
     """Write names as a list: ``a``, ``a and b``, ``a, b and 7 others``."""
@@ -61,22 +41,6 @@ def listed(names: Sequence[str], most: int = 4) -> str:
 def run_numbers(ids: Sequence[int]) -> str:
     """Write runs by their numbers: ``#3, #4 and #7``."""
     return listed([f"#{run_id}" for run_id in ids], 6)
-
-
-def are(names: Sequence[str]) -> str:
-    """Return the verb that goes with a list of names."""
-    return "is" if len(names) == 1 else "are"
-
-
-def of_several(said: str, names: Sequence[str]) -> str:
-    """Put what is said of one client, verb first, so that it goes with its names: ``hold mnist`` of two."""
-    if len(names) == 1:
-        return said
-    for one, many in OF_SEVERAL:
-        if said.startswith(one):
-            said = many + said.removeprefix(one)
-            break
-    return said.replace(". It is ", ". They are ")
 
 
 def sentence(text: str) -> str:

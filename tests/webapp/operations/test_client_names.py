@@ -66,7 +66,7 @@ def test_a_run_means_the_clients_it_chose_whatever_they_are_called_later(dashboa
         seen = dashboard.run(active)["current_round"]
         wait_until(lambda: dashboard.run(active)["current_round"] > seen + 3, what="rounds after the new name")
         page = get_page(dashboard.http, f"/runs/{active}")
-        assert "site-a is not among" in page.one("section", aria_labelledby="other-h").text
+        assert "site-a : not selected" in page.one("section", aria_labelledby="other-h").text
         assert "Clients st-anna" in page.one("section", id="configuration").text
         dashboard.http.post(f"/api/runs/{active}/stop")
         dashboard.wait_for_state(queued, "completed")

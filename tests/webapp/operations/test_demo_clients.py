@@ -53,13 +53,13 @@ def is_gone(pid: int) -> bool:
 def test_demo_clients_join_do_a_run_and_are_ended_one_by_one(dashboard: Dashboard) -> None:
     http = dashboard.http
     home = get_both(http, "/", "home-page")
-    assert home.one("button", class_="primary").text == "Start two demo clients"
+    assert home.one("button", class_="primary").text == "Start 2 demo clients"
     started = http.post("/demo-clients", data={"count": "2", "dataset": "synthetic", "back": "/"})
     assert started.status_code == 303
     page = get_page(http, started.headers["location"])
     assert page.all("div", id="home-page")
     assert flash_of(page) == "Started demo-1 and demo-2 on this machine. They appear in a few seconds."
-    assert "demo-1 and demo-2 are starting" in page.one("p", class_="on-the-way").text
+    assert "Starting demo-1 and demo-2" in page.one("p", class_="on-the-way").text
     assert not page.all("form", action="/demo-clients"), "no second press is offered"
 
     listed = http.get("/api/demo-clients").json()
@@ -160,7 +160,7 @@ def test_only_a_run_that_would_ask_a_demo_client_offers_one(dashboard: Dashboard
         run_id = dashboard.start_run(**config)
         assert ("demo" in waits(dashboard, run_id)["actions"]) is offered
         forms = get_page(dashboard.http, f"/runs/{run_id}").all("form", action="/demo-clients")
-        assert [form.one("button").text for form in forms] == ["Start two demo clients"] * offered
+        assert [form.one("button").text for form in forms] == ["Start 2 demo clients"] * offered
         dashboard.http.post(f"/api/runs/{run_id}/stop")
         dashboard.wait_for_state(run_id, "stopped")
 

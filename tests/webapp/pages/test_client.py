@@ -1,4 +1,4 @@
-"""Clients seen by people: labels side by side, remarks before a round, a page each, and who is left out."""
+"""Clients seen by people: labels side by side, warnings before a round, a page each, and who is left out."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import Answer, Answering, LightClient, honest
 from tests.support.markup import flash_of, get_both, get_page
 from tests.support.processes import wait_until
-from webapp.pages.wording import of_several
 
 
 def holding(counts: list[int] | None, **more: Any) -> Answering:
@@ -27,7 +26,7 @@ def holding(counts: list[int] | None, **more: Any) -> Answering:
     return answer
 
 
-def test_labels_are_drawn_beside_those_of_all_and_skew_is_remarked(dashboard: Dashboard) -> None:
+def test_labels_are_drawn_beside_those_of_all_and_skew_is_warned_of(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
         sites = (("skewed", [90, 10, 0, 0, 0], 8), ("even", [20] * 5, 8), ("silent", None, 28))
         for known, (name, counts, side) in enumerate(sites, 1):
@@ -46,10 +45,10 @@ def test_labels_are_drawn_beside_those_of_all_and_skew_is_remarked(dashboard: Da
     assert ticks[0] == "M0 1.0h14" and ticks[4] == "M60 20.2h14", "55 % and 10 % over both"
     assert "100\u202f% in 2 classes, 3 missing" in row.text
     assert not page.one("li", id="client-3").all("svg", class_="labels")
-    remarks = page.one("section", aria_labelledby="remarks-h").text
-    assert "skewed holds 100.0\u202f% of its samples in two classes, 0 and 1." in remarks
-    assert "silent sends 28×28×1, most clients with synthetic send 8×8×1" in remarks
-    assert "100 samples" in own.text and own.one("section", aria_labelledby="remarks-h")
+    warnings = page.one("section", aria_labelledby="warnings-h").text
+    assert "skewed : 100.0\u202f% of the samples in two classes, 0 and 1." in warnings
+    assert "silent : input shape 28×28×1, most clients with synthetic: input shape 8×8×1." in warnings
+    assert "100 samples" in own.text and own.one("section", aria_labelledby="warnings-h")
     assert len(own.one("details").one("tbody").all("tr")) == 5
     assert "all 1" in own.one("section", aria_labelledby="runs-h").text
 
@@ -61,25 +60,14 @@ def test_clients_that_a_run_asks_nothing_for_the_same_reason_are_named_together(
             dashboard.wait_for_clients(known)
         run_id = dashboard.start_run(clients=["chosen"])
         dashboard.wait_for_state(run_id, "waiting")
-        clients = get_both(dashboard.http, "/clients", "clients-list").one("section", aria_labelledby="remarks-h")
+        clients = get_both(dashboard.http, "/clients", "clients-list").one("section", aria_labelledby="warnings-h")
         pages = [get_both(dashboard.http, *page) for page in (("/", "home-page"), (f"/runs/{run_id}", "run-page"))]
 
-    said = "ward-1, ward-2, ward-3 and 2 others are not among the clients chosen for the run"
-    assert clients.one("li").text == f"{said}. They are not asked in #{run_id}. #{run_id}"
+    said = "ward-1, ward-2, ward-3 and 2 others : not selected for the run"
+    assert clients.one("li").text == f"{said}. Not eligible for #{run_id}. #{run_id}"
     for page in pages:
         others = page.one("section", aria_labelledby="other-h")
         assert (others.one("li").text, others.one("small").text) == (said, "5 clients")
-
-
-@pytest.mark.parametrize(
-    ("of_one", "of_two"),
-    [("holds mnist, the run needs digits", "hold mnist, the run needs digits"),
-     ("is a SuperNode, which is not asked to train yet", "are SuperNodes, which are not asked to train yet"),
-     ("sends 8×8×1. It is not asked in #1.", "send 8×8×1. They are not asked in #1."),
-     ("waits for approval", "wait for approval"), ("ValueError: no room", "ValueError: no room")],
-)  # fmt: skip
-def test_what_is_said_of_one_is_said_of_several(of_one: str, of_two: str) -> None:
-    assert (of_several(of_one, ["a"]), of_several(of_one, ["a", "b"])) == (of_one, of_two)
 
 
 @pytest.mark.parametrize("counts", [[1], [0, 0], ["a", 1], [-1, 5], [1] * 300, {"a": 1}])

@@ -16,7 +16,7 @@ def test_without_clients_the_page_teaches_how_to_join(dashboard: Dashboard) -> N
         f"--partitions 2 --partition {part}" for part, name in enumerate(("site-a", "site-b"))
     ]  # fmt: skip
     assert {button["data-from"] for button in page.all("button", data_act="copy")} == {"#join", "#join-a", "#join-b"}
-    assert page.one("button", type="submit").text == "Start two demo clients"
+    assert page.one("button", type="submit").text == "Start 2 demo clients"
 
 
 def test_each_client_is_listed_with_its_machine_its_data_and_its_last_rounds(dashboard: Dashboard) -> None:
@@ -50,7 +50,7 @@ def test_a_client_that_waits_for_approval_is_let_in_or_shut_out(tmp_path: Path) 
         stage.add("site-a")
         wait_for_client(dashboard, "pending")
         page = get_both(dashboard.http, "/clients", "clients-list")
-        assert page.one("h1").text == "0 clients online, 1 waits for approval"
+        assert page.one("h1").text == "0 clients online, 1 pending approval"
         row = page.one("li", id="client-1")
         assert [form["action"] for form in row.all("form")] == ["/clients/1/approve", "/clients/1/revoke"]
 

@@ -97,7 +97,7 @@ def test_the_last_of_a_round_is_named_with_what_waiting_cost(dashboard: Dashboar
     page = get_both(dashboard.http, f"/runs/{troubled}?round=4", "run-page").one("section", id="timeline")
     assert page.one("h2").text == "Round 4, second by second"
     assert page.one("b").text == "site-c"
-    assert "The other two waited for it" in page.text
+    assert "2 other clients waited" in page.text
     bars = page.all("svg", role="img")
     assert (bars[0]["aria-label"] or "").startswith("site-a: ")
     assert all(0 <= float((part["x"] or "").rstrip("%")) <= 100 for bar in bars for part in bar.all("rect"))

@@ -63,7 +63,7 @@ def test_a_run_without_its_clients_says_for_whom_it_waits_and_what_ends_the_wait
     assert [seat.one("span", class_="name").text for seat in block.all("li")] == ["site-a", "one more client"]
     assert 590 < float(block.one("span", class_="clock")["data-until"] or 0) <= 600
     other = home.one("section", aria_labelledby="other-h")
-    assert other.one("li").text == "site-b is not among the clients chosen for the run"
+    assert other.one("li").text == "site-b : not selected for the run"
     assert home.one("a", class_="danger").text == "Stop"
 
 
@@ -115,7 +115,7 @@ def test_a_run_under_way_is_told_in_a_sentence_with_its_clients_and_charts(dashb
         wait_until(lambda: dashboard.run(run_id)["last_metrics"], what="round 0")
         home = get_both(dashboard.http, "/", "home-page")
 
-    assert home.one("h1").text == "Round 1 of 5 is training: 0 of 2 clients have replied"
+    assert home.one("h1").text == "Round 1 of 5 is training: 0 of 2 clients replied"
     assert home.one("p", class_="crumb").text == "Running #1 Fünf & more"
     rows = [one for one in home.all("li") if (one.attributes.get("id") or "").startswith("client-now-")]
     assert [row.one("span", class_="name").text for row in rows] == ["online site-a", "online <b>site-b</b>"]

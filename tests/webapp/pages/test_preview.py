@@ -68,13 +68,13 @@ def test_the_clients_with_the_data_are_named_with_samples_and_labels(holders: Da
     assert [len(one.all("svg", class_="labels")) for one in eligible.values()] == [1, 1, 0]
     assert "3 of 5 online, 1,020 samples" in sum_.text
     others = sum_.one("ul", aria_label="Online but not eligible").text
-    assert "old-scanner holds mnist, the run needs digits" in others
+    assert "old-scanner : dataset mnist, the run needs digits" in others
 
 
 def test_skew_and_shapes_that_do_not_fit_are_told_before_round_1(holders: Dashboard) -> None:
     said = warnings(ask(holders, **DIGITS))
-    assert "camera sends 28×28×1, the run needs 8×8×1." in said
-    assert "skewed holds 97.8\u202f% of its samples in two classes" in said
+    assert "camera: input shape 28×28×1, the run needs 8×8×1." in said
+    assert "skewed: 97.8\u202f% of the samples in two classes" in said
     assert "waits up to" not in said
     few = warnings(ask(holders, **DIGITS, min_clients=4))
     assert "3 of 4 clients online: the run waits up to 10\u202fmin for more, then fails." in few

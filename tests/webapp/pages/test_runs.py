@@ -29,7 +29,7 @@ def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboar
     page = get_both(dashboard.http, f"/runs/{run_id}", "run-page")
 
     assert page.one("h1").text == "First"
-    assert "3 rounds are done, accuracy 80.0\u202f%." in page.text
+    assert "Completed 3 rounds, accuracy 80.0\u202f%." in page.text
     rounds = page.one("section", id="rounds")
     assert [row["id"] for row in rounds.one("tbody").all("tr")] == ["round-3", "round-2", "round-1", "round-0"]
     best = rounds.one("tr", id="round-3").one("td", class_="best")

@@ -50,8 +50,8 @@ def test_a_waiting_run_is_named_with_its_reason_and_the_client_that_does_not_fit
     assert page.one("h1").text == "#1 Waits waits"
     said = dict(reasons(page))
     assert any(text.startswith("#1 Waits waits: 0 of 2 clients") for text in said), said
-    assert said["site-a cannot take part in #1 Waits: it is not among the clients chosen for the run."] == "See"
-    assert said["1 run waits until #1 has ended: one run goes on at a time."] == "See the queue"
+    assert said["site-a is not eligible for #1 Waits: not selected for the run."] == "See"
+    assert said["Queued behind #1: 1 run. One run is active at a time."] == "See the queue"
     table = page.one("section", aria_labelledby="connections-h").one("tbody").all("tr")
     assert [cell.text for cell in table[0].all("td")] == ["1", "0", "0"]
 
@@ -60,10 +60,10 @@ def test_whoever_waits_for_a_person_is_named(tmp_path: Path) -> None:
     with running(tmp_path, admission="approve") as dashboard, dashboard.stage() as stage:
         stage.add("ward-7")
         wait_until(lambda: dashboard.http.get("/api/clients").json()["items"], what="a client")
-        assert reasons(server(dashboard))[0] == ("ward-7 waits for approval.", "Approve")
+        assert reasons(server(dashboard))[0] == ("Pending approval: ward-7.", "Approve")
         dashboard.http.post("/clients/1/approve")
         dashboard.http.post("/clients/1/leave-out")
-        assert ("ward-7 is left out of all runs by a person.", "Let in") in reasons(server(dashboard))
+        assert ("Excluded from all runs: ward-7.", "Let in") in reasons(server(dashboard))
 
 
 def test_a_held_run_is_let_start_from_here(dashboard: Dashboard) -> None:
@@ -73,7 +73,7 @@ def test_a_held_run_is_let_start_from_here(dashboard: Dashboard) -> None:
     with dashboard.parts.database.write() as session:
         hold_queue(session, {"kind": "held", "sentence": "The server was restarted", "since": "2026-01-01T00:00:00Z",
                              "deadline": None, "actions": []})  # fmt: skip
-    assert ("#2 waits for a person since the restart.", "See the queue") in reasons(server(dashboard))
+    assert ("Held since the restart until a person starts them: #2.", "See the queue") in reasons(server(dashboard))
     dashboard.http.post(f"/runs/{first}/stop")
     dashboard.wait_for_state(first, "stopped")
     page = server(dashboard)

@@ -106,7 +106,7 @@ def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
         home = get_page(dashboard.http, "/")
         other = home.one("section", aria_labelledby="other-h")
         assert other.one("h2").text == "Online, but not for this run"
-        assert "site-c was left out of this run by a person" in other.text
+        assert "site-c : excluded from this run by a person" in other.text
         assert other.one("button").text == "Let it in"
 
         page = press(dashboard, run_id, "include", client_id=clients["site-c"], back="/")
@@ -186,10 +186,10 @@ def test_a_wait_is_made_longer_or_ended_with_the_clients_that_are_here(dashboard
     with dashboard.stage() as stage:
         run_id = waits_alone(dashboard, stage, num_rounds=500)
         block = get_both(dashboard.http, "/", "home-page").one("section", class_="block")
-        assert [h3.text for h3 in block.all("h3")] == ["Join a second client", "Or change what the run asks for"]
-        assert "With one client nothing is averaged, but the run can begin. More clients may join later." in block.text
+        assert [h3.text for h3 in block.all("h3")] == ["Join 1 more client", "Or change what the run asks for"]
+        assert "The run can begin with 1 client, without averaging. More clients may join later." in block.text
         words = [button.text for button in block.all("button", type="submit")]
-        assert words == ["Start a demo client here", "Go on with 1 client", "Wait 10\u202fmin longer"]
+        assert words == ["Start 1 demo client", "Go on with 1 client", "Wait 10\u202fmin longer"]
 
         page = press(dashboard, run_id, "wait", seconds="600", back="/")
         assert flash_of(page) == "The wait for clients was made 10\u202fmin longer."

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from federation.run.config import DemoDataset, RunConfig
 from federation.server.flower_server import LiveClient
 from webapp.db.tables import Client, Run
+from webapp.formatting import plural
 from webapp.operations.demo_clients import DemoClients
 from webapp.pages.flash import Flash
-from webapp.pages.wording import are, in_words, listed
+from webapp.pages.wording import listed
 
 PAIR = 2
 
@@ -25,7 +26,7 @@ class Offer:
     @property
     def word(self) -> str:
         """The label of the button."""
-        return "Start a demo client here" if self.count == 1 else f"Start {in_words(self.count)} demo clients"
+        return f"Start {plural(self.count, 'demo client')}"
 
 
 def offer_for(
@@ -35,8 +36,7 @@ def offer_for(
     """Return the offer of a page that lacks ``wanted`` clients."""
     on_the_way = _on_the_way(demo, known, live)
     count = max(0, min(wanted - len(on_the_way), demo.room))
-    join = "joins" if len(on_the_way) == 1 else "join"
-    starting = f"{listed(on_the_way)} {are(on_the_way)} starting on this machine and {join} in a few seconds."
+    starting = f"Starting {listed(on_the_way)} on this machine: online in a few seconds."
     return Offer(count, dataset, starting if on_the_way else "", demo.last_words)
 
 

@@ -14,7 +14,7 @@ MAX_EVENTS = 300
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """A client that a run excludes, with the reason as the rest of a sentence about the client."""
+    """A client that a run excludes, with the reason; it follows the client's name and a colon."""
 
     id: int
     name: str
@@ -29,8 +29,8 @@ def exclusions_of(session: Session, run: Run) -> list[Exclusion]:
     for event in newest_events(session, run_id=run.id, types=("run", "client"), limit=MAX_EVENTS):
         client_id = event.client_id or event.data.get("client_id")
         if event.data.get("state") == "put_aside":
-            why.setdefault(client_id or 0, f"was put aside: {event.data.get('reason')}")
+            why.setdefault(client_id or 0, f"suspended, {event.data.get('reason')}")
         elif event.data.get("asked") == "exclude":
             by = event.data.get("by") or "a person"
-            why.setdefault(client_id or 0, f"was left out of this run by {by}")
-    return [Exclusion(c, names.get(c, f"client {c}"), why.get(c, "is left out of this run")) for c in run.excluded]
+            why.setdefault(client_id or 0, f"excluded from this run by {by}")
+    return [Exclusion(c, names.get(c, f"client {c}"), why.get(c, "excluded from this run")) for c in run.excluded]

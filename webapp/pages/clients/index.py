@@ -1,4 +1,4 @@
-"""The list of clients: one row each, the sentence above them, and the remarks before the next round."""
+"""The list of clients: one row each, the sentence above them, and the warnings before the next round."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from webapp.formatting import count, plural
 from webapp.pages.clients.holdings import train_samples
 from webapp.pages.clients.label_bars import Labels, Totals, class_words, labels_of, totals_of
 from webapp.pages.clients.rows import holding, split, state_of
-from webapp.pages.clients.warnings import Remark, folded, remarks, run_ahead
+from webapp.pages.clients.warnings import ClientWarning, client_warnings, folded, run_ahead
 from webapp.pages.wording import OUTCOMES, task_words
 
 HISTORY = 20
@@ -43,7 +43,7 @@ class ClientsPage:
     headline: str
     detail: str
     rows: list[ClientLine]
-    remarks: list[Remark]
+    warnings: list[ClientWarning]
     amounts: dict[str, int]
     shown: str
     classes: str
@@ -66,11 +66,11 @@ def clients_page(session: Session, live: Mapping[int, LiveClient], shown: str = 
     here = states["online"] + states["stale"]
     headline = f"{plural(here, 'client')} online" if clients else "No client has joined yet"
     if states["pending"]:
-        headline += f", {plural(states['pending'], 'waits', 'wait')} for approval"
+        headline += f", {states['pending']} pending approval"
     detail = " ".join(filter(None, (_part_words(session, run, clients, live), _held_words(clients, live))))
     return ClientsPage(
         headline, detail, [row for row in rows if _is_shown(row, chosen)],
-        folded(remarks(session, clients, live, totals, run)),
+        folded(client_warnings(session, clients, live, totals, run)),
         {value: sum(_is_shown(row, value) for row in rows) for value in SHOWN}, chosen, class_words(clients),
     )  # fmt: skip
 
@@ -113,8 +113,8 @@ def _part_words(session: Session, run: Run | None, clients: Sequence[Client], li
         return ""
     part = split(session, run, clients, live)
     here = sum(client.id in live for client in part.taking_part)
-    cannot = f", {len(part.not_for_it)} cannot" if part.not_for_it else ""
-    return f"{count(here)} {'takes' if here == 1 else 'take'} part in #{run.id}{cannot}."
+    others = f", {count(len(part.not_for_it))} not eligible" if part.not_for_it else ""
+    return f"{count(here)} eligible for #{run.id}{others}."
 
 
 def _held_words(clients: Sequence[Client], live: Mapping[int, LiveClient]) -> str:

@@ -17,7 +17,7 @@ from webapp.db.tables import Client, Run
 from webapp.formatting import THIN, count, plural
 from webapp.pages.clients.exclusions import exclusions_of
 from webapp.pages.clients.holdings import train_samples
-from webapp.pages.wording import of_several, task_words
+from webapp.pages.wording import task_words
 
 SPARK_ROUNDS = 24
 
@@ -52,32 +52,32 @@ def state_of(client: Client, live: Mapping[int, LiveClient]) -> str:
 
 
 def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
-    """Say why a client does not take part in a run, or None."""
+    """Return why a client is not eligible for a run, or None. The reason follows the names of clients and a colon."""
     if client.kind == "supernode":
-        return "is a SuperNode, which is not asked to train yet"
+        return "a SuperNode cannot train yet"
     if client.state == "pending":
-        return "waits for approval"
+        return "pending approval"
     if client.left_out:
-        return "was left out of all runs by a person"
+        return "excluded from all runs by a person"
     reason = why_ineligible(
         client.id, client.data, network=run.network, dataset=run.dataset, selected=run.config.get("clients")
     )
     match reason:
         case Ineligible.NOT_SELECTED:
-            return "is not among the clients chosen for the run"
+            return "not selected for the run"
         case Ineligible.NO_APP:
-            return "runs no app of its own, and the run's network is custom"
+            return "a built-in client; the run needs a client started with --app"
         case Ineligible.OTHER_DATASET:
-            return f"holds {client.data.get('dataset') or 'no known data'}, the run needs {run.dataset}"
+            return f"dataset {client.data.get('dataset') or 'unknown'}, the run needs {run.dataset}"
     return misfit.get(client.id)
 
 
 def by_reason(clients: Iterable[tuple[Client, str]]) -> list[tuple[list[Client], str]]:
-    """Put clients with the same reason together, said as it goes with so many; in the order of the first of each."""
+    """Group clients by their reason, in the order of the first client of each."""
     found: dict[str, list[Client]] = {}
     for client, reason in clients:
         found.setdefault(reason, []).append(client)
-    return [(those, of_several(reason, [one.name for one in those])) for reason, those in found.items()]
+    return [(group, reason) for reason, group in found.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Split:
 
     @property
     def reasons(self) -> list[tuple[list[Client], str]]:
-        """Who is not for it, those with the same reason together; each that a person may let in again by itself."""
+        """The clients that are not eligible by reason; one that a person may include again stands alone."""
         alone = [([client], why) for client, why in self.not_for_it if client.id in self.may_come_back]
         return alone + by_reason(one for one in self.not_for_it if one[0].id not in self.may_come_back)
 

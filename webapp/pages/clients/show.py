@@ -16,7 +16,7 @@ from webapp.pages.clients.holdings import fingerprint
 from webapp.pages.clients.index import HISTORY, ClientLine, client_line, outcome_words
 from webapp.pages.clients.label_bars import totals_of
 from webapp.pages.clients.rows import software
-from webapp.pages.clients.warnings import Remark, remarks, run_ahead
+from webapp.pages.clients.warnings import ClientWarning, client_warnings, run_ahead
 from webapp.pages.event_sentences import Line, log_lines
 
 TASKS, LOG_LINES = 12, 20
@@ -30,7 +30,7 @@ class ClientPage:
     line: ClientLine
     sentence: str
     facts: list[tuple[str, str]]
-    remarks: list[Remark]
+    warnings: list[ClientWarning]
     shares: list[tuple[RunShare, str]]
     tasks: list[tuple[int, ReplyRow]]
     log: list[Line]
@@ -46,7 +46,7 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
     known = list_clients(session)
     totals = totals_of(known)
     line = client_line(client, live, recent_outcomes(session, [client.id], HISTORY).get(client.id, []), totals)
-    mine = [one for one in remarks(session, known, live, totals, run_ahead(session)) if one.client.id == client.id]
+    mine = [one for one in client_warnings(session, known, live, totals, run_ahead(session)) if client in one.clients]
     shares = [(share, outcome_words(share.outcomes)) for share in shares_of_client(session, client.id)]
     names = {one.id: one.name for one in known}
     log = log_lines(events_of_client(session, client.id, 4 * LOG_LINES), names, LOG_LINES)

@@ -18,10 +18,10 @@ from webapp.db.tables import Run
 from webapp.formatting import about, count, duration, percent, plural, size
 from webapp.operations.views import elapsed_seconds
 from webapp.pages.runs.round_bars import MAX_BARS, RoundBars, draw_round_bars
-from webapp.pages.wording import STATES, are, listed, sentence
+from webapp.pages.wording import STATES, listed, sentence
 
 MARKED_EVENTS = 300
-DOING = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
+DOING = {"prepare": "Preparing", "train": "Training", "evaluate": "Evaluating"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
         case "stopping":
             return f"Stopping after round {of}"
         case "completed":
-            return f"{plural(run.current_round, 'round')} {'is' if run.current_round == 1 else 'are'} done{reached}"
+            return f"Completed {plural(run.current_round, 'round')}{reached}"
         case "cancelled":
             return f"Cancelled in the queue after {of}" if run.current_round else "Cancelled before it began"
         case state:
@@ -127,7 +127,7 @@ def _round_sentence(run: Run, tasks: Mapping[str, Progress]) -> str:
         return f"Round {count(number)} of {count(run.num_rounds)}"
     task = next(iter(tasks.values()))
     sent = sum(one.task == "sent" for one in tasks.values())
-    replied = f"{count(sent)} of {plural(len(tasks), 'client')} {'has' if sent == 1 else 'have'} replied"
+    replied = f"{count(sent)} of {plural(len(tasks), 'client')} replied"
     if task.phase == "prepare":
         return f"The clients prepare the network: {replied}"
     if task.round == 0:
@@ -148,10 +148,9 @@ def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
     groups: dict[str, list[str]] = {}
     for name, task in tasks.items():
         if task.task != "sent":
-            doing = "sending" if task.task == "sending" else DOING[task.phase]
+            doing = "Sending" if task.task == "sending" else DOING[task.phase]
             groups.setdefault(doing, []).append(name)
-    said = ", ".join(f"{listed(names)} {are(names)} {doing}" for doing, names in groups.items())
-    return f"{said}." if said else ""
+    return " ".join(f"{doing}: {listed(names)}." for doing, names in groups.items())
 
 
 def _facts(

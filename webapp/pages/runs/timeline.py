@@ -11,7 +11,7 @@ from webapp.db.repository.rounds import get_round
 from webapp.db.repository.series import Replied, replies_between
 from webapp.db.tables import Round, Run
 from webapp.formatting import duration, percent, plural
-from webapp.pages.wording import in_words, listed
+from webapp.pages.wording import listed
 
 RULERS = (
     0.001,
@@ -167,13 +167,12 @@ def _sentence(row: Round, lanes: Sequence[Lane], train: Mapping[int, Replied]) -
         names[c] for c, one in train.items() if one.outcome in ("late", "lost") and one.received_at_seconds is None
     ]
     if missing:
-        them = "it" if len(missing) == 1 else "them"
-        return listed(missing), f"never came in time: the others waited for {them}, {share}."
+        return listed(missing), f"did not reply in time: the others waited, {share}."
     done = sorted((one.received_at_seconds, c) for c, one in train.items() if one.received_at_seconds is not None)
     if len(done) < 2:
         return (names[done[0][1]], "trained alone.") if done else ("", "Nobody sent anything in this round.")
     (before, _), (last, who) = done[-2], done[-1]
     if last - before < CLOSE * max(row.train_seconds, 1e-9):
         return "", f"{plural(len(done), 'client')} trained, the last two within {duration(last - before)}: {share}."
-    others = "The other one" if len(done) == 2 else f"The other {in_words(len(done) - 1)}"
-    return names[who], f"was the last by {duration(last - before)}. {others} waited for it: {share}."
+    others = plural(len(done) - 1, "other client")
+    return names[who], f"was the last by {duration(last - before)}, {others} waited: {share}."

@@ -54,18 +54,16 @@ def _clients(known: Sequence[Client], live: Mapping[int, LiveClient]) -> list[Ob
     found = []
     pending = [client.name for client in known if client.state == "pending"]
     if pending:
-        text = f"{listed(pending)} {_verb(pending, 'waits', 'wait')} for approval."
-        found.append(Obstacle("pending", text, "Approve", "/clients?show=pending"))
+        found.append(Obstacle("pending", f"Pending approval: {listed(pending)}.", "Approve", "/clients?show=pending"))
     here = [client for client in known if client.id in live and client.state == "admitted"]
     if not here:
         text = "No client is connected." if known else "No client has joined yet."
         found.append(Obstacle("offline", text, "Join one", "/clients#join-h"))
     if silent := [client.name for client in here if state_of(client, live) == "stale"]:
-        text = f"{listed(silent)} {_verb(silent, 'gives', 'give')} no sign: the machine sleeps, or its network is cut."
+        text = f"No signal from {listed(silent)}: the machine sleeps, or its network is down."
         found.append(Obstacle("stale", text, "See", "/clients?show=online"))
     if out := [client.name for client in here if client.left_out]:
-        text = f"{listed(out)} {_verb(out, 'is', 'are')} left out of all runs by a person."
-        found.append(Obstacle("paused", text, "Let in", "/clients?show=left-out"))
+        found.append(Obstacle("paused", f"Excluded from all runs: {listed(out)}.", "Let in", "/clients?show=left-out"))
     return found
 
 
@@ -85,7 +83,7 @@ def _run(session: Session, run: Run, clients: Sequence[Client], live: Mapping[in
         for client in clients:
             reason = why_not(client, run, misfit)
             if client.id in live and client.state == "admitted" and not client.left_out and reason:
-                text = f"{client.name} cannot take part in {name}: it {reason}."
+                text = f"{client.name} is not eligible for {name}: {reason}."
                 found.append(Obstacle("refused", text, "See", f"/clients/{client.id}"))
     return found
 
@@ -94,15 +92,10 @@ def _queue(session: Session, ahead: Run) -> list[Obstacle]:
     later = [run for run in queued_runs(session) if run.id != ahead.id]
     found = []
     if held := [run for run in later if run.held]:
-        text = f"{run_numbers([run.id for run in held])} {_verb(held, 'waits', 'wait')} for a person since the restart."
+        text = f"Held since the restart until a person starts them: {run_numbers([run.id for run in held])}."
         found.append(Obstacle("queued", text, "See the queue", "/"))
     free = [run for run in later if not run.held]
     if free and ahead.state != RunState.QUEUED:
-        until = f"until #{ahead.id} has ended: one run goes on at a time."
-        text = f"{plural(len(free), 'run')} {_verb(free, 'waits', 'wait')} {until}"
+        text = f"Queued behind #{ahead.id}: {plural(len(free), 'run')}. One run is active at a time."
         found.append(Obstacle("queued", text, "See the queue", "/"))
     return found
-
-
-def _verb(of: Sequence[object], one: str, many: str) -> str:
-    return one if len(of) == 1 else many

@@ -112,7 +112,7 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
         median(recent) * config.num_rounds if recent else None, similar if recent else None,
         [
             *_too_few(config, known, fit, wanted, live),
-            *(RunWarning("refused", f"{listed([c.name for c in them])} {why}.") for them, why in by_reason(unfit)),
+            *(RunWarning("refused", f"{listed([c.name for c in them])}: {why}.") for them, why in by_reason(unfit)),
             *_data_warnings(fit, totals),
         ],
     )  # fmt: skip
@@ -130,9 +130,9 @@ def _difference(client: Client, wanted: Run) -> str | None:
     if not needs_dataset(wanted.network) or shape is None:
         return None
     if isinstance(sends, list) and sends and tuple(sends) != shape:
-        return f"sends {_times(sends)}, the run needs {_times(shape)}"
+        return f"input shape {_times(sends)}, the run needs {_times(shape)}"
     if (classes := client.data.get("classes")) not in (None, 0, CLASSES):
-        return f"knows {classes} classes, the run needs {CLASSES}"
+        return f"{classes} classes, the run needs {CLASSES}"
     return None
 
 
@@ -172,4 +172,4 @@ def _too_few(
 def _data_warnings(fit: Sequence[Client], totals: Totals) -> list[RunWarning]:
     """Return the warnings of the clients page about the data of the eligible clients."""
     found = [one for client in fit for one in skew(client, totals)] + unlike_others(fit, set()) + heavy(fit)
-    return [RunWarning(one.state, f"{one.who} {one.text}") for one in folded(found)]
+    return [RunWarning(one.state, f"{one.names}: {one.text}") for one in folded(found)]
