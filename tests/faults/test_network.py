@@ -116,27 +116,27 @@ def test_a_line_that_stalls_is_noticed_and_the_reply_comes_when_it_flows_again(b
     assert trained(engine, client_id) == [(1, "accepted", None), (2, "accepted", None)]
 
 
-class Deaf(LightClient):
-    """Reads nothing any more from the first piece of weights on, until it is woken."""
+class StalledReader(LightClient):
+    """Reads nothing any more from the first piece of weights on, until ``resumed`` is set."""
 
     async def run(self) -> None:
-        self.woken = asyncio.Event()
+        self.resumed = asyncio.Event()
         await super().run()
 
     async def handle_frame(self, frame: str | bytes) -> None:
-        if isinstance(frame, bytes) and not self.woken.is_set():
+        if isinstance(frame, bytes) and not self.resumed.is_set():
             self.socket.transport.pause_reading()
-            await self.woken.wait()
+            await self.resumed.wait()
             self.socket.transport.resume_reading()
         await super().handle_frame(frame)
 
 
-def test_peers_that_stop_reading_do_not_keep_others_waiting_and_are_gone_when_no_pong_comes(tmp_path: Path) -> None:
+def test_peers_that_stop_reading_do_not_delay_others_and_are_disconnected_when_no_pong_comes(tmp_path: Path) -> None:
     """More of them than contents go out at once, and each with megabytes that are still in its buffer."""
     limits = Limits(ping_seconds=1.0, pong_seconds=5.0, sending_at_once=2, reconnect_seconds=0.5)
     with running_engine(tmp_path, limits) as engine, Stage(engine.address) as stage:
-        deaf = [Deaf(engine.address, f"deaf-{number}") for number in range(4)]
-        for client in deaf:
+        stalled = [StalledReader(engine.address, f"stalled-{number}") for number in range(4)]
+        for client in stalled:
             stage.do(client.run())
         engine.wait_online(4)
         for name in "ab":
@@ -152,8 +152,8 @@ def test_peers_that_stop_reading_do_not_keep_others_waiting_and_are_gone_when_no
             assert len(engine.server.live_clients()) == 2
             engine.ledger.wait(lambda: len(accepted_sockets(engine.address)) == 2, 10)
         finally:
-            for client in deaf:
-                stage.call(client.woken.set)
+            for client in stalled:
+                stage.call(client.resumed.set)
 
 
 MEGABYTE = 1 << 20

@@ -1,4 +1,4 @@
-"""A light client of the stream lane: asyncio, no Flower, no TensorFlow; what it answers is the test's to say.
+"""A light client of the stream lane: asyncio, no Flower, no TensorFlow. The test chooses its answers.
 
 Many of them share one event loop, so two hundred clients cost one thread.
 """

@@ -1,4 +1,4 @@
-"""A Flower ClientApp that a test leads by its configuration: adds one to the weights, waits, or fails."""
+"""A Flower ClientApp that a test controls by its configuration: it adds one to the weights, waits, or fails."""
 
 import threading
 import time

@@ -40,7 +40,7 @@ class Proxy:
             self._loop.close()
 
     def cut(self) -> None:
-        """Break every connection without a word."""
+        """Break every connection without a close frame."""
         self._loop.call_soon_threadsafe(self._abort, self._writers)
 
     def cut_unnoticed_by_the_server(self) -> None:

@@ -1,4 +1,4 @@
-"""A small server side of the stream lane over a real socket, led step by step by a test."""
+"""A small server side of the stream lane over a real socket, which a test controls step by step."""
 
 import base64
 import queue
@@ -42,7 +42,7 @@ WEIGHTS = as_content({"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np
 
 @dataclass
 class Peer:
-    """One connection, past its hello. What the client sends waits in ``frames``; None is its end."""
+    """One connection after its hello. Frames of the client wait in ``frames``; None is the end."""
 
     socket: ServerConnection
     hello: messages.Hello
@@ -55,7 +55,7 @@ class Peer:
     def send(self, frame: Any) -> None:
         self.socket.send(messages.encode(frame))
 
-    def ask(self, phase: Any = "train", content: tuple[messages.ContentHeader, bytes] | None = None, *,
+    def send_task(self, phase: Any = "train", content: tuple[messages.ContentHeader, bytes] | None = None, *,
             pieces: bool = True, message_id: str | None = None, **config: Any) -> str:  # fmt: skip
         """Send a task, and its content unless ``pieces`` is False; return the message id."""
         message_id = message_id or secrets.token_hex(8)
@@ -68,7 +68,7 @@ class Peer:
         return message_id
 
     def next(self, kind: type[_Frame]) -> _Frame:
-        """Return the next frame of that kind; progress frames before an offer are passed over."""
+        """Return the next frame of that kind; progress frames before an offer are skipped."""
         while True:
             frame = self.frames.get(timeout=DEADLINE_SECONDS)
             assert frame is not None, "the client closed the connection"
@@ -97,15 +97,15 @@ class Peer:
         self.socket.close(int(code), reason)
 
     def cut(self) -> None:
-        """Break the connection without a word."""
+        """Break the connection without a close frame."""
         self.socket.close_socket()
 
 
 class SmallServer:
-    """Verifies hellos and hands the connections over to the test, one by one."""
+    """Verifies hellos and gives the connections to the test, one by one."""
 
     def __init__(self, clock_offset: timedelta = timedelta()) -> None:
-        self._arrivals: queue.Queue[Peer] = queue.Queue()
+        self._connections: queue.Queue[Peer] = queue.Queue()
         self._clock_offset = clock_offset
         self.address = ""
 
@@ -113,7 +113,7 @@ class SmallServer:
     def running(self, port: int = 0) -> Iterator[Self]:
         """Listen within the block; port 0 takes a free one."""
         protocols = [Subprotocol(messages.SUBPROTOCOL)]
-        with serve(self._talk, "127.0.0.1", port, subprotocols=protocols, compression=None, max_size=2**23) as server:
+        with serve(self._serve, "127.0.0.1", port, subprotocols=protocols, compression=None, max_size=2**23) as server:
             self.address = f"127.0.0.1:{server.socket.getsockname()[1]}"
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
@@ -123,14 +123,14 @@ class SmallServer:
                 server.shutdown()
                 thread.join(DEADLINE_SECONDS)
 
-    def arrival(self, seconds: float = DEADLINE_SECONDS) -> Peer:
+    def next_connection(self, seconds: float = DEADLINE_SECONDS) -> Peer:
         """Wait for the next connection whose hello is good."""
-        return self._arrivals.get(timeout=seconds)
+        return self._connections.get(timeout=seconds)
 
-    def nobody_came(self) -> bool:
-        return self._arrivals.empty()
+    def has_no_new_connection(self) -> bool:
+        return self._connections.empty()
 
-    def _talk(self, socket: ServerConnection) -> None:
+    def _serve(self, socket: ServerConnection) -> None:
         nonce = secrets.token_hex(16)
         time = (datetime.now(UTC) + self._clock_offset).isoformat()
         try:
@@ -143,7 +143,7 @@ class SmallServer:
                 socket.close(int(messages.Close.SIGNATURE), "bad signature")
                 return
             peer = Peer(socket, hello)
-            self._arrivals.put(peer)
+            self._connections.put(peer)
             try:
                 for frame in socket:
                     peer.frames.put(decode(frame))
@@ -154,7 +154,7 @@ class SmallServer:
 
 
 def decode(frame: str | bytes) -> messages.Offer | messages.ProgressFrame | bytes:
-    """Return a piece as it is, and a text frame decoded; there is one hello only."""
+    """Return a piece as it is, and a text frame decoded; it must not be a second hello."""
     decoded = frame if isinstance(frame, bytes) else messages.decode_client(frame)
     assert not isinstance(decoded, messages.Hello)
     return decoded
@@ -174,4 +174,4 @@ def is_signed(hello: messages.Hello, nonce: str) -> bool:
 def joined(client: StartClient, server: SmallServer, name: str = "site-a") -> tuple[RealProcess, Peer]:
     """Start a client and admit it; return its process and its connection."""
     process = client(server.address, name, *NUMPY_APP)
-    return process, server.arrival().welcome()
+    return process, server.next_connection().welcome()

@@ -1,4 +1,4 @@
-"""The client against a real socket: joins, works, survives cuts, obeys, and waits for its server."""
+"""The client process over a real socket: it joins, works, reconnects, cancels, and waits for its server."""
 
 import time
 from datetime import timedelta
@@ -14,7 +14,7 @@ from tests.support.processes import free_port, wait_until
 from tests.support.small_server import NUMPY_APP, WEIGHTS, SmallServer, as_content, joined
 
 
-def test_a_client_says_who_it_is_and_what_it_holds(client: StartClient) -> None:
+def test_a_hello_describes_the_client_and_its_data(client: StartClient) -> None:
     with SmallServer().running() as server:
         _, peer = joined(client, server)
         hello = peer.hello
@@ -28,10 +28,12 @@ def test_a_client_says_who_it_is_and_what_it_holds(client: StartClient) -> None:
 def test_a_client_joins_and_answers_prepare_train_and_evaluate(client: StartClient) -> None:
     with SmallServer().running() as server:
         _, peer = joined(client, server)
-        peer.ask("prepare")
+        peer.send_task("prepare")
         assert peer.next(messages.Offer).data == {}
 
-        message_id = peer.ask("train", WEIGHTS, steps_per_epoch=None, clients=["a", "b"], options={"beta": [1, 2]})
+        message_id = peer.send_task(
+            "train", WEIGHTS, steps_per_epoch=None, clients=["a", "b"], options={"beta": [1, 2]}
+        )
         offer = peer.next(messages.Offer)
         assert (offer.message_id, offer.error, offer.num_examples) == (message_id, None, 10)
         assert offer.metrics == {"loss": 0.5, "calls": 1, "node": 1}
@@ -40,17 +42,17 @@ def test_a_client_joins_and_answers_prepare_train_and_evaluate(client: StartClie
         assert list(arrays) == ["a", "b"] and arrays["b"].dtype == np.int64
         np.testing.assert_array_equal(arrays["a"], np.arange(1, 7, dtype=np.float32).reshape(2, 3))
 
-        peer.ask("evaluate", WEIGHTS, pieces=False)
+        peer.send_task("evaluate", WEIGHTS, pieces=False)
         offer = peer.next(messages.Offer)
         assert (offer.content, offer.num_examples) == (None, 4)
         assert offer.metrics == {"loss": 15.0, "accuracy": 0.25}
 
 
-def test_a_content_of_many_pieces_goes_both_ways(client: StartClient) -> None:
+def test_a_content_of_many_pieces_is_received_and_sent(client: StartClient) -> None:
     big = np.arange(3 * messages.PIECE_BYTES // 4 + 5, dtype=np.float32)
     with SmallServer().running() as server:
         _, peer = joined(client, server)
-        peer.ask("train", as_content({"w": big}))
+        peer.send_task("train", as_content({"w": big}))
         np.testing.assert_array_equal(peer.fetch(peer.next(messages.Offer))["w"], big + 1)
 
 
@@ -58,13 +60,13 @@ def test_a_content_sent_once_serves_the_next_task_that_names_it_and_only_the_las
     other = as_content({"a": np.full(3, 5, dtype=np.float32)})
     with SmallServer().running() as server:
         _, peer = joined(client, server)
-        peer.ask("evaluate", WEIGHTS)
+        peer.send_task("evaluate", WEIGHTS)
         assert peer.next(messages.Offer).metrics["loss"] == 15
-        peer.ask("evaluate", WEIGHTS, pieces=False)
+        peer.send_task("evaluate", WEIGHTS, pieces=False)
         assert peer.next(messages.Offer).metrics["loss"] == 15
-        peer.ask("evaluate", other)
+        peer.send_task("evaluate", other)
         assert peer.next(messages.Offer).metrics["loss"] == 15
-        peer.ask("evaluate", WEIGHTS)
+        peer.send_task("evaluate", WEIGHTS)
         assert peer.next(messages.Offer).metrics["loss"] == 15
 
 
@@ -73,49 +75,49 @@ def test_a_content_that_was_broken_off_may_start_over(client: StartClient) -> No
     header, buffer = as_content({"w": big})
     with SmallServer().running() as server:
         _, peer = joined(client, server)
-        first = peer.ask("evaluate", (header, buffer), pieces=False)
+        first = peer.send_task("evaluate", (header, buffer), pieces=False)
         peer.socket.send(next(messages.pieces(header.id, buffer)))
         peer.send(messages.Cancel(message_id=first))
-        peer.ask("evaluate", (header, buffer))
+        peer.send_task("evaluate", (header, buffer))
         assert peer.next(messages.Offer).metrics["loss"] == big.sum()
 
 
 def test_a_reply_that_was_not_acknowledged_is_offered_again_and_once_acknowledged_is_not(client: StartClient) -> None:
     with SmallServer().running() as server:
         _, peer = joined(client, server)
-        message_id = peer.ask("train", WEIGHTS)
+        message_id = peer.send_task("train", WEIGHTS)
         first = peer.next(messages.Offer)
         peer.cut()
 
-        peer = server.arrival()
+        peer = server.next_connection()
         assert peer.hello.pending == [message_id]
         again = peer.welcome().next(messages.Offer)
         assert (again.message_id, again.content) == (message_id, first.content)
         peer.fetch(again)
         peer.cut()
 
-        peer = server.arrival().welcome()
+        peer = server.next_connection().welcome()
         assert peer.hello.pending == []
-        peer.ask("evaluate", WEIGHTS, message_id="next")
+        peer.send_task("evaluate", WEIGHTS, message_id="next")
         assert peer.next(messages.Offer).message_id == "next"
 
 
-def test_a_task_under_way_outlives_a_cut(client: StartClient) -> None:
+def test_a_task_under_way_goes_on_when_the_connection_is_lost(client: StartClient) -> None:
     with SmallServer().running() as server:
         _, peer = joined(client, server)
-        message_id = peer.ask("train", WEIGHTS, batches=100, batch_seconds=0.03)
+        message_id = peer.send_task("train", WEIGHTS, batches=100, batch_seconds=0.03)
         peer.next(messages.ProgressFrame)
         peer.cut()
-        peer = server.arrival().welcome()
+        peer = server.next_connection().welcome()
         assert peer.hello.pending == [message_id]
         offer = peer.next(messages.Offer)
         assert offer.message_id == message_id and offer.seconds >= 3
 
 
-def test_progress_is_told_at_most_twice_a_second(client: StartClient) -> None:
+def test_progress_is_sent_at_most_twice_a_second(client: StartClient) -> None:
     with SmallServer().running() as server:
         _, peer = joined(client, server)
-        peer.ask("train", WEIGHTS, batches=80, batch_seconds=0.02)
+        peer.send_task("train", WEIGHTS, batches=80, batch_seconds=0.02)
         frames = [peer.next(messages.ProgressFrame)]
         while isinstance(frame := peer.frames.get(timeout=10), messages.ProgressFrame):
             frames.append(frame)
@@ -126,33 +128,33 @@ def test_progress_is_told_at_most_twice_a_second(client: StartClient) -> None:
 def test_a_cancelled_task_is_abandoned_between_batches_and_the_next_one_is_done(client: StartClient) -> None:
     with SmallServer().running() as server:
         process, peer = joined(client, server)
-        cancelled = peer.ask("train", WEIGHTS, batches=10_000, batch_seconds=0.02)
+        cancelled = peer.send_task("train", WEIGHTS, batches=10_000, batch_seconds=0.02)
         peer.next(messages.ProgressFrame)
         peer.send(messages.Cancel(message_id=cancelled))
-        asked_at = time.monotonic()
-        following = peer.ask("train", WEIGHTS, pieces=False)
+        cancelled_at = time.monotonic()
+        following = peer.send_task("train", WEIGHTS, pieces=False)
         assert peer.next(messages.Offer).message_id == following
-        assert time.monotonic() - asked_at < 2
+        assert time.monotonic() - cancelled_at < 2
         assert "round 3, train: abandoned" in process.output
 
 
-def test_an_error_in_train_is_offered_and_the_client_lives(client: StartClient) -> None:
+def test_an_error_in_train_is_offered_and_the_client_goes_on(client: StartClient) -> None:
     with SmallServer().running() as server:
         _, peer = joined(client, server)
-        peer.ask("train", WEIGHTS, error="the disk\nis " + "very " * 100 + "full")
+        peer.send_task("train", WEIGHTS, error="the disk\nis " + "very " * 100 + "full")
         error = peer.next(messages.Offer).error
         assert error is not None and error.startswith("ValueError: the disk is very") and len(error) == 200
-        peer.ask("evaluate", WEIGHTS, pieces=False)
+        peer.send_task("evaluate", WEIGHTS, pieces=False)
         assert peer.next(messages.Offer).error is None
 
 
-def test_a_pending_client_stays_and_works_once_it_is_admitted(client: StartClient) -> None:
+def test_a_pending_client_stays_connected_and_works_once_it_is_admitted(client: StartClient) -> None:
     with SmallServer().running() as server:
         process = client(server.address, "site-a", *NUMPY_APP)
-        peer = server.arrival().welcome("pending")
+        peer = server.next_connection().welcome("pending")
         process.wait_for_output("takes part once it is approved")
         peer.welcome()
-        peer.ask("evaluate", WEIGHTS)
+        peer.send_task("evaluate", WEIGHTS)
         assert peer.next(messages.Offer).num_examples == 4
 
 
@@ -161,18 +163,18 @@ def test_without_a_server_each_attempt_is_one_line_with_address_and_reason_until
     process = client(f"127.0.0.1:{port}", "site-a", *NUMPY_APP)
     wait_until(lambda: process.output.count(f"127.0.0.1:{port}: connection refused, trying again in ") >= 3)
     with SmallServer().running(port) as server:
-        server.arrival(seconds=6)
+        server.next_connection(seconds=6)
     attempts = [line for line in process.output.splitlines() if f"127.0.0.1:{port}" in line]
     assert all("refused" in line or "connected to" in line for line in attempts[:4])
     assert "Traceback" not in process.output
 
 
 @pytest.mark.parametrize("code", [messages.Close.TOO_SLOW, messages.Close.STOPPING])
-def test_a_client_comes_back_after_an_end_that_passes(client: StartClient, code: messages.Close) -> None:
+def test_a_client_reconnects_after_a_temporary_close_code(client: StartClient, code: messages.Close) -> None:
     with SmallServer().running() as server:
         process, peer = joined(client, server)
         peer.refuse(code, "the server is stopping")
-        server.arrival()
+        server.next_connection()
     assert "connection lost (the server is stopping), trying again" in process.output
 
 
@@ -180,17 +182,17 @@ def test_a_proxy_in_the_environment_is_not_used_for_a_server_on_this_machine(cli
     proxy = f"http://127.0.0.1:{free_port()}"
     with SmallServer().running() as server:
         client(server.address, "site-a", *NUMPY_APP, http_proxy=proxy, https_proxy=proxy, all_proxy=proxy, no_proxy="")
-        server.arrival()
+        server.next_connection()
 
 
-def test_a_wrong_clock_is_named_with_its_offset(client: StartClient) -> None:
+def test_a_wrong_clock_is_logged_with_its_offset(client: StartClient) -> None:
     with SmallServer(clock_offset=timedelta(seconds=37)).running() as server:
         process = client(server.address, "site-a", *NUMPY_APP)
-        server.arrival()
+        server.next_connection()
         process.wait_for_output("this machine's clock is 37 s behind the server's")
 
 
-def test_a_server_of_another_kind_is_named_and_tried_again(client: StartClient) -> None:
+def test_a_server_that_is_not_meadow_is_logged_and_tried_again(client: StartClient) -> None:
     class Other(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 

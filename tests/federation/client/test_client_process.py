@@ -1,4 +1,4 @@
-"""The client as a process: what a signal does, who it is after a restart, and the exit code that each end has."""
+"""The client as a process: signals, its identity after a restart, and the exit code of each end."""
 
 import inspect
 import signal
@@ -32,9 +32,9 @@ def test_ctrl_c_ends_an_idle_client_with_exit_code_0(client: StartClient, sign: 
 def test_ctrl_c_ends_a_client_that_works_with_exit_code_0(client: StartClient, config: dict[str, Any]) -> None:
     with SmallServer().running() as server:
         process, peer = joined(client, server)
-        peer.ask("evaluate", WEIGHTS)
+        peer.send_task("evaluate", WEIGHTS)
         peer.next(messages.Offer)
-        peer.ask("train", WEIGHTS, pieces=False, **config)
+        peer.send_task("train", WEIGHTS, pieces=False, **config)
         if "batches" in config:
             peer.next(messages.ProgressFrame)
         assert process.interrupt(timeout=2) == 0
@@ -47,7 +47,7 @@ def test_ctrl_c_ends_a_client_that_waits_for_its_server(client: StartClient) -> 
     assert process.interrupt(timeout=2) == 0
 
 
-def test_a_client_that_was_told_to_ends_with_its_standard_input(client: StartClient) -> None:
+def test_a_client_with_end_with_stdin_ends_with_its_standard_input(client: StartClient) -> None:
     process = client(f"127.0.0.1:{free_port()}", "site-a", *NUMPY_APP, "--end-with-stdin")  # it is /dev/null
     assert process.wait() == 0
     assert "standard input has ended" in process.output
@@ -72,14 +72,14 @@ def test_a_client_is_the_same_after_a_restart_and_its_file_is_its_own(client: St
         (messages.Close.BAD_FRAME, 7), (messages.Close.SUPERSEDED, 8), (messages.Close.TOO_BIG, 9),
     ],
 )  # fmt: skip
-def test_a_refusal_ends_the_client_with_a_code_of_its_own(
+def test_a_refusal_ends_the_client_with_an_exit_code_of_its_own(
     client: StartClient, code: messages.Close, exit_code: int
 ) -> None:
     with SmallServer().running() as server:
         process = client(server.address, "site-a", *NUMPY_APP)
-        server.arrival().refuse(code, "the reason in full")
+        server.next_connection().refuse(code, "the reason in full")
         assert process.wait() == exit_code
-        assert server.nobody_came()
+        assert server.has_no_new_connection()
     assert f"{server.address}: the reason in full" in process.output
 
 

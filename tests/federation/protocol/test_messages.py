@@ -1,4 +1,4 @@
-"""Frames: what is written is read, what is not a frame is refused in words."""
+"""Frames: each is read as it was written; anything else is refused with a reason."""
 
 import json
 
@@ -40,19 +40,19 @@ def test_every_text_frame_is_read_as_it_was_written() -> None:
     ('{"type": "offer", "message_id": "m", "content": {"id": "zz", "size_bytes": 1, "layout": []}}', "content.id"),
     ("[" * 100_000, "not JSON"),
 ])  # fmt: skip
-def test_what_is_no_frame_is_refused_with_the_place(text: str, says: str) -> None:
+def test_a_text_that_is_not_a_frame_is_refused_with_the_field(text: str, says: str) -> None:
     with pytest.raises(messages.BadFrame, match=says):
         messages.decode_client(text)
 
 
 @given(st.text() | st.dictionaries(st.text(), st.none() | st.integers() | st.text()).map(json.dumps))
-def test_no_text_does_more_than_be_refused(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(messages.BadFrame):
         messages.decode_client(text)
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_do_more_than_be_refused(frame: bytes) -> None:
+def test_any_bytes_are_refused_or_read_as_a_piece(frame: bytes) -> None:
     if len(frame) <= messages.HEADER_BYTES:
         with pytest.raises(messages.BadFrame):
             messages.read_piece(frame)
@@ -62,7 +62,7 @@ def test_no_bytes_do_more_than_be_refused(frame: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, messages.PIECE_BYTES, messages.PIECE_BYTES + 1, 3 * messages.PIECE_BYTES + 5])
-def test_pieces_are_at_most_four_mebibytes_and_make_the_content_again(size: int) -> None:
+def test_pieces_are_at_most_four_mebibytes_and_together_are_the_content(size: int) -> None:
     buffer = bytes(range(256)) * (size // 256) + bytes(size % 256)
     name, whole = content_id(buffer), bytearray()
     for frame in messages.pieces(name, buffer):

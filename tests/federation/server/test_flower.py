@@ -1,4 +1,4 @@
-"""What the one module that touches flwr's inside relies on; and a stock SuperNode that joins."""
+"""The names that federation.server.flower relies on in flwr, its check of keys, and a stock SuperNode that joins."""
 
 import base64
 import importlib
@@ -38,7 +38,7 @@ RELIED_ON = {
 
 
 @pytest.mark.parametrize("module", RELIED_ON)
-def test_flwr_still_has_what_is_relied_on(module: str) -> None:
+def test_flwr_has_the_names_that_are_relied_on(module: str) -> None:
     loaded = importlib.import_module(module)
     assert [name for name in RELIED_ON[module] if not hasattr(loaded, name)] == []
 

@@ -111,7 +111,7 @@ async def opened() -> WebSocketsSansIOProtocol:
     return protocol
 
 
-def test_a_websocket_of_uvicorn_still_has_what_is_used() -> None:
+def test_a_websocket_of_uvicorn_has_the_names_that_are_used() -> None:
     async def work() -> None:
         protocol = await opened()
         assert [name for name in RELIED_ON[StreamProtocol]["used"] if not hasattr(protocol, name)] == []
@@ -123,7 +123,7 @@ def test_a_websocket_of_uvicorn_still_has_what_is_used() -> None:
     asyncio.run(work())
 
 
-def test_http_of_uvicorn_still_has_what_is_used() -> None:
+def test_http_of_uvicorn_has_the_names_that_are_used() -> None:
     async def work() -> None:
         protocol = HttpToolsProtocol(config_of(nothing), ServerState(), {})
         protocol.connection_made(Transport())
@@ -133,12 +133,12 @@ def test_http_of_uvicorn_still_has_what_is_used() -> None:
     asyncio.run(work())
 
 
-def test_a_server_of_uvicorn_still_has_what_is_used() -> None:
+def test_a_server_of_uvicorn_has_the_names_that_are_used() -> None:
     server = uvicorn.Server(config_of(nothing))
     assert [name for name in RELIED_ON[EmbeddedServer]["used"] if not hasattr(server, name)] == []
 
 
-def test_the_clients_websocket_still_has_what_is_used() -> None:
+def test_the_clients_websocket_has_the_names_that_are_used() -> None:
     source = inspect.getsource(ClientConnection.__mro__[1])
     assert all(f"self.{name}" in source for name in RELIED_ON[ClientWebSocket]["used"])
     assert all(hasattr(Protocol, name) for name in ("send_text", "send_binary"))

@@ -1,4 +1,4 @@
-"""Tasks under way: which moves their states allow, any order of events, and thousands that end at once.
+"""Tasks under way: the moves that their states allow, any order of events, and thousands that end at once.
 
 The dispatcher and the connections are the real ones; only the socket below each connection is the test's.
 """
@@ -128,12 +128,12 @@ SENT = ("offer", "offer small", "offer empty", "offer error", "offer wrong", "pi
 HAPPENS = ("connect", "connect anew", "reconnect", "reconnect with it", "disconnect", "broke the protocol", "start",
            "cancel", "release", "wait")  # fmt: skip
 OFTEN = ("start", "offer", "disconnect", "connect") * 4
-"""The rest mostly ends tasks: without these there would be few to end."""
+"""Most other events end tasks: these are drawn more often, so that there are tasks to end."""
 EVENTS = st.tuples(st.sampled_from(SENT + HAPPENS + OFTEN), st.sampled_from(CLIENTS))
 
 
-class Story:
-    """One order of events, each as the lane would pass it on."""
+class Scenario:
+    """One order of events, each passed on as the lane passes it on."""
 
     def __init__(self) -> None:
         self.lane = Lane(Limits(budget_bytes=LAYOUT.size_bytes, reconnect_seconds=0.0, stall_seconds=60.0))
@@ -211,22 +211,22 @@ class Story:
 
 @settings(max_examples=150, deadline=None, database=None)
 @given(st.lists(EVENTS, min_size=30, max_size=60))
-def test_whatever_happens_in_whatever_order_each_task_is_settled_once_and_the_budget_is_whole(
+def test_in_any_order_of_events_each_task_is_settled_once_and_the_budget_is_whole(
     events: list[tuple[str, int]],
 ) -> None:
     async def work() -> None:
-        story = Story()
-        await story.play("start", 1)
+        scenario = Scenario()
+        await scenario.play("start", 1)
         for event, client_id in events:
-            await story.play(event, client_id)
-            story.check()
-        await story.play("cancel", 1)
-        await story.play("release", 1)
-        story.check()
-        replies = [f"1-{one.exchange.round}-1-train-{one.client_id}-u" for one in story.lane.replies]
-        assert sorted(replies) == sorted(story.started)
-        assert all((one.reason is None) == (one.outcome == "accepted") for one in story.lane.replies)
-        assert story.lane.dispatcher.replies.budget.used_bytes == 0
+            await scenario.play(event, client_id)
+            scenario.check()
+        await scenario.play("cancel", 1)
+        await scenario.play("release", 1)
+        scenario.check()
+        replies = [f"1-{one.exchange.round}-1-train-{one.client_id}-u" for one in scenario.lane.replies]
+        assert sorted(replies) == sorted(scenario.started)
+        assert all((one.reason is None) == (one.outcome == "accepted") for one in scenario.lane.replies)
+        assert scenario.lane.dispatcher.replies.budget.used_bytes == 0
 
     asyncio.run(work())
 
@@ -238,7 +238,7 @@ MANY = 5000
 
 @pytest.mark.parametrize("way", ["not connected", "connection lost", "broke the protocol: garbage", "cancelled"])
 def test_thousands_of_tasks_that_end_at_once_are_settled_one_after_the_other(way: str) -> None:
-    """Settling one must not settle the next within it: the stack has an end. Nor may each look at all others."""
+    """Settling one must not settle the next within it, which overflows the stack, nor look at all others."""
 
     async def work() -> float:
         lane = Lane(Limits(reconnect_seconds=0.05))
@@ -265,7 +265,7 @@ def test_thousands_of_tasks_that_end_at_once_are_settled_one_after_the_other(way
     assert asyncio.run(work()) < 5
 
 
-def test_a_client_that_is_away_is_waited_for_as_long_as_another_one_works() -> None:
+def test_a_client_that_is_away_is_not_lost_as_long_as_another_one_works() -> None:
     async def work() -> None:
         lane = Lane(Limits(reconnect_seconds=0.0))
         for client_id in (1, 2):

@@ -1,4 +1,4 @@
-"""Garbage after a good hello: it harms nobody, neither the server nor a run beside it."""
+"""Garbage after a good hello: it harms neither the server nor a run beside it."""
 
 import asyncio
 import contextlib
@@ -27,19 +27,19 @@ FRAMES = st.one_of(st.binary(max_size=300), st.text(max_size=200), TEXTS.map(jso
 
 
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # the run's thread draws meanwhile, in Flower
-def test_garbage_after_a_good_hello_harms_nobody(engine: Engine, stage: Stage) -> None:
+def test_garbage_after_a_good_hello_harms_neither_the_server_nor_a_run(engine: Engine, stage: Stage) -> None:
     """Hypothesis over frames: the server stays up, memory bounded, a run beside it completes."""
     for name in "ab":
         stage.add(name)
     engine.wait_online(2)
-    rave_beside_a_run(engine)
+    send_garbage_beside_a_run(engine)
 
 
-def rave_beside_a_run(engine: Engine) -> None:
+def send_garbage_beside_a_run(engine: Engine) -> None:
     before = psutil.Process().memory_info().rss
 
-    async def rave(frames: list[str | bytes]) -> None:
-        client = LightClient(engine.address, "raver")
+    async def send_garbage(frames: list[str | bytes]) -> None:
+        client = LightClient(engine.address, "garbage")
         url = f"ws://{engine.address}{messages.PATH}"
         async with connect(url, subprotocols=[Subprotocol(messages.SUBPROTOCOL)], compression=None, proxy=None) as peer:
             challenge = json.loads(await peer.recv())
@@ -52,11 +52,11 @@ def rave_beside_a_run(engine: Engine) -> None:
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(st.lists(FRAMES, max_size=8))
-    def ravers(frames: list[str | bytes]) -> None:
-        asyncio.run(rave(frames))
+    def play(frames: list[str | bytes]) -> None:
+        asyncio.run(send_garbage(frames))
 
     run_id = engine.start_run(num_rounds=300)
-    ravers()
+    play()
     assert engine.ledger.wait_end(run_id, 60) is RunState.COMPLETED
     assert len(engine.ledger.of(RoundDone)) == 301
     assert psutil.Process().memory_info().rss - before < 100_000_000

@@ -1,4 +1,4 @@
-"""The lane under faults: who is let in, what a broken connection costs, and peers that say nothing or nonsense."""
+"""The lane under faults: which clients it admits, what a lost connection costs, and peers that send nothing valid."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ def silent(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
 async def talk(
     address: str, *frames: str | bytes, subprotocol: str = messages.SUBPROTOCOL
 ) -> tuple[int, str, list[Any]]:
-    """Send frames as they are; return close code, reason, and what came."""
+    """Send frames as they are; return close code, reason, and the frames that came."""
     url, came = f"ws://{address}{messages.PATH}", []
     async with connect(url, subprotocols=[Subprotocol(subprotocol)], compression=None, proxy=None) as peer:
         with contextlib.suppress(Exception):
@@ -56,14 +56,16 @@ async def talk(
     (b"x" * 50, messages.Close.BAD_FRAME),
     ("[" * 100_000, messages.Close.BAD_FRAME),
 ])  # fmt: skip
-def test_a_first_frame_that_is_no_hello_is_refused_in_words(engine: Engine, frame: Any, code: messages.Close) -> None:
+def test_a_first_frame_that_is_no_hello_is_refused_with_a_reason(
+    engine: Engine, frame: Any, code: messages.Close
+) -> None:
     closed, reason, came = asyncio.run(talk(engine.address, frame))
     assert closed == code
     assert reason
     assert json.loads(came[-1])["type"] == "bye"
 
 
-def test_a_wrong_signature_a_replayed_one_and_another_version_are_told_apart(engine: Engine) -> None:
+def test_a_wrong_signature_a_replayed_one_and_another_version_have_close_codes_of_their_own(engine: Engine) -> None:
     client = LightClient(engine.address, "p")
     assert asyncio.run(talk(engine.address, hello_text(client, "another nonce")))[0] == messages.Close.SIGNATURE
     old = hello_text(client, "n", versions={"protocol": 7})
@@ -73,11 +75,11 @@ def test_a_wrong_signature_a_replayed_one_and_another_version_are_told_apart(eng
     assert (code, reason) == (messages.Close.VERSION, "client speaks meadow.9, this server speaks meadow.1")
 
 
-def test_a_client_that_says_no_hello_is_closed(engine: Engine) -> None:
+def test_a_client_that_sends_no_hello_is_disconnected(engine: Engine) -> None:
     assert asyncio.run(talk(engine.address))[0] == messages.Close.TOO_SLOW
 
 
-def test_a_revoked_client_is_told_so_and_a_pending_one_waits_and_starts_when_admitted(
+def test_a_revoked_client_is_refused_and_a_pending_one_takes_part_once_it_is_admitted(
     engine: Engine, stage: Stage
 ) -> None:
     engine.admission = "revoked"
@@ -95,7 +97,7 @@ def test_a_revoked_client_is_told_so_and_a_pending_one_waits_and_starts_when_adm
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
 
 
-def test_the_newest_connection_of_a_key_wins_and_each_round_has_one_vote(engine: Engine, stage: Stage) -> None:
+def test_the_newest_connection_of_a_key_replaces_the_older_one_and_counts_once(engine: Engine, stage: Stage) -> None:
     first = stage.add("twin")
     engine.wait_online(1)
     second = stage.add("twin", key=first.key)
@@ -178,7 +180,7 @@ def test_a_late_reply_is_acknowledged_with_the_reason_it_does_not_count(engine: 
     assert {a.refused for a in slow.acks if a.refused} == {"it came after its round was over"}
 
 
-def test_weights_that_come_out_of_order_are_refused_and_the_connection_lives(engine: Engine, stage: Stage) -> None:
+def test_weights_that_come_out_of_order_are_refused_and_the_connection_stays_open(engine: Engine, stage: Stage) -> None:
     class Muddled(LightClient):
         async def send_content(self, message_id: str) -> None:
             content = bytes.fromhex(content_id(message_id.encode()))
@@ -200,13 +202,13 @@ def test_a_silent_client_is_stale_before_it_is_gone(tmp_path: Path) -> None:
     with running_engine(tmp_path, limits) as engine, Stage(engine.address) as stage:
         stage.add("quiet")
         engine.wait_online(1)
-        stage.call(time.sleep, 3.0)  # the whole process stands still, as under SIGSTOP
+        stage.call(time.sleep, 3.0)  # no client's thread runs meanwhile, as under SIGSTOP
         engine.ledger.wait(lambda: [c.state for c in engine.server.live_clients().values()] == ["stale"], 5)
         engine.ledger.wait(lambda: engine.server.live_clients() == {}, 5)
         assert engine.changes()[-1].online is False
 
 
-def test_silent_peers_are_closed_and_admitted_clients_go_on(engine: Engine, stage: Stage) -> None:
+def test_silent_peers_are_disconnected_and_admitted_clients_go_on(engine: Engine, stage: Stage) -> None:
     for name in "ab":
         stage.add(name)
     engine.wait_online(2)
@@ -230,7 +232,7 @@ def test_silent_peers_are_closed_and_admitted_clients_go_on(engine: Engine, stag
     ("/v1/fleet/pull-messages", {}, 401),
     ("/v1/fleet/pull-messages", {"content-length": "200000000"}, 413),
 ])  # fmt: skip
-def test_http_without_a_signature_gets_nowhere(engine: Engine, path: str, headers: dict[str, str], status: int) -> None:
+def test_http_without_a_signature_is_refused(engine: Engine, path: str, headers: dict[str, str], status: int) -> None:
     host, port = engine.address.split(":")
     lines = [f"POST {path} HTTP/1.1", "host: x", *(f"{k}: {v}" for k, v in ({"content-length": "1"} | headers).items())]
     with socket.create_connection((host, int(port)), 5) as peer:

@@ -1,4 +1,4 @@
-"""The lane's own reading of WebSocket frames: however bytes are cut on their way, the same frames are heard."""
+"""The lane's own reading of WebSocket frames: however their bytes are cut on the way, the same frames are read."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ from tests.support.sockets import accepted_sockets, socket_option
 
 
 class RawClient:
-    """A client that decides byte by byte what its socket sends."""
+    """A client that chooses byte by byte what its socket sends."""
 
     def __init__(self, address: str) -> None:
         self.address, self.light_client = address, LightClient(address, "raw")
@@ -56,7 +56,7 @@ class RawClient:
             await self.writer.wait_closed()
 
     async def next(self, seconds: float = 10.0) -> Frame:
-        """Return the next frame of the server's."""
+        """Return the next frame that the server sent."""
         async with asyncio.timeout(seconds):
             while not self.frames:
                 data = await self.reader.read(65536)
@@ -96,7 +96,7 @@ class RawClient:
             return task
 
     def answer(self, task: messages.Task, weights: bytes | None) -> list[tuple[Opcode, bytes]]:
-        """Return the frames of an answer: the content follows its offer unasked."""
+        """Return the frames of an answer: the content follows its offer without a grant."""
         name = content_id(task.message_id.encode())
         assert task.content is None or weights is None or len(weights) == task.content.size_bytes
         header = messages.ContentHeader(id=name, size_bytes=len(weights), layout=task.content.layout) if (
@@ -108,7 +108,7 @@ class RawClient:
 
 
 def play(engine: Engine, send: Any, parameters: int = 3000) -> list[ReplyRecorded]:
-    """Let a raw client answer a run of one round, each answer sent by ``send``; return what was recorded of train."""
+    """Let a raw client answer a run of one round, each answer sent by ``send``; return the records of training."""
 
     async def work() -> None:
         client = RawClient(engine.address)
@@ -126,7 +126,7 @@ def play(engine: Engine, send: Any, parameters: int = 3000) -> list[ReplyRecorde
 
 
 @pytest.mark.parametrize("cut", [1, 3, 7, 41, 50, 4096])
-def test_frames_cut_anywhere_are_heard_whole(engine: Engine, cut: int) -> None:
+def test_frames_that_arrive_in_parts_are_read_whole(engine: Engine, cut: int) -> None:
     async def send(client: RawClient, frames: list[tuple[Opcode, bytes]]) -> None:
         await client.send([client.frame(*frame) for frame in frames], cut)
 
@@ -134,7 +134,7 @@ def test_frames_cut_anywhere_are_heard_whole(engine: Engine, cut: int) -> None:
     assert [(reply.outcome, reply.bytes_up) for reply in replies] == [("accepted", 12_000)]
 
 
-def test_fragments_and_pings_in_between_are_heard_in_order(engine: Engine) -> None:
+def test_fragments_with_pings_between_them_are_read_in_order(engine: Engine) -> None:
     async def send(client: RawClient, frames: list[tuple[Opcode, bytes]]) -> None:
         parts = []
         for opcode, data in frames:
@@ -146,12 +146,12 @@ def test_fragments_and_pings_in_between_are_heard_in_order(engine: Engine) -> No
     assert [reply.outcome for reply in play(engine, send)] == ["accepted"]
 
 
-def test_pieces_of_a_great_content_are_put_in_their_places(engine: Engine) -> None:
+def test_pieces_of_a_large_content_are_written_where_they_belong(engine: Engine) -> None:
     async def send(client: RawClient, frames: list[tuple[Opcode, bytes]]) -> None:
         await client.send([client.frame(*frames[0])])
         if len(frames) > 1:
             while json.loads(bytes((await client.next()).data))["type"] != "grant":
-                pass  # more than may come unasked
+                pass  # it is larger than what may follow its offer
             await client.send([client.frame(*frame) for frame in frames[1:]], 30_011)
 
     replies = play(engine, send, 2_500_000)
@@ -159,7 +159,7 @@ def test_pieces_of_a_great_content_are_put_in_their_places(engine: Engine) -> No
 
 
 @pytest.mark.parametrize("damage", ["unmasked", "reserved bit", "too big", "not UTF-8", "short piece"])
-def test_what_breaks_the_protocol_ends_the_connection_and_nobody_elses(engine: Engine, damage: str) -> None:
+def test_a_frame_that_breaks_the_protocol_ends_its_own_connection_only(engine: Engine, damage: str) -> None:
     async def work() -> None:
         client, other = RawClient(engine.address), RawClient(engine.address)
         await client.join()
@@ -183,8 +183,8 @@ def test_what_breaks_the_protocol_ends_the_connection_and_nobody_elses(engine: E
     asyncio.run(work())
 
 
-def test_who_is_heard_of_stays_though_its_pong_is_late_and_who_falls_silent_is_gone(tmp_path: Path) -> None:
-    """A pong stands behind what a peer sends: over a slow line it comes long after the weights before it."""
+def test_a_client_that_sends_stays_although_its_pong_is_late_and_a_silent_one_is_disconnected(tmp_path: Path) -> None:
+    """A pong waits behind what a peer sends: over a slow line it comes long after the weights before it."""
     limits = Limits(ping_seconds=0.2, pong_seconds=1.0)
 
     async def work(engine: Engine) -> None:
@@ -207,7 +207,7 @@ def test_who_is_heard_of_stays_though_its_pong_is_late_and_who_falls_silent_is_g
         asyncio.run(work(engine))
 
 
-def test_little_waits_in_the_system_on_either_side_so_that_a_pong_finds_its_way(engine: Engine) -> None:
+def test_few_bytes_wait_in_the_kernel_on_either_side_so_that_a_pong_is_not_late(engine: Engine) -> None:
     if not hasattr(socket, "TCP_NOTSENT_LOWAT"):
         pytest.skip("this system does not know the option")
     url, spoken = f"ws://{engine.address}{messages.PATH}", [Subprotocol(messages.SUBPROTOCOL)]
@@ -220,7 +220,7 @@ def test_little_waits_in_the_system_on_either_side_so_that_a_pong_finds_its_way(
         assert len(accepted_sockets(engine.address)) == 1
 
 
-def test_a_head_is_as_long_as_the_size_needs() -> None:
+def test_the_head_of_a_frame_is_as_long_as_its_size_needs() -> None:
     for size in (0, 125, 126, 65_535, 65_536):
         text = "x" * size
         assert text_frame(text) == Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
