@@ -1,7 +1,7 @@
-"""How pages write numbers, one way for each kind: Jinja filters. static/js/numbers.js holds the same forms."""
+"""Formats of numbers and times on pages, one per kind, as Jinja filters. static/js/numbers.js has the same formats."""
 
 from datetime import UTC, datetime
-from math import isfinite, isinf, isnan
+from math import isfinite, isnan
 
 THIN = "\u202f"
 MINUS = "\u2212"
@@ -12,7 +12,7 @@ Number = int | float | None
 
 
 def _odd(value: float) -> str:
-    """Return the word for a value that is no finite number."""
+    """Write a value that is not finite."""
     return "NaN" if isnan(value) else f"{MINUS if value < 0 else ''}infinite"
 
 
@@ -37,7 +37,7 @@ def loss(value: Number) -> str:
 
 
 def metric(value: Number, name: str) -> str:
-    """Write a metric by its name: accuracies are fractions, all else is written as a loss is."""
+    """Write a metric by its name: an accuracy in percent, any other as a loss."""
     return percent(value) if name == "accuracy" else loss(value)
 
 
@@ -51,7 +51,7 @@ def change(now: Number, before: Number, name: str) -> str:
 
 
 def _difference(value: float, digits: int) -> str:
-    """Write a number with its sign, but for one that is nought as it is written."""
+    """Write a number with its sign; a number that rounds to 0 has none."""
     text = f"{value:+.{digits}f}"
     return text[1:] if float(text) == 0 else _signed(text)
 
@@ -62,7 +62,7 @@ def count(value: Number) -> str:
 
 
 def duration(seconds: Number) -> str:
-    """Write a span of time: ``20 ms``, ``46.9 s``, ``23 min 41 s``, ``1 h 02 min``, ``3 d 04 h``."""
+    """Write a duration: ``20 ms``, ``46.9 s``, ``23 min 41 s``, ``1 h 02 min``, ``3 d 04 h``."""
     if seconds is None or not isfinite(seconds):
         return NOTHING
     if seconds < 0.0995:
@@ -78,14 +78,14 @@ def duration(seconds: Number) -> str:
 
 
 def span(seconds: float) -> str:
-    """Write a span that a person chose, without what is nought: ``45 s``, ``10 min``, ``1 h``."""
+    """Write a duration that a person chose, without zero parts: ``45 s``, ``10 min``, ``1 h``."""
     if seconds < 60:
         return f"{round(seconds)}{THIN}s"
     return duration(seconds).removesuffix(f" 00{THIN}s").removesuffix(f" 00{THIN}min")
 
 
 def about(seconds: Number) -> str:
-    """Write an estimate, no finer than it deserves: ``about 14 min``."""
+    """Write an estimated duration, rounded to its leading unit: ``about 14 min``."""
     if seconds is None or not isfinite(seconds):
         return NOTHING
     if seconds < 60:
@@ -96,8 +96,8 @@ def about(seconds: Number) -> str:
 
 
 def countdown(seconds: Number) -> str:
-    """Write time that runs out: ``8:42``, ``1:02:05``."""
-    if seconds is None or isnan(seconds) or isinf(seconds):
+    """Write the time left: ``8:42``, ``1:02:05``."""
+    if seconds is None or not isfinite(seconds):
         return NOTHING
     whole = max(0, int(seconds))
     head = f"{whole // 3600}:{whole % 3600 // 60:02d}" if whole >= 3600 else f"{whole // 60}"
@@ -115,7 +115,7 @@ def size(amount: Number) -> str:
 
 
 def local(moment: datetime) -> datetime:
-    """Return the moment in the server's time zone; one without a zone is UTC. Scripts put the reader's in its place."""
+    """Return a moment in the server's time zone; one without a zone is UTC. Scripts rewrite it in the reader's zone."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone()
 
 
@@ -141,7 +141,7 @@ def day(moment: datetime | None, now: datetime | None = None) -> str:
 
 
 def plural(amount: int, one: str, many: str = "") -> str:
-    """Write an amount and its noun: ``1 client``, ``2 clients``."""
+    """Write a count and its noun: ``1 client``, ``2 clients``."""
     return f"{count(amount)} {one if amount == 1 else many or one + 's'}"
 
 

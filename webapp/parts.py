@@ -75,18 +75,18 @@ def open_parts(
     runs.restore(resume=settings.auto_resume)
     flower = FlowerServer(
         sock=flower_socket, folder=settings.flower_dir, admit=clients.admit, admit_node=clients.admit_node,
-        report=clients.hear, refused=incidents.refuse,
+        report=clients.handle_event, refused=incidents.refuse,
         limits=Limits(budget_bytes=settings.reply_budget_bytes, max_reply_bytes=settings.max_reply_bytes),
     )  # fmt: skip
-    clients.serve(flower)
+    clients.attach_flower(flower)
     policy = CheckpointPolicy(settings.keep_checkpoints, settings.best_metric)
     supervisor = Supervisor(lane=flower.lane, ledger=runs, folder=settings.runs_dir, policy=policy)
     runs.supervise(supervisor)
-    clients.supervise(supervisor)
+    clients.attach_supervisor(supervisor)
     flower.start()
     supervisor.wake()
     host, port = flower_socket.getsockname()[:2]
-    demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.hear_end_of_demo)
+    demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.record_demo_end)
     return Parts(
         settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
         incidents, demo, datetime.now(UTC), instance_lock,

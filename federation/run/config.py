@@ -1,4 +1,4 @@
-"""What a run is asked to do, and the limits of each answer. Names only: nothing here imports Flower or TensorFlow."""
+"""The configuration of a run: types, limits, defaults and labels. Imports neither Flower nor TensorFlow."""
 
 import secrets
 from typing import Annotated, Final, Literal
@@ -6,10 +6,10 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from federation.run.options import Group, Shown
-from federation.run.strategies import STRATEGIES, clients_needed, complete
+from federation.run.strategies import STRATEGIES, clients_needed, with_defaults
 
 MAX_EXAMPLES = 10_000_000
-"""Largest num_examples a reply may claim."""
+"""The largest num_examples that is accepted in a reply."""
 
 Network = Literal["mlp", "cnn", "mobilenet_v2", "resnet50", "synthetic", "custom"]
 NETWORKS: dict[str, str] = {
@@ -149,7 +149,7 @@ class RunConfig(BaseModel):
 
     @field_validator("dataset", mode="after")
     @classmethod
-    def _has_something_to_learn(cls, dataset: str, info: ValidationInfo) -> str:
+    def _dataset_fits_the_network(cls, dataset: str, info: ValidationInfo) -> str:
         if dataset == "synthetic" and info.data.get("network") not in (None, "synthetic"):
             raise ValueError(
                 f"there is nothing in it to learn for {info.data['network']}; only network synthetic takes it"
@@ -158,7 +158,7 @@ class RunConfig(BaseModel):
 
     @field_validator("initial_weights", mode="after")
     @classmethod
-    def _custom_has_weights(cls, initial_weights: str | None, info: ValidationInfo) -> str | None:
+    def _only_custom_has_weights(cls, initial_weights: str | None, info: ValidationInfo) -> str | None:
         custom = info.data.get("network") == "custom"
         if custom and initial_weights is None:
             raise ValueError("network custom starts from uploaded weights: POST an .npz to /api/weights first")
@@ -170,7 +170,7 @@ class RunConfig(BaseModel):
     @classmethod
     def _options_fit(cls, options: dict[str, float], info: ValidationInfo) -> dict[str, float]:
         if "strategy" in info.data:
-            complete(info.data["strategy"], options, 0.1)
+            with_defaults(info.data["strategy"], options, 0.1)
         return options
 
     @field_validator("min_clients", mode="after")
@@ -185,17 +185,17 @@ class RunConfig(BaseModel):
 
     @property
     def full_strategy_options(self) -> dict[str, float]:
-        """Every option of the strategy, Flower's defaults filled in."""
-        return complete(self.strategy, self.strategy_options, self.learning_rate)
+        """All options of the strategy, with Flower's defaults."""
+        return with_defaults(self.strategy, self.strategy_options, self.learning_rate)
 
     @property
     def clients_needed(self) -> int:
-        """The fewest clients that the strategy can do with."""
+        """The minimum number of clients that the strategy needs."""
         return clients_needed(self.strategy, self.strategy_options)
 
     @property
     def demo_dataset(self) -> DemoDataset | None:
-        """What a demo client must hold to take part; None where none would be asked."""
+        """The dataset that makes a demo client eligible; None if no demo client is eligible."""
         if self.clients is not None or self.network == "custom":
             return None
         if self.network == "synthetic":
@@ -204,5 +204,5 @@ class RunConfig(BaseModel):
 
     @property
     def title(self) -> str:
-        """The name a person gave, or one made of dataset and network."""
+        """The name that a person gave, else dataset and network."""
         return self.name or f"{self.dataset}, {self.network}"

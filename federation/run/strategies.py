@@ -1,4 +1,4 @@
-"""Flower's strategies by name: what each does, its options with Flower's defaults, how many clients it needs."""
+"""Flower's strategies by name: a description, the options with Flower's defaults, the clients that each needs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -87,17 +87,17 @@ STRATEGIES: dict[str, Strategy] = {
 
 
 def clients_needed(name: str, given: Options) -> int:
-    """Return how many replies a strategy needs with these options; raises as ``complete`` does."""
-    return STRATEGIES[name].needs(complete(name, given, 0.1))
+    """Return the minimum number of replies for a strategy with these options; raises as ``with_defaults`` does."""
+    return STRATEGIES[name].needs(with_defaults(name, given, 0.1))
 
 
-def complete(name: str, given: Options, learning_rate: float) -> dict[str, float]:
-    """Return every option of a strategy: what was given, else Flower's default.
+def with_defaults(name: str, given: Options, learning_rate: float) -> dict[str, float]:
+    """Return all options of a strategy: the given values, else Flower's defaults.
 
     Raises
     ------
     ValueError
-        For an option that the strategy does not have, or a value outside its limits; the sentence names it.
+        For an option that the strategy does not have, or a value outside its limits; the message names it.
     """
     options = STRATEGIES[name].options
     for key, value in given.items():

@@ -80,6 +80,11 @@ def test_fields_come_and_go_with_the_choices_that_need_them(dashboard: Dashboard
     page.get_by_label("Dataset", exact=True).select_option("synthetic")
     expect(page.get_by_label("Network")).to_have_value("synthetic")
     page.get_by_label("Selected clients").check()
+    page.locator("summary", has_text="Advanced").click()
+    threshold = page.get_by_label("Norm threshold")
+    for choice, is_visible in (("clip", True), ("off", False), ("reject", True)):
+        page.get_by_label("Update norm check").select_option(choice)
+        expect(threshold).to_be_visible(visible=is_visible)
     expect(page.get_by_text("No client is known yet")).to_be_visible()
 
 

@@ -1,4 +1,7 @@
-"""Where the clients table and the Flower server meet: who is admitted, who is there, who said what."""
+"""The clients of the dashboard: admission, what each reports about itself, names, and exclusion from all runs.
+
+Connections are the Flower server's; what one run excludes is left to steering.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -23,84 +26,73 @@ from webapp.settings import Admission as AdmissionRule
 
 log = logging.getLogger(__name__)
 
-MAX_NAME, MOST_PARTS = 64, 100
+MAX_NAME, MAX_PARTITIONS = 64, 100
 
 
 class Clients:
-    """The clients of this dashboard. ``serve`` gives it the Flower server, which needs it to be made."""
+    """Reads and changes the clients table, and tells the Flower server and the active run about changes.
+
+    Every method may be called from any thread. The Flower server and the supervisor are attached after they were made,
+    since they need this object first.
+    """
 
     def __init__(self, database: Database, event_hub: EventHub, rule: AdmissionRule) -> None:
         self._database, self._event_hub, self._rule = database, event_hub, rule
         self._flower: FlowerServer | None = None
         self._supervisor: Supervisor | None = None
 
-    def serve(self, flower: FlowerServer) -> None:
-        """Learn who knows which clients are connected."""
+    def attach_flower(self, flower: FlowerServer) -> None:
+        """Set the server that knows which clients are connected."""
         self._flower = flower
 
-    def supervise(self, supervisor: Supervisor) -> None:
-        """Learn who runs the active run: it hears at once whom people leave out."""
+    def attach_supervisor(self, supervisor: Supervisor) -> None:
+        """Set the supervisor, whose active run is told at once when a client is excluded."""
         self._supervisor = supervisor
 
-    # -- what the Flower server asks and tells --------------------------------------------------------------------
+    # -- called by the Flower server --------------------------------------------------------------------------------
 
     def admit(self, public_key: str, hello: Hello) -> Admission:
-        """Find or make the client with that key, and keep what it says about itself."""
-        said = {
+        """Find or insert the client with that key, and store what it reports about itself."""
+        reported = {
             "name": clean_text(hello.name, 64) or "unnamed", "kind": "client", "lane": "stream",
             "facts": clean_json(hello.facts), "data": clean_json(hello.data), "versions": clean_json(hello.versions),
         }  # fmt: skip
-        return self._admit(public_key, said)
+        return self._admit(public_key, reported)
 
     def admit_node(self, public_key: str, node_id: int) -> Admission:
-        """Find or make the client of a SuperNode; it has no name of its own."""
-        said: dict[str, Any] = {
-            "name": f"node-{str(node_id)[:8]}",
-            "kind": "supernode",
-            "lane": "fleet",
-            "node_id": str(node_id),
-        }
-        return self._admit(public_key, said)
+        """Find or insert the client of a SuperNode, which reports no name."""
+        name = f"node-{str(node_id)[:8]}"
+        return self._admit(public_key, {"name": name, "kind": "supernode", "lane": "fleet", "node_id": str(node_id)})
 
-    def _admit(self, public_key: str, said: dict[str, Any]) -> Admission:
+    def _admit(self, public_key: str, reported: dict[str, Any]) -> Admission:
         with self._database.write() as session:
             row = table.find_client(session, public_key)
             state: Any
             if row is None:
                 state = "admitted" if self._rule == "open" else "pending"
-                client_id = table.insert_client(session, public_key, {"state": state, **said})
+                client_id = table.insert_client(session, public_key, {"state": state, **reported})
             else:
                 client_id, state = row.id, row.state
-                if row.said_name is not None:  # a name that a person gave stays
-                    said = {**said, "name": row.name, "said_name": said["name"]}
-                table.update_client(session, client_id, said | _prepared(row, said))
-        return Admission(client_id=client_id, name=str(said["name"]), state=state)
+                if row.said_name is not None:  # the name that a person gave overrides the reported one
+                    reported = {**reported, "name": row.name, "said_name": reported["name"]}
+                table.update_client(session, client_id, reported | _kept_data(row, reported))
+        return Admission(client_id=client_id, name=str(reported["name"]), state=state)
 
-    def hear(self, event: Event) -> None:
-        """Take what the Flower server tells, outside of runs."""
+    def handle_event(self, event: Event) -> None:
+        """Take an event of the Flower server that belongs to no run."""
         if isinstance(event, Progress):
             self._event_hub.publish_progress(event)
         elif isinstance(event, ClientChanged):
-            self._change(event)
+            reports = {"facts": event.facts, "data": event.data}
+            with self._database.write() as session:
+                changes = {name: clean_json(value) for name, value in reports.items() if value}
+                table.update_client(session, event.client_id, changes)
+                if (row := table.get_client(session, event.client_id)) is not None:
+                    live = self._live().get(row.id) if event.online else None
+                    self._add_event(session, row, live, clean_text(event.reason), online=event.online)
 
-    def _change(self, event: ClientChanged) -> None:
-        said = {name: clean_json(value) for name, value in (("facts", event.facts), ("data", event.data)) if value}
-        with self._database.write() as session:
-            table.update_client(session, event.client_id, said)
-            row = table.get_client(session, event.client_id)
-            if row is not None:
-                live = self._live().get(row.id) if event.online else None
-                self._tell(session, row, live, clean_text(event.reason), online=event.online)
-
-    def _tell(self, session: Session, row: Client, live: LiveClient | None, reason: str, *, online: bool) -> None:
-        state = client_state(row, live)
-        if online and state == "offline":  # connected a moment ago: the server's own list may be behind its word
-            state = "online"
-        data = {"client_id": row.id, "name": row.name, "state": state, "reason": reason}
-        add_event(session, "client", data, client_id=row.id)
-
-    def hear_end_of_demo(self, public_key: str, name: str, sentence: str) -> None:
-        """Tell that the process of a demo client has ended by itself, perhaps before it had ever joined."""
+    def record_demo_end(self, public_key: str, name: str, sentence: str) -> None:
+        """Record that the process of a demo client ended by itself, perhaps before the client had ever joined."""
         try:
             with self._database.write() as session:
                 row = table.find_client(session, public_key)
@@ -109,46 +101,51 @@ class Clients:
         except StoreUnavailable as error:
             log.warning("%s", error)
 
-    def held_parts(self, dataset: str) -> Sequence[Part]:
-        """Return which parts of a data set the connected clients say that they hold."""
+    def held_partitions(self, dataset: str) -> Sequence[Part]:
+        """Return the partitions of a dataset that connected clients report to hold, as (partition, partitions)."""
         live = self._live()
         with self._database.read() as session:
-            said = [row.data for row in table.list_clients(session) if row.id in live]
-        parts = [(one.get("partition"), one.get("partitions")) for one in said if one.get("dataset") == dataset]
-        return [(i, of) for i, of in parts if isinstance(i, int) and isinstance(of, int) and 0 <= i < of <= MOST_PARTS]
+            held = [row.data for row in table.list_clients(session) if row.id in live]
+        pairs = [(data.get("partition"), data.get("partitions")) for data in held if data.get("dataset") == dataset]
+        return [
+            (i, of) for i, of in pairs if isinstance(i, int) and isinstance(of, int) and 0 <= i < of <= MAX_PARTITIONS
+        ]
 
-    # -- what people ask --------------------------------------------------------------------------------------------
+    # -- called by pages and API; methods with a client_id raise NotFound ---------------------------------------------
 
     def list(self) -> list[ClientView]:
-        """Return every client, in the order in which they first came."""
+        """Return all clients, in the order in which they first joined."""
         live = self._live()
         with self._database.read() as session:
             rows, counts = table.list_clients(session), outcome_counts(session)
         return [client_view(row, live.get(row.id), counts.get(row.id)) for row in rows]
 
     def show(self, client_id: int) -> ClientView:
-        """Return one client; raises NotFound."""
+        """Return one client."""
         with self._database.read() as session:
             row = _get(session, client_id)
             counts = outcome_counts(session, [client_id])
         return client_view(row, self._live().get(client_id), counts.get(client_id))
 
     def approve(self, client_id: int) -> ClientView:
-        """Let a pending or revoked client take part."""
+        """Admit a pending or revoked client."""
         self._move(client_id, "admitted", ("pending", "revoked"), "approved")
         if self._flower is not None:
             self._flower.readmit(client_id)
         return self.show(client_id)
 
     def revoke(self, client_id: int) -> ClientView:
-        """Shut a client out and end its connection."""
+        """Revoke the access of a client and close its connection."""
         self._move(client_id, "revoked", ("admitted", "pending"), "revoked")
         if self._flower is not None:
             self._flower.disconnect(client_id, Close.REVOKED, "this client was revoked")
         return self.show(client_id)
 
     def rename(self, client_id: int, name: str) -> ClientView:
-        """Call a client by a name that stays although it says another; an empty one gives it its own again."""
+        """Give a client a name that overrides the reported one; an empty name restores the reported one.
+
+        Raises Invalid for a name that is too long or another client's.
+        """
         wanted = clean_text(name, MAX_NAME + 1)
         if len(wanted) > MAX_NAME:
             raise Invalid("name", f"A name has at most {MAX_NAME} characters")
@@ -159,59 +156,65 @@ class Clients:
             if wanted != row.name and table.is_name_taken(session, wanted, client_id):
                 raise Invalid("name", f"{wanted} is another client's name")
             table.change_client(session, client_id, name=wanted, said_name=own if wanted != own else None)
-            session.expire_all()
-            self._tell(session, _get(session, client_id), self._live().get(client_id), "renamed", online=False)
+            self._add_event_of_change(session, client_id, "renamed")
         if self._flower is not None:
             self._flower.rename(client_id, wanted)
         return self.show(client_id)
 
     def exclude(self, client_id: int) -> ClientView:
         """Exclude a client from all runs, from the next round of the active one on."""
-        return self._decide(client_id, left_out=True)
+        return self._set_excluded(client_id, True)
 
     def include(self, client_id: int) -> ClientView:
         """Include a client again that was excluded from all runs; an exclusion from one run alone stays."""
-        return self._decide(client_id, left_out=False)
+        return self._set_excluded(client_id, False)
 
-    def _decide(self, client_id: int, *, left_out: bool) -> ClientView:
+    def _set_excluded(self, client_id: int, excluded: bool) -> ClientView:
         with self._database.write() as session:
             _get(session, client_id)
-            table.change_client(session, client_id, left_out=left_out)
-            session.expire_all()
-            row, word = _get(session, client_id), "left out of all runs" if left_out else "let in again"
-            self._tell(session, row, self._live().get(client_id), word, online=False)
-            self._tell_active_run(session, client_id, left_out=left_out)
+            table.change_client(session, client_id, left_out=excluded)
+            self._add_event_of_change(session, client_id, "left out of all runs" if excluded else "let in again")
+            self._apply_to_active_run(session, client_id, excluded)
         return self.show(client_id)
 
-    def _tell_active_run(self, session: Session, client_id: int, *, left_out: bool) -> None:
+    def _apply_to_active_run(self, session: Session, client_id: int, excluded: bool) -> None:
         run_id = self._supervisor.active_run_id if self._supervisor is not None else None
         run = get_run(session, run_id) if run_id is not None else None
         control = self._supervisor.control(run.id) if self._supervisor is not None and run is not None else None
         if control is None or run is None:
             return
-        if left_out:
+        if excluded:
             control.exclude(client_id)
         elif client_id not in run.excluded:
             control.include(client_id)
 
-    def _move(self, client_id: int, to: str, sources: tuple[str, ...], word: str) -> None:
+    def _move(self, client_id: int, to: str, sources: tuple[str, ...], reason: str) -> None:
         with self._database.write() as session:
             _get(session, client_id)
             if table.move_client(session, client_id, to, sources):
-                session.expire_all()
-                row = _get(session, client_id)
-                self._tell(session, row, self._live().get(client_id), word, online=False)
+                self._add_event_of_change(session, client_id, reason)
+
+    def _add_event_of_change(self, session: Session, client_id: int, reason: str) -> None:
+        session.expire_all()
+        self._add_event(session, _get(session, client_id), self._live().get(client_id), reason, online=False)
+
+    def _add_event(self, session: Session, row: Client, live: LiveClient | None, reason: str, *, online: bool) -> None:
+        state = client_state(row, live)
+        if online and state == "offline":  # just connected: the server's list of connections may not have it yet
+            state = "online"
+        data = {"client_id": row.id, "name": row.name, "state": state, "reason": reason}
+        add_event(session, "client", data, client_id=row.id)
 
     def _live(self) -> dict[int, LiveClient]:
         return self._flower.live_clients() if self._flower is not None else {}
 
 
-def _prepared(row: Client, said: dict[str, Any]) -> dict[str, Any]:
-    """Return the data with what the same process said when it prepared: a cut cable makes no samples unknown."""
-    process = said.get("facts", {}).get("process")
+def _kept_data(row: Client, reported: dict[str, Any]) -> dict[str, Any]:
+    """Return the data to store if the same process connects again: what it reported when it prepared is still true."""
+    process = reported.get("facts", {}).get("process")
     if process is None or process != row.facts.get("process"):
         return {}
-    return {"data": row.data | {name: value for name, value in said["data"].items() if value is not None}}
+    return {"data": row.data | {name: value for name, value in reported["data"].items() if value is not None}}
 
 
 def _get(session: Session, client_id: int) -> Client:

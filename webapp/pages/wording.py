@@ -1,4 +1,4 @@
-"""The words of pages: states, choices of a run, tasks, and lists of names."""
+"""The words of pages for states, outcomes and tasks, and lists of names."""
 
 from collections.abc import Sequence
 
@@ -16,19 +16,19 @@ GLYPHS = {
     "stale": "waiting", "late": "waiting", "stopping": "waiting", "lost": "failed", "revoked": "cancelled",
     "no_number": "cancelled",
 }  # fmt: skip
-"""Glyphs of states that have none of their own name."""
+"""The glyph of each state that has no glyph of its own name."""
 
 TONES = {
     "accepted": "ok", "idle": "queued", "lost": "failed", "stopping": "waiting", "revoked": "cancelled",
     "no_number": "cancelled",
 }  # fmt: skip
-"""Colours of states that have none of their own name."""
+"""The colour of each state that has no colour of its own name."""
 
 OUTCOMES = {
     "accepted": "took part", "late": "late", "failed": "failed", "refused": "refused", "lost": "lost", "away": "away",
     "idle": "evaluated only", "no_number": "no number",
 }  # fmt: skip
-"""What became of a client in a round: ``away`` where it was asked for nothing, ``idle`` where others trained."""
+"""The outcome of a client in a round: ``away`` if it got no task, ``idle`` if only others were sampled to train."""
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:
@@ -50,7 +50,7 @@ def sentence(text: str) -> str:
 
 
 def task_words(task: Progress | None) -> str:
-    """Say what a client does: ``Training, batch 38 of 40``. static/js/clients.js says the same."""
+    """Return the activity of a client: ``Training, batch 38 of 40``. static/js/clients.js has the same words."""
     if task is None:
         return "Waits for a task"
     if task.task == "asked":

@@ -52,7 +52,7 @@ def list_demo_clients(demo: DemoDep, database: DatabaseDep) -> DemoList:
 @router.post("", status_code=202, responses=CONFLICT)
 def start_demo_clients(demo: DemoDep, clients: ClientsDep, database: DatabaseDep, body: MoreClients) -> DemoList:
     """Start demo clients on this machine. They join within seconds and end with the dashboard."""
-    demo.start(body.count, body.dataset, clients.held_parts(body.dataset))
+    demo.start(body.count, body.dataset, clients.held_partitions(body.dataset))
     return _list(demo, database)
 
 
