@@ -157,7 +157,7 @@ class Connection:
         self._wake.set()
 
     def close(self) -> None:
-        """The socket is closed or nobody reads it: write nothing more, but a bye that ``end`` was given."""
+        """The socket is closed or has no reader: write nothing more, but a bye that ``end`` was given."""
         self._is_closed = self._is_closed or self._bye is None
         self._wake.set()
 

@@ -41,7 +41,7 @@ class Dispatcher:
         """A client has a new connection; ``held`` are the tasks that it works on or keeps a reply for.
 
         A task that it does not hold is sent again, or lost where its process is another one than before. A task that
-        it holds and nobody waits for is cancelled.
+        it holds and no exchange waits for is cancelled.
         """
         for message_id in held:
             if message_id not in self._assignments and message_id not in self._answered:
@@ -132,7 +132,7 @@ class Dispatcher:
             connection.send(messages.Ack(message_id=decoded.message_id, refused=late))
 
     def _finish(self, assignment: Assignment, outcome: Outcome, reason: str | None = None) -> None:
-        """Settle one assignment, and let its exchange see who is still missing."""
+        """Settle one assignment, and let its exchange check whether only clients that are away are missing."""
         self._settle(assignment, outcome, reason)
         assignment.exchange.watch_away()
 
@@ -166,7 +166,7 @@ class Dispatcher:
         self._report_step(assignment, "sent")
 
     def _report_step(self, assignment: Assignment, step: Step, frame: messages.ProgressFrame | None = None) -> None:
-        """Report how far a client is with its task; ``frame`` is what it said itself."""
+        """Report how far a client is with its task; ``frame`` is its own report."""
         exchange = assignment.exchange
         counts = (frame.batch, frame.batches, frame.loss) if frame is not None else (None, None, None)
         progress = Progress(assignment.client_id, exchange.run_id, exchange.round, exchange.phase, step, *counts)

@@ -209,8 +209,8 @@ class Exchange:
     def watch_away(self) -> None:
         """Where only clients that are away are missing, give them ``reconnect_seconds``; then the exchange expires.
 
-        As long as another client works there is no hurry: a client may come back with its reply. Due after every
-        change of who is waited for; its cost does not depend on how many that are, unless all of them are away.
+        As long as another client works there is no hurry: a client may come back with its reply. To be called after
+        every change of ``waiting`` or ``away``; unless all clients are away, its cost does not grow with their number.
         """
         if self._timer is not None:
             self._timer.cancel()

@@ -41,9 +41,9 @@ class Handshake:
             When the client goes meanwhile.
         """
         if messages.SUBPROTOCOL not in offered:
-            spoken = ", ".join(offered)[:80] or "no sub-protocol"
+            protocols = ", ".join(offered)[:80] or "no sub-protocol"
             raise messages.BadFrame(
-                f"client speaks {spoken}, this server speaks {messages.SUBPROTOCOL}", messages.Close.VERSION
+                f"client speaks {protocols}, this server speaks {messages.SUBPROTOCOL}", messages.Close.VERSION
             )
         nonce, versions = secrets.token_hex(32), {"protocols": [messages.PROTOCOL]}
         connection.send(messages.Challenge(nonce=nonce, time=datetime.now(UTC).isoformat(), versions=versions))
@@ -60,8 +60,8 @@ class Handshake:
             raise messages.BadFrame(f"a hello has at most {messages.MAX_HELLO_BYTES} bytes", messages.Close.TOO_BIG)
         protocol = messages.protocol_in(frame) if isinstance(frame, str) else None
         if protocol not in (None, messages.PROTOCOL):
-            words = f"client speaks protocol {repr(protocol)[:40]}, server speaks {messages.PROTOCOL}"
-            raise messages.BadFrame(words, messages.Close.VERSION)
+            reason = f"client speaks protocol {repr(protocol)[:40]}, server speaks {messages.PROTOCOL}"
+            raise messages.BadFrame(reason, messages.Close.VERSION)
         hello = messages.decode_client(frame) if isinstance(frame, str) else None
         if not isinstance(hello, messages.Hello):
             raise messages.BadFrame("the first frame must be a hello")

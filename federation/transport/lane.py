@@ -110,7 +110,7 @@ class StreamLane:
         self._watchers.discard(watcher)
 
     def describe(self, client_id: int, data: dict[str, object]) -> None:
-        """Add what a client said about its data when it prepared to what it said in its hello."""
+        """Add what a client's answer to prepare says about its data to what its hello said."""
         self._call(self._add_data, client_id, data)
 
     def disconnect(self, client_id: int, code: messages.Close, reason: str) -> None:
@@ -165,8 +165,8 @@ class StreamLane:
 
     def _add_data(self, client_id: int, data: dict[str, object]) -> None:
         if (connection := self._connections.get(client_id)) is not None:
-            connection.data = said = {**connection.data, **data}
-            self._report(ClientChanged(client_id, online=True, reason="prepared", data=said))
+            connection.data = known = {**connection.data, **data}
+            self._report(ClientChanged(client_id, online=True, reason="prepared", data=known))
 
     # -- one connection -------------------------------------------------------------------------------------------
 
