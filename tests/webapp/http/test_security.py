@@ -35,7 +35,7 @@ def walk(routes: list[Any]) -> Iterator[Any]:
 
 def calls() -> list[tuple[str, str]]:
     """Return method and path of every route of the app, ids filled in, and a static file."""
-    found = [("GET", "/static/css/app.css")]
+    found = [("GET", "/static/css/base.css")]
     for route in walk(create_app(Settings()).routes):
         if isinstance(route, APIRoute | Route):
             path = route.path.format(run_id=1, client_id=1, **{"round": 1, "number": 1})
@@ -88,7 +88,7 @@ def test_our_own_pages_and_plain_programs_may_change_things(shared: Dashboard) -
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api/runs", "/api/nothing", "/nothing", "/static/css/app.css", "/docs", "/healthz"]
+    "path", ["/", "/api/runs", "/api/nothing", "/nothing", "/static/css/base.css", "/docs", "/healthz"]
 )
 def test_every_answer_has_its_headers(shared: Dashboard, path: str) -> None:
     answers = [shared.http.get(path), shared.http.get(path, headers={"Host": "evil.example"}), shared.http.post(path)]

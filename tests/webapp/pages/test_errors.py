@@ -33,7 +33,7 @@ def test_nothing_inline_runs_and_nobody_frames_a_page(dashboard: Dashboard, path
     assert headers["referrer-policy"] == "no-referrer"
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/runs/new", "/clients", "/static/css/app.css"])
+@pytest.mark.parametrize("path", ["/", "/runs", "/runs/new", "/clients", "/static/css/base.css"])
 def test_a_foreign_host_gets_nothing(dashboard: Dashboard, path: str) -> None:
     assert dashboard.http.get(path, headers={"Host": "evil.example"}).status_code == 400
 
