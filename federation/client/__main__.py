@@ -61,7 +61,7 @@ def parse_address(server: str) -> tuple[str, int]:
     except ValueError:
         host, port = None, 0
     if not host or parts.path or parts.query or parts.username is not None:
-        raise typer.BadParameter(f"{server!r} is no HOST:PORT")
+        raise typer.BadParameter(f"{server!r} is not HOST:PORT")
     return host, port
 
 
@@ -77,30 +77,37 @@ def load_app(spec: str, data: dict[str, Any]) -> "Work":
     except (ImportError, AttributeError) as error:
         raise typer.BadParameter(f"{spec!r} cannot be loaded: {error}") from error
     if not isinstance(app, ClientApp):
-        raise typer.BadParameter(f"{spec!r} is no flwr.clientapp.ClientApp")
+        raise typer.BadParameter(f"{spec!r} is not a flwr.clientapp.ClientApp")
     return Work(app=app, prepare=lambda config: {}, data={**data, "app": spec, "samples": None, "source": spec})
 
 
 def join(
-    server: Annotated[str, typer.Option(help="Flower server to join.", metavar="HOST:PORT")] = "127.0.0.1:8080",
-    name: Annotated[str | None, typer.Option(help="What people call this client; default: the host's name.")] = None,
-    dataset: Annotated[Dataset, typer.Option(help="Data set that it holds a part of.")] = "digits",
-    partition: Annotated[int, typer.Option(min=0, help="Which part, from 0.")] = 0,
-    partitions: Annotated[int, typer.Option(min=1, help="How many parts there are.")] = 2,
-    data_path: Annotated[Path | None, typer.Option(help="Where the data set's files are.")] = None,
-    identity: Annotated[Path | None, typer.Option(help="File with key pair and name; made when missing.")] = None,
+    server: Annotated[str, typer.Option(help="Address of the Flower server.", metavar="HOST:PORT")] = "127.0.0.1:8080",
+    name: Annotated[str | None, typer.Option(help="Client name on the dashboard; default: the host name.")] = None,
+    dataset: Annotated[Dataset, typer.Option(help="Dataset of this client.")] = "digits",
+    partition: Annotated[int, typer.Option(min=0, help="Index of the client's partition, from 0.")] = 0,
+    partitions: Annotated[int, typer.Option(min=1, help="Number of partitions.")] = 2,
+    data_path: Annotated[Path | None, typer.Option(help="File or folder that holds the dataset.")] = None,
+    identity: Annotated[
+        Path | None, typer.Option(help="File with the key pair and the name; created if missing.")
+    ] = None,
     share_labels: Annotated[
-        bool, typer.Option("--share-labels", help="Tell the server how many samples have which label.")
+        bool, typer.Option("--share-labels", help="Report the number of samples per label to the server.")
     ] = False,
-    app: Annotated[str | None, typer.Option(help="Serve this Flower ClientApp instead.", metavar="MODULE:APP")] = None,
+    app: Annotated[
+        str | None, typer.Option(help="Run this Flower ClientApp instead of the built-in client.", metavar="MODULE:APP")
+    ] = None,
     end_with_stdin: Annotated[
-        bool, typer.Option("--end-with-stdin", help="End when standard input does: whoever started this is gone.")
+        bool,
+        typer.Option(
+            "--end-with-stdin", help="Exit when standard input is closed, because the parent process has ended."
+        ),
     ] = False,
 ) -> None:
-    """Join a federation: wait for its rounds, train on local data, send weights back. Ctrl-C ends it."""
+    """Connect to a Meadow server, train on local data, and send updates back. Stop with Ctrl-C."""
     host, port = parse_address(server)
     if partition >= partitions:
-        raise typer.BadParameter(f"there is no partition {partition} of {partitions}: they are counted from 0")
+        raise typer.BadParameter(f"partition {partition} of {partitions} does not exist: partitions count from 0")
     if name is not None and not 1 <= len(name) <= MAX_NAME_CHARACTERS:
         raise typer.BadParameter(f"a name has 1 to {MAX_NAME_CHARACTERS} characters")
     console = Console(stderr=True)
@@ -116,7 +123,7 @@ def join(
             work = _built_in_work(dataset, partition, partitions, path=data_path, share_labels=share_labels)
     except BadIdentity as error:
         _fail(USAGE, str(error))
-    log.info("%s, part %d of %d of %s", loaded.name, partition, partitions, dataset if app is None else app)
+    log.info("client %s: %s, partition %d of %d", loaded.name, app or dataset, partition, partitions)
     raise typer.Exit(_serve(host, port, loaded, work, node_config, TaskConsole(console), end_with_stdin))
 
 
@@ -171,7 +178,7 @@ def _follow_stdin(on_end: Callable[[], None]) -> None:
     with contextlib.suppress(OSError):  # it was closed from the beginning: that is its end, too
         while os.read(0, 4096):  # not sys.stdin: a thread that waits in there stops the interpreter's end
             pass
-    log.info("standard input has ended: so does this client")
+    log.info("standard input was closed: the client exits")
     on_end()
 
 

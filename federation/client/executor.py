@@ -137,7 +137,7 @@ def _pack(task: Task, records: list[ArrayRecord]) -> tuple[ContentHeader | None,
     if not records:
         return None, None
     if len(records) > 1:
-        raise LayoutMismatch(f"the reply holds {len(records)} array records, there may be one")
+        raise LayoutMismatch(f"the reply holds {len(records)} array records: return one ArrayRecord")
     names = list(records[0])
     expected = [row[0] for row in task.content.layout] if task.content is not None else names
     if sorted(names) == sorted(expected):

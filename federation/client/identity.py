@@ -64,7 +64,7 @@ class Identity:
             identity = cls(str(document["name"])[:MAX_NAME_CHARACTERS], str(document["private_key"]))
             _ = identity.public_key
         except (ValueError, KeyError, TypeError) as error:
-            raise BadIdentity(f"{path} holds no Meadow identity. Remove it to make a new one.") from error
+            raise BadIdentity(f"{path} is not a Meadow identity. Delete it to create a new one.") from error
         return identity
 
     def _write(self, path: Path, *, replace: bool) -> None:

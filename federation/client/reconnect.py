@@ -73,7 +73,7 @@ class ReconnectLoop:
         except Refused as refused:
             refusal = refused
         except Exception:
-            log.exception("the connection's thread failed")
+            log.exception("the connection thread failed")
         if not self._stopping.is_set():
             self._on_end(refusal)
 
@@ -84,7 +84,7 @@ class ReconnectLoop:
             failures = 0 if welcomed else failures + 1
             if not self._stopping.is_set():
                 delay = random.uniform(FIRST_WAIT_SECONDS, longest_wait(failures))
-                log.warning("%s: %s, trying again in %.1f s", self.address, reason, delay)
+                log.warning("%s: %s, retrying in %.1f s", self.address, reason, delay)
                 self._stopping.wait(delay)
 
     def _connect_once(self) -> tuple[str, bool]:
@@ -131,7 +131,7 @@ def longest_wait(failures: int) -> float:
 def _sentence(error: Exception) -> str:
     match error:
         case InvalidStatus():
-            return f"answered HTTP {error.response.status_code}, as no Meadow server does"
+            return f"answered HTTP {error.response.status_code}: not a Meadow server"
         case messages.BadFrame():
             return f"does not speak {messages.SUBPROTOCOL} ({error})"
         case TimeoutError():

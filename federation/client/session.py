@@ -132,7 +132,7 @@ class Session:
             case messages.Ack() as ack:
                 self._outbox.acknowledge(ack.message_id)
                 if ack.refused:
-                    log.warning("the server does not count the reply: %s", ack.refused)
+                    log.warning("the server rejected the reply: %s", ack.refused)
             case messages.Cancel() as cancel:
                 self._contents.discard_task(cancel.message_id)
                 self._outbox.cancel(cancel.message_id)
@@ -147,7 +147,7 @@ class Session:
         if first:
             self._outbox.attach(self._send, int(welcome.node_id))
         if welcome.state == "pending":
-            log.info("connected as client %d; it takes part once it is approved", welcome.client_id)
+            log.info("joined as client %d: pending approval on the Clients page", welcome.client_id)
         else:
             log.info("joined as client %d, %s", welcome.client_id, self._identity.name)
 
@@ -183,7 +183,7 @@ def _decode(frame: str | bytes | None) -> ServerFrame | None:
     try:
         return messages.decode_server(frame)
     except messages.BadFrame as error:
-        log.warning("a frame was passed over: %s", error)
+        log.warning("ignored a frame: %s", error)
         return None
 
 

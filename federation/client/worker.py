@@ -72,7 +72,7 @@ class Worker:
             while (task := self._outbox.queue.get()) is not None:
                 self._run_task(task)
         except Exception:
-            log.exception("the worker's thread failed")
+            log.exception("the worker thread failed")
             self._on_failure()
 
     def _run_task(self, task: ClientTask) -> None:
@@ -82,5 +82,5 @@ class Worker:
             reporter = ProgressReporter(task, self._outbox.send_progress, self._console)
             reply = self._executor.run(task, self._outbox.node_id, reporter)
         self._outbox.finish_task(task.task.message_id, reply)
-        outcome = "abandoned" if reply is None else "failed" if reply.offer.error is not None else "done"
+        outcome = "cancelled" if reply is None else "failed" if reply.offer.error is not None else "done"
         self._console.show_end(task.task, outcome, time.monotonic() - started)

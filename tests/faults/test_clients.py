@@ -99,7 +99,7 @@ def test_a_client_waits_for_approval_is_thrown_out_by_its_double_and_ends_when_i
     with running(tmp_path, admission="approve") as dashboard:
         site = ("site-a", "--dataset", "synthetic")
         first = client(dashboard.flower_address, *site)
-        first.wait_for_output("it takes part once it is approved")
+        first.wait_for_output("pending approval")
         (waiting,) = dashboard.http.get("/api/clients").json()["items"]
         assert waiting["state"] == "pending"
         run_id = dashboard.start_run(min_clients=1, num_rounds=2)

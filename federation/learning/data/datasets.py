@@ -117,7 +117,7 @@ def load(name: Dataset, path: Path | None = None) -> Data:
 def _load_published(name: Dataset, path: Path | None) -> Data:
     published = _PUBLISHED.get(name)
     if published is None:
-        raise DataNotFound(f"There is no data set {name}: choose one of {', '.join(SHAPES)}.")
+        raise DataNotFound(f"There is no dataset {name}: choose one of {', '.join(SHAPES)}.")
     for files in _places(published, path):
         if all(file.is_file() for file in files):
             return _read(name, published, files)
@@ -147,8 +147,8 @@ def _read(name: Dataset, published: _Published, files: tuple[Path, ...]) -> Data
     try:
         return _as_data(name, published.read(*files), str(source))
     except DAMAGED as error:
-        advice = "delete it, or wait until its download is done, and try again"
-        raise DataNotFound(f"{source} is no readable copy of {name} ({error}): {advice}.") from error
+        advice = "delete it, or wait for its download to finish, and start again"
+        raise DataNotFound(f"{source} is not a readable copy of {name} ({error}): {advice}.") from error
 
 
 def _as_data(name: Dataset, arrays: tuple[NDArray[Any], ...], source: str) -> Data:
@@ -172,7 +172,7 @@ def _download(name: Dataset) -> Data:
         needed = ", ".join(_PUBLISHED[name].files)
         raise DataNotFound(
             f"{name} is not on this machine and cannot be downloaded ({error}): "
-            f"copy {needed} to a folder and name it by --data-path, or choose the dataset digits."
+            f"copy {needed} to a folder and pass it with --data-path, or choose the dataset digits."
         ) from error
     finally:
         socket.setdefaulttimeout(before)
@@ -180,7 +180,7 @@ def _download(name: Dataset) -> Data:
 
 def _load_digits(path: Path | None) -> Data:
     if path is not None:
-        raise DataNotFound("The dataset digits comes with scikit-learn: leave --data-path out.")
+        raise DataNotFound("The dataset digits comes with scikit-learn: remove --data-path.")
     images, labels = _read_digits()
     whole = samples(images.reshape(-1, 8, 8), labels, SHAPES["digits"], CLASSES)
     return Data("digits", whole, None, 16.0, "embedded")

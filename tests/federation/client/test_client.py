@@ -135,7 +135,7 @@ def test_a_cancelled_task_is_abandoned_between_batches_and_the_next_one_is_done(
         following = peer.send_task("train", WEIGHTS, pieces=False)
         assert peer.next(messages.Offer).message_id == following
         assert time.monotonic() - cancelled_at < 2
-        assert "round 3, train: abandoned" in process.output
+        assert "round 3, train: cancelled" in process.output
 
 
 def test_an_error_in_train_is_offered_and_the_client_goes_on(client: StartClient) -> None:
@@ -152,7 +152,7 @@ def test_a_pending_client_stays_connected_and_works_once_it_is_admitted(client: 
     with SmallServer().running() as server:
         process = client(server.address, "site-a", *NUMPY_APP)
         peer = server.next_connection().welcome("pending")
-        process.wait_for_output("takes part once it is approved")
+        process.wait_for_output("pending approval")
         peer.welcome()
         peer.send_task("evaluate", WEIGHTS)
         assert peer.next(messages.Offer).num_examples == 4
@@ -161,7 +161,7 @@ def test_a_pending_client_stays_connected_and_works_once_it_is_admitted(client: 
 def test_without_a_server_each_attempt_is_one_line_with_address_and_reason_until_it_comes(client: StartClient) -> None:
     port = free_port()
     process = client(f"127.0.0.1:{port}", "site-a", *NUMPY_APP)
-    wait_until(lambda: process.output.count(f"127.0.0.1:{port}: connection refused, trying again in ") >= 3)
+    wait_until(lambda: process.output.count(f"127.0.0.1:{port}: connection refused, retrying in ") >= 3)
     with SmallServer().running(port) as server:
         server.next_connection(seconds=6)
     attempts = [line for line in process.output.splitlines() if f"127.0.0.1:{port}" in line]
@@ -175,7 +175,7 @@ def test_a_client_reconnects_after_a_temporary_close_code(client: StartClient, c
         process, peer = joined(client, server)
         peer.refuse(code, "the server is stopping")
         server.next_connection()
-    assert "connection lost (the server is stopping), trying again" in process.output
+    assert "connection lost (the server is stopping), retrying" in process.output
 
 
 def test_a_proxy_in_the_environment_is_not_used_for_a_server_on_this_machine(client: StartClient) -> None:
@@ -200,6 +200,6 @@ def test_a_server_that_is_not_meadow_is_logged_and_tried_again(client: StartClie
         Thread(target=server.serve_forever).start()
         try:
             process = client(f"127.0.0.1:{server.server_port}", "site-a", *NUMPY_APP)
-            process.wait_for_output("answered HTTP 501, as no Meadow server does, trying again")
+            process.wait_for_output("answered HTTP 501: not a Meadow server, retrying")
         finally:
             server.shutdown()

@@ -43,14 +43,14 @@ def test_ctrl_c_ends_a_client_that_works_with_exit_code_0(client: StartClient, c
 
 def test_ctrl_c_ends_a_client_that_waits_for_its_server(client: StartClient) -> None:
     process = client(f"127.0.0.1:{free_port()}", "site-a", *NUMPY_APP)
-    process.wait_for_output("trying again")
+    process.wait_for_output("retrying")
     assert process.interrupt(timeout=2) == 0
 
 
 def test_a_client_with_end_with_stdin_ends_with_its_standard_input(client: StartClient) -> None:
     process = client(f"127.0.0.1:{free_port()}", "site-a", *NUMPY_APP, "--end-with-stdin")  # it is /dev/null
     assert process.wait() == 0
-    assert "standard input has ended" in process.output
+    assert "standard input was closed" in process.output
 
 
 def test_a_client_is_the_same_after_a_restart_and_its_file_is_its_own(client: StartClient, tmp_path: Path) -> None:
@@ -85,10 +85,10 @@ def test_a_refusal_ends_the_client_with_an_exit_code_of_its_own(
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [(["--partition", "2", "--partitions", "2"], "there is no partition 2 of 2"),
+    [(["--partition", "2", "--partitions", "2"], "partition 2 of 2 does not exist"),
      (["--app", "tests.nothing:app"], "cannot be loaded"),
-     (["--app", "tests.support.numpy_app:train"], "is no flwr.clientapp.ClientApp"),
-     (["--server", "http://127.0.0.1:8080/"], "is no HOST:PORT"),
+     (["--app", "tests.support.numpy_app:train"], "is not a flwr.clientapp.ClientApp"),
+     (["--server", "http://127.0.0.1:8080/"], "is not HOST:PORT"),
      (["--dataset", "cats"], "'cats' is not one of")],
 )  # fmt: skip
 def test_wrong_usage_gives_exit_code_2(client: StartClient, arguments: list[str], sentence: str) -> None:
@@ -101,7 +101,7 @@ def test_a_file_that_is_no_identity_gives_exit_code_2_and_stays(client: StartCli
     (tmp_path / "site-a.json").write_text("precious")
     process = client("127.0.0.1:1", "site-a", *NUMPY_APP)
     assert process.wait() == 2
-    assert "holds no Meadow identity" in process.output
+    assert "is not a Meadow identity" in process.output
     assert (tmp_path / "site-a.json").read_text() == "precious"
 
 

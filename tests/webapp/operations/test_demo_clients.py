@@ -134,7 +134,7 @@ def test_what_cannot_be_started_is_refused_in_words(tmp_path: Path) -> None:
         two = http.post("/api/demo-clients", json={"count": 2})
         assert (two.status_code, two.json()["detail"]) == (409, "0 demo clients run and 1 may: end one first.")
         one = http.post("/api/demo-clients", json={"count": 1})
-        assert one.status_code == 409 and "holds no Meadow identity" in one.json()["detail"]
+        assert one.status_code == 409 and "is not a Meadow identity" in one.json()["detail"]
         assert http.get("/api/demo-clients").json()["items"] == []
 
 

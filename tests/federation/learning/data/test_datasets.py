@@ -127,10 +127,10 @@ def test_a_path_without_the_data_is_refused_although_the_cache_has_them(tmp_path
 
 
 def test_digits_take_no_path_and_unknown_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataNotFound, match="leave --data-path out"):
+    with pytest.raises(DataNotFound, match="remove --data-path"):
         load("digits", tmp_path)
     unknown: Dataset = "letters"  # type: ignore[assignment]
-    with pytest.raises(DataNotFound, match="no data set letters: choose one of digits, mnist, fashion_mnist, cifar10"):
+    with pytest.raises(DataNotFound, match="no dataset letters: choose one of digits, mnist, fashion_mnist, cifar10"):
         load(unknown)
 
 
@@ -139,14 +139,14 @@ def test_damaged_files_are_named_with_what_to_do(cache: Path) -> None:
     whole = file.read_bytes()
     for damaged in (b"", b"<html>not found</html>", whole[: len(whole) // 2]):
         file.write_bytes(damaged)
-        with pytest.raises(DataNotFound, match=r"mnist\.npz is no readable copy of mnist .*: delete it"):
+        with pytest.raises(DataNotFound, match=r"mnist\.npz is not a readable copy of mnist .*: delete it"):
             load("mnist")
 
 
 @pytest.mark.parametrize("content", [b"", b"plain", pickle.dumps([1]), pickle.dumps({"data": 1, "labels": [0]})])
 def test_batches_that_are_no_batches_are_refused(cache: Path, content: bytes) -> None:
     (lay_cifar10(cache / "cifar-10-batches-py") / "test_batch").write_bytes(content)
-    with pytest.raises(DataNotFound, match="no readable copy of cifar10"):
+    with pytest.raises(DataNotFound, match="not a readable copy of cifar10"):
         load("cifar10")
 
 
@@ -164,7 +164,7 @@ PIXELS, LABELS = images(60, 28, 28)
 def test_idx_files_that_cannot_be_the_labels_are_refused(cache: Path, content: bytes) -> None:
     folder = lay_fashion_mnist(cache / "fashion-mnist")
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(content)
-    with pytest.raises(DataNotFound, match="no readable copy of fashion_mnist"):
+    with pytest.raises(DataNotFound, match="not a readable copy of fashion_mnist"):
         load("fashion_mnist")
 
 
