@@ -73,8 +73,8 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
         raise ValueError(str(error)) from error
     if (addresses := reachable_by_others(settings)) and not settings.insecure_lan:
         raise ValueError(
-            f"{' and '.join(addresses)}: other machines could reach Meadow there, and it has no passwords yet: whoever "
-            "opens the page may start, stop and delete runs. If you trust everyone on that network, add --insecure-lan."
+            f"{' and '.join(addresses)}: other machines can reach this address, and Meadow has no login yet: anyone on "
+            "the network can start, stop and delete runs. If you trust everyone on it, add --insecure-lan."
         )
     return settings
 

@@ -13,7 +13,7 @@ class DataInUse(Exception):
     """Another dashboard uses ``what``, the data directory or the database; the setting ``flag`` chooses another."""
 
     def __init__(self, what: str, holder: str, flag: str) -> None:
-        super().__init__(f"The {what} is in use: {holder} works on it. Stop that one, or choose another --{flag}.")
+        super().__init__(f"The {what} is in use by {holder}. Stop that dashboard, or choose another --{flag}.")
 
 
 class LockFile:
@@ -48,7 +48,7 @@ class LockFile:
 def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
-        at = f", at http://{format_address(holder['host'], holder['port'])}," if "port" in holder else ""
+        at = f", at http://{format_address(holder['host'], holder['port'])}" if "port" in holder else ""
         return f"process {holder['pid']}{at}"
     except (OSError, ValueError, KeyError):
         return "another dashboard"

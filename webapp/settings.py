@@ -15,52 +15,52 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Settings(BaseSettings):
-    """Flags of ``python -m webapp`` and, with the prefix ``MEADOW_``, environment variables; a flag wins."""
+    """Run the dashboard and the Flower server. A flag wins over its environment variable, MEADOW_ and its name."""
 
     model_config = SettingsConfigDict(
         env_prefix="MEADOW_", frozen=True, extra="forbid", cli_prog_name="python -m webapp",
         cli_kebab_case=True, cli_implicit_flags=True, cli_hide_none_type=True, cli_avoid_json=True,
     )  # fmt: skip
 
-    host: str = Field("127.0.0.1", description="Address of the dashboard.")
-    port: int = Field(8000, ge=0, le=65_535, description="Port of the dashboard; 0 takes a free one.")
-    flower_host: str = Field("127.0.0.1", description="Address of the Flower server, which clients connect to.")
-    flower_port: int = Field(8080, ge=0, le=65_535, description="Port of the Flower server; 0 takes a free one.")
-    data_dir: Path = Field(Path("data"), description="Folder of database, keys of clients, and checkpoints.")
+    host: str = Field("127.0.0.1", description="Address the dashboard listens on.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port of the dashboard; 0 picks a free port.")
+    flower_host: str = Field("127.0.0.1", description="Address the Flower server listens on for clients.")
+    flower_port: int = Field(8080, ge=0, le=65_535, description="Port of the Flower server; 0 picks a free port.")
+    data_dir: Path = Field(Path("data"), description="Folder for the database, client keys and checkpoints.")
     database_url: SecretStr | None = Field(
-        None, description="SQLAlchemy URL of another database; empty is SQLite in the data directory."
+        None, description="SQLAlchemy URL of the database; default: SQLite in the data directory."
     )
     insecure_lan: bool = Field(
-        False, description="Allow an address that other machines reach, although there are no passwords yet."
+        False, description="Allow addresses that other machines can reach; Meadow has no login yet."
     )
     admission: Admission = Field(
-        "open", description="What a new client meets: open lets it take part, approve makes it wait for a person."
+        "open", description="New clients: open admits them at once, approve waits for approval on the Clients page."
     )
-    allowed_hosts: str = Field(
-        "", description="Further names under which browsers may open the dashboard, separated by commas."
-    )
+    allowed_hosts: str = Field("", description="Additional host names for opening the dashboard, separated by commas.")
     max_reply_bytes: int = Field(
-        512 * 1024 * 1024, ge=1, description="A reply with larger weights is refused before a byte of it is sent."
+        512 * 1024 * 1024,
+        ge=1,
+        description="Maximum update size in bytes; a larger update is rejected before it is sent.",
     )
     reply_budget_bytes: int = Field(
         256_000_000,
         ge=1,
-        description="So many bytes of replies may be on their way at once; always at least one reply.",
+        description="In-flight update budget: bytes of updates received at the same time; one is always admitted.",
     )
-    keep_checkpoints: int = Field(2, ge=1, description="The weights of so many last rounds of a run are kept.")
+    keep_checkpoints: int = Field(2, ge=1, description="Number of latest checkpoints kept per run.")
     best_metric: str = Field(
         "evaluate_accuracy",
         pattern=r"^(train|evaluate)_.+$",
-        description="The weights of the round that was best by this metric are kept, too; of a loss the least is best.",
+        description="Metric for the best checkpoint, which is kept as well; a loss is minimized.",
     )
     auto_resume: bool = Field(
         False,
-        description="At the start, go on with the run that the last process left, but for a paused one, and the queue.",
+        description="At startup, resume the interrupted run and start the queue; a paused run stays paused.",
     )
     demo_clients: int = Field(
-        4, ge=0, le=4, description="At most so many demo clients run on this machine at once; 0 allows none."
+        4, ge=0, le=4, description="Maximum number of demo clients on this machine; 0 disables them."
     )
-    log_level: LogLevel = Field("info", description="The least of what is logged.")
+    log_level: LogLevel = Field("info", description="Log level: the lowest level that is logged.")
 
     @field_validator("host", "flower_host")
     @classmethod
@@ -79,14 +79,14 @@ class Settings(BaseSettings):
         except UnicodeEncodeError as error:
             raise ValueError("the name of the folder must be UTF-8 text") from error
         except RuntimeError as error:
-            raise ValueError(f"{value}: {error} Please write the folder out, without ~") from error
+            raise ValueError(f"{value}: {error} Write the whole path, without ~") from error
 
     @field_validator("allowed_hosts")
     @classmethod
     def _check_names(cls, value: str) -> str:
         for name in value.split(","):
             if re.fullmatch(r"(\[.*\]|[^:]+):\d+", name.strip()):
-                raise ValueError(f"{name.strip()}: names stand without a port")
+                raise ValueError(f"{name.strip()}: write the host name without a port")
         return value
 
     @property

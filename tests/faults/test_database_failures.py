@@ -132,5 +132,5 @@ def test_a_file_that_cannot_be_opened_is_told_as_such(tmp_path: Path) -> None:
         finally:
             away.rename(folder)
         assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
-        assert answer.json()["detail"] == "The database cannot be used now: its file cannot be read or written."
+        assert answer.json()["detail"] == "The database cannot be used: its file cannot be read or written."
         assert dashboard.http.get("/api/runs").status_code == 200

@@ -150,8 +150,8 @@ def test_a_data_directory_may_have_any_name_and_holds_all_data(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("mysql://x/y", "a database of the kind mysql cannot be used; what can is sqlite:"),
-        ("nonsense", "no address of a database; one looks like sqlite:"),
+        ("mysql://x/y", "mysql is not supported. Supported are sqlite:"),
+        ("nonsense", "not a database URL. Examples are sqlite:"),
         ("postgresql+asyncpg://u:open-sesame@127.0.0.1:1/y", "the driver asyncpg is not installed"),
         ("postgresql://u:open-sesame@127.0.0.1:1/y", "The database cannot be used: connection"),
     ],
@@ -174,7 +174,7 @@ def test_an_address_of_ipv6_stands_in_brackets(tmp_path: Path) -> None:
         first.wait_for_output("clients join at [::1]:")
         (url,) = set(re.findall(r"http://\[::1\]:\d+", first.output))
         second = refused(tmp_path, *hosts, "--data-dir", str(tmp_path / "data"))
-        assert (second.running.returncode, f"at {url}, works on it" in second.output) == (3, True)
+        assert (second.running.returncode, f"at {url}. Stop that dashboard" in second.output) == (3, True)
         assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
         assert first.interrupt() == 0
     finally:

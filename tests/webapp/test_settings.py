@@ -18,13 +18,13 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"MEADOW_{name.upper()}", raising=False)
 
 
-def test_every_setting_stands_in_the_readme_with_its_default() -> None:
-    pattern = r"^\| `--([a-z-]+)` \| `(MEADOW_[A-Z_]+)` \| (?:`([^`]+)`)? ?\|"
+def test_every_setting_stands_in_the_readme_with_its_default_and_description() -> None:
+    pattern = r"^\| `--([a-z-]+)` \| `(MEADOW_[A-Z_]+)` \| (?:`([^`]+)`)? ?\| (.+) \|$"
     rows = re.findall(pattern, README.read_text(), re.MULTILINE)
     expected = []
     for name, field in Settings.model_fields.items():
         default = {None: "", False: "off"}.get(field.default, str(field.default))
-        expected.append((name.replace("_", "-"), f"MEADOW_{name.upper()}", default))
+        expected.append((name.replace("_", "-"), f"MEADOW_{name.upper()}", default, field.description))
     assert rows == expected
 
 
@@ -55,7 +55,7 @@ def test_a_tilde_is_the_home_folder(arguments: list[str], monkeypatch: pytest.Mo
 
 
 def test_a_tilde_without_a_home_folder_is_refused_with_its_flag() -> None:
-    with pytest.raises(ValueError, match=r"^--data-dir: .*~no-such-person.*write the folder out"):
+    with pytest.raises(ValueError, match=r"^--data-dir: .*~no-such-person.*Write the whole path"):
         read_settings(["--data-dir", "~no-such-person/meadow"])
 
 
@@ -97,7 +97,7 @@ def test_an_unknown_flag_ends_with_exit_code_2(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("flag", ["--host", "--flower-host"])
 @pytest.mark.parametrize("address", ["0.0.0.0", "10.0.4.12", "::", "meadow.example"])
 def test_an_address_that_others_reach_needs_a_word(flag: str, address: str) -> None:
-    with pytest.raises(ValueError, match=rf"{flag} {address}: other machines.*no passwords.*--insecure-lan"):
+    with pytest.raises(ValueError, match=rf"{flag} {address}: other machines.*no login.*--insecure-lan"):
         read_settings([flag, address])
     assert read_settings([flag, address, "--insecure-lan"]).insecure_lan
 

@@ -26,7 +26,7 @@ def parse_database_url(url: str) -> URL:
         return parsed.set(drivername="postgresql+psycopg")
     kind = parsed.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
-        raise DatabaseUnusable(f"--database-url: a database of the kind {kind} cannot be used; what can is {EXAMPLES}.")
+        raise DatabaseUnusable(f"--database-url: {kind} is not supported. Supported are {EXAMPLES}.")
     return parsed
 
 
@@ -44,7 +44,7 @@ def startup_failures() -> Iterator[None]:
         cause = " ".join(str(error.orig).split())
         raise DatabaseUnusable(f"The database cannot be used: {cause}. See the setting --database-url.") from error
     except ArgumentError as error:
-        raise DatabaseUnusable(f"--database-url is no address of a database; one looks like {EXAMPLES}.") from error
+        raise DatabaseUnusable(f"--database-url is not a database URL. Examples are {EXAMPLES}.") from error
     except (NoSuchModuleError, ImportError) as error:
         driver = getattr(error, "name", None) or "for it"
         raise DatabaseUnusable(

@@ -15,12 +15,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from federation.run.events import StoreUnavailable
 
-AWAY = "The database cannot be reached: its server is down, or the way to it is cut"
-FULL = "The database takes nothing now: its disk is full"
-HELD = "The database takes nothing now: another program holds it"
-BUSY = "The database's server cannot do it now: it lacks connections, memory or disk"
-UNREADABLE = "The database cannot be used now: its file cannot be read or written"
-TAKEN_OVER = "Another dashboard took the database over"
+AWAY = "The database cannot be reached: its server is down, or the network is cut"
+FULL = "The database cannot be written: its disk is full"
+HELD = "The database cannot be written: another program has locked it"
+BUSY = "The database cannot be used: its server is out of connections, memory or disk"
+UNREADABLE = "The database cannot be used: its file cannot be read or written"
+TAKEN_OVER = "Another dashboard has taken over the database"
 
 _SQLITE = {
     SQLITE_BUSY: HELD, SQLITE_LOCKED: HELD, SQLITE_PROTOCOL: HELD, SQLITE_FULL: FULL,

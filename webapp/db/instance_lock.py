@@ -129,15 +129,14 @@ class PostgresLock(InstanceLock):
             connection.close()
             raise
         if self._backend is not None:
-            log.warning("the lock of the database was lost, and is taken again")
+            log.warning("the database lock was lost and taken again")
         self._backend = holder.pid
 
     def _refuse(self, connection: "psycopg.Connection[Any]", holder: advisory_lock.Holder) -> NoReturn:
         if holder.pid == self._backend and holder.name.startswith(self._owner):
             advisory_lock.end_backend(connection, holder.pid)
             raise DatabaseUnavailable(AWAY, "the server has not ended the broken connection yet")
-        name = holder.name or "another dashboard"
-        error = DataInUse("database", f"{name}," if ", at " in name else name, "database-url")
+        error = DataInUse("database", holder.name or "another dashboard", "database-url")
         if self._backend is None:
             raise error
         if self.lost is None:

@@ -27,7 +27,7 @@ def bind(host: str, port: int, flag: str) -> socket.socket:
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise PortTaken(
             f"Cannot listen on {host} port {port}: {why}. "
-            f"Stop what uses it, or choose another with --{flag} or MEADOW_{flag.upper().replace('-', '_')}."
+            f"Stop the program that uses it, or set another with --{flag} or MEADOW_{flag.upper().replace('-', '_')}."
         ) from error
     return sock
 

@@ -63,7 +63,7 @@ def test_a_second_dashboard_on_the_same_database_is_refused_and_changes_nothing(
         second = refused_beside(tmp_path, "--database-url", shared_url)
         assert second.running.returncode == 3
         assert f"process {first.running.pid}" in second.output
-        assert f"at {first.url}, works on it" in second.output
+        assert f"at {first.url}. Stop that dashboard" in second.output
         assert "--database-url" in second.output
         at = api.run(run_id)["current_round"]
         wait_until(lambda: api.run(run_id)["current_round"] > at)
@@ -75,7 +75,7 @@ def test_a_second_dashboard_on_the_same_database_is_refused_and_changes_nothing(
 def test_a_dashboard_within_another_process_is_refused_too(shared_url: str, tmp_path: Path) -> None:
     with running(tmp_path / "first", database_url=shared_url) as first:
         run_id = first.start_run()
-        with socket.create_server(("127.0.0.1", 0)) as sock, pytest.raises(DataInUse, match="is in use: process"):
+        with socket.create_server(("127.0.0.1", 0)) as sock, pytest.raises(DataInUse, match="is in use by process"):
             open_parts(Settings(data_dir=tmp_path / "second", database_url=shared_url), EventHub(), sock)
         assert first.run(run_id)["state"] == "waiting"
     with running(tmp_path / "first", database_url=shared_url) as again:
@@ -85,14 +85,14 @@ def test_a_dashboard_within_another_process_is_refused_too(shared_url: str, tmp_
 def test_the_database_of_a_data_directory_is_held_with_it(meadow: Meadow, tmp_path: Path) -> None:
     second = refused_beside(tmp_path, "--database-url", f"sqlite:///{meadow.data_dir / 'meadow.db'}")
     assert second.running.returncode == 3
-    assert f"process {meadow.running.pid}, at {meadow.url}, works on it" in second.output
+    assert f"in use by process {meadow.running.pid}, at {meadow.url}. Stop" in second.output
 
 
 def test_a_dashboard_whose_database_is_taken_over_writes_no_more_and_ends(postgres: str, tmp_path: Path) -> None:
     url = emptied(postgres)
     with at_work(tmp_path, url) as (meadow, _api, _run_id), taken_over(url):
         assert meadow.wait(20) == 3
-        assert "Another dashboard took the database over" in meadow.output
+        assert "Another dashboard has taken over the database" in meadow.output
         assert "Traceback" not in meadow.output
     engine = create_engine(url)
     with engine.connect() as connection:
@@ -209,7 +209,7 @@ def test_an_idle_dashboard_whose_database_is_taken_over_learns_it_and_never_writ
         with taken_over(postgres):
             wait_until(lambda: lock.lost, what="the lock is known to be lost")
         for _ in range(3):
-            with pytest.raises(DatabaseUnavailable, match="Another dashboard took the database over"):
+            with pytest.raises(DatabaseUnavailable, match="Another dashboard has taken over the database"):
                 insert(database, 1)
         assert numbers(database) == [], "reading goes on"
 
