@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import cast
 
 import numpy as np
 
@@ -21,7 +21,7 @@ LARGEST = {"float16": 65504.0, "float32": 1e15, "float64": 1e150}
 """Magnitudes that may be squared, summed over a model and averaged over a round's samples and still be finite."""
 
 
-def check_num_examples(value: Any) -> str | None:
+def check_num_examples(value: object) -> str | None:
     """Check num_examples: a whole number from 1 to ``MAX_EXAMPLES``."""
     if value is None:
         return "num_examples is missing"
@@ -66,7 +66,7 @@ def _blocks(flat: NumpyArray) -> Iterator[NumpyArray]:
     return (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
 
 
-def clean_metrics(metrics: dict[str, Any]) -> tuple[Metrics, str | None]:
+def clean_metrics(metrics: Mapping[str, object]) -> tuple[Metrics, str | None]:
     """Return the numbers with good names, at most ``MAX_METRICS``, and a sentence on those that were dropped.
 
     NaN and infinities stay.
@@ -74,9 +74,9 @@ def clean_metrics(metrics: dict[str, Any]) -> tuple[Metrics, str | None]:
     kept: Metrics = {}
     dropped = 0
     for name, value in metrics.items():
-        good = isinstance(value, int | float) and not isinstance(value, bool) and METRIC_NAME.fullmatch(name)
-        if good and len(kept) < MAX_METRICS:
-            kept[name] = _as_float(value)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and METRIC_NAME.fullmatch(name) and len(kept) < MAX_METRICS:
+            kept[name] = _as_float(cast(float, value))
         else:
             dropped += 1
     return kept, f"{dropped} metrics were left out: bad name, no number, or over {MAX_METRICS}" if dropped else None

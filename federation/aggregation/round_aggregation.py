@@ -5,7 +5,7 @@ Arrays are flat, one for each dtype; the result of no strategy depends on how ar
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -47,7 +47,7 @@ class RoundAggregation:
     strategy: FedAvg
     mean: RunningMean | None
     tasks: dict[int, Message]
-    task_config: dict[str, Any]
+    task_config: dict[str, object]
     replies: list[Message] = field(default_factory=list)
     metrics: dict[int, tuple[Metrics, int]] = field(default_factory=dict)
     """Client id -> the metrics that it reported and its num_examples."""
@@ -130,7 +130,7 @@ def train_loss(metrics: Metrics) -> float | None:
     return metrics.get("train_loss", metrics.get("loss"))
 
 
-def config_of(message: Message) -> dict[str, Any]:
+def config_of(message: Message) -> dict[str, object]:
     """Return the config of a message that a strategy has made."""
     return dict(next(iter(message.content.config_records.values())))
 

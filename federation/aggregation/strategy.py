@@ -5,7 +5,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord
@@ -47,7 +47,7 @@ class RunStrategy:
             strategy.current_arrays = None  # it would go on from its own copy, whose integers are not rounded
         return RoundAggregation.begin(self._name, self._layout, number, strategy, weights, client_ids)
 
-    def evaluate_config(self, number: int, client_ids: Sequence[int]) -> dict[str, Any]:
+    def evaluate_config(self, number: int, client_ids: Sequence[int]) -> dict[str, object]:
         """Return what the strategy adds to the clients' config for an evaluation, the same for all of them."""
         grid = FrozenGrid(client_ids[:1])
         messages = self._committed.configure_evaluate(number, ArrayRecord(), ConfigRecord(), grid)

@@ -3,13 +3,13 @@
 import itertools
 import json
 import time
-from typing import Any
+from typing import cast
 
 from federation.coordinator.eligibility import Eligibility
 from federation.coordinator.phase import PhaseContext
 from federation.run.events import Outcome, ReplyRecorded
 from federation.transport.exchange import Exchange, Member, Reply, TaskConfig
-from federation.weights.layout import Layout, LayoutMismatch
+from federation.weights.layout import Layout, LayoutMismatch, LayoutRow
 
 _unique = itertools.count()
 
@@ -94,7 +94,7 @@ class Preparation:
         if outcome == "accepted" and (fields := _data_fields(data)):
             self._context.lane.describe(reply.client_id, fields)
 
-    def _judge(self, reply: Reply, data: dict[str, Any]) -> tuple[Outcome, str | None]:
+    def _judge(self, reply: Reply, data: dict[str, object]) -> tuple[Outcome, str | None]:
         if reply.outcome == "lost":
             return "lost", reply.reason
         if reply.outcome != "accepted":
@@ -102,13 +102,13 @@ class Preparation:
         difference = self._difference(data)
         return ("accepted", None) if difference is None else ("refused", difference)
 
-    def _difference(self, data: dict[str, Any]) -> str | None:
+    def _difference(self, data: dict[str, object]) -> str | None:
         """Compare the client's layout with the run's; a client with an app of its own may send none."""
         if len(json.dumps(_data_fields(data))) > MAX_DATA_CHARACTERS:
             return f"says more than {MAX_DATA_CHARACTERS} characters about its data"
-        rows = data.get("layout")
-        if rows is None:
+        if data.get("layout") is None:
             return None
+        rows = cast(list[LayoutRow], data["layout"])  # ``from_json`` raises if it is not
         try:
             return self._layout.difference(Layout.from_json(rows).entries)
         except (LayoutMismatch, ValueError, TypeError) as error:
@@ -125,6 +125,6 @@ class Preparation:
         ))  # fmt: skip
 
 
-def _data_fields(data: dict[str, Any]) -> dict[str, Any]:
+def _data_fields(data: dict[str, object]) -> dict[str, object]:
     """Return the fields of an answer that describe the client's data, without those that are null."""
     return {name: data[name] for name in DATA_FIELDS if data.get(name) is not None}

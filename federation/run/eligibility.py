@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
-from typing import Any
 
 from federation.run.config import needs_dataset
 
@@ -19,7 +18,7 @@ class Ineligible(StrEnum):
 
 
 def why_ineligible(
-    client_id: int, data: Mapping[str, Any], *, network: str, dataset: str, selected: Collection[int] | None
+    client_id: int, data: Mapping[str, object], *, network: str, dataset: str, selected: Collection[int] | None
 ) -> Ineligible | None:
     """Return the first requirement that a client does not meet, or None if it may take part.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 Phase = Literal["prepare", "train", "evaluate"]
 Outcome = Literal["accepted", "refused", "failed", "late", "lost"]
@@ -119,8 +119,8 @@ class ClientChanged:
     client_id: int
     online: bool
     reason: str = ""
-    facts: dict[str, Any] | None = None
-    data: dict[str, Any] | None = None
+    facts: dict[str, object] | None = None
+    data: dict[str, object] | None = None
 
 
 class StoreUnavailable(Exception):

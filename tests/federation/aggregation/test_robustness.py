@@ -1,4 +1,4 @@
-"""The whole-round rules: an update that is far larger than the others, and a client's share in the mean."""
+"""The robustness rules: an update that is far larger than the others, and a client's share in the mean."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_an_update_a_thousand_times_the_median_is_clipped_or_refused() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_an_update_from_one_end_of_the_numbers_to_the_other_is_clipped_to_finite_ones(dtype: str) -> None:
+def test_the_largest_possible_update_is_clipped_to_finite_values(dtype: str) -> None:
     most = {"float16": 65504.0, "float32": 1e15, "float64": 1e150}[dtype]
     base = {dtype: np.full(4, -most / 2, dtype)}
     replies = [Update(i, {dtype: np.full(4, value, dtype)}, 10, {}, 10)
@@ -45,7 +45,7 @@ def test_an_update_from_one_end_of_the_numbers_to_the_other_is_clipped_to_finite
 
 
 @pytest.mark.parametrize("rule", ["clip", "reject"])
-def test_where_most_clients_change_nothing_the_others_count_as_they_are(rule: str) -> None:
+def test_norms_are_not_checked_if_most_clients_return_the_weights_unchanged(rule: str) -> None:
     replies = [held(1, 0.0), held(2, 0.0), held(3, 1.0)]
     config = RunConfig.model_validate({"norm_rule": rule, "norm_limit": 2.0})
     assert apply_rules(replies, BASE, config) == replies
@@ -64,7 +64,7 @@ def test_no_client_weighs_more_than_its_share(counts: list[int], share: float, e
     assert [r.weight for r in judged] == expected
 
 
-def test_a_run_with_the_norm_rule_says_what_it_did(engine: Engine, stage: Stage) -> None:
+def test_a_run_with_the_norm_check_records_why_an_update_was_refused(engine: Engine, stage: Stage) -> None:
     for name in "ab":
         stage.add(name, adds(0.01))
     stage.add("loud", adds(10.0))

@@ -1,4 +1,4 @@
-"""Means in every dtype: mixed floats, whole numbers that stay within their limits, truth values, empty arrays."""
+"""Means in every dtype: mixed floats, integers that stay within their limits, bools, empty arrays."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def test_the_running_mean_of_mixed_dtypes_is_the_weighted_mean_in_each() -> None
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_whole_numbers_truth_values_and_empty_arrays_pass_through_every_strategy(name: str) -> None:
+def test_every_strategy_aggregates_integers_bools_and_empty_arrays(name: str) -> None:
     arrays: list[Any] = [np.array([5, -7], np.int64), np.array([True, False]), np.array([200], np.uint8),
                          np.ones(3, np.float16), np.float32(2.5), np.empty(0, np.int16)]  # fmt: skip
     layout = Layout.of(list("ibuhfe"), [np.asarray(a) for a in arrays])
@@ -56,10 +56,10 @@ WHOLE = {
     ("FedAvg", {}), ("FedAvgM", {"server_momentum": 0.9}), ("FedAvgM", {"server_learning_rate": 0.4}),
     ("FedAdagrad", {"eta": 100.0}), ("FedAdam", {"eta": 100.0}), ("FedYogi", {"eta": 100.0}),
 ])  # fmt: skip
-def test_a_step_past_the_end_of_whole_numbers_stops_there_and_resumes_exactly(
+def test_a_step_beyond_the_limits_of_an_integer_is_clipped_and_resumes_exactly(
     name: str, options: dict[str, float], dtype: str
 ) -> None:
-    """The clients pull to one end for five rounds: what is there stays there, resumed or not."""
+    """For five rounds the clients move values to the lower limit; values at the limit stay there, resumed or not."""
     first: Any = np.array(WHOLE[dtype], dtype)
     layout = Layout.of(["whole", "float"], [first, np.zeros(2, np.float32)])
     config = RunConfig.model_validate({"strategy": name, "strategy_options": options})
@@ -86,7 +86,7 @@ def test_a_step_past_the_end_of_whole_numbers_stops_there_and_resumes_exactly(
     assert run(resumed=False) == run(resumed=True)
 
 
-def test_what_no_whole_number_can_be_is_not_made_one() -> None:
+def test_a_nan_is_not_cast_to_an_integer() -> None:
     layout = Layout.of(["whole"], [np.zeros(2, np.uint8)])
     strategy = RunStrategy(config_of("FedMedian"), layout)
     aggregation = strategy.begin_round(1, bytes(2), [1])
@@ -95,7 +95,7 @@ def test_what_no_whole_number_can_be_is_not_made_one() -> None:
         aggregation.aggregate()
 
 
-def test_a_mask_is_what_most_samples_say() -> None:
+def test_the_mean_of_a_mask_is_the_majority_by_samples() -> None:
     layout = Layout.of(["b"], [np.zeros(3, bool)])
     mean = RunningMean(layout)
     for mask, examples in (([True, True, False], 10), ([False, True, False], 30)):
@@ -103,7 +103,7 @@ def test_a_mask_is_what_most_samples_say() -> None:
     assert layout.unpack(mean.result())[0].tolist() == [False, True, False]
 
 
-def test_adding_block_by_block_is_adding() -> None:
+def test_adding_block_by_block_equals_adding_at_once() -> None:
     rng = np.random.default_rng(3)
     total, flat = rng.random(2_500_000, np.float32), rng.random(2_500_000, np.float32)
     expected = total + flat * np.float32(7)

@@ -1,4 +1,4 @@
-"""Each strategy gives what Flower's own class gives over the same replies, round by round and resumed in the middle."""
+"""Each strategy equals Flower's own class over the same replies, round by round and resumed in the middle."""
 
 import gc
 import itertools
@@ -47,14 +47,14 @@ def initial() -> list[Any]:
 
 
 def trained(arrays: list[Any], number: int, client: int) -> tuple[list[Any], int, dict[str, float]]:
-    """What client ``client`` makes of the weights in that round: the same for both sides."""
+    """Return a client's new weights in a round, its num_examples and metrics: the same for both sides."""
     rng = np.random.default_rng([number, client])
     new = [(a + rng.standard_normal(a.shape)).astype(np.float32) for a in arrays]
     return new, 10 * client, {"loss": float(rng.random()), "accuracy": float(rng.random())}
 
 
 def flowers_own(name: str, rounds: int) -> tuple[list[Any], dict[str, float]]:
-    """Run Flower's class plainly, array by array."""
+    """Run Flower's class, array by array."""
     fractions = {"min_train_nodes": 1, "min_evaluate_nodes": 1, "min_available_nodes": 1}
     strategy = getattr(flower_strategies, name)(**fractions, **OPTIONS.get(name, {}))
     arrays, metrics = initial(), {}
@@ -81,7 +81,7 @@ def flowers_own(name: str, rounds: int) -> tuple[list[Any], dict[str, float]]:
 
 @pytest.fixture(autouse=True, scope="module")
 def small_heap() -> Iterator[None]:
-    """Keep what other tests have imported out of the collections that Flower's classes ask for at each reply."""
+    """Freeze objects of other tests: Flower's classes start a garbage collection with each reply."""
     gc.freeze()
     yield
     gc.unfreeze()
@@ -93,7 +93,7 @@ def config_of(name: str) -> RunConfig:
 
 
 def meadows(name: str, rounds: int, *, resume_after: int | None = None) -> tuple[list[Any], dict[str, float]]:
-    """Run the custom strategy over flat buffers; a new object with the kept state takes over after ``resume_after``."""
+    """Run RunStrategy over flat buffers; after ``resume_after`` a new object continues with the saved state."""
     strategy, metrics = RunStrategy(config_of(name), LAYOUT), dict[str, float]()
     weights: Any = LAYOUT.pack(initial())
     for number in range(1, rounds + 1):
@@ -128,7 +128,7 @@ def test_a_run_resumed_in_the_middle_equals_one_that_was_not(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["FedAvgM", "FedAdam", "FedYogi", "FedAdagrad"])
-def test_an_attempt_that_does_not_count_leaves_no_trace(name: str) -> None:
+def test_an_attempt_that_is_not_committed_changes_no_state(name: str) -> None:
     strategy = RunStrategy(config_of(name), LAYOUT)
     weights: Any = LAYOUT.pack(initial())
 
@@ -150,7 +150,7 @@ def test_an_attempt_that_does_not_count_leaves_no_trace(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["FedMedian", "FedTrimmedAvg", "Krum", "MultiKrum", "Bulyan", "QFedAvg"])
 def test_the_order_in_which_replies_come_changes_nothing(name: str) -> None:
-    """Of three clients two are each other's nearest: Krum has to choose one of them."""
+    """Two of the three clients are nearest to each other, and Krum must take one of them."""
     config = RunConfig.model_validate({"strategy": name, "min_clients": 3})
     results = set()
     for order in itertools.permutations([1, 2, 3]):
@@ -164,7 +164,7 @@ def test_the_order_in_which_replies_come_changes_nothing(name: str) -> None:
     assert len(results) == 1
 
 
-def test_what_flower_cannot_aggregate_is_a_sentence_not_a_crash() -> None:
+def test_an_error_of_flowers_class_becomes_a_sentence() -> None:
     strategy = RunStrategy(config_of("Bulyan"), LAYOUT)
     aggregation = strategy.begin_round(1, LAYOUT.pack(initial()), CLIENTS)
     with pytest.raises(UnusableAggregate, match="Bulyan"):
@@ -172,7 +172,7 @@ def test_what_flower_cannot_aggregate_is_a_sentence_not_a_crash() -> None:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_a_metric_that_some_leave_out_is_the_mean_of_those_who_reported_it(name: str) -> None:
+def test_the_mean_of_a_metric_is_over_the_clients_that_reported_it(name: str) -> None:
     strategy, weights = RunStrategy(config_of(name), LAYOUT), LAYOUT.pack(initial())
     aggregation = strategy.begin_round(1, weights, CLIENTS)
     for client in CLIENTS:
@@ -184,7 +184,7 @@ def test_a_metric_that_some_leave_out_is_the_mean_of_those_who_reported_it(name:
     assert metrics.keys() == whole.keys() or "Krum" in name or name == "Bulyan"  # these take some of the clients
 
 
-def test_means_of_metrics_are_flowers_own_where_all_report_the_same_and_keep_nan_and_infinity() -> None:
+def test_means_of_metrics_equal_flowers_if_all_clients_report_the_same_names() -> None:
     rng = np.random.default_rng(4)
     replies = [({"loss": float(rng.random()), "f1": float(rng.random())}, int(n)) for n in rng.integers(1, 10**6, 20)]
     records = [RecordDict({"m": MetricRecord({**metrics, "num-examples": n})}) for metrics, n in replies]

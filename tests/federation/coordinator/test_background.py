@@ -1,4 +1,4 @@
-"""Work that nothing can interrupt: a stop leaves it behind, and what comes next waits for its end."""
+"""Background work: a stop abandons it, and the next work waits for its end."""
 
 import threading
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.support.processes import wait_until
 LONG_SECONDS = 20.0
 
 
-def test_work_gives_its_result_or_its_error_and_its_thread_ends() -> None:
+def test_work_returns_its_result_or_raises_its_error_and_its_thread_ends() -> None:
     assert run_in_background(lambda: threading.current_thread().name, Control()) == THREAD_NAME
 
     def fails() -> None:
@@ -28,7 +28,7 @@ def test_work_gives_its_result_or_its_error_and_its_thread_ends() -> None:
 
 
 @pytest.mark.parametrize("end", [Control.stop, Control.interrupt])
-def test_a_stop_leaves_work_behind_and_other_work_waits_for_its_end(end: Callable[[Control], None]) -> None:
+def test_a_stop_abandons_work_and_the_next_work_waits_for_its_end(end: Callable[[Control], None]) -> None:
     begun, may_end, began_next = threading.Event(), threading.Event(), threading.Event()
     first, second, third = Control(), Control(), Control()
 
@@ -52,7 +52,7 @@ def test_a_stop_leaves_work_behind_and_other_work_waits_for_its_end(end: Callabl
         assert following.result(LONG_SECONDS) is False
 
 
-def test_large_replies_are_aggregated_aside_and_a_stop_ends_the_run(engine: Engine, stage: Stage) -> None:
+def test_large_replies_are_aggregated_in_the_background_and_a_stop_ends_the_run(engine: Engine, stage: Stage) -> None:
     for name in "ab":
         stage.add(name, adds(0.01))
     engine.wait_online(2)

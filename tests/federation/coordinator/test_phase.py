@@ -1,4 +1,4 @@
-"""A run over real sockets with light clients: what counts, who is waited for, and how a run ends."""
+"""Runs over real sockets with light clients: rounds and their weights, waits, deadlines, and how a run ends."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_a_content_is_sent_once_to_each_client_for_evaluation_and_training(engin
     assert all(r.bytes_down == 4000 for r in engine.ledger.of(ReplyRecorded) if r.phase == "evaluate")
 
 
-def test_a_client_slower_than_the_deadline_is_late_three_times_and_lives(engine: Engine, stage: Stage) -> None:
+def test_a_client_slower_than_the_deadline_is_late_three_times_and_stays(engine: Engine, stage: Stage) -> None:
     for name in "ab":
         stage.add(name)
     stage.add("slow", training(lambda task, weights, layout: Answer(weights, silent=True)))
@@ -83,7 +83,7 @@ def test_a_client_slower_than_the_deadline_is_late_three_times_and_lives(engine:
     assert stage.clients[2].closed is None
 
 
-def test_a_run_waits_for_its_quorum_says_so_and_fails_at_the_deadline(engine: Engine, stage: Stage) -> None:
+def test_a_run_waits_for_its_quorum_with_a_sentence_and_fails_at_the_deadline(engine: Engine, stage: Stage) -> None:
     stage.add("alone")
     engine.wait_online(1)
     run_id = engine.start_run(quorum_timeout_seconds=1.5)
@@ -94,7 +94,7 @@ def test_a_run_waits_for_its_quorum_says_so_and_fails_at_the_deadline(engine: En
     assert engine.ledger.reasons[run_id] == "1 of 2 clients were there after 1.5 s"
 
 
-def test_a_run_goes_on_when_the_missing_client_comes(engine: Engine, stage: Stage) -> None:
+def test_a_run_continues_when_the_missing_client_connects(engine: Engine, stage: Stage) -> None:
     stage.add("a")
     run_id = engine.start_run()
     engine.ledger.wait(lambda: any(b.kind == "quorum" for b in engine.ledger.of(Blocked)))
@@ -103,7 +103,7 @@ def test_a_run_goes_on_when_the_missing_client_comes(engine: Engine, stage: Stag
     assert engine.ledger.waits[run_id] is None
 
 
-def test_a_client_that_holds_other_data_or_is_not_chosen_is_not_asked(engine: Engine, stage: Stage) -> None:
+def test_a_client_that_is_not_selected_gets_no_task(engine: Engine, stage: Stage) -> None:
     stage.add("a")
     stage.add("b")
     stage.add("not-chosen")
@@ -149,7 +149,7 @@ def test_a_queued_run_is_cancelled_and_a_stop_is_one_transition(engine: Engine) 
     assert [to for run, to in engine.ledger.moves if run == first].count(RunState.STOPPING) == 1
 
 
-def test_a_stop_while_clients_train_cancels_them_and_keeps_what_is_committed(engine: Engine, stage: Stage) -> None:
+def test_a_stop_while_clients_train_cancels_them_and_keeps_committed_rounds(engine: Engine, stage: Stage) -> None:
     def slow_from_round_2(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
         return Answer(weights, silent=task.round >= 2)
 
@@ -164,7 +164,7 @@ def test_a_stop_while_clients_train_cancels_them_and_keeps_what_is_committed(eng
     assert all(p.closed is None for p in stage.clients)
 
 
-def test_a_share_of_the_clients_trains_and_the_seed_decides_which(engine: Engine, stage: Stage) -> None:
+def test_a_share_of_the_clients_is_sampled_by_the_seed(engine: Engine, stage: Stage) -> None:
     for name in "abcdef":
         stage.add(name)
     engine.wait_online(6)
@@ -181,7 +181,7 @@ def test_a_share_of_the_clients_trains_and_the_seed_decides_which(engine: Engine
     assert len({tuple(ids) for ids in asked[1]}) > 1
 
 
-def test_many_clients_over_a_small_budget_all_count(tmp_path: Path) -> None:
+def test_all_of_many_clients_are_aggregated_with_a_small_budget(tmp_path: Path) -> None:
     with running_engine(tmp_path, Limits(budget_bytes=5_000)) as engine, Stage(engine.address) as stage:
         for index in range(20):
             stage.add(f"c{index}", training(lambda task, weights, layout: Answer(shifted(weights or b"", 1.0))))
@@ -191,7 +191,7 @@ def test_many_clients_over_a_small_budget_all_count(tmp_path: Path) -> None:
         assert len(outcomes(engine)) == 60
 
 
-def test_a_client_that_does_not_prepare_is_late_cancelled_and_asked_again(engine: Engine, stage: Stage) -> None:
+def test_a_client_that_does_not_prepare_is_late_cancelled_and_gets_another_task(engine: Engine, stage: Stage) -> None:
     def second_time(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
         return Answer(silent=True) if task.phase == "prepare" and len(slow.tasks) < 2 else honest(task, weights, layout)
 
@@ -205,9 +205,7 @@ def test_a_client_that_does_not_prepare_is_late_cancelled_and_asked_again(engine
 
 
 @pytest.mark.parametrize("ended", ["completed", "stopped"])
-def test_who_still_prepares_is_told_when_the_run_is_over_and_nothing_of_it_is_kept(
-    engine: Engine, stage: Stage, ended: str
-) -> None:
+def test_prepare_tasks_are_cancelled_when_the_run_ends(engine: Engine, stage: Stage, ended: str) -> None:
     builds = stage.add("builds", lambda task, weights, layout: Answer(silent=True))
     engine.wait_online(1)
     for name in "ab":
@@ -223,7 +221,7 @@ def test_who_still_prepares_is_told_when_the_run_is_over_and_nothing_of_it_is_ke
     assert engine.server.lane.snapshot().assignments == 0
 
 
-def test_what_a_client_says_of_its_data_is_bounded_and_names_nothing_else(engine: Engine, stage: Stage) -> None:
+def test_a_clients_description_of_its_data_is_limited_in_size_and_fields(engine: Engine, stage: Stage) -> None:
     def saying(**data: Any) -> Answering:
         return lambda task, weights, layout: (
             Answer(num_examples=None, data=data) if task.phase == "prepare" else honest(task, weights, layout)

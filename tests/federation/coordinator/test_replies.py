@@ -1,4 +1,4 @@
-"""Replies and metrics that are of no use: what is refused, how it is said, and that the run goes on."""
+"""Invalid replies and metrics: they are refused with a reason, and the run continues."""
 
 import math
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def altered(change: Any) -> Answering:
-    """Return an answering whose trained weights are what ``change`` makes of the good ones."""
+    """Return a function that answers with ``change`` applied to good weights."""
     return training(lambda task, weights, layout: change(np.frombuffer(weights or b"", "<f4").copy()))
 
 
@@ -68,7 +68,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_a_bad_reply_is_left_out_and_said_and_the_run_goes_on(engine: Engine, stage: Stage, bad: str) -> None:
+def test_a_bad_reply_is_refused_with_a_reason_and_the_run_continues(engine: Engine, stage: Stage, bad: str) -> None:
     change, reason = BAD[bad]
     stage.add("good-1", training(lambda task, weights, layout: Answer(shifted(weights or b"", 1.0))))
     stage.add("good-2", training(lambda task, weights, layout: Answer(shifted(weights or b"", 1.0))))
@@ -85,7 +85,7 @@ def test_a_bad_reply_is_left_out_and_said_and_the_run_goes_on(engine: Engine, st
     assert stage.clients[2].closed is None
 
 
-def test_when_all_replies_are_bad_nothing_is_committed_and_the_third_failure_ends_the_run(
+def test_if_all_replies_are_bad_nothing_is_committed_and_the_third_failure_ends_the_run(
     engine: Engine, stage: Stage
 ) -> None:
     for name in "ab":
@@ -97,11 +97,11 @@ def test_when_all_replies_are_bad_nothing_is_committed_and_the_third_failure_end
     assert "3 attempts at round 1 in a row failed" in (engine.ledger.reasons[run_id] or "")
 
 
-def test_a_reply_that_is_offered_again_under_another_id_is_counted_once_and_nothing_of_it_is_kept(
+def test_a_reply_that_is_offered_again_under_another_id_is_counted_once_and_not_kept(
     engine: Engine, stage: Stage
 ) -> None:
     class Twice(LightClient):
-        """Offers what it trained under its own content id and then under another one, or ends it with an error."""
+        """Offers its weights under their content id and then under another one, or ends the task with an error."""
 
         last = messages.Offer(message_id="")
 
@@ -135,7 +135,7 @@ def test_a_reply_that_is_offered_again_under_another_id_is_counted_once_and_noth
     assert (held.connections, held.expected_contents) == (2, 0)
 
 
-def test_metrics_are_cut_to_the_caps_and_NaN_stays(engine: Engine, stage: Stage) -> None:
+def test_metrics_are_limited_and_NaN_stays(engine: Engine, stage: Stage) -> None:
     wild: dict[str, Any] = {f"m{i}": 1.0 for i in range(10_000)}
     wild |= {"<b>x</b>": 1.0, "text": "y" * 1_000_000, "line\nbreak": 2.0}
     stage.add("a", training(lambda task, weights, layout: Answer(weights, {"loss": math.nan, **wild})))

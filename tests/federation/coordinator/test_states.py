@@ -1,7 +1,7 @@
-"""Random interleavings over the real ledger, supervisor and lane: no forbidden move, one end, each round once.
+"""Random actions on the real ledger, supervisor and lane: no forbidden move, one end, each round once.
 
-What is drawn are people's wishes, clients that come, go, err and dawdle, writes that come too late, and the end of the
-process: clean, or at once with nothing written any more. Light clients answer; the database is a real file.
+The actions are requests of people, clients that connect, disconnect, fail or are slow, writes that are too late, and
+the end of the process: clean, or a crash after which nothing is written. Light clients answer; the database is a file.
 """
 
 import itertools
@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from federation.run.states import ENDED, MOVES, RunState, sources
 from tests.support.migrated import lay_data
-from tests.support.world import STEPS, World
+from tests.support.random_federation import ACTIONS, RandomFederation
 
 BUDGET_SECONDS = 15.0
-"""Whatever the machine is like: no further example is begun after this."""
+"""No further example begins after this, however slow the machine is."""
 
 
 def test_the_table_of_moves_is_closed_and_every_end_is_reached() -> None:
@@ -29,33 +29,33 @@ def test_the_table_of_moves_is_closed_and_every_end_is_reached() -> None:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """A function that gives a fresh data directory."""
+    """A function that returns a new data directory."""
     numbers = itertools.count()
-    return lambda: lay_data(tmp_path_factory.mktemp("world") / str(next(numbers)))
+    return lambda: lay_data(tmp_path_factory.mktemp("federation") / str(next(numbers)))
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # the run's thread draws meanwhile, in Flower
-def test_whatever_happens_in_whatever_order_runs_stay_true(folders: Callable[[], Path]) -> None:
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # Flower uses it on the run's thread
+def test_runs_keep_their_invariants_under_random_actions(folders: Callable[[], Path]) -> None:
     until = time.monotonic() + BUDGET_SECONDS
     played: list[int] = []
 
     @settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 59)), min_size=12, max_size=40))
-    def play(steps: list[tuple[str, int]]) -> None:
+    @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 59)), min_size=12, max_size=40))
+    def play(actions: list[tuple[str, int]]) -> None:
         if time.monotonic() > until:
             return
-        world = World(folders())
+        federation = RandomFederation(folders())
         try:
-            world.do("start", steps[0][1])
-            for step, draw in steps:
-                world.do(step, draw)
-            world.settle()
-            world.check()
-            played.append(len(steps))
+            federation.do("start", actions[0][1])
+            for action, number in actions:
+                federation.do(action, number)
+            federation.end_all_runs()
+            federation.check()
+            played.append(len(actions))
         finally:
-            world.close()
+            federation.close()
 
     play()
-    print(f"\n{len(played)} worlds, {sum(played)} steps")
+    print(f"\n{len(played)} examples, {sum(played)} actions")
     assert len(played) >= 3

@@ -31,7 +31,7 @@ def weights_of(folder: Path, run_id: int, number: int) -> Any:
     return np.fromfile(folder / "runs" / str(run_id) / f"round-{number:06d}.weights", "<f4")
 
 
-def test_a_pause_comes_after_the_round_and_ends_when_a_person_goes_on(engine: Engine, stage: Stage) -> None:
+def test_a_pause_begins_after_the_round_and_ends_when_a_person_continues(engine: Engine, stage: Stage) -> None:
     for name in "ab":
         stage.add(name)
     run_id = engine.start_run(num_rounds=10_000)
@@ -69,7 +69,7 @@ def test_a_pause_comes_before_the_wait_for_clients_and_has_no_deadline(engine: E
     assert engine.ledger.reasons[run_id] == "1 of 2 clients were there after 1 s"
 
 
-def test_a_pause_that_is_asked_for_while_clients_are_waited_for_stops_the_clock(engine: Engine, stage: Stage) -> None:
+def test_a_pause_requested_during_a_wait_for_clients_stops_its_deadline(engine: Engine, stage: Stage) -> None:
     stage.add("a")
     run_id = engine.start_run(num_rounds=2, quorum_timeout_seconds=3.0)
     engine.ledger.wait(lambda: engine.ledger.waits.get(run_id))
@@ -93,7 +93,7 @@ def test_a_paused_run_is_stopped_at_once(engine: Engine, stage: Stage) -> None:
     assert engine.ledger.wait_end(run_id, 2) is RunState.STOPPED
 
 
-def test_rounds_are_added_to_a_run_under_way_and_to_one_that_is_over(engine: Engine, stage: Stage) -> None:
+def test_rounds_are_added_to_an_active_run_and_to_an_ended_one(engine: Engine, stage: Stage) -> None:
     for name in "ab":
         stage.add(name, adds(0.1))
     run_id = engine.start_run(num_rounds=4)
@@ -149,7 +149,7 @@ def test_three_refused_replies_in_a_row_suspend_a_client_until_a_person_includes
     engine.ledger.wait_end(run_id, 2)
 
 
-def test_a_client_that_could_not_prepare_is_asked_again_when_a_person_lets_it_in(engine: Engine, stage: Stage) -> None:
+def test_a_client_that_could_not_prepare_gets_another_task_when_included(engine: Engine, stage: Stage) -> None:
     mended = False
 
     def broken_at_first(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
@@ -173,7 +173,7 @@ def test_a_client_that_could_not_prepare_is_asked_again_when_a_person_lets_it_in
 
 
 @pytest.mark.parametrize("strategy", ["FedAvg", "FedAdam", "FedAvgM"])
-def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(
+def test_a_resumed_run_equals_one_that_was_not_stopped(
     engine: Engine, stage: Stage, tmp_path: Path, strategy: str
 ) -> None:
     options = {"server_momentum": 0.9} if strategy == "FedAvgM" else {}
@@ -194,7 +194,7 @@ def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(
     np.testing.assert_allclose(weights_of(tmp_path, cut, 6), weights_of(tmp_path, plain, 6), rtol=0, atol=1e-6)
 
 
-def test_a_damaged_checkpoint_fails_the_resumed_run_in_words(engine: Engine, stage: Stage, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_fails_the_resumed_run_with_a_reason(engine: Engine, stage: Stage, tmp_path: Path) -> None:
     for name in "ab":
         stage.add(name)
     run_id = engine.start_run(num_rounds=1)
@@ -206,7 +206,7 @@ def test_a_damaged_checkpoint_fails_the_resumed_run_in_words(engine: Engine, sta
     assert "sha256 differs" in (engine.ledger.reasons[run_id] or "")
 
 
-def test_a_disk_without_room_pauses_the_run_until_there_is_some(engine: Engine, stage: Stage) -> None:
+def test_a_full_disk_pauses_the_run_until_there_is_room(engine: Engine, stage: Stage) -> None:
     """The kernel refuses the write: the process's files may not grow beyond a limit that is lifted later."""
 
     def fills(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:

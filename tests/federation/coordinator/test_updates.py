@@ -1,4 +1,4 @@
-"""Updates that no strategy has a use for, one client against honest ones: refused in words, and the run goes on."""
+"""One client with unusable updates beside honest ones: it is refused with a reason, and the run continues."""
 
 import asyncio
 import json
@@ -44,10 +44,10 @@ def reasons_of(engine: Engine, client: LightClient) -> list[tuple[str, str | Non
 
 
 @pytest.mark.parametrize("strategy", ["FedAvg", "FedYogi", "Bulyan"])
-def test_weights_near_the_end_of_the_numbers_cost_their_client_and_not_the_run(
+def test_weights_near_the_largest_float_are_refused_and_the_run_continues(
     engine: Engine, stage: Stage, strategy: str
 ) -> None:
-    """Finite, but squared or summed they are not: the aggregate would be of no use, attempt after attempt."""
+    """The weights are finite, but their squares and sums are not: every attempt would make an unusable aggregate."""
     stage.add("c", good)
 
     def huge(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
@@ -66,7 +66,7 @@ def test_weights_near_the_end_of_the_numbers_cost_their_client_and_not_the_run(
     ({"loss": -1.0}, "sends a loss of -1, by which QFedAvg cannot weigh it"),
     ({"loss": 1e14}, "sends a loss of 1e+14, by which QFedAvg cannot weigh it"),
 ])  # fmt: skip
-def test_a_loss_that_QFedAvg_cannot_weigh_costs_its_client_and_not_the_run(
+def test_a_loss_that_QFedAvg_cannot_weigh_is_refused_and_the_run_continues(
     engine: Engine, stage: Stage, metrics: dict[str, Any], says: str
 ) -> None:
     def bad(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
@@ -80,7 +80,7 @@ def test_a_loss_that_QFedAvg_cannot_weigh_costs_its_client_and_not_the_run(
 
 
 class Breaker(LightClient):
-    """Answers training with an offer that is no frame of the lane."""
+    """Answers a train task with an offer that is not a valid frame."""
 
     wrong: dict[str, Any]
 
@@ -110,8 +110,8 @@ def test_an_offer_that_breaks_the_protocol_is_refused_with_the_reason(
     assert breaker.closed[0] == messages.Close.BAD_FRAME
 
 
-def test_a_peer_that_asks_and_never_reads_is_cut_off(engine: Engine, stage: Stage) -> None:
-    """What it is answered would lie in the server's memory for ever."""
+def test_a_peer_that_sends_and_never_reads_is_disconnected(engine: Engine, stage: Stage) -> None:
+    """The server's answers would stay in its memory."""
 
     async def flood() -> int:
         client, sent = RawClient(engine.address), 0
@@ -132,8 +132,8 @@ def test_a_peer_that_asks_and_never_reads_is_cut_off(engine: Engine, stage: Stag
     assert engine.ledger.wait_end(engine.start_run(num_rounds=1)) is RunState.COMPLETED
 
 
-def test_a_client_that_is_granted_and_sends_nothing_does_not_hold_up_the_others(tmp_path: Path) -> None:
-    """There is room for one reply at a time, and the first to offer keeps it for itself."""
+def test_a_granted_client_that_sends_nothing_does_not_block_the_others(tmp_path: Path) -> None:
+    """The budget has room for one reply at a time, and the first client to offer is granted all of it."""
 
     class Staller(LightClient):
         async def send_content(self, message_id: str) -> None:

@@ -1,4 +1,4 @@
-"""What ends a wait: fewer clients, a later deadline, a place at the front; in the engine and over the API."""
+"""Requests to a waiting run: fewer clients, a later deadline, the front of the queue; by engine and API."""
 
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ def missing(engine: Engine) -> list[Blocked]:
     return [blocked for blocked in engine.ledger.of(Blocked) if blocked.kind == "quorum"]
 
 
-def test_a_run_that_waits_goes_on_at_once_when_fewer_clients_are_enough(engine: Engine, stage: Stage) -> None:
+def test_a_waiting_run_continues_at_once_when_fewer_clients_are_enough(engine: Engine, stage: Stage) -> None:
     stage.add("alone")
     engine.wait_online(1)
     run_id = engine.start_run(num_rounds=2)
@@ -29,7 +29,7 @@ def test_a_run_that_waits_goes_on_at_once_when_fewer_clients_are_enough(engine: 
     assert engine.ledger.wait_end(run_id, 5) is RunState.COMPLETED
 
 
-def test_a_strategy_that_needs_more_offers_no_fewer_clients(engine: Engine, stage: Stage) -> None:
+def test_fewer_clients_are_not_offered_below_what_the_strategy_needs(engine: Engine, stage: Stage) -> None:
     stage.add("alone")
     engine.wait_online(1)
     run_id = engine.start_run(strategy="Krum", min_clients=3, clients=[1, 2, 3])
@@ -38,7 +38,7 @@ def test_a_strategy_that_needs_more_offers_no_fewer_clients(engine: Engine, stag
     engine.supervisor.stop(run_id)
 
 
-def test_a_round_under_way_counts_with_fewer_replies_but_never_needs_more(engine: Engine, stage: Stage) -> None:
+def test_the_present_round_needs_fewer_replies_but_never_more(engine: Engine, stage: Stage) -> None:
     def dies_in_round_1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
         if (task.phase, task.round) == ("train", 1):
             engine.ledger.set_min_clients(task.run_id, 1)
@@ -60,7 +60,7 @@ def test_a_round_under_way_counts_with_fewer_replies_but_never_needs_more(engine
     engine.supervisor.stop(run_id)
 
 
-def test_a_longer_wait_moves_the_deadline_and_the_end_names_the_whole_of_it(engine: Engine, stage: Stage) -> None:
+def test_a_longer_wait_moves_the_deadline_and_the_reason_names_all_of_it(engine: Engine, stage: Stage) -> None:
     stage.add("alone")
     engine.wait_online(1)
     run_id = engine.start_run(quorum_timeout_seconds=1.0)
@@ -83,7 +83,7 @@ def post(dashboard: Dashboard, run_id: int, verb: str, body: Any = None, status:
 
 
 def wait_for_quorum(dashboard: Dashboard, run_id: int) -> dict[str, Any]:
-    """Wait until a run says whom it misses, and return what it waits for."""
+    """Wait until a run is blocked on its quorum, and return ``blocked_on``."""
 
     def blocked() -> dict[str, Any]:
         found = dashboard.run(run_id)["blocked_on"] or {}
@@ -93,7 +93,7 @@ def wait_for_quorum(dashboard: Dashboard, run_id: int) -> dict[str, Any]:
 
 
 def asked(dashboard: Dashboard, run_id: int) -> list[dict[str, Any]]:
-    """Return what people have asked of a run."""
+    """Return the requests of people to a run, from its events."""
 
     def ended(events: list[dict[str, Any]]) -> bool:
         return events[-1]["data"].get("state") in ("stopped", "cancelled", "completed")
@@ -103,12 +103,12 @@ def asked(dashboard: Dashboard, run_id: int) -> list[dict[str, Any]]:
 
 
 def seconds_between(earlier: dict[str, Any], later: dict[str, Any]) -> float:
-    """Return by how much the deadline of a wait has moved."""
+    """Return the seconds between the deadlines of two waits."""
     moved = datetime.fromisoformat(later["deadline"]) - datetime.fromisoformat(earlier["deadline"])
     return moved.total_seconds()
 
 
-def test_fewer_clients_are_kept_told_and_used_after_a_resume(tmp_path: Path) -> None:
+def test_a_lower_minimum_is_stored_recorded_and_used_after_a_resume(tmp_path: Path) -> None:
     with running(tmp_path) as dashboard, dashboard.stage() as stage:
         stage.add("alone")
         dashboard.wait_for_clients(1)
@@ -126,7 +126,7 @@ def test_fewer_clients_are_kept_told_and_used_after_a_resume(tmp_path: Path) -> 
         dashboard.wait_for_state(run_id, "stopped")
 
 
-def test_fewest_clients_that_do_not_go_are_refused_in_words(dashboard: Dashboard) -> None:
+def test_a_minimum_that_is_not_possible_is_refused_with_a_sentence(dashboard: Dashboard) -> None:
     krum = dashboard.start_run(strategy="Krum", min_clients=4)
     queued = dashboard.start_run()
     refused = post(dashboard, krum, "min_clients", {"min_clients": 2}, 409)
@@ -140,7 +140,7 @@ def test_fewest_clients_that_do_not_go_are_refused_in_words(dashboard: Dashboard
     assert dashboard.http.post("/api/runs/99/min_clients", json={"min_clients": 1}).status_code == 404
 
 
-def test_a_wait_is_made_longer_and_the_new_deadline_stands_in_the_answer(dashboard: Dashboard) -> None:
+def test_a_wait_is_extended_and_the_answer_has_the_new_deadline(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
         stage.add("alone")
         dashboard.wait_for_clients(1)

@@ -1,4 +1,4 @@
-"""One client's work, asked of its ClientApp: prepare, train, evaluate, progress, cancel."""
+"""The built-in ClientApp: prepare, train, evaluate, progress, cancel."""
 
 from pathlib import Path
 from typing import Any
@@ -28,19 +28,19 @@ def same(one: list[Any], other: list[Any]) -> bool:
     return all(np.array_equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
 
 
-def test_a_client_says_what_data_it_holds() -> None:
+def test_a_client_describes_its_data() -> None:
     assert digits(1).data == {
         "dataset": "digits", "partition": 1, "partitions": 2, "samples": 898, "source": "embedded",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(("partition", "partitions"), [(2, 2), (-1, 2), (0, 0)])
-def test_a_part_that_does_not_exist_is_refused(partition: int, partitions: int) -> None:
+def test_a_partition_that_does_not_exist_is_refused(partition: int, partitions: int) -> None:
     with pytest.raises(ValueError, match=f"no partition {partition} of {partitions}"):
         build_work("digits", partition, partitions)
 
 
-def test_prepare_answers_with_layout_samples_and_shapes() -> None:
+def test_prepare_returns_layout_samples_and_shapes() -> None:
     answer = digits().prepare(settings())
     assert Layout.from_json(answer["layout"]) == networks.layout_of(networks.build("mlp", SHAPES["digits"]))
     assert answer["samples"] == {"train": 719, "test": 180}
@@ -48,7 +48,7 @@ def test_prepare_answers_with_layout_samples_and_shapes() -> None:
     assert answer["label_counts"] is None
 
 
-def test_labels_are_counted_only_where_the_client_shares_them() -> None:
+def test_labels_are_counted_only_if_the_client_shares_them() -> None:
     counts = digits(share_labels=True).prepare(settings())["label_counts"]
     assert len(counts) == 10
     assert sum(counts) == 719
@@ -72,7 +72,7 @@ def test_another_data_set_is_refused_with_both_names() -> None:
         digits().prepare(settings(dataset="mnist"))
 
 
-def test_more_parts_than_samples_are_refused() -> None:
+def test_more_partitions_than_samples_are_refused() -> None:
     with pytest.raises(TooFewSamples, match="1797 samples cannot be cut into 1000 parts"):
         digits(0, 1000).prepare(settings())
 
@@ -96,7 +96,7 @@ def test_a_train_reply_holds_new_weights_by_name_and_metrics() -> None:
     assert metrics(reply)["num-examples"] == 719
 
 
-def test_an_evaluate_reply_is_what_keras_itself_measures_and_changes_nothing() -> None:
+def test_an_evaluate_reply_equals_keras_own_and_changes_nothing() -> None:
     config = settings(partitioner="dirichlet")
     weights = first_weights(config)
     reply = metrics(ask(digits(1), "evaluate", weights, config))
@@ -113,7 +113,7 @@ def test_an_evaluate_reply_is_what_keras_itself_measures_and_changes_nothing() -
     assert metrics(ask(digits(1), "evaluate", weights, config)) == reply
 
 
-def test_training_is_what_keras_itself_does_batch_by_batch() -> None:
+def test_training_equals_keras_own_batch_by_batch() -> None:
     config = settings(local_epochs=2, batch_size=100, learning_rate=0.01)
     weights = first_weights(config)
     model = networks.build("mlp", SHAPES["digits"])
@@ -132,7 +132,7 @@ def test_training_is_what_keras_itself_does_batch_by_batch() -> None:
         assert ours == pytest.approx(theirs, abs=1e-4)
 
 
-def test_the_same_task_gives_the_same_result_whatever_was_done_before() -> None:
+def test_the_same_task_gives_the_same_result_after_other_tasks() -> None:
     first = train(settings(network="cnn"))
     train(settings(2, network="cnn", learning_rate=0.1), digits(1))
     assert same(first, train(settings(network="cnn")))
@@ -155,7 +155,7 @@ def test_one_hot_losses_agree_with_the_sparse_one() -> None:
 
 
 @pytest.mark.parametrize(("optimizer", "rate"), [("adam", 0.003), ("sgd", 0.1)])
-def test_both_optimizers_bring_the_loss_down(optimizer: str, rate: float) -> None:
+def test_both_optimizers_reduce_the_loss(optimizer: str, rate: float) -> None:
     config = settings(optimizer=optimizer, learning_rate=rate, local_epochs=5)
     weights = first_weights(config)
     before = metrics(ask(digits(), "evaluate", weights, config))["loss"]
@@ -163,7 +163,7 @@ def test_both_optimizers_bring_the_loss_down(optimizer: str, rate: float) -> Non
     assert metrics(ask(digits(), "evaluate", arrays(trained), config))["loss"] < 0.6 * before
 
 
-def test_epochs_and_steps_decide_how_many_batches_there_are() -> None:
+def test_epochs_and_steps_determine_the_number_of_batches() -> None:
     for run, expected in (
         ({}, 23), ({"local_epochs": 3}, 69), ({"local_epochs": 2, "steps_per_epoch": 4}, 8),
         ({"steps_per_epoch": 1000}, 23), ({"batch_size": 65_536}, 1),
@@ -176,7 +176,7 @@ def test_epochs_and_steps_decide_how_many_batches_there_are() -> None:
 
 
 @pytest.mark.parametrize("phase", ["train", "evaluate"])
-def test_a_cancelled_task_ends_at_once_and_the_next_is_not_touched_by_it(phase: str) -> None:
+def test_a_cancelled_task_ends_at_once_and_does_not_change_the_next(phase: str) -> None:
     expected, progress = train(settings()), Progress(cancel_after=1)
     with reporting_to(progress), pytest.raises(TaskCancelled):
         ask(digits(), phase, first_weights(settings()), settings(local_epochs=100))
@@ -184,7 +184,7 @@ def test_a_cancelled_task_ends_at_once_and_the_next_is_not_touched_by_it(phase: 
     assert same(train(settings()), expected)
 
 
-def test_a_strategy_that_asks_for_train_loss_gets_it() -> None:
+def test_qfedavg_gets_the_train_loss() -> None:
     config = settings() | {"strategy": "QFedAvg"}
     weights = first_weights(config)
     for network in ("mlp", "synthetic"):
@@ -203,7 +203,7 @@ def test_the_proximal_term_keeps_the_weights_near_those_of_the_server() -> None:
     assert again == free
 
 
-def test_data_that_are_not_there_end_in_their_own_exception(tmp_path: Path) -> None:
+def test_missing_data_raise_data_not_found(tmp_path: Path) -> None:
     from federation.learning.data.datasets import DataNotFound
 
     name: Dataset = "mnist"

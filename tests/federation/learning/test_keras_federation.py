@@ -1,4 +1,4 @@
-"""The whole of it with real Keras clients: a network of several megabytes over two client processes, and its model."""
+"""Two real client processes train a Keras network of several megabytes, and its model is downloaded."""
 
 import io
 import zipfile
@@ -19,7 +19,7 @@ from tests.support.small_data import lay_cifar10
 def test_mobilenet_over_cifar10_runs_three_rounds_and_is_downloaded(
     meadow: Meadow, client: StartClient, tmp_path: Path
 ) -> None:
-    """Weights of 9 MB go in three pieces; BatchNorm statistics are part of them."""
+    """Weights of 9 MB are sent in several pieces; BatchNorm statistics are part of them."""
     folder = lay_cifar10(tmp_path / "keras" / "datasets" / "cifar-10-batches-py", batch=60)
     for part, name in enumerate(("left", "right")):
         arguments = ["--dataset", "cifar10", "--partition", str(part), "--partitions", "2", "--data-path", str(folder)]

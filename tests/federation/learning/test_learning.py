@@ -1,4 +1,4 @@
-"""Clients that learn together: real data, real networks, averaged by Flower's own FedAvg in one process."""
+"""A federation in one process: real data, real networks, averaged by Flower's own FedAvg."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_a_fixed_seed_gives_the_same_federation_twice(halves: list[Work]) -> Non
         assert np.array_equal(array.numpy(), again[name].numpy())
 
 
-def test_clients_with_few_classes_each_learn_together() -> None:
+def test_clients_with_few_classes_each_learn_all_classes() -> None:
     works = [build_work("digits", partition, 3) for partition in range(3)]
     _, accuracies = run_rounds(works, 12, partitioner="dirichlet", dirichlet_alpha=0.3)
     assert accuracies[11] >= 0.75

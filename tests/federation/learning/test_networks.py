@@ -1,4 +1,4 @@
-"""Networks and their layouts, and the child process that draws first weights for the server."""
+"""Networks and their layouts, and the child process that draws initial weights for the server."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ def test_every_network_takes_the_images_as_they_are(network: Any, dataset: Any, 
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_grey_images_are_framed_and_given_three_equal_channels() -> None:
+def test_grey_images_are_padded_and_get_three_equal_channels() -> None:
     model = build("mobilenet_v2", SHAPES["digits"])
     keras = load_keras()
     photos = keras.Model(model.input, model.get_layer("colours").output)(np.ones((1, 8, 8, 1), np.float32))
@@ -55,7 +55,7 @@ def test_grey_images_are_framed_and_given_three_equal_channels() -> None:
     assert np.asarray(photos)[0, 12:20, 12:20].min() == 1
 
 
-def test_names_do_not_depend_on_what_was_built_before() -> None:
+def test_names_do_not_depend_on_networks_built_before() -> None:
     layouts = [layout_of(build(network, SHAPES["mnist"])) for network in ("cnn", "mlp", "cnn", "mlp")]
     assert layouts[0] == layouts[2]
     assert layouts[1] == layouts[3]
@@ -80,7 +80,7 @@ def test_a_name_that_occurs_twice_is_made_unique() -> None:
     assert names == ["pair/twin/kernel", "pair/twin/bias", "pair/twin/kernel_2", "pair/twin/bias_2"]
 
 
-def test_no_keras_network_is_called_synthetic() -> None:
+def test_an_unknown_network_is_refused() -> None:
     with pytest.raises(
         UnknownNetwork, match="no Keras network synthetic: choose one of mlp, cnn, mobilenet_v2, resnet50"
     ):

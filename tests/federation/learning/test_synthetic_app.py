@@ -1,4 +1,4 @@
-"""A client's synthetic work, asked of its ClientApp: one array, no data set and no TensorFlow."""
+"""Synthetic work through the ClientApp: one array, no data set and no TensorFlow."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def synthetic(phase: str = "train", partition: int = 0, server_round: int = 1, *
     return ask(build_work("synthetic", partition, 2), phase, weights, config)
 
 
-def test_synthetic_work_moves_one_array_a_little_and_improves_with_the_rounds() -> None:
+def test_synthetic_work_changes_one_array_and_improves_with_the_rounds() -> None:
     config = settings(network="synthetic", dataset="synthetic", synthetic_parameters=5)
     said = {"layout": [("w", [5], "float32")], "samples": {"train": 10, "test": 10}}
     assert build_work("synthetic", 0, 2).prepare(config) == said
@@ -44,7 +44,7 @@ def test_synthetic_work_moves_one_array_a_little_and_improves_with_the_rounds() 
     assert metrics(synthetic("evaluate"))["num-examples"] == 10
 
 
-def test_a_client_with_data_does_synthetic_work_as_well() -> None:
+def test_a_client_with_a_data_set_does_synthetic_work_too() -> None:
     config = settings(network="synthetic", synthetic_parameters=5)
     weights = ArrayRecord({"w": Array(np.ones(5, np.float32))})
     moved = arrays(ask(digits(), "train", weights, config))["w"].numpy()
@@ -52,9 +52,9 @@ def test_a_client_with_data_does_synthetic_work_as_well() -> None:
     assert digits().prepare(config) == {"layout": [("w", [5], "float32")]}, "of its data it says nothing here"
 
 
-def test_a_synthetic_run_leaves_what_is_known_of_a_clients_data_as_it_was(dashboard: Dashboard) -> None:
+def test_a_synthetic_run_does_not_change_the_known_data_of_a_client(dashboard: Dashboard) -> None:
     class Holder(LightClient):
-        """Says and prepares what the real client does that holds a part of the digits."""
+        """Sends the hello and the prepare answers of a real client with a partition of the digits."""
 
         work = build_work("digits", 0, 2, share_labels=True)
 

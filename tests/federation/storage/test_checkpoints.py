@@ -1,4 +1,4 @@
-"""Checkpoints of a run: which stay, and how damage is noticed."""
+"""Checkpoints of a run: which stay, and how damage is detected."""
 
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ WEIGHTS: list[Any] = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array([7,
 LAYOUT = Layout.of(["kernel", "steps", "mask"], WEIGHTS)
 
 
-def test_a_disk_without_room_says_so_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_full_disk_raises_before_anything_is_written(tmp_path: Path) -> None:
     kept = Checkpoints(tmp_path / "run")
     kept.require_space(0)
     with pytest.raises(OSError, match="No space left on device"):
         kept.require_space(1 << 60)
 
 
-def test_checkpoints_keep_what_they_are_told_and_notice_damage(tmp_path: Path) -> None:
+def test_expired_checkpoints_are_deleted_and_damage_is_detected(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".round-000009.weights.writing").write_bytes(b"half")
     kept = Checkpoints(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Files of a run that are damaged or gone: a resumed run and a download say so, and nothing is guessed."""
+"""Files of a run that are damaged or missing: a resumed run fails with a reason, a download is refused."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ Damage = Callable[[Path], object]
 
 
 def rewritten(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Damage:
-    """A state that is a good .npz of other arrays."""
+    """Write a state that is a readable .npz with other arrays."""
 
     def damage(file: Path) -> None:
         with np.load(file) as packed:
@@ -81,7 +81,7 @@ def test_a_run_is_not_resumed_from_damaged_files(tmp_path: Path) -> None:
             assert "Meadow's own" not in reason
 
 
-def test_a_run_whose_folder_cannot_be_made_waits_and_begins_as_soon_as_it_can(tmp_path: Path) -> None:
+def test_a_run_whose_folder_cannot_be_made_waits_until_it_can(tmp_path: Path) -> None:
     with running_engine(tmp_path) as engine, Stage(engine.address) as stage:
         for name in "ab":
             stage.add(name)
@@ -134,7 +134,7 @@ def test_damaged_weights_are_not_downloaded(dashboard: Dashboard) -> None:
     ("evaluate_lossless", 0.6, True), ("evaluate_accuracy", float("inf"), False),
     ("evaluate_loss", float("-inf"), False),
 ])  # fmt: skip
-def test_the_best_round_is_the_one_that_the_database_calls_best(name: str, value: float, better: bool) -> None:
+def test_the_best_round_is_the_same_as_in_the_database(name: str, value: float, better: bool) -> None:
     done = RoundDone(1, 4, 1, 1.0, 1.0, 0.0, 0.0, {}, {name.partition("_")[2]: value}, Checkpoint("f", "0", 1))
     kept = CheckpointPolicy(1, name).best_of(done, BestRound(2, 0.5))
     assert kept == (BestRound(4, value) if better else BestRound(2, 0.5))

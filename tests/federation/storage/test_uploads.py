@@ -1,4 +1,4 @@
-"""Weights of one's own: what an .npz may hold, what is refused, and a run that starts from them."""
+"""Uploaded initial weights: the contents that an .npz may have, refusals, and a run that starts from them."""
 
 import io
 import zipfile
@@ -19,7 +19,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         yield started
 
 
-def test_weights_of_ones_own_start_a_run_with_network_custom(dashboard: Dashboard) -> None:
+def test_uploaded_weights_start_a_run_with_network_custom(dashboard: Dashboard) -> None:
     packed = io.BytesIO()
     np.savez(packed, kernel=np.arange(6, dtype=np.float32).reshape(2, 3), bias=np.ones(3, np.float32))
     answer = dashboard.http.post("/api/weights", files={"file": ("w.npz", packed.getvalue())})
@@ -42,7 +42,7 @@ def test_weights_of_ones_own_start_a_run_with_network_custom(dashboard: Dashboar
     assert dashboard.http.get(f"/api/runs/{run_id}/model?format=keras").status_code == 409
 
 
-def test_the_same_values_in_other_shapes_are_other_weights(dashboard: Dashboard) -> None:
+def test_the_same_values_in_other_shapes_have_another_id(dashboard: Dashboard) -> None:
     kept = [upload(dashboard, npz(x=np.ones(shape, np.float32))).json() for shape in (6, (2, 3))]
     assert kept[0]["id"] != kept[1]["id"]
     config = {"network": "custom", "dataset": "digits", "initial_weights": kept[0]["id"], "num_rounds": 1}
@@ -110,13 +110,13 @@ NO_WEIGHTS = {
 
 
 @pytest.mark.parametrize("content", NO_WEIGHTS)
-def test_what_is_no_archive_of_plain_arrays_is_refused(dashboard: Dashboard, content: str) -> None:
+def test_a_file_that_is_not_an_npz_of_plain_arrays_is_refused(dashboard: Dashboard, content: str) -> None:
     answer = upload(dashboard, NO_WEIGHTS[content])
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"][0]["field"] == "file"
 
 
-def test_arrays_of_any_order_and_size_are_kept_as_they_are(dashboard: Dashboard) -> None:
+def test_arrays_of_any_memory_order_and_size_are_kept(dashboard: Dashboard) -> None:
     given = {"fortran": np.asfortranarray(np.ones((2, 3), np.float32)), "big": np.arange(3, dtype=">f8"),
              "half": np.ones(3, np.float16), "mask": np.array([True, False]), "number": np.float32(3)}  # fmt: skip
     answer = upload(dashboard, npz(**given))

@@ -1,4 +1,4 @@
-"""Files that are on disk whole or not at all, and the ids of their contents."""
+"""Atomic writes, and ids of contents."""
 
 import os
 from pathlib import Path
@@ -9,9 +9,7 @@ from federation.weights.content_ids import content_id
 from federation.weights.files import write_file
 
 
-def test_a_file_is_written_whole_and_a_failure_leaves_the_one_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_the_previous_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x"
     assert write_file(path, b"ab", b"c") == content_id(b"abc")
 

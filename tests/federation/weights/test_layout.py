@@ -14,7 +14,7 @@ ARRAYS: list[Any] = [
 LAYOUT = Layout.of(["kernel", "steps", "scale", "mask"], ARRAYS)
 
 
-def test_arrays_of_several_dtypes_come_back_as_they_went_in() -> None:
+def test_arrays_of_several_dtypes_are_unpacked_as_they_were_packed() -> None:
     buffer = LAYOUT.pack(ARRAYS)
     assert len(buffer) == LAYOUT.size_bytes == 7 * 4 + 2 * 8 + 2
     for before, after in zip(ARRAYS, LAYOUT.unpack(buffer), strict=True):
@@ -22,13 +22,13 @@ def test_arrays_of_several_dtypes_come_back_as_they_went_in() -> None:
         np.testing.assert_array_equal(before, after)
 
 
-def test_arrays_of_one_dtype_lie_side_by_side() -> None:
+def test_arrays_of_one_dtype_are_adjacent_in_the_buffer() -> None:
     flats = LAYOUT.flats(LAYOUT.pack(ARRAYS))
     assert list(flats) == ["float32", "int64", "bool"]
     np.testing.assert_array_equal(flats["float32"], [0, 1, 2, 3, 4, 5, 9.5])
 
 
-def test_a_layout_survives_json() -> None:
+def test_a_layout_is_the_same_after_json() -> None:
     assert Layout.from_json(LAYOUT.to_json()) == LAYOUT
     assert LAYOUT.parameters == 11
 
@@ -44,7 +44,7 @@ def test_arrays_that_do_not_fit_are_named_with_both_sides(arrays: list[Any], say
     assert str(refused.value) == says
 
 
-def test_a_buffer_of_another_length_and_a_wild_dtype_are_refused() -> None:
+def test_a_buffer_of_another_length_and_a_forbidden_dtype_are_refused() -> None:
     with pytest.raises(LayoutMismatch, match="3 bytes, the layout needs 46"):
         LAYOUT.flats(b"123")
     with pytest.raises(LayoutMismatch, match="not allowed"):
@@ -57,7 +57,7 @@ def test_a_buffer_of_another_length_and_a_wild_dtype_are_refused() -> None:
     ("n" * 3_000_000, [6], "float32"), ("n" * 3_000_000, [-1], "float32"), ("w", [6], "d" * 3_000_000),
     ("w", [1] * 1_000_000, "float32"), ("w", [10**4000] * 60, "float32"),
 ])  # fmt: skip
-def test_a_refusal_shows_only_the_beginning_of_what_a_client_calls_its_arrays(row: Any) -> None:
+def test_a_refusal_shows_only_the_beginning_of_a_clients_names(row: Any) -> None:
     layout = Layout.of(["kernel"], [np.zeros((2, 3), np.float32)])
     try:
         sentence = layout.difference(Layout.from_json([row]).entries)

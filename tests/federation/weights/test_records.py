@@ -1,4 +1,4 @@
-"""An array that stays a numpy array is Flower's Array to everybody else."""
+"""Lazy arrays and records of them beside Flower's own."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from federation.weights.records import LazyArray, record_of, values_of
     np.arange(6, dtype=np.float32).reshape(2, 3), np.full((), 3.5), np.zeros((0, 4), np.int32),
     np.array([True, False]),
 ])  # fmt: skip
-def test_others_find_what_flowers_own_array_holds(values: np.ndarray) -> None:
+def test_a_lazy_array_equals_flowers_own_array(values: np.ndarray) -> None:
     ours, flowers = LazyArray(values), Array(values)
     assert isinstance(ours, Array)
     assert (ours.dtype, ours.shape, ours.stype, ours.data) == (
@@ -20,7 +20,7 @@ def test_others_find_what_flowers_own_array_holds(values: np.ndarray) -> None:
     assert np.array_equal(ours.numpy(), flowers.numpy())
 
 
-def test_a_copy_may_be_written_to_and_the_values_stay() -> None:
+def test_numpy_returns_a_copy_and_the_values_stay() -> None:
     values = np.ones(3, np.float32)
     values.flags.writeable = False
     array = LazyArray(values)
@@ -30,13 +30,13 @@ def test_a_copy_may_be_written_to_and_the_values_stay() -> None:
     assert values_of(Array(values)).tolist() == [1, 1, 1]
 
 
-def test_new_bytes_are_new_values() -> None:
+def test_setting_the_bytes_sets_the_values() -> None:
     array = LazyArray(np.ones(3, np.float32))
     array.data = Array(np.zeros(3, np.float32)).data
     assert array.numpy().tolist() == [0, 0, 0]
 
 
-def test_a_record_of_them_is_copied_by_flower_as_any_other() -> None:
+def test_flower_copies_a_record_of_lazy_arrays_like_any_other() -> None:
     record = record_of([("a", np.ones(2, np.float32)), ("b", np.zeros(1))])
     copied = ArrayRecord(dict(record.items()))
     assert [type(array) for array in copied.values()] == [Array, Array]

@@ -1,4 +1,4 @@
-"""Finding and reading data sets: which copy is taken, what it holds, and what is said where there is none."""
+"""Finding and reading data sets: which copy is used, its content, and the error if there is none."""
 
 import gzip
 import importlib.util
@@ -23,13 +23,13 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty Keras home; the folder of its data sets is returned, and not made yet."""
+    """Set an empty Keras home; return the folder for its data sets, which does not exist yet."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     (tmp_path / "keras").mkdir()
     return tmp_path / "keras" / "datasets"
 
 
-def test_digits_are_those_of_scikit_learn() -> None:
+def test_digits_equal_those_of_scikit_learn() -> None:
     from sklearn.datasets import load_digits
 
     data, (pixels, labels) = load("digits"), load_digits(return_X_y=True)
@@ -38,7 +38,7 @@ def test_digits_are_those_of_scikit_learn() -> None:
     assert np.array_equal(data.train.labels, labels)
 
 
-def test_digits_come_through_scikit_learn_where_its_file_has_moved(
+def test_digits_are_loaded_by_scikit_learn_if_its_file_has_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = load("digits")
@@ -50,13 +50,13 @@ def test_digits_come_through_scikit_learn_where_its_file_has_moved(
     assert np.array_equal(data.train.labels, expected.train.labels)
 
 
-def test_digits_without_scikit_learn_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digits_without_scikit_learn_name_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(DataNotFound, match="install scikit-learn"):
         load("digits")
 
 
-def test_a_part_of_digits_is_scaled_and_holds_a_fifth_out() -> None:
+def test_a_partition_of_digits_is_scaled_and_a_fifth_of_it_is_held_out() -> None:
     parts = [load("digits").part(part, 2, partitioner="iid", alpha=0.5, seed=7) for part in range(2)]
     assert [(len(part.train), len(part.test)) for part in parts] == [(719, 180), (718, 180)]
     for part in parts:
@@ -118,7 +118,7 @@ def test_a_path_names_a_file_its_folder_or_the_folder_above(tmp_path: Path, cach
     assert {load("cifar10", path).source for path in (batches, batches.parent)} == {str(batches)}
 
 
-def test_a_path_without_the_data_is_refused_although_the_cache_has_them(tmp_path: Path, cache: Path) -> None:
+def test_a_path_without_the_data_is_refused_even_if_the_cache_has_them(tmp_path: Path, cache: Path) -> None:
     lay_fashion_mnist(cache / "fashion-mnist")
     with pytest.raises(
         DataNotFound, match=r"empty does not hold fashion_mnist: it needs train-images-idx3-ubyte\.gz, "
@@ -144,7 +144,7 @@ def test_damaged_files_are_named_with_what_to_do(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"plain", pickle.dumps([1]), pickle.dumps({"data": 1, "labels": [0]})])
-def test_batches_that_are_no_batches_are_refused(cache: Path, content: bytes) -> None:
+def test_files_that_are_not_cifar_batches_are_refused(cache: Path, content: bytes) -> None:
     (lay_cifar10(cache / "cifar-10-batches-py") / "test_batch").write_bytes(content)
     with pytest.raises(DataNotFound, match="not a readable copy of cifar10"):
         load("cifar10")
@@ -194,7 +194,7 @@ def keras(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("keras")
-def test_no_copy_and_no_network_end_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_copy_and_a_network_connection_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as deaf:  # bound, so that nobody else listens there
         deaf.bind(("127.0.0.1", 0))
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{deaf.getsockname()[1]}")
@@ -206,7 +206,7 @@ def test_no_copy_and_no_network_end_in_a_sentence(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("keras")
-def test_a_download_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stalled_download_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "DOWNLOAD_SILENCE_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
@@ -216,7 +216,7 @@ def test_a_download_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.slow
-def test_what_keras_has_downloaded_is_taken(keras: Any, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_download_of_keras_is_used(keras: Any, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = images(60, 32, 32, 3), images(20, 32, 32, 3)
     columns = tuple((pixels, labels.reshape(-1, 1)) for pixels, labels in (train, test))
     monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: columns)

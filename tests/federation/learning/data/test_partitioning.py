@@ -1,4 +1,4 @@
-"""Cutting a data set into parts: nothing lost, nothing twice, the same cut for the same seed."""
+"""Partitioners: no sample is lost or used twice, and the same seed gives the same partitions."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ LABELS = np.arange(1000) % 10
     seed=st.integers(0, 2**31 - 1),
     minimum=st.integers(1, 2),
 )
-def test_every_sample_is_in_exactly_one_part_and_no_part_is_too_small(
+def test_every_sample_is_in_exactly_one_partition_and_none_is_too_small(
     partitioner: Partitioner, labels: list[int], parts: int, alpha: float, seed: int, minimum: int
 ) -> None:
     parts = max(1, min(parts, len(labels) // 2))
@@ -38,14 +38,14 @@ def test_the_seed_decides_the_cut(partitioner: Partitioner) -> None:
     assert first == again != other
 
 
-def test_iid_parts_are_shuffled_and_of_even_size() -> None:
+def test_iid_partitions_are_shuffled_and_of_even_size() -> None:
     parts = cut("iid", LABELS, 7, alpha=1, seed=3)
     assert [len(part) for part in parts] == [iid_size(1000, part, 7) for part in range(7)]
     assert all(len(np.unique(LABELS[part])) == 10 for part in parts)
     assert not np.all(np.diff(parts[0]) > 0)
 
 
-def test_small_alpha_gives_few_classes_and_large_alpha_all_alike() -> None:
+def test_small_alpha_gives_few_classes_and_large_alpha_similar_partitions() -> None:
     def largest_share(alpha: float) -> float:
         parts = cut("dirichlet", LABELS, 5, alpha=alpha, seed=3)
         return float(np.mean([np.bincount(LABELS[part], minlength=10).max() / len(part) for part in parts]))
@@ -61,7 +61,7 @@ def test_too_few_samples_are_refused_with_both_numbers(partitioner: Partitioner)
 
 
 @given(samples=st.integers(2, 100), share=st.floats(0, 1), seed=st.integers(0, 100))
-def test_holding_out_keeps_some_and_holds_some_out(samples: int, share: float, seed: int) -> None:
+def test_neither_side_of_a_hold_out_is_empty(samples: int, share: float, seed: int) -> None:
     kept, held_out = hold_out(np.arange(samples), share, (seed, 1))
     assert sorted([*kept.tolist(), *held_out.tolist()]) == list(range(samples))
     assert 1 <= len(held_out) < samples

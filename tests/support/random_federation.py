@@ -1,4 +1,4 @@
-"""A dashboard without its web server to which anything may happen, and what must hold of its runs whatever did."""
+"""A dashboard without its web server, random actions on it, and the invariants that its runs must keep."""
 
 import contextlib
 import hashlib
@@ -28,131 +28,137 @@ from webapp.parts import Parts, open_parts
 from webapp.problems import Problem
 from webapp.settings import Settings
 
-MOODS = ("good", "good", "good", "brisk", "nan", "raises", "dawdles")
+BEHAVIOURS = ("good", "good", "good", "brisk", "nan", "raises", "slow")
 
-STEPS = (
+ACTIONS = (
     "start", "start", "start", "stop", "pause", "continue", "continue", "resume", "resume", "add rounds", "exclude",
-    "include", "fewest", "fewest", "wait longer", "front", "come", "come", "go", "mood", "mood", "wait", "wait",
-    "wait", "late write", "restart", "crash",
+    "include", "min clients", "min clients", "wait longer", "front", "connect", "connect", "disconnect", "behaviour",
+    "behaviour", "wait", "wait", "wait", "late write", "restart", "crash",
 )  # fmt: skip
+"""What may happen, as often as it is named here."""
 
 
-class World:
-    """A dashboard without its web server, with light clients, on a folder that outlives it."""
+class RandomFederation:
+    """A dashboard without its web server, with light clients, on a folder that is kept over restarts."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.keys = {name: ec.generate_private_key(ec.SECP384R1()) for name in "abc"}
-        self.moods = dict.fromkeys("abc", "good")
+        self.behaviours = dict.fromkeys("abc", "good")
         self.open()
 
     def open(self) -> None:
-        """Begin, on what the last process left."""
+        """Start a process on the files of the one before; two clients connect."""
         given_: dict[str, Any] = {"data_dir": self.folder, "port": 0, "flower_port": 0}
         self.parts: Parts = open_parts(Settings(**given_), EventHub(), socket.create_server(("127.0.0.1", 0)))
         self.stage = Stage("{}:{}".format(*self.parts.flower_address))
         self.stage.__enter__()
-        self.here: dict[str, LightClient] = {}
+        self.connected: dict[str, LightClient] = {}
         for name in "ab":
-            self.come(name)
+            self.connect(name)
 
     def close(self) -> None:
         self.stage.__exit__()
         self.parts.close()
 
+    def restart(self) -> None:
+        self.close()
+        self.open()
+
     def crash(self) -> None:
-        """End as after a kill: from this moment nothing that the run tells is written."""
+        """End as after a kill, with nothing written from this moment on, and start again."""
         runs: Any = self.parts.runs
         runs.move = lambda *_, **__: False
         runs.record = runs.flush = lambda *_: None
-        self.close()
+        self.restart()
 
-    def come(self, name: str) -> None:
-        """Connect a client; where it is connected already, the newer connection wins."""
-        self.here[name] = self.stage.add(name, self._answer, key=self.keys[name])
-        self.here[name].answer = lambda task, weights, layout: self._answer(task, weights, layout, name)
+    def connect(self, name: str) -> None:
+        """Connect a client; if it is connected already, the newer connection wins."""
+        self.connected[name] = self.stage.add(name, self._answer, key=self.keys[name])
+        self.connected[name].answer = lambda task, weights, layout: self._answer(task, weights, layout, name)
 
-    def go(self, name: str) -> None:
-        """Cut a client off."""
-        if (client := self.here.pop(name, None)) is not None and hasattr(client, "socket"):
+    def disconnect(self, name: str) -> None:
+        if (client := self.connected.pop(name, None)) is not None and hasattr(client, "socket"):
             self.stage.do(client.socket.close())
 
     def _answer(self, task: Task, weights: bytes | None, layout: Layout | None, name: str = "a") -> Answer:
-        mood = self.moods[name]
+        behaviour = self.behaviours[name]
         if task.phase != "train" or weights is None:
             return honest(task, weights, layout)
-        if mood == "raises":
+        if behaviour == "raises":
             return Answer(error="ValueError: it is not my day")
-        delays = {"brisk": 0.02, "dawdles": 0.5}
-        return Answer(shifted(weights, float("nan") if mood == "nan" else 0.1), delay_seconds=delays.get(mood, 0.0))
+        delay = {"brisk": 0.02, "slow": 0.5}.get(behaviour, 0.0)
+        return Answer(shifted(weights, float("nan") if behaviour == "nan" else 0.1), delay_seconds=delay)
 
-    # -- what is drawn ------------------------------------------------------------------------------------------------
+    # -- random actions -----------------------------------------------------------------------------------------------
 
     def run_ids(self) -> list[int]:
         return [view.id for view in self.parts.runs.list((), "", 100, 0)[0]]
 
-    def some_run(self, draw: int) -> int:
+    def pick_run(self, number: int) -> int:
         ids = self.run_ids()
-        return ids[draw % len(ids)] if ids else 1
+        return ids[number % len(ids)] if ids else 1
 
-    def wish(self, wish: Callable[..., Any], *arguments: Any) -> None:
-        """Ask for something that the run's state may not allow."""
+    def request(self, method: Callable[..., Any], *arguments: Any) -> None:
+        """Call a method that the run's state may not allow."""
         with contextlib.suppress(Problem):
-            wish(*arguments)
+            method(*arguments)
 
-    def do(self, step: str, draw: int) -> None:
-        runs, steering, run_id = self.parts.runs, self.parts.steering, self.some_run(draw)
-        match step:
+    def do(self, action: str, number: int) -> None:
+        """Carry out an action; ``number`` decides its details."""
+        if not self._steer(action, number):
+            self._disturb(action, number)
+
+    def _steer(self, action: str, number: int) -> bool:
+        """Send a request to a run; False for an action that is none."""
+        steering, run_id, few = self.parts.steering, self.pick_run(number), 1 + number % 3
+        calls: dict[str, tuple[Callable[..., Any], *tuple[Any, ...]]] = {
+            "stop": (steering.stop_run,), "pause": (steering.pause_run,), "continue": (steering.continue_run,),
+            "resume": (steering.resume_run,), "front": (steering.move_to_front,),
+            "wait longer": (steering.wait_longer, 1),
+            "add rounds": (steering.add_rounds, few), "exclude": (steering.exclude_client, few),
+            "include": (steering.include_client, few), "min clients": (steering.ask_for_clients, few),
+        }  # fmt: skip
+        if action not in calls:
+            return False
+        method, *arguments = calls[action]
+        self.request(method, run_id, *arguments)
+        return True
+
+    def _disturb(self, action: str, number: int) -> None:
+        name = "abc"[number % 3]
+        match action:
             case "start":
-                runs.create(RunConfig(
-                    network="synthetic", dataset="synthetic", seed=draw, num_rounds=1 + draw % 30,
-                    min_clients=1 + draw % 2, round_timeout_seconds=0.3, quorum_timeout_seconds=0.8,
-                    strategy="FedAdam" if draw % 3 == 0 else "FedAvg",
-                ))  # fmt: skip
-            case "stop":
-                self.wish(steering.stop_run, run_id)
-            case "pause":
-                self.wish(steering.pause_run, run_id)
-            case "continue":
-                self.wish(steering.continue_run, run_id)
-            case "resume":
-                self.wish(steering.resume_run, run_id)
-            case "add rounds":
-                self.wish(steering.add_rounds, run_id, 1 + draw % 3)
-            case "exclude":
-                self.wish(steering.exclude_client, run_id, 1 + draw % 3)
-            case "include":
-                self.wish(steering.include_client, run_id, 1 + draw % 3)
-            case "fewest":
-                self.wish(steering.ask_for_clients, run_id, 1 + draw % 3)
-            case "wait longer":
-                self.wish(steering.wait_longer, run_id, 1)
-            case "front":
-                self.wish(steering.move_to_front, run_id)
-            case "come":
-                self.come("abc"[draw % 3])
-            case "go":
-                self.go("abc"[draw % 3])
-            case "mood":
-                self.moods["abc"[draw % 3]] = MOODS[draw % len(MOODS)]
+                self.start_run(number)
+            case "connect":
+                self.connect(name)
+            case "disconnect":
+                self.disconnect(name)
+            case "behaviour":
+                self.behaviours[name] = BEHAVIOURS[number % len(BEHAVIOURS)]
             case "wait":
-                self.let_pass(draw % 20 / 100)
+                self.wait(number % 20 / 100)
             case "late write":
-                self.write_late(run_id)
+                self.write_late(self.pick_run(number))
             case "restart":
-                self.close()
-                self.open()
+                self.restart()
             case "crash":
                 self.crash()
-                self.open()
 
-    def let_pass(self, seconds: float) -> None:
-        """Let a moment pass, as little as it may be."""
+    def start_run(self, number: int) -> None:
+        self.parts.runs.create(RunConfig(
+            network="synthetic", dataset="synthetic", seed=number, num_rounds=1 + number % 30,
+            min_clients=1 + number % 2, round_timeout_seconds=0.3, quorum_timeout_seconds=0.8,
+            strategy="FedAdam" if number % 3 == 0 else "FedAvg",
+        ))  # fmt: skip
+
+    def wait(self, seconds: float) -> None:
+        """Wait at most a few tenths of a second, so that actions do not all meet a run that has just started."""
         deadline = time.monotonic() + seconds
         wait_until(lambda: time.monotonic() >= deadline)
 
     def write_late(self, run_id: int) -> None:
-        """What comes after the end of a run changes nothing of it."""
+        """Record events after the end of a run: they must change nothing."""
         if run_id not in self.run_ids() or self.parts.supervisor.active_run_id is not None:
             return
         before = self.content(run_id)
@@ -168,7 +174,7 @@ class World:
         assert self.content(run_id) == before
 
     def content(self, run_id: int) -> tuple[Any, ...]:
-        """Return all that is kept of a run."""
+        """Return everything that is stored of a run."""
         with self.parts.database.read() as session:
             return (
                 self.parts.runs.show(run_id).model_dump(mode="json"),
@@ -177,16 +183,16 @@ class World:
                 [event.id for event in newest_events(session, run_id=run_id, limit=10_000)],
             )
 
-    # -- what holds at the end -------------------------------------------------------------------------------------
+    # -- invariants ---------------------------------------------------------------------------------------------------
 
-    def settle(self) -> None:
-        """Let every run come to an end: those under way are stopped, those that wait are cancelled."""
+    def end_all_runs(self) -> None:
+        """Stop the active run and cancel the queued ones, until every run has ended."""
 
         def ended() -> bool:
             views = self.parts.runs.list((), "", 100, 0)[0]
             for view in views:
                 if view.state not in ENDED:
-                    self.wish(self.parts.steering.stop_run, view.id)
+                    self.request(self.parts.steering.stop_run, view.id)
             return all(view.state in ENDED for view in views) and self.parts.supervisor.active_run_id is None
 
         wait_until(ended, 20, "every run has ended")
