@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from federation.run.options import Group, Shown
 from federation.run.strategies import STRATEGIES, clients_needed, with_defaults
 
+MAX_ROUNDS, MAX_CLIENTS = 100_000, 10_000
 MAX_EXAMPLES = 10_000_000
 """The largest num_examples that is accepted in a reply."""
 
@@ -92,7 +93,7 @@ class RunConfig(BaseModel):
         default_factory=dict, max_length=20, description="Options of the strategy; Flower's defaults where missing."
     )
     num_rounds: Annotated[int, Shown("Rounds", Group.TRAINING, quick=True)] = Field(
-        3, ge=1, le=100_000, description="Rounds to complete; round 0 is not counted."
+        3, ge=1, le=MAX_ROUNDS, description="Rounds to complete; round 0 is not counted."
     )
     local_epochs: Annotated[int, Shown("Local epochs", Group.TRAINING)] = Field(
         1, ge=1, le=1000, description="Passes over a client's data per round."
@@ -102,15 +103,15 @@ class RunConfig(BaseModel):
     )
 
     min_clients: Annotated[int, Shown("Minimum clients per round", Group.CLIENTS, quick=True)] = Field(
-        2, ge=1, le=10_000, validate_default=True,
+        2, ge=1, le=MAX_CLIENTS, validate_default=True,
         description="The run waits below this number; a round needs as many accepted updates.",
     )  # fmt: skip
     fraction_train: Annotated[float, Shown("Clients sampled per round", Group.CLIENTS, unit="percent")] = Field(
         1.0, gt=0, le=1, description="Share of the eligible clients that trains, sampled at random each round."
     )
-    clients: Annotated[
-        list[ClientId] | None, Shown("Clients", Group.CLIENTS, empty="all clients with this dataset")
-    ] = Field(None, max_length=10_000, description="Ids of the clients that may take part; null: all.")  # fmt: skip
+    clients: Annotated[list[ClientId] | None, Shown("Clients", Group.CLIENTS, empty="all with this dataset")] = Field(
+        None, max_length=MAX_CLIENTS, description="Ids of the clients that may take part; null: all."
+    )
 
     batch_size: Annotated[int, Shown("Batch size", Group.ADVANCED)] = Field(
         32, ge=1, le=65_536, description="Samples per training step."

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from federation.run.config import RunConfig
+from federation.run.config import MAX_CLIENTS, RunConfig
 from webapp.db.database import Session
 from webapp.db.repository.clients import ids_by_name, known_ids
 from webapp.problems import Invalid
@@ -36,7 +36,7 @@ class RunRequest(RunConfig):
     """The body of POST /api/runs."""
 
     clients: list[ClientReference] | None = Field(
-        None, min_length=1, max_length=10_000, examples=[[1, "site-b"]],
+        None, min_length=1, max_length=MAX_CLIENTS, examples=[[1, "site-b"]],
         description="The clients that may take part, by id or by a name that only one client has; null: all clients.",
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ supervisor's business.
 from datetime import datetime, timedelta
 
 from federation.coordinator.supervisor import Control, Supervisor
-from federation.run.config import RunConfig
+from federation.run.config import MAX_ROUNDS, RunConfig
 from federation.run.states import ACTIVE, ENDED, RunState
 from webapp.db.database import Database
 from webapp.db.repository import runs as table
@@ -16,7 +16,7 @@ from webapp.operations.rows import iso
 from webapp.operations.runs import add_request_event, get_run, requeue_run
 from webapp.problems import Conflict, NotFound
 
-MAX_ROUNDS, MAX_CLIENTS, MAX_WAIT_SECONDS = 100_000, 10_000, 86_400
+MAX_WAIT_SECONDS = 86_400
 SAMPLING_STATES = frozenset({*ACTIVE, RunState.QUEUED}) - {RunState.STOPPING}
 """States of a run that still sends tasks to clients, or will."""
 

@@ -22,7 +22,7 @@ from webapp.pages import wording
 from webapp.pages.clients import holdings, rows
 from webapp.pages.flash import Flash
 from webapp.pages.runs import charts
-from webapp.pages.start.fields import FIELDS
+from webapp.pages.start.fields import FIELDS, GROUPS, QUICK
 from webapp.settings import asset
 
 STREAM = "/api/events"
@@ -82,6 +82,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.globals |= {"static": static, "modules": modules, "first_request": charts.first_request}
+    environment.globals |= {"option_groups": GROUPS, "quick_options": QUICK}
     environment.filters |= formatting.FILTERS
     environment.filters |= {
         "polyline": rows.polyline,

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from federation.run.config import MAX_CLIENTS, MAX_ROUNDS
 from federation.run.states import RunState
 from webapp.formatting import count, plural, span
-from webapp.operations.steering import MAX_CLIENTS, MAX_ROUNDS, MAX_WAIT_SECONDS, Steering
+from webapp.operations.steering import MAX_WAIT_SECONDS, Steering
 from webapp.operations.views import RunView
 from webapp.routes.dependencies import MAX_ID
 

@@ -106,7 +106,7 @@ def test_a_share_is_typed_and_written_as_percent(dashboard: Dashboard) -> None:
     assert dashboard.run(1)["config"]["max_weight_share"] == 0.4
     page = get_page(dashboard.http, "/runs/1")
     lines = {line.one("dt").text: line.one("dd").text for line in page.one("dl", class_="config").all("div")}
-    assert (lines["Maximum weight per client"], lines["Clients"]) == ("40.0\u202f%", "all clients with this dataset")
+    assert (lines["Maximum weight per client"], lines["Clients"]) == ("40.0\u202f%", "all with this dataset")
     again = get_page(dashboard.http, "/runs/new?from=1")
     assert again.one("input", id="max_weight_share")["value"] == "40"
     seed = dashboard.run(1)["config"]["seed"]

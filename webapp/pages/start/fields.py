@@ -71,7 +71,7 @@ class Field:
         """Write a value of the configuration as people type it."""
         if value is None:
             return ""
-        return f"{value * self.scale:g}" if isinstance(value, float) or self.scale > 1 else str(value)
+        return f"{value * self.scale:.10g}" if isinstance(value, float) or self.scale > 1 else str(value)
 
     def parse(self, text: str) -> Any:
         """Return the value for pydantic to read; a text that is no number stays one, so that pydantic refuses it."""

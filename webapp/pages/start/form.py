@@ -8,8 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from federation.run.config import RunConfig
-from federation.run.options import Group
-from webapp.pages.start.fields import FIELDS, GROUPS, QUICK, Field
+from webapp.pages.start.fields import FIELDS, Field
 
 CLIENT_CHOICE = ("who", "clients")
 """Names of the controls that choose clients: "all" or "some", and a box for each client."""
@@ -23,16 +22,6 @@ class StartForm:
     errors: dict[str, str] = field(default_factory=dict)
     who: str = "all"
     chosen: frozenset[str] = frozenset()
-
-    @property
-    def groups(self) -> list[tuple[Group, list[Field]]]:
-        """The fields of the form by group."""
-        return GROUPS
-
-    @property
-    def quick_fields(self) -> list[Field]:
-        """The fields of the short form on Home."""
-        return QUICK
 
     def has_error_in(self, fields: Iterable[Field]) -> bool:
         """Whether one of the fields has an error."""
