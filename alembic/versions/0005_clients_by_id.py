@@ -28,17 +28,18 @@ NOBODY = "(no client: the names of this run could not be resolved)"
 def upgrade() -> None:
     """Turn names into ids. A name of no client, or of several, is dropped, and an event of the run tells which.
 
-    A run of which no name can be resolved keeps an empty list, which means no client: never all of them.
+    A run of which no name can be resolved keeps an empty list, which means no client from now on, never all of them. An
+    empty list of before meant all clients, which is null now.
     """
     connection = op.get_bind()
     ids: dict[str, list[int]] = {}
     for client_id, name in connection.execute(sa.select(CLIENTS.c.id, CLIENTS.c.name).order_by(CLIENTS.c.id)):
         ids.setdefault(name, []).append(client_id)
-    for run in _runs_with_clients(connection):
+    for run in _runs_with_list(connection):
         names = dict.fromkeys(run.config["clients"])
         unresolved = [name for name in names if len(ids.get(name, ())) != 1]
         found = [ids[name][0] for name in names if name not in unresolved]
-        _set_clients(connection, run, found)
+        _set_clients(connection, run, found if names else None)
         if unresolved:
             stands = {"state": run.state, "reason": run.reason, "blocked_on": run.blocked_on}
             data = {**stands, "unresolved_clients": unresolved}
@@ -49,16 +50,15 @@ def downgrade() -> None:
     """Turn ids into the names that the clients have now."""
     connection = op.get_bind()
     names = dict(connection.execute(sa.select(CLIENTS.c.id, CLIENTS.c.name)).all())
-    for run in _runs_with_clients(connection, also_empty=True):
+    for run in _runs_with_list(connection):
         _set_clients(connection, run, [names[one] for one in run.config["clients"] if one in names] or [NOBODY])
 
 
-def _runs_with_clients(connection: sa.Connection, *, also_empty: bool = False) -> list[Any]:
-    """Return the runs that are restricted to some clients."""
-    rows = connection.execute(sa.select(RUNS)).all()
-    return [run for run in rows if run.config.get("clients") or (also_empty and run.config.get("clients") == [])]
+def _runs_with_list(connection: sa.Connection) -> list[Any]:
+    """Return the runs that have a list of clients."""
+    return [run for run in connection.execute(sa.select(RUNS)) if isinstance(run.config.get("clients"), list)]
 
 
-def _set_clients(connection: sa.Connection, run: Any, clients: list[Any]) -> None:
+def _set_clients(connection: sa.Connection, run: Any, clients: list[Any] | None) -> None:
     config = {**run.config, "clients": clients}
     connection.execute(sa.update(RUNS).where(RUNS.c.id == run.id).values(config=config))

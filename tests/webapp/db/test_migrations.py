@@ -52,7 +52,7 @@ def test_names_of_selected_clients_become_ids_and_those_that_mean_nobody_are_tol
     database = Database(database_url)
     with database.engine.begin() as connection:
         command.upgrade(migration_config(connection), "0004")
-    selections: list[list[str] | None] = [None, ["b", "a"], ["a", "twice", "gone", "a"], ["gone"], ["twice"]]
+    selections: list[list[str] | None] = [None, ["b", "a"], ["a", "twice", "gone", "a"], ["gone"], ["twice"], []]
     with database.write() as session:
         for key, name in enumerate(("a", "b", "twice", "twice")):
             insert_client(session, f"key {key}", {
@@ -69,7 +69,7 @@ def test_names_of_selected_clients_become_ids_and_those_that_mean_nobody_are_tol
         configs = [run.config for run in list_runs(session)[0][::-1]]
         told = {event.run_id: event.data["unresolved_clients"] for event in newest_events(session, limit=10)}
         pages = [line.text for run_id in (3, 4) for line in log_of(session, run_id, {}, "trouble", None).lines]
-    assert [config["clients"] for config in configs] == [None, [2, 1], [1], [], []]
+    assert [config["clients"] for config in configs] == [None, [2, 1], [1], [], [], None]
     assert [RunConfig.model_validate(config).seed for config in configs] == [7] * len(selections)
     assert told == {3: ["twice", "gone"], 4: ["gone"], 5: ["twice"]}
     said = "No longer selected, as no client or several have the name"
@@ -80,7 +80,8 @@ def test_names_of_selected_clients_become_ids_and_those_that_mean_nobody_are_tol
     with database.read() as session:
         restored: list[Any] = [run.config["clients"] for run in list_runs(session)[0][::-1]]
     assert restored[:3] == [None, ["b", "a"], ["a"]]
-    assert all(len(names) == 1 and names[0] not in ("a", "b", "twice") for names in restored[3:])
+    assert all(len(names) == 1 and names[0] not in ("a", "b", "twice") for names in restored[3:5])
+    assert restored[5] is None
     database.close()
 
 
