@@ -10,7 +10,7 @@ from sqlalchemy import insert, update
 from federation.run.states import RunState
 from tests.support.books import Books
 from webapp.db.repository.events import add_event
-from webapp.db.spread import measure
+from webapp.db.spread import spread_of
 from webapp.db.tables import METRIC_POINTS, REPLIES, ROUNDS, Run
 
 METRICS = (
@@ -77,7 +77,7 @@ def _round(
     }
     means |= {f"evaluate_{name}": float(of_clients[name].mean()) for name in OF_CLIENTS}
     spread = {
-        f"evaluate_{name}": measure(name, dict(zip(ids, map(float, of_clients[name]), strict=True)))
+        f"evaluate_{name}": spread_of(name, dict(zip(ids, map(float, of_clients[name]), strict=True)))
         for name in OF_CLIENTS
     }
     whole = {
@@ -89,7 +89,7 @@ def _round(
         "train_seconds": 1.5, "aggregate_seconds": 0.1, "evaluate_seconds": 0.4,
         "bytes_down": 10**6 * len(ids), "bytes_up": 10**6 * len(ids),
         "outcomes": {phase: {"accepted": len(ids)} for phase in ("train", "evaluate")}, "metrics": means,
-        "spread": {name: one.to_json() for name, one in whole.items() if one is not None},
+        "spread": {name: one for name, one in whole.items() if one is not None},
         "checkpoint": {"file": f"round-{number}.bin", "sha256": "0" * 64, "size_bytes": 4000},
     }  # fmt: skip
     points = _points(same, means, ids, of_clients)

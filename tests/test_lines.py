@@ -16,7 +16,7 @@ NOT_WRAPPED_YET = {
     "home/_idle.html", "home/_queue.html", "home/index.html", "layout.html", "marks.html", "runs/_charts.html",
     "runs/_compare_charts.html", "runs/_compare_results.html", "runs/_compare_settings.html", "runs/_config.html",
     "runs/_controls.html", "runs/_detail.html", "runs/_events.html", "runs/_filters.html", "runs/_heatmap.html",
-    "runs/_not_for_it.html", "runs/_notes.html", "runs/_round_bars.html", "runs/_rounds.html", "runs/_row.html",
+    "runs/_not_for_it.html", "runs/_notes.html", "runs/_rounds.html", "runs/_row.html",
     "runs/_steer.html", "runs/_timeline.html", "runs/_toolbar.html", "runs/_wait.html", "runs/compare.html",
     "runs/delete.html", "runs/index.html", "runs/notes.html", "runs/show.html", "runs/stop.html", "server/index.html",
 }  # fmt: skip

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 from federation.coordinator.supervisor import CheckpointPolicy, Supervisor
 from federation.server.flower_server import FlowerServer, Limits
-from webapp.charts.curve_cache import Overviews
+from webapp.charts.series_cache import SeriesCache
 from webapp.db.database import Database
 from webapp.db.disk_reserve import DiskReserve
 from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.db.migrations import migrate_to_head
+from webapp.db.repository.events import last_event_id
 from webapp.operations.clients import Clients
 from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
@@ -41,7 +42,7 @@ class Parts:
     demo: DemoClients
     started_at: datetime
     instance_lock: InstanceLock
-    overviews: Overviews = field(default_factory=Overviews)
+    series: SeriesCache = field(default_factory=SeriesCache)
 
     def close(self) -> None:
         """End the active run, then demo clients and the Flower server, then the database."""
@@ -70,6 +71,8 @@ def open_parts(
     reserve = DiskReserve(settings.data_dir / "reserve")
     database = Database(settings.sqlalchemy_url, event_hub.publish, reserve, instance_lock)
     migrate_to_head(database.engine)
+    with database.read() as session:
+        event_hub.newest_id = last_event_id(session)
     clients = Clients(database, event_hub, settings.admission)
     runs = Runs(database, Recorder(database, event_hub.publish_progress), settings.runs_dir, settings.best_metric)
     runs.restore(resume=settings.auto_resume)

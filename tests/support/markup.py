@@ -123,7 +123,7 @@ def get_fragment(http: httpx.Client, path: str, element: str) -> Element:
     headers = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": f"div#{element}"}
     answer = http.get(path, headers=headers)
     assert answer.status_code == 200, answer.text
-    assert answer.headers["vary"] == "HX-Request, HX-Target, Accept-Encoding"
+    assert answer.headers["vary"] == "HX-Request-Type, HX-Target, Accept-Encoding"
     tree = parse(answer.text)
     roots = [child for child in tree.children if isinstance(child, Element)]
     assert [root.attributes.get("id") for root in roots] == [element], roots

@@ -81,7 +81,7 @@ class EventHub:
         self._newest: dict[int, Progress] = {}
         self._scheduled = False
         self.newest_id = 0
-        """The id of the last event that was committed since the start; it counts without subscriptions, too."""
+        """The id of the newest committed event. A session that begins after it was read sees that event."""
 
     def open(self) -> None:
         """Begin, on the running loop."""

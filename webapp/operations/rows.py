@@ -7,7 +7,7 @@ from math import isfinite, isnan
 from typing import Any
 
 from federation.run.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone, less_is_better
-from webapp.db.spread import measured
+from webapp.db.spread import spreads_of
 from webapp.sanitizing import clean_text
 
 MAX_METRIC_NAME, MAX_REASON = 100, 500
@@ -27,7 +27,7 @@ def round_row(done: RoundDone, replies: Iterable[ReplyRecorded]) -> Row:
         "seconds": done.seconds, "train_seconds": done.train_seconds, "aggregate_seconds": done.aggregate_seconds,
         "evaluate_seconds": done.evaluate_seconds, "bytes_down": down, "bytes_up": up, "outcomes": outcomes,
         "metrics": flat_metrics(done), "checkpoint": checkpoint_data(done.checkpoint),
-        "spread": {_name(name): spread for name, spread in measured(replies).items()},
+        "spread": {_name(name): spread for name, spread in spreads_of(replies).items()},
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from federation.run.states import ACTIVE
 from federation.server.flower_server import LiveClient
+from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.events import newest_events
 from webapp.db.repository.runs import list_runs, queued_runs, runs_in
@@ -47,7 +48,7 @@ class Home:
         return self.head is not None and self.head.active
 
 
-def home(session: Session, live: Mapping[int, LiveClient]) -> Home:
+def home(session: Session, series: SeriesCache, live: Mapping[int, LiveClient]) -> Home:
     """Gather the home page."""
     known = list_clients(session)
     names = {client.id: client.name for client in known}
@@ -55,8 +56,9 @@ def home(session: Session, live: Mapping[int, LiveClient]) -> Home:
     head = parted = buttons = charts = None
     rows: list[ClientNow] = []
     if run is not None:
-        head = head_of(session, run, tasks_of(run, live, names))
-        charts = charts_of(session, run)
+        accuracy = series.read(session, run, "evaluate", "accuracy")
+        head = head_of(session, run, accuracy, tasks_of(run, live, names))
+        charts = charts_of(session, series, run)
         parted = split(session, run, known, live)
         buttons = buttons_of(session, run, parted.taking_part, live)
         rows = clients_now(session, run, parted.taking_part, live)

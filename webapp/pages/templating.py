@@ -118,7 +118,7 @@ def render(request: Request, template: str, frame: Frame, /, status: int = 200, 
         html = render_block(environment, template, block, context)
     else:
         html = environment.get_template(template).render(context)
-    headers = {"Vary": "HX-Request, HX-Target", "Cache-Control": "no-store"}
+    headers = {"Vary": "HX-Request-Type, HX-Target", "Cache-Control": "no-store"}
     return HTMLResponse(html, status, headers)
 
 

@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,12 @@ from sqlalchemy import text
 
 from federation.run.states import RunState
 from tests.support.books import Books
-from webapp.charts.downsampling import Stretch, curves_of
 from webapp.db.database import Database
 from webapp.db.repository.client_history import recent_outcomes, shares_of_client
 from webapp.db.repository.clients import client_names, insert_client
 from webapp.db.repository.events import add_event, events_after
 from webapp.db.repository.metrics import points_after
+from webapp.db.repository.series import read_series, values_of
 from webapp.operations.run_requests import RunRequest
 from webapp.problems import Invalid
 
@@ -77,18 +77,22 @@ def test_a_run_asks_for_clients_by_id_or_by_name_on_either_database(books: Books
         books.runs.create(RunRequest(clients=[a, "site-z"], seed=7))
 
 
-def test_a_curve_is_the_same_on_either_database_whatever_its_metric_is_called(books: Books) -> None:
+def test_a_series_is_the_same_on_either_database_whatever_its_metric_is_called(books: Books) -> None:
     a, b = books.add_clients("site-a", "site-b")
     run_id = books.start_run(num_rounds=3)
     for number in range(4):
         books.play_round(run_id, number, [a, b], **{'f1 "macro", {0}': nan if number == 2 else 0.25 * number})
-    since = datetime.now(UTC)
+    since = datetime.now(UTC).timestamp()
     with books.database.read() as session:
-        (curve,), total = curves_of(session, run_id, "evaluate", ["f1 'macro', {0}"], [b], since, Stretch(after=0))
-    assert (total, curve.rounds, curve.odd) == (3, [1, 2, 3], {2: "nan"})
-    assert list(curve.mean) == [0.25, None, 0.75]
-    assert curve.mean == curve.least == curve.low == curve.high == curve.most == curve.clients[b]
-    assert curve.bytes == [24_000, 36_000, 48_000]
+        series = read_series(session, run_id, "evaluate", "f1 'macro', {0}", after=0)
+        of_client = values_of(session, run_id, "evaluate", "f1 'macro', {0}", [b], first=1)[b]
+    assert (series.rounds.tolist(), series.non_finite) == ([1, 2, 3], {2: "nan"})
+    assert [series.mean_in(r) for r in (0, 1, 3)] == [None, 0.25, 0.75]
+    assert isnan(series.mean_in(2) or 0.0) and series.spread_in(2) is None
+    assert series.spread_in(3) == (2, 0.75, 0.75, 0.75, 0.75, a)
+    assert of_client == {1: (0.25, "finite"), 2: (None, "nan"), 3: (0.75, "finite")}
+    assert series.sent.tolist() == [12_000, 24_000, 36_000]
+    assert (since - 60 < series.committed_at).all() and (series.committed_at <= since).all()
 
 
 def test_a_transaction_that_raises_leaves_nothing_and_tells_nothing(books: Books) -> None:

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.long_run import make_long_run
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
-from tests.support.books import Books
-from tests.support.dashboard import Dashboard, finished_run
+from tests.support.dashboard import Dashboard, finished_run, running
 from tests.support.light_client import Answer, honest
 from tests.support.markup import Element, get_both, get_page
-from webapp.db.repository.compare import steps_of
-from webapp.db.repository.run_list import runs_of
+from webapp.db.repository.runs import set_values
 
 
 def row_of(page: Element, run_id: int) -> list[str]:
@@ -159,18 +158,25 @@ def test_what_is_missing_or_too_much_is_said(dashboard: Dashboard) -> None:
     assert dashboard.http.get("/api/runs/compare").status_code == 422
 
 
-def test_long_runs_are_thinned_out_but_for_their_sums(tmp_path: Path) -> None:
-    books = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path / "runs")
-    (client,) = books.add_clients("site-a")
-    run_id = books.start_run(num_rounds=60)
-    for number in range(61):
-        books.play_round(run_id, number, [client], accuracy=0.9 if number == 31 else 0.01 * number, loss=1.0)
-    with books.database.read() as session:
-        (run,) = runs_of(session, [run_id])
-        every, few = steps_of(session, run), steps_of(session, run, most=10)
-    books.close()
-    assert len(every) == 61
-    assert {step.round for step in few} >= {0, 6, 31, 60}
-    assert len(few) < 15
-    assert few[-1] == every[-1]
-    assert few[-1].seconds == 122.0
+def test_long_runs_are_downsampled_but_for_their_sums(tmp_path: Path) -> None:
+    make_long_run(tmp_path / "data", 1600, 1)
+    with running(tmp_path) as dashboard:
+        best = {"evaluate_f1": {"round": 777, "value": 0.9}, "train_f1": {"round": 779, "value": 0.9}}
+        with dashboard.parts.database.write() as session:
+            set_values(session, 1, best_metrics=best)
+        (run,) = dashboard.http.get("/api/runs/compare?id=1").json()["items"]
+        whole = dashboard.http.get("/api/runs/1/series?metric=accuracy&metric=loss").json()["items"]
+        page = get_page(dashboard.http, "/runs/compare?id=1")
+    rounds = [step["round"] for step in run["steps"]]
+    assert len(rounds) < 1300
+    assert {0, 777, 1600} <= set(rounds)
+    accuracy, loss = (dict(zip(one["rounds"], one["mean"], strict=True)) for one in whole)
+    for first in range(0, 1599, 3):
+        bucket = range(first, first + 3)
+        assert {min(bucket, key=accuracy.__getitem__), max(bucket, key=accuracy.__getitem__)} <= set(rounds)
+    assert [step["accuracy"] for step in run["steps"]] == pytest.approx([accuracy[r] for r in rounds], abs=1e-5)
+    assert [step["loss"] for step in run["steps"]] == pytest.approx([loss[r] for r in rounds], abs=1e-5)
+    assert [step["seconds"] for step in run["steps"]] == pytest.approx([2.0 * (r + 1) for r in rounds])
+    assert [step["bytes"] for step in run["steps"]] == [2_000_000 * (r + 1) for r in rounds]
+    rows = [row.one("th").text for row in page.one("details", id="compare-values").one("tbody").all("tr")]
+    assert rows == [*map(str, range(0, 1600, 27)), "1600"]

@@ -1,4 +1,4 @@
-"""metric_points: write a round's points, read what is new, read series for charts and sparklines."""
+"""metric_points: writes a round's points, reads those after an id, and the sparklines of the list of runs."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -59,20 +59,24 @@ def points_after(
     return [Point(*row) for row in session.execute(query.order_by(MetricPoint.id).limit(limit))]
 
 
-def sparklines(
-    session: Session, run_ids: Collection[int], *, phase: str = "evaluate", name: str = "accuracy"
-) -> dict[int, list[float | None]]:
-    """Return each run's aggregate by round in one query, thinned out to about 60 values; None is not finite."""
+def sparklines(session: Session, run_ids: Collection[int]) -> dict[int, list[float | None]]:
+    """Return the evaluation accuracy of runs by round, None where it is not finite.
+
+    Of a long run every n-th round is read, about 60 in all, and its last: a list shows fifty runs, and reading all of
+    their rounds to find extremes would take a hundred times as long.
+    """
     if not run_ids:
         return {}
     step = Run.current_round // SPARKLINE_POINTS + 1
     query = (
         select(MetricPoint.run_id, MetricPoint.value)
         .join(Run, Run.id == MetricPoint.run_id)
-        .where(MetricPoint.run_id.in_(run_ids), MetricPoint.client_id.is_(None), MetricPoint.phase == phase)
-        .where(MetricPoint.name == name, or_(MetricPoint.round % step == 0, MetricPoint.round == Run.current_round))
+        .where(MetricPoint.run_id.in_(run_ids), MetricPoint.client_id.is_(None), MetricPoint.phase == "evaluate")
+        .where(
+            MetricPoint.name == "accuracy", or_(MetricPoint.round % step == 0, MetricPoint.round == Run.current_round)
+        )
     )
-    series: dict[int, list[float | None]] = {}
+    found: dict[int, list[float | None]] = {}
     for run_id, value in session.execute(query.order_by(MetricPoint.run_id, MetricPoint.round)):
-        series.setdefault(run_id, []).append(value)
-    return series
+        found.setdefault(run_id, []).append(value)
+    return found

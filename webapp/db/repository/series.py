@@ -1,141 +1,153 @@
-"""What charts draw of a run: a metric's means by round with their place on every axis, the spread, chosen clients."""
+"""Reads a metric of a run as a series over its rounds, clients' values of it, and replies.
+
+Series are kept by ``charts``, which asks here only for the rounds that it has not got yet.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate
-from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, DateTime, Float, Select, func, select, type_coerce
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from webapp.db.spread import HIGH, LEAST, LOW, MOST, Spread, measure, stored
-from webapp.db.tables import Client, MetricPoint, Reply, Round, Run
+from webapp.db.spread import Spread, spread_of
+from webapp.db.tables import METRIC_POINTS, ROUNDS, Client, MetricPoint, Reply, Run
 
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Values = dict[int, tuple[float | None, str]]
 """Round -> value and kind; the value is None where the kind is not finite."""
-Column = Sequence[float | None]
+
+
+AT, SECONDS, BYTES, MEAN, SPREAD = 0, 1, 2, 3, 4
+"""Columns of a series' values; from ``SPREAD`` on they are the fields of ``Spread``."""
+NO_SPREAD = ",".join(["nan"] * len(Spread._fields))
+"""The spread of a round in which no client had a finite value, as text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A committed round, and how its clients were spread in each metric that was asked for."""
+class Series:
+    """One metric of a run by committed round, oldest first. Never changed once made.
 
-    round: int
-    spread: dict[str, Spread | None]
-
-
-class Edges(NamedTuple):
-    """A metric over a stretch of rounds: the mean, and the edges of the clients' spread around it."""
-
-    mean: Column
-    least: Column
-    low: Column
-    high: Column
-    most: Column
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """A stretch of rounds as columns: when each was committed, seconds of work and bytes until then, and each metric.
-
-    ``old`` are the rounds of an earlier release, which kept no spread.
+    ``values`` has a row for each of ``rounds``, float64: POSIX time of its commit, its seconds, its bytes, the mean
+    and the fields of ``Spread``. The mean is NaN where it is not finite or was not reported; ``non_finite`` maps the
+    rounds of the former to nan, inf or -inf. The spread is NaN where no client had a finite value.
     """
 
-    rounds: Sequence[int]
-    committed_at: Sequence[datetime]
-    work: Sequence[float]
-    bytes: Sequence[int]
-    metrics: dict[str, Edges]
-    old: set[int]
+    rounds: Ints
+    values: Floats
+    non_finite: dict[int, str]
+
+    def __len__(self) -> int:
+        return len(self.rounds)
+
+    @property
+    def mean(self) -> Floats:
+        """The mean of each round."""
+        return self.values[:, MEAN]
+
+    @property
+    def spread(self) -> Floats:
+        """The spread of each round: a column for each field of ``Spread``."""
+        return self.values[:, SPREAD:]
+
+    @property
+    def committed_at(self) -> Floats:
+        """POSIX time of each round's commit."""
+        return self.values[:, AT]
+
+    @property
+    def work(self) -> Floats:
+        """Seconds of the rounds up to each; waits between rounds are left out."""
+        return np.cumsum(self.values[:, SECONDS])
+
+    @property
+    def sent(self) -> Ints:
+        """Bytes sent up to each round, down and up."""
+        return np.cumsum(self.values[:, BYTES]).astype(np.int64)
+
+    def extended(self, newer: "Series") -> "Series":
+        """Return this series with the rounds of a newer one behind it."""
+        values = np.concatenate([self.values, newer.values])
+        return Series(np.concatenate([self.rounds, newer.rounds]), values, self.non_finite | newer.non_finite)
+
+    def until(self, last: int) -> "Series":
+        """Return the series without the rounds after one."""
+        stop = self.window(-1, last).stop
+        return self if stop == len(self) else Series(self.rounds[:stop], self.values[:stop], self.non_finite)
+
+    def window(self, after: int, last: int | None = None) -> slice:
+        """Return the positions of the rounds after one, up to one."""
+        stop = len(self) if last is None else int(np.searchsorted(self.rounds, last, side="right"))
+        return slice(int(np.searchsorted(self.rounds, after, side="right")), stop)
+
+    def position(self, round_: int) -> int | None:
+        """Return where a round stands; None where it is not committed."""
+        at = int(np.searchsorted(self.rounds, round_))
+        return at if at < len(self) and self.rounds[at] == round_ else None
+
+    def mean_in(self, round_: int) -> float | None:
+        """Return the mean of a round: None where it was not reported, NaN where it is not finite."""
+        at = self.position(round_)
+        if at is None or (np.isnan(self.mean[at]) and round_ not in self.non_finite):
+            return None
+        return float(self.mean[at])
+
+    def spread_in(self, round_: int) -> Spread | None:
+        """Return the spread of a round's clients; None where no client had a finite value."""
+        at = self.position(round_)
+        if at is None or np.isnan(self.spread[at, 0]):
+            return None
+        clients, low, p10, p90, high, worst = self.spread[at].tolist()
+        return Spread(int(clients), low, p10, p90, high, int(worst))
+
+    def first_reaching(self, value: float, *, least: bool) -> int | None:
+        """Return the position of the first round after round 0 with a mean of at least a value; ``least``: at most."""
+        reaches = (self.mean <= value if least else self.mean >= value) & (self.rounds > 0)
+        return int(np.argmax(reaches)) if reaches.any() else None
 
 
-def outline(
-    session: Session, run_id: int, names: Sequence[str], *, after: int = -1, last: int | None = None
-) -> Outline:
-    """Return the rounds after a number with some metrics such as ``evaluate_accuracy``, oldest first.
-
-    The database takes the numbers out of what rounds keep, and hands them over as they are: a long run is ten thousand
-    rounds, and what is done to each of them here is felt.
-    """
-    numbers: list[ColumnElement[Any]] = []
-    for name in names:
-        edges = (_edge(session, name, place) for place in (LEAST, LOW, HIGH, MOST))
-        numbers += [Round.metrics[name].as_float(), *edges]
+def read_series(session: Session, run_id: int, phase: str, name: str, *, after: int = -1) -> Series:
+    """Read a metric of the rounds after one."""
+    of_round = and_(
+        METRIC_POINTS.c.run_id == ROUNDS.c.run_id, METRIC_POINTS.c.client_id.is_(None), METRIC_POINTS.c.phase == phase,
+        METRIC_POINTS.c.name == name, METRIC_POINTS.c.round == ROUNDS.c.round,
+    )  # fmt: skip
     query = select(
-        Round.round, type_coerce(Round.committed_at, DateTime), Round.seconds, Round.bytes_down + Round.bytes_up,
-        Round.spread.is_(None), *numbers,
-    )  # fmt: skip
-    rows = session.connection().execute(_stretch(query, run_id, after, last)).all()
-    rounds, at, seconds, sent, old, *of_metrics = list(zip(*rows, strict=True)) or [()] * (5 + len(numbers))
-    worked, sent_before = spent_until(session, run_id, after) if after >= 0 else (0.0, 0)
-    return Outline(
-        rounds, at, list(accumulate(seconds, initial=worked))[1:], list(accumulate(sent, initial=sent_before))[1:],
-        {name: Edges(*of_metrics[5 * i : 5 * i + 5]) for i, name in enumerate(names)},
-        {round_ for round_, is_old in zip(rounds, old, strict=True) if is_old},
-    )  # fmt: skip
+        ROUNDS.c.round, METRIC_POINTS.c.kind, ROUNDS.c.spread.is_(None), ROUNDS.c.spread[f"{phase}_{name}"].as_string(),
+        ROUNDS.c.committed_at, ROUNDS.c.seconds, ROUNDS.c.bytes_down + ROUNDS.c.bytes_up, METRIC_POINTS.c.value,
+    ).outerjoin(METRIC_POINTS, of_round).where(ROUNDS.c.run_id == run_id, ROUNDS.c.round > after)  # fmt: skip
+    rows = session.connection().execute(query.order_by(ROUNDS.c.round)).all()
+    rounds, kinds, is_old, stored, at, seconds, sent, mean = zip(*rows, strict=True) if rows else [()] * 8
+    values = np.empty((len(rows), SPREAD + len(Spread._fields)))
+    values[:, AT], values[:, SECONDS] = [one.timestamp() for one in at], seconds
+    values[:, BYTES], values[:, MEAN] = sent, np.array(mean, np.float64)
+    # one text for all: ten thousand lists of a JSON parser keep the garbage collector busy
+    text = ",".join(one.strip("[]") if one else NO_SPREAD for one in stored)
+    values[:, SPREAD:] = np.fromstring(text, sep=",").reshape(-1, len(Spread._fields))
+    if any(is_old):
+        _measure_old(session, run_id, phase, name, rounds, values[:, SPREAD:])
+    non_finite = {round_: kind for round_, kind in zip(rounds, kinds, strict=True) if kind not in (None, "finite")}
+    return Series(np.array(rounds, np.int64), values, non_finite)
 
 
-def _edge(session: Session, name: str, place: int) -> Any:
-    if session.get_bind().dialect.name == "sqlite":  # one path: two steps would parse the JSON twice
-        return func.json_extract(Round.spread, f'$."{name}"[{place}]', type_=Float())
-    return Round.spread[name][place].as_float()
-
-
-def _stretch(query: Select[Any], run_id: int, after: int, last: int | None) -> Select[Any]:
-    query = query.where(Round.run_id == run_id, Round.round > after)
-    return (query if last is None else query.where(Round.round <= last)).order_by(Round.round)
-
-
-def places(
-    session: Session, run_id: int, names: Sequence[str], *, after: int = -1, last: int | None = None,
-    only: Collection[int] | None = None,
-) -> list[Place]:  # fmt: skip
-    """Return the rounds after a number, all or ``only`` some, with the spread of some metrics, oldest first."""
-    kept = [Round.spread[name].label(f"spread_{i}") for i, name in enumerate(names)]
-    query = _stretch(select(Round.round, Round.spread.is_(None), *kept), run_id, after, last)
-    rows = session.execute(query if only is None else query.where(Round.round.in_(only))).all()
-    found = [Place(r, {n: stored(one) for n, one in zip(names, of, strict=True)}) for r, _, *of in rows]
-    _measure_old(session, run_id, [place for place, row in zip(found, rows, strict=True) if row[1]])
-    return found
-
-
-def spent_until(session: Session, run_id: int, round_: int) -> tuple[float, int]:
-    """Return the seconds and bytes of a run's rounds up to one."""
-    total = select(func.sum(Round.seconds), func.sum(Round.bytes_down + Round.bytes_up))
-    seconds, sent = session.execute(total.where(Round.run_id == run_id, Round.round <= round_)).one()
-    return float(seconds or 0.0), int(sent or 0)
-
-
-def _measure_old(session: Session, run_id: int, old: Sequence[Place]) -> None:
-    """Measure the rounds of an earlier release, which kept no spread."""
-    if not old:
-        return
+def _measure_old(session: Session, run_id: int, phase: str, name: str, rounds: Sequence[int], spreads: Floats) -> None:
+    """Fill in the spread of rounds of an earlier release, which stored none."""
     clients = [client_id for client_id, _ in clients_of_run(session, run_id)]
-    for name in old[0].spread:
-        phase, _, metric = name.partition("_")
-        by_client = values_of(session, run_id, phase, metric, clients, first=old[0].round, last=old[-1].round)
-        for place in old:
-            values = {c: rounds[place.round][0] for c, rounds in by_client.items() if place.round in rounds}
-            place.spread[name] = measure(name, values)
-
-
-def odd_means(session: Session, run_id: int, phase: str, name: str, rounds: Sequence[int]) -> dict[int, str]:
-    """Return round -> nan, inf or -inf for those of some rounds, in order, whose mean is no finite number."""
-    if not rounds:
-        return {}
-    query = select(MetricPoint.round, MetricPoint.kind).where(
-        MetricPoint.run_id == run_id, MetricPoint.client_id.is_(None), MetricPoint.phase == phase,
-        MetricPoint.name == name, MetricPoint.round.between(rounds[0], rounds[-1]), MetricPoint.kind != "finite",
-    )  # fmt: skip
-    return {row.round: row.kind for row in session.execute(query.order_by(MetricPoint.round))}
+    found = values_of(session, run_id, phase, name, clients, first=rounds[0])
+    for at, round_ in enumerate(rounds):
+        values = {client_id: of[round_][0] for client_id, of in found.items() if round_ in of}
+        if np.isnan(spreads[at, 0]) and (spread := spread_of(name, values)) is not None:
+            spreads[at] = spread
 
 
 def values_of(
     session: Session, run_id: int, phase: str, name: str, clients: Collection[int], *,
-    first: int = 0, last: int | None = None, only: Collection[int] | None = None,
+    first: int = 0, only: Collection[int] | None = None,
 ) -> dict[int, Values]:  # fmt: skip
-    """Return client -> round -> value and kind, of all rounds or of ``only`` some.
+    """Return client -> round -> value and kind, of the rounds from ``first`` on or of ``only`` some.
 
     Clients are named, so that the index leads straight to their points.
     """
@@ -145,25 +157,23 @@ def values_of(
         MetricPoint.run_id == run_id, MetricPoint.client_id.in_(clients), MetricPoint.phase == phase,
         MetricPoint.name == name, MetricPoint.round >= first,
     )  # fmt: skip
-    query = query if last is None else query.where(MetricPoint.round <= last)
+    query = query if only is None else query.where(MetricPoint.round.in_(only))
     found: dict[int, Values] = {}
-    for client_id, round_, value, kind in session.execute(
-        query if only is None else query.where(MetricPoint.round.in_(only))
-    ):
+    for client_id, round_, value, kind in session.execute(query):
         found.setdefault(client_id or 0, {})[round_] = (value, kind)
     return found
 
 
 def clients_of_run(session: Session, run_id: int) -> list[tuple[int, str]]:
-    """Return id and name of every client that was asked in a run, by id: one look into the index each."""
-    asked = select(MetricPoint.id).where(MetricPoint.run_id == run_id, MetricPoint.client_id == Client.id).limit(1)
-    rows = session.execute(select(Client.id, Client.name).where(asked.exists()).order_by(Client.id))
+    """Return id and name of every client with a value in a run, by id: one look-up in the index for each client."""
+    point = select(MetricPoint.id).where(MetricPoint.run_id == run_id, MetricPoint.client_id == Client.id).limit(1)
+    rows = session.execute(select(Client.id, Client.name).where(point.exists()).order_by(Client.id))
     return [(client_id, name) for client_id, name in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """What became of a client's task, and when: seconds count from the start of its phase."""
+    """The outcome of a client's task; times are seconds since its phase began."""
 
     round: int
     attempt: int
@@ -177,7 +187,7 @@ class Replied:
 
 
 def replies_between(session: Session, run_id: int, first: int, last: int) -> list[Replied]:
-    """Return the replies of rounds ``first`` to ``last``; of a later attempt at a round after those of an earlier."""
+    """Return the replies of rounds ``first`` to ``last``; of a round's attempts the earlier first."""
     columns = (
         Reply.round, Reply.attempt, Reply.phase, Reply.client_id, Reply.outcome, Reply.seconds,
         Reply.offered_at_seconds, Reply.received_at_seconds, Reply.bytes_down + Reply.bytes_up,

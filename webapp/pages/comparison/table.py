@@ -1,16 +1,16 @@
-"""Runs side by side: their curves, what they reached and when, and the settings in which they differ."""
+"""Runs side by side: their results, when each reached the target, and the settings in which they differ."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from sqlalchemy.orm import Session
 
 from federation.run.states import ACTIVE
+from webapp.charts.downsampling import bucket_size
+from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import client_names
-from webapp.db.repository.compare import Step, first_round_with, steps_of, worst_of_clients
-from webapp.db.repository.series import spent_until
+from webapp.db.repository.series import Series
 from webapp.db.tables import Run
 from webapp.formatting import plural
 from webapp.pages.runs.charts import titles_of
@@ -18,12 +18,12 @@ from webapp.pages.runs.target_metric import Measure
 from webapp.pages.start.fields import config_lines
 from webapp.pages.wording import run_numbers
 
-MOST_RUNS, TABLE_ROUNDS, PAGE_POINTS = 8, 60, 120
+MAX_RUNS, TABLE_ROUNDS = 8, 60
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Where a run first met the target: the round, and what it had cost until then."""
+    """The round in which a run first met the target; seconds and bytes of the rounds up to it."""
 
     round: int
     seconds: float
@@ -32,7 +32,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class Side:
-    """One run of a comparison. ``slot`` is its colour, by the order of choice."""
+    """One run of a comparison. ``slot`` is its colour, by the order of choice; ``series`` are those of the charts."""
 
     run: Run
     slot: int
@@ -41,31 +41,21 @@ class Side:
     last: float | None
     worst: float | None
     reached: Reached | None
-    steps: list[Step]
-
-    @cached_property
-    def by_round(self) -> dict[int, Step]:
-        """The steps by their rounds."""
-        return {step.round: step for step in self.steps}
-
-    def value(self, name: str, number: int) -> float | None:
-        """Return the mean of a metric such as ``evaluate_loss`` in a round."""
-        step = self.by_round.get(number)
-        return step.metrics.get(name) if step else None
+    series: dict[str, Series]
 
     @property
     def active(self) -> bool:
-        """Whether it is still under way."""
+        """Whether the run is still active."""
         return self.run.state in ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting in which the runs differ, with the value of each; ``odd`` are those unlike most."""
+    """One setting in which the runs differ, with the value of each; ``unusual`` are those unlike the most common."""
 
     name: str
     values: list[str]
-    odd: list[bool]
+    unusual: list[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +75,7 @@ class Comparison:
 
     @property
     def headline(self) -> str:
-        """What is compared."""
+        """How many runs are compared."""
         return f"{plural(len(self.sides), 'run')}, the same axes" if self.sides else "No run is chosen yet"
 
     @property
@@ -95,11 +85,11 @@ class Comparison:
 
     @property
     def live(self) -> bool:
-        """Whether any of the runs goes on."""
+        """Whether any of the runs is active."""
         return any(side.active for side in self.sides)
 
     def leaders(self, value: Callable[[Side], float | None], *, least: bool = False) -> set[int]:
-        """Return the runs that lead by a value; nobody leads alone."""
+        """Return the ids of the runs with the best value; none where there is only one run."""
         known = {side.run.id: found for side in self.sides if (found := value(side)) is not None}
         if len(self.sides) < 2 or not known:
             return set()
@@ -121,55 +111,62 @@ class Comparison:
 
     @property
     def rounds(self) -> list[int]:
-        """The rounds of the table of values, thinned out."""
-        every = sorted({step.round for side in self.sides for step in side.steps})
-        thin = -(-len(every) // TABLE_ROUNDS) if every else 1
-        return [number for place, number in enumerate(every) if place % thin == 0 or number == every[-1]]
+        """The rounds of the table of values: of the longest run, evenly spaced where they are many, and its last."""
+        known = (series.rounds.tolist() for side in self.sides for series in side.series.values())
+        longest: list[int] = max(known, key=len, default=[])
+        step = bucket_size(len(longest), TABLE_ROUNDS, TABLE_ROUNDS)
+        return [round_ for at, round_ in enumerate(longest) if at % step == 0 or round_ == longest[-1]]
 
 
 def compare(
-    session: Session, runs: Sequence[Run], asked: Sequence[int], target: float | None, points: int = PAGE_POINTS, *,
+    session: Session, cache: SeriesCache, runs: Sequence[Run], asked: Sequence[int], target: float | None, *,
     measure: Measure,
 ) -> Comparison:  # fmt: skip
-    """Set runs side by side, in the order in which they were chosen; without a ``target`` they have the usual one."""
-    shown = runs[:MOST_RUNS]
+    """Compare runs in the order in which they were chosen; without a ``target`` they have the usual one."""
+    shown = runs[:MAX_RUNS]
     known = {run.id for run in runs}
     goal = target if target is not None else measure.usual_target(shown)
-    sides = [_side(session, run, slot, measure, goal, points) for slot, run in enumerate(shown, 1)]
+    titles, more = titles_of(shown, measure.phase, measure.name)
+    sides = [_side(session, cache, run, slot, measure, goal, titles) for slot, run in enumerate(shown, 1)]
     settings, equal = _settings(shown, client_names(session))
     missing = [run_id for run_id in dict.fromkeys(asked) if run_id not in known]
-    titles, more = titles_of(shown, measure.phase, measure.name)
     left_out = len(runs) - len(shown)
     return Comparison(sides, titles, more, measure, goal, target is not None, settings, equal, left_out, missing)
 
 
-def _side(session: Session, run: Run, slot: int, measure: Measure, target: float | None, points: int) -> Side:
-    best, least = run.best_metrics.get(measure.key) or {}, measure.least
-    phase, name = measure.phase, measure.name
-    met = None if target is None else first_round_with(session, run.id, phase, name, target, least=least)
-    reached = Reached(met, *spent_until(session, run.id, met)) if met is not None else None
-    last = (run.last_metrics or {}).get(measure.key)
-    worst = worst_of_clients(session, run, measure.key, least=least)
-    steps = steps_of(session, run, points)
-    return Side(run, slot, best.get("value"), best.get("round"), last, worst, reached, steps)
+def _side(
+    session: Session, cache: SeriesCache, run: Run, slot: int, measure: Measure, target: float | None,
+    titles: Iterable[str],
+) -> Side:  # fmt: skip
+    series = {name: cache.read(session, run, measure.phase, name) for name in titles}
+    measured = series.get(measure.name) or cache.read(session, run, measure.phase, measure.name)
+    at = None if target is None else measured.first_reaching(target, least=measure.least)
+    reached = None
+    if at is not None:
+        reached = Reached(int(measured.rounds[at]), float(measured.work[at]), int(measured.sent[at]))
+    spread = measured.spread_in(run.current_round)
+    worst = None if spread is None else spread.max if measure.least else spread.min
+    best = run.best_metrics.get(measure.key) or {}
+    last = run.last_metrics.get(measure.key)
+    return Side(run, slot, best.get("value"), best.get("round"), last, worst, reached, series)
 
 
 def _settings(runs: Sequence[Run], clients: Mapping[int, str]) -> tuple[list[Setting], int]:
     lines = [dict(config_lines(run.config, clients)) for run in runs]
     names = list(dict.fromkeys(name for of in lines for name in of))
-    differ, equal = [], 0
+    differing, equal = [], 0
     for name in names:
         values = [of.get(name, "–") for of in lines]
         if len(set(values)) == 1:
             equal += 1
             continue
         (usual, times), *_ = Counter(values).most_common(1)
-        differ.append(Setting(name, values, [times > 1 and value != usual for value in values]))
-    return differ, equal
+        differing.append(Setting(name, values, [times > 1 and value != usual for value in values]))
+    return differing, equal
 
 
 def summary(page: Comparison) -> str:
-    """Say who leads, and who is not done yet."""
+    """Say which run leads, and which are still active."""
     said = []
     names = {side.run.id: f"#{side.run.id}" for side in page.sides}
     first, best, measure = page.best["round"], page.best["best"], page.measure

@@ -12,12 +12,12 @@ from federation.run.events import Progress
 from federation.run.states import ACTIVE, ENDED
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.events import newest_events
-from webapp.db.repository.pages import bytes_of_run, mean_by_round
 from webapp.db.repository.rounds import recent_seconds
+from webapp.db.repository.series import Series
 from webapp.db.tables import Run
 from webapp.formatting import about, count, duration, percent, plural, size
 from webapp.operations.views import elapsed_seconds
-from webapp.pages.runs.round_bars import MAX_BARS, RoundBars, draw_round_bars
+from webapp.pages.runs.round_bars import RoundBars, bars_of
 from webapp.pages.wording import STATES, listed, sentence
 
 MARKED_EVENTS = 300
@@ -61,21 +61,20 @@ class RunHead:
     marks: list[dict[str, Any]]
 
 
-def head_of(session: Session, run: Run, tasks: Mapping[str, Progress], now: datetime | None = None) -> RunHead:
-    """Put a run in words; ``tasks`` are what its clients do, by name."""
+def head_of(
+    session: Session, run: Run, accuracy: Series, tasks: Mapping[str, Progress], now: datetime | None = None
+) -> RunHead:  # fmt: skip
+    """Put a run in words; ``accuracy`` is that of its evaluation, ``tasks`` are what its clients do, by name."""
     now = now or datetime.now(UTC)
     active = run.state in ACTIVE
-    accuracy = mean_by_round(session, run, "accuracy", MAX_BARS)
-    if best := run.best_metrics.get("evaluate_accuracy"):
-        accuracy |= {best["round"]: best["value"]}
     blocked = run.blocked_on or {}
     recent = recent_seconds(session, [run.id]).get(run.id, [])
     remaining = median(recent) * (run.num_rounds - run.current_round) if active and recent else None
     closes_in = _left(blocked, now) if active and blocked.get("kind") == "round" else None
     return RunHead(
         run, active, headline(run, tasks), detail(run, tasks), closes_in,
-        _facts(session, run, active, recent, remaining), remaining, _wait(run, blocked, now),
-        draw_round_bars(accuracy, run.current_round, run.num_rounds, active=active), marks_of(session, run.id),
+        _facts(run, accuracy, active, recent, remaining), remaining, _wait(run, blocked, now),
+        bars_of(run, accuracy, active=active), marks_of(session, run.id),
     )  # fmt: skip
 
 
@@ -154,7 +153,7 @@ def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
 
 
 def _facts(
-    session: Session, run: Run, active: bool, recent: Sequence[float], remaining: float | None
+    run: Run, series: Series, active: bool, recent: Sequence[float], remaining: float | None
 ) -> list[Fact]:  # fmt: skip
     elapsed = elapsed_seconds(run)
     facts = [Fact("Elapsed", duration(elapsed), elapsed if active else None)] if elapsed is not None else []
@@ -162,7 +161,7 @@ def _facts(
         facts.append(Fact("Remaining", about(remaining)))
     if recent:
         facts.append(Fact("Last round", duration(recent[0])))
-        facts.append(Fact("Sent", size(bytes_of_run(session, run.id))))
+        facts.append(Fact("Sent", size(int(series.sent.max(initial=0)))))
     return facts
 
 

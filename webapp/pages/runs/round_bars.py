@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, isfinite
+from math import isfinite
 from typing import Literal
 
+from webapp.charts.downsampling import bucket_size, downsample
+from webapp.db.repository.series import Series
+from webapp.db.tables import Run
 from webapp.formatting import count, percent
 
 MAX_BARS = 60
@@ -37,54 +40,64 @@ class RoundBars:
     sentence: str
 
 
-def draw_round_bars(
-    accuracy: Mapping[int, float | None], current_round: int, num_rounds: int, *, active: bool
-) -> RoundBars:
-    """Draw the rounds of a run; ``accuracy`` maps a round (from 1) to the mean accuracy of the clients.
+def bars_of(run: Run, accuracy: Series, *, active: bool) -> RoundBars:
+    """Return the bars of a run; several rounds have a bar as tall as the best of them."""
+    shown = downsample(accuracy, accuracy.window(0), bucket_size(run.num_rounds, MAX_BARS, MAX_BARS)).positions
+    means = dict(zip(accuracy.rounds[shown].tolist(), accuracy.mean[shown].tolist(), strict=True))
+    best = run.best_metrics.get("evaluate_accuracy")
+    return draw_round_bars(means, best, run.current_round, run.num_rounds, active=active)
 
-    A completed round without a value has a bar of the least height: its accuracy is unknown.
+
+def draw_round_bars(
+    accuracy: Mapping[int, float | None], best: Mapping[str, float] | None, current_round: int, num_rounds: int, *,
+    active: bool,
+) -> RoundBars:  # fmt: skip
+    """Draw the rounds of a run from 1 on: ``accuracy`` maps rounds to means, ``best`` has a round and its value.
+
+    A completed round without a value has a bar of the least height: its accuracy is unknown. Round 0, which may be the
+    best, has no bar.
     """
-    each = max(1, ceil(num_rounds / MAX_BARS))
-    amount = ceil(num_rounds / each)
+    each = bucket_size(num_rounds, MAX_BARS, MAX_BARS)
+    amount = -(-num_rounds // each)
     step = 100 / amount
     width = min(step * 0.32, 1.2)
-    known = {r: value for r, value in accuracy.items() if r > 0 and value is not None and isfinite(value)}
-    best = max(known, key=lambda r: known[r], default=0)
+    tops: dict[int, float] = {}
+    for round_, value in accuracy.items():
+        if value is not None and isfinite(value):
+            tops[(round_ - 1) // each] = max(value, tops.get((round_ - 1) // each, 0.0))
     bars: list[Bar] = []
-    for place in range(amount):
-        rounds = range(place * each + 1, min(num_rounds, (place + 1) * each) + 1)
-        shown = best if best in rounds else max((r for r in rounds if r in known), default=0)
-        kind = _kind(rounds, best, current_round, active)
-        height = max(MIN_HEIGHT, min(1.0, known.get(shown, 0.0)) * MAX_HEIGHT)
+    for number in range(amount):
+        rounds = range(number * each + 1, min(num_rounds, (number + 1) * each) + 1)
+        kind, above, height = _kind(rounds, current_round, active), "", MIN_HEIGHT
+        if best is not None and best["round"] in rounds:
+            kind, above, tops[number] = "best", f"best {percent(best['value'])}", best["value"]
         if kind == "now":
             height = bars[-1].height if bars else FIRST_HEIGHT
-        elif kind == "to-come":
-            height = MIN_HEIGHT
-        middle = step * (place + 0.5)
+        elif kind != "to-come":
+            height = max(MIN_HEIGHT, min(1.0, tops.get(number, 0.0)) * MAX_HEIGHT)
+        middle = step * (number + 0.5)
         bars.append(Bar(
-            kind, round(middle - width / 2, 3), round(BASELINE - height, 1), round(height, 1), round(middle, 3),
-            above=f"best {percent(known[best])}" if kind == "best" else "",
-            below=_tick(place, amount, each, num_rounds),
+            kind, round(middle - width / 2, 3), round(BASELINE - height, 1), round(height, 1), round(middle, 3), above,
+            _tick(number, amount, each, num_rounds),
         ))  # fmt: skip
     return RoundBars(bars, round(width, 3), _sentence(current_round, num_rounds, active))
 
 
-def _kind(rounds: range, best: int, current_round: int, active: bool) -> Kind:
-    if best in rounds:
-        return "best"
+def _kind(rounds: range, current_round: int, active: bool) -> Kind:
     if rounds[0] <= current_round:
         return "bar"
-    return "now" if active and rounds[0] <= current_round + 1 else "to-come"
+    return "now" if active and rounds[0] == current_round + 1 else "to-come"
 
 
-def _tick(place: int, amount: int, each: int, num_rounds: int) -> str:
-    if place == 0:
+def _tick(number: int, amount: int, each: int, num_rounds: int) -> str:
+    """Return the round below a bar: the first, the last, and every fifth or tenth that has room."""
+    if number == 0:
         return "1"
-    if place == amount - 1:
+    if number == amount - 1:
         return str(num_rounds)
     every = 5 if amount <= 30 else 10
-    last = (place + 1) * each
-    return str(last) if (place + 1) % every == 0 and amount - 1 - place >= every // 3 else ""
+    last = (number + 1) * each
+    return str(last) if (number + 1) % every == 0 and amount - 1 - number >= every // 3 else ""
 
 
 def _sentence(current_round: int, num_rounds: int, active: bool) -> str:

@@ -3,22 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 
 from sqlalchemy.orm import Session
 
 from federation.server.flower_server import LiveClient
+from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.rounds import TROUBLE, ReplyRow, list_replies, newest_rounds
-from webapp.db.repository.series import odd_means, places, values_of
-from webapp.db.spread import Spread
+from webapp.db.repository.series import Series, values_of
 from webapp.db.tables import Round, Run
 from webapp.operations.downloads import Model
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.runs.buttons import Buttons, buttons_of
-from webapp.pages.runs.charts import Line, RunCharts, charts_of, lines_of, mean_of
+from webapp.pages.runs.charts import Line, RunCharts, charts_of, lines_of
 from webapp.pages.runs.head import RunHead, head_of, tasks_of
-from webapp.pages.runs.heatmap import Heat, heat_of
+from webapp.pages.runs.heatmap import Heatmap, heatmap_of
 from webapp.pages.runs.log import Log, log_of
 from webapp.pages.runs.query import RunQuery
 from webapp.pages.runs.timeline import Timeline, timeline_of
@@ -26,7 +25,6 @@ from webapp.pages.start.fields import config_lines
 from webapp.pages.wording import listed
 
 FEW_ROUNDS, MANY_ROUNDS = 12, 250
-ACCURACY = "evaluate_accuracy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,74 +61,70 @@ class RunPage:
     config: list[tuple[str, str]]
     buttons: Buttons
     parted: Split
-    heat: Heat | None
+    heatmap: Heatmap | None
     timeline: Timeline | None
     models: list[Model]
 
 
 def run_page(
-    session: Session, run: Run, live: Mapping[int, LiveClient], query: RunQuery, models: list[Model]
-) -> RunPage:
+    session: Session, series: SeriesCache, run: Run, live: Mapping[int, LiveClient], query: RunQuery,
+    models: list[Model],
+) -> RunPage:  # fmt: skip
     """Gather a run's page; only the newest rounds unless the query wants all."""
     known = list_clients(session)
     names = {client.id: client.name for client in known}
-    head, parted = head_of(session, run, tasks_of(run, live, names)), split(session, run, known, live)
+    accuracy, loss = (series.read(session, run, "evaluate", name) for name in ("accuracy", "loss"))
+    head, parted = head_of(session, run, accuracy, tasks_of(run, live, names)), split(session, run, known, live)
     limit = MANY_ROUNDS if query.all_rounds else FEW_ROUNDS
     rows = clients_now(session, run, parted.taking_part, live) if head.active else []
     return RunPage(
-        run, head, charts_of(session, run, query.phase, query.metric),
-        lines_of(session, run, query.pairs.get("lines", "")), rows, _rounds(session, run, names, limit, query.below),
+        run, head, charts_of(session, series, run, query.phase, query.metric),
+        lines_of(session, run, query.pairs.get("lines", "")), rows,
+        _rounds(session, run, (accuracy, loss), names, newest_rounds(session, run.id, before=query.below, limit=limit)),
         run.current_round, log_of(session, run.id, names, query.events, query.before), config_lines(run.config, names),
-        buttons_of(session, run, parted.taking_part, live), parted, heat_of(session, run, query.cells),
+        buttons_of(session, run, parted.taking_part, live), parted, heatmap_of(session, run, accuracy, query.cells),
         timeline_of(session, run, query.round), models,
     )  # fmt: skip
 
 
-def _rounds(session: Session, run: Run, names: Mapping[int, str], limit: int, below: int | None) -> list[RoundLine]:
-    rounds = newest_rounds(session, run.id, before=below, limit=limit + 1)
+def _rounds(
+    session: Session, run: Run, series: tuple[Series, Series], names: Mapping[int, str], rounds: Sequence[Round]
+) -> list[RoundLine]:  # fmt: skip
+    """Return the rows of some rounds, newest first; ``series`` are accuracy and loss of the evaluation."""
     if not rounds:
         return []
-    first, last = rounds[:limit][-1].round, rounds[0].round
-    spread = {
-        place.round: place.spread[ACCURACY] for place in places(session, run.id, [ACCURACY], after=first - 1, last=last)
-    }
     trouble: dict[int, list[ReplyRow]] = {}
-    for reply in list_replies(session, run.id, first, last, outcomes=TROUBLE):
+    for reply in list_replies(session, run.id, rounds[-1].round, rounds[0].round, outcomes=TROUBLE):
         trouble.setdefault(reply.round, []).append(reply)
-    best = (run.best_metrics.get(ACCURACY) or {}).get("round")
-    before = {row.round: older.metrics.get(ACCURACY) for row, older in pairwise(rounds)}
-    said = _no_numbers(session, run, rounds[:limit], names)
+    best = (run.best_metrics.get("evaluate_accuracy") or {}).get("round")
+    said = _not_finite(session, run, series, rounds, names)
     for number, replies in trouble.items():
         said.setdefault(number, []).extend(happened(replies))
-    return [
-        _round_line(row, before.get(row.round), spread.get(row.round), said.get(row.round, []), names, best)
-        for row in rounds[:limit]
-    ]
+    return [_round_line(row, *series, said.get(row.round, []), names, best) for row in rounds]
 
 
 def _round_line(
-    row: Round, before: float | None, spread: Spread | None, said: Sequence[str],
-    names: Mapping[int, str], best: int | None,
-) -> RoundLine:  # fmt: skip
+    row: Round, accuracy: Series, loss: Series, said: Sequence[str], names: Mapping[int, str], best: int | None
+) -> RoundLine:
     phase = row.outcomes.get("train") or row.outcomes.get("evaluate") or {}
+    spread = accuracy.spread_in(row.round)
     worst = spread.worst if spread and spread.clients > 1 else None
     return RoundLine(
-        row.round, row.committed_at, mean_of(row.metrics, ACCURACY), before, mean_of(row.metrics, "evaluate_loss"),
-        row.round == best, spread.least if spread else None, spread.most if spread else None,
+        row.round, row.committed_at, accuracy.mean_in(row.round), accuracy.mean_in(row.round - 1),
+        loss.mean_in(row.round), row.round == best, spread.min if spread else None, spread.max if spread else None,
         names.get(worst, f"client {worst}") if worst is not None else "",
         f"{phase.get('accepted', 0)}/{sum(phase.values())}", row.seconds,
         row.bytes_down + row.bytes_up, listed(said, 3),
     )  # fmt: skip
 
 
-def _no_numbers(
-    session: Session, run: Run, rounds: Sequence[Round], names: Mapping[int, str]
+def _not_finite(
+    session: Session, run: Run, series: Sequence[Series], rounds: Sequence[Round], names: Mapping[int, str]
 ) -> dict[int, list[str]]:  # fmt: skip
-    """Return round -> which of the means shown is no number, and whose value made it so."""
+    """Return round -> which of the means shown is not finite, and the clients whose value made it so."""
     said: dict[int, list[str]] = {}
-    for name in ("accuracy", "loss"):
-        unknown = [row.round for row in reversed(rounds) if row.metrics.get(f"evaluate_{name}", 0.0) is None]
-        odd = odd_means(session, run.id, "evaluate", name, unknown)
+    for name, known in zip(("accuracy", "loss"), series, strict=True):
+        odd = [row.round for row in rounds if row.round in known.non_finite]
         values = values_of(session, run.id, "evaluate", name, names, only=odd) if odd else {}
         for round_ in odd:
             culprits = [names[c] for c, of in values.items() if round_ in of and of[round_][1] != "finite"]

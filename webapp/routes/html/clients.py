@@ -14,7 +14,7 @@ from webapp.pages.flash import Flash
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.routes.dependencies import NO_NUL, ClientsDep
 from webapp.routes.html.forms import SEE_OTHER, FlashesDep, FormDep, see_other, text_of
-from webapp.routes.html.page import ClientId, Page, PageDep
+from webapp.routes.html.page import ClientId, Page, PageDep, shared
 
 router = APIRouter(prefix="/clients", include_in_schema=False)
 
@@ -22,6 +22,7 @@ Word = Annotated[str, Query(max_length=40, pattern=NO_NUL)]
 
 
 @router.get("")
+@shared
 def list_them(page: PageDep, show: Word = "") -> HTMLResponse:
     """Show the clients, all or some, and how another one joins."""
     live, known = page.live, list_clients(page.session)
@@ -32,6 +33,7 @@ def list_them(page: PageDep, show: Word = "") -> HTMLResponse:
 
 
 @router.get("/{client_id}")
+@shared
 def show(page: PageDep, client_id: ClientId) -> HTMLResponse:
     """Show one client with its history."""
     return _show(page, client_id)

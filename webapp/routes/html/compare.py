@@ -9,7 +9,7 @@ from webapp.db.repository.run_list import runs_of
 from webapp.pages.comparison.query import AXES, ComparisonQuery, comparison_query
 from webapp.pages.comparison.table import compare, summary
 from webapp.pages.runs.target_metric import measure_of
-from webapp.routes.html.page import PageDep
+from webapp.routes.html.page import PageDep, shared
 from webapp.routes.html.run_list import RunIds
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
@@ -24,11 +24,12 @@ def read_query(
 
 
 @router.get("/compare")
+@shared
 def show(page: PageDep, query: Annotated[ComparisonQuery, Depends(read_query)]) -> HTMLResponse:
     """Show the selected runs side by side."""
     runs = runs_of(page.session, query.ids)
     measure = measure_of(runs, query.phase, query.metric, reported_only=True)
-    shown = compare(page.session, runs, query.ids, measure.read(query.target), measure=measure)
+    shown = compare(page.session, page.parts.series, runs, query.ids, measure.read(query.target), measure=measure)
     query = query.of([side.run.id for side in shown.sides])
     return page.show(
         "runs/compare.html", "/runs", page=shown, query=query, axes=AXES, summary=summary(shown),

@@ -8,16 +8,17 @@ from webapp.pages.home import home
 from webapp.pages.server.lines import server_lines
 from webapp.pages.start.form import default_form
 from webapp.pages.start.preview import preview_run
-from webapp.routes.html.page import PageDep
+from webapp.routes.html.page import PageDep, shared
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
+@shared
 def show_home(page: PageDep, request: Request) -> HTMLResponse:
     """Show the active run, or the next step where there is none."""
     live, demo = page.live, page.parts.demo
-    now = home(page.session, live)
+    now = home(page.session, page.parts.series, live)
     if now.active and now.head is not None and now.parted is not None:
         offer = offer_for_run(demo, now.head.run, now.parted.taking_part, now.known, live)
     else:

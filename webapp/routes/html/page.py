@@ -1,15 +1,17 @@
 """What a page's handler is given: a database session, the connected clients, and the frame around the template."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import Annotated, Any, ParamSpec, cast
 
 from fastapi import Depends, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from federation.server.flower_server import LiveClient
-from webapp.db.repository.events import last_event_id
-from webapp.http.compression import pack
+from webapp.http.compression import compress
+from webapp.http.conditional import etag_of, is_known, mark
+from webapp.http.single_flight import SingleFlight
 from webapp.pages.flash import PARAMETER, Flash, Flashes
 from webapp.pages.join_command import Join
 from webapp.pages.templating import STREAM, Frame, render, wanted_block
@@ -19,13 +21,26 @@ from webapp.routes.dependencies import MAX_ID, PartsDep
 from webapp.routes.html.forms import FlashesDep
 from webapp.sanitizing import whole_number
 
+P = ParamSpec("P")
+
+FRESH_SECONDS = 0.5
+"""So old may a shared fragment be: it also shows what clients do between two events, which the stream tells."""
+SAME = ("HX-Target", "Accept-Encoding", "Cookie")
+"""Headers that must be equal where an answer is shared, beside the address, which begins with the Host."""
+
+
+def open_fragments() -> SingleFlight[HTMLResponse]:
+    """Return what shares fragments for the life of the app."""
+    return SingleFlight(FRESH_SECONDS)
+
 
 class Page:
     """One request for a page: a session that reads one state of the database, and ``show`` to answer with."""
 
     def __init__(self, request: Request, parts: Parts, session: Session, flashes: Flashes) -> None:
         self.request, self.parts, self.session, self._flashes = request, parts, session, flashes
-        self.last_event_id = last_event_id(session)  # read first: the stream goes on exactly where the page ends
+        # before the session reads anything, so that the stream misses no event that the page does not show
+        self.last_event_id = parts.event_hub.newest_id
         self.join = Join(*parts.flower_address, here=request.url.hostname or "127.0.0.1")
 
     @property
@@ -37,12 +52,38 @@ class Page:
         """Answer with a template in the frame, or with the part of it that htmx asks for."""
         frame = Frame(nav, STREAM, self.last_event_id, self.join.address, self._flash())
         answer = render(self.request, template, frame, status, join=self.join, demo=self.parts.demo, **context)
-        pack(self.request, answer)
+        compress(self.request, answer)
         return answer
 
     def _flash(self) -> Flash | None:
         """Take the message that waits for this page. A part of a page shows none, so it leaves the message waiting."""
         return None if wanted_block(self.request) else self._flashes.take(self.request.query_params.get(PARAMETER, ""))
+
+
+def shared(handler: Callable[P, HTMLResponse]) -> Callable[P, Response]:
+    """Share a handler's fragments: a decorator for handlers that have a ``page``.
+
+    Every viewer asks for the same fragment as soon as something happens. Requests that are the same get one answer,
+    which is never older than the newest event. Whole pages are not shared.
+    """
+
+    @wraps(handler)
+    def share(*arguments: P.args, **named: P.kwargs) -> Response:
+        page = cast(Page, named["page"])
+        request, headers = page.request, page.request.headers
+        if not wanted_block(request):
+            return handler(*arguments, **named)
+        same = (str(request.url), *(headers.get(name) for name in SAME), page.last_event_id)
+        made = request.app.state.fragments.get(same, lambda: handler(*arguments, **named))
+        etag = etag_of(made.body)
+        if is_known(request, etag):
+            answer = Response(status_code=304, headers={"Vary": made.headers["Vary"]})
+        else:
+            answer = Response(made.body, made.status_code, made.headers)
+        mark(answer, etag)
+        return answer
+
+    return share
 
 
 def get_page(request: Request, parts: PartsDep, flashes: FlashesDep) -> Iterator[Page]:

@@ -18,7 +18,7 @@ from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
 from webapp.routes.dependencies import RunsDep
 from webapp.routes.html.forms import SEE_OTHER, FormDep
-from webapp.routes.html.page import Page, PageDep, RunId
+from webapp.routes.html.page import Page, PageDep, RunId, shared
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
@@ -62,11 +62,12 @@ def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = Non
 
 
 @router.get("/{run_id}")
+@shared
 def show(page: PageDep, run_id: RunId, query: Annotated[RunQuery, Depends(read_query)]) -> HTMLResponse:
     """Show one run."""
     run, settings, live = get_run(page.session, run_id), page.parts.settings, page.live
     models = models_of(page.session, run, settings.runs_dir, settings.best_metric)
-    shown, known = run_page(page.session, run, live, query, models), list_clients(page.session)
+    shown, known = run_page(page.session, page.parts.series, run, live, query, models), list_clients(page.session)
     return page.show(
         "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, query=query,
         offer=offer_for_run(page.parts.demo, run, shown.parted.taking_part, known, live),

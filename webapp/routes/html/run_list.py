@@ -19,7 +19,7 @@ from webapp.pages.templating import wanted_block
 from webapp.pages.wording import run_numbers
 from webapp.routes.dependencies import MAX_ID, NO_NUL, AnyId, RecordsDep
 from webapp.routes.html.forms import FlashesDep, FormDep, ids_of, see_other, text_of
-from webapp.routes.html.page import PageDep
+from webapp.routes.html.page import PageDep, shared
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
@@ -38,6 +38,7 @@ def read_query(
 
 
 @router.get("")
+@shared
 def list_them(
     page: PageDep,
     query: Annotated[RunListQuery, Depends(read_query)],

@@ -4,12 +4,13 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from webapp.pages.server.health import health
-from webapp.routes.html.page import PageDep
+from webapp.routes.html.page import PageDep, shared
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/server")
+@shared
 def show(page: PageDep) -> HTMLResponse:
     """Show the health of the server and what blocks the next round."""
     here = str(page.request.base_url).rstrip("/")

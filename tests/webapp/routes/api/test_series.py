@@ -1,30 +1,34 @@
-"""What charts draw, over the API: columns by round, thinned where a run is long; what is no number stays a gap."""
+"""What charts draw, over the API: columns by round, downsampled where a run is long; null where not finite."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from math import inf, nan
+from pathlib import Path
 from typing import Any
 
+import httpx
+import numpy as np
 import pytest
+from sqlalchemy import null, update
 
 from benchmarks.long_run import let_it_run, make_long_run
 from tests.support.books import done, reply
 from tests.support.dashboard import Dashboard, finished_run, running
 from tests.support.light_client import nan_loss_in_round_1
-from webapp.charts.downsampling import thin
-from webapp.db.repository.series import Edges
-from webapp.db.spread import measure
+from webapp.charts.downsampling import downsample
+from webapp.db.repository.series import Series
+from webapp.db.spread import spread_of
+from webapp.db.tables import Round
 
 COLUMNS = ("seconds", "work", "bytes", "mean", "least", "low", "high", "most")
 
 
 def test_the_spread_names_the_worst_client_and_passes_over_what_is_no_number() -> None:
-    spread = measure("accuracy", {1: 0.5, 2: 0.9, 3: nan, 4: 0.7, 5: None, 6: inf})
-    assert spread is not None
-    assert (spread.clients, spread.least, spread.most, spread.worst) == (3, 0.5, 0.9, 1)
-    assert [spread.low, spread.high] == pytest.approx([0.54, 0.86])
-    assert measure("loss", {1: 0.5, 2: 0.9}).worst == 2  # type: ignore[union-attr]
-    assert measure("loss", {1: nan}) is None
+    spread = spread_of("accuracy", {1: 0.5, 2: 0.9, 3: nan, 4: 0.7, 5: None, 6: inf})
+    assert spread == pytest.approx((3, 0.5, 0.54, 0.86, 0.9, 1))
+    of_loss = spread_of("loss", {1: 0.5, 2: 0.9})
+    assert of_loss is not None and of_loss.worst == 2
+    assert spread_of("loss", {1: nan}) is None
 
 
 def test_series_hold_mean_spread_and_chosen_clients_by_round(dashboard: Dashboard) -> None:
@@ -73,31 +77,68 @@ def test_what_cannot_be_drawn_is_refused(dashboard: Dashboard, query: str) -> No
     assert dashboard.http.get("/api/runs/99/series?metric=loss").status_code == 404
 
 
-def test_rounds_of_an_earlier_release_are_measured_when_they_are_asked_for(dashboard: Dashboard) -> None:
+def test_rounds_of_an_earlier_release_are_measured_when_they_are_read(tmp_path: Path) -> None:
+    address = "/api/runs/1/series?metric=accuracy"
+    with running(tmp_path) as dashboard:
+        finished_run(dashboard, num_rounds=2)
+        before = dashboard.http.get(address).json()
+        with dashboard.parts.database.write() as session:
+            session.execute(update(Round).values(spread=null()))
+    assert before["items"][0]["least"] == before["items"][0]["mean"] != [None] * 3
+    with running(tmp_path) as dashboard:
+        assert dashboard.http.get(address).json() == before
+
+
+def test_a_series_that_the_browser_has_is_not_sent_again(dashboard: Dashboard) -> None:
     run_id = finished_run(dashboard, num_rounds=2)
-    address = f"/api/runs/{run_id}/series?metric=accuracy"
-    before = dashboard.http.get(address).json()
+
+    def ask(query: str, etag: str = "") -> httpx.Response:
+        headers = {"If-None-Match": etag} if etag else {}
+        return dashboard.http.get(f"/api/runs/{run_id}/series?metric=loss{query}", headers=headers)
+
+    whole, first = ask(""), ask("&last=1")
+    assert whole.headers["cache-control"] == "private, no-cache"
+    again = ask("", whole.headers["etag"])
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", whole.headers["etag"])
+    assert ask("&last=1", whole.headers["etag"]).status_code == 200
     with dashboard.parts.database.write() as session:
-        from sqlalchemy import null, update
+        let_it_run(session, run_id)
+    dashboard.parts.runs.record(done(run_id, 3, loss=0.125))
+    grown = ask("", whole.headers["etag"])
+    assert grown.status_code == 200 and grown.json()["last_round"] == 3
+    assert ask("&last=1", first.headers["etag"]).status_code == 304, "committed rounds never change"
 
-        from webapp.db.tables import Round
 
-        session.execute(update(Round).values(spread=null()))
-    assert dashboard.http.get(address).json() == before
+def series_of(mean: list[float], low: list[float], high: list[float], non_finite: dict[int, str]) -> Series:
+    values = np.zeros((len(mean), 10))
+    values[:, 3], values[:, 5], values[:, 8] = mean, low, high
+    return Series(np.arange(len(mean)), values, non_finite)
 
 
-def test_a_long_curve_keeps_its_extremes_its_ends_and_its_gaps() -> None:
-    mean: list[float | None] = [0.5 + (r % 7) / 100 for r in range(10_001)]
-    mean[5000], mean[7777], mean[3333] = 0.99, 0.01, None
-    least = [v and v - 0.2 for v in mean]
-    least[6123] = 0.0002  # in a round whose mean is none of the outermost: 0.55 of 0.50 to 0.56
-    kept = thin(Edges(mean, least, mean, mean, [v and v + 0.2 for v in mean]), [3333], 10)
-    assert len(kept) <= 2004
-    assert {0, 10_000, 5000, 7777, 3333} <= set(kept)
-    assert list(kept) == sorted(kept)
-    assert [kept[i][0] for i in kept if 6120 <= i < 6130] == [0.0002, 0.0002], "the band is the bucket's widest"
-    assert list(kept[5000]) == pytest.approx([0.3, 1.19])
-    assert set(thin(Edges(mean, least, mean, mean, mean), (), 1)) == set(range(10_001))
+def test_downsampling_keeps_the_extremes_the_ends_and_a_round_that_is_not_finite() -> None:
+    mean = [0.5 + (r % 7) / 100 for r in range(10_001)]
+    mean[5000], mean[7777], mean[3333] = 0.99, 0.01, nan
+    low = [value - 0.2 for value in mean]
+    low[6123] = 0.0002  # in a round whose mean is no extreme: 0.55 of 0.50 to 0.56
+    series = series_of(mean, low, [value + 0.2 for value in mean], {3333: "nan"})
+    kept = downsample(series, slice(0, len(mean)), 10, keep=(4444,))
+    rounds = kept.positions.tolist()
+    assert len(rounds) <= 2005
+    assert {0, 10_000, 5000, 7777, 3333, 4444} <= set(rounds)
+    assert rounds == sorted(rounds)
+    assert kept.min[(kept.positions >= 6120) & (kept.positions < 6130)].tolist() == [0.0002, 0.0002], "of the bucket"
+    at = rounds.index(5000)
+    assert [kept.min[at], kept.max[at]] == pytest.approx([0.3, 1.19])
+    assert downsample(series, slice(0, len(mean)), 1).positions.tolist() == list(range(10_001))
+
+
+def test_the_first_of_equal_extremes_is_kept_and_a_window_has_buckets_of_its_own() -> None:
+    mean = [nan, nan, 0.5, 0.7, 0.7, 0.5, nan, nan]
+    series = series_of(mean, mean, mean, {})
+    assert downsample(series, slice(2, 6), 4).positions.tolist() == [2, 3, 5]
+    nothing = downsample(series, slice(6, 8), 2)
+    assert nothing.positions.tolist() == [6, 7] and np.isnan(nothing.min).all()
+    assert downsample(series, slice(8, 8), 4).positions.tolist() == []
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +150,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         yield dashboard
 
 
-def test_a_long_run_is_thinned_and_each_stretch_of_it_has_its_finer_rounds(long: Dashboard) -> None:
+def test_a_long_run_is_downsampled_and_a_window_of_it_has_all_rounds(long: Dashboard) -> None:
     def ask(**query: object) -> dict[str, Any]:
         asked: Any = {"metric": "accuracy", "clients": 2, **query}
         return dict(long.http.get("/api/runs/1/series", params=asked).json())
@@ -124,13 +165,15 @@ def test_a_long_run_is_thinned_and_each_stretch_of_it_has_its_finer_rounds(long:
 
     fine = ask(after=999, last=1999)
     assert (fine["thinned"], fine["total"], fine["last_round"]) == (False, 1000, 1999)
-    stretch = fine["items"][0]
-    assert stretch["rounds"] == list(range(1000, 2000))
+    window = fine["items"][0]
+    assert window["rounds"] == list(range(1000, 2000))
+    both = [r for r in overview["rounds"] if 1000 <= r < 2000]
+    assert len(both) > 300
     for name in ("seconds", "work", "bytes", "mean"):
-        exact = dict(zip(stretch["rounds"], stretch[name], strict=True))
-        drawn = zip(overview["rounds"], overview[name], strict=True)
-        assert all(exact[r] == value for r, value in drawn if r in exact), f"{name} of a round is the same in both"
-    assert stretch["clients"]["2"] != stretch["mean"]
+        exact = dict(zip(window["rounds"], window[name], strict=True))
+        drawn = dict(zip(overview["rounds"], overview[name], strict=True))
+        assert [exact[r] for r in both] == [drawn[r] for r in both], f"{name} of a round is the same in both"
+    assert window["clients"]["2"] != window["mean"]
 
     with long.parts.database.write() as session:
         let_it_run(session, 1)
@@ -140,7 +183,9 @@ def test_a_long_run_is_thinned_and_each_stretch_of_it_has_its_finer_rounds(long:
     grown = again["items"][0]
     assert (again["total"], again["last_round"], again["thinned"]) == (4202, 4201, True)
     assert grown["rounds"] == [*overview["rounds"], 4201], "what was drawn stays as it is, what came since is behind it"
-    assert all(grown[name][:-1] == overview[name] for name in COLUMNS)
+    for name in COLUMNS:
+        of_bucket = name in ("least", "most")  # the last bucket has one more round
+        assert grown[name][: -2 if of_bucket else -1] == overview[name][: -1 if of_bucket else None], name
     assert (grown["mean"][-1], grown["least"][-1], grown["clients"]["2"][-1]) == (0.25, 0.125, 0.125)
     assert grown["bytes"][-1] > overview["bytes"][-1]
 

@@ -1,25 +1,30 @@
 """/api/runs/compare: curves and results of several runs at once."""
 
+from math import isnan
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
-from webapp.db.repository.compare import MOST_POINTS, Step
+from webapp.charts.downsampling import bucket_size, downsample
+from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.run_list import runs_of
+from webapp.db.tables import Run
 from webapp.operations.views import Best
-from webapp.pages.comparison.table import MOST_RUNS, Comparison, Side, compare
+from webapp.pages.comparison.table import MAX_RUNS, Side, compare
 from webapp.pages.runs.query import MAX_LENGTH, Phase
 from webapp.pages.runs.target_metric import measure_of
 from webapp.problems import Invalid, NotFound
 from webapp.routes.api.errors import MISSING, REFUSED
-from webapp.routes.dependencies import MAX_ID, METRIC_NAME, DatabaseDep
+from webapp.routes.dependencies import MAX_ID, METRIC_NAME, PartsDep
 
+MAX_STEPS = 1500
 router = APIRouter(prefix="/api/runs", tags=["runs"], responses={**REFUSED, **MISSING})
 
 CompareIds = Annotated[
     list[Annotated[int, Field(ge=1, le=MAX_ID)]],
-    Query(min_length=1, max_length=MOST_RUNS, description="Runs in the order in which they are to stand."),
+    Query(min_length=1, max_length=MAX_RUNS, description="Runs in the order in which they are to stand."),
 ]
 Target = Annotated[
     float | None,
@@ -90,29 +95,25 @@ class ComparisonView(BaseModel):
 
 @router.get("/compare")
 def compare_runs(
-    database: DatabaseDep, id: CompareIds, target: Target = None, metric: Metric = "", phase: Phase = "evaluate"
+    parts: PartsDep, id: CompareIds, target: Target = None, metric: Metric = "", phase: Phase = "evaluate"
 ) -> ComparisonView:
     """Return up to eight runs with their curves, results, and the settings in which they differ."""
-    with database.read() as session:
+    with parts.database.read() as session:
         runs = runs_of(session, id)
         measure = measure_of(runs, phase, metric)
         if target is not None and measure.is_share and not 0 <= target <= 1:
             raise Invalid("target", "An accuracy is at least 0 and at most 1.")
-        page = compare(session, runs, id, target, MOST_POINTS, measure=measure)
-    if page.missing:
-        raise NotFound(f"There is no run {page.missing[0]}.")
-    return _view(page)
-
-
-def _view(page: Comparison) -> ComparisonView:
+        page = compare(session, parts.series, runs, id, target, measure=measure)
+        if page.missing:
+            raise NotFound(f"There is no run {page.missing[0]}.")
+        items = [_compared(side, _steps(session, parts.series, side.run)) for side in page.sides]
     settings = [DifferingSetting(name=one.name, values=one.values) for one in page.settings]
-    items, measure = [_compared(side) for side in page.sides], page.measure
     return ComparisonView(
         metric=measure.name, phase=measure.phase, target=page.target, items=items, settings=settings
     )  # fmt: skip
 
 
-def _compared(side: Side) -> ComparedRun:
+def _compared(side: Side, steps: list[StepView]) -> ComparedRun:
     run, met = side.run, side.reached
     known = side.best is not None and side.best_round is not None
     best = Best.model_validate({"value": side.best, "round": side.best_round}) if known else None
@@ -120,10 +121,21 @@ def _compared(side: Side) -> ComparedRun:
         id=run.id, name=run.name, state=run.state, current_round=run.current_round, num_rounds=run.num_rounds,
         best=best, last=side.last, worst_client=side.worst,
         reached=ReachedView(round=met.round, seconds=met.seconds, bytes=met.bytes) if met else None,
-        steps=[_step(step) for step in side.steps],
+        steps=steps,
     )  # fmt: skip
 
 
-def _step(step: Step) -> StepView:
-    accuracy, loss = (step.metrics.get(f"evaluate_{name}") for name in ("accuracy", "loss"))
-    return StepView(round=step.round, seconds=step.seconds, bytes=step.bytes, accuracy=accuracy, loss=loss)
+def _steps(session: Session, cache: SeriesCache, run: Run) -> list[StepView]:
+    """Return a run's rounds; of many the extremes of accuracy in each bucket, the best of each metric and the last."""
+    accuracy, loss = (cache.read(session, run, "evaluate", name) for name in ("accuracy", "loss"))
+    best = [accuracy.position(one["round"]) for key, one in run.best_metrics.items() if key.startswith("evaluate_")]
+    size = bucket_size(len(accuracy), MAX_STEPS // 2, MAX_STEPS)
+    shown = downsample(accuracy, accuracy.window(-1), size, [at for at in best if at is not None]).positions
+    columns = (accuracy.rounds, accuracy.work, accuracy.sent, accuracy.mean, loss.mean)
+    rows = zip(*(column[shown].tolist() for column in columns), strict=True)
+    return [StepView(round=r, seconds=seconds, bytes=sent, accuracy=_finite(a), loss=_finite(b))
+            for r, seconds, sent, a, b in rows]  # fmt: skip
+
+
+def _finite(value: float) -> float | None:
+    return None if isnan(value) else value

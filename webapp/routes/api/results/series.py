@@ -1,28 +1,35 @@
-"""/api/runs/{id}/series: what charts draw, as columns; long runs thinned to the least and the most of each bucket."""
+"""/api/runs/{id}/series: what charts draw, as columns; of long runs the extremes of each bucket of rounds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from math import isnan
 from typing import Annotated, Literal
 
+import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
-from webapp.charts.downsampling import BUCKETS, THINNED_ABOVE, Curve, Stretch
-from webapp.db.repository.series import started_at
-from webapp.http.compression import pack
+from webapp.charts.downsampling import BUCKETS, DOWNSAMPLED_ABOVE, P10, P90, Sample, bucket_size, downsample
+from webapp.db.repository.series import Floats, Series, started_at, values_of
+from webapp.db.tables import Run
+from webapp.http.compression import compress
+from webapp.http.conditional import etag_of, is_known, mark
 from webapp.operations.runs import get_run
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.dependencies import MAX_ID, MAX_ROUND, METRIC_NAME, Id, PartsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
 
-MOST_CLIENTS = 8
+MAX_CLIENTS = 8
+VERSION = version("meadow")
 Column = list[float | None]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=METRIC_NAME)]
 ClientId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
-class Series(BaseModel):
+class SeriesView(BaseModel):
     """One metric of a run by round. All lists are of one length; null is a value that is missing or not finite."""
 
     metric: str = Field(examples=["accuracy"])
@@ -45,7 +52,7 @@ class SeriesList(BaseModel):
     Where they are thinned, a shorter stretch (``after`` and ``last``) has finer rounds.
     """
 
-    items: list[Series]
+    items: list[SeriesView]
     phase: Literal["train", "evaluate"]
     last_round: int
     total: int = Field(description="Rounds that were asked for.")
@@ -60,38 +67,57 @@ def show_series(
     metric: Annotated[list[Name], Query(description="Such as loss, accuracy.", min_length=1, max_length=4)],
     clients: Annotated[
         list[ClientId],
-        Query(default_factory=list, description="Clients whose values are wanted, too.", max_length=MOST_CLIENTS),
+        Query(default_factory=list, description="Clients whose values are wanted, too.", max_length=MAX_CLIENTS),
     ],
     phase: Literal["train", "evaluate"] = "evaluate",
     after: Annotated[int, Query(ge=-1, le=MAX_ROUND, description="Rounds after this one.")] = -1,
     last: Annotated[int | None, Query(ge=0, le=MAX_ROUND, description="Rounds up to this one.")] = None,
     buckets: Annotated[
-        int, Query(ge=10, le=4000, description=f"For more than {THINNED_ABOVE} rounds; two rounds are kept of each.")
+        int,
+        Query(ge=10, le=4000, description=f"For more than {DOWNSAMPLED_ABOVE} rounds; two rounds are kept of each."),
     ] = BUCKETS,
 ) -> Response:
     """Return metrics of a run as columns by round: the mean, the spread of all clients, some clients' values."""
     with parts.database.read() as session:
-        since, stretch = started_at(get_run(session, run_id)), Stretch(after, last, buckets)
-        metrics = list(dict.fromkeys(metric))
-        curves, total = parts.overviews.curves_of(session, run_id, phase, metrics, clients, since, stretch)
-    made = SeriesList(
-        items=[_series(curve) for curve in curves], phase=phase, total=total,
-        last_round=curves[0].rounds[-1] if total else after, thinned=stretch.size(total) > 1,
-    )  # fmt: skip
-    answer = Response(made.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})
-    pack(request, answer)
+        run = get_run(session, run_id)
+        read = {name: parts.series.read(session, run, phase, name) for name in dict.fromkeys(metric)}
+        first = next(iter(read.values()))
+        window = first.window(after, last)
+        total = max(0, window.stop - window.start)
+        last_round = int(first.rounds[window.stop - 1]) if total else after
+        etag = etag_of(VERSION, run_id, run.created_at, run.started_at, request.url.query, last_round)
+        answer = Response(status_code=304)
+        if not is_known(request, etag):
+            size = bucket_size(total, buckets, DOWNSAMPLED_ABOVE)
+            items = [_view(session, run, series, phase, name, clients, downsample(series, window, size))
+                     for name, series in read.items()]  # fmt: skip
+            made = SeriesList(items=items, phase=phase, last_round=last_round, total=total, thinned=size > 1)
+            answer = Response(made.model_dump_json(), media_type="application/json")
+    mark(answer, etag)
+    compress(request, answer)
     return answer
 
 
-def _series(curve: Curve) -> Series:
-    return Series(
-        metric=curve.metric, rounds=curve.rounds, seconds=_short(curve.seconds), work=_short(curve.work),
-        bytes=curve.bytes, mean=_short(curve.mean), odd=curve.odd, least=_short(curve.least),
-        low=_short(curve.low), high=_short(curve.high), most=_short(curve.most),
-        clients={client_id: _short(column) for client_id, column in curve.clients.items()},
+def _view(
+    session: Session, run: Run, series: Series, phase: str, name: str, clients: Sequence[int], sample: Sample
+) -> SeriesView:
+    at = sample.positions
+    rounds = series.rounds[at].tolist()
+    values = values_of(session, run.id, phase, name, clients, only=rounds)
+    return SeriesView(
+        metric=name, rounds=rounds, bytes=series.sent[at].tolist(), work=_short(series.work[at]),
+        seconds=_short(np.maximum(series.committed_at[at] - started_at(run).timestamp(), 0.0)),
+        mean=_short(series.mean[at]), odd={r: series.non_finite[r] for r in rounds if r in series.non_finite},
+        least=_short(sample.min), low=_short(series.spread[at, P10]), high=_short(series.spread[at, P90]),
+        most=_short(sample.max),
+        clients={c: _short_values([values.get(c, {}).get(r, (None,))[0] for r in rounds]) for c in clients},
     )  # fmt: skip
 
 
-def _short(column: Sequence[float | None]) -> Column:
-    """Six digits are more than a chart can show, and half of what a float prints."""
-    return [None if value is None else float(f"{value:.6g}") for value in column]
+def _short(column: Floats) -> Column:
+    return _short_values(column.tolist())
+
+
+def _short_values(values: Iterable[float | None]) -> Column:
+    """Write six digits, more than a chart can show and half of what a float prints; null where there is no number."""
+    return [None if value is None or isnan(value) else float(f"{value:.6g}") for value in values]

@@ -1,0 +1,56 @@
+"""Keeps the series that were read: a committed round never changes, so only the rounds that came since are read."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
+
+from webapp.db.repository.series import Series, read_series
+from webapp.db.tables import Run
+
+MAX_ROUNDS = 250_000
+"""Kept over all series; a round takes about 100 bytes."""
+ENTRY_ROUNDS = 100
+"""What an entry takes beside its rounds, in rounds."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One series as far as it was read. ``lock`` lets one thread read what is missing while the others wait for it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    series: Series | None = None
+
+    @property
+    def weight(self) -> int:
+        return ENTRY_ROUNDS + (len(self.series) if self.series is not None else 0)
+
+
+class SeriesCache:
+    """Reads series. Any thread may ask; those that ask for the same series at the same time cost one read."""
+
+    def __init__(self, max_rounds: int = MAX_ROUNDS) -> None:
+        self._max_rounds = max_rounds
+        self._entries: OrderedDict[tuple[int, str, str], _Entry] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, session: Session, run: Run, phase: str, metric: str) -> Series:
+        """Return a metric of a run up to the run's current round, as ``session`` knows it."""
+        entry = self._entry((run.id, phase, metric))
+        with entry.lock:
+            known = entry.series
+            newest = int(known.rounds[-1]) if known is not None and len(known) else -1
+            if known is None or newest < run.current_round:
+                newer = read_series(session, run.id, phase, metric, after=newest)
+                entry.series = known = newer if known is None else known.extended(newer)
+        return known.until(run.current_round)
+
+    def _entry(self, key: tuple[int, str, str]) -> _Entry:
+        with self._lock:
+            entry = self._entries.setdefault(key, _Entry())
+            self._entries.move_to_end(key)
+            excess = sum(one.weight for one in self._entries.values()) - self._max_rounds
+            while excess > 0 and len(self._entries) > 1:
+                excess -= self._entries.popitem(last=False)[1].weight
+            return entry
