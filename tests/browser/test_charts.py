@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.browser.conftest import OpenPage, url_of
-from tests.support.dashboard import Dashboard, running
-from tests.support.light_client import Answer, honest
+from tests.support.dashboard import Dashboard, finished_run, running
+from tests.support.light_client import Answer, Answering, honest
 from tests.support.processes import wait_until
 from webapp.formatting import count
 
@@ -116,6 +116,46 @@ def test_a_ninth_line_is_refused_in_words(going: Dashboard, open_page: OpenPage)
     wait_until(lambda: page.evaluate("document.querySelector('meadow-chart').plot.series.length") == 14, what="8 lines")
     values = "document.querySelector('meadow-chart').curve.clients[8]?.some((value) => value > 0)"
     wait_until(lambda: page.evaluate(values), what="values of the eighth")
+
+
+def accuracies(*values: float) -> Answering:
+    def answer(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        made = honest(task, weights, layout)
+        made.metrics = made.metrics and {**made.metrics, "accuracy": values[task.round]}
+        return made
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("values", "of_chart", "of_bars"),
+    [
+        ((0.1, 0.4, 0.673, 0.5, 0.6), "best 67.3\u202f% in round 2", ["best 67.3\u202f%"]),
+        ((0.9, 0.4, 0.673, 0.5, 0.6), "best 90.0\u202f% in round 0", []),
+    ],
+)
+def test_bars_and_charts_show_the_same_best(
+    dashboard: Dashboard, open_page: OpenPage, values: tuple[float, ...], of_chart: str, of_bars: list[str]
+) -> None:
+    run_id = finished_run(dashboard, accuracies(*values), num_rounds=4)
+    page = open_page(f"{url_of(dashboard)}/runs/{run_id}")
+    expect(page.locator("meadow-chart canvas").first).to_be_visible()
+    expect(page.locator("meadow-chart[metric=accuracy] [data-part=best]")).to_have_text(of_chart)
+    assert [text for text in page.locator(".round-bars text").all_text_contents() if "best" in text] == of_bars
+
+
+def test_a_new_best_reaches_bars_and_charts_while_a_run_goes_on(going: Dashboard, open_page: OpenPage) -> None:
+    page = open_run(going, open_page)
+    best = page.locator("meadow-chart[metric=loss] [data-part=best]")
+    before = best.text_content() or ""
+    assert re.fullmatch(r"best 0\.\d+ in round \d+", before)
+    expect(best).not_to_have_text(before)
+    same = """() => {
+      const texts = [...document.querySelectorAll(".round-bars text")].map(({ textContent }) => textContent);
+      const chart = document.querySelector("meadow-chart[metric=accuracy] [data-part=best]").textContent;
+      return chart.startsWith(texts.find((text) => text.startsWith("best ")));
+    }"""
+    wait_until(lambda: page.evaluate(same), what="one best everywhere")
 
 
 def test_training_and_other_metrics_have_charts_of_their_own(going: Dashboard, open_page: OpenPage) -> None:
@@ -240,7 +280,7 @@ def test_what_no_line_crosses_and_where_one_ends_early(going: Dashboard, open_pa
     page.locator(".toolbar").get_by_text("Time", exact=True).click()
     gaps = """(kind) => {
       const marks = document.querySelector("#run-marks"), chart = document.querySelector("meadow-chart[metric=loss]");
-      marks.dataset.marks = JSON.stringify([{ round: 3.5, kind }]);
+      marks.dataset.events = JSON.stringify([{ round: 3.5, kind }]);
       chart.rebuild();
       return new Promise((done) => requestAnimationFrame(() => done(chart.plot.series.at(-1)._paths.gaps.length)));
     }"""

@@ -1,4 +1,4 @@
-"""A long run, of which charts draw an outline: a zoom brings the rounds that it leaves out, live ones still come."""
+"""A long run, of which charts draw a downsampled overview: a zoom loads the rounds that it lacks, live ones come."""
 
 import re
 from collections.abc import Iterator
@@ -41,21 +41,21 @@ def commit(dashboard: Dashboard, number: int) -> None:
     dashboard.parts.runs.record(done(1, number, accuracy=0.9, loss=0.4))
 
 
-def test_a_zoom_brings_the_rounds_that_the_outline_leaves_out(long: Dashboard, open_page: OpenPage) -> None:
+def test_a_zoom_loads_the_rounds_that_the_overview_lacks(long: Dashboard, open_page: OpenPage) -> None:
     page = open_page(f"{url_of(long)}/runs/1?lines=2")
     expect(page.locator("meadow-chart canvas")).to_have_count(2)
     said = page.locator("meadow-chart[metric=accuracy] [data-part=thinned]")
     expect(said).to_have_text(re.compile(rf"of 4,{ROUNDS + 1 - 4000} rounds are drawn; zoom in for all of them"))
-    outline = drawn(page)
-    assert len(outline) < 2010
+    overview = drawn(page)
+    assert len(overview) < 2010
     asked = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/series?')).length"
     assert page.evaluate(asked) == 1, "what the page asks for in its head is what the charts ask for"
 
     drag(page)
     zoomed = scale(page)
     inside = set(range(int(zoomed[0]), int(zoomed[1]) + 1))
-    assert len(inside) > 1000 and not inside <= set(outline)
-    wait_until(lambda: inside <= set(drawn(page)) & set(drawn(page, "loss")), what="every round of the stretch")
+    assert len(inside) > 1000 and not inside <= set(overview)
+    wait_until(lambda: inside <= set(drawn(page)) & set(drawn(page, "loss")), what="every round of the range")
     expect(said).to_be_hidden()
     assert scale(page) == scale(page, "loss") == zoomed
     expect(page.get_by_role("checkbox", name="client-01")).to_be_checked()
@@ -68,7 +68,7 @@ def test_a_zoom_brings_the_rounds_that_the_outline_leaves_out(long: Dashboard, o
     assert scale(page) == zoomed
 
     page.get_by_role("button", name="Whole run").click()
-    wait_until(lambda: drawn(page) == [*outline, ROUNDS + 1, ROUNDS + 2], what="the outline, and what came since")
+    wait_until(lambda: drawn(page) == [*overview, ROUNDS + 1, ROUNDS + 2], what="the overview, and what came since")
     expect(page).to_have_url(re.compile(r"/runs/1\?lines=2$"))
     expect(page.get_by_role("button", name="Whole run")).to_be_hidden()
     page.go_back()

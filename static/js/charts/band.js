@@ -4,7 +4,6 @@
 import { loss } from "../numbers.js";
 import { X_AXES } from "./axes.js";
 import { colour, withAlpha } from "./colours.js";
-import { bestIndex } from "./curves.js";
 import { drawBest, drawEvents, drawLabels, drawNotFinite } from "./marks.js";
 import { displayedValues, isMissing, isNarrow, lineSeries, openPlot, withBreaks } from "./plot.js";
 
@@ -18,8 +17,8 @@ const bands = () =>
     fill: () => withAlpha(colour("accent"), alpha),
   }));
 
-/* curve() and events() return the present curve and the present events of the run. */
-export function buildRunPlot(holder, run, curve, view, events, handlers) {
+/* curve() returns the present curve, marks.events() the present events of the run, marks.best() its best round. */
+export function buildRunPlot(holder, run, curve, view, { events, best }, handlers) {
   const narrow = isNarrow(holder.clientWidth), breaks = () => resumedIndices(curve(), view, events());
   const clientSeries = view.lines.map(({ slot }) =>
     lineSeries({ breaks, stroke: () => colour(`c${slot}`), width: 1.5, dash: slot > 4 ? [5, 3] : undefined })
@@ -38,7 +37,7 @@ export function buildRunPlot(holder, run, curve, view, events, handlers) {
       lineSeries({ breaks, stroke: accent, width: 2.5, size: 6, points: { fill: accent } }),
     ],
     bands: view.band ? bands() : [],
-    annotate: (u) => annotate(u, curve(), view, events(), narrow),
+    annotate: (u) => annotate(u, curve(), view, events(), best(), narrow),
   }, handlers);
 }
 
@@ -70,15 +69,15 @@ export function resumedIndices(curve, view, events) {
   return [...new Set(indices)].filter((index) => index > 0);
 }
 
-function annotate(u, curve, view, events, narrow) {
+function annotate(u, curve, view, events, best, narrow) {
   const [xs] = u.data, mean = u.data.at(-1);
   if (!mean.length) return;
   const isVisible = (x) => x >= u.scales.x.min && x <= u.scales.x.max;
   const positions = events.map((event) => ({ ...event, x: eventPosition(curve, xs, event.round) }));
   drawEvents(u, positions.filter(({ x }) => isVisible(x)));
   drawNotFinite(u, [...curve.odd.keys()].map((round) => xs[curve.rounds.indexOf(round)]).filter(isVisible));
-  const best = bestIndex(curve);
-  if (best >= 0 && mean.length > 2 && isVisible(xs[best])) drawBest(u, xs[best], mean[best]);
+  const index = best ? curve.rounds.indexOf(best.round) : -1;
+  if (index >= 0 && mean.length > 2 && isVisible(xs[index])) drawBest(u, xs[index], mean[index]);
   drawLabels(u, labels(u, curve, view, isVisible, narrow));
 }
 

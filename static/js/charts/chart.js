@@ -4,7 +4,7 @@
 import { change, count, metric as write } from "../numbers.js";
 import { X_AXES } from "./axes.js";
 import { buildRunPlot, columnsOf } from "./band.js";
-import { bestIndex, Curves } from "./curves.js";
+import { Curves } from "./curves.js";
 import { ChartElement } from "./element.js";
 import "./export.js";
 import { readView } from "./view.js";
@@ -16,6 +16,7 @@ class Chart extends ChartElement {
     this.run = Number(this.getAttribute("run"));
     this.curves = Curves.of(this.run, this.phase);
     this.section.addEventListener("meadow:view", () => this.includeClients(), { signal });
+    document.addEventListener("htmx:after:swap", () => this.showBest(), { signal });
     this.includeClients();
     this.unsubscribe = this.curves.subscribe(this.metric, (curve, first) => this.update(curve, first));
   }
@@ -33,7 +34,8 @@ class Chart extends ChartElement {
   }
 
   build(handlers) {
-    return buildRunPlot(this.holder, this.run, () => this.curve, this.view, readEvents, handlers);
+    const marks = { events: () => readMarks("events", "[]"), best: () => this.best };
+    return buildRunPlot(this.holder, this.run, () => this.curve, this.view, marks, handlers);
   }
 
   columns() {
@@ -65,13 +67,26 @@ class Chart extends ChartElement {
     return write(odd.get(rounds[index]) ?? mean[index], this.metric);
   }
 
+  /* The best round and its value, or undefined. The server says which it is, so that the whole page says the same. */
+  get best() {
+    return readMarks("best", "{}")[`${this.phase}_${this.metric}`];
+  }
+
+  /* The page was refreshed: a new best round may be in it. */
+  showBest() {
+    if (!this.hasData() || this.best?.round === this.bestRound) return;
+    this.writeFigure();
+    this.plot?.redraw(false);
+  }
+
   writeFigure() {
-    const { rounds, mean } = this.curve, last = mean.length - 1, best = bestIndex(this.curve);
+    const { rounds, mean } = this.curve, last = mean.length - 1, { best } = this;
+    this.bestRound = best?.round;
     const hasChange = last > 0 && mean[last] !== null && mean[last - 1] !== null;
     const changeText = hasChange
       ? `${change(mean[last], mean[last - 1], this.metric)} since round ${rounds[last - 1]}`
       : "";
-    const bestText = best >= 0 ? `best ${write(mean[best], this.metric)} in round ${rounds[best]}` : "";
+    const bestText = best ? `best ${write(best.value, this.metric)} in round ${best.round}` : "";
     const texts = { figure: this.text(last), change: changeText, best: bestText };
     for (const [part, text] of Object.entries(texts)) this.querySelector(`[data-part=${part}]`).textContent = text;
     const label = `${this.metric} by round: mean ${this.text(last)} in round ${rounds[last]}`;
@@ -149,10 +164,10 @@ class Chart extends ChartElement {
   }
 }
 
-/* The events of the run between its rounds. They are in a fragment that is refreshed, so they are read when needed. */
-function readEvents() {
-  const holder = document.querySelector("#run-marks");
-  return holder ? JSON.parse(holder.dataset.marks) : [];
+/* The events of the run between its rounds, or the best round of each metric. They are in a fragment that is refreshed,
+   so they are read when needed. */
+function readMarks(name, none) {
+  return JSON.parse(document.querySelector("#run-marks")?.dataset[name] ?? none);
 }
 
 customElements.define("meadow-chart", Chart);

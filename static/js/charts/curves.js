@@ -178,13 +178,3 @@ export function missingRounds(curve, column, { min, max }) {
   const left = Math.max(0, xs.findIndex((x) => x > min) - 1), right = beyond < 0 ? rounds.length - 1 : beyond;
   return rounds[right] - rounds[left] > right - left ? { first: rounds[left], last: rounds[right] } : null;
 }
-
-/* The index of the best mean, or -1. Round 0 does not count: the initial weights are not trained. */
-export function bestIndex({ metric, mean, rounds }) {
-  const isBetter = metric.endsWith("loss") ? (a, b) => a < b : (a, b) => a > b;
-  let best = -1;
-  mean.forEach((value, i) => {
-    if (value !== null && rounds[i] > 0 && (best < 0 || isBetter(value, mean[best]))) best = i;
-  });
-  return best;
-}

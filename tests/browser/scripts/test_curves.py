@@ -103,24 +103,6 @@ def test_rounds_that_the_overview_leaves_out_are_found(
     assert scripts.run("charts/curves.js", source, [rounds, *zoom]) == expected
 
 
-@pytest.mark.parametrize(
-    ("metric", "mean", "expected"),
-    [
-        ("accuracy", [0.9, 0.2, 0.5, 0.5, None], 2),
-        ("loss", [0.0, 0.7, 0.3, None, 0.4], 2),
-        ("train_loss", [0.1, 5.0], 1),
-        ("accuracy", [0.9], -1),
-        ("accuracy", [0.9, None], -1),
-        ("accuracy", [], -1),
-    ],
-)
-def test_the_best_round_is_a_trained_one(
-    scripts: Scripts, metric: str, mean: list[float | None], expected: int
-) -> None:
-    curve = {"metric": metric, "mean": mean, "rounds": list(range(len(mean)))}
-    assert scripts.call("charts/curves.js", "bestIndex", curve) == expected
-
-
 @pytest.fixture
 def requests(scripts: Scripts) -> Iterator[list[dict[str, list[str]]]]:
     """Answers for run 1: rounds 0 to 40, of which the overview has each tenth; the queries that came."""

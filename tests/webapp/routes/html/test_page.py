@@ -1,12 +1,14 @@
 """Fragments of pages: shared by viewers who send the same request, never older than the newest event, with an ETag."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.support.asked import asked
-from tests.support.dashboard import Dashboard, finished_run
+from tests.support.dashboard import Dashboard, finished_run, running
+from tests.support.markup import parse
 
 FRAGMENT = {"HX-Request-Type": "partial", "HX-Target": "div#run-page"}
 VIEWERS = 20
@@ -38,12 +40,14 @@ def test_a_fragment_is_new_as_soon_as_something_happened(dashboard: Dashboard) -
     assert "Stopped" in after
 
 
-def test_the_command_that_joins_a_client_names_the_host_that_the_reader_asked(dashboard: Dashboard) -> None:
-    port = dashboard.http.base_url.port
-    for host in ("127.0.0.1", "localhost"):
-        headers = {"HX-Request-Type": "partial", "HX-Target": "div#clients-page", "Host": f"{host}:{port}"}
-        text = dashboard.http.get("/clients", headers=headers).text
-        assert f"--server {host}:{dashboard.parts.flower_address[1]}" in text
+def test_the_command_that_joins_a_client_names_the_host_that_the_reader_asked(tmp_path: Path) -> None:
+    with running(tmp_path, flower_host="0.0.0.0") as dashboard:
+        web, flower = dashboard.http.base_url.port, dashboard.parts.flower_address[1]
+        for host in ("127.0.0.1", "localhost"):
+            headers = {"HX-Request-Type": "partial", "HX-Target": "div#clients-list", "Host": f"{host}:{web}"}
+            fragment = parse(dashboard.http.get("/clients", headers=headers).text)
+            assert not fragment.all("html"), "the page came whole"
+            assert f"--server {host}:{flower} " in fragment.one("code", id="join").text
 
 
 @pytest.mark.parametrize("header", ["Cookie", "Accept-Encoding"])
@@ -67,7 +71,7 @@ def test_a_fragment_that_the_browser_has_is_not_sent_again(dashboard: Dashboard)
     for name in ("etag", "cache-control", "vary"):
         assert again.headers[name] == first.headers[name]
     assert first.headers["cache-control"] == "private, no-cache"
-    dashboard.http.put(f"/api/runs/{run_id}/note", json={"note": "of interest"})
+    assert dashboard.http.post(f"/api/runs/{run_id}/note", json={"note": "of interest"}).status_code == 200
     changed = dashboard.http.get(f"/runs/{run_id}", headers=known)
     assert changed.status_code == 200 and "of interest" in changed.text
 
