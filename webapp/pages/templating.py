@@ -59,7 +59,7 @@ def static(path: str) -> str:
     return f"/static/{path}?v={_fingerprint(file, file.stat().st_mtime_ns)}"
 
 
-IMPORTED = re.compile(r"""^import .*?["'](\.[^"']+)["'];""", re.MULTILINE)
+IMPORTED = re.compile(r"""^import [^;]*?["'](\.[^"';]+)["'];""", re.MULTILINE)
 
 
 @lru_cache(maxsize=8)

@@ -15,55 +15,50 @@ const isLog = (view, metric) => view.log && metric.endsWith("loss");
    null); firstMarked (the first series that the cursor marks); annotate(u) (draws over the lines).
    handlers: cursor(index or null), zoom(range or null), drawn(). */
 export function openPlot(holder, content, handlers) {
-  const width = holder.clientWidth, { metric, view, include = null } = content, log = isLog(view, metric);
-  const plot = new uPlot(
-    {
-      width,
-      height: Number(holder.dataset.height),
-      legend: { show: false },
-      padding: [18, content.labelRoom, 0, Y_AXIS_WIDTH],
-      cursor: {
-        y: false,
-        drag: { x: true, y: false, setScale: false },
-        sync: {
-          key: content.cursorGroup,
-          scales: ["x", null],
-          filters: { pub: (type) => type === "mousemove" || type === "mouseleave" },
-        },
-        points: { show: (_, i) => i >= content.firstMarked, size: 7 },
-      },
-      scales: {
-        x: { time: false, range: (u) => xRange(u.data[0], view) },
-        y: {
-          ...(log ? { distr: 3 } : QUARTERED),
-          range: (_u, low, high) =>
-            yRange(metric, log, low, isMissing(high) || include === null ? high : Math.max(high, include)),
-        },
-      },
-      axes: [xAxis(view.x, isNarrow(width)), { show: false }],
-      series: [{}, ...content.series],
-      bands: content.bands ?? [],
-      hooks: {
-        drawAxes: [(u) => drawYAxis(u, metric, log, isNarrow(width))],
-        draw: [(u) => {
-          content.annotate(u);
-          handlers.drawn();
-        }],
-        setCursor: [(u) => handlers.cursor(u.cursor.idx ?? null)],
-        setSelect: [(u) => {
-          const { left, width: dragged } = u.select;
-          if (dragged > MIN_DRAG) {
-            handlers.zoom(zoomRange(u.posToVal(left, "x"), u.posToVal(left + dragged, "x"), view));
-          }
-          if (dragged) u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-        }],
-      },
+  const width = holder.clientWidth, narrow = isNarrow(width), { metric, view, include = null } = content;
+  const log = isLog(view, metric);
+  const included = (high) => isMissing(high) || include === null ? high : Math.max(high, include);
+  const options = {
+    width,
+    height: Number(holder.dataset.height),
+    legend: { show: false },
+    padding: [18, content.labelRoom, 0, Y_AXIS_WIDTH],
+    cursor: cursorOptions(content),
+    scales: {
+      x: { time: false, range: (u) => xRange(u.data[0], view) },
+      y: { ...(log ? { distr: 3 } : QUARTERED), range: (_u, low, high) => yRange(metric, log, low, included(high)) },
     },
-    content.data,
-    holder,
-  );
+    axes: [xAxis(view.x, narrow), { show: false }],
+    series: [{}, ...content.series],
+    bands: content.bands ?? [],
+    hooks: {
+      drawAxes: [(u) => drawYAxis(u, metric, log, narrow)],
+      draw: [content.annotate, () => handlers.drawn()],
+      setCursor: [(u) => handlers.cursor(u.cursor.idx ?? null)],
+      setSelect: [(u) => selectZoom(u, view, handlers)],
+    },
+  };
+  const plot = new uPlot(options, content.data, holder);
   plot.over.addEventListener("dblclick", () => handlers.zoom(null));
   return plot;
+}
+
+const cursorOptions = ({ cursorGroup, firstMarked }) => ({
+  y: false,
+  drag: { x: true, y: false, setScale: false },
+  sync: {
+    key: cursorGroup,
+    scales: ["x", null],
+    filters: { pub: (type) => type === "mousemove" || type === "mouseleave" },
+  },
+  points: { show: (_, i) => i >= firstMarked, size: 7 },
+});
+
+/* Report the range that the pointer has dragged, and remove the selection. */
+function selectZoom(u, view, handlers) {
+  const { left, width } = u.select;
+  if (width > MIN_DRAG) handlers.zoom(zoomRange(u.posToVal(left, "x"), u.posToVal(left + width, "x"), view));
+  if (width) u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
 }
 
 /* uPlot subtracts the lower end of a scale from the upper one: a quarter of two finite numbers has a finite
