@@ -17,6 +17,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from urllib.parse import urlsplit
@@ -106,10 +107,7 @@ def join(
 ) -> None:
     """Connect to a Meadow server, train on local data, and send updates back. Stop with Ctrl-C."""
     host, port = parse_address(server)
-    if partition >= partitions:
-        raise typer.BadParameter(f"partition {partition} of {partitions} does not exist: partitions count from 0")
-    if name is not None and not 1 <= len(name) <= MAX_NAME_CHARACTERS:
-        raise typer.BadParameter(f"a name has 1 to {MAX_NAME_CHARACTERS} characters")
+    _check_options(name, partition, partitions)
     console = Console(stderr=True)
     write_log_to(console)
     node_config = {"partition-id": partition, "num-partitions": partitions}
@@ -117,14 +115,19 @@ def join(
     identity, data_path = (path and path.expanduser() for path in (identity, data_path))
     try:
         loaded = Identity.load(identity or default_path(name or _host_name()), name, _host_name())
-        if app is not None:
-            work = load_app(app, data)
-        else:
-            work = _built_in_work(dataset, partition, partitions, path=data_path, share_labels=share_labels)
+        built_in = partial(_built_in_work, dataset, partition, partitions, path=data_path, share_labels=share_labels)
+        work = built_in() if app is None else load_app(app, data)
     except BadIdentity as error:
         _fail(USAGE, str(error))
     log.info("client %s: %s, partition %d of %d", loaded.name, app or dataset, partition, partitions)
     raise typer.Exit(_serve(host, port, loaded, work, node_config, TaskConsole(console), end_with_stdin))
+
+
+def _check_options(name: str | None, partition: int, partitions: int) -> None:
+    if partition >= partitions:
+        raise typer.BadParameter(f"partition {partition} of {partitions} does not exist: partitions count from 0")
+    if name is not None and not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+        raise typer.BadParameter(f"a name has 1 to {MAX_NAME_CHARACTERS} characters")
 
 
 def _built_in_work(

@@ -7,10 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
+from federation.protocol.messages import Task
+from federation.weights.layout import Layout
 from scripts.chromium import find
-from tests.support.dashboard import Dashboard
+from tests.support.dashboard import Dashboard, running
+from tests.support.light_client import Answer, honest
 from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
 
 FLAGS = [
@@ -122,3 +125,29 @@ def start_run(url: str, **config: Any) -> int:
 def url_of(dashboard: Dashboard) -> str:
     """Return the address of a dashboard without a slash at the end."""
     return str(dashboard.http.base_url).rstrip("/")
+
+
+def unhurried(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+    answer = honest(task, weights, layout)
+    answer.metrics = answer.metrics and {**answer.metrics, "f1": 0.5}
+    answer.delay_seconds = 0.05 if task.phase == "train" and task.round > 12 else 0.0
+    return answer
+
+
+@pytest.fixture(scope="module")
+def going(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """A run with ten clients that goes on for longer than the tests look at it."""
+    with running(tmp_path_factory.mktemp("going")) as dashboard, dashboard.stage() as stage:
+        for place in range(10):
+            stage.add(f"site-{place}", unhurried)
+        dashboard.wait_for_clients(10)
+        run_id = dashboard.start_run(num_rounds=5000, name="Going on")
+        wait_until(lambda: dashboard.run(run_id)["current_round"] > 12, what="12 rounds")
+        yield dashboard
+        dashboard.http.post(f"/runs/{run_id}/stop")
+
+
+def open_run(dashboard: Dashboard, open_page: OpenPage, query: str = "") -> Page:
+    page = open_page(f"{url_of(dashboard)}/runs/1{query}")
+    expect(page.locator("meadow-chart canvas").first).to_be_visible()
+    return page

@@ -1,47 +1,14 @@
 """The charts of a run: what is chosen stands in the address, survives live updates, and can be taken along."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from federation.protocol.messages import Task
-from federation.weights.layout import Layout
-from tests.browser.conftest import OpenPage, url_of
-from tests.support.dashboard import Dashboard, finished_run, running
-from tests.support.light_client import Answer, Answering, honest
+from tests.browser.conftest import OpenPage, open_run
+from tests.support.dashboard import Dashboard
 from tests.support.processes import wait_until
 from webapp.formatting import count
-
-CLIENTS = 10
-
-
-def unhurried(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
-    answer = honest(task, weights, layout)
-    answer.metrics = answer.metrics and {**answer.metrics, "f1": 0.5}
-    answer.delay_seconds = 0.05 if task.phase == "train" and task.round > 12 else 0.0
-    return answer
-
-
-@pytest.fixture(scope="module")
-def going(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    """A run with ten clients that goes on for longer than the tests look at it."""
-    with running(tmp_path_factory.mktemp("going")) as dashboard, dashboard.stage() as stage:
-        for place in range(CLIENTS):
-            stage.add(f"site-{place}", unhurried)
-        dashboard.wait_for_clients(CLIENTS)
-        run_id = dashboard.start_run(num_rounds=5000, name="Going on")
-        wait_until(lambda: dashboard.run(run_id)["current_round"] > 12, what="12 rounds")
-        yield dashboard
-        dashboard.http.post(f"/runs/{run_id}/stop")
-
-
-def open_run(dashboard: Dashboard, open_page: OpenPage, query: str = "") -> Page:
-    page = open_page(f"{url_of(dashboard)}/runs/1{query}")
-    expect(page.locator("meadow-chart canvas").first).to_be_visible()
-    return page
 
 
 def scale(page: Page, metric: str = "accuracy") -> list[float]:
@@ -116,46 +83,6 @@ def test_a_ninth_line_is_refused_in_words(going: Dashboard, open_page: OpenPage)
     wait_until(lambda: page.evaluate("document.querySelector('meadow-chart').plot.series.length") == 14, what="8 lines")
     values = "document.querySelector('meadow-chart').curve.clients[8]?.some((value) => value > 0)"
     wait_until(lambda: page.evaluate(values), what="values of the eighth")
-
-
-def accuracies(*values: float) -> Answering:
-    def answer(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
-        made = honest(task, weights, layout)
-        made.metrics = made.metrics and {**made.metrics, "accuracy": values[task.round]}
-        return made
-
-    return answer
-
-
-@pytest.mark.parametrize(
-    ("values", "of_chart", "of_bars"),
-    [
-        ((0.1, 0.4, 0.673, 0.5, 0.6), "best 67.3\u202f% in round 2", ["best 67.3\u202f%"]),
-        ((0.9, 0.4, 0.673, 0.5, 0.6), "best 90.0\u202f% in round 0", []),
-    ],
-)
-def test_bars_and_charts_show_the_same_best(
-    dashboard: Dashboard, open_page: OpenPage, values: tuple[float, ...], of_chart: str, of_bars: list[str]
-) -> None:
-    run_id = finished_run(dashboard, accuracies(*values), num_rounds=4)
-    page = open_page(f"{url_of(dashboard)}/runs/{run_id}")
-    expect(page.locator("meadow-chart canvas").first).to_be_visible()
-    expect(page.locator("meadow-chart[metric=accuracy] [data-part=best]")).to_have_text(of_chart)
-    assert [text for text in page.locator(".round-bars text").all_text_contents() if "best" in text] == of_bars
-
-
-def test_a_new_best_reaches_bars_and_charts_while_a_run_goes_on(going: Dashboard, open_page: OpenPage) -> None:
-    page = open_run(going, open_page)
-    best = page.locator("meadow-chart[metric=loss] [data-part=best]")
-    before = best.text_content() or ""
-    assert re.fullmatch(r"best 0\.\d+ in round \d+", before)
-    expect(best).not_to_have_text(before)
-    same = """() => {
-      const texts = [...document.querySelectorAll(".round-bars text")].map(({ textContent }) => textContent);
-      const chart = document.querySelector("meadow-chart[metric=accuracy] [data-part=best]").textContent;
-      return chart.startsWith(texts.find((text) => text.startsWith("best ")));
-    }"""
-    wait_until(lambda: page.evaluate(same), what="one best everywhere")
 
 
 def test_training_and_other_metrics_have_charts_of_their_own(going: Dashboard, open_page: OpenPage) -> None:
@@ -256,41 +183,3 @@ def test_lines_of_clients_with_the_same_colour_are_told_apart(going: Dashboard, 
     assert swatches() == [f"swatch k{slot}" for slot in slots]
     page.locator(".chips input").nth(0).uncheck()
     assert swatches() == ["swatch k5", "swatch k1"], "its own colour as soon as that is free"
-
-
-def test_what_no_line_crosses_and_where_one_ends_early(going: Dashboard, open_page: OpenPage) -> None:
-    """By the clock nothing joins the rounds before and after an outage; a line without a last value has its name."""
-    page = open_run(going, open_page, "?lines=1-2&from=0&to=9")
-    page.evaluate(
-        """() => {
-          const chart = document.querySelector("meadow-chart"), { fillText } = CanvasRenderingContext2D.prototype;
-          window.written = {};
-          CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
-            if (chart.contains(this.canvas)) window.written[text] = x;
-            fillText.call(this, text, x, y);
-          };
-          for (let place = 5; place < chart.curve.rounds.length; place += 1) chart.curve.clients[1][place] = null;
-          chart.draw();
-        }"""
-    )
-    names: list[str] = page.evaluate("document.querySelector('meadow-chart').view.lines.map(({ name }) => name)")
-    written = page.evaluate("window.written")
-    assert written[names[0]] < written[names[1]], "where its line ends"
-
-    page.locator(".toolbar").get_by_text("Time", exact=True).click()
-    gaps = """(kind) => {
-      const marks = document.querySelector("#run-marks"), chart = document.querySelector("meadow-chart[metric=loss]");
-      marks.dataset.events = JSON.stringify([{ round: 3.5, kind }]);
-      chart.rebuild();
-      return new Promise((done) => requestAnimationFrame(() => done(chart.plot.series.at(-1)._paths.gaps.length)));
-    }"""
-    assert [page.evaluate(gaps, kind) for kind in ("paused", "resumed")] == [0, 1]
-
-
-def test_without_scripts_a_chart_says_where_its_values_are(going: Dashboard, open_page: OpenPage) -> None:
-    page = open_page(f"{url_of(going)}/runs/1", java_script_enabled=False)
-    chart = page.locator("meadow-chart").first
-    expect(chart.locator(".plot")).to_be_hidden()
-    expect(chart.get_by_text("The curve needs JavaScript; the table has its values.")).to_be_visible()
-    chart.get_by_text("Values as a table").click()
-    expect(chart.locator("tbody tr").first).to_be_visible()

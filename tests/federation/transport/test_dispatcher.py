@@ -1,10 +1,9 @@
-"""Tasks under way: the moves that their states allow, any order of events, and thousands that end at once.
+"""Tasks under way: any order of events, and thousands that end at once.
 
 The dispatcher and the connections are the real ones; only the socket below each connection is the test's.
 """
 
 import asyncio
-import itertools
 import time
 from typing import Any
 
@@ -16,10 +15,10 @@ from starlette.websockets import WebSocket
 from federation.protocol import messages
 from federation.run.events import Event
 from federation.transport.admission import Admission, Limits
-from federation.transport.assignment_states import MOVES, AssignmentState, ForbiddenMove
+from federation.transport.assignment_states import AssignmentState
 from federation.transport.connection import Connection
 from federation.transport.dispatcher import Dispatcher
-from federation.transport.exchange import Assignment, Exchange, Incoming, Reply
+from federation.transport.exchange import Exchange, Reply
 from federation.weights.content_ids import content_id
 from federation.weights.layout import Entry, Layout
 
@@ -78,47 +77,7 @@ class Lane:
             self.dispatcher.client_disconnected(client_id)
 
 
-# -- the table --------------------------------------------------------------------------------------------------------
-
 S = AssignmentState
-
-
-def test_the_table_of_moves_is_closed_and_a_task_is_settled_once() -> None:
-    assert set(MOVES) == set(AssignmentState)
-    assert MOVES[S.SETTLED] == frozenset()
-    assert all(S.SETTLED in MOVES[state] for state in AssignmentState if state is not S.SETTLED)
-    assert all(S.CREATED not in targets for targets in MOVES.values())
-    assert [state for state, targets in MOVES.items() if S.AWAY in targets] == [S.SENT, S.QUEUED, S.RECEIVING]
-
-
-def as_incoming(state: AssignmentState) -> Incoming | None:
-    return Incoming("ab", bytearray(4), 4, 0.0) if state is S.RECEIVING else None
-
-
-@pytest.mark.parametrize(("source", "target"), list(itertools.product(AssignmentState, repeat=2)))
-def test_a_task_makes_the_moves_of_the_table_and_no_other(source: AssignmentState, target: AssignmentState) -> None:
-    exchange = Exchange(1, 1, 1, "train", 60.0, lambda _: None)
-    exchange.away = int(source is S.AWAY)
-    assignment = Assignment(exchange, 1, "m", {}, state=source, incoming=as_incoming(source))
-    before = (assignment.state, assignment.incoming, assignment.away_since, exchange.away)
-    if target in MOVES[source]:
-        assignment.advance(target, incoming=as_incoming(target))
-        assert assignment.state is target
-        assert (assignment.incoming is not None) == (target is S.RECEIVING), "a content lives in one state only"
-        assert (assignment.away_since is not None) == (target is S.AWAY)
-        assert exchange.away == (target is S.AWAY)
-    else:
-        with pytest.raises(ForbiddenMove):
-            assignment.advance(target, incoming=as_incoming(target))
-        assert (assignment.state, assignment.incoming, assignment.away_since, exchange.away) == before
-
-
-def test_a_content_goes_with_its_state_only() -> None:
-    for target, incoming in ((S.RECEIVING, None), (S.QUEUED, as_incoming(S.RECEIVING))):
-        assignment = Assignment(Exchange(1, 1, 1, "train", 60.0, lambda _: None), 1, "m", {}, state=S.SENT)
-        with pytest.raises(ForbiddenMove):
-            assignment.advance(target, incoming=incoming)
-
 
 # -- any order of events ----------------------------------------------------------------------------------------------
 
