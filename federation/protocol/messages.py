@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from federation.protocol.descriptions import MAX_NUMBER, FactsField, HeldDataField, PreparedDataField, VersionsField
+
 PROTOCOL = 1
 SUBPROTOCOL = "meadow.1"
 PATH = "/v1/fleet/stream"
@@ -55,6 +57,9 @@ class BadFrame(ValueError):
         self.code = code
 
 
+MessageId = Annotated[str, Field(max_length=100)]
+
+
 class Frame(BaseModel):
     """Base of all text frames. Fields that a newer peer adds are ignored."""
 
@@ -65,7 +70,7 @@ class ContentHeader(Frame):
     """Describes a content before a byte of it is sent: id (hex), size, and the arrays' names, shapes and dtypes."""
 
     id: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size_bytes: int = Field(ge=0)
+    size_bytes: int = Field(ge=0, le=MAX_NUMBER, strict=True)
     layout: list[tuple[str, list[int], str]] = Field(max_length=100_000)
 
 
@@ -77,20 +82,20 @@ class Hello(Frame):
     signature: str = Field(max_length=1000)
     name: str = Field(min_length=1, max_length=MAX_NAME_CHARACTERS)
     code: str | None = Field(None, max_length=200)
-    versions: dict[str, str | int] = Field(default_factory=dict)
-    facts: dict[str, Any] = Field(default_factory=dict)
-    data: dict[str, Any] = Field(default_factory=dict)
-    pending: list[str] = Field(default_factory=list, max_length=100)
+    versions: VersionsField = Field(default_factory=dict)
+    facts: FactsField = Field(default_factory=dict)
+    data: HeldDataField = Field(default_factory=dict)
+    pending: list[MessageId] = Field(default_factory=list, max_length=100)
 
 
 class ProgressFrame(Frame):
     """How far a client is with a task; at most twice a second."""
 
     type: Literal["progress"] = "progress"
-    message_id: str = Field(max_length=100)
-    batch: int = Field(ge=0)
-    batches: int | None = Field(None, ge=0)
-    loss: float | None = None
+    message_id: MessageId
+    batch: int = Field(ge=0, le=MAX_NUMBER, strict=True)
+    batches: int | None = Field(None, ge=0, le=MAX_NUMBER, strict=True)
+    loss: float | None = Field(None, strict=True)
 
 
 class Offer(Frame):
@@ -100,13 +105,13 @@ class Offer(Frame):
     """
 
     type: Literal["offer"] = "offer"
-    message_id: str = Field(max_length=100)
+    message_id: MessageId
     metrics: dict[str, Any] = Field(default_factory=dict)
     num_examples: Any = None
-    seconds: float = 0.0
+    seconds: float = Field(0.0, ge=0, le=MAX_NUMBER, allow_inf_nan=False, strict=True)
     content: ContentHeader | None = None
-    follows: bool = False
-    data: dict[str, Any] | None = None
+    follows: bool = Field(False, strict=True)
+    data: PreparedDataField | None = None
     error: str | None = None
 
 

@@ -1,6 +1,8 @@
 """Frames: each is read as it was written; anything else is refused with a reason."""
 
 import json
+import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -43,6 +45,53 @@ def test_every_text_frame_is_read_as_it_was_written() -> None:
 def test_a_text_that_is_not_a_frame_is_refused_with_the_field(text: str, says: str) -> None:
     with pytest.raises(messages.BadFrame, match=says):
         messages.decode_client(text)
+
+
+HELLO = {"type": "hello", "public_key": "k", "signature": "s", "name": "site-a"}
+OFFER = {"type": "offer", "message_id": "m"}
+NO_TEXT: tuple[object, ...] = ([], {}, 5, 1.5, True, math.nan, "x" * 10_000, "\ud800")
+NO_NUMBER: tuple[object, ...] = ("5", [], {}, True, -1, 1.5, math.nan, math.inf, 10**400)
+
+
+@pytest.mark.parametrize(("frame", "field", "values"), [
+    (HELLO, "data.dataset", NO_TEXT), (HELLO, "data.source", NO_TEXT), (HELLO, "data.app", NO_TEXT),
+    (HELLO, "data.partition", NO_NUMBER), (HELLO, "data.partitions", NO_NUMBER), (HELLO, "data.classes", NO_NUMBER),
+    (HELLO, "data.samples", ("5", [], True, -1, 1.5, {"train": "5"}, {"test": 10**400})),
+    (HELLO, "data.input_shape", ("5", 5, {}, ["5"], [-1], [math.nan], [1] * 1000)),
+    (HELLO, "data.label_counts", ("5", 5, {}, ["5"], [-1], [True], [10**400])),
+    (HELLO, "data", ([], 5, "x", None, True)), (HELLO, "facts", ([], 5, "x", None, True)),
+    (HELLO, "facts.platform", NO_TEXT), (HELLO, "facts.python", NO_TEXT), (HELLO, "facts.hostname", NO_TEXT),
+    (HELLO, "facts.process", NO_TEXT), (HELLO, "facts.cpus", NO_NUMBER),
+    (HELLO, "facts.memory_bytes", ("5", [], True, -1, math.nan, math.inf, 10**400)),
+    (HELLO, "versions", ([], 5, None, {"x" * 200: "1"}, {str(one): "1" for one in range(100)})),
+    (HELLO, "versions.flwr", ([], {}, 1.5, True, math.nan, None, "x" * 1000)),
+    (HELLO, "pending", ("x", {}, None, [5], ["x" * 200], ["x"] * 200)),
+    (HELLO, "name", ("", "x" * 100, 5, None, "\ud800")), (HELLO, "public_key", (5, None, "x" * 10_000)),
+    (OFFER, "seconds", ("5", -1, True, math.nan, math.inf, [])), (OFFER, "follows", (1, "yes", None)),
+    (OFFER, "message_id", (5, None, "x" * 200)), (OFFER, "metrics", ([], 5, "x", None)), (OFFER, "error", ([], 5, {})),
+    (OFFER, "data", ([], 5, "x")), (OFFER, "data.samples", ("5", [], {"train": math.nan})),
+    (OFFER, "data.classes", NO_NUMBER), (OFFER, "data.label_counts", (["5"], {}, "x", [None])),
+    (OFFER, "data.input_shape", ("5", [None], {})),
+    (OFFER, "content", ([], 5, {"id": "0" * 64, "size_bytes": True, "layout": []})),
+    (OFFER, "content", ({"id": "0" * 64, "size_bytes": 10**400, "layout": []}, {"id": "0" * 64, "layout": [[1]]})),
+    ({"type": "progress", "message_id": "m"}, "batch", NO_NUMBER),
+    ({"type": "progress", "message_id": "m", "batch": 1}, "loss", ("x", [], True)),
+])  # fmt: skip
+def test_a_field_of_another_type_or_size_is_refused_and_named(
+    frame: dict[str, Any], field: str, values: tuple[object, ...]
+) -> None:
+    outer, _, inner = field.partition(".")
+    for value in values:
+        with pytest.raises(messages.BadFrame) as refused:
+            messages.decode_client(json.dumps({**frame, outer: {inner: value} if inner else value}))
+        assert f"{frame['type']}.{field}" in str(refused.value), (value, str(refused.value))
+        assert len(str(refused.value)) < 300 and refused.value.code == messages.Close.BAD_FRAME
+
+
+def test_unknown_fields_of_a_description_are_dropped() -> None:
+    hello = messages.decode_client(json.dumps({**HELLO, "data": {"dataset": "digits", "more": [[[1]]]}}))
+    assert isinstance(hello, messages.Hello)
+    assert hello.data == {"dataset": "digits"}
 
 
 @given(st.text() | st.dictionaries(st.text(), st.none() | st.integers() | st.text()).map(json.dumps))

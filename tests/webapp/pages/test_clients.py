@@ -1,10 +1,19 @@
 """The page of clients: who is here, what they bring, how another one joins."""
 
+import asyncio
+import json
+import math
 from pathlib import Path
 
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+from federation.protocol.messages import PATH, SUBPROTOCOL, Close
 from tests.support.dashboard import Dashboard, running
+from tests.support.light_client import LightClient, hello_text
 from tests.support.markup import get_both
 from tests.support.processes import wait_until
+from webapp.db.repository.clients import insert_client
 
 
 def test_without_clients_the_page_teaches_how_to_join(dashboard: Dashboard) -> None:
@@ -61,3 +70,23 @@ def test_a_client_that_waits_for_approval_is_let_in_or_shut_out(tmp_path: Path) 
         page = get_both(dashboard.http, "/clients", "clients-list")
         assert "revoked" in page.one("li", id="client-1").text
         assert dashboard.http.post("/clients/9/approve").status_code == 404
+
+
+def test_a_description_of_another_form_is_refused_with_its_field_and_breaks_no_page(dashboard: Dashboard) -> None:
+    async def close_of(data: object) -> tuple[int | None, str | None]:
+        url, client = f"ws://{dashboard.flower_address}{PATH}", LightClient(dashboard.flower_address, "odd")
+        async with connect(url, subprotocols=[Subprotocol(SUBPROTOCOL)], proxy=None) as peer:
+            nonce = json.loads(await peer.recv())["nonce"]
+            await peer.send(hello_text(client, nonce, data=data))
+            await peer.wait_closed()
+            return peer.close_code, peer.close_reason
+
+    for value in ([1], {"a": 1}, 5, True, math.nan):
+        code, reason = asyncio.run(close_of({"dataset": value}))
+        assert code == Close.BAD_FRAME and reason is not None and "hello.data.dataset" in reason
+    assert dashboard.http.get("/api/clients").json()["items"] == []
+    with dashboard.parts.database.write() as session:  # a row that an earlier release stored
+        said = {"name": "old", "state": "admitted", "kind": "client", "lane": "stream", "facts": {}, "versions": {}}
+        insert_client(session, "key", {**said, "data": {"dataset": [1], "samples": "x", "label_counts": 5}})
+    for path in ("/", "/clients", "/clients/1", "/runs/new", "/server", "/api/clients", "/api/clients/1"):
+        assert dashboard.http.get(path).status_code == 200, path

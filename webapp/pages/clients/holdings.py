@@ -6,6 +6,12 @@ from webapp.db.tables import Client
 from webapp.formatting import count
 
 
+def dataset_of(client: Client) -> str | None:
+    """Return the dataset that a client reports to hold; rows of earlier releases may have anything there."""
+    dataset = client.data.get("dataset")
+    return dataset if isinstance(dataset, str) else None
+
+
 def train_samples(client: Client) -> int | None:
     """Return how many samples a client trains on; None while it has not counted them."""
     samples = client.data.get("samples")
@@ -20,7 +26,7 @@ def fingerprint(client: Client) -> str:
 
 def brings(client: Client) -> str:
     """Say in a word or two what a client would bring to a run: ``7 412, cifar10``."""
-    dataset, amount = client.data.get("dataset"), train_samples(client)
+    dataset, amount = dataset_of(client), train_samples(client)
     if client.kind == "supernode":
         return "a SuperNode"
     return ", ".join(filter(None, (count(amount) if amount is not None else "", dataset))) or "says no dataset"

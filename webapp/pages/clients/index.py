@@ -11,7 +11,7 @@ from webapp.db.repository.client_history import recent_outcomes
 from webapp.db.repository.clients import list_clients
 from webapp.db.tables import Client, Run
 from webapp.formatting import count, plural
-from webapp.pages.clients.holdings import train_samples
+from webapp.pages.clients.holdings import dataset_of, train_samples
 from webapp.pages.clients.label_bars import Labels, Totals, class_words, labels_of, totals_of
 from webapp.pages.clients.rows import holding, split, state_of
 from webapp.pages.clients.warnings import ClientWarning, client_warnings, folded, run_ahead
@@ -123,7 +123,7 @@ def _held_words(clients: Sequence[Client], live: Mapping[int, LiveClient]) -> st
     held: Counter[str] = Counter()
     samples: Counter[str] = Counter()
     for client in clients:
-        if client.id in live and client.state == "admitted" and (dataset := client.data.get("dataset")):
+        if client.id in live and client.state == "admitted" and (dataset := dataset_of(client)):
             held[dataset] += 1
             samples[dataset] += train_samples(client) or 0
     parts = [

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from webapp.db.tables import Client
 from webapp.formatting import THIN
+from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.wording import listed
 
 STEP, BAR, HEIGHT = 15, 12, 24
@@ -80,7 +81,7 @@ def labels_of(client: Client, totals: Totals) -> Labels | None:
     if counts is None:
         return None
     whole = totals.get(_kind(client, counts), counts)
-    names = NAMES.get(str(client.data.get("dataset")), ())
+    names = NAMES.get(str(dataset_of(client)), ())
     shares = [count / sum(counts) for count in counts]
     bars = [
         _bar(place, share, whole[place] / sum(whole), names[place] if place < len(names) else str(place))
@@ -97,12 +98,12 @@ def _bar(place: int, share: float, of_all: float, name: str) -> Bar:
 
 
 def _kind(client: Client, counts: Sequence[int]) -> tuple[str, int]:
-    return str(client.data.get("dataset")), len(counts)
+    return str(dataset_of(client)), len(counts)
 
 
 def class_words(clients: Iterable[Client]) -> str:
     """Name the classes for the line below the list, of the data that is shown."""
-    sets = list(dict.fromkeys(str(c.data.get("dataset")) for c in clients if counts_of(c)))
+    sets = list(dict.fromkeys(str(dataset_of(c)) for c in clients if counts_of(c)))
     if not sets:
         return ""
     words = f": {', '.join(NAMES[sets[0]])}" if len(sets) == 1 and sets[0] in NAMES else f" of {listed(sets)}"

@@ -16,7 +16,7 @@ from webapp.db.repository.series import values_of
 from webapp.db.tables import Client, Run
 from webapp.formatting import THIN, count, plural
 from webapp.pages.clients.exclusions import exclusions_of
-from webapp.pages.clients.holdings import train_samples
+from webapp.pages.clients.holdings import dataset_of, train_samples
 from webapp.pages.wording import task_words
 
 SPARK_ROUNDS = 24
@@ -200,14 +200,14 @@ def software(client: Client) -> str:
 
 
 def _holds(client: Client) -> str:
-    amount, dataset = train_samples(client), client.data.get("dataset")
+    amount, dataset = train_samples(client), dataset_of(client)
     return f"{count(amount)} samples of {dataset}" if amount is not None and dataset else ""
 
 
 def holding(client: Client) -> tuple[str, str]:
     """Say what data a client holds: how much, and what it is."""
-    data = client.data
-    if not data.get("dataset"):
+    data, dataset = client.data, dataset_of(client)
+    if not dataset:
         return "", ""
     samples = data.get("samples")
     amount = samples.get("train") if isinstance(samples, dict) else samples
@@ -215,4 +215,4 @@ def holding(client: Client) -> tuple[str, str]:
     if isinstance(data.get("partition"), int) and isinstance(data.get("partitions"), int):
         part = f", part {data['partition'] + 1} of {data['partitions']}"
     held = f"{count(amount)} samples" if isinstance(amount, int) else "counted at its first run"
-    return held, f"{data['dataset']}{part}"
+    return held, f"{dataset}{part}"

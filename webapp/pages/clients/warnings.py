@@ -13,7 +13,7 @@ from webapp.db.repository.pages import misfits
 from webapp.db.repository.runs import queued_runs, runs_in
 from webapp.db.tables import Client, Run
 from webapp.formatting import percent
-from webapp.pages.clients.holdings import train_samples
+from webapp.pages.clients.holdings import dataset_of, train_samples
 from webapp.pages.clients.label_bars import Totals, labels_of
 from webapp.pages.clients.rows import why_not
 from webapp.pages.wording import listed
@@ -91,8 +91,8 @@ def unlike_others(clients: Sequence[Client], ineligible: set[int]) -> list[Clien
     """Compare input shape and class count with those of most clients with the same dataset."""
     warnings = []
     for name in ("input_shape", "classes"):
-        for dataset in {str(client.data.get("dataset")) for client in clients}:
-            group = [c for c in clients if str(c.data.get("dataset")) == dataset and c.data.get(name)]
+        for dataset in {str(dataset_of(client)) for client in clients}:
+            group = [c for c in clients if str(dataset_of(c)) == dataset and c.data.get(name)]
             usual, times = next(iter(Counter(_written(name, c.data[name]) for c in group).most_common(1)), ("", 0))
             for client in group:
                 own = _written(name, client.data[name])
@@ -111,8 +111,8 @@ def _written(name: str, value: Any) -> str:
 def heavy(clients: Sequence[Client]) -> list[ClientWarning]:
     """Warn if one client has more samples of its dataset than all others together."""
     warnings = []
-    for dataset in {str(client.data.get("dataset")) for client in clients}:
-        held = [(c, train_samples(c) or 0) for c in clients if str(c.data.get("dataset")) == dataset]
+    for dataset in {str(dataset_of(client)) for client in clients}:
+        held = [(c, train_samples(c) or 0) for c in clients if str(dataset_of(c)) == dataset]
         total = sum(amount for _, amount in held)
         for client, amount in held:
             if len(held) > 2 and total and amount / total > HEAVY:

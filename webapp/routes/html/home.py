@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from webapp.pages.clients.demo_offer import offer_for, offer_for_run
+from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.home import home
 from webapp.pages.server.lines import server_lines
 from webapp.pages.start.form import default_form
@@ -23,7 +24,7 @@ def show_home(page: PageDep, request: Request) -> HTMLResponse:
         offer = offer_for_run(demo, now.head.run, now.parted.taking_part, now.known, live)
     else:
         offer = offer_for(demo, now.known, live)
-    form = default_form(client.data.get("dataset") for client in now.online)
+    form = default_form(dataset_of(client) for client in now.online)
     return page.show(
         "home/index.html", "/", page=now, form=form, offer=offer, server=server_lines(page.parts, request.url.netloc),
         preview=None if now.active else preview_run(page.session, form, live),

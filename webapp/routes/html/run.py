@@ -11,6 +11,7 @@ from webapp.db.repository.runs import queued_runs
 from webapp.operations.downloads import models_of
 from webapp.operations.runs import get_run
 from webapp.pages.clients.demo_offer import offer_for_run
+from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
 from webapp.pages.start.form import StartForm, default_form, form_of, parse_form
@@ -39,7 +40,7 @@ def ask(
     if run is not None:
         return _show_form(page, form_of(run.config | {"name": run.name}), source=run)
     live = page.live
-    held = (client.data.get("dataset") for client in list_clients(page.session) if client.id in live)
+    held = (dataset_of(client) for client in list_clients(page.session) if client.id in live)
     return _show_form(page, default_form(held))
 
 

@@ -1,0 +1,77 @@
+"""The schemas of what a client says about its software, its machine and its data.
+
+The values stay plain dictionaries: they are stored and shown as they are. Fields that are not named here are dropped.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, GetPydanticSchema
+from typing_extensions import TypedDict  # Python 3.11's own keeps too little of itself for pydantic, which brings this
+
+MAX_DESCRIPTION_CHARACTERS = 5000
+"""Longer than any path or platform; pages cut what they show."""
+
+MAX_NUMBER = 2**53 - 1
+"""The largest whole number that JSON carries to a browser without a loss."""
+
+MAX_DIMENSIONS = 64
+MAX_VERSIONS = 50
+MAX_CLASSES = 100_000
+
+_STRICT = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+Text = Annotated[str, Field(max_length=MAX_DESCRIPTION_CHARACTERS)]
+Number = Annotated[int, Field(ge=0, le=MAX_NUMBER, strict=True)]
+ShortText = Annotated[str, Field(max_length=100, strict=True)]
+SampleCounts = dict[ShortText, Number | None]
+"""Number of samples that a client trains on (``train``), and that it evaluates on (``test``)."""
+
+
+class Facts(TypedDict, total=False):
+    """The machine of a client. ``process`` is another one at each start of the client."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    platform: Text | None
+    python: Text | None
+    cpus: Number | None
+    memory_bytes: Annotated[float, Field(ge=0, le=MAX_NUMBER)] | None
+    hostname: Text | None
+    process: Text | None
+
+
+class PreparedData(TypedDict, total=False):
+    """The data of a client as it answers a prepare task: shape of one sample, and training samples of each class.
+
+    The layout is compared with the run's, which rejects it with a reason of its own.
+    """
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    layout: Any
+    samples: Number | SampleCounts | None
+    input_shape: Annotated[list[Number], Field(max_length=MAX_DIMENSIONS)] | None
+    classes: Number | None
+    label_counts: Annotated[list[Number], Field(max_length=MAX_CLASSES)] | None
+
+
+class HeldData(TypedDict, total=False):
+    """The data of a client as its hello tells it; ``app`` names an app of its own."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    dataset: ShortText | None
+    partition: Number | None
+    partitions: Number | None
+    source: Text | None
+    app: Text | None
+    samples: Number | SampleCounts | None
+    input_shape: Annotated[list[Number], Field(max_length=MAX_DIMENSIONS)] | None
+    classes: Number | None
+    label_counts: Annotated[list[Number], Field(max_length=MAX_CLASSES)] | None
+
+
+FactsField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Facts))]
+HeldDataField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(HeldData))]
+PreparedDataField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(PreparedData))]
+VersionsField = Annotated[dict[ShortText, ShortText | Number], Field(max_length=MAX_VERSIONS)]
