@@ -39,6 +39,7 @@ class Control:
         self._end = threading.Event()
         self._lock = threading.Lock()
         self._finished = self._closed = False
+        self._reads = self._last_read = 0
         self._waiting_since: float | None = None
         self._wait_seconds = 0.0
 
@@ -89,9 +90,17 @@ class Control:
         self.wake()
 
     def reload_min_clients(self, read: Callable[[], int]) -> None:
-        """Set ``min_clients`` to the result of ``read``, called under the lock: the last call reads the last value."""
+        """Set ``min_clients`` to the result of ``read``; the call that began last has the last word.
+
+        ``read`` is called without the lock: it may last until the database is back, and other requests must not wait.
+        """
         with self._lock:
-            self.min_clients = read()
+            self._reads += 1
+            number = self._reads
+        value = read()
+        with self._lock:
+            if number > self._last_read:
+                self._last_read, self.min_clients = number, value
         self.wake()
 
     def wait_longer(self, seconds: float) -> bool:
@@ -120,11 +129,14 @@ class Control:
     def try_finish(self, committed: int, read_num_rounds: Callable[[], int]) -> bool:
         """Return whether the last round is committed; if so, no more rounds can be added.
 
-        ``read_num_rounds`` is called at the end only: rounds may have been added while the run was about to start.
+        ``read_num_rounds`` is called at the end only, for rounds that were added while the run was about to start; and
+        without the lock, because it may last until the database is back.
         """
+        if committed < self.num_rounds:
+            return False
+        wanted = read_num_rounds()
         with self._lock:
-            if committed >= self.num_rounds:
-                self.num_rounds = max(self.num_rounds, read_num_rounds())
+            self.num_rounds = max(self.num_rounds, wanted)
             self._finished = committed >= self.num_rounds
             return self._finished
 
@@ -155,6 +167,11 @@ class Control:
     def pausing(self) -> bool:
         """Whether the run is paused or is to pause after the current round."""
         return self._pause.is_set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a person has asked for the end of the run."""
+        return self._stop.is_set()
 
     @property
     def has_mail(self) -> bool:

@@ -35,6 +35,9 @@ class Ledger(Protocol):
     def next_queued(self) -> Job | None:
         """Return the queued run that starts next."""
 
+    def read_state(self, run_id: int) -> RunState | None:
+        """Return the state of a run; None if there is no such run."""
+
     def read_num_rounds(self, run_id: int) -> int:
         """Return the number of rounds that the run has by now: rounds may have been added."""
 
@@ -57,8 +60,8 @@ class Ledger(Protocol):
     def record(self, event: Event) -> None:
         """Keep an event. Replies may be held back until ``flush`` or the end of the round.
 
-        Raises RoundRefused for a round of a run that is not active any more or has a later round. A round that is
-        stored already is accepted, because the answer to its commit may have been lost.
+        Raises RoundRefused for a round of a run that is stopping, is not active any more, or has a later round. A
+        round that is stored already is accepted, because the answer to its commit may have been lost.
         """
 
     def flush(self) -> None:

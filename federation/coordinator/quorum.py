@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from federation.coordinator.control import Control
+from federation.coordinator.control import Control, RunStopped
 from federation.coordinator.eligibility import Eligibility
 from federation.coordinator.preparation import Preparation
 from federation.coordinator.retrying_ledger import RetryingLedger
@@ -59,9 +59,14 @@ class WaitState:
             self._is_blocked = False
 
     def move(self, to: RunState, blocked: Blocked | None = None) -> None:
-        """Move the run to a state."""
+        """Move the run to a state.
+
+        A refused move is a stop: the run was moved to stopping, or ended, by a request that this thread was not told
+        of. It is none if the run is in that state, because the answer to a first try may have been lost.
+        """
         self._control.check()
-        self._ledger.move(self._run_id, to, blocked=blocked)
+        if not self._ledger.move(self._run_id, to, blocked=blocked) and self._ledger.read_state(self._run_id) != to:
+            raise RunStopped
         self._state = to
 
 

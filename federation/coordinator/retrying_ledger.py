@@ -24,6 +24,10 @@ class RetryingLedger:
     def __init__(self, ledger: Ledger, control: Control) -> None:
         self._ledger, self._control = ledger, control
 
+    def read_state(self, run_id: int) -> RunState | None:
+        """Return the state of a run; None if there is no such run."""
+        return self._retry(lambda: self._ledger.read_state(run_id))
+
     def read_num_rounds(self, run_id: int) -> int:
         """Return the number of rounds that the run has by now."""
         return self._retry(lambda: self._ledger.read_num_rounds(run_id))

@@ -71,7 +71,7 @@ class RunLoop:
         except RunInterrupted:
             return RunState.INTERRUPTED, "the server was stopped"
         except RoundRefused as error:
-            return RunState.INTERRUPTED, str(error)
+            return RunState.INTERRUPTED, None if self._control.stopping else str(error)
         except (RunFailed, NetworkNotBuilt, CheckpointDamaged, QuorumMissed) as error:
             return RunState.FAILED, str(error)
         finally:

@@ -40,13 +40,38 @@ class UploadedWeights:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
 class ActiveRun:
-    """The run that is being worked on."""
+    """One start of a run: from its move to waiting until its end state is written; a resumed run gets another one.
 
-    run_id: int
-    control: Control
-    thread: threading.Thread
+    ``lock`` is held over each move that begins or ends this start, so that a stop reaches the start that it moved.
+    """
+
+    def __init__(self, run_id: int, control: Control) -> None:
+        self.run_id, self.control = run_id, control
+        self.thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def stop(self, ledger: Ledger, by: str | None) -> bool:
+        """Stop this start of the run; False if it has ended. Raises StoreUnavailable.
+
+        The thread of a run that is stopping already is told again.
+        """
+        with self._lock:
+            if self._ended:
+                return False
+            moved = ledger.move(self.run_id, RunState.STOPPING, by=by)
+            if moved or ledger.read_state(self.run_id) == RunState.STOPPING:
+                self.control.stop()
+                return True
+            return False  # its end is stored, and its thread is about to know
+
+    def end(self, ledger: Ledger, state: RunState, reason: str | None) -> None:
+        """Move the run to its end state, or to stopped if a person has stopped it. Raises StoreUnavailable."""
+        with self._lock:
+            if not ledger.move(self.run_id, state, reason):
+                ledger.move(self.run_id, RunState.STOPPED, reason)
+            self._ended = True
 
 
 class Supervisor:
@@ -74,27 +99,42 @@ class Supervisor:
     def wake(self) -> None:
         """Start the next queued run if none is active. Raises StoreUnavailable."""
         with self._lock:
-            if self._active is not None:
-                return
-            while True:
-                job = None if self._ended.is_set() else self._ledger.next_queued()
+            while self._active is None and not self._ended.is_set():
+                job = self._ledger.next_queued()
                 if job is None:
                     return
-                if self._ledger.move(job.run_id, RunState.WAITING):
-                    break  # otherwise it has just been cancelled or deleted, and the next one is due
-            control = Control(job.num_rounds, job.excluded, job.config.min_clients)
-            thread = threading.Thread(target=self._work, args=(job, control), name=f"run-{job.run_id}", daemon=True)
-            self._active = ActiveRun(job.run_id, control, thread)
-            thread.start()
+                # The move is refused if the run has just been cancelled or deleted: then the next one is due.
+                if self._ledger.move(job.run_id, RunState.WAITING) and not self._start(job):
+                    return
+
+    def _start(self, job: Job) -> bool:
+        active = ActiveRun(job.run_id, Control(job.num_rounds, job.excluded, job.config.min_clients))
+        active.thread = threading.Thread(target=self._work, args=(job, active), name=f"run-{job.run_id}", daemon=True)
+        try:
+            self._active = active
+            active.thread.start()
+            return True
+        except BaseException as error:
+            self._active = None
+            log.exception("run %s has no thread", job.run_id)
+            active.end(self._ledger, RunState.FAILED, f"its thread could not be started: {error}")
+            return False
 
     def stop(self, run_id: int, by: str | None = None) -> bool:
-        """End a run: cancel a queued one, stop the active one within 2 s. False if its state does not allow it."""
-        with self._lock:  # a run that is about to start is the active one afterwards
-            active = self._active
-        if active is not None and active.run_id == run_id and self._ledger.move(run_id, RunState.STOPPING, by=by):
-            active.control.stop()
-            return True
-        return self._ledger.move(run_id, RunState.CANCELLED, by=by)
+        """End a run: cancel a queued one, stop the active one within 2 s. False if its state does not allow it.
+
+        Raises StoreUnavailable.
+        """
+        while True:
+            with self._lock:  # a run that is about to start is the active one afterwards
+                active = self._active
+            if active is not None and active.run_id == run_id and active.stop(self._ledger, by):
+                return True
+            if self._ledger.move(run_id, RunState.CANCELLED, by=by):
+                return True
+            with self._lock:
+                if self._active is active:  # it has not been started meanwhile: it has ended, or has lost its thread
+                    return self._ledger.move(run_id, RunState.STOPPED, "its thread was gone", by)
 
     def control(self, run_id: int) -> Control | None:
         """Return what takes requests to a run (pause, exclude and so on), or None if it is not the active one."""
@@ -127,44 +167,49 @@ class Supervisor:
         if active is None:
             return True
         active.control.interrupt()
-        active.thread.join(deadline_seconds)
-        if active.thread.is_alive():
+        thread = active.thread
+        if thread is None:
+            return True
+        thread.join(deadline_seconds)
+        if thread.is_alive():
             log.error("run %s did not end within %s s", active.run_id, deadline_seconds)
-        return not active.thread.is_alive()
+        return not thread.is_alive()
 
     # -- on the run's thread ------------------------------------------------------------------------------------------
 
-    def _work(self, job: Job, control: Control) -> None:
-        loop = RunLoop(
-            job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=control, policy=self._policy
-        )
+    def _work(self, job: Job, active: ActiveRun) -> None:
+        """Work a job to its end. Whatever is raised, the run gets an end state and the next one starts."""
         try:
+            loop = RunLoop(
+                job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=active.control,
+                policy=self._policy,
+            )  # fmt: skip
             state, reason = loop.run()
-        except Exception as error:
+        except BaseException as error:
             log.exception("run %s ended by an error of Meadow's own", job.run_id)
             state, reason = RunState.FAILED, f"an error of Meadow's own: {type(error).__name__}: {str(error)[:200]}"
+        self._record_end(active, state, reason)
+        with self._lock:
+            self._active = None
         try:
-            self._record_end(job.run_id, state, reason)
-        finally:
-            with self._lock:
-                self._active = None
-            try:
-                self.wake()
-            except StoreUnavailable as error:
-                log.warning("the next queued run starts with the next request: %s", error)
+            self.wake()
+        except BaseException as error:
+            log.warning("the next queued run starts with the next request: %s", error, exc_info=True)
 
-    def _record_end(self, run_id: int, state: RunState, reason: str | None) -> None:
-        """Move the run to its end state, or to stopped if a person stopped it in between.
+    def _record_end(self, active: ActiveRun, state: RunState, reason: str | None) -> None:
+        """Write the end of the run; repeated until the store takes it, whatever it raises, or the process ends.
 
-        If the store cannot write, this is repeated until it can or the process ends; the next start of the process then
-        records an end for the run.
+        In that case the next start of the process records an end for the run. A reason that the store does not take is
+        left out at the next try, as the log has it.
         """
         while True:
             try:
-                if not self._ledger.move(run_id, state, reason):
-                    self._ledger.move(run_id, RunState.STOPPED, reason)
+                active.end(self._ledger, state, reason)
                 return
             except StoreUnavailable as error:
-                log.warning("the end of run %s cannot be written: %s", run_id, error)
-                if self._ended.wait(RETRY_SECONDS):
-                    return
+                log.warning("the end of run %s cannot be written: %s", active.run_id, error)
+            except BaseException:
+                log.exception("the end of run %s (%s: %s) cannot be written", active.run_id, state, reason)
+                reason = None
+            if self._ended.wait(RETRY_SECONDS):
+                return

@@ -23,8 +23,8 @@ _S = RunState
 MOVES: dict[RunState, frozenset[RunState]] = {
     _S.QUEUED: frozenset({_S.WAITING, _S.CANCELLED}),
     _S.WAITING: frozenset({_S.RUNNING, _S.STOPPING, _S.COMPLETED, _S.STOPPED, _S.FAILED, _S.INTERRUPTED}),
-    _S.RUNNING: frozenset({_S.WAITING, _S.PAUSED, _S.STOPPING, _S.COMPLETED, _S.FAILED, _S.INTERRUPTED}),
-    _S.PAUSED: frozenset({_S.WAITING, _S.STOPPING, _S.INTERRUPTED}),
+    _S.RUNNING: frozenset({_S.WAITING, _S.PAUSED, _S.STOPPING, _S.COMPLETED, _S.STOPPED, _S.FAILED, _S.INTERRUPTED}),
+    _S.PAUSED: frozenset({_S.WAITING, _S.STOPPING, _S.STOPPED, _S.FAILED, _S.INTERRUPTED}),
     _S.STOPPING: frozenset({_S.STOPPED}),
     _S.STOPPED: frozenset({_S.QUEUED}),
     _S.FAILED: frozenset({_S.QUEUED}),
@@ -32,10 +32,17 @@ MOVES: dict[RunState, frozenset[RunState]] = {
     _S.COMPLETED: frozenset({_S.QUEUED}),
     _S.CANCELLED: frozenset({_S.QUEUED}),  # a resumed run that was cancelled in the queue has rounds to continue from
 }
-"""State -> the states that a run may move to."""
+"""State -> the states that a run may move to.
+
+A run fails and stops from any active state. One that is stopping ends as stopped, whatever else goes wrong: a person
+asked for that, and the reason says what went wrong.
+"""
 
 ACTIVE = frozenset({_S.WAITING, _S.RUNNING, _S.PAUSED, _S.STOPPING})
 """A thread works on the run, or did when the process ended."""
+
+COMMITTING = ACTIVE - {_S.STOPPING}
+"""A round may be committed."""
 
 ENDED = frozenset({_S.STOPPED, _S.COMPLETED, _S.FAILED, _S.INTERRUPTED, _S.CANCELLED})
 RESUMABLE = frozenset({RunState.INTERRUPTED, RunState.STOPPED, RunState.FAILED})

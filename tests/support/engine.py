@@ -12,8 +12,8 @@ from typing import Any
 from federation.coordinator.supervisor import CheckpointPolicy, Job, Supervisor
 from federation.protocol.messages import Hello
 from federation.run.config import RunConfig
-from federation.run.events import Blocked, ClientChanged, Event, Progress, ReplyRecorded, RoundDone
-from federation.run.states import ENDED, RunState, sources
+from federation.run.events import Blocked, ClientChanged, Event, Progress, ReplyRecorded, RoundDone, RoundRefused
+from federation.run.states import COMMITTING, ENDED, RunState, sources
 from federation.server.flower_server import FlowerServer
 from federation.transport.admission import Admission, Limits
 from tests.support.migrated import lay_nodes
@@ -60,6 +60,11 @@ class ListLedger:
         with self.lock:
             return next((job for job in self.jobs if self.states[job.run_id] is RunState.QUEUED), None)
 
+    def read_state(self, run_id: int) -> RunState | None:
+        """Return the state of a run."""
+        with self.lock:
+            return self.states.get(run_id)
+
     def read_num_rounds(self, run_id: int) -> int:
         """Return the number of rounds of a run."""
         with self.lock:
@@ -97,8 +102,10 @@ class ListLedger:
             return True
 
     def record(self, event: Event) -> None:
-        """Keep an event."""
+        """Keep an event; raises RoundRefused for a round of a run that is stopping or has ended."""
         with self.changed:
+            if isinstance(event, RoundDone) and self.states.get(event.run_id) not in COMMITTING:
+                raise RoundRefused(f"Round {event.round} of run {event.run_id} came too late: it is not recorded")
             self.events.append(event)
             if isinstance(event, Blocked):
                 self.waits[event.run_id] = event if event.kind else None

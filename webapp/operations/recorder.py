@@ -14,6 +14,7 @@ from federation.run.events import (
     ReplyRecorded,
     RoundDone,
     RoundRefused,
+    StoreUnavailable,
 )
 from webapp.db.database import Database, Session
 from webapp.db.repository.events import add_event
@@ -78,8 +79,18 @@ class Recorder:
                 self._unwritten = []
 
     def end_run(self, run_id: int) -> None:
-        """Write a run's unwritten replies and drop its present attempt, which nobody will finish."""
-        self.flush()
+        """Write a run's unwritten replies and drop its present attempt, which nobody will finish.
+
+        Replies that the database refuses for good are dropped: they must not keep the run from its end.
+        """
+        try:
+            self.flush()
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("replies of run %s cannot be stored; they are dropped", run_id)
+            with self._lock:
+                self._unwritten = []
         with self._lock:
             self._attempt = [reply for reply in self._attempt if reply.run_id != run_id]
 

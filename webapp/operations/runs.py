@@ -53,6 +53,12 @@ class Runs:
             frozenset(run.excluded) | frozenset(left_out), BestRound(best["round"], best["value"]) if best else None,
         )  # fmt: skip
 
+    def read_state(self, run_id: int) -> RunState | None:
+        """Return the state of a run; None if there is no such run."""
+        with self._database.read() as session:
+            run = table.get_run(session, run_id)
+            return RunState(run.state) if run is not None else None
+
     def read_num_rounds(self, run_id: int) -> int:
         """Return how many rounds people want of a run by now."""
         with self._database.read() as session:

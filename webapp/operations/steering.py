@@ -38,7 +38,7 @@ class Steering:
                 raise Conflict(f"Run {run_id} is {run.state}: only a running run can be paused.")
             table.set_values(session, run_id, pausing=True)
             add_request_event(session, run, "pause")
-        self._active(run_id).pause()
+            self._active(run_id).pause()
 
     def continue_run(self, run_id: int) -> None:
         """End a pause, or take back the wish for one."""
@@ -50,7 +50,7 @@ class Steering:
                 raise Conflict(f"Run {run_id} {why}: there is no pause to end.")
             table.set_values(session, run_id, pausing=False)
             add_request_event(session, run, "continue")
-        self._active(run_id).end_pause()
+            self._active(run_id).end_pause()
 
     def resume_run(self, run_id: int) -> None:
         """Let an interrupted, stopped or failed run go on from its last committed round; or a queued one that is
@@ -75,7 +75,11 @@ class Steering:
             state = get_run(session, run_id).state
         if state in ENDED:
             raise Conflict(f"Run {run_id} is {state} already: only a queued or an active run can be stopped.")
-        self._supervisor.stop(run_id)
+        if not self._supervisor.stop(run_id):
+            with self._database.read() as session:
+                state = get_run(session, run_id).state
+            if state not in (RunState.STOPPED, RunState.CANCELLED):  # otherwise another person was quicker
+                raise Conflict(f"Run {run_id} is {state}: it changed while the stop was on its way.")
 
     def add_rounds(self, run_id: int, count: int) -> None:
         """Add rounds; a run that is over goes on with them."""

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from federation.run.states import ACTIVE, ENDED, RESUMABLE, RunState
+from federation.run.states import ACTIVE, COMMITTING, ENDED, RESUMABLE, RunState
 from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunEvent
 
 
@@ -150,7 +150,7 @@ def set_blocked_on(session: Session, run_id: int, blocked_on: dict[str, Any] | N
 _BEST = select(RUNS.c.best_metrics).where(RUNS.c.id == bindparam("run_id"))
 _ADVANCE = (
     update(RUNS)
-    .where(RUNS.c.id == bindparam("run"), or_(*(RUNS.c.state == state for state in sorted(ACTIVE))))
+    .where(RUNS.c.id == bindparam("run"), or_(*(RUNS.c.state == state for state in sorted(COMMITTING))))
     .where(RUNS.c.current_round <= bindparam("reached"))
     .values(current_round=bindparam("reached"), last_metrics=bindparam("last"), best_metrics=bindparam("best"),
             checkpoint=bindparam("weights"))
@@ -164,7 +164,7 @@ def best_metrics_of(session: Session, run_id: int) -> dict[str, Any] | None:
 
 
 def advance_run(session: Session, run_id: int, round_: int, values: dict[str, Any]) -> bool:
-    """Make ``round_`` the run's last committed round; False when the run is not active, or has a later round.
+    """Make ``round_`` the run's last committed round; False when the run is stopping or not active, or has a later one.
 
     ``values`` holds ``last_metrics``, ``best_metrics`` and ``checkpoint``.
     """
