@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import insert, update
 
+from federation.run.metric_goals import MetricGoals
 from federation.run.states import RunState
 from tests.support.books import Books
 from webapp.db.repository.events import add_event
@@ -77,7 +78,7 @@ def _round(
     }
     means |= {f"evaluate_{name}": float(of_clients[name].mean()) for name in OF_CLIENTS}
     spread = {
-        f"evaluate_{name}": spread_of(name, dict(zip(ids, map(float, of_clients[name]), strict=True)))
+        f"evaluate_{name}": spread_of(name, dict(zip(ids, map(float, of_clients[name]), strict=True)), MetricGoals())
         for name in OF_CLIENTS
     }
     whole = {

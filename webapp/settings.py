@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     best_metric: str = Field(
         "evaluate_accuracy",
         pattern=r"^(train|evaluate)_.+$",
-        description="Metric for the best checkpoint, which is kept as well; a loss is minimized.",
+        description="Metric for the best checkpoint, which is kept as well if its direction is known.",
     )
     auto_resume: bool = Field(
         False,

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, Checkpoint, Event
+from federation.run.metric_goals import BestRound
 from federation.run.states import RunState
-from federation.storage.checkpoint_policy import BestRound
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ STORAGE_RETRY_SECONDS = 1.0
 
 _T = TypeVar("_T")
 
+NOT_SENT = ("clients", "name", "minimize_metrics", "maximize_metrics")
+"""Options that clients do not get: they are about the run as people see it."""
+
 MAX_ATTEMPTS = 3
 """After this many failed attempts at one round in a row the run fails."""
 
@@ -53,7 +56,7 @@ class RunLoop:
             job.run_id, job.config.round_timeout_seconds, lane, control, self._ledger.record, self._ledger.flush
         )
         self._wait_state = WaitState(job.run_id, self._ledger, control)
-        self._task_config = job.config.model_dump(exclude={"clients", "name"}, exclude_none=True)
+        self._task_config = job.config.model_dump(exclude=set(NOT_SENT), exclude_none=True)
         self._on_exit = contextlib.ExitStack()
         self._committed, self._best, self._failures = job.committed, job.best, 0
 
@@ -145,7 +148,7 @@ class RunLoop:
         """Record the round. Checkpoints of earlier rounds may go only when it is known to be committed."""
         self._ledger.record(done)
         self._committed, self._failures = done.round, 0
-        self._best = self._policy.best_of(done, self._best)
+        self._best = self._policy.best_of(done, self._best, self._job.config.metric_goals)
         self._checkpoints.keep(self._policy.rounds_to_keep(done.round, self._best))
         if done.round >= self._control.num_rounds:
             self._checkpoints.delete_expired()

@@ -12,8 +12,9 @@ from federation.coordinator.retrying_ledger import RETRY_SECONDS
 from federation.coordinator.run_loop import RunLoop
 from federation.run.config import RunConfig
 from federation.run.events import StoreUnavailable
+from federation.run.metric_goals import BestRound
 from federation.run.states import RunState
-from federation.storage.checkpoint_policy import BestRound, CheckpointPolicy
+from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.checkpoints import CheckpointDamaged
 from federation.storage.initial_weights import NetworkNotBuilt
 from federation.storage.keras_export import keras_file

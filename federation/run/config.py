@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from federation.run.metric_goals import MetricGoals, names_of
 from federation.run.options import Group, Shown
 from federation.run.strategies import STRATEGIES, clients_needed, with_defaults
 
@@ -148,6 +149,13 @@ class RunConfig(BaseModel):
         None, ge=0, lt=2**31, description="For partitions alone: runs with other seeds then train on the same split."
     )
 
+    minimize_metrics: Annotated[str, Shown("Metrics to minimize", Group.ADVANCED, empty="those with common names")] = (
+        Field("", max_length=500, description="Separated by commas; loss, error, mae and the like are known.")
+    )
+    maximize_metrics: Annotated[str, Shown("Metrics to maximize", Group.ADVANCED, empty="those with common names")] = (
+        Field("", max_length=500, description="Separated by commas; of any other metric no round is called the best.")
+    )
+
     @field_validator("dataset", mode="after")
     @classmethod
     def _dataset_fits_the_network(cls, dataset: str, info: ValidationInfo) -> str:
@@ -174,6 +182,13 @@ class RunConfig(BaseModel):
             with_defaults(info.data["strategy"], options, 0.1)
         return options
 
+    @field_validator("maximize_metrics", mode="after")
+    @classmethod
+    def _one_goal_for_a_metric(cls, maximize: str, info: ValidationInfo) -> str:
+        if both := names_of(maximize) & names_of(info.data.get("minimize_metrics")):
+            raise ValueError(f"{min(both)} is to be minimized as well; choose one")
+        return maximize
+
     @field_validator("min_clients", mode="after")
     @classmethod
     def _enough_for_the_strategy(cls, min_clients: int, info: ValidationInfo) -> int:
@@ -193,6 +208,11 @@ class RunConfig(BaseModel):
     def clients_needed(self) -> int:
         """The minimum number of clients that the strategy needs."""
         return clients_needed(self.strategy, self.strategy_options)
+
+    @property
+    def metric_goals(self) -> MetricGoals:
+        """Which values of a metric are better, as far as it is known."""
+        return MetricGoals(names_of(self.minimize_metrics), names_of(self.maximize_metrics))
 
     @property
     def demo_dataset(self) -> DemoDataset | None:

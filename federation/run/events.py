@@ -10,11 +10,6 @@ WaitKind = Literal["quorum", "round", "prepare", "paused", "storage"]
 Metrics = dict[str, float]
 
 
-def less_is_better(name: str) -> bool:
-    """Say whether the least value of the metric with that name is the best one: of a loss it is."""
-    return name.endswith("loss")
-
-
 @dataclass(frozen=True, slots=True)
 class ReplyRecorded:
     """The outcome of one client's task in one phase of one attempt.

@@ -3,32 +3,31 @@
 import math
 from dataclasses import dataclass
 
-from federation.run.events import RoundDone, less_is_better
-
-
-@dataclass(frozen=True, slots=True)
-class BestRound:
-    """The best committed round by a policy's metric."""
-
-    round: int
-    value: float
+from federation.run.events import RoundDone
+from federation.run.metric_goals import BestRound, MetricGoals, better_round
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointPolicy:
-    """Keeps the last ``last`` rounds, and the best one by ``metric`` (for a loss, the lowest)."""
+    """Keeps the last ``last`` rounds, and the best one by ``metric`` if its direction is known."""
 
     last: int = 2
     metric: str = "evaluate_accuracy"
 
-    def best_of(self, done: RoundDone, best: BestRound | None) -> BestRound | None:
-        """Return the better of a committed round and the best one before it; round 0 is never the best."""
+    def best_of(self, done: RoundDone, best: BestRound | None, goals: MetricGoals) -> BestRound | None:
+        """Return the better of a committed round and the best one before it; round 0 is never the best.
+
+        ``goals`` are those of the run. Where they do not say which values are better, no round is the best.
+        """
         phase, _, name = self.metric.partition("_")
-        value = (done.train_metrics if phase == "train" else done.evaluate_metrics).get(name)
+        metrics = done.train_metrics if phase == "train" else done.evaluate_metrics
+        value, loss, less = metrics.get(name), metrics.get("loss"), goals.less_is_better(name)
+        if less is None:
+            return None
         if value is None or not math.isfinite(value) or done.round == 0:
             return best
-        sign = -1 if less_is_better(name) else 1
-        return BestRound(done.round, value) if best is None or sign * value > sign * best.value else best
+        finite_loss = loss if loss is not None and math.isfinite(loss) else None
+        return better_round(BestRound(done.round, value, finite_loss), best, less=less)
 
     def rounds_to_keep(self, last_round: int, best: BestRound | None) -> set[int]:
         """Return the rounds whose checkpoints stay after ``last_round`` was committed."""

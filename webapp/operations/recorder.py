@@ -16,6 +16,7 @@ from federation.run.events import (
     RoundRefused,
     StoreUnavailable,
 )
+from federation.run.metric_goals import MetricGoals
 from webapp.db.database import Database, Session
 from webapp.db.repository.events import add_event
 from webapp.db.repository.metrics import insert_points, last_metric_id
@@ -113,11 +114,12 @@ class Recorder:
 
     def _write_round(self, session: Session, done: RoundDone) -> None:
         replies = [r for r in self._attempt if (r.round, r.attempt) == (done.round, done.attempt)]
-        row, best = round_row(done, replies), best_metrics_of(session, done.run_id)
+        best, goals = best_metrics_of(session, done.run_id) or (None, MetricGoals())
+        row = round_row(done, replies, goals)
         checkpoint = {**row["checkpoint"], "round": done.round}
         if best is None or not advance_run(session, done.run_id, done.round, {
             "last_metrics": row["metrics"], "checkpoint": checkpoint,
-            "best_metrics": best_metrics(best, row["metrics"], done.round),
+            "best_metrics": best_metrics(best, row["metrics"], done.round, goals),
         }) or not insert_round(session, row):  # fmt: skip
             session.rollback()
             if _is_committed(get_run(session, done.run_id), checkpoint):

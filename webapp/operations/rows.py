@@ -1,12 +1,14 @@
 """Converts the events of a run to rows of the tables and to the data of stored events. Pure: nothing here writes."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from math import isfinite, isnan
 from typing import Any
 
-from federation.run.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone, less_is_better
+from federation.run.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone
+from federation.run.metric_goals import BestRound, MetricGoals, better_round
 from webapp.db.spread import spreads_of
 from webapp.sanitizing import clean_text
 
@@ -14,7 +16,7 @@ MAX_METRIC_NAME, MAX_REASON = 100, 500
 Row = dict[str, Any]
 
 
-def round_row(done: RoundDone, replies: Iterable[ReplyRecorded]) -> Row:
+def round_row(done: RoundDone, replies: Iterable[ReplyRecorded], goals: MetricGoals) -> Row:
     """Return the row of a committed round, with the counts and sums of its attempt's replies."""
     replies, outcomes = list(replies), dict[str, dict[str, int]]()
     down = up = 0
@@ -27,7 +29,7 @@ def round_row(done: RoundDone, replies: Iterable[ReplyRecorded]) -> Row:
         "seconds": done.seconds, "train_seconds": done.train_seconds, "aggregate_seconds": done.aggregate_seconds,
         "evaluate_seconds": done.evaluate_seconds, "bytes_down": down, "bytes_up": up, "outcomes": outcomes,
         "metrics": flat_metrics(done), "checkpoint": checkpoint_data(done.checkpoint),
-        "spread": {_name(name): spread for name, spread in spreads_of(replies).items()},
+        "spread": {_name(name): spread for name, spread in spreads_of(replies, goals).items()},
     }  # fmt: skip
 
 
@@ -71,15 +73,19 @@ def flat_metrics(done: RoundDone) -> dict[str, float | None]:
     return {_name(name): value if isfinite(value) else None for name, value in metrics.items()}
 
 
-def best_metrics(best: dict[str, Any], last: dict[str, float | None], round_: int) -> dict[str, Any]:
-    """Return the best value of each metric with its round, after ``last``: the minimum of a loss, else the maximum."""
+def best_metrics(
+    best: dict[str, Any], last: dict[str, float | None], round_: int, goals: MetricGoals
+) -> dict[str, Any]:
+    """Return the best value of each metric with its round, after ``last``; none where its direction is unknown."""
     better = dict(best)
     for name, value in last.items():
-        if value is None:
+        phase, _, metric = name.partition("_")
+        less = goals.less_is_better(metric)
+        if value is None or less is None:
             continue
-        known = better.get(name)
-        if known is None or (value < known["value"] if less_is_better(name) else value > known["value"]):
-            better[name] = {"value": value, "round": round_}
+        known = BestRound.of(better.get(name))
+        found = better_round(BestRound(round_, value, last.get(f"{phase}_loss")), known, less=less)
+        better[name] = asdict(found)
     return better
 
 

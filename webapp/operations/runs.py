@@ -46,11 +46,11 @@ class Runs:
             left_out = excluded_clients(session) if run else ()
         if run is None:
             return None
-        done, best = run.checkpoint, run.best_metrics.get(self._best_metric)
+        done, best = run.checkpoint, BestRound.of(run.best_metrics.get(self._best_metric))
         return Job(
             run.id, RunConfig.model_validate(run.config), run.num_rounds, done["round"] if done else -1,
             Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None,
-            frozenset(run.excluded) | frozenset(left_out), BestRound(best["round"], best["value"]) if best else None,
+            frozenset(run.excluded) | frozenset(left_out), best,
         )  # fmt: skip
 
     def read_state(self, run_id: int) -> RunState | None:

@@ -81,6 +81,12 @@ function annotate(u, curve, view, events, best, narrow) {
   drawLabels(u, labels(u, curve, view, isVisible, narrow));
 }
 
+/* What the clients at the upper and the lower edge of the band are called. */
+export function edgeNames(lessIsBetter) {
+  if (lessIsBetter === null) return ["maximum", "minimum"];
+  return lessIsBetter ? ["worst client", "best client"] : ["best client", "worst client"];
+}
+
 /* The labels at the ends of the mean, of the clients, and of the band where no client is shown. */
 function labels(u, curve, view, isVisible, narrow) {
   const [xs, most, , , least] = u.data, mean = u.data.at(-1), { metric } = curve;
@@ -101,9 +107,9 @@ function labels(u, curve, view, isVisible, narrow) {
     add(name.length > NAME_LENGTH ? `${name.slice(0, NAME_LENGTH - 1)}…` : name, values[last], `c${slot}`, {}, last);
   });
   if (view.band && !view.lines.length && most[end] !== least[end]) {
-    const lessIsBetter = metric.endsWith("loss");
-    add(lessIsBetter ? "worst client" : "best client", most[end], "ink-2");
-    add(lessIsBetter ? "best client" : "worst client", least[end], "ink-2");
+    const [high, low] = edgeNames(curve.less_is_better);
+    add(high, most[end], "ink-2");
+    add(low, least[end], "ink-2");
   }
   return found;
 }

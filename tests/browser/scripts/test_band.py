@@ -32,3 +32,8 @@ def test_lines_break_only_where_a_run_was_resumed_by_the_clock(
 ) -> None:
     named = [{"kind": kind, "round": round_} for kind, round_ in events]
     assert scripts.call("charts/band.js", "resumedIndices", {"rounds": ROUNDS}, {"x": x}, named) == expected
+
+
+def test_no_client_is_the_worst_where_the_direction_of_the_metric_is_unknown(scripts: Scripts) -> None:
+    found = [scripts.call("charts/band.js", "edgeNames", less) for less in (True, False, None)]
+    assert found == [["worst client", "best client"], ["best client", "worst client"], ["maximum", "minimum"]]

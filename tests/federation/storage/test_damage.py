@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from federation.run.events import Blocked, Checkpoint, RoundDone
+from federation.run.metric_goals import BestRound, MetricGoals
 from federation.run.states import RunState
-from federation.storage.checkpoint_policy import BestRound, CheckpointPolicy
+from federation.storage.checkpoint_policy import CheckpointPolicy
 from tests.support.dashboard import Dashboard, running
 from tests.support.engine import running_engine
 from tests.support.light_client import Stage
@@ -131,10 +132,11 @@ def test_damaged_weights_are_not_downloaded(dashboard: Dashboard) -> None:
 
 @pytest.mark.parametrize(("name", "value", "better"), [
     ("evaluate_accuracy", 0.6, True), ("evaluate_accuracy", 0.4, False), ("evaluate_loss", 0.4, True),
-    ("evaluate_lossless", 0.6, True), ("evaluate_accuracy", float("inf"), False),
+    ("evaluate_recall@5", 0.6, True), ("evaluate_accuracy", float("inf"), False),
     ("evaluate_loss", float("-inf"), False),
 ])  # fmt: skip
 def test_the_best_round_is_the_same_as_in_the_database(name: str, value: float, better: bool) -> None:
     done = RoundDone(1, 4, 1, 1.0, 1.0, 0.0, 0.0, {}, {name.partition("_")[2]: value}, Checkpoint("f", "0", 1))
-    kept = CheckpointPolicy(1, name).best_of(done, BestRound(2, 0.5))
-    assert kept == (BestRound(4, value) if better else BestRound(2, 0.5))
+    kept = CheckpointPolicy(1, name).best_of(done, BestRound(2, 0.5), MetricGoals())
+    assert kept is not None
+    assert (kept.round, kept.value) == ((4, value) if better else (2, 0.5))

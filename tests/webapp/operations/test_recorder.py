@@ -48,6 +48,25 @@ def test_a_round_is_written_whole_and_told_once(books: Books) -> None:
     assert books.published[-1].data["committed"] is True
 
 
+def test_the_best_of_a_metric_is_claimed_only_where_its_direction_is_known(books: Books) -> None:
+    a, b = books.add_clients("site-a", "site-b")
+    run_id = books.start_run(num_rounds=5, minimize_metrics="drift")
+    for number, value in enumerate((9.0, 1.0, 5.0, 7.0, 8.0), 1):
+        books.runs.record(reply(run_id, number, a, "evaluate", mae=value, drift=value, fitness=value, accuracy=0.95))
+        books.runs.record(reply(run_id, number, b, "evaluate", mae=0.5, drift=0.5, fitness=0.5, accuracy=0.95))
+        books.runs.record(done(
+            run_id, number, mae=value, drift=value, fitness=value, accuracy=0.95, loss=0.12 if number == 3 else 0.2
+        ))  # fmt: skip
+
+    best = {name: one.round for name, one in books.runs.show(run_id).best_metrics.items()}
+    assert {name: best.get(f"evaluate_{name}") for name in ("mae", "drift", "fitness", "accuracy", "loss")} == {
+        "mae": 2, "drift": 2, "fitness": None, "accuracy": 3, "loss": 3,
+    }  # fmt: skip
+    with books.database.read() as session:
+        spread = list_rounds(session, run_id)[-1].spread or {}
+    assert [spread[f"evaluate_{name}"][-1] for name in ("mae", "drift", "fitness")] == [a, a, 0]
+
+
 def test_a_reply_of_a_slow_round_is_written_when_flushed_and_not_again(books: Books) -> None:
     a, b = books.add_clients("site-a", "site-b")
     run_id = books.start_run()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from federation.run.metric_goals import goals_of
 from webapp.db.spread import Spread, spread_of
 from webapp.db.tables import METRIC_POINTS, ROUNDS, Client, MetricPoint, Reply, Run
 
@@ -136,10 +137,11 @@ def read_series(session: Session, run_id: int, phase: str, name: str, *, after: 
 def _measure_old(session: Session, run_id: int, phase: str, name: str, rounds: Sequence[int], spreads: Floats) -> None:
     """Fill in the spread of rounds of an earlier release, which stored none."""
     clients = [client_id for client_id, _ in clients_of_run(session, run_id)]
+    goals = goals_of(session.scalar(select(Run.config).where(Run.id == run_id)) or {})
     found = values_of(session, run_id, phase, name, clients, first=rounds[0])
     for at, round_ in enumerate(rounds):
         values = {client_id: of[round_][0] for client_id, of in found.items() if round_ in of}
-        if np.isnan(spreads[at, 0]) and (spread := spread_of(name, values)) is not None:
+        if np.isnan(spreads[at, 0]) and (spread := spread_of(name, values, goals)) is not None:
             spreads[at] = spread
 
 

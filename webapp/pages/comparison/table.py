@@ -88,10 +88,10 @@ class Comparison:
         """Whether any of the runs is active."""
         return any(side.active for side in self.sides)
 
-    def leaders(self, value: Callable[[Side], float | None], *, least: bool = False) -> set[int]:
-        """Return the ids of the runs with the best value; none where there is only one run."""
+    def leaders(self, value: Callable[[Side], float | None], *, least: bool | None) -> set[int]:
+        """Return the ids of the runs with the best value; none where there is one run, or the best is unknown."""
         known = {side.run.id: found for side in self.sides if (found := value(side)) is not None}
-        if len(self.sides) < 2 or not known:
+        if len(self.sides) < 2 or not known or least is None:
             return set()
         top = min(known.values()) if least else max(known.values())
         return {run_id for run_id, found in known.items() if found == top}
@@ -140,13 +140,14 @@ def _side(
 ) -> Side:  # fmt: skip
     series = {name: cache.read(session, run, measure.phase, name) for name in titles}
     measured = series.get(measure.name) or cache.read(session, run, measure.phase, measure.name)
-    at = None if target is None else measured.first_reaching(target, least=measure.least)
+    least = measure.least
+    at = None if target is None or least is None else measured.first_reaching(target, least=least)
     reached = None
     if at is not None:
         reached = Reached(int(measured.rounds[at]), float(measured.work[at]), int(measured.sent[at]))
     spread = measured.spread_in(run.current_round)
-    worst = None if spread is None else spread.max if measure.least else spread.min
-    best = run.best_metrics.get(measure.key) or {}
+    worst = None if spread is None or least is None else spread.max if least else spread.min
+    best = run.best_metrics.get(measure.key) or {} if least is not None else {}
     last = run.last_metrics.get(measure.key)
     return Side(run, slot, best.get("value"), best.get("round"), last, worst, reached, series)
 

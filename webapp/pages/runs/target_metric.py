@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from federation.run.events import less_is_better
+from federation.run.metric_goals import goals_of
 from webapp.db.tables import Run
 from webapp.formatting import metric as written
 from webapp.pages.runs.query import Phase
@@ -14,10 +14,11 @@ MARGIN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A metric in a phase."""
+    """A metric in a phase. ``least``: whether less of it is better; None where that is unknown."""
 
     phase: Phase
     name: str
+    least: bool | None
 
     @property
     def key(self) -> str:
@@ -28,11 +29,6 @@ class Measure:
     def word(self) -> str:
         """Its name in a sentence."""
         return self.name if self.phase == "evaluate" else f"{self.name} in training"
-
-    @property
-    def least(self) -> bool:
-        """Whether less of it is better."""
-        return less_is_better(self.name)
 
     @property
     def is_share(self) -> bool:
@@ -54,9 +50,9 @@ class Measure:
         return typed / 100 if 0 < typed <= 100 else None
 
     def usual_target(self, runs: Sequence[Run]) -> float | None:
-        """Return what falls a tenth short of the best that any of the runs has reached."""
+        """Return what falls a tenth short of the best that any of the runs has reached; None where none is known."""
         known = [run.best_metrics[self.key]["value"] for run in runs if self.key in run.best_metrics]
-        if not known:
+        if not known or self.least is None:
             return None
         best = min(known) if self.least else max(known)
         short = best + abs(best) * MARGIN * (1 if self.least else -1)
@@ -68,8 +64,14 @@ def measure_of(runs: Sequence[Run], phase: Phase, metric: str, *, reported_only:
 
     ``reported_only``: what none of the runs reports counts as not asked for.
     """
-    reported = {name for run in runs for name in run.best_metrics}
+    reported = {name for run in runs for name in (*run.last_metrics, *run.best_metrics)}
     if metric and (not reported_only or f"{phase}_{metric}" in reported):
-        return Measure(phase, metric)
+        return _measure(runs, phase, metric)
     no_accuracy = f"{phase}_accuracy" not in reported and f"{phase}_loss" in reported
-    return Measure(phase, "loss" if no_accuracy else "accuracy")
+    return _measure(runs, phase, "loss" if no_accuracy else "accuracy")
+
+
+def _measure(runs: Sequence[Run], phase: Phase, metric: str) -> Measure:
+    """Return the measure; runs that disagree on which values are better leave that unknown."""
+    directions = {goals_of(run.config).less_is_better(metric) for run in runs}
+    return Measure(phase, metric, directions.pop() if len(directions) == 1 else None)

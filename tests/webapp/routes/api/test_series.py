@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import null, update
 
 from benchmarks.long_run import let_it_run, make_long_run
+from federation.run.metric_goals import MetricGoals
 from tests.support.books import done, reply
 from tests.support.dashboard import Dashboard, finished_run, running
 from tests.support.light_client import nan_loss_in_round_1
@@ -24,11 +25,11 @@ COLUMNS = ("seconds", "work", "bytes", "mean", "least", "low", "high", "most")
 
 
 def test_the_spread_names_the_worst_client_and_passes_over_what_is_no_number() -> None:
-    spread = spread_of("accuracy", {1: 0.5, 2: 0.9, 3: nan, 4: 0.7, 5: None, 6: inf})
+    spread = spread_of("accuracy", {1: 0.5, 2: 0.9, 3: nan, 4: 0.7, 5: None, 6: inf}, MetricGoals())
     assert spread == pytest.approx((3, 0.5, 0.54, 0.86, 0.9, 1))
-    of_loss = spread_of("loss", {1: 0.5, 2: 0.9})
+    of_loss = spread_of("loss", {1: 0.5, 2: 0.9}, MetricGoals())
     assert of_loss is not None and of_loss.worst == 2
-    assert spread_of("loss", {1: nan}) is None
+    assert spread_of("loss", {1: nan}, MetricGoals()) is None
 
 
 def test_series_hold_mean_spread_and_chosen_clients_by_round(dashboard: Dashboard) -> None:

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
+from federation.run.metric_goals import goals_of
 from webapp.charts.downsampling import BUCKETS, DOWNSAMPLED_ABOVE, P10, P90, Sample, bucket_size, downsample
 from webapp.db.repository.series import Floats, Series, started_at, values_of
 from webapp.db.tables import Run
@@ -33,6 +34,7 @@ class SeriesView(BaseModel):
     """One metric of a run by round. All lists are of one length; null is a value that is missing or not finite."""
 
     metric: str = Field(examples=["accuracy"])
+    less_is_better: bool | None = Field(description="null: it is unknown which values are better.")
     rounds: list[int]
     seconds: Column = Field(description="Wall clock since the run started, when the round was committed.")
     work: Column = Field(description="Seconds of the rounds until then; waits between them are left out.")
@@ -105,7 +107,8 @@ def _view(
     rounds = series.rounds[at].tolist()
     values = values_of(session, run.id, phase, name, clients, only=rounds)
     return SeriesView(
-        metric=name, rounds=rounds, bytes=series.sent[at].tolist(), work=_short(series.work[at]),
+        metric=name, less_is_better=goals_of(run.config).less_is_better(name), rounds=rounds,
+        bytes=series.sent[at].tolist(), work=_short(series.work[at]),
         seconds=_short(np.maximum(series.committed_at[at] - started_at(run).timestamp(), 0.0)),
         mean=_short(series.mean[at]), odd={r: series.non_finite[r] for r in rounds if r in series.non_finite},
         least=_short(sample.min), low=_short(series.spread[at, P10]), high=_short(series.spread[at, P90]),
