@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema
 
 from federation.run.config import MAX_CLIENTS, RunConfig
 from webapp.db.database import Session
 from webapp.db.repository.clients import ids_by_name, known_ids
-from webapp.problems import Invalid
+from webapp.db.tables import Run
+from webapp.problems import Conflict, Invalid
 from webapp.sanitizing import is_one_line
 
 MAX_ID, MAX_NAME = 2**53, 64
@@ -39,6 +40,19 @@ class RunRequest(RunConfig):
         None, min_length=1, max_length=MAX_CLIENTS, examples=[[1, "site-b"]],
         description="The clients that may take part, by id or by a name that only one client has; null: all clients.",
     )  # fmt: skip
+
+
+def stored_config(run: Run) -> RunConfig:
+    """Return the configuration of a stored run; raises Conflict if this release cannot read it, and names the field."""
+    try:
+        return RunConfig.model_validate(run.config)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"])) or "the whole"
+        raise Conflict(
+            f"The configuration of run {run.id} was stored by another release of Meadow, and this one cannot read it: "
+            f"{field[:100]}: {first['msg'][:200]}. Start a new run instead."
+        ) from error
 
 
 def resolve_clients(session: Session, config: RunConfig) -> RunConfig:

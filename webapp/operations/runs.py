@@ -8,7 +8,7 @@ from pathlib import Path
 
 from federation.coordinator.supervisor import BestRound, Job, Supervisor
 from federation.run.config import RunConfig
-from federation.run.events import Blocked, Checkpoint, Event
+from federation.run.events import Blocked, Checkpoint, Event, StoreUnavailable
 from federation.run.states import ACTIVE, ENDED, RunState, sources
 from webapp.db.database import Database, Session
 from webapp.db.repository import runs as table
@@ -18,7 +18,7 @@ from webapp.db.repository.rounds import delete_uncommitted_replies, recent_secon
 from webapp.db.tables import Run
 from webapp.operations.recorder import Recorder
 from webapp.operations.rows import blocked_on, iso
-from webapp.operations.run_requests import resolve_clients
+from webapp.operations.run_requests import resolve_clients, stored_config
 from webapp.operations.views import RunView, run_view
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.sanitizing import is_one_line
@@ -40,15 +40,25 @@ class Runs:
     # -- the ledger: what the supervisor and the run's thread ask and tell -----------------------------------------
 
     def next_queued(self) -> Job | None:
-        """Return the oldest queued run that nothing holds back."""
-        with self._database.read() as session:
-            run = next((run for run in table.queued_runs(session) if not run.held), None)
-            left_out = excluded_clients(session) if run else ()
-        if run is None:
-            return None
+        """Return the oldest queued run that nothing holds back. One that this release cannot read fails."""
+        while True:
+            with self._database.read() as session:
+                run = next((run for run in table.queued_runs(session) if not run.held), None)
+                left_out = excluded_clients(session) if run else ()
+            if run is None:
+                return None
+            try:
+                return self._job(run, left_out)
+            except Conflict as error:
+                log.warning("run %s cannot start: %s", run.id, error)
+                with self._database.write() as session:  # two moves: a run fails only after its start
+                    if move_run(session, run.id, RunState.WAITING):
+                        move_run(session, run.id, RunState.FAILED, error.sentence)
+
+    def _job(self, run: Run, left_out: Collection[int]) -> Job:
         done, best = run.checkpoint, BestRound.of(run.best_metrics.get(self._best_metric))
         return Job(
-            run.id, RunConfig.model_validate(run.config), run.num_rounds, done["round"] if done else -1,
+            run.id, stored_config(run), run.num_rounds, done["round"] if done else -1,
             Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None,
             frozenset(run.excluded) | frozenset(left_out), best,
         )  # fmt: skip
@@ -165,8 +175,12 @@ class Runs:
         shutil.rmtree(self._folder / str(run_id), ignore_errors=True)
 
     def _wake(self) -> None:
+        """Start the next queued run. If the database cannot say which now, the next request does."""
         if self._supervisor is not None:
-            self._supervisor.wake()
+            try:
+                self._supervisor.wake()
+            except StoreUnavailable as error:
+                log.warning("the next queued run starts with the next request: %s", error)
 
 
 def _views(session: Session, runs: Sequence[Run]) -> list[RunView]:

@@ -7,12 +7,13 @@ supervisor's business.
 from datetime import datetime, timedelta
 
 from federation.coordinator.supervisor import Control, Supervisor
-from federation.run.config import MAX_ROUNDS, RunConfig
+from federation.run.config import MAX_ROUNDS
 from federation.run.states import ACTIVE, ENDED, RunState
 from webapp.db.database import Database
 from webapp.db.repository import runs as table
 from webapp.db.repository.clients import get_client
 from webapp.operations.rows import iso
+from webapp.operations.run_requests import stored_config
 from webapp.operations.runs import add_request_event, get_run, requeue_run
 from webapp.problems import Conflict, NotFound
 
@@ -66,6 +67,7 @@ class Steering:
             elif run.checkpoint is not None and run.current_round >= run.num_rounds:
                 raise Conflict(f"Run {run_id} has done its {run.num_rounds} rounds: add rounds to it instead.")
             else:
+                stored_config(run)  # raises where it could only fail at once
                 requeue_run(session, run)
         self._supervisor.wake()
 
@@ -90,6 +92,7 @@ class Steering:
             if run.state == RunState.STOPPING or run.num_rounds + count > MAX_ROUNDS:
                 why = "is stopping" if run.state == RunState.STOPPING else f"may have at most {MAX_ROUNDS} rounds"
                 raise Conflict(f"Run {run_id} {why}.")
+            stored_config(run)
             wanted = run.num_rounds + count
             table.set_values(session, run_id, num_rounds=wanted, config=run.config | {"num_rounds": wanted})
             add_request_event(session, run, "rounds", add=count, num_rounds=wanted)
@@ -131,7 +134,7 @@ class Steering:
             run = get_run(session, run_id)
             if run.state not in SAMPLING_STATES and not table.is_resumable(run):
                 raise Conflict(f"Run {run_id} is {run.state}: nobody is asked any more.")
-            config = RunConfig.model_validate(run.config)
+            config = stored_config(run)
             if count < config.clients_needed:
                 needed = f"{run.strategy} with these options needs {config.clients_needed} clients"
                 raise Conflict(f"{needed}: {count} would not do.")

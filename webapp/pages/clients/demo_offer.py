@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from federation.run.config import DemoDataset, RunConfig
+from federation.run.config import DemoDataset
 from federation.server.flower_server import LiveClient
 from webapp.db.tables import Client, Run
 from webapp.formatting import plural
 from webapp.operations.demo_clients import DemoClients
+from webapp.operations.run_requests import stored_config
 from webapp.pages.flash import Flash
 from webapp.pages.wording import listed
 
@@ -49,7 +50,7 @@ def offer_for_run(
     """
     if "demo" not in (run.blocked_on or {}).get("actions", ()):
         return None
-    config = RunConfig.model_validate(run.config)
+    config = stored_config(run)
     if config.demo_dataset is None:
         return None
     missing = config.min_clients - sum(client.id in live for client in clients)

@@ -12,11 +12,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from federation.coordinator.supervisor import CheckpointDamaged, NetworkNotBuilt
-from federation.run.config import RunConfig
 from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout
 from webapp.db.tables import Run
 from webapp.operations.downloads import Which, checkpoint_of
+from webapp.operations.run_requests import stored_config
 from webapp.operations.runs import get_run
 from webapp.parts import Parts
 from webapp.problems import Conflict, NotFound
@@ -69,7 +69,7 @@ def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> R
         if content_id(weights) != chosen["sha256"]:
             raise ValueError("their sha256 differs")
         if format == "keras":
-            made = parts.supervisor.keras_file(run.id, RunConfig.model_validate(run.config), file)
+            made = parts.supervisor.keras_file(run.id, stored_config(run), file)
             return FileResponse(made, media_type=NPZ, filename=name)
         packed = _pack(weights, folder)
     except NetworkNotBuilt as error:
