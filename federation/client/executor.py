@@ -52,7 +52,7 @@ class Executor:
                 reply = self._answer(client_task, node_id)
         except TaskCancelled:
             return None
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # CancelledError, SystemExit, a panic of a native library
             if client_task.cancelled.is_set():  # the app may have wrapped TaskCancelled in an error of its own
                 return None
             log.exception("round %d: %s failed", client_task.task.round, client_task.task.phase)
@@ -157,9 +157,14 @@ def _as_one_buffer(array: NDArray[Any]) -> memoryview:
 
 
 def _sentence(error: BaseException) -> str:
-    return _shorten(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    try:
+        text = str(error)
+    except Exception:  # the app's own class may fail to say what it is
+        text = "its text cannot be read"
+    return _shorten(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
 def _shorten(text: str) -> str:
-    line = " ".join(text.split())
+    """Return the text on one line of at most ``MAX_ERROR_CHARACTERS``, which any JSON reader accepts."""
+    line = " ".join(text.encode(errors="backslashreplace").decode().split())
     return line if len(line) <= MAX_ERROR_CHARACTERS else line[: MAX_ERROR_CHARACTERS - 1] + "…"

@@ -72,7 +72,7 @@ class ReconnectLoop:
             self._stay_connected()
         except Refused as refused:
             refusal = refused
-        except Exception:
+        except BaseException:  # a thread that ends must end the process
             log.exception("the connection thread failed")
         if not self._stopping.is_set():
             self._on_end(refusal)

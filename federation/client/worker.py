@@ -71,7 +71,7 @@ class Worker:
             self._executor.warm_up()
             while (task := self._outbox.queue.get()) is not None:
                 self._run_task(task)
-        except Exception:
+        except BaseException:  # whatever ends this thread ends the process: a client without a worker answers nothing
             log.exception("the worker thread failed")
             self._on_failure()
 

@@ -1,5 +1,6 @@
 """A Flower ClientApp that a test controls by its configuration: it adds one to the weights, waits, or fails."""
 
+import asyncio
 import threading
 import time
 
@@ -11,12 +12,25 @@ from federation.progress import report_progress
 app = ClientApp()
 
 
+class Panic(BaseException):
+    """As native libraries raise it."""
+
+
+class Mute(Exception):
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Add one to each array, after ``batches`` batches of ``batch_seconds`` each."""
     config = message.content.config_records["config"]
     if error := config.get("error"):
         raise ValueError(str(error))
+    if raised := config.get("raises"):
+        raise {"CancelledError": asyncio.CancelledError, "Panic": Panic, "Mute": Mute}[str(raised)]("far \ud800")
     if config.get("stuck"):
         time.sleep(3600)
     batches = int(config.get("batches", 1))  # type: ignore[arg-type]

@@ -1,0 +1,41 @@
+"""People's own apps in a client process: what they raise, and the forms in which Flower apps are written."""
+
+import asyncio
+from threading import Event
+
+from flwr.clientapp import ClientApp
+from rich.console import Console
+
+from federation.client.console import TaskConsole
+from federation.client.executor import Executor
+from federation.client.outbox import Outbox
+from federation.client.worker import Worker
+from federation.learning.client_app import Work
+from federation.protocol import messages
+from tests.conftest import StartClient
+from tests.support.small_server import WEIGHTS, SmallServer, joined
+
+
+def test_whatever_an_app_raises_is_a_failed_reply_and_the_client_goes_on(client: StartClient) -> None:
+    says = {
+        "CancelledError": "CancelledError: far \\ud800", "Panic": "Panic: far \\ud800",
+        "Mute": "Mute: its text cannot be read",
+    }  # fmt: skip
+    with SmallServer().running() as server:
+        _, peer = joined(client, server)
+        for number, (name, text) in enumerate(says.items()):
+            peer.send_task("train", WEIGHTS, pieces=not number, raises=name)
+            assert (peer.next(messages.Offer).error or "").startswith(text)
+        peer.send_task("evaluate", WEIGHTS, pieces=False)
+        assert peer.next(messages.Offer).error is None
+
+
+def test_a_worker_thread_that_ends_is_reported_whatever_it_raised() -> None:
+    def warm() -> None:
+        raise asyncio.CancelledError
+
+    failed = Event()
+    work = Work(ClientApp(), prepare=lambda config: {}, data={}, warm=warm)
+    worker = Worker(Executor(work, {}), Outbox(), TaskConsole(Console()), on_failure=failed.set)
+    worker.start()
+    assert failed.wait(10) and worker.wait(10)
