@@ -15,9 +15,9 @@ from federation.run.events import StoreUnavailable
 from federation.run.metric_goals import BestRound
 from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
-from federation.storage.checkpoints import CheckpointDamaged
+from federation.storage.checkpoints import CheckpointDamaged, delete_leftovers
 from federation.storage.initial_weights import NetworkNotBuilt
-from federation.storage.keras_export import keras_file
+from federation.storage.keras_export import KerasExports
 from federation.storage.uploads import UploadUnusable, holds_upload, keep_upload
 from federation.transport.lane import StreamLane
 from federation.weights.layout import LayoutRow
@@ -88,8 +88,8 @@ class Supervisor:
         self._lock = threading.Lock()
         self._active: ActiveRun | None = None
         self._ended = threading.Event()
-        for unfinished in folder.glob("*/.*.writing"):  # of a process that was killed
-            unfinished.unlink(missing_ok=True)
+        self._exports = KerasExports()
+        delete_leftovers(folder)
 
     @property
     def active_run_id(self) -> int | None:
@@ -157,8 +157,8 @@ class Supervisor:
         return holds_upload(upload_id, self._folder.parent / "networks")
 
     def keras_file(self, run_id: int, config: RunConfig, checkpoint_file: str) -> Path:
-        """Return a checkpoint of a run as a .keras file; raises as ``storage.keras_export.keras_file`` does."""
-        return keras_file(config, self._folder / str(run_id), checkpoint_file)
+        """Return a checkpoint of a run as a .keras file; raises as ``KerasExports.file`` does."""
+        return self._exports.file(config, self._folder / str(run_id), checkpoint_file)
 
     def shutdown(self, deadline_seconds: float = 3.0) -> bool:
         """Interrupt the active run because the process ends. False if its thread did not end in time."""

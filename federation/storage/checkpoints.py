@@ -1,5 +1,6 @@
 """Checkpoints of one run: the weights of each kept round, their layout, and the strategy's state."""
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -39,18 +40,31 @@ def read_layout(folder: Path) -> Layout:
         raise CheckpointDamaged(f"layout.json of the run cannot be read: {error}") from error
 
 
+def delete_leftovers(runs: Path) -> None:
+    """Delete what a killed process left: half-written files, and .keras files whose checkpoint is gone.
+
+    ``runs`` has a folder for each run. Call it before any run is started. A file that cannot be deleted stays.
+    """
+    for file in [*runs.glob("*/.round-*"), *runs.glob("*/.layout.json.*")]:
+        with contextlib.suppress(OSError):
+            file.unlink()
+    for exported in runs.glob("*/*.keras"):
+        if not exported.with_suffix(".weights").exists():
+            with contextlib.suppress(OSError):
+                exported.unlink()
+
+
 class Checkpoints:
     """Files of one run in ``folder``: ``layout.json``, ``round-000004.weights``, ``round-000004.state.npz``.
 
     The file of a state holds a sha256 over itself and its round's weights, so neither is ever read without the other.
-    For the run's thread alone: a second object over the same folder would delete what is being written.
+    One object writes: that of the run's thread. Others over the same folder may read meanwhile, because a new object
+    deletes nothing; what a killed process left half-written is deleted by ``delete_leftovers`` at the start.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for unfinished in folder.glob(".*.writing"):
-            unfinished.unlink()
         self._rounds = {int(path.name[6:12]) for path in folder.glob("round-*")}
         self._expired: set[int] = set()
 
@@ -131,6 +145,7 @@ class Checkpoints:
         for number in self._expired:
             self._weights_file(number).unlink(missing_ok=True)
             self.state_file(number).unlink(missing_ok=True)
+            self._weights_file(number).with_suffix(".keras").unlink(missing_ok=True)
         self._rounds -= self._expired
         self._expired = set()
 

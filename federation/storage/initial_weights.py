@@ -2,10 +2,10 @@
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def initial_weights(config: RunConfig, folder: Path, sleep: Callable[[float], No
 
 
 def _build(config: RunConfig, stem: Path, sleep: Callable[[float], None]) -> None:
-    packed = stem.with_suffix(f".{os.getpid()}.npz")
+    packed = stem.with_name(f".{stem.name}.{uuid.uuid4().hex}.npz")
     command = [sys.executable, "-m", "federation.learning.networks", "--network", config.network,
                "--dataset", config.dataset, "--loss", config.loss, "--seed", str(config.seed),
                "--output", str(packed)]  # fmt: skip

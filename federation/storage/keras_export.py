@@ -2,7 +2,10 @@
 
 import os
 import sys
+import threading
 import time
+import uuid
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -13,31 +16,59 @@ from federation.storage.initial_weights import NetworkNotBuilt, run_network_proc
 from federation.weights.layout import NumpyArray
 
 
-def keras_file(config: RunConfig, folder: Path, checkpoint_file: str) -> Path:
-    """Return the .keras file of a checkpoint in a run's ``folder``; it is built if it is not there yet.
+class KerasExports:
+    """Builds .keras files, one at a time, because a build takes 600 MB. Any thread may use it.
 
-    Takes seconds: call it in a worker thread.
-
-    Raises
-    ------
-    NetworkNotBuilt
-        If Meadow has no Keras code for the network, or the child process fails; the sentence says which.
-    FileNotFoundError
-        If the checkpoint has been deleted.
-    CheckpointDamaged
-        If the layout of the run cannot be read.
+    A file stays beside its checkpoint and is deleted with it.
     """
-    if config.network not in KERAS_NETWORKS:
-        raise NetworkNotBuilt(f"network {config.network} is no Keras network of Meadow: take the .npz")
-    exported = (folder / checkpoint_file).with_suffix(".keras")
-    if exported.exists():
-        return exported
-    layout = read_layout(folder)
-    arrays = layout.unpack((folder / checkpoint_file).read_bytes())
-    packed, written = (exported.with_name(f".{exported.stem}.{os.getpid()}{end}") for end in (".npz", ".keras"))
+
+    def __init__(self) -> None:
+        self._lock, self._one_build = threading.Lock(), threading.Lock()
+        self._building: dict[Path, Future[Path]] = {}
+
+    def file(self, config: RunConfig, folder: Path, checkpoint_file: str) -> Path:
+        """Return the .keras file of a checkpoint in a run's ``folder``; it is built if it is not there yet.
+
+        Takes seconds: call it in a worker thread. Calls for one file at the same time share one build.
+
+        Raises
+        ------
+        NetworkNotBuilt
+            If Meadow has no Keras code for the network, or the child process fails; the sentence says which.
+        FileNotFoundError
+            If the checkpoint has been deleted.
+        CheckpointDamaged
+            If the layout of the run cannot be read.
+        """
+        if config.network not in KERAS_NETWORKS:
+            raise NetworkNotBuilt(f"network {config.network} is no Keras network of Meadow: take the .npz")
+        exported = (folder / checkpoint_file).with_suffix(".keras")
+        with self._lock:
+            if exported.exists():
+                return exported
+            found = self._building.get(exported)
+            build = found or self._building.setdefault(exported, Future())
+        if found is None:
+            try:
+                with self._one_build:
+                    _build(config, folder / checkpoint_file, exported)
+                build.set_result(exported)
+            except BaseException as error:
+                build.set_exception(error)
+            finally:
+                with self._lock:
+                    del self._building[exported]
+        return build.result()
+
+
+def _build(config: RunConfig, checkpoint: Path, exported: Path) -> None:
+    layout = read_layout(checkpoint.parent)
+    arrays = layout.unpack(checkpoint.read_bytes())
     named: dict[str, NumpyArray] = {entry.name: array for entry, array in zip(layout.entries, arrays, strict=True)}
-    np.savez(packed, allow_pickle=False, **named)
+    stem = f".{exported.stem}.{uuid.uuid4().hex}"
+    packed, written = (exported.with_name(f"{stem}{end}") for end in (".npz", ".keras"))
     try:
+        np.savez(packed, allow_pickle=False, **named)
         run_network_process([sys.executable, "-m", "federation.learning.networks", "--network", config.network,
                              "--dataset", config.dataset, "--seed", str(config.seed), "--weights", str(packed),
                              "--output", str(written)], time.sleep)  # fmt: skip
@@ -45,4 +76,6 @@ def keras_file(config: RunConfig, folder: Path, checkpoint_file: str) -> Path:
     finally:
         packed.unlink(missing_ok=True)
         written.unlink(missing_ok=True)
-    return exported
+    if not checkpoint.exists():  # it expired during the build
+        exported.unlink(missing_ok=True)
+        raise FileNotFoundError(checkpoint)

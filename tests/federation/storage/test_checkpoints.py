@@ -1,12 +1,18 @@
 """Checkpoints of a run: which stay, and how damage is detected."""
 
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, read_layout
+from federation.run.config import RunConfig
+from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, delete_leftovers, read_layout
+from federation.storage.initial_weights import initial_weights
+from federation.storage.keras_export import KerasExports
 from federation.weights.layout import Layout
 
 WEIGHTS: list[Any] = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array([7, 8], np.int64), np.array([True, False])]
@@ -23,11 +29,13 @@ def test_a_full_disk_raises_before_anything_is_written(tmp_path: Path) -> None:
 def test_expired_checkpoints_are_deleted_and_damage_is_detected(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".round-000009.weights.writing").write_bytes(b"half")
+    delete_leftovers(tmp_path)
     kept = Checkpoints(tmp_path / "run")
     kept.write_layout(LAYOUT)
     weights, state = LAYOUT.pack(WEIGHTS), {"m_t:float32": np.ones(3, np.float32)}
     first = kept.write(1, weights, {})
     second = kept.write(2, weights, state)
+    (tmp_path / "run" / "round-000001.keras").write_bytes(b"exported")
     kept.keep({2})
     assert (tmp_path / "run" / first.file).exists(), "the next round's write deletes it, while clients work"
     kept.delete_expired()
@@ -41,3 +49,42 @@ def test_expired_checkpoints_are_deleted_and_damage_is_detected(tmp_path: Path) 
         kept.read(2, second)
     with pytest.raises(CheckpointDamaged, match="cannot be read"):
         kept.read(1, first)
+
+
+def test_reading_deletes_nothing_that_is_being_written(tmp_path: Path) -> None:
+    """Another object over the folder is made while a named pipe holds the writer in the middle of its file."""
+    kept, half = Checkpoints(tmp_path / "run"), tmp_path / "run" / ".round-000001.weights.writing"
+    os.mkfifo(half)
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(kept.write, 1, b"x" * (1 << 20), {})
+        with open(half, "rb") as pipe:
+            assert pipe.read(1) == b"x"
+            Checkpoints(tmp_path / "run")
+            assert half.exists()
+            pipe.read()
+        with pytest.raises(OSError, match="Invalid argument"):  # fsync of a pipe
+            writing.result(10)
+
+
+def test_a_start_deletes_exports_whose_checkpoint_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "7"
+    folder.mkdir()
+    for name in ("round-000001.weights", "round-000001.keras", "round-000002.keras", ".round-000003.ab12.npz"):
+        (folder / name).write_bytes(b"x")
+    delete_leftovers(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["round-000001.keras", "round-000001.weights"]
+
+
+@pytest.mark.slow
+def test_two_exports_of_one_round_at_once_share_one_build(tmp_path: Path) -> None:
+    config = RunConfig(network="mlp", dataset="digits", seed=7)
+    layout, weights = initial_weights(config, tmp_path / "networks", time.sleep)
+    kept = Checkpoints(tmp_path / "run")
+    kept.write_layout(layout)
+    file = kept.write(1, weights, {}).file
+    exports = KerasExports()
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: exports.file(config, tmp_path / "run", file), range(3)))
+    assert set(made) == {tmp_path / "run" / "round-000001.keras"}
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "layout.json", "round-000001.keras", "round-000001.weights"]  # fmt: skip
