@@ -10,6 +10,7 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, Metadata, RecordDict
 from numpy.typing import NDArray
 
+from federation.client.legacy_apps import content_of_reply, is_legacy, legacy_content
 from federation.client.tasks import ClientTask, OutgoingReply
 from federation.learning.client_app import Work
 from federation.progress import Reporter, TaskCancelled, reporting_to
@@ -71,7 +72,14 @@ class Executor:
         if client_task.content is not None and task.content is not None:
             content["arrays"] = _unpack(task.content, client_task.content)
         context = self._context_of(task, node_id, config)
-        return _reply(task, self._work.app(_message(task, node_id, content), context))
+        if not is_legacy(self._work.app):
+            return _reply(task, self._work.app(_message(task, node_id, content), context))
+        message = _message(task, node_id, legacy_content(task.phase, content))
+        reply = self._work.app(message, context)
+        if not reply.has_error():
+            names = [row[0] for row in task.content.layout] if task.content is not None else []
+            reply = Message(content_of_reply(task.phase, names, reply), reply_to=message)
+        return _reply(task, reply)
 
     def _record_of(self, config: Config) -> ConfigRecord:
         """Return the config as a record: the last one with what has changed, for to make a new one takes long."""

@@ -1,8 +1,11 @@
 """People's own apps in a client process: what they raise, and the forms in which Flower apps are written."""
 
 import asyncio
+import io
 from threading import Event
 
+import httpx
+import numpy as np
 from flwr.clientapp import ClientApp
 from rich.console import Console
 
@@ -13,6 +16,8 @@ from federation.client.worker import Worker
 from federation.learning.client_app import Work
 from federation.protocol import messages
 from tests.conftest import StartClient
+from tests.federation.client.test_own_model import ended
+from tests.support.processes import Meadow, wait_until
 from tests.support.small_server import WEIGHTS, SmallServer, joined
 
 
@@ -39,3 +44,16 @@ def test_a_worker_thread_that_ends_is_reported_whatever_it_raised() -> None:
     worker = Worker(Executor(work, {}), Outbox(), TaskConsole(Console()), on_failure=failed.set)
     worker.start()
     assert failed.wait(10) and worker.wait(10)
+
+
+def test_an_app_of_a_client_fn_learns_in_a_run(meadow: Meadow, client: StartClient) -> None:
+    with io.BytesIO() as file, httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http:
+        np.savez(file, a=np.zeros((2, 3), np.float32), b=np.zeros(1, np.float32))
+        kept = http.post("/api/weights", files={"file": file.getvalue()}).json()["id"]
+        for part, name in enumerate(("left", "right")):
+            client(meadow.flower_address, name, "--app", "tests.support.legacy_app:app", "--partition", str(part))
+        body = {"network": "custom", "initial_weights": kept, "num_rounds": 3}
+        run_id = http.post("/api/runs", json=body).json()["id"]
+        run = wait_until(lambda: ended(http, run_id), 60)
+    assert run["state"] == "completed", run
+    assert run["last_metrics"]["evaluate_loss"] == 3 and run["last_metrics"]["evaluate_accuracy"] == 0.25

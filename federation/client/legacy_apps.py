@@ -1,0 +1,55 @@
+"""Flower apps made of a ``client_fn``, whose records have other names than those of ``@app.train``.
+
+Flower itself converts them to and from ``FitIns``, ``FitRes`` and so on; here the records get the names it expects.
+"""
+
+from typing import Any
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.common import parameters_to_ndarrays
+from flwr.compat.common.recorddict_compat import recorddict_to_evaluateres, recorddict_to_fitres
+
+INSTRUCTIONS = {"train": "fitins", "evaluate": "evaluateins"}
+
+
+def is_legacy(app: ClientApp) -> bool:
+    """Return whether the app was made of a ``client_fn``."""
+    return getattr(app, "_call", None) is not None  # Flower has no public way to ask
+
+
+def legacy_content(phase: str, content: RecordDict) -> RecordDict:
+    """Return a task's content under the names of a ``client_fn``'s messages; a config there holds no lists."""
+    name = INSTRUCTIONS[phase]
+    config: dict[str, Any] = {
+        key: value for key, value in content.config_records["config"].items() if not isinstance(value, list)
+    }
+    arrays = content.array_records.get("arrays", ArrayRecord())
+    return RecordDict({f"{name}.parameters": arrays, f"{name}.config": ConfigRecord(config)})
+
+
+def content_of_reply(phase: str, names: list[str], reply: Message) -> RecordDict:
+    """Return a reply's arrays and metrics as those of ``@app.train`` and ``@app.evaluate``.
+
+    The arrays have no names in such a reply: they are those of the task, in their order.
+
+    Raises
+    ------
+    ValueError
+        If the app says that it failed, or returns another number of arrays.
+    """
+    result: Any = (recorddict_to_fitres(reply.content, keep_input=True) if phase == "train"
+                   else recorddict_to_evaluateres(reply.content))  # fmt: skip
+    if result.status.code.value:
+        raise ValueError(result.status.message or f"the app answers with {result.status.code.name}")
+    metrics: dict[str, Any] = {key: value for key, value in result.metrics.items() if isinstance(value, int | float)}
+    content = RecordDict()
+    if phase == "train":
+        arrays = parameters_to_ndarrays(result.parameters)
+        if len(arrays) != len(names):
+            raise ValueError(f"fit returned {len(arrays)} arrays, the run needs {len(names)}")
+        content["arrays"] = ArrayRecord(dict(zip(names, ArrayRecord(arrays).values(), strict=True)))
+    else:
+        metrics = {"loss": float(result.loss)} | metrics
+    content["metrics"] = MetricRecord(metrics | {"num-examples": int(result.num_examples)})
+    return content
