@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from federation.aggregation.strategy import RunStrategy
+from federation.aggregation.strategy_warnings import recorded_warnings
 from federation.coordinator.attempt import Attempt, AttemptAborted, GlobalModel
 from federation.coordinator.control import Control, RunInterrupted, RunStopped
 from federation.coordinator.eligibility import Eligibility
@@ -64,6 +65,7 @@ class RunLoop:
         """Do all rounds; return the state that the run ends in and the reason. Committed rounds stay in any case."""
         self._lane.watch(self._control.wake)
         try:
+            self._on_exit.enter_context(recorded_warnings(self._job.run_id, self._ledger.record))
             self._control.reload_min_clients(lambda: self._ledger.read_min_clients(self._job.run_id))
             self._begin()
             while not self._control.try_finish(self._committed, lambda: self._ledger.read_num_rounds(self._job.run_id)):

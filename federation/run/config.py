@@ -91,7 +91,7 @@ class RunConfig(BaseModel):
         "FedAvg", description="The Flower strategy that aggregates the updates."
     )
     strategy_options: dict[str, float] = Field(
-        default_factory=dict, max_length=20, description="Options of the strategy; Flower's defaults where missing."
+        default_factory=dict, max_length=20, description="Options of the strategy; defaults where missing."
     )
     num_rounds: Annotated[int, Shown("Rounds", Group.TRAINING, quick=True)] = Field(
         3, ge=1, le=MAX_ROUNDS, description="Rounds to complete; round 0 is not counted."
@@ -201,7 +201,7 @@ class RunConfig(BaseModel):
 
     @property
     def full_strategy_options(self) -> dict[str, float]:
-        """All options of the strategy, with Flower's defaults."""
+        """All options of the strategy, with their defaults."""
         return with_defaults(self.strategy, self.strategy_options, self.learning_rate)
 
     @property

@@ -118,6 +118,15 @@ class ClientChanged:
     data: dict[str, object] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RunNote:
+    """Something that people must know to read a run's results, as a sentence; ``client_id``: whom it is about."""
+
+    run_id: int
+    sentence: str
+    client_id: int | None = None
+
+
 class StoreUnavailable(Exception):
     """The store of events cannot write now, but may later: the disk is full, the database is locked."""
 
@@ -126,6 +135,6 @@ class RoundRefused(Exception):
     """The store does not accept a round: the run has ended there, or has a later round; the sentence says so."""
 
 
-Event = ReplyRecorded | RoundDone | AttemptFailed | ClientSuspended | Blocked | Progress | ClientChanged
+Event = ReplyRecorded | RoundDone | AttemptFailed | ClientSuspended | Blocked | Progress | ClientChanged | RunNote
 Record = Callable[[Event], None]
 """Keeps an event. May be called on any thread; may raise StoreUnavailable or RoundRefused."""

@@ -1,4 +1,4 @@
-"""Flower's strategies by name: a description, the options with Flower's defaults, the clients that each needs."""
+"""Flower's strategies by name: a description, the options with their defaults, the clients that each needs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,8 @@ Options = Mapping[str, float]
 @dataclass(frozen=True, slots=True)
 class StrategyOption:
     """One number that a strategy takes, from ``least`` to ``most``, or ``below`` it. ``default`` None: the run's
-    learning rate. ``label`` and ``words`` are what people read.
+    learning rate. ``label`` and ``words`` are what people read. ``ignored``: the option changes nothing; it is
+    accepted, because Flower's class takes it, but not offered.
     """
 
     label: str
@@ -19,6 +20,7 @@ class StrategyOption:
     words: str
     whole: bool = False
     below: bool = False
+    ignored: bool = False
 
     def refuse(self, value: float) -> str | None:
         """Return what is wrong with a value, or None."""
@@ -43,7 +45,7 @@ def _server_rate(default: float) -> StrategyOption:
 
 
 def _client_rate(default: float) -> StrategyOption:
-    return StrategyOption("Client learning rate η_l", default, 0, 1000, "As the paper defines it")
+    return StrategyOption("Client learning rate η_l", default, 0, 1000, "As the paper defines it", ignored=True)
 
 
 _BYZANTINE = StrategyOption("Byzantine clients (f)", 0, 0, 1000, "Clients assumed malicious", whole=True)
@@ -59,10 +61,10 @@ _BETAS = {
 STRATEGIES: dict[str, Strategy] = {
     "FedAvg": Strategy("Mean of the clients' weights, by samples"),
     "FedProx": Strategy("FedAvg; clients are held near the global weights", {
-        "proximal_mu": StrategyOption("Proximal μ", 0.0, 0, 1000, "Pull towards the global weights; 0 is FedAvg")}),
+        "proximal_mu": StrategyOption("Proximal μ", 0.1, 0, 1000, "Pull towards the global weights; 0 is FedAvg")}),
     "FedAvgM": Strategy("FedAvg with momentum on the server", {
         "server_learning_rate": _server_rate(1.0),
-        "server_momentum": StrategyOption("Server momentum", 0.0, 0, 1, "Share of the last step that is kept",
+        "server_momentum": StrategyOption("Server momentum", 0.9, 0, 1, "Share of the last step that is kept",
                                           below=True)}),
     "FedAdagrad": Strategy("Adagrad on the server over the clients' mean", _ADAPTIVE),
     "FedAdam": Strategy("Adam on the server over the clients' mean", {**_ADAPTIVE, **_BETAS}),
@@ -91,8 +93,15 @@ def clients_needed(name: str, given: Options) -> int:
     return STRATEGIES[name].needs(with_defaults(name, given, 0.1))
 
 
+def ignored_options(name: str, given: Options) -> list[str]:
+    """Return the given options that change nothing: Flower's class takes them, but its step does not use them."""
+    return [key for key in given if STRATEGIES[name].options[key].ignored]
+
+
 def with_defaults(name: str, given: Options, learning_rate: float) -> dict[str, float]:
-    """Return all options of a strategy: the given values, else Flower's defaults.
+    """Return all options of a strategy: the given values, else the defaults.
+
+    These are Flower's, but for FedProx's μ and FedAvgM's momentum, which are 0 there and would make both FedAvg.
 
     Raises
     ------

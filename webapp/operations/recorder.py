@@ -14,6 +14,7 @@ from federation.run.events import (
     ReplyRecorded,
     RoundDone,
     RoundRefused,
+    RunNote,
     StoreUnavailable,
 )
 from federation.run.metric_goals import MetricGoals
@@ -24,6 +25,7 @@ from webapp.db.repository.rounds import insert_replies, insert_round
 from webapp.db.repository.runs import advance_run, best_metrics_of, get_run, set_blocked_on, set_values
 from webapp.db.tables import Run
 from webapp.operations.rows import (
+    MAX_REASON,
     best_metrics,
     blocked_on,
     failed_event,
@@ -33,6 +35,7 @@ from webapp.operations.rows import (
     round_event,
     round_row,
 )  # fmt: skip
+from webapp.sanitizing import clean_text
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +71,8 @@ class Recorder:
                 self._write_blocked(event)
             case ClientSuspended():
                 self._write_put_aside(event)
+            case RunNote():
+                self._write_note(event)
             case _:
                 log.warning("nothing is recorded of %s", event)  # a run must not fail for an event that no page shows
 
@@ -149,6 +154,11 @@ class Recorder:
                 set_values(session, run.id, excluded=sorted({*run.excluded, aside.client_id}))
                 data = {"client_id": aside.client_id, "state": "put_aside", "reason": aside.reason}
                 add_event(session, "client", data, run_id=run.id, client_id=aside.client_id)
+
+    def _write_note(self, note: RunNote) -> None:
+        data = {"sentence": clean_text(note.sentence, MAX_REASON), "client_id": note.client_id}
+        with self._database.write() as session:
+            add_event(session, "note", data, run_id=note.run_id, client_id=note.client_id)
 
     def _write_blocked(self, blocked: Blocked) -> None:
         waits = blocked_on(blocked)

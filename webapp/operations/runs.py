@@ -10,6 +10,7 @@ from federation.coordinator.supervisor import BestRound, Job, Supervisor
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, Checkpoint, Event, StoreUnavailable
 from federation.run.states import ACTIVE, ENDED, RunState, sources
+from federation.run.strategies import ignored_options
 from webapp.db.database import Database, Session
 from webapp.db.repository import runs as table
 from webapp.db.repository.clients import excluded_clients
@@ -162,6 +163,10 @@ class Runs:
             run_id = table.insert_run(session, config.title, config.model_dump(mode="json"))
             data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": config.title}
             add_event(session, "run", data, run_id=run_id)
+            if ignored := ignored_options(config.strategy, config.strategy_options):
+                why = "the clients' learning rate is an option of its own"
+                sentence = f"{config.strategy} ignores {', '.join(ignored)}: {why}"
+                add_event(session, "note", {"sentence": sentence}, run_id=run_id)
         self._wake()
         return self.show(run_id)
 

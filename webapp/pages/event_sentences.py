@@ -9,7 +9,7 @@ from webapp.db.repository.events import StoredEvent
 from webapp.formatting import duration, percent, plural, span
 from webapp.pages.wording import STATES
 
-WORTH_SAYING = ("run", "round", "reply", "client")
+WORTH_SAYING = ("run", "note", "round", "reply", "client")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ def _sentence(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, s
             return _reply(event, names)
         case "run":
             return _run(event)
+        case "note":
+            return "refused", str(data.get("sentence")), ""
         case "client":
             return _client(event, names)
     return None

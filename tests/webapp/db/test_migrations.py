@@ -1,5 +1,6 @@
 """Migrations up and down on SQLite and PostgreSQL, and databases that are refused with a sentence."""
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,24 @@ def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
     before = tables()
     migrate_database(f"sqlite:///{file}")
     assert tables() == before
+
+
+def test_runs_of_before_keep_the_options_that_they_had(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'meadow.db'}")
+    with database.engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0005")
+    given: list[tuple[str, dict[str, float], dict[str, float]]] = [
+        ("FedProx", {}, {"proximal_mu": 0.0}), ("FedProx", {"proximal_mu": 0.5}, {"proximal_mu": 0.5}),
+        ("FedAvgM", {"server_learning_rate": 0.4}, {"server_learning_rate": 0.4, "server_momentum": 0.0}),
+        ("FedAvg", {}, {}),
+    ]  # fmt: skip
+    with database.write() as session:
+        for strategy, options, _ in given:
+            config = RunConfig.model_validate({"strategy": strategy, "strategy_options": options})
+            insert_run(session, "before", config.model_dump(mode="json"))
+    with database.engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0006")
+    with database.read() as session:
+        rows = session.execute(text("SELECT config FROM runs ORDER BY id")).scalars()
+        assert [json.loads(row)["strategy_options"] for row in rows] == [after for *_, after in given]
+    database.close()

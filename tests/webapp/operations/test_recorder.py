@@ -67,6 +67,12 @@ def test_the_best_of_a_metric_is_claimed_only_where_its_direction_is_known(books
     assert [spread[f"evaluate_{name}"][-1] for name in ("mae", "drift", "fitness")] == [a, a, 0]
 
 
+def test_an_option_that_changes_nothing_is_accepted_and_the_run_says_so(books: Books) -> None:
+    run_id = books.start_run(strategy="FedAdam", strategy_options={"eta_l": 0.3, "eta": 0.2})
+    [note] = [event for event in books.published if event.type == "note"]
+    assert (note.run_id, note.data["sentence"].startswith("FedAdam ignores eta_l: ")) == (run_id, True)
+
+
 def test_a_reply_of_a_slow_round_is_written_when_flushed_and_not_again(books: Books) -> None:
     a, b = books.add_clients("site-a", "site-b")
     run_id = books.start_run()

@@ -145,7 +145,9 @@ def test_a_mistake_is_named_at_its_field_and_what_was_typed_is_kept(
 
 def test_a_strategy_takes_its_own_options_and_no_others(dashboard: Dashboard) -> None:
     page = get_page(dashboard.http, "/runs/new")
-    assert page.one("input", name="FedProx.proximal_mu")["value"] == "0"
+    assert page.one("input", name="FedProx.proximal_mu")["value"] == "0.1"
+    assert page.one("input", name="FedAvgM.server_momentum")["value"] == "0.9"
+    assert not page.all("input", name="FedAdam.eta_l"), "an option that changes nothing is not offered"
     assert page.one("input", name="FedYogi.eta")["value"] == "0.01"
 
     chosen = {"strategy": "FedProx", "FedProx.proximal_mu": "0.5", "FedYogi.eta": "7"}

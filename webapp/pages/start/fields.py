@@ -118,7 +118,8 @@ def _fields() -> Iterable[Field]:
             if isinstance(shown, Shown):
                 yield _field(name, shown, schemas[name])
     for strategy, described in STRATEGIES.items():
-        for key, option in described.options.items():
+        offered = {key: option for key, option in described.options.items() if not option.ignored}
+        for key, option in offered.items():
             yield _strategy_field(strategy, key, option)
 
 

@@ -53,7 +53,11 @@ def list_options() -> Options:
         strategies=_choices("strategy"), optimizers=_choices("optimizer"), losses=_choices("loss"),
         fields={name: {**schema, **_shown(name)} for name, schema in schemas.items()},
         strategy_options={
-            name: {key: OptionOfStrategy(**asdict(option)) for key, option in described.options.items()}
+            name: {
+                key: OptionOfStrategy(**asdict(option))
+                for key, option in described.options.items()
+                if not option.ignored
+            }
             for name, described in STRATEGIES.items()
         },
     )  # fmt: skip
