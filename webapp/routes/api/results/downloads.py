@@ -1,19 +1,12 @@
 """/api/runs/{id}/model: the weights of the last committed round, or of the best one."""
 
-import json
-import tempfile
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from federation.coordinator.supervisor import CheckpointDamaged, NetworkNotBuilt
-from federation.weights.content_ids import content_id
-from federation.weights.layout import Layout
 from webapp.db.tables import Run
 from webapp.operations.downloads import Which, checkpoint_of
 from webapp.operations.run_requests import stored_config
@@ -21,10 +14,10 @@ from webapp.operations.runs import get_run
 from webapp.parts import Parts
 from webapp.problems import Conflict, NotFound
 from webapp.routes.api.errors import CONFLICT, REFUSED
+from webapp.routes.api.results.npz_stream import NPZ, Checkpoint, NpzResponse
 from webapp.routes.dependencies import DatabaseDep, Id, PartsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **CONFLICT})
-NPZ, PIECE_BYTES = "application/zip", 1024 * 1024
 Format = Literal["npz", "keras"]
 TRIES = 5
 """A run under way may have thinned its checkpoints between the look into the database and the one at the disk."""
@@ -62,38 +55,16 @@ def download_model(
 
 def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> Response:
     """Return a checkpoint as a file; raises FileNotFoundError where it is gone, Conflict where it cannot be had."""
-    folder = parts.settings.runs_dir / str(run.id)
-    name, file = f"run-{run.id}-round-{chosen['round']}.{format}", Path(chosen["file"]).name
+    file = parts.settings.runs_dir / str(run.id) / Path(chosen["file"]).name
+    name = f"run-{run.id}-round-{chosen['round']}.{format}"
     try:
-        weights = np.fromfile(folder / file, dtype=np.uint8).data
-        if content_id(weights) != chosen["sha256"]:
-            raise ValueError("their sha256 differs")
-        if format == "keras":
-            made = parts.supervisor.keras_file(run.id, stored_config(run), file)
-            return FileResponse(made, media_type=NPZ, filename=name)
-        packed = _pack(weights, folder)
+        checkpoint = Checkpoint(file, chosen["sha256"])
+        if format == "npz":
+            return NpzResponse(checkpoint, {"Content-Disposition": f'attachment; filename="{name}"'})
+        checkpoint.close()
+        made = parts.supervisor.keras_file(run.id, stored_config(run), file.name)
+        return FileResponse(made, media_type=NPZ, filename=name)
     except NetworkNotBuilt as error:
         raise Conflict(f"There is no .keras of run {run.id}: {error}.") from error
     except (ValueError, TypeError, CheckpointDamaged) as error:
         raise Conflict(f"The weights of round {chosen['round']} of run {run.id} are damaged: {error}.") from error
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(packed.seek(0, 2))}
-    return StreamingResponse(_pieces(packed), media_type=NPZ, headers=headers)
-
-
-def _pack(weights: memoryview, folder: Path) -> IO[bytes]:
-    """Return the .npz as a file without a name, gone when it is closed; by hand, as savez takes no array "file"."""
-    layout = Layout.from_json(json.loads((folder / "layout.json").read_bytes()))
-    arrays = layout.unpack(weights)
-    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (whoever streams it closes it)
-    with zipfile.ZipFile(file, "w") as archive:
-        for entry, array in zip(layout.entries, arrays, strict=True):
-            with archive.open(f"{entry.name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-    return file
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        file.seek(0)
-        while piece := file.read(PIECE_BYTES):
-            yield piece
