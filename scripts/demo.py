@@ -45,7 +45,8 @@ class Demo:
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put may be called in a signal handler
         self._http = stack.enter_context(httpx.Client(base_url=self.url, trust_env=False, timeout=5))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda number, _: self._signals.put(number))
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
+                signal.signal(number, lambda number, _: self._signals.put(number))
 
     def start(self, name: str, *arguments: str) -> None:
         """Start a process of Meadow; it is ended with the demonstration."""

@@ -80,7 +80,7 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
 
 
 def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: InstanceLock) -> int:
-    """Serve on bound sockets until SIGINT or SIGTERM, or until another dashboard has taken the database over."""
+    """Serve on bound sockets until SIGINT, SIGTERM or SIGHUP, or until another dashboard took the database over."""
     from webapp.app import create_app  # after the sockets are bound: it imports Flower, which takes a second
     from webapp.db.migrations import migrate_database
 
@@ -99,8 +99,9 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
         server.force_exit = server.should_exit
         server.should_exit = True
 
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, end)
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal_number != signal.SIGHUP or signal.getsignal(signal_number) != signal.SIG_IGN:  # nohup ignores it
+            signal.signal(signal_number, end)
     dashboard_address, flower_address = (format_address(*sock.getsockname()[:2]) for sock in (web, flower))
     gc.freeze()  # imported modules stay: the collections that Flower's classes force need not scan them
     log.info(

@@ -149,8 +149,9 @@ def _serve(host: str, port: int, identity: Identity, work: "Work", node_config: 
     from federation.client.worker import Worker
 
     codes: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put may be called in a signal handler
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: codes.put(0))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
+            signal.signal(number, lambda *_: codes.put(0))
     if end_with_stdin:
         threading.Thread(target=_follow_stdin, args=[lambda: codes.put(0)], name="stdin", daemon=True).start()
 

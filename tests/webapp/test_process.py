@@ -45,7 +45,7 @@ def reading(url: str, count: int) -> Iterator[list[str]]:
             thread.join(20)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_within_five_seconds_with_streams_open(meadow: Meadow, number: int) -> None:
     run_id = httpx.post(f"{meadow.url}/api/runs", json=SYNTHETIC, trust_env=False).json()["id"]
     with reading(f"{meadow.url}/api/events?after=0", 3) as ends:

@@ -9,11 +9,14 @@ from asgi_cross_origin_protection import CrossOriginProtection
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from federation.protocol.addresses import is_ip_address, is_loopback
+from webapp.http.head_requests import HeadAsGet
 from webapp.http.headers import HEADERS
 from webapp.http.problem_json import problem_response
+from webapp.sanitizing import clean_text
 from webapp.settings import Settings
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -63,15 +66,21 @@ class AllowedHosts:
 
 
 class BodyLimit:
-    """Refuses a body over one mebibyte; uploaded weights have a limit of their own. The rest of it is not read."""
+    """Refuses a compressed body, and one over a mebibyte; uploaded weights have a limit of their own.
+
+    The rest of a refused body is not read.
+    """
 
     def __init__(self, app: ASGIApp, max_upload_bytes: int) -> None:
         self._app, self._max_upload_bytes = app, max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 413 to a declared length over the limit, and to a body without one when it exceeds the limit."""
+        """Answer 415 to an encoding, and 413 to a length over the limit, whether it is declared or found."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        encoding = Headers(scope=scope).get("content-encoding", "identity")
+        if encoding.lower() != "identity":
+            return await _encoding_refused(encoding)(scope, receive, send)
         limit = self._max_upload_bytes if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
         refusal = problem_response(413, f"The body is larger than {limit} bytes, the most that is taken here.")
         length = Headers(scope=scope).get("content-length", "0")
@@ -100,8 +109,17 @@ class BodyLimit:
             await refusal(scope, receive, send)
 
 
+def _encoding_refused(encoding: str) -> Response:
+    refusal = problem_response(
+        415, f"The body has the Content-Encoding {clean_text(encoding, 40)}: it must be sent without compression."
+    )
+    refusal.headers["Accept-Encoding"] = "identity"
+    return refusal
+
+
 def guard(app: Starlette, settings: Settings) -> None:
     """Add the middleware; the last one added sees a request first."""
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimit, max_upload_bytes=settings.max_reply_bytes + UPLOAD_OVERHEAD_BYTES)
     app.add_middleware(_cross_origin_protection)
     app.add_middleware(AllowedHosts, allows=host_rule(settings))

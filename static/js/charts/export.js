@@ -73,9 +73,10 @@ export function csvCell(value) {
 
 export const csv = (rows) => rows.map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
 
+/* The byte order mark at the start tells Excel that the file is UTF-8. */
 function saveCsv(section) {
   const charts = chartsOf(section), rows = [charts[0].header, ...charts.flatMap((chart) => chart.rows)];
-  download(new Blob([csv(rows)], { type: "text/csv" }), fileName(charts, "csv"));
+  download(new Blob(["\ufeff", csv(rows)], { type: "text/csv" }), fileName(charts, "csv"));
 }
 
 document.addEventListener("click", (event) => {

@@ -13,11 +13,11 @@ import pytest
 from federation.client.__main__ import BROKEN, EXIT_CODES, NO_DATA, USAGE, join
 from federation.protocol import messages
 from tests.conftest import StartClient
-from tests.support.processes import ROOT, free_port
+from tests.support.processes import ROOT, RealProcess, free_port
 from tests.support.small_server import NUMPY_APP, WEIGHTS, SmallServer, joined
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_ends_an_idle_client_with_exit_code_0(client: StartClient, sign: signal.Signals) -> None:
     with SmallServer().running() as server:
         process, _ = joined(client, server)
@@ -45,6 +45,21 @@ def test_ctrl_c_ends_a_client_that_waits_for_its_server(client: StartClient) -> 
     process = client(f"127.0.0.1:{free_port()}", "site-a", *NUMPY_APP)
     process.wait_for_output("retrying")
     assert process.interrupt(timeout=2) == 0
+
+
+def test_a_client_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    identity = ["--identity", str(tmp_path / "site-a.json")]
+    command = [sys.executable, "-m", "federation.client", "--server", f"127.0.0.1:{free_port()}", *identity, *NUMPY_APP]
+    process = RealProcess(command, tmp_path / "site-a.log", program=Path("/usr/bin/nohup"))
+    process.start()
+    try:
+        process.wait_for_output("retrying")
+        process.running.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        assert process.interrupt(timeout=2) == 0
+    finally:
+        process.kill()
 
 
 def test_a_client_with_end_with_stdin_ends_with_its_standard_input(client: StartClient) -> None:

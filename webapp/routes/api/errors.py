@@ -15,6 +15,7 @@ REFUSED: Responses = {
     400: _problem("A foreign Host, or a body that is no JSON."),
     403: _problem("A request of another site."),
     413: _problem("A body that is too large."),
+    415: _problem("A body with a Content-Encoding."),
     503: _problem("The database takes or gives nothing now; the sentence says why."),
     422: _problem("A field that is unknown or has a bad value; `errors` names it."),
 }

@@ -1,11 +1,13 @@
 """Downloads of weights: streamed from the file, whatever becomes of the file or the reader meanwhile."""
 
 import contextlib
+import gc
 import hashlib
 import io
 import json
 import os
 import tracemalloc
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -70,3 +72,13 @@ def test_downloads_at_once_take_little_memory_and_outlive_the_file(dashboard: Da
     assert sizes == [int(answer.headers["content-length"]) for answer in answers]
     assert min(sizes) > BIG
     assert peak < BIG / 2
+
+
+def test_a_reader_that_leaves_or_wants_the_head_alone_leaves_no_file_open(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, num_rounds=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        for _ in range(3):
+            assert dashboard.http.head(f"/api/runs/{run_id}/model").status_code == 200
+        gc.collect()
+    assert not [str(one.message) for one in caught]

@@ -1,5 +1,6 @@
 """Metric points over the REST API: what is new, filters, values that are not finite, and CSV."""
 
+import codecs
 import csv
 import io
 from math import inf, nan
@@ -105,6 +106,17 @@ def test_csv_holds_every_point_and_no_formula_of_a_client(dashboard: Dashboard) 
     assert {row[3] for row in rows[1:]} == {"", "'=1+1", "'@SUM(A1)", 'site, "a"'}
     assert {row[4] for row in rows[1:]} == {"loss", "'+cmd"}
     assert {row[5] for row in rows[1:] if row[4] == "loss"} == {"-1.5"}, "a number of ours stays a number"
+
+
+def test_csv_for_a_spreadsheet_says_that_it_is_utf_8(dashboard: Dashboard) -> None:
+    run_id = add_run(dashboard)
+    play(dashboard, run_id, 0, [add_client(dashboard, "Universität Köln")], loss=0.5)
+    plain, marked = (
+        dashboard.http.get(f"/api/runs/{run_id}/metrics.csv", params=query).content for query in ({}, {"bom": 1})
+    )
+    assert plain.startswith(b"round,")
+    assert marked == codecs.BOM_UTF8 + plain
+    assert "Universität Köln" in marked.decode("utf-8-sig")
 
 
 @pytest.mark.parametrize(

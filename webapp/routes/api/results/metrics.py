@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -63,13 +64,18 @@ def list_metrics(
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"example": "round,phase,client_id,client,name,value\r\n"}}}},
 )
-def download_metrics(database: DatabaseDep, run_id: Id) -> StreamingResponse:
+def download_metrics(
+    database: DatabaseDep,
+    run_id: Id,
+    bom: Annotated[bool, Query(description="Begin with a byte order mark: Excel reads no UTF-8 without one.")] = False,
+) -> StreamingResponse:
     """Return every point of a run as CSV; a client's cells that a spreadsheet would compute are quoted with '."""
     with database.read() as session:
         get_run(session, run_id)
         names = client_names(session)
     headers = {"Content-Disposition": f'attachment; filename="run-{run_id}-metrics.csv"'}
-    return StreamingResponse(_lines(database, run_id, names), media_type="text/csv", headers=headers)
+    lines = chain(["\ufeff"] if bom else [], _lines(database, run_id, names))
+    return StreamingResponse(lines, media_type="text/csv", headers=headers)
 
 
 def _lines(database: Database, run_id: int, names: dict[int, str]) -> Iterator[str]:
