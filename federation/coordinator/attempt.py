@@ -11,7 +11,7 @@ from federation.aggregation.strategy import RunStrategy
 from federation.coordinator.background import run_in_background
 from federation.coordinator.client_sampling import sample_clients
 from federation.coordinator.eligibility import Eligibility
-from federation.coordinator.phase import PhaseContext, RunningPhase
+from federation.coordinator.phase import PhaseContext, RunningPhase, listed
 from federation.coordinator.preparation import Preparation
 from federation.run.config import RunConfig
 from federation.run.events import Checkpoint, Metrics, RoundDone
@@ -28,6 +28,10 @@ BACKGROUND_BYTES = 50 * 10**6
 
 class AttemptAborted(Exception):
     """This attempt commits nothing; the sentence says why."""
+
+
+class ClientsLost(AttemptAborted):
+    """The replies that are missing are those of clients that lost the connection: the run waits for them again."""
 
 
 @dataclass
@@ -73,7 +77,7 @@ class Attempt:
             return self._evaluate(ready, write, self._started, self._started, {})
         aggregation, train = self._train(ready)
         trained = time.monotonic()
-        weights, metrics = self._aggregate(aggregation, len(train.accepted))
+        weights, metrics = self._aggregate(aggregation, train)
         self._model.replace(weights)
         self._model.strategy.commit(aggregation)
         return self._evaluate(self._preparation.ready(), write, trained, time.monotonic(), metrics)
@@ -95,10 +99,15 @@ class Attempt:
     def _apply_rules(self, updates: Sequence[Update]) -> list[Update]:
         return apply_rules(updates, self._model.layout.flats(self._model.weights), self._config)
 
-    def _aggregate(self, aggregation: RoundAggregation, accepted: int) -> tuple[Buffer, Metrics]:
+    def _aggregate(self, aggregation: RoundAggregation, train: RunningPhase) -> tuple[Buffer, Metrics]:
+        accepted = len(train.accepted)
         needed = min(self._min_clients, self._context.control.min_clients)  # a raised minimum is for later rounds
         if accepted < needed:
-            raise AttemptAborted(f"{accepted} of the {needed} replies it needs")
+            sentence = f"{accepted} of the {needed} replies it needs"
+            lost = [train.members[client].name for client, outcome in train.outcomes.items() if outcome == "lost"]
+            if accepted + len(lost) >= needed:
+                raise ClientsLost(f"{sentence}; {listed(lost)} lost the connection")
+            raise AttemptAborted(sentence)
         try:
             weights, metrics = self._run_aggregation(aggregation)
         except UnusableAggregate as error:

@@ -3,13 +3,14 @@
 import contextlib
 import errno
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from federation.aggregation.strategy import RunStrategy
 from federation.aggregation.strategy_warnings import recorded_warnings
-from federation.coordinator.attempt import Attempt, AttemptAborted, GlobalModel
+from federation.coordinator.attempt import Attempt, AttemptAborted, ClientsLost, GlobalModel
 from federation.coordinator.control import Control, RunInterrupted, RunStopped
 from federation.coordinator.eligibility import Eligibility
 from federation.coordinator.ledger import Job, Ledger
@@ -37,7 +38,11 @@ NOT_SENT = ("clients", "name", "minimize_metrics", "maximize_metrics")
 """Options that clients do not get: they are about the run as people see it."""
 
 MAX_ATTEMPTS = 3
-"""After this many failed attempts at one round in a row the run fails."""
+"""After this many failed attempts at one round in a row the run fails.
+
+An attempt that lost clients is none of them: the run waits for its clients again. It fails after this many of those
+only if they have lasted longer than the run waits for clients.
+"""
 
 
 class RunFailed(Exception):
@@ -59,7 +64,9 @@ class RunLoop:
         self._wait_state = WaitState(job.run_id, self._ledger, control)
         self._task_config = job.config.model_dump(exclude=set(NOT_SENT), exclude_none=True)
         self._on_exit = contextlib.ExitStack()
-        self._committed, self._best, self._failures = job.committed, job.best, 0
+        self._committed, self._best = job.committed, job.best
+        self._attempts = self._failures = self._losses = 0
+        self._lost_since = 0.0
 
     def run(self) -> tuple[RunState, str | None]:
         """Do all rounds; return the state that the run ends in and the reason. Committed rounds stay in any case."""
@@ -126,7 +133,7 @@ class RunLoop:
         return GlobalModel(layout, weights, strategy)
 
     def _run_round(self, number: int) -> None:
-        """Attempt a round once; raises RunFailed after ``MAX_ATTEMPTS`` failures in a row."""
+        """Attempt a round once; raises RunFailed as ``_note_failure`` does."""
         config = {**self._task_config, "server-round": number}
         ready = self._quorum.wait_for_clients(number, config)
         if ready is None:
@@ -134,22 +141,36 @@ class RunLoop:
             return
         attempt = Attempt(
             self._context, self._job.config, self._task_config, self._model, self._eligibility, self._preparation,
-            number=number, attempt=self._failures + 1,
+            number=number, attempt=self._attempts + 1,
         )  # fmt: skip
         try:
             self._commit(attempt.run(ready, self._write_checkpoint))
         except AttemptAborted as error:
+            self._attempts += 1
+            self._ledger.record(AttemptFailed(self._job.run_id, number, self._attempts, str(error)))
+            self._note_failure(number, error)
+
+    def _note_failure(self, number: int, error: AttemptAborted) -> None:
+        """Raise RunFailed after ``MAX_ATTEMPTS`` failures in a row, or when clients were lost for too long."""
+        if not isinstance(error, ClientsLost):
             self._failures += 1
-            self._ledger.record(AttemptFailed(self._job.run_id, number, self._failures, str(error)))
             if self._failures >= MAX_ATTEMPTS:
                 raise RunFailed(
                     f"{MAX_ATTEMPTS} attempts at round {number} in a row failed, the last: {error}"
                 ) from error
+            return
+        now, longest = time.monotonic(), self._job.config.quorum_timeout_seconds
+        self._lost_since = self._lost_since if self._losses else now
+        self._losses += 1
+        if self._losses >= MAX_ATTEMPTS and now - self._lost_since > longest:
+            raise RunFailed(
+                f"{self._losses} attempts at round {number} lost clients in more than {longest:g} s, the last: {error}"
+            ) from error
 
     def _commit(self, done: RoundDone) -> None:
         """Record the round. Checkpoints of earlier rounds may go only when it is known to be committed."""
         self._ledger.record(done)
-        self._committed, self._failures = done.round, 0
+        self._committed, self._attempts, self._failures, self._losses = done.round, 0, 0, 0
         self._best = self._policy.best_of(done, self._best, self._job.config.metric_goals)
         self._checkpoints.keep(self._policy.rounds_to_keep(done.round, self._best))
         if done.round >= self._control.num_rounds:
