@@ -20,11 +20,7 @@ class _Entry:
     """One series as far as it was read. ``lock`` lets one thread read what is missing while the others wait for it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    series: Series | None = None
-
-    @property
-    def weight(self) -> int:
-        return ENTRY_ROUNDS + (len(self.series) if self.series is not None else 0)
+    series: Series = field(default_factory=Series)
 
 
 class SeriesCache:
@@ -39,18 +35,18 @@ class SeriesCache:
         """Return a metric of a run up to the run's current round, as ``session`` knows it."""
         entry = self._entry((run.id, phase, metric))
         with entry.lock:
-            known = entry.series
-            newest = int(known.rounds[-1]) if known is not None and len(known) else -1
-            if known is None or newest < run.current_round:
-                newer = read_series(session, run.id, phase, metric, after=newest)
-                entry.series = known = newer if known is None else known.extended(newer)
-        return known.until(run.current_round)
+            newest = int(entry.series["round"].max(initial=-1))
+            if newest < run.current_round:
+                entry.series = entry.series.extended(read_series(session, run.id, phase, metric, after=newest))
+            series = entry.series
+        stop = series.window(-1, run.current_round).stop
+        return series if stop == len(series) else Series(series.rows[:stop], series.non_finite)
 
     def _entry(self, key: tuple[int, str, str]) -> _Entry:
         with self._lock:
             entry = self._entries.setdefault(key, _Entry())
             self._entries.move_to_end(key)
-            excess = sum(one.weight for one in self._entries.values()) - self._max_rounds
-            while excess > 0 and len(self._entries) > 1:
-                excess -= self._entries.popitem(last=False)[1].weight
+            kept = sum(ENTRY_ROUNDS + len(one.series) for one in self._entries.values())
+            while kept > self._max_rounds and len(self._entries) > 1:
+                kept -= ENTRY_ROUNDS + len(self._entries.popitem(last=False)[1].series)
             return entry

@@ -86,13 +86,13 @@ def test_a_series_is_the_same_on_either_database_whatever_its_metric_is_called(b
     with books.database.read() as session:
         series = read_series(session, run_id, "evaluate", "f1 'macro', {0}", after=0)
         of_client = values_of(session, run_id, "evaluate", "f1 'macro', {0}", [b], first=1)[b]
-    assert (series.rounds.tolist(), series.non_finite) == ([1, 2, 3], {2: "nan"})
+    assert (series["round"].tolist(), series.non_finite) == ([1, 2, 3], {2: "nan"})
     assert [series.mean_in(r) for r in (0, 1, 3)] == [None, 0.25, 0.75]
     assert isnan(series.mean_in(2) or 0.0) and series.spread_in(2) is None
     assert series.spread_in(3) == (2, 0.75, 0.75, 0.75, 0.75, a)
     assert of_client == {1: (0.25, "finite"), 2: (None, "nan"), 3: (0.75, "finite")}
-    assert series.sent.tolist() == [12_000, 24_000, 36_000]
-    assert (since - 60 < series.committed_at).all() and (series.committed_at <= since).all()
+    assert series["sent"].tolist() == [12_000, 24_000, 36_000]
+    assert (since - 60 < series["at"]).all() and (series["at"] <= since).all()
 
 
 def test_a_transaction_that_raises_leaves_nothing_and_tells_nothing(books: Books) -> None:

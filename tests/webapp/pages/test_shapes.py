@@ -3,26 +3,32 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from math import nan
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from webapp.db.repository.series import Series
+from tests.support.series import make_series
 from webapp.db.tables import Run
 from webapp.pages.clients.rows import polyline
-from webapp.pages.runs.round_bars import bars_of, draw_round_bars
+from webapp.pages.runs.round_bars import RoundBars, bars_of
 
 ROOT = Path(__file__).parents[3]
 VENDOR = ROOT / "static" / "vendor"
 
 
-BEST = {"round": 2, "value": 0.75}
+def bars(
+    accuracy: Sequence[float], best: tuple[int, float] | None, num_rounds: int, *, active: bool = False
+) -> RoundBars:  # fmt: skip
+    """Draw the bars of a run with these accuracies of rounds 0 and on."""
+    of_run = {"evaluate_accuracy": {"round": best[0], "value": best[1]}} if best else {}
+    run = Run(num_rounds=num_rounds, current_round=len(accuracy) - 1, best_metrics=of_run)
+    return bars_of(run, make_series(accuracy), active=active)
 
 
 def test_each_round_has_a_bar_and_rounds_to_come_have_short_ones() -> None:
-    drawn = draw_round_bars({1: 0.5, 2: 0.75, 3: 0.7}, BEST, current_round=3, num_rounds=5, active=True)
+    drawn = bars([0.1, 0.5, 0.75, 0.7], (2, 0.75), 5, active=True)
     assert [bar.kind for bar in drawn.bars] == ["bar", "best", "bar", "now", "to-come"]
     assert [bar.height for bar in drawn.bars] == [20.0, 30.0, 28.0, 28.0, 4.0]
     assert drawn.bars[1].above == "best 75.0\u202f%"
@@ -30,39 +36,40 @@ def test_each_round_has_a_bar_and_rounds_to_come_have_short_ones() -> None:
 
 
 def test_an_ended_run_has_no_round_under_way() -> None:
-    drawn = draw_round_bars({1: 0.5}, {"round": 1, "value": 0.5}, current_round=1, num_rounds=3, active=False)
-    assert [bar.kind for bar in drawn.bars] == ["best", "to-come", "to-come"]
+    assert [bar.kind for bar in bars([0.1, 0.5], (1, 0.5), 3).bars] == ["best", "to-come", "to-come"]
 
 
-@pytest.mark.parametrize("accuracy", [{}, {1: None, 2: nan}])
-def test_rounds_without_a_value_have_a_short_bar(accuracy: dict[int, float | None]) -> None:
-    drawn = draw_round_bars(accuracy, {"round": 0, "value": 0.1}, current_round=2, num_rounds=4, active=True)
-    assert [(bar.kind, bar.height) for bar in drawn.bars[:2]] == [("bar", 4.0), ("bar", 4.0)]
-    assert not [bar for bar in drawn.bars if bar.above], "round 0 is the best and has no bar"
+def test_before_the_first_round_its_bar_has_a_height_of_its_own() -> None:
+    assert [(bar.kind, bar.height) for bar in bars([0.1], (0, 0.1), 2, active=True).bars] == [
+        ("now", 12.0), ("to-come", 4.0)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("best", [None, (0, 0.1)])
+def test_rounds_without_a_value_have_a_short_bar(best: tuple[int, float] | None) -> None:
+    drawn = bars([0.1, nan, nan], best, 4, active=True).bars
+    assert [(bar.kind, bar.height) for bar in drawn[:2]] == [("bar", 4.0), ("bar", 4.0)]
+    assert not [bar for bar in drawn if bar.above], "round 0 has no bar"
 
 
 def test_above_sixty_rounds_a_bar_stands_for_several_and_is_as_tall_as_the_best_of_them() -> None:
-    accuracy: dict[int, float | None] = dict.fromkeys(range(1, 5001), 0.3)
-    accuracy |= {1234: 0.9, 1235: 0.2, 2000: 0.6}
-    best = {"round": 1234, "value": 0.9}
-    bars = draw_round_bars(accuracy, best, current_round=5000, num_rounds=10_000, active=True).bars
-    assert len(bars) == 60
-    assert [bar.kind for bar in bars].count("best") == 1
-    assert [bar.kind for bar in bars].count("now") <= 1
-    assert [bar.height for bar in bars[:12]] == [12.0] * 7 + [36.0] + [12.0] * 3 + [24.0]
-    assert (bars[0].below, bars[-1].below) == ("1", "10000")
+    accuracy = [0.3] * 5001
+    accuracy[1234], accuracy[1235], accuracy[2000] = 0.9, 0.2, 0.6
+    drawn = bars(accuracy, (1234, 0.9), 10_000, active=True).bars
+    assert len(drawn) == 60
+    assert [bar.kind for bar in drawn].count("best") == 1
+    assert [bar.kind for bar in drawn].count("now") <= 1
+    assert [bar.height for bar in drawn[:12]] == [12.0] * 7 + [36.0] + [12.0] * 3 + [24.0]
+    assert (drawn[0].below, drawn[-1].below) == ("1", "10000")
 
 
-def test_bars_show_the_best_of_the_run_wherever_the_extremes_of_a_long_series_are() -> None:
-    rounds = np.arange(2001)
-    values = np.full((2001, 10), nan)
-    values[:, 3] = 0.5 + 0.1 * rounds / 2000
-    values[1111, 3] = 0.673
-    run = Run(num_rounds=2000, current_round=2000, best_metrics={"evaluate_accuracy": {"round": 1111, "value": 0.673}})
-    bars = bars_of(run, Series(rounds, values, {}), active=False).bars
-    assert [bar.above for bar in bars if bar.above] == ["best 67.3\u202f%"]
-    assert max(bars, key=lambda bar: bar.height).kind == "best"
-    assert bars[-1].height == 24.0, "the last round is among them"
+def test_bars_of_a_long_run_show_its_best_round() -> None:
+    accuracy = [0.5 + 0.1 * r / 2000 for r in range(2001)]
+    accuracy[1111] = 0.673
+    drawn = bars(accuracy, (1111, 0.673), 2000).bars
+    assert [bar.above for bar in drawn if bar.above] == ["best 67.3\u202f%"]
+    assert max(drawn, key=lambda bar: bar.height).kind == "best"
+    assert drawn[-1].height == 24.0, "the last round is among them"
 
 
 def test_a_sparkline_passes_over_what_is_missing() -> None:

@@ -4,8 +4,9 @@ Series are kept by ``charts``, which asks here only for the rounds that it has n
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,102 +17,74 @@ from federation.run.metric_goals import goals_of
 from webapp.db.spread import Spread, spread_of
 from webapp.db.tables import METRIC_POINTS, ROUNDS, Client, MetricPoint, Reply, Run
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Values = dict[int, tuple[float | None, str]]
 """Round -> value and kind; the value is None where the kind is not finite."""
-
-
-AT, SECONDS, BYTES, MEAN, SPREAD = 0, 1, 2, 3, 4
-"""Columns of a series' values; from ``SPREAD`` on they are the fields of ``Spread``."""
+ROW = np.dtype([
+    ("round", np.int64), ("at", np.float64), ("work", np.float64), ("sent", np.int64), ("mean", np.float64),
+    *((name, np.float64) for name in Spread._fields),
+])  # fmt: skip
 NO_SPREAD = ",".join(["nan"] * len(Spread._fields))
-"""The spread of a round in which no client had a finite value, as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
     """One metric of a run by committed round, oldest first. Never changed once made.
 
-    ``values`` has a row for each of ``rounds``, float64: POSIX time of its commit, its seconds, its bytes, the mean
-    and the fields of ``Spread``. The mean is NaN where it is not finite or was not reported; ``non_finite`` maps the
-    rounds of the former to nan, inf or -inf. The spread is NaN where no client had a finite value.
+    A row has the round, the POSIX time of its commit, seconds of work and bytes sent up to it, the mean, and the fields
+    of ``Spread``. The mean is NaN where it is not finite or was not reported; ``non_finite`` maps the rounds of the
+    former to nan, inf or -inf. The spread is NaN where no client had a finite value.
     """
 
-    rounds: Ints
-    values: Floats
-    non_finite: dict[int, str]
+    rows: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, ROW))
+    non_finite: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.rounds)
+        return len(self.rows)
 
-    @property
-    def mean(self) -> Floats:
-        """The mean of each round."""
-        return self.values[:, MEAN]
-
-    @property
-    def spread(self) -> Floats:
-        """The spread of each round: a column for each field of ``Spread``."""
-        return self.values[:, SPREAD:]
-
-    @property
-    def committed_at(self) -> Floats:
-        """POSIX time of each round's commit."""
-        return self.values[:, AT]
-
-    @property
-    def work(self) -> Floats:
-        """Seconds of the rounds up to each; waits between rounds are left out."""
-        return np.cumsum(self.values[:, SECONDS])
-
-    @property
-    def sent(self) -> Ints:
-        """Bytes sent up to each round, down and up."""
-        return np.cumsum(self.values[:, BYTES]).astype(np.int64)
+    def __getitem__(self, column: str) -> npt.NDArray[Any]:
+        return self.rows[column]
 
     def extended(self, newer: "Series") -> "Series":
-        """Return this series with the rounds of a newer one behind it."""
-        values = np.concatenate([self.values, newer.values])
-        return Series(np.concatenate([self.rounds, newer.rounds]), values, self.non_finite | newer.non_finite)
-
-    def until(self, last: int) -> "Series":
-        """Return the series without the rounds after one."""
-        stop = self.window(-1, last).stop
-        return self if stop == len(self) else Series(self.rounds[:stop], self.values[:stop], self.non_finite)
+        """Return this series with the rounds of a newer one behind it, whose sums go on from those of this one."""
+        rows = np.concatenate([self.rows, newer.rows])
+        for name in ("work", "sent"):
+            rows[name][len(self) :] += self[name][-1:].sum()
+        return Series(rows, self.non_finite | newer.non_finite)
 
     def window(self, after: int, last: int | None = None) -> slice:
         """Return the positions of the rounds after one, up to one."""
-        stop = len(self) if last is None else int(np.searchsorted(self.rounds, last, side="right"))
-        return slice(int(np.searchsorted(self.rounds, after, side="right")), stop)
+        start = int(np.searchsorted(self["round"], after, side="right"))
+        stop = len(self) if last is None else int(np.searchsorted(self["round"], last, side="right"))
+        return slice(start, max(start, stop))
 
     def position(self, round_: int) -> int | None:
         """Return where a round stands; None where it is not committed."""
-        at = int(np.searchsorted(self.rounds, round_))
-        return at if at < len(self) and self.rounds[at] == round_ else None
+        window = self.window(round_ - 1, round_)
+        return window.start if window.start < window.stop else None
 
     def mean_in(self, round_: int) -> float | None:
         """Return the mean of a round: None where it was not reported, NaN where it is not finite."""
         at = self.position(round_)
-        if at is None or (np.isnan(self.mean[at]) and round_ not in self.non_finite):
+        if at is None or (np.isnan(self["mean"][at]) and round_ not in self.non_finite):
             return None
-        return float(self.mean[at])
+        return float(self["mean"][at])
 
     def spread_in(self, round_: int) -> Spread | None:
         """Return the spread of a round's clients; None where no client had a finite value."""
         at = self.position(round_)
-        if at is None or np.isnan(self.spread[at, 0]):
+        if at is None or np.isnan(self["clients"][at]):
             return None
-        clients, low, p10, p90, high, worst = self.spread[at].tolist()
+        clients, low, p10, p90, high, worst = self.rows[list(Spread._fields)][at].tolist()
         return Spread(int(clients), low, p10, p90, high, int(worst))
 
     def first_reaching(self, value: float, *, least: bool) -> int | None:
         """Return the position of the first round after round 0 with a mean of at least a value; ``least``: at most."""
-        reaches = (self.mean <= value if least else self.mean >= value) & (self.rounds > 0)
+        reaches = (self["mean"] <= value if least else self["mean"] >= value) & (self["round"] > 0)
         return int(np.argmax(reaches)) if reaches.any() else None
 
 
 def read_series(session: Session, run_id: int, phase: str, name: str, *, after: int = -1) -> Series:
-    """Read a metric of the rounds after one."""
+    """Read a metric of the rounds after one; work and bytes are summed up from there."""
     of_round = and_(
         METRIC_POINTS.c.run_id == ROUNDS.c.run_id, METRIC_POINTS.c.client_id.is_(None), METRIC_POINTS.c.phase == phase,
         METRIC_POINTS.c.name == name, METRIC_POINTS.c.round == ROUNDS.c.round,
@@ -120,21 +93,24 @@ def read_series(session: Session, run_id: int, phase: str, name: str, *, after: 
         ROUNDS.c.round, METRIC_POINTS.c.kind, ROUNDS.c.spread.is_(None), ROUNDS.c.spread[f"{phase}_{name}"].as_string(),
         ROUNDS.c.committed_at, ROUNDS.c.seconds, ROUNDS.c.bytes_down + ROUNDS.c.bytes_up, METRIC_POINTS.c.value,
     ).outerjoin(METRIC_POINTS, of_round).where(ROUNDS.c.run_id == run_id, ROUNDS.c.round > after)  # fmt: skip
-    rows = session.connection().execute(query.order_by(ROUNDS.c.round)).all()
-    rounds, kinds, is_old, stored, at, seconds, sent, mean = zip(*rows, strict=True) if rows else [()] * 8
-    values = np.empty((len(rows), SPREAD + len(Spread._fields)))
-    values[:, AT], values[:, SECONDS] = [one.timestamp() for one in at], seconds
-    values[:, BYTES], values[:, MEAN] = sent, np.array(mean, np.float64)
+    found = session.connection().execute(query.order_by(ROUNDS.c.round)).all()
+    rounds, kinds, is_old, stored, at, seconds, sent, mean = zip(*found, strict=True) if found else [()] * 8
     # one text for all: ten thousand lists of a JSON parser keep the garbage collector busy
-    text = ",".join(one.strip("[]") if one else NO_SPREAD for one in stored)
-    values[:, SPREAD:] = np.fromstring(text, sep=",").reshape(-1, len(Spread._fields))
+    text = ",".join(spread.strip("[]") if spread else NO_SPREAD for spread in stored)
+    spreads = np.fromstring(text, sep=",").reshape(-1, len(Spread._fields))
     if any(is_old):
-        _measure_old(session, run_id, phase, name, rounds, values[:, SPREAD:])
-    non_finite = {round_: kind for round_, kind in zip(rounds, kinds, strict=True) if kind not in (None, "finite")}
-    return Series(np.array(rounds, np.int64), values, non_finite)
+        _measure_old(session, run_id, phase, name, rounds, spreads)
+    rows = np.zeros(len(found), ROW)
+    rows["round"], rows["at"], rows["mean"] = rounds, [one.timestamp() for one in at], np.array(mean, np.float64)
+    rows["work"], rows["sent"] = np.cumsum(seconds), np.cumsum(sent)
+    for name_, column in zip(Spread._fields, spreads.T, strict=True):
+        rows[name_] = column
+    return Series(rows, {r: kind for r, kind in zip(rounds, kinds, strict=True) if kind not in (None, "finite")})
 
 
-def _measure_old(session: Session, run_id: int, phase: str, name: str, rounds: Sequence[int], spreads: Floats) -> None:
+def _measure_old(
+    session: Session, run_id: int, phase: str, name: str, rounds: Sequence[int], spreads: npt.NDArray[np.float64]
+) -> None:
     """Fill in the spread of rounds of an earlier release, which stored none."""
     clients = [client_id for client_id, _ in clients_of_run(session, run_id)]
     goals = goals_of(session.scalar(select(Run.config).where(Run.id == run_id)) or {})

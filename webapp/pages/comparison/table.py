@@ -112,7 +112,7 @@ class Comparison:
     @property
     def rounds(self) -> list[int]:
         """The rounds of the table of values: of the longest run, evenly spaced where they are many, and its last."""
-        known = (series.rounds.tolist() for side in self.sides for series in side.series.values())
+        known = (series["round"].tolist() for side in self.sides for series in side.series.values())
         longest: list[int] = max(known, key=len, default=[])
         step = bucket_size(len(longest), TABLE_ROUNDS, TABLE_ROUNDS)
         return [round_ for at, round_ in enumerate(longest) if at % step == 0 or round_ == longest[-1]]
@@ -142,9 +142,7 @@ def _side(
     measured = series.get(measure.name) or cache.read(session, run, measure.phase, measure.name)
     least = measure.least
     at = None if target is None or least is None else measured.first_reaching(target, least=least)
-    reached = None
-    if at is not None:
-        reached = Reached(int(measured.rounds[at]), float(measured.work[at]), int(measured.sent[at]))
+    reached = None if at is None else Reached(*(measured[name][at].item() for name in ("round", "work", "sent")))
     spread = measured.spread_in(run.current_round)
     worst = None if spread is None or least is None else spread.max if least else spread.min
     best = run.best_metrics.get(measure.key) or {} if least is not None else {}

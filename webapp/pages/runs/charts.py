@@ -95,7 +95,7 @@ def lines_of(session: Session, run: Run, asked: str) -> list[Line]:
 
 
 def _figure(run: Run, phase: str, metric: str, title: str, series: Series) -> Figure:
-    rows = [_value(series, round_) for round_ in series.rounds[-ROWS:].tolist()]
+    rows = [_value(series, round_) for round_ in series["round"][-ROWS:].tolist()]
     best = run.best_metrics.get(f"{phase}_{metric}")
     return Figure(
         metric, title, rows[-1] if rows else None, rows[-2] if len(rows) > 1 else None,

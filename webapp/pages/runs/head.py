@@ -161,7 +161,7 @@ def _facts(
         facts.append(Fact("Remaining", about(remaining)))
     if recent:
         facts.append(Fact("Last round", duration(recent[0])))
-        facts.append(Fact("Sent", size(int(series.sent.max(initial=0)))))
+        facts.append(Fact("Sent", size(int(series["sent"].max(initial=0)))))
     return facts
 
 

@@ -1,6 +1,5 @@
 """The bars of the rounds of a run: one for each round, as tall as its accuracy, or one for several in a long run."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
@@ -41,49 +40,38 @@ class RoundBars:
 
 
 def bars_of(run: Run, accuracy: Series, *, active: bool) -> RoundBars:
-    """Return the bars of a run; several rounds have a bar as tall as the best of them."""
-    shown = downsample(accuracy, accuracy.window(0), bucket_size(run.num_rounds, MAX_BARS, MAX_BARS)).positions
-    means = dict(zip(accuracy.rounds[shown].tolist(), accuracy.mean[shown].tolist(), strict=True))
-    best = run.best_metrics.get("evaluate_accuracy")
-    return draw_round_bars(means, best, run.current_round, run.num_rounds, active=active)
+    """Draw the rounds of a run from 1 on; a bar that stands for several is as tall as the best of them.
 
-
-def draw_round_bars(
-    accuracy: Mapping[int, float | None], best: Mapping[str, float] | None, current_round: int, num_rounds: int, *,
-    active: bool,
-) -> RoundBars:  # fmt: skip
-    """Draw the rounds of a run from 1 on: ``accuracy`` maps rounds to means, ``best`` has a round and its value.
-
-    A completed round without a value has a bar of the least height: its accuracy is unknown. Round 0, which may be the
-    best, has no bar.
+    A completed round without a value has a bar of the least height: its accuracy is unknown. The best is that of the
+    run; it may be round 0, which has no bar.
     """
-    each = bucket_size(num_rounds, MAX_BARS, MAX_BARS)
-    amount = -(-num_rounds // each)
+    each = bucket_size(run.num_rounds, MAX_BARS, MAX_BARS)
+    amount = -(-run.num_rounds // each)
     step = 100 / amount
     width = min(step * 0.32, 1.2)
-    tops: dict[int, float] = {}
-    for round_, value in accuracy.items():
-        if value is not None and isfinite(value):
-            tops[(round_ - 1) // each] = max(value, tops.get((round_ - 1) // each, 0.0))
+    best = run.best_metrics.get("evaluate_accuracy") or {"round": 0, "value": 0.0}
+    tops = {(best["round"] - 1) // each: best["value"]}
+    for row in accuracy.rows[downsample(accuracy, accuracy.window(0), each).positions]:
+        number, value = (int(row["round"]) - 1) // each, float(row["mean"])
+        tops[number] = max(tops.get(number, 0.0), value if isfinite(value) else 0.0)
     bars: list[Bar] = []
     for number in range(amount):
-        rounds = range(number * each + 1, min(num_rounds, (number + 1) * each) + 1)
-        kind, above, height = _kind(rounds, current_round, active), "", MIN_HEIGHT
-        if best is not None and best["round"] in rounds:
-            kind, above, tops[number] = "best", f"best {percent(best['value'])}", best["value"]
+        kind = _kind(range(number * each + 1, (number + 1) * each + 1), best["round"], run.current_round, active)
+        height = MIN_HEIGHT if kind == "to-come" else max(MIN_HEIGHT, min(1.0, tops.get(number, 0.0)) * MAX_HEIGHT)
         if kind == "now":
             height = bars[-1].height if bars else FIRST_HEIGHT
-        elif kind != "to-come":
-            height = max(MIN_HEIGHT, min(1.0, tops.get(number, 0.0)) * MAX_HEIGHT)
         middle = step * (number + 0.5)
         bars.append(Bar(
-            kind, round(middle - width / 2, 3), round(BASELINE - height, 1), round(height, 1), round(middle, 3), above,
-            _tick(number, amount, each, num_rounds),
+            kind, round(middle - width / 2, 3), round(BASELINE - height, 1), round(height, 1), round(middle, 3),
+            above=f"best {percent(best['value'])}" if kind == "best" else "",
+            below=_tick(number, amount, each, run.num_rounds),
         ))  # fmt: skip
-    return RoundBars(bars, round(width, 3), _sentence(current_round, num_rounds, active))
+    return RoundBars(bars, round(width, 3), _sentence(run.current_round, run.num_rounds, active))
 
 
-def _kind(rounds: range, current_round: int, active: bool) -> Kind:
+def _kind(rounds: range, best: int, current_round: int, active: bool) -> Kind:
+    if best in rounds:
+        return "best"
     if rounds[0] <= current_round:
         return "bar"
     return "now" if active and rounds[0] == current_round + 1 else "to-come"

@@ -1,7 +1,7 @@
 """What a page's handler is given: a database session, the connected clients, and the frame around the template."""
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Annotated, Any, ParamSpec, cast
 
 from fastapi import Depends, Request
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from federation.server.flower_server import LiveClient
 from webapp.http.compression import compress
-from webapp.http.conditional import etag_of, is_known, mark
+from webapp.http.conditional import answer_unless_known
 from webapp.http.single_flight import SingleFlight
 from webapp.pages.flash import PARAMETER, Flash, Flashes
 from webapp.pages.join_command import Join
@@ -75,13 +75,8 @@ def shared(handler: Callable[P, HTMLResponse]) -> Callable[P, Response]:
             return handler(*arguments, **named)
         same = (str(request.url), *(headers.get(name) for name in SAME), page.last_event_id)
         made = request.app.state.fragments.get(same, lambda: handler(*arguments, **named))
-        etag = etag_of(made.body)
-        if is_known(request, etag):
-            answer = Response(status_code=304, headers={"Vary": made.headers["Vary"]})
-        else:
-            answer = Response(made.body, made.status_code, made.headers)
-        mark(answer, etag)
-        return answer
+        copy = partial(Response, made.body, made.status_code, made.headers)
+        return answer_unless_known(request, made.headers["Vary"], made.body, copy)
 
     return share
 

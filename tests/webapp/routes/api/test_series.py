@@ -16,8 +16,8 @@ from federation.run.metric_goals import MetricGoals
 from tests.support.books import done, reply
 from tests.support.dashboard import Dashboard, finished_run, running
 from tests.support.light_client import nan_loss_in_round_1
+from tests.support.series import make_series
 from webapp.charts.downsampling import downsample
-from webapp.db.repository.series import Series
 from webapp.db.spread import spread_of
 from webapp.db.tables import Round
 
@@ -110,18 +110,12 @@ def test_a_series_that_the_browser_has_is_not_sent_again(dashboard: Dashboard) -
     assert ask("&last=1", first.headers["etag"]).status_code == 304, "committed rounds never change"
 
 
-def series_of(mean: list[float], low: list[float], high: list[float], non_finite: dict[int, str]) -> Series:
-    values = np.zeros((len(mean), 10))
-    values[:, 3], values[:, 5], values[:, 8] = mean, low, high
-    return Series(np.arange(len(mean)), values, non_finite)
-
-
 def test_downsampling_keeps_the_extremes_the_ends_and_a_round_that_is_not_finite() -> None:
     mean = [0.5 + (r % 7) / 100 for r in range(10_001)]
     mean[5000], mean[7777], mean[3333] = 0.99, 0.01, nan
     low = [value - 0.2 for value in mean]
     low[6123] = 0.0002  # in a round whose mean is no extreme: 0.55 of 0.50 to 0.56
-    series = series_of(mean, low, [value + 0.2 for value in mean], {3333: "nan"})
+    series = make_series(mean, {3333: "nan"}, min=low, max=[value + 0.2 for value in mean])
     kept = downsample(series, slice(0, len(mean)), 10, keep=(4444,))
     rounds = kept.positions.tolist()
     assert len(rounds) <= 2005
@@ -135,7 +129,7 @@ def test_downsampling_keeps_the_extremes_the_ends_and_a_round_that_is_not_finite
 
 def test_the_first_of_equal_extremes_is_kept_and_a_window_has_buckets_of_its_own() -> None:
     mean = [nan, nan, 0.5, 0.7, 0.7, 0.5, nan, nan]
-    series = series_of(mean, mean, mean, {})
+    series = make_series(mean, min=mean, max=mean)
     assert downsample(series, slice(2, 6), 4).positions.tolist() == [2, 3, 5]
     nothing = downsample(series, slice(6, 8), 2)
     assert nothing.positions.tolist() == [6, 7] and np.isnan(nothing.min).all()

@@ -131,11 +131,9 @@ def _steps(session: Session, cache: SeriesCache, run: Run) -> list[StepView]:
     best = [accuracy.position(one["round"]) for key, one in run.best_metrics.items() if key.startswith("evaluate_")]
     size = bucket_size(len(accuracy), MAX_STEPS // 2, MAX_STEPS)
     shown = downsample(accuracy, accuracy.window(-1), size, [at for at in best if at is not None]).positions
-    columns = (accuracy.rounds, accuracy.work, accuracy.sent, accuracy.mean, loss.mean)
-    rows = zip(*(column[shown].tolist() for column in columns), strict=True)
-    return [StepView(round=r, seconds=seconds, bytes=sent, accuracy=_finite(a), loss=_finite(b))
-            for r, seconds, sent, a, b in rows]  # fmt: skip
-
-
-def _finite(value: float) -> float | None:
-    return None if isnan(value) else value
+    return [
+        StepView(round=r, seconds=work, bytes=sent, accuracy=None if isnan(a) else a, loss=None if isnan(b) else b)
+        for (r, work, sent, a), b in zip(
+            accuracy.rows[["round", "work", "sent", "mean"]][shown].tolist(), loss["mean"][shown].tolist(), strict=True
+        )
+    ]

@@ -12,11 +12,11 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import goals_of
-from webapp.charts.downsampling import BUCKETS, DOWNSAMPLED_ABOVE, P10, P90, Sample, bucket_size, downsample
-from webapp.db.repository.series import Floats, Series, started_at, values_of
+from webapp.charts.downsampling import BUCKETS, DOWNSAMPLED_ABOVE, Sample, bucket_size, downsample
+from webapp.db.repository.series import Series, started_at, values_of
 from webapp.db.tables import Run
 from webapp.http.compression import compress
-from webapp.http.conditional import etag_of, is_known, mark
+from webapp.http.conditional import answer_unless_known
 from webapp.operations.runs import get_run
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.dependencies import MAX_ID, MAX_ROUND, METRIC_NAME, Id, PartsDep
@@ -85,42 +85,39 @@ def show_series(
         read = {name: parts.series.read(session, run, phase, name) for name in dict.fromkeys(metric)}
         first = next(iter(read.values()))
         window = first.window(after, last)
-        total = max(0, window.stop - window.start)
-        last_round = int(first.rounds[window.stop - 1]) if total else after
-        etag = etag_of(VERSION, run_id, run.created_at, run.started_at, request.url.query, last_round)
-        answer = Response(status_code=304)
-        if not is_known(request, etag):
+        total = window.stop - window.start
+        last_round = int(first["round"][window.stop - 1]) if total else after
+
+        def make() -> Response:
             size = bucket_size(total, buckets, DOWNSAMPLED_ABOVE)
             items = [_view(session, run, series, phase, name, clients, downsample(series, window, size))
                      for name, series in read.items()]  # fmt: skip
             made = SeriesList(items=items, phase=phase, last_round=last_round, total=total, thinned=size > 1)
             answer = Response(made.model_dump_json(), media_type="application/json")
-    mark(answer, etag)
-    compress(request, answer)
-    return answer
+            compress(request, answer)
+            return answer
+
+        same = (VERSION, run_id, run.created_at, run.started_at, request.url.query, last_round)
+        return answer_unless_known(request, "Accept-Encoding", same, make)
 
 
 def _view(
     session: Session, run: Run, series: Series, phase: str, name: str, clients: Sequence[int], sample: Sample
 ) -> SeriesView:
-    at = sample.positions
-    rounds = series.rounds[at].tolist()
+    rows = series.rows[sample.positions]
+    rounds = rows["round"].tolist()
     values = values_of(session, run.id, phase, name, clients, only=rounds)
+    since = started_at(run).timestamp()
     return SeriesView(
         metric=name, less_is_better=goals_of(run.config).less_is_better(name), rounds=rounds,
-        bytes=series.sent[at].tolist(), work=_short(series.work[at]),
-        seconds=_short(np.maximum(series.committed_at[at] - started_at(run).timestamp(), 0.0)),
-        mean=_short(series.mean[at]), odd={r: series.non_finite[r] for r in rounds if r in series.non_finite},
-        least=_short(sample.min), low=_short(series.spread[at, P10]), high=_short(series.spread[at, P90]),
-        most=_short(sample.max),
-        clients={c: _short_values([values.get(c, {}).get(r, (None,))[0] for r in rounds]) for c in clients},
+        bytes=rows["sent"].tolist(), work=_short(rows["work"]),
+        seconds=_short(np.maximum(rows["at"] - since, 0.0)), mean=_short(rows["mean"]),
+        odd={r: series.non_finite[r] for r in rounds if r in series.non_finite},
+        least=_short(sample.min), low=_short(rows["p10"]), high=_short(rows["p90"]), most=_short(sample.max),
+        clients={c: _short([values.get(c, {}).get(r, (None,))[0] for r in rounds]) for c in clients},
     )  # fmt: skip
 
 
-def _short(column: Floats) -> Column:
-    return _short_values(column.tolist())
-
-
-def _short_values(values: Iterable[float | None]) -> Column:
+def _short(values: Iterable[float | None]) -> Column:
     """Write six digits, more than a chart can show and half of what a float prints; null where there is no number."""
     return [None if value is None or isnan(value) else float(f"{value:.6g}") for value in values]
