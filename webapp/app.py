@@ -12,6 +12,7 @@ from sse_starlette.sse import AppStatus
 from webapp.db.instance_lock import InstanceLock
 from webapp.http.security import guard
 from webapp.http.serving import bind
+from webapp.http.single_flight import SingleFlight
 from webapp.http.static_files import FingerprintedFiles
 from webapp.operations.event_hub import EventHub
 from webapp.pages.flash import Flashes
@@ -19,7 +20,7 @@ from webapp.parts import open_parts
 from webapp.routes import ROUTERS
 from webapp.routes.api.docs import describe_api
 from webapp.routes.error_handlers import install_errors
-from webapp.routes.html.page import open_fragments
+from webapp.routes.html.page import FRESH_SECONDS
 from webapp.settings import Settings, asset
 
 
@@ -50,7 +51,7 @@ def create_app(
         title="Meadow", version=version("meadow"), lifespan=live, docs_url=None, redoc_url=None,
         summary="Start federated learning runs, watch them, and see who takes part.",
     )  # fmt: skip
-    app.state.event_hub, app.state.flashes, app.state.fragments = event_hub, Flashes(), open_fragments()
+    app.state.event_hub, app.state.flashes, app.state.fragments = event_hub, Flashes(), SingleFlight(FRESH_SECONDS)
     install_errors(app)
     guard(app, settings)
     for router in ROUTERS:

@@ -17,8 +17,8 @@ from federation.run.metric_goals import goals_of
 from webapp.db.spread import Spread, spread_of
 from webapp.db.tables import METRIC_POINTS, ROUNDS, Client, MetricPoint, Reply, Run
 
-Values = dict[int, tuple[float | None, str]]
-"""Round -> value and kind; the value is None where the kind is not finite."""
+Values = dict[int, float | None]
+"""Round -> value, None where the value is not finite."""
 ROW = np.dtype([
     ("round", np.int64), ("at", np.float64), ("work", np.float64), ("sent", np.int64), ("mean", np.float64),
     *((name, np.float64) for name in Spread._fields),
@@ -116,7 +116,7 @@ def _measure_old(
     goals = goals_of(session.scalar(select(Run.config).where(Run.id == run_id)) or {})
     found = values_of(session, run_id, phase, name, clients, first=rounds[0])
     for at, round_ in enumerate(rounds):
-        values = {client_id: of[round_][0] for client_id, of in found.items() if round_ in of}
+        values = {client_id: of[round_] for client_id, of in found.items() if round_ in of}
         if np.isnan(spreads[at, 0]) and (spread := spread_of(name, values, goals)) is not None:
             spreads[at] = spread
 
@@ -125,20 +125,20 @@ def values_of(
     session: Session, run_id: int, phase: str, name: str, clients: Collection[int], *,
     first: int = 0, only: Collection[int] | None = None,
 ) -> dict[int, Values]:  # fmt: skip
-    """Return client -> round -> value and kind, of the rounds from ``first`` on or of ``only`` some.
+    """Return client -> round -> value, of the rounds from ``first`` on or of ``only`` some.
 
     Clients are named, so that the index leads straight to their points.
     """
     if not clients:
         return {}
-    query = select(MetricPoint.client_id, MetricPoint.round, MetricPoint.value, MetricPoint.kind).where(
+    query = select(MetricPoint.client_id, MetricPoint.round, MetricPoint.value).where(
         MetricPoint.run_id == run_id, MetricPoint.client_id.in_(clients), MetricPoint.phase == phase,
         MetricPoint.name == name, MetricPoint.round >= first,
     )  # fmt: skip
     query = query if only is None else query.where(MetricPoint.round.in_(only))
     found: dict[int, Values] = {}
-    for client_id, round_, value, kind in session.execute(query):
-        found.setdefault(client_id or 0, {})[round_] = (value, kind)
+    for client_id, round_, value in session.execute(query):
+        found.setdefault(client_id or 0, {})[round_] = value
     return found
 
 

@@ -118,9 +118,7 @@ def clients_now(
     ids = [client.id for client in clients]
     losses = values_of(session, run.id, "train", "loss", ids, first=first)
     accuracies = values_of(session, run.id, "evaluate", "accuracy", ids, first=run.current_round)
-    last = {
-        c: value for c, values in accuracies.items() if (value := values.get(run.current_round, (None,))[0]) is not None
-    }
+    last = {c: value for c, of in accuracies.items() if (value := of.get(run.current_round)) is not None}
     mean = (run.last_metrics or {}).get("evaluate_accuracy")
     place = _scale([*last.values(), *([mean] if mean is not None else [])])
     worst = min(last, key=lambda c: last[c]) if len(last) > 2 else None
@@ -128,7 +126,7 @@ def clients_now(
     for client in clients:
         here = live.get(client.id)
         task = here.task if not paused and here and here.task and here.task.run_id == run.id else None
-        spark = [value for value, _ in losses.get(client.id, {}).values()]
+        spark = list(losses.get(client.id, {}).values())
         rows.append(ClientNow(
             client.id, client.name, state_of(client, live), _doing(here, task, paused),
             task is None or task.task == "sent", *_progress(task),

@@ -1,6 +1,6 @@
 """The heatmap of clients by round: a row for each client, a column for each round, a cell coloured by its value."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -15,6 +15,8 @@ MAX_ROUNDS, STEPS = 40, 7
 WRITE: dict[str, Callable[[float], str]] = {"accuracy": percent, "loss": loss, "seconds": duration}
 NO_NUMBER = "no_number"
 """The outcome of a client that took part and reported no finite value of what the cells show."""
+Task = tuple[int, int]
+"""Client and round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,69 +75,47 @@ def heatmap_of(session: Session, run: Run, accuracy: Series, shows: Cells) -> He
     trained = {(r.client_id, r.round): r for r in replies if r.phase == "train"}
     evaluated = {(r.client_id, r.round) for r in replies if r.phase == "evaluate"}
     values = _values(session, run, shows, sorted(names), first, trained)
-    scale = _Scale(shows, *_ends([v for of_round in values.values() for v in of_round.values() if v is not None]))
+    low, high = _ends(values.values())
 
-    def cell(client_id: int, round_: int) -> Cell:
-        reply = trained.get((client_id, round_))
-        not_trained = "idle" if (client_id, round_) in evaluated else "away"
-        outcome = not_trained if reply is None else reply.outcome
-        return scale.cell(outcome, values.get(client_id, {}).get(round_))
+    def cell(task: Task) -> Cell:
+        reply = trained.get(task)
+        not_trained = "idle" if task in evaluated else "away"
+        return _cell(shows, reply.outcome if reply else not_trained, values.get(task), low, high)
 
-    rows = [HeatmapRow(c, names[c], [cell(c, round_) for round_ in rounds]) for c in sorted(names)]
+    rows = [HeatmapRow(c, names[c], [cell((c, round_)) for round_ in rounds]) for c in sorted(names)]
     outcomes = {one.outcome for row in rows for one in row.cells} - {"accepted"}
-    return Heatmap(rounds, to_come, rows, *scale.words, outcomes, _sentence(run, accuracy, names))
+    least, most = (WRITE[shows](end) if high > low else "" for end in (low, high))
+    return Heatmap(rounds, to_come, rows, least, most, outcomes, _sentence(run, accuracy, names))
 
 
 def _values(
-    session: Session, run: Run, shows: Cells, clients: Sequence[int], first: int,
-    trained: Mapping[tuple[int, int], Replied],
-) -> dict[int, dict[int, float | None]]:  # fmt: skip
+    session: Session, run: Run, shows: Cells, clients: Sequence[int], first: int, trained: Mapping[Task, Replied]
+) -> dict[Task, float]:  # fmt: skip
+    """Return the finite values of the cells; none where cells show outcomes."""
+    values: dict[Task, float | None] = {}
     if shows in ("accuracy", "loss"):
         found = values_of(session, run.id, "evaluate", shows, clients, first=first)
-        return {c: {r: value for r, (value, _) in rounds.items()} for c, rounds in found.items()}
-    seconds: dict[int, dict[int, float | None]] = {}
-    if shows == "seconds":
-        for (client_id, round_), reply in trained.items():
-            took = reply.received_at_seconds if reply.received_at_seconds is not None else reply.seconds
-            seconds.setdefault(client_id, {})[round_] = took
-    return seconds
+        values = {(c, round_): value for c, of in found.items() for round_, value in of.items()}
+    elif shows == "seconds":
+        ends = {task: (reply.received_at_seconds, reply.seconds) for task, reply in trained.items()}
+        values = {task: took if took is not None else worked for task, (took, worked) in ends.items()}
+    return {task: value for task, value in values.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """Colours and writes the values of cells between a low and a high one."""
-
-    shows: Cells
-    low: float
-    high: float
-
-    def cell(self, outcome: str, value: float | None) -> Cell:
-        """Return the cell of a client in a round; one that took part without a value is marked as such."""
-        accepted = outcome == "accepted"
-        if self.shows == "outcome":
-            return Cell(STEPS // 2 if accepted else None, "took part" if accepted else "", outcome)
-        if value is None:
-            return Cell(None, "", NO_NUMBER if accepted else outcome)
-        return Cell(self._step(value), WRITE[self.shows](value), outcome)
-
-    @property
-    def words(self) -> tuple[str, str]:
-        """Both ends in words; nothing where all values are one."""
-        write = WRITE.get(self.shows)
-        return (write(self.low), write(self.high)) if write and self.high > self.low else ("", "")
-
-    def _step(self, value: float) -> int:
-        if self.high <= self.low:
-            return STEPS // 2
-        return max(0, min(STEPS - 1, int((value - self.low) / (self.high - self.low) * STEPS)))
-
-
-def _ends(values: list[float]) -> tuple[float, float]:
+def _ends(values: Iterable[float]) -> tuple[float, float]:
     """Return where the scale begins and ends: a few outliers do not make all others alike."""
-    ordered = sorted(values)
-    if not ordered:
-        return 0.0, 0.0
+    ordered = sorted(values) or [0.0]
     return ordered[int((len(ordered) - 1) * 0.04)], ordered[int((len(ordered) - 1) * 0.98)]
+
+
+def _cell(shows: Cells, outcome: str, value: float | None, low: float, high: float) -> Cell:
+    accepted = outcome == "accepted"
+    if shows == "outcome":
+        return Cell(STEPS // 2 if accepted else None, "took part" if accepted else "", outcome)
+    if value is None:
+        return Cell(None, "", NO_NUMBER if accepted else outcome)
+    step = max(0, min(STEPS - 1, int((value - low) / (high - low) * STEPS))) if high > low else STEPS // 2
+    return Cell(step, WRITE[shows](value), outcome)
 
 
 def _sentence(run: Run, accuracy: Series, names: Mapping[int, str]) -> str:

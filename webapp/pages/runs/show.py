@@ -127,7 +127,7 @@ def _not_finite(
         odd = [row.round for row in rounds if row.round in known.non_finite]
         values = values_of(session, run.id, "evaluate", name, names, only=odd) if odd else {}
         for round_ in odd:
-            culprits = [names[c] for c, of in values.items() if round_ in of and of[round_][1] != "finite"]
+            culprits = [names[c] for c, of in values.items() if of.get(round_, 0.0) is None]
             because = f", as that of {listed(culprits)}" if culprits else ""
             said.setdefault(round_, []).append(f"{name} is no number{because}")
     return said

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from federation.server.flower_server import LiveClient
 from webapp.http.compression import compress
 from webapp.http.conditional import answer_unless_known
-from webapp.http.single_flight import SingleFlight
 from webapp.pages.flash import PARAMETER, Flash, Flashes
 from webapp.pages.join_command import Join
 from webapp.pages.templating import STREAM, Frame, render, wanted_block
@@ -27,11 +26,6 @@ FRESH_SECONDS = 0.5
 """So old may a shared fragment be: it also shows what clients do between two events, which the stream tells."""
 SAME = ("HX-Target", "Accept-Encoding", "Cookie")
 """Headers that must be equal where an answer is shared, beside the address, which begins with the Host."""
-
-
-def open_fragments() -> SingleFlight[HTMLResponse]:
-    """Return what shares fragments for the life of the app."""
-    return SingleFlight(FRESH_SECONDS)
 
 
 class Page:
@@ -74,7 +68,7 @@ def shared(handler: Callable[P, HTMLResponse]) -> Callable[P, Response]:
         if not wanted_block(request):
             return handler(*arguments, **named)
         same = (str(request.url), *(headers.get(name) for name in SAME), page.last_event_id)
-        made = request.app.state.fragments.get(same, lambda: handler(*arguments, **named))
+        made: HTMLResponse = request.app.state.fragments.get(same, lambda: handler(*arguments, **named))
         copy = partial(Response, made.body, made.status_code, made.headers)
         return answer_unless_known(request, made.headers["Vary"], made.body, copy)
 

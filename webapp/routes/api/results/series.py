@@ -114,7 +114,7 @@ def _view(
         seconds=_short(np.maximum(rows["at"] - since, 0.0)), mean=_short(rows["mean"]),
         odd={r: series.non_finite[r] for r in rounds if r in series.non_finite},
         least=_short(sample.min), low=_short(rows["p10"]), high=_short(rows["p90"]), most=_short(sample.max),
-        clients={c: _short([values.get(c, {}).get(r, (None,))[0] for r in rounds]) for c in clients},
+        clients={c: _short([values.get(c, {}).get(r) for r in rounds]) for c in clients},
     )  # fmt: skip
 
 
