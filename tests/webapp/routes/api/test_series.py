@@ -18,6 +18,7 @@ from tests.support.dashboard import Dashboard, finished_run, running
 from tests.support.light_client import nan_loss_in_round_1
 from tests.support.series import make_series
 from webapp.charts.downsampling import downsample
+from webapp.db.repository.runs import set_values
 from webapp.db.spread import spread_of
 from webapp.db.tables import Round
 
@@ -183,6 +184,11 @@ def test_a_long_run_is_downsampled_and_a_window_of_it_has_all_rounds(long: Dashb
         assert grown[name][: -2 if of_bucket else -1] == overview[name][: -1 if of_bucket else None], name
     assert (grown["mean"][-1], grown["least"][-1], grown["clients"]["2"][-1]) == (0.25, 0.125, 0.125)
     assert grown["bytes"][-1] > overview["bytes"][-1]
+
+    best = next(r for r in range(1000, 2000) if r not in overview["rounds"])
+    with long.parts.database.write() as session:
+        set_values(session, 1, best_metrics={"evaluate_accuracy": {"round": best, "value": 0.6}})
+    assert set(ask()["items"][0]["rounds"]) == {*grown["rounds"], best}
 
     half = ask(last=4100, buckets=10)
     assert (half["thinned"], len(half["items"][0]["rounds"])) == (True, 22)

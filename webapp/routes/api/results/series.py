@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import goals_of
-from webapp.charts.downsampling import BUCKETS, DOWNSAMPLED_ABOVE, Sample, bucket_size, downsample
+from webapp.charts.downsampling import BUCKETS, DOWNSAMPLED_ABOVE, bucket_size, downsample
 from webapp.db.repository.series import Series, started_at, values_of
 from webapp.db.tables import Run
 from webapp.http.compression import compress
@@ -90,8 +90,7 @@ def show_series(
 
         def make() -> Response:
             size = bucket_size(total, buckets, DOWNSAMPLED_ABOVE)
-            items = [_view(session, run, series, phase, name, clients, downsample(series, window, size))
-                     for name, series in read.items()]  # fmt: skip
+            items = [_view(session, run, series, phase, name, clients, window, size) for name, series in read.items()]
             made = SeriesList(items=items, phase=phase, last_round=last_round, total=total, thinned=size > 1)
             answer = Response(made.model_dump_json(), media_type="application/json")
             compress(request, answer)
@@ -102,8 +101,10 @@ def show_series(
 
 
 def _view(
-    session: Session, run: Run, series: Series, phase: str, name: str, clients: Sequence[int], sample: Sample
+    session: Session, run: Run, series: Series, phase: str, name: str, clients: Sequence[int], window: slice, size: int
 ) -> SeriesView:
+    best = series.position((run.best_metrics.get(f"{phase}_{name}") or {"round": -1})["round"])
+    sample = downsample(series, window, size, () if best is None else (best,))
     rows = series.rows[sample.positions]
     rounds = rows["round"].tolist()
     values = values_of(session, run.id, phase, name, clients, only=rounds)
