@@ -1,18 +1,12 @@
 """Validation of a reply before it is aggregated. A check returns what is wrong as a sentence, or None."""
 
 import math
-import re
-from collections.abc import Iterator, Mapping
-from typing import cast
+from collections.abc import Iterator
 
 import numpy as np
 
 from federation.run.config import MAX_EXAMPLES
-from federation.run.events import Metrics
 from federation.weights.layout import Flats, NumpyArray, shortened
-
-MAX_METRICS = 100
-METRIC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}")
 
 BLOCK = 1 << 20
 """Elements that are checked at a time, so that temporary arrays stay small."""
@@ -64,26 +58,3 @@ def check_weights(flats: Flats) -> str | None:
 
 def _blocks(flat: NumpyArray) -> Iterator[NumpyArray]:
     return (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
-
-
-def clean_metrics(metrics: Mapping[str, object]) -> tuple[Metrics, str | None]:
-    """Return the numbers with good names, at most ``MAX_METRICS``, and a sentence on those that were dropped.
-
-    NaN and infinities stay.
-    """
-    kept: Metrics = {}
-    dropped = 0
-    for name, value in metrics.items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and METRIC_NAME.fullmatch(name) and len(kept) < MAX_METRICS:
-            kept[name] = _as_float(cast(float, value))
-        else:
-            dropped += 1
-    return kept, f"{dropped} metrics were left out: bad name, no number, or over {MAX_METRICS}" if dropped else None
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # a whole number beyond float64
-        return math.inf if value > 0 else -math.inf

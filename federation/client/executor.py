@@ -15,6 +15,7 @@ from federation.client.tasks import ClientTask, OutgoingReply
 from federation.learning.client_app import Work
 from federation.progress import Reporter, TaskCancelled, reporting_to
 from federation.protocol.messages import MAX_ERROR_CHARACTERS, ContentHeader, Offer, Task
+from federation.run.metric_names import MAX_LIST, clean_metrics, dropped_sentence
 from federation.weights.content_ids import content_id
 from federation.weights.layout import Buffer, Layout, LayoutMismatch
 from federation.weights.records import record_of, values_of
@@ -38,6 +39,7 @@ class Executor:
     def __init__(self, work: Work, node_config: Mapping[str, Any]) -> None:
         self._work = work
         self._node_config = dict(node_config)
+        self._logged: set[str] = set()
         self._context: Context | None = None
         self._last_config: tuple[Config, ConfigRecord] = ({}, ConfigRecord())
 
@@ -60,6 +62,7 @@ class Executor:
             reply = OutgoingReply(Offer(message_id=client_task.task.message_id, error=_sentence(error)))
         if client_task.cancelled.is_set():
             return None
+        self._log_dropped(reply.offer.metrics)
         offer = reply.offer.model_copy(update={"seconds": time.monotonic() - started})
         return OutgoingReply(offer, reply.content)
 
@@ -80,6 +83,13 @@ class Executor:
             names = [row[0] for row in task.content.layout] if task.content is not None else []
             reply = Message(content_of_reply(task.phase, names, reply), reply_to=message)
         return _reply(task, reply)
+
+    def _log_dropped(self, metrics: Mapping[str, object]) -> None:
+        """Log once for each reason which metrics the server will leave out."""
+        for reason, names in clean_metrics(metrics)[1].items():
+            if reason not in self._logged:
+                self._logged.add(reason)
+                log.warning("%s", dropped_sentence(reason, names))
 
     def _record_of(self, config: Config) -> ConfigRecord:
         """Return the config as a record: the last one with what has changed, for to make a new one takes long."""
@@ -134,7 +144,7 @@ def _reply(task: Task, message: Message) -> OutgoingReply:
         )
     metrics: dict[str, Any] = {}
     for record in message.content.metric_records.values():
-        metrics.update({k: v for k, v in record.items() if isinstance(v, int | float)})
+        metrics.update({k: v[: MAX_LIST + 1] if isinstance(v, list) else v for k, v in record.items()})
     examples = metrics.pop("num-examples", None)
     header, buffer = _pack(task, list(message.content.array_records.values()))
     offer = Offer(message_id=task.message_id, metrics=metrics, num_examples=examples, content=header)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from federation.aggregation.reply_checks import check_num_examples, check_weights, clean_metrics
+from federation.aggregation.reply_checks import check_num_examples, check_weights
 from federation.aggregation.robustness import Update
 from federation.coordinator.control import Control
-from federation.run.events import Blocked, Metrics, Outcome, Record, ReplyRecorded
+from federation.run.events import Blocked, Metrics, Outcome, Record, ReplyRecorded, RunNote
+from federation.run.metric_names import clean_metrics, dropped_sentence
 from federation.transport.exchange import Content, Exchange, Member, Reply, TaskConfig
 from federation.transport.lane import StreamLane
 from federation.weights.layout import Flats, Layout
@@ -34,7 +35,8 @@ class PhaseContext:
     """What all phases of a run work with; for the run's thread.
 
     ``timeout_seconds`` is the longest time that a reply may take. ``unmatched_reply_handler`` gets each reply that does
-    not belong to the present phase: an answer to a prepare task, or a reply that is too late.
+    not belong to the present phase: an answer to a prepare task, or a reply that is too late. ``noted`` are the clients
+    and reasons of which a note says already that metrics were left out.
     """
 
     run_id: int
@@ -44,6 +46,7 @@ class PhaseContext:
     record: Record
     flush: Callable[[], None]
     unmatched_reply_handler: Callable[[Reply], object] = Reply.release
+    noted: set[tuple[int, str]] = field(default_factory=set)
 
 
 @dataclass
@@ -148,7 +151,9 @@ class RunningPhase:
             self._record(reply.client_id, reply.outcome, reply.reason, reply)
 
     def _check_content(self, reply: Reply, raw_metrics: dict[str, Any], num_examples: Any) -> None:
-        metrics, remark = clean_metrics(raw_metrics)
+        metrics, dropped = clean_metrics(raw_metrics)
+        remark = "; ".join(dropped_sentence(reason, names) for reason, names in dropped.items()) or None
+        self._note_dropped(reply.client_id, dropped)
         flats = self.layout.flats(reply.content) if reply.content is not None else {}
         refusal = check_num_examples(num_examples) or check_weights(flats) or self.check_metrics(metrics)
         if refusal is not None:
@@ -159,6 +164,14 @@ class RunningPhase:
             self.held.append((update, reply))
         else:
             self._accept(update, reply)
+
+    def _note_dropped(self, client_id: int, dropped: dict[str, list[str]]) -> None:
+        """Record which metrics of a client were left out, once for each reason in a run."""
+        for reason, names in dropped.items():
+            if (client_id, reason) not in self.context.noted:
+                self.context.noted.add((client_id, reason))
+                sentence = f"{self.members[client_id].name}: {dropped_sentence(reason, names)}"
+                self.context.record(RunNote(self.context.run_id, sentence, client_id))
 
     def _accept(self, update: Update, reply: Reply) -> None:
         self.add_update(update.client_id, update.flats, update.weight, update.metrics)

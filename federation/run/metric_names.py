@@ -1,0 +1,70 @@
+"""Which metrics of a reply are kept, under which names, and why others are not. Both sides apply it."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from federation.run.events import Metrics
+
+MAX_METRICS, MAX_NAME, MAX_LIST = 100, 100, 20
+
+NO_NAME = f'the name must have 1 to {MAX_NAME} printable characters, without " and \\'
+NO_NUMBER, LONG_LIST, TOO_MANY = "no number", f"a list of more than {MAX_LIST}", f"over {MAX_METRICS} metrics"
+SHOWN_NAMES, SHOWN_CHARACTERS = 5, 40
+
+
+def clean_metrics(metrics: Mapping[str, object]) -> tuple[Metrics, dict[str, list[str]]]:
+    """Return the numbers with valid names, at most ``MAX_METRICS``, and reason -> names of the others.
+
+    A short list becomes ``name[0]``, ``name[1]`` and so on. NaN and infinities stay.
+    """
+    kept: Metrics = {}
+    dropped: dict[str, list[str]] = {}
+    for name, value in metrics.items():
+        refusal = _refusal(name, value)
+        numbers = {} if refusal is not None else dict(_numbers(name, value))
+        if refusal is None and len(kept) + len(numbers) > MAX_METRICS:
+            refusal = TOO_MANY
+        if refusal is not None:
+            dropped.setdefault(refusal, []).append(name)
+        else:
+            kept |= numbers
+    return kept, dropped
+
+
+def dropped_sentence(reason: str, names: list[str]) -> str:
+    """Say which metrics were left out and why; names are cut, and written so that no character acts."""
+    shown = ", ".join(ascii(name[:SHOWN_CHARACTERS]) if not name.isprintable() else name[:SHOWN_CHARACTERS] or "''"
+                      for name in names[:SHOWN_NAMES])  # fmt: skip
+    more = f" and {len(names) - SHOWN_NAMES} others" if len(names) > SHOWN_NAMES else ""
+    return f"metrics were left out: {shown}{more} ({reason})"
+
+
+def _refusal(name: str, value: object) -> str | None:
+    if not (0 < len(name) <= MAX_NAME and name.isprintable() and name == name.strip() and not set('"\\') & set(name)):
+        return NO_NAME
+    if isinstance(value, list):
+        if len(value) > MAX_LIST:
+            return LONG_LIST
+        if len(f"{name}[{len(value)}]") > MAX_NAME:
+            return NO_NAME
+        return None if value and all(map(_is_number, value)) else NO_NUMBER
+    return None if _is_number(value) else NO_NUMBER
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    if isinstance(value, list):
+        yield from ((f"{name}[{index}]", _as_float(one)) for index, one in enumerate(value))
+    else:
+        yield name, _as_float(value)
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond float64
+        return math.inf if value > 0 else -math.inf
