@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 SERVER_NODE_ID = 1
 TIME_TO_LIVE_SECONDS = 86_400.0
+NOT_FOR_RECORDS = ("clients", "app_config")
+"""Fields of a task's config that a message has not: an app finds its own options in ``context.run_config``."""
+
 Config = dict[str, Any]
 
 
@@ -68,7 +71,7 @@ class Executor:
 
     def _answer(self, client_task: ClientTask, node_id: int) -> OutgoingReply:
         task = client_task.task
-        config = {k: v for k, v in task.config.items() if v is not None and k != "clients"}
+        config = {k: v for k, v in task.config.items() if v is not None and k not in NOT_FOR_RECORDS}
         if task.phase == "prepare":
             return OutgoingReply(Offer(message_id=task.message_id, data=self._work.prepare(config)))
         content = RecordDict({"config": self._record_of(config)})
@@ -109,7 +112,9 @@ class Executor:
         """Return the run's Context, whose state lasts until a task of another run comes."""
         if self._context is None or self._context.run_id != task.run_id:
             plain = {k: v for k, v in config.items() if isinstance(v, bool | int | float | str)}
-            self._context = Context(task.run_id, node_id, self._node_config, RecordDict(), plain)
+            hyphened = {k.replace("_", "-"): v for k, v in plain.items()}  # as Flower's own apps spell their options
+            run_config = hyphened | plain | task.config.get("app_config", {})
+            self._context = Context(task.run_id, node_id, self._node_config, RecordDict(), run_config)
         return self._context
 
 

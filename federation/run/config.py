@@ -41,6 +41,9 @@ StrategyName = Literal[
 ]  # fmt: skip
 STRATEGY_NOTES = {name: strategy.words for name, strategy in STRATEGIES.items()}
 
+AppKey = Annotated[str, Field(min_length=1, max_length=100)]
+AppValue = bool | Annotated[int, Field(gt=-(2**53), lt=2**53)] | float | Annotated[str, Field(max_length=1000)]
+
 ClientId = Annotated[int, Field(ge=1, lt=2**53)]
 
 
@@ -92,6 +95,9 @@ class RunConfig(BaseModel):
     )
     strategy_options: dict[str, float] = Field(
         default_factory=dict, max_length=20, description="Options of the strategy; defaults where missing."
+    )
+    app_config: dict[AppKey, AppValue] = Field(
+        default_factory=dict, max_length=100, description="For apps of their own, which find it in context.run_config."
     )
     num_rounds: Annotated[int, Shown("Rounds", Group.TRAINING, quick=True)] = Field(
         3, ge=1, le=MAX_ROUNDS, description="Rounds to complete; round 0 is not counted."

@@ -22,6 +22,8 @@ class Adder(NumPyClient):
 
 
 def client_fn(context: Context) -> Client:
+    options = context.run_config  # as Flower's quickstarts read it
+    assert (options["penalty"], options["rate"], options["local-epochs"], options["local_epochs"]) == ("l2", 0.5, 1, 1)
     return Adder(int(context.node_config["partition-id"])).to_client()
 
 

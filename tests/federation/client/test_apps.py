@@ -46,13 +46,16 @@ def test_a_worker_thread_that_ends_is_reported_whatever_it_raised() -> None:
     assert failed.wait(10) and worker.wait(10)
 
 
-def test_an_app_of_a_client_fn_learns_in_a_run(meadow: Meadow, client: StartClient) -> None:
+def test_an_app_of_a_client_fn_learns_in_a_run_and_gets_the_options_of_the_run(
+    meadow: Meadow, client: StartClient
+) -> None:
     with io.BytesIO() as file, httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http:
         np.savez(file, a=np.zeros((2, 3), np.float32), b=np.zeros(1, np.float32))
         kept = http.post("/api/weights", files={"file": file.getvalue()}).json()["id"]
         for part, name in enumerate(("left", "right")):
             client(meadow.flower_address, name, "--app", "tests.support.legacy_app:app", "--partition", str(part))
-        body = {"network": "custom", "initial_weights": kept, "num_rounds": 3}
+        body = {"network": "custom", "initial_weights": kept, "num_rounds": 3,
+                "app_config": {"penalty": "l2", "rate": 0.5}}  # fmt: skip
         run_id = http.post("/api/runs", json=body).json()["id"]
         run = wait_until(lambda: ended(http, run_id), 60)
     assert run["state"] == "completed", run
