@@ -18,7 +18,7 @@ from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.checkpoints import CheckpointDamaged, delete_leftovers
 from federation.storage.initial_weights import NetworkNotBuilt
 from federation.storage.keras_export import KerasExports
-from federation.storage.uploads import UploadUnusable, holds_upload, keep_upload
+from federation.storage.uploads import UploadUnusable, delete_upload, holds_upload, keep_upload
 from federation.transport.lane import StreamLane
 from federation.weights.layout import LayoutRow
 
@@ -155,6 +155,10 @@ class Supervisor:
     def holds_weights(self, upload_id: str) -> bool:
         """Say whether there are uploaded weights of that id."""
         return holds_upload(upload_id, self._folder.parent / "networks")
+
+    def delete_weights(self, upload_id: str) -> None:
+        """Delete uploaded weights that no run names any more."""
+        delete_upload(upload_id, self._folder.parent / "networks")
 
     def keras_file(self, run_id: int, config: RunConfig, checkpoint_file: str) -> Path:
         """Return a checkpoint of a run as a .keras file; raises as ``KerasExports.file`` does."""

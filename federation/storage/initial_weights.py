@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +19,10 @@ from federation.weights.layout import Layout, LayoutRow
 
 BUILD_SECONDS = 180.0
 """A child process that takes longer is killed."""
+
+
+KEPT_NETWORKS = 8
+"""Built initial weights of this many networks, data sets and seeds stay on disk: those that were used last."""
 
 
 class NetworkNotBuilt(Exception):
@@ -42,9 +47,20 @@ def initial_weights(config: RunConfig, folder: Path, sleep: Callable[[float], No
             raise NetworkNotBuilt(str(error)) from error
     stem = folder / f"{config.network}-{config.dataset}-{config.seed}"
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged: build it
-        return read_weights(stem)
+        found = read_weights(stem)
+        os.utime(stem.with_suffix(".weights"))
+        return found
     _build(config, stem, sleep)
+    _delete_least_used(folder)
     return read_weights(stem)
+
+
+def _delete_least_used(folder: Path) -> None:
+    """Delete all but ``KEPT_NETWORKS`` built networks; every one can be built again. Uploads are none of them."""
+    built = [file for file in folder.glob("*.weights") if not file.name.startswith(("upload-", "."))]
+    for file in sorted(built, key=lambda one: one.stat().st_mtime, reverse=True)[KEPT_NETWORKS:]:
+        file.unlink(missing_ok=True)
+        file.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _build(config: RunConfig, stem: Path, sleep: Callable[[float], None]) -> None:

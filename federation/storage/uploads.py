@@ -56,6 +56,12 @@ def holds_upload(upload_id: str, folder: Path) -> bool:
     return _stem(upload_id, folder).with_suffix(".json").is_file()
 
 
+def delete_upload(upload_id: str, folder: Path) -> None:
+    """Delete uploaded weights, if they are there."""
+    for suffix in (".json", ".weights"):
+        _stem(upload_id, folder).with_suffix(suffix).unlink(missing_ok=True)
+
+
 def read_upload(upload_id: str, folder: Path) -> tuple[Layout, bytearray]:
     """Return the layout and the weights of an upload; raises UploadUnusable."""
     try:

@@ -171,13 +171,20 @@ class Runs:
         return self.show(run_id)
 
     def delete(self, run_id: int) -> None:
-        """Remove a run with its points, events and weights; not while it is active."""
+        """Remove a run with its points, events and weights; not while it is active.
+
+        Uploaded initial weights go with the last run that names them.
+        """
         with self._database.write() as session:
             run = get_run(session, run_id)
             if not table.delete_run(session, run_id):
                 raise Conflict(f"Run {run_id} is {run.state}: stop it before you delete it.")
             add_event(session, "run", {"run_id": run_id, "state": "deleted", "reason": None, "blocked_on": None})
+            upload = run.config.get("initial_weights")
+            shared = upload is not None and table.names_upload(session, upload)
         shutil.rmtree(self._folder / str(run_id), ignore_errors=True)
+        if isinstance(upload, str) and not shared and self._supervisor is not None:
+            self._supervisor.delete_weights(upload)
 
     def _wake(self) -> None:
         """Start the next queued run. If the database cannot say which now, the next request does."""

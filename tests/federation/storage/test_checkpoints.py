@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from federation.run.config import RunConfig
+from federation.storage import initial_weights as initial
 from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, delete_leftovers, read_layout
 from federation.storage.initial_weights import initial_weights
 from federation.storage.keras_export import KerasExports
@@ -88,3 +89,21 @@ def test_two_exports_of_one_round_at_once_share_one_build(tmp_path: Path) -> Non
     assert set(made) == {tmp_path / "run" / "round-000001.keras"}
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "layout.json", "round-000001.keras", "round-000001.weights"]  # fmt: skip
+
+
+def test_only_the_initial_weights_that_were_used_last_stay_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run with a random seed leaves a file; the child process is replaced by one that writes it at once."""
+
+    def write(command: list[str], _: Any) -> dict[str, Any]:
+        np.savez(command[-1], **dict(zip(["kernel", "steps", "mask"], WEIGHTS, strict=True)))
+        return {"layout": LAYOUT.to_json()}
+
+    monkeypatch.setattr(initial, "run_network_process", write)
+    (tmp_path / "upload-1.weights").write_bytes(b"x")
+    for seed in range(initial.KEPT_NETWORKS + 3):
+        initial_weights(RunConfig(network="mlp", dataset="digits", seed=seed), tmp_path, time.sleep)
+    assert len(list(tmp_path.glob("mlp-*.weights"))) == len(list(tmp_path.glob("*.json"))) == initial.KEPT_NETWORKS
+    assert (tmp_path / f"mlp-digits-{initial.KEPT_NETWORKS + 2}.weights").exists()
+    assert (tmp_path / "upload-1.weights").exists()

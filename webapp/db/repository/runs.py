@@ -174,6 +174,12 @@ def advance_run(session: Session, run_id: int, round_: int, values: dict[str, An
     return session.connection().execute(_ADVANCE, {"run": run_id, "reached": round_, **given}).rowcount == 1
 
 
+def names_upload(session: Session, upload_id: str) -> bool:
+    """Return whether any run starts from those uploaded weights."""
+    custom = session.scalars(select(Run.config).where(Run.network == "custom"))
+    return any(config.get("initial_weights") == upload_id for config in custom)
+
+
 def delete_run(session: Session, run_id: int) -> bool:
     """Delete a run with its rounds, replies, metrics and events; False when it is active or does not exist."""
     if session.scalar(select(Run.id).where(Run.id == run_id, Run.state.not_in(ACTIVE))) is None:
