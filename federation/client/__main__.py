@@ -85,7 +85,7 @@ def load_app(spec: str, data: dict[str, Any]) -> "Work":
 def join(
     server: Annotated[str, typer.Option(help="Address of the Flower server.", metavar="HOST:PORT")] = "127.0.0.1:8080",
     name: Annotated[str | None, typer.Option(help="Client name on the dashboard; default: the host name.")] = None,
-    dataset: Annotated[Dataset, typer.Option(help="Dataset of this client.")] = "digits",
+    dataset: Annotated[Dataset | None, typer.Option(help="Dataset; default: digits, or none with --app.")] = None,
     partition: Annotated[int, typer.Option(min=0, help="Index of the client's partition, from 0.")] = 0,
     partitions: Annotated[int, typer.Option(min=1, help="Number of partitions.")] = 2,
     data_path: Annotated[Path | None, typer.Option(help="File or folder that holds the dataset.")] = None,
@@ -112,14 +112,15 @@ def join(
     write_log_to(console)
     node_config = {"partition-id": partition, "num-partitions": partitions}
     data: dict[str, Any] = {"dataset": dataset, "partition": partition, "partitions": partitions}
+    held: Dataset = dataset or "digits"
     identity, data_path = (path and path.expanduser() for path in (identity, data_path))
     try:
         loaded = Identity.load(identity or default_path(name or _host_name()), name, _host_name())
-        built_in = partial(_built_in_work, dataset, partition, partitions, path=data_path, share_labels=share_labels)
+        built_in = partial(_built_in_work, held, partition, partitions, path=data_path, share_labels=share_labels)
         work = built_in() if app is None else load_app(app, data)
     except BadIdentity as error:
         _fail(USAGE, str(error))
-    log.info("client %s: %s, partition %d of %d", loaded.name, app or dataset, partition, partitions)
+    log.info("client %s: %s, partition %d of %d", loaded.name, app or held, partition, partitions)
     raise typer.Exit(_serve(host, port, loaded, work, node_config, TaskConsole(console), end_with_stdin))
 
 

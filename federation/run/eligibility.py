@@ -13,6 +13,8 @@ class Ineligible(StrEnum):
     """The run names its clients, and this is none of them."""
     NO_APP = "no_app"
     """The network is custom, and the client does not run an app of its own."""
+    OWN_APP = "own_app"
+    """The client runs an app of its own, and the network is one that Meadow builds."""
     OTHER_DATASET = "other_dataset"
     """The client does not hold the run's data set."""
 
@@ -28,6 +30,8 @@ def why_ineligible(
         return Ineligible.NOT_SELECTED
     if network == "custom" and not data.get("app"):
         return Ineligible.NO_APP
+    if needs_dataset(network) and data.get("app"):
+        return Ineligible.OWN_APP
     if needs_dataset(network) and data.get("dataset") != dataset:
         return Ineligible.OTHER_DATASET
     return None

@@ -19,7 +19,7 @@ def test_a_hello_describes_the_client_and_its_data(client: StartClient) -> None:
         _, peer = joined(client, server)
         hello = peer.hello
     assert (hello.name, hello.pending) == ("site-a", [])
-    assert hello.data == {"dataset": "digits", "partition": 1, "partitions": 2, "samples": None,
+    assert hello.data == {"dataset": None, "partition": 1, "partitions": 2, "samples": None,
                           "app": "tests.support.numpy_app:app", "source": "tests.support.numpy_app:app"}  # fmt: skip
     assert hello.versions["protocol"] == messages.PROTOCOL and str(hello.versions["flwr"]).startswith("1.42.")
     assert hello.facts["cpus"] >= 1 and hello.facts["memory_bytes"] > 2**20 and hello.facts["hostname"]

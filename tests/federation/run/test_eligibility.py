@@ -21,6 +21,8 @@ DIGITS: dict[str, Any] = {"network": "mlp", "dataset": "digits", "selected": Non
     ({"network": "synthetic"}, {"dataset": "mnist"}, None),
     ({"network": "custom"}, {"dataset": "mnist"}, Ineligible.NO_APP),
     ({"network": "custom"}, {"app": "own:app"}, None),
+    ({}, {"app": "own:app"}, Ineligible.OWN_APP),
+    ({}, {"app": "own:app", "dataset": "digits"}, Ineligible.OWN_APP),
     ({"network": "custom", "selected": [9]}, {"app": "own:app"}, Ineligible.NOT_SELECTED),
 ])  # fmt: skip
 def test_the_first_requirement_that_client_7_does_not_meet_is_named(

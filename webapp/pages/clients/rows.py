@@ -67,6 +67,8 @@ def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
             return "not selected for the run"
         case Ineligible.NO_APP:
             return "a built-in client; the run needs a client started with --app"
+        case Ineligible.OWN_APP:
+            return f"a client with an app of its own; the run trains {run.network}"
         case Ineligible.OTHER_DATASET:
             return f"dataset {client.data.get('dataset') or 'unknown'}, the run needs {run.dataset}"
     return misfit.get(client.id)
