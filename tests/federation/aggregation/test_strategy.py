@@ -193,3 +193,19 @@ def test_means_of_metrics_equal_flowers_if_all_clients_report_the_same_names() -
     wild = mean_metrics([({"a": math.inf, "b": math.nan}, 1), ({"a": 1.0, "b": 1.0}, 1), ({}, 98)])
     assert wild["a"] == math.inf
     assert math.isnan(wild["b"])
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_the_order_of_arrival_changes_no_bit_where_all_updates_are_held_and_else_the_last_bits(name: str) -> None:
+    results: list[tuple[Any, dict[str, float]]] = []
+    for order in (CLIENTS, CLIENTS[::-1], CLIENTS[4:] + CLIENTS[:4]):
+        aggregation = RunStrategy(config_of(name), LAYOUT).begin_round(1, LAYOUT.pack(initial()), CLIENTS)
+        held = aggregation.mean is None
+        for client in order:
+            new, examples, metrics = trained(initial(), 1, client)
+            aggregation.add(client, LAYOUT.flats(LAYOUT.pack(new)), examples, metrics)
+        weights, said = aggregation.aggregate()
+        results.append((np.frombuffer(weights, np.float32), said))
+    for weights, said in results[1:]:
+        assert said == results[0][1]
+        np.testing.assert_allclose(weights, results[0][0], rtol=0.0 if held else 1e-4, atol=0.0 if held else 1e-5)
