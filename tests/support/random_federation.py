@@ -20,6 +20,7 @@ from federation.weights.layout import Layout
 from tests.support.books import done, reply
 from tests.support.light_client import Answer, LightClient, Stage, honest, shifted
 from tests.support.processes import wait_until
+from tests.support.two_people import press_from_two_places
 from webapp.db.repository.events import newest_events
 from webapp.db.repository.metrics import points_after
 from webapp.db.repository.rounds import list_rounds
@@ -33,7 +34,7 @@ BEHAVIOURS = ("good", "good", "good", "brisk", "nan", "raises", "slow")
 ACTIONS = (
     "start", "start", "start", "stop", "pause", "continue", "continue", "resume", "resume", "add rounds", "exclude",
     "include", "min clients", "min clients", "wait longer", "front", "connect", "connect", "disconnect", "behaviour",
-    "behaviour", "wait", "wait", "wait", "late write", "restart", "crash",
+    "behaviour", "wait", "wait", "wait", "late write", "restart", "crash", "two people", "two people",
 )  # fmt: skip
 """What may happen, as often as it is named here."""
 
@@ -138,12 +139,20 @@ class RandomFederation:
                 self.behaviours[name] = BEHAVIOURS[number % len(BEHAVIOURS)]
             case "wait":
                 self.wait(number % 20 / 100)
+            case "two people":
+                press_from_two_places(self.press, self.pick_run(number), number)
             case "late write":
                 self.write_late(self.pick_run(number))
             case "restart":
                 self.restart()
             case "crash":
                 self.crash()
+
+    def press(self, action: str, run_id: int, number: int) -> None:
+        if action == "delete":
+            self.request(self.parts.runs.delete, run_id)
+        else:
+            self._steer(action, number)
 
     def start_run(self, number: int) -> None:
         self.parts.runs.create(RunConfig(

@@ -5,6 +5,7 @@ the end of the process: clean, or a crash after which nothing is written. Light 
 """
 
 import itertools
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from federation.run.states import ENDED, MOVES, RunState, sources
 from tests.support.migrated import lay_data
 from tests.support.random_federation import ACTIONS, RandomFederation
 
-BUDGET_SECONDS = 15.0
+BUDGET_SECONDS = float(os.environ.get("MEADOW_RANDOM_SECONDS", "15"))
 """No further example begins after this, however slow the machine is."""
 
 
@@ -40,7 +41,13 @@ def test_runs_keep_their_invariants_under_random_actions(folders: Callable[[], P
     until = time.monotonic() + BUDGET_SECONDS
     played: list[int] = []
 
-    @settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=max(25, int(BUDGET_SECONDS)),
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 59)), min_size=12, max_size=40))
     def play(actions: list[tuple[str, int]]) -> None:
         if time.monotonic() > until:
