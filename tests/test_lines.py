@@ -10,15 +10,11 @@ SCRIPTS_AND_STYLES = [*(ROOT / "static" / "js").rglob("*.js"), *(ROOT / "static"
 WIDEST = 120
 
 NOT_WRAPPED_YET = {
-    "_flash.html", "clients/_brief.html", "clients/_demo.html", "clients/_history.html", "clients/_key.html",
-    "clients/_labels.html", "clients/_now.html", "clients/_row.html", "clients/_tasks.html", "clients/index.html",
-    "clients/revoke.html", "clients/show.html", "errors/problem.html", "home/_active.html", "home/_empty.html",
-    "home/_idle.html", "home/_queue.html", "home/index.html", "layout.html", "marks.html", "runs/_charts.html",
-    "runs/_compare_charts.html", "runs/_compare_results.html", "runs/_compare_settings.html", "runs/_config.html",
-    "runs/_controls.html", "runs/_detail.html", "runs/_events.html", "runs/_filters.html", "runs/_heatmap.html",
-    "runs/_not_for_it.html", "runs/_notes.html", "runs/_rounds.html", "runs/_row.html",
+    "runs/_charts.html", "runs/_compare_charts.html", "runs/_compare_results.html", "runs/_compare_settings.html",
+    "runs/_config.html", "runs/_controls.html", "runs/_detail.html", "runs/_events.html", "runs/_filters.html",
+    "runs/_heatmap.html", "runs/_not_for_it.html", "runs/_notes.html", "runs/_rounds.html", "runs/_row.html",
     "runs/_steer.html", "runs/_timeline.html", "runs/_toolbar.html", "runs/_wait.html", "runs/compare.html",
-    "runs/delete.html", "runs/index.html", "runs/notes.html", "runs/show.html", "runs/stop.html", "server/index.html",
+    "runs/delete.html", "runs/index.html", "runs/notes.html", "runs/show.html", "runs/stop.html",
 }  # fmt: skip
 """Templates that still have longer lines. A template that is wrapped leaves this set, and none is added."""
 

@@ -206,7 +206,7 @@ class FlowerServer:
             now = time.monotonic()
             silent = {c.client_id for c in self.lane.connections if now - c.last_heard_at > self.limits.stale_seconds}
             for client_id in silent ^ self._stale:
-                reason = "no sign for 15 s" if client_id in silent else "heard of again"
+                reason = "no signal for 15 s" if client_id in silent else "responding again"
                 self._on_event(ClientChanged(client_id, online=True, reason=reason))
             self._stale = silent
 

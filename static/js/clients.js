@@ -3,11 +3,11 @@
 
 import { loss } from "./numbers.js";
 
-const DOING = { training: "Training", evaluating: "Evaluating", preparing: "Preparing its data", sending: "Sending" };
+const DOING = { training: "Training", evaluating: "Evaluating", preparing: "Preparing data", sending: "Sending" };
 
 function taskText({ task, batch, batches }) {
-  if (task === "asked") return "Asked, has not begun";
-  if (task === "sent") return "Sent, waits for the others";
+  if (task === "asked") return "Task sent";
+  if (task === "sent") return "Done, waiting for others";
   if (batch === null || task === "sending") return DOING[task];
   return `${DOING[task]}, batch ${batch}${batches ? ` of ${batches}` : ""}`;
 }

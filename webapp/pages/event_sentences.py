@@ -1,4 +1,4 @@
-"""The log: what happened, in sentences. Who did what, in the present or past tense, with the client's own words."""
+"""The event log in sentences: runs, rounds, rejected and missing replies, clients, and the actions of users."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from webapp.db.repository.events import StoredEvent
-from webapp.formatting import duration, percent, plural, span
+from webapp.formatting import count, duration, percent, plural, span
 from webapp.pages.wording import STATES
 
 WORTH_SAYING = ("run", "note", "round", "reply", "client")
@@ -14,7 +14,7 @@ WORTH_SAYING = ("run", "note", "round", "reply", "client")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a log: its glyph's state, the sentence, and who is behind it."""
+    """One line of a log: the state of its glyph, the sentence, and who caused the event."""
 
     id: int
     run_id: int | None
@@ -25,9 +25,9 @@ class Line:
 
 
 def log_lines(events: Iterable[StoredEvent], names: Mapping[int, str], most: int, *, brief: bool = False) -> list[Line]:
-    """Put events in sentences, newest first; accepted replies and mere changes of a wait are passed over.
+    """Return a line for each event that says something new, newest first; accepted replies have no line.
 
-    ``brief`` says only the newest committed round of each run, so that rounds do not hide what went wrong.
+    With ``brief`` only the newest completed round of each run has a line, so that rounds do not hide problems.
     """
     lines: list[Line] = []
     told: set[int | None] = set()
@@ -49,7 +49,7 @@ def log_lines(events: Iterable[StoredEvent], names: Mapping[int, str], most: int
 
 
 def _repeated(newest_first: Sequence[StoredEvent]) -> set[int]:
-    """Return the events that say of a client what was said before: it has told more of itself, no more."""
+    """Return the ids of client events that repeat the client's state, because only its description has changed."""
     state: dict[int, str] = {}
     repeated = set()
     for event in reversed(newest_first):
@@ -81,11 +81,11 @@ def _sentence(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, s
 def _committed(event: StoredEvent) -> str:
     data = event.data
     if data["round"] == 0:
-        text = "The initial weights were evaluated"
+        text = "Initial weights evaluated"
     else:
         train = data.get("outcomes", {}).get("train", {})
-        replies = plural(sum(train.values()), "reply", "replies")
-        text = f"Round {data['round']} committed, {train.get('accepted', 0)} of {replies}"
+        updates = plural(sum(train.values()), "update")
+        text = f"Round {count(data['round'])} completed, {count(train.get('accepted', 0))} of {updates}"
     accuracy = (data.get("metrics") or {}).get("evaluate_accuracy")
     parts = [f"accuracy {percent(accuracy)}"] if accuracy is not None else []
     return f"{text}: {', '.join([*parts, duration(data.get('seconds'))])}"
@@ -98,14 +98,14 @@ def _reply(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str]
         data["outcome"],
         data.get("reason"),
     )
-    where = "before the first round" if data["phase"] == "prepare" else f"in round {data['round']}"
+    where = "while preparing" if data["phase"] == "prepare" else f"in round {count(data['round'])}"
     match outcome:
         case "late":
-            return "late", f"{name} was late {where}, its reply was left out", ""
+            return "late", f"{name} was late {where}: reply not counted", ""
         case "refused":
-            return "refused", f"{name}'s reply {where} was refused: {reason}", ""
+            return "refused", f"{name}: reply {where} rejected, {reason}", ""
         case "failed":
-            return "failed", f"{name} failed {where}: {reason}", "client's words"
+            return "failed", f"{name} failed {where}: {reason}", "reported by client"
         case "lost":
             return "lost", f"{name} was lost {where}: {reason}", ""
     return None
@@ -116,42 +116,42 @@ def _run(event: StoredEvent) -> tuple[str, str, str] | None:
     state, reason, by = data.get("state"), data.get("reason"), data.get("by")
     who = f"by {by}" if by else ""
     if asked := _asked(data):
-        return asked[0], asked[1], who or "by a person"
+        return asked[0], asked[1], who or "by a user"
     if dropped := data.get("unresolved_clients"):
-        return "refused", f"No longer selected, as no client or several have the name: {', '.join(dropped)}", ""
+        return "refused", f"No longer selected, the name is unknown or not unique: {', '.join(dropped)}", ""
     if state not in STATES or not any(data.get(said) for said in ("from", "name", "by")):
         return None  # only what the run waits for has changed
     tail = f": {reason}" if reason else ""
-    words = {"waiting": "Started, gathering clients", "running": "Running", "queued": "Put in the queue"}
+    words = {"waiting": "Waiting for clients"}
     return state, words.get(state, STATES[state]) + tail, who
 
 
 def _asked(data: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Put a person's wish for a run in words: its glyph's state and the sentence."""
+    """Return a user's action on a run in words: the state of its glyph and the sentence."""
     client = data.get("client")
     match data.get("asked"):
         case "pause":
-            return "paused", "A pause is asked for after the round under way"
+            return "paused", "Pause requested: after the current round"
         case "continue":
-            return "running", "The run is to go on"
+            return "running", "Resumed"
         case "resume":
-            return "resumed", "It may start now"
+            return "resumed", "Start requested after a restart of the server"
         case "rounds":
-            return "queued", f"{plural(data.get('add', 0), 'round')} added: {data.get('num_rounds')} in all"
+            return "queued", f"{plural(data.get('add', 0), 'round')} added, {count(data.get('num_rounds'))} in total"
         case "exclude":
-            return "paused", f"{client} is left out from the next round on"
+            return "paused", f"{client} excluded from the next round on"
         case "include":
-            return "running", f"{client} is let in again"
+            return "running", f"{client} included again"
         case "min_clients":
-            return "running", f"The fewest clients are {data.get('min_clients')} from now on"
+            return "running", f"Minimum clients per round set to {count(data.get('min_clients'))}"
         case "wait":
-            return "waiting", f"The wait for clients is {span(data.get('seconds', 0))} longer"
+            return "waiting", f"Client wait timeout extended by {span(data.get('seconds', 0))}"
         case "front":
             return "queued", "Moved to the front of the queue"
     return None
 
 
-ONLINE_WORDS = {"prepared": "has built the network over its data", "heard of again": "is heard of again"}
+ONLINE_WORDS = {"prepared": "is prepared for the run", "responding again": "is responding again"}
 
 
 def _client(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str] | None:
@@ -161,8 +161,8 @@ def _client(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str
     if state == "ended":
         return "failed", str(reason), ""
     words = {
-        "online": "is online", "offline": "went offline", "stale": "gives no sign", "pending": "asks to join",
-        "revoked": "was revoked", "put_aside": "was put aside",
+        "online": "is online", "offline": "went offline", "stale": "is not responding",
+        "pending": "is pending approval", "revoked": "was revoked", "put_aside": "was suspended",
     }.get(str(state))  # fmt: skip
     if words is None:
         return None

@@ -1,4 +1,4 @@
-"""The home page: what is going on now, and the next step where nothing is."""
+"""The home page: the active run, or the next step if there is none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from webapp.pages.runs.buttons import Buttons, buttons_of
 from webapp.pages.runs.charts import RunCharts, charts_of
 from webapp.pages.runs.head import RunHead, head_of, tasks_of
 
-LATELY, LOOKED_AT = 6, 200
+MAX_RECENT, LOOKED_AT = 6, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +33,18 @@ class Home:
     online: list[Client]
     known: Sequence[Client]
     queue: Sequence[Run]
-    lately: list[Line]
+    recent: list[Line]
 
     @property
     def title(self) -> str:
-        """What the window's tab says."""
+        """The title of the browser tab."""
         if self.head is not None and self.head.active:
             return self.head.headline
-        return "No run is going on" if self.known else "No client yet"
+        return "No active run" if self.known else "No clients yet"
 
     @property
     def active(self) -> bool:
-        """Whether a run is going on."""
+        """Whether a run is active."""
         return self.head is not None and self.head.active
 
 
@@ -65,7 +65,7 @@ def home(session: Session, series: SeriesCache, live: Mapping[int, LiveClient]) 
     return Home(
         head, charts, rows, parted, buttons, [client for client in known if client.id in live], known,
         queued_runs(session),
-        log_lines(newest_events(session, types=WORTH_SAYING, limit=LOOKED_AT), names, LATELY, brief=True),
+        log_lines(newest_events(session, types=WORTH_SAYING, limit=LOOKED_AT), names, MAX_RECENT, brief=True),
     )  # fmt: skip
 
 

@@ -25,8 +25,8 @@ TONES = {
 """The colour of each state that has no colour of its own name."""
 
 OUTCOMES = {
-    "accepted": "took part", "late": "late", "failed": "failed", "refused": "refused", "lost": "lost", "away": "away",
-    "idle": "evaluated only", "no_number": "no number",
+    "accepted": "participated", "late": "late", "failed": "failed", "refused": "rejected", "lost": "lost",
+    "away": "not selected", "idle": "evaluated only", "no_number": "no value",
 }  # fmt: skip
 """The outcome of a client in a round: ``away`` if it got no task, ``idle`` if only others were sampled to train."""
 
@@ -52,13 +52,13 @@ def sentence(text: str) -> str:
 def task_words(task: Progress | None) -> str:
     """Return the activity of a client: ``Training, batch 38 of 40``. static/js/clients.js has the same words."""
     if task is None:
-        return "Waits for a task"
+        return "Idle"
     if task.task == "asked":
-        return "Asked, has not begun"
+        return "Task sent"
     if task.task == "sent":
-        return "Sent, waits for the others"
+        return "Done, waiting for others"
     words = {
-        "training": "Training", "evaluating": "Evaluating", "preparing": "Preparing its data", "sending": "Sending",
+        "training": "Training", "evaluating": "Evaluating", "preparing": "Preparing data", "sending": "Sending",
     }[task.task]  # fmt: skip
     if task.batch is None or task.task == "sending":
         return words

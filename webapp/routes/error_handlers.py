@@ -18,6 +18,12 @@ from webapp.problems import FieldError, Problem
 
 log = logging.getLogger(__name__)
 
+HEADLINES = {
+    403: "Not allowed", 404: "Page not found", 409: "Not possible now", 422: "Invalid input", 500: "Internal error",
+    503: "Temporarily unavailable",
+}  # fmt: skip
+"""Headlines of the pages for errors; other errors have the phrase of their status."""
+
 
 def install_errors(app: FastAPI) -> None:
     """Make every failure of the app's handlers a sentence."""
@@ -44,7 +50,7 @@ def install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def answer_bug(request: Request, error: Exception) -> Response:
-        answer = _answer(request, 500, "That was a mistake of Meadow's own. Its log says more.")
+        answer = _answer(request, 500, "Internal error in Meadow. See the log of the server.")
         answer.headers.update(HEADERS)  # this answer is made outside of the middleware that sets them
         return answer
 
@@ -59,14 +65,14 @@ def _field_error(error: Any) -> FieldError:
 
 def _sentence(error: HTTPException) -> str:
     if error.status_code == 404:
-        return "There is nothing at this address."
+        return "This address does not exist."
     if error.status_code == 405:
-        return "This address does not take that method."
+        return "This address does not support the method of the request."
     return error.detail
 
 
 def _answer(request: Request, status: int, sentence: str, fields: Sequence[FieldError] = ()) -> Response:
     if wants_json(request.url.path):
         return problem_response(status, sentence, fields)
-    title = HTTPStatus(status).phrase
-    return render(request, "errors/problem.html", Frame(), status, title=title, sentence=sentence, fields=fields)
+    headline = HEADLINES.get(status, HTTPStatus(status).phrase)
+    return render(request, "errors/problem.html", Frame(), status, headline=headline, sentence=sentence, fields=fields)

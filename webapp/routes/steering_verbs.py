@@ -54,26 +54,28 @@ def _resumed(done: Done) -> str:
     if done.run.state != RunState.QUEUED:
         return "The run was resumed."
     after = f" and continues after round {count(done.run.current_round)}" if done.run.current_round else ""
-    return f"The run was put in the queue{after}."
+    return f"The run is queued{after}."
 
 
 def _stopped(done: Done) -> str:
     run = done.run
     if run.state == RunState.CANCELLED:
-        return f"#{run.id} was taken out of the queue."
-    kept = f" {plural(run.current_round, 'committed round')} and the model are kept." if run.current_round else ""
+        return f"#{run.id} was cancelled."
+    kept = f" {plural(run.current_round, 'completed round')} and the model are kept." if run.current_round else ""
     state = {RunState.STOPPING: "is stopping", RunState.STOPPED: "was stopped"}.get(run.state, f"is {run.state}")
     return f"The run {state}.{kept}"
 
 
-ROUNDS = Argument("add", "Rounds to add", MAX_ROUNDS, "MoreRounds", "How many rounds to add.", 5)
-CLIENT = Argument("client_id", "Client", MAX_ID, "OneClient", "Which client.", 1)
-MINIMUM = Argument("min_clients", "Clients", MAX_CLIENTS, "FewestClients", "How few clients are enough.", 1)
-SECONDS = Argument("seconds", "Seconds", MAX_WAIT_SECONDS, "Longer", "How much longer to wait.", 600)
+ROUNDS = Argument("add", "Rounds to add", MAX_ROUNDS, "MoreRounds", "Number of rounds to add.", 5)
+CLIENT = Argument("client_id", "Client", MAX_ID, "OneClient", "Id of the client.", 1)
+MINIMUM = Argument("min_clients", "Clients", MAX_CLIENTS, "MinimumClients", "Minimum clients per round.", 1)
+SECONDS = Argument(
+    "seconds", "Seconds", MAX_WAIT_SECONDS, "Longer", "Seconds by which the client wait timeout is extended.", 600
+)
 
 VERBS = (
     Verb("pause", Steering.pause_run, undo="continue", sentence=lambda _: (
-        "The run was asked to pause after the round under way. Clients stay connected.")),
+        "Pause requested: after the current round. Clients stay connected.")),
     Verb("continue", Steering.continue_run, lambda _: "The run was resumed."),
     Verb("resume", Steering.resume_run, _resumed),
     Verb("rounds", Steering.add_rounds, argument=ROUNDS, sentence=lambda done: (
@@ -83,9 +85,9 @@ VERBS = (
     Verb("include", Steering.include_client, argument=CLIENT, sentence=lambda done: (
         f"{done.client} was included in this run again, from the next round on.")),
     Verb("min_clients", Steering.ask_for_clients, argument=MINIMUM, sentence=lambda done: (
-        f"The minimum was set to {plural(done.number, 'client')}.")),
+        f"The minimum was set to {plural(done.number, 'client')} per round.")),
     Verb("wait", Steering.wait_longer, argument=SECONDS, sentence=lambda done: (
-        f"The wait for clients was made {span(done.number)} longer.")),
+        f"The client wait timeout was extended by {span(done.number)}.")),
     Verb("front", Steering.move_to_front, lambda done: f"#{done.run.id} was moved to the front of the queue."),
     Verb("stop", Steering.stop_run, _stopped, reached=frozenset({RunState.STOPPED, RunState.CANCELLED}), tag="runs"),
 )  # fmt: skip

@@ -27,7 +27,7 @@ def test_a_name_given_by_a_person_stays_and_is_what_runs_know(dashboard: Dashboa
         assert answer.status_code == 303
         page = get_page(dashboard.http, answer.headers["location"])
         assert page.one("h1").text == "st-anna"
-        assert flash_of(page) == "The client was renamed to st-anna. It calls itself laptop-17."
+        assert flash_of(page) == "The client was renamed to st-anna. The client reports the name laptop-17."
         run_id = dashboard.start_run(num_rounds=1, min_clients=1, clients=["st-anna"])
         dashboard.wait_for_state(run_id, "completed")
 

@@ -73,13 +73,13 @@ def test_demo_clients_join_do_a_run_and_are_ended_one_by_one(dashboard: Dashboar
     rows = get_both(http, "/clients", "clients-list")
     row = rows.one("li", id=f"client-{clients['demo-1']}")
     assert "online, demo client" in row.text
-    assert row.one("button", aria_label="End the demo client demo-1")
+    assert row.one("button", aria_label="Stop the demo client demo-1")
     own = get_page(http, f"/clients/{clients['demo-1']}")
-    assert "It is a demo client: a process of this dashboard, which ends with it." in own.text
+    assert "Demo client: a process of this dashboard that stops with the dashboard." in own.text
 
     ended = http.post(f"/clients/{clients['demo-1']}/end")
     assert ended.status_code == 303
-    assert "The process of demo-1 was ended." in flash_of(get_page(http, ended.headers["location"]))
+    assert "demo-1 was stopped." in flash_of(get_page(http, ended.headers["location"]))
     assert is_gone(listed["items"][0]["pid"])
     assert http.post(f"/clients/{clients['demo-1']}/end").status_code == 409
     assert http.delete("/api/demo-clients/2").status_code == 204
@@ -178,7 +178,7 @@ def test_a_demo_client_waits_for_approval_like_any_other(tmp_path: Path) -> None
         http = dashboard.http
         started = http.post("/demo-clients", data={"count": "1", "dataset": "synthetic", "back": "/clients"})
         said = flash_of(get_page(http, started.headers["location"]))
-        assert said == "Started demo-1 on this machine. A new one asks to join: approve it on the page of clients."
+        assert said == "Started demo-1 on this machine. Approve new clients on the Clients page."
         wait_until(lambda: [one["state"] for one in http.get("/api/clients").json()["items"]] == ["pending"])
         http.post("/clients/1/approve")
         assert online(http, 1)
@@ -190,5 +190,5 @@ def test_demo_clients_are_known_again_after_a_restart(tmp_path: Path) -> None:
         online(first.http, 1)
     with running(tmp_path) as second:
         page = get_page(second.http, "/clients/1")
-        assert "It is a demo client: a process of this dashboard, started when a person asks for it." in page.text
+        assert "Demo client: not running." in page.text
         assert not second.http.get("/api/demo-clients").json()["items"]

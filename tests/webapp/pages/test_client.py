@@ -39,7 +39,7 @@ def test_labels_are_drawn_beside_those_of_all_and_skew_is_warned_of(dashboard: D
 
     row = page.one("li", id="client-1")
     drawing = row.one("svg", class_="labels")
-    assert drawing["aria-label"] == "skewed: most samples are 0, 90 percent"
+    assert drawing["aria-label"] == "skewed: largest class 0 with 90 percent of the samples"
     assert [float(bar["height"] or 0) for bar in drawing.all("rect")] == [24, 4.8, 0, 0, 0]
     ticks = [path["d"] for path in drawing.all("path", class_="all")]
     assert ticks[0] == "M0 1.0h14" and ticks[4] == "M60 20.2h14", "55 % and 10 % over both"
@@ -82,7 +82,7 @@ def test_labels_that_are_no_counts_are_not_drawn(dashboard: Dashboard, counts: A
     get_page(dashboard.http, "/clients/1")
 
 
-def test_rounds_in_which_a_run_went_on_without_a_client_are_told_as_away(dashboard: Dashboard) -> None:
+def test_rounds_in_which_a_run_continued_without_a_client_count_as_not_selected(dashboard: Dashboard) -> None:
     def leaves(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
         said = honest(task, weights, layout)
         if task.phase == "train" and task.round == 3:
@@ -106,25 +106,25 @@ def test_rounds_in_which_a_run_went_on_without_a_client_are_told_as_away(dashboa
 
     row = get_page(dashboard.http, "/clients").one("li", id="client-3")
     dots = row.one("span", class_="dots")
-    assert (dots["aria-label"] or "").endswith(" took part, 1 lost, 3 away")
+    assert (dots["aria-label"] or "").endswith(" participated, 1 lost, 3 not selected")
     glyphs = [(use["href"] or "").rpartition("#")[2] for use in dots.all("use")]
     assert glyphs[:6] == ["g-running", "g-running", "g-failed", "g-away", "g-away", "g-away"]
     assert set(glyphs[6:]) <= {"g-running"}, "a round in which others were drawn is none of its rounds"
     own = get_both(dashboard.http, "/clients/3", "client-page").one("section", aria_labelledby="runs-h")
     words = {line.one("a")["href"]: line.all("td")[1].text for line in own.one("tbody").all("tr")}
-    assert words[f"/runs/{first}"] == "2 took part, 1 lost, 3 away"
-    assert "away" not in words.get(f"/runs/{drawn}", "")
-    assert "away" in own.one("p", class_="key").text
+    assert words[f"/runs/{first}"] == "2 participated, 1 lost, 3 not selected"
+    assert "not selected" not in words.get(f"/runs/{drawn}", "")
+    assert "not selected" in own.one("p", class_="key").text
 
     heat = get_page(dashboard.http, f"/runs/{first}").one("section", id="by-round")
     cells = heat.one("tr", data_client="3").all("td")
-    assert [cell.text.split()[-1] for cell in cells[2:]] == ["lost", "away", "away", "away"]
+    assert [cell.text.split()[-1] for cell in cells[2:]] == ["lost", "selected", "selected", "selected"]
     assert "away, not asked" in heat.one("p", class_="key").text
     others = get_page(dashboard.http, f"/runs/{drawn}").one("table", id="heatmap")
-    assert "evaluated only" in others.text and "away" not in others.text
+    assert "evaluated only" in others.text and "not selected" not in others.text
 
 
-def test_a_client_is_left_out_of_all_runs_and_let_in_again(dashboard: Dashboard) -> None:
+def test_a_client_is_excluded_from_all_runs_and_included_again(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
         sites = [stage.add("site-a"), stage.add("site-b")]
         dashboard.wait_for_clients(2)
@@ -140,7 +140,7 @@ def test_a_client_is_left_out_of_all_runs_and_let_in_again(dashboard: Dashboard)
         run_id = dashboard.start_run(num_rounds=2, min_clients=1)
         dashboard.wait_for_state(run_id, "completed")
         assert sites[1].tasks == []
-        assert "Left out" in get_both(dashboard.http, f"/clients/{out}", "client-page").text
+        assert "Excluded" in get_both(dashboard.http, f"/clients/{out}", "client-page").text
 
         answer = dashboard.http.post(f"/clients/{out}/let-in")
         page = get_page(dashboard.http, answer.headers["location"])
@@ -149,7 +149,7 @@ def test_a_client_is_left_out_of_all_runs_and_let_in_again(dashboard: Dashboard)
         assert sites[1].tasks
 
 
-def test_a_client_left_out_while_a_run_waits_for_more_is_asked_no_more(dashboard: Dashboard) -> None:
+def test_a_client_excluded_while_a_run_waits_for_more_gets_no_more_tasks(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
         stage.add("site-a")
         dashboard.wait_for_clients(1)
@@ -163,20 +163,20 @@ def test_a_client_left_out_while_a_run_waits_for_more_is_asked_no_more(dashboard
         dashboard.wait_for_state(run_id, "completed")
 
 
-def test_shutting_out_is_asked_on_a_page_of_its_own(tmp_path: Path) -> None:
+def test_access_is_revoked_after_a_question_on_a_page_of_its_own(tmp_path: Path) -> None:
     with running(tmp_path) as dashboard, dashboard.stage() as stage:
         site = stage.add("site-a")
         dashboard.wait_for_clients(1)
         page = get_page(dashboard.http, "/clients/1")
-        link = next(one for one in page.all("a") if one.text == "Shut out…")
+        link = next(one for one in page.all("a") if one.text == "Revoke access…")
         question = get_page(dashboard.http, link["href"] or "")
-        assert question.one("h1").text == "Shut site-a out?"
+        assert question.one("h1").text == "Revoke access of site-a?"
         form = question.one("form")
         assert [button.attributes.get("formaction") for button in form.all("button")] == [None, "/clients/1/leave-out"]
         answer = dashboard.http.post(form["action"] or "")
         wait_until(lambda: site.closed is not None, what="the end of the connection")
         outcome = get_page(dashboard.http, answer.headers["location"]).one("div", class_="outcome")
-        assert "site-a was shut out." in outcome.text
+        assert "Access of site-a was revoked." in outcome.text
         dashboard.http.post(outcome.one("form")["action"] or "")
         assert dashboard.http.get("/api/clients/1").json()["state"] == "offline"
 

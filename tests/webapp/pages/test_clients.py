@@ -18,7 +18,7 @@ from webapp.db.repository.clients import insert_client
 
 def test_without_clients_the_page_teaches_how_to_join(dashboard: Dashboard) -> None:
     page = get_both(dashboard.http, "/clients", "clients-list")
-    assert page.one("h1").text == "No client has joined yet"
+    assert page.one("h1").text == "No client has connected yet"
     commands = [code.text for code in page.all("code")]
     assert commands[1:] == [
         f"python -m federation.client --server {dashboard.flower_address} --name {name} --dataset digits "

@@ -68,5 +68,5 @@ def test_a_mistake_of_our_own_is_a_page_too(dashboard: Dashboard, monkeypatch: p
 
     monkeypatch.setattr("webapp.routes.html.home.server_lines", breaks)
     page = get_page(dashboard.http, "/", 500)
-    assert page.one("h1").text == "Something broke"
+    assert page.one("h1").text == "Internal error"
     assert "a bug" not in page.text

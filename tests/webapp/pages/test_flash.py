@@ -40,7 +40,7 @@ def test_a_page_shows_its_message_once_as_text(dashboard: Dashboard) -> None:
     address = renamed(dashboard, name)
     assert "img" not in address, "the redirect names a token alone"
     page = get_page(dashboard.http, address)
-    assert flash_of(page) == f"The client was renamed to {name}. It calls itself site-a."
+    assert flash_of(page) == f"The client was renamed to {name}. The client reports the name site-a."
     assert not page.all("img")
     assert not flash_of(get_page(dashboard.http, address)), "a reload and a way back show it no more"
 

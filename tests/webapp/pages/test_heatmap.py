@@ -48,7 +48,7 @@ def test_cells_show_values_and_what_went_wrong(dashboard: Dashboard, troubled: i
     shown = cells(page)
     assert list(shown) == ["site-a", "site-b", "site-c"]
     assert shown["site-a"][0] == "66.7\u202f%"
-    assert [shown["site-c"][place].split()[-1] for place in (1, 2)] == ["refused", "failed"]
+    assert [shown["site-c"][place].split()[-1] for place in (1, 2)] == ["rejected", "failed"]
     heat = page.one("section", id="by-round")
     assert heat.one("a", aria_current="true").text == "Accuracy"
     assert "site-c is the worst client: 42.9\u202f% in round 5" in heat.text
@@ -57,7 +57,7 @@ def test_cells_show_values_and_what_went_wrong(dashboard: Dashboard, troubled: i
 
 
 @pytest.mark.parametrize(
-    ("query", "first"), [("cells=loss", "0.500"), ("cells=outcome", "took part"), ("cells=nonsense", "66.7\u202f%")]
+    ("query", "first"), [("cells=loss", "0.500"), ("cells=outcome", "participated"), ("cells=nonsense", "66.7\u202f%")]
 )
 def test_the_address_chooses_what_cells_show(dashboard: Dashboard, troubled: int, query: str, first: str) -> None:
     assert cells(get_both(dashboard.http, f"/runs/{troubled}?{query}", "run-page"))["site-a"][0] == first
@@ -72,7 +72,7 @@ def test_a_number_that_did_not_come_is_marked_and_the_round_says_whose_it_was(da
         run_id = dashboard.start_run(num_rounds=2)
         dashboard.wait_for_state(run_id, "completed")
     page = get_both(dashboard.http, f"/runs/{run_id}?cells=loss", "run-page")
-    assert cells(page)["site-b"][0] == "no number" and cells(page)["site-b"][1] != "no number"
+    assert cells(page)["site-b"][0] == "no value" and cells(page)["site-b"][1] != "no value"
     assert page.one("table", id="heatmap").one("tbody").all("tr")[1].all("td")[0].one("svg")
     assert "took part, sent no number for it" in page.one("section", id="by-round").one("p", class_="key").text
     happened = [page.one("tr", id=f"round-{n}").all("td")[-1].text for n in (1, 2)]

@@ -26,7 +26,7 @@ def unhurried(task: Task, weights: bytes | None, layout: Layout | None) -> Answe
 def test_an_empty_home_page_teaches_how_to_join_and_says_that_the_defaults_work(dashboard: Dashboard) -> None:
     home = get_both(dashboard.http, "/", "home-page")
 
-    assert home.one("h1").text == "No client has joined yet"
+    assert home.one("h1").text == "No client has connected yet"
     command = home.one("code", id="join").text
     assert command == f"python -m federation.client --server {dashboard.flower_address} --name my-lab --dataset digits"
     assert home.one("button", data_from="#join").text == "Copy"
@@ -90,7 +90,7 @@ def test_the_next_of_the_queue_says_when_it_starts_where_that_is_known(dashboard
         wait_until(lambda: dashboard.run(run_id)["current_round"] >= 1)
         lines = get_page(dashboard.http, "/").one("section", aria_labelledby="queue-h").one("ol").all("li")
     words = [line.one("small").text for line in lines]
-    assert words[0].startswith("7 rounds, FedAvg, synthetic, in about ")
+    assert words[0].startswith("7 rounds, FedAvg, synthetic, starts in about ")
     assert words[1] == "7 rounds, FedAvg, synthetic"
 
 
@@ -139,7 +139,7 @@ def test_between_runs_the_form_stands_there_and_the_last_run_stays_in_sight(dash
         dashboard.wait_for_state(run_id, "completed")
         home = get_both(dashboard.http, "/", "home-page")
 
-    assert home.one("h1").text == "2 clients are online, no run is going on"
+    assert home.one("h1").text == "2 clients online, no active run"
     form = home.one("form", id="home-start")
     assert (form["action"], form["method"]) == ("/runs", "post")
     chosen = {select["name"]: select.one("option", selected=True)["value"] for select in form.all("select")}
@@ -147,7 +147,7 @@ def test_between_runs_the_form_stands_there_and_the_last_run_stays_in_sight(dash
     assert {field["name"]: field["value"] for field in form.all("input")} == {"num_rounds": "3", "min_clients": "2"}
     assert home.one("a", href=f"/runs/{run_id}#events")
     assert len(home.all("meadow-chart")) == 2
-    assert "Round 2 committed, 2 of 2 replies" in home.text
+    assert "Round 2 completed, 2 of 2 updates" in home.text
 
 
 def test_the_stream_of_a_page_goes_on_where_the_page_ends(dashboard: Dashboard) -> None:

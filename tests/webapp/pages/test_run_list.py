@@ -159,7 +159,7 @@ def test_runs_are_archived_with_a_way_back_that_needs_no_script(dashboard: Dashb
     assert answer.status_code == 303
     page = get_page(dashboard.http, answer.headers["location"])
     outcome = page.one("div", class_="outcome")
-    assert "Archived 2 runs: #1 and #3. 1 run stayed" in outcome.text
+    assert "Archived 2 runs: #1 and #3. 1 run unchanged" in outcome.text
     assert page.one("section", id="runs-list")["hx-get"] == "/runs?q=Beta&sort=best", "the list is filtered as it was"
     assert names(page) == ["Beta"]
     button = page.one("button", formaction="/runs/archive")
@@ -195,7 +195,7 @@ def test_deletion_asks_first_and_leaves_active_runs_alone(dashboard: Dashboard) 
 
     answer = dashboard.http.post("/runs/delete", data={"id": [str(ids[0]), str(running)]})
     after = get_page(dashboard.http, answer.headers["location"])
-    assert "Deleted 1 run for good. 1 run stayed" in flash_of(after)
+    assert "Deleted 1 run for good. 1 run unchanged" in flash_of(after)
     assert names(after) == ["Runs", "Beta"]
     assert dashboard.http.get(f"/api/runs/{ids[0]}").status_code == 404
     assert get_page(dashboard.http, "/runs/delete").one("h1").text == "Nothing can be deleted here"

@@ -35,7 +35,7 @@ def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboar
     best = rounds.one("tr", id="round-3").one("td", class_="best")
     assert best.text == "80.0\u202f%"
     assert [cell.text for cell in rounds.one("tr", id="round-1").all("td")][6] == "2/2"
-    assert "Round 3 committed, 2 of 2 replies: accuracy 80.0\u202f%" in page.one("section", id="events").text
+    assert "Round 3 completed, 2 of 2 updates: accuracy 80.0\u202f%" in page.one("section", id="events").text
     lines = {line.one("dt").text: line.one("dd").text for line in page.one("dl", class_="config").all("div")}
     assert (lines["Network"], lines["Rounds"], lines["Clients sampled per round"]) == ("Synthetic", "3", "100.0\u202f%")
     downloads = [link["href"] for link in page.one("section", id="configuration").all("a") if "download" in link]
@@ -82,9 +82,9 @@ def test_a_refused_reply_stands_in_its_round_and_in_the_log_with_client_and_reas
     cells = [cell.text for cell in page.one("tr", id="round-2").all("td")]
     assert cells[6] == "2/3"
     assert cells[9].startswith("site-c refused: ")
-    assert "site-c's reply in round 2 was refused: " in page.one("section", id="events").text
+    assert "site-c: reply in round 2 rejected, " in page.one("section", id="events").text
     clients = get_both(dashboard.http, "/clients", "clients-list")
-    assert "2 took part, 1 refused" in clients.text
+    assert "2 participated, 1 rejected" in clients.text
 
 
 def test_a_metric_that_is_no_number_is_said_and_breaks_no_page(dashboard: Dashboard) -> None:
@@ -123,7 +123,7 @@ def test_stop_ends_a_run_and_leads_to_its_page(dashboard: Dashboard) -> None:
     said = flash_of(get_page(dashboard.http, stopped.headers["location"]))
     assert said in ("The run is stopping.", "The run was stopped.")
     said = flash_of(get_page(dashboard.http, cancelled.headers["location"]))
-    assert said == f"#{queued} was taken out of the queue."
+    assert said == f"#{queued} was cancelled."
     dashboard.wait_for_state(run_id, "stopped")
     page = get_fragment(dashboard.http, f"/runs/{run_id}", "run-page")
     assert "Stopped after 0 of 3 rounds" in page.text
@@ -148,7 +148,7 @@ def test_a_run_that_waited_through_a_restart_says_so(dashboard: Dashboard) -> No
     assert form["method"] == "post"
     assert "The server was restarted" in home.text
     resumed = get_page(dashboard.http, dashboard.http.post(form["action"] or "").headers["location"])
-    assert flash_of(resumed) == "The run was put in the queue."
+    assert flash_of(resumed) == "The run is queued."
     assert dashboard.run(held)["blocked_on"] is None
     assert dashboard.http.post(f"/runs/{run_id}/resume").status_code == 409
 

@@ -1,4 +1,4 @@
-"""The Server page: whether all is well, why nothing happens, and what went wrong lately."""
+"""The Server page: its health, what blocks the next round, and recent problems."""
 
 import logging
 from pathlib import Path
@@ -14,8 +14,8 @@ from webapp.operations.incidents import MAX_KEPT, Incidents
 
 
 def reasons(page: Element) -> list[tuple[str, str]]:
-    """Return what stands in the way, and the word of the way out."""
-    rows = page.one("section", aria_labelledby="why-h").all("li")
+    """Return the blockers, each with the label of the action that clears it."""
+    rows = page.one("section", aria_labelledby="blockers-h").all("li")
     return [(row.all("span")[0].text, row.all("a")[0].text if row.all("a") else row.one("button").text) for row in rows]
 
 
@@ -25,17 +25,18 @@ def server(dashboard: Dashboard) -> Element:
 
 def test_an_idle_server_says_what_is_missing_and_what_it_is_made_of(dashboard: Dashboard) -> None:
     page = server(dashboard)
-    assert page.one("h1").text == "The server is well and idle"
+    assert page.one("h1").text == "Server healthy, idle"
     assert reasons(page) == [
-        ("No client has joined yet.", "Join one"), ("No run is queued, so nobody is asked for anything.", "Start a run")
+        ("No client has connected yet.", "Connect a client"), ("No run is active or queued.", "Start a run")
     ]  # fmt: skip
     lines = {line.one("dt").text: line.one("dd").text for line in page.all("div") if len(line.all("dt")) == 1}
-    assert lines["Clients join at"] == dashboard.flower_address
+    assert lines["Flower server"] == dashboard.flower_address
     assert lines["Database"].startswith("SQLite, ")
     assert lines["Migration"] >= "0003"
-    assert lines["Protocol of clients"] == "meadow.1"
-    assert "GB free of" in lines["Disk of the data"]
-    assert "None since the start" in page.text
+    assert lines["Client protocol"] == "meadow.1"
+    assert "GB free of" in lines["Data volume"]
+    assert (lines["Admission"], lines["Auto-resume"], lines["Log level"]) == ("open", "off", "info")
+    assert "None since startup" in page.text
 
 
 def test_a_waiting_run_is_named_with_its_reason_and_the_client_that_does_not_fit(dashboard: Dashboard) -> None:
@@ -43,46 +44,46 @@ def test_a_waiting_run_is_named_with_its_reason_and_the_client_that_does_not_fit
     with dashboard.stage() as stage:
         stage.add("site-a")
         dashboard.wait_for_clients(1)
-        run_id = dashboard.start_run(name="Waits", clients=absent)
+        run_id = dashboard.start_run(name="Lonely", clients=absent)
         dashboard.start_run(name="Later")
         wait_until(lambda: (dashboard.run(run_id)["blocked_on"] or {}).get("kind") == "quorum", what="a wait")
         page = server(dashboard)
-    assert page.one("h1").text == "#1 Waits waits"
+    assert page.one("h1").text == "#1 Lonely is waiting"
     said = dict(reasons(page))
-    assert any(text.startswith("#1 Waits waits: 0 of 2 clients") for text in said), said
-    assert said["site-a is not eligible for #1 Waits: not selected for the run."] == "See"
-    assert said["Queued behind #1: 1 run. One run is active at a time."] == "See the queue"
+    assert any(text.startswith("#1 Lonely is waiting: 0 of 2 clients") for text in said), said
+    assert said["site-a is not eligible for #1 Lonely: not selected for the run."] == "View"
+    assert said["Queued behind #1: 1 run. One run is active at a time."] == "View queue"
     table = page.one("section", aria_labelledby="connections-h").one("tbody").all("tr")
     assert [cell.text for cell in table[0].all("td")] == ["1", "0", "0"]
 
 
-def test_whoever_waits_for_a_person_is_named(tmp_path: Path) -> None:
+def test_pending_and_excluded_clients_are_named(tmp_path: Path) -> None:
     with running(tmp_path, admission="approve") as dashboard, dashboard.stage() as stage:
         stage.add("ward-7")
         wait_until(lambda: dashboard.http.get("/api/clients").json()["items"], what="a client")
         assert reasons(server(dashboard))[0] == ("Pending approval: ward-7.", "Approve")
         dashboard.http.post("/clients/1/approve")
         dashboard.http.post("/clients/1/leave-out")
-        assert ("Excluded from all runs: ward-7.", "Let in") in reasons(server(dashboard))
+        assert ("Excluded from all runs: ward-7.", "Include") in reasons(server(dashboard))
 
 
-def test_a_held_run_is_let_start_from_here(dashboard: Dashboard) -> None:
+def test_a_held_run_is_started_from_the_server_page(dashboard: Dashboard) -> None:
     from webapp.db.repository.runs import hold_queue
 
     first, held = dashboard.start_run(), dashboard.start_run(name="Held")
     with dashboard.parts.database.write() as session:
         hold_queue(session, {"kind": "held", "sentence": "The server was restarted", "since": "2026-01-01T00:00:00Z",
                              "deadline": None, "actions": []})  # fmt: skip
-    assert ("Held since the restart until a person starts them: #2.", "See the queue") in reasons(server(dashboard))
+    assert ("Held since the restart, start them in the queue: #2.", "View queue") in reasons(server(dashboard))
     dashboard.http.post(f"/runs/{first}/stop")
     dashboard.wait_for_state(first, "stopped")
     page = server(dashboard)
-    assert ("#2 Held waits for a person: The server was restarted.", "Let it start") in reasons(page)
+    assert ("#2 Held is held: The server was restarted.", "Start now") in reasons(page)
     form = next(one for one in page.all("form") if one["action"] == f"/runs/{held}/resume")
     assert dashboard.http.post(form["action"] or "").status_code == 303
 
 
-def test_running_rounds_are_all_well(dashboard: Dashboard) -> None:
+def test_a_server_with_running_rounds_is_healthy(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
         stage.add("site-a")
         stage.add("site-b")
@@ -91,8 +92,8 @@ def test_running_rounds_are_all_well(dashboard: Dashboard) -> None:
         dashboard.wait_for_state(run_id, "running")
         page = server(dashboard)
         dashboard.http.post(f"/api/runs/{run_id}/stop")
-    assert page.one("h1").text == "All is well"
-    assert "Nothing stands in the way" in page.text
+    assert page.one("h1").text == "Server healthy"
+    assert "Nothing is waiting." in page.text
 
 
 def test_refused_attempts_and_warnings_are_told(dashboard: Dashboard) -> None:
@@ -113,7 +114,7 @@ def test_refused_attempts_and_warnings_are_told(dashboard: Dashboard) -> None:
     assert "Warning the disk is slow webapp.test" in rows[0]
     assert "Refused the signature does not fit the key and the challenge mallory from 127.0.0.1" in rows[1]
     assert "this client was revoked on the server site-a from 127.0.0.1" in rows[2]
-    assert rows[2].endswith("2 times")
+    assert rows[2].endswith("2×")
 
 
 def test_only_the_last_fifty_are_kept_and_nothing_that_forges_a_page() -> None:

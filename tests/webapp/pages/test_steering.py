@@ -45,7 +45,7 @@ def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> Non
         assert shown == ["Pause after this round", "Add rounds", "Add", "Leave out a client", "Leave out", "Stop"]
 
         paused = press(dashboard, run_id, "pause")
-        assert flash_of(paused) == "The run was asked to pause after the round under way. Clients stay connected. Undo"
+        assert flash_of(paused) == "Pause requested: after the current round. Clients stay connected. Undo"
         undo = paused.one("div", class_="outcome").one("form")
         assert (undo["action"], undo.one("input", name="back")["value"]) == (
             f"/runs/{run_id}/continue",
@@ -58,20 +58,18 @@ def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> Non
         home = get_both(dashboard.http, "/", "home-page")
         done = dashboard.run(run_id)["current_round"]
         assert home.one("h2", id="clients-h").text == f"Clients after round {done}"
-        assert {task.text for task in home.all("span", class_="task")} == {"Paused, nobody is asked"}
+        assert {task.text for task in home.all("span", class_="task")} == {"Paused"}
         question = get_page(dashboard.http, f"/runs/{run_id}/stop").text
         assert "pause instead" not in question and "Leave it as it is" in question
         assert page.one("section", class_="block").one("h2").text.startswith("Paused since")
-        assert "by a person" in page.one("section", id="events").text
+        assert "by a user" in page.one("section", id="events").text
 
         home = press(dashboard, run_id, "continue", back="/")
         assert flash_of(home) == "The run was resumed."
         assert home.all("div", id="home-page"), "the button stood on the home page"
         dashboard.wait_for_state(run_id, "running", "waiting")
         press(dashboard, run_id, "pause")
-        assert {"A pause is asked for after the round under way", "The run is to go on"} <= set(
-            events(dashboard, run_id, "people")
-        )
+        assert {"Pause requested: after the current round", "Resumed"} <= set(events(dashboard, run_id, "people"))
 
 
 def test_rounds_are_added_to_a_run_that_is_over_and_it_goes_on(dashboard: Dashboard) -> None:
@@ -88,7 +86,7 @@ def test_rounds_are_added_to_a_run_that_is_over_and_it_goes_on(dashboard: Dashbo
         assert flash_of(press(dashboard, run_id, "rounds", add="2")) == "Added 2 rounds: the run has 3 now."
         dashboard.wait_for_state(run_id, "completed")
         assert dashboard.run(run_id)["current_round"] == 3
-        assert "2 rounds added: 3 in all" in events(dashboard, run_id, "people")
+        assert "2 rounds added, 3 in total" in events(dashboard, run_id, "people")
 
 
 def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
@@ -106,13 +104,13 @@ def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
         home = get_page(dashboard.http, "/")
         other = home.one("section", aria_labelledby="other-h")
         assert other.one("h2").text == "Online, but not for this run"
-        assert "site-c : excluded from this run by a person" in other.text
+        assert "site-c : excluded from this run by a user" in other.text
         assert other.one("button").text == "Let it in"
 
         page = press(dashboard, run_id, "include", client_id=clients["site-c"], back="/")
         assert flash_of(page) == "site-c was included in this run again, from the next round on."
         assert not get_page(dashboard.http, "/").all("section", aria_labelledby="other-h")
-        assert "site-c is left out from the next round on" in events(dashboard, run_id)
+        assert "site-c excluded from the next round on" in events(dashboard, run_id)
 
 
 def test_stop_asks_first_and_what_is_committed_stays(dashboard: Dashboard) -> None:
@@ -166,7 +164,7 @@ def test_the_log_is_filtered_and_paged_by_its_address(dashboard: Dashboard) -> N
         seen += [line.one("span").text for line in log.one("ol").all("li")]
         older = [link for link in log.all("a") if link.text == "Older"]
         address = (older[0]["href"] or "").partition("#")[0] if older else ""
-    assert sum("committed" in line for line in seen) == 30
+    assert sum("completed" in line for line in seen) == 30
     assert seen[0] == "Completed" and len(seen) <= 36, "no line twice"
     quiet = get_page(dashboard.http, f"/runs/{run_id}?events=trouble").one("section", id="events")
     assert "Nothing went wrong." in quiet.text
@@ -192,16 +190,16 @@ def test_a_wait_is_made_longer_or_ended_with_the_clients_that_are_here(dashboard
         assert words == ["Start 1 demo client", "Go on with 1 client", "Wait 10\u202fmin longer"]
 
         page = press(dashboard, run_id, "wait", seconds="600", back="/")
-        assert flash_of(page) == "The wait for clients was made 10\u202fmin longer."
+        assert flash_of(page) == "The client wait timeout was extended by 10\u202fmin."
         clock = page.one("span", class_="clock")
         assert 1190 < float(clock["data-until"] or 0) <= 1200
 
         page = press(dashboard, run_id, "min_clients", min_clients="1")
-        assert flash_of(page) == "The minimum was set to 1 client."
+        assert flash_of(page) == "The minimum was set to 1 client per round."
         wait_until(lambda: dashboard.run(run_id)["current_round"] >= 1)
         page = get_page(dashboard.http, f"/runs/{run_id}")
         assert "Minimum clients per round 1" in page.one("section", id="configuration").text
-        assert {"The fewest clients are 1 from now on", "The wait for clients is 10\u202fmin longer"} <= set(
+        assert {"Minimum clients per round set to 1", "Client wait timeout extended by 10\u202fmin"} <= set(
             events(dashboard, run_id, "people")
         )
         assert dashboard.http.post(f"/runs/{run_id}/wait", data={"seconds": "600"}).status_code == 409

@@ -59,7 +59,7 @@ def offer_for_run(
 
 def started(names: Sequence[str], *, approval: bool) -> Flash:
     """Say which demo clients were started; ``approval``: whether the server admits a new client only after approval."""
-    join = "A new one asks to join: approve it on the page of clients." if approval else "They appear in a few seconds."
+    join = "Approve new clients on the Clients page." if approval else "They appear in a few seconds."
     return Flash(f"Started {listed(names)} on this machine. {join}")
 
 

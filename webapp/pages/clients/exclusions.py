@@ -31,6 +31,6 @@ def exclusions_of(session: Session, run: Run) -> list[Exclusion]:
         if event.data.get("state") == "put_aside":
             why.setdefault(client_id or 0, f"suspended, {event.data.get('reason')}")
         elif event.data.get("asked") == "exclude":
-            by = event.data.get("by") or "a person"
+            by = event.data.get("by") or "a user"
             why.setdefault(client_id or 0, f"excluded from this run by {by}")
     return [Exclusion(c, names.get(c, f"client {c}"), why.get(c, "excluded from this run")) for c in run.excluded]

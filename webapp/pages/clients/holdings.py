@@ -1,4 +1,4 @@
-"""What a client holds and by what it is known: samples it trains on, the beginning of its key."""
+"""What a client holds and how people recognize it: the samples it trains on, the fingerprint of its key."""
 
 import hashlib
 
@@ -25,8 +25,8 @@ def fingerprint(client: Client) -> str:
 
 
 def brings(client: Client) -> str:
-    """Say in a word or two what a client would bring to a run: ``7 412, cifar10``."""
+    """Say in a word or two what a client would bring to a run: ``7,412, cifar10``."""
     dataset, amount = dataset_of(client), train_samples(client)
     if client.kind == "supernode":
-        return "a SuperNode"
-    return ", ".join(filter(None, (count(amount) if amount is not None else "", dataset))) or "says no dataset"
+        return "SuperNode"
+    return ", ".join(filter(None, (count(amount) if amount is not None else "", dataset))) or "no dataset reported"

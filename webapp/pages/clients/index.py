@@ -18,7 +18,7 @@ from webapp.pages.clients.warnings import ClientWarning, client_warnings, folded
 from webapp.pages.wording import OUTCOMES, task_words
 
 HISTORY = 20
-SHOWN = {"": "All", "online": "Online", "offline": "Offline", "pending": "Pending", "left-out": "Left out"}
+SHOWN = {"": "All", "online": "Online", "offline": "Offline", "pending": "Pending", "left-out": "Excluded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,12 @@ class ClientsPage:
     @property
     def choices(self) -> list[tuple[str, str]]:
         """The choices of the filter with their amounts."""
-        return [(value, f"{word}, {self.amounts[value]}") for value, word in SHOWN.items()]
+        return [(value, f"{word} ({count(self.amounts[value])})") for value, word in SHOWN.items()]
+
+    @property
+    def shown_word(self) -> str:
+        """The choice that is shown."""
+        return SHOWN[self.shown]
 
 
 def clients_page(session: Session, live: Mapping[int, LiveClient], shown: str = "") -> ClientsPage:
@@ -64,7 +69,7 @@ def clients_page(session: Session, live: Mapping[int, LiveClient], shown: str = 
     chosen = shown if shown in SHOWN else ""
     states = Counter(row.state for row in rows)
     here = states["online"] + states["stale"]
-    headline = f"{plural(here, 'client')} online" if clients else "No client has joined yet"
+    headline = f"{plural(here, 'client')} online" if clients else "No client has connected yet"
     if states["pending"]:
         headline += f", {states['pending']} pending approval"
     detail = " ".join(filter(None, (_part_words(session, run, clients, live), _held_words(clients, live))))
@@ -92,7 +97,7 @@ def client_line(
     """Return the row of a client."""
     here = live.get(client.id)
     held, what = holding(client)
-    why = "not asked to train yet" if client.kind == "supernode" else "has not trained yet"
+    why = "cannot train yet" if client.kind == "supernode" else "no rounds yet"
     doing = task_words(here.task).lower() if here and here.task and here.task.task != "sent" else ""
     labels = labels_of(client, totals)
     return ClientLine(
@@ -102,7 +107,7 @@ def client_line(
 
 
 def outcome_words(amounts: Mapping[str, int]) -> str:
-    """Count outcomes in words: ``16 took part, 3 late``; ``all 20`` where nothing else was."""
+    """Count outcomes in words: ``16 participated, 3 late``; ``all 20`` if the client participated in all rounds."""
     if list(amounts) == ["accepted"]:
         return f"all {amounts['accepted']}"
     return ", ".join(f"{count(amounts[outcome])} {word}" for outcome, word in OUTCOMES.items() if amounts.get(outcome))
@@ -119,7 +124,7 @@ def _part_words(session: Session, run: Run | None, clients: Sequence[Client], li
 
 def _held_words(clients: Sequence[Client], live: Mapping[int, LiveClient]) -> str:
     if not clients:
-        return "Run the command below on a machine that holds data. This page changes by itself."
+        return "Run the command below on a machine that holds data. This page updates by itself."
     held: Counter[str] = Counter()
     samples: Counter[str] = Counter()
     for client in clients:
@@ -133,4 +138,4 @@ def _held_words(clients: Sequence[Client], live: Mapping[int, LiveClient]) -> st
     ]
     if not any(client.id in live for client in clients):
         return ""
-    return f"Data here: {'; '.join(parts)}." if parts else "None of them says which data it holds."
+    return f"Data online: {'; '.join(parts)}." if parts else "No client reports its dataset."

@@ -46,7 +46,7 @@ class Labels:
     def sentence(self) -> str:
         """What the picture shows."""
         most = max(self.bars, key=lambda bar: bar.share)
-        return f"most samples are {most.name}, {round(most.share * 100)} percent"
+        return f"largest class {most.name} with {round(most.share * 100)} percent of the samples"
 
     @property
     def words(self) -> str:

@@ -41,7 +41,7 @@ class ClientNow:
     worst: bool
     preparing: bool
     holds: str
-    """How much of which data, ``898 samples of digits``; empty where it says nothing of itself."""
+    """How much of which data, ``898 samples of digits``; empty if the client does not report it."""
 
 
 def state_of(client: Client, live: Mapping[int, LiveClient]) -> str:
@@ -58,7 +58,7 @@ def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
     if client.state == "pending":
         return "pending approval"
     if client.left_out:
-        return "excluded from all runs by a person"
+        return "excluded from all runs by a user"
     reason = why_ineligible(
         client.id, client.data, network=run.network, dataset=run.dataset, selected=run.config.get("clients")
     )
@@ -141,10 +141,10 @@ def clients_now(
 
 def _doing(here: LiveClient | None, task: Progress | None, paused: bool) -> str:
     if here is None:
-        return "Not connected"
+        return "Offline"
     if here.state == "stale":
-        return f"No sign for {round(here.silent_seconds)}{THIN}s"
-    return "Paused, nobody is asked" if paused else task_words(task)
+        return f"No signal for {round(here.silent_seconds)}{THIN}s"
+    return "Paused" if paused else task_words(task)
 
 
 def _progress(task: Progress | None) -> tuple[int | None, int | None]:
@@ -182,13 +182,13 @@ def polyline(values: Sequence[float | None], width: float = 88, height: float = 
 def machine(client: Client) -> str:
     """Say what a client runs on: ``4 CPUs, 16 GB``."""
     if client.kind == "supernode":
-        return "SuperNode, fleet lane"
+        return "Flower SuperNode"
     facts, parts = client.facts, []
     if isinstance(cpus := facts.get("cpus"), int):
         parts.append(plural(cpus, "CPU"))
     if isinstance(memory := facts.get("memory_bytes"), int | float):
         parts.append(f"{round(memory / 2**30)}{THIN}GB")
-    return ", ".join(parts) or "says nothing of itself"
+    return ", ".join(parts) or "not reported"
 
 
 def software(client: Client) -> str:
@@ -213,6 +213,6 @@ def holding(client: Client) -> tuple[str, str]:
     amount = samples.get("train") if isinstance(samples, dict) else samples
     part = ""
     if isinstance(data.get("partition"), int) and isinstance(data.get("partitions"), int):
-        part = f", part {data['partition'] + 1} of {data['partitions']}"
-    held = f"{count(amount)} samples" if isinstance(amount, int) else "counted at its first run"
+        part = f", partition {data['partition']} of {data['partitions']}"
+    held = f"{count(amount)} samples" if isinstance(amount, int) else "counted in the first run"
     return held, f"{dataset}{part}"

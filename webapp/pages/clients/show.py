@@ -1,4 +1,4 @@
-"""One client's page: who it is, what it brings, what became of it over the runs."""
+"""One client's page: its machine and data, its runs and tasks, its events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ TASKS, LOG_LINES = 12, 20
 
 @dataclass(frozen=True, slots=True)
 class ClientPage:
-    """All that a client's page shows."""
+    """Everything that a client's page shows."""
 
     client: Client
     line: ClientLine
@@ -37,7 +37,7 @@ class ClientPage:
 
     @property
     def last_outcomes(self) -> int:
-        """Of how many rounds the glyphs tell."""
+        """How many rounds the glyphs show."""
         return len(self.line.outcomes)
 
 
@@ -59,18 +59,18 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
 def _sentence(line: ClientLine, here: LiveClient | None) -> str:
     client = line.client
     if line.state == "pending":
-        return "It asks to join and is asked for nothing until a person approves it. Compare its key with its owner."
+        return "Pending approval. Compare the key with the client's owner, then approve or reject the client."
     if line.state == "revoked":
-        return "It was shut out: the server ends every connection with its key."
+        return "Access revoked: the server refuses every connection with this key."
     if client.left_out:
-        return "A person left it out: no run asks it, from the next round on, until it is let in."
+        return "Excluded from all runs, from the next round on. Include the client to have it sampled again."
     if client.kind == "supernode":
-        return "A SuperNode of Flower. It is listed, and not asked to train yet."
+        return "Flower SuperNode: listed, but cannot train yet."
     if here is None:
-        return "It is not connected. It takes part again as soon as it comes back."
+        return "Offline. The client participates again once it reconnects."
     if here.task and here.task.task != "sent":
-        return f"It is here: {line.doing} in #{here.task.run_id}."
-    return "It is here and waits for work."
+        return f"Online: {line.doing} in #{here.task.run_id}."
+    return "Online, idle."
 
 
 def _facts(client: Client) -> list[tuple[str, str]]:
@@ -79,15 +79,16 @@ def _facts(client: Client) -> list[tuple[str, str]]:
     samples = data.get("samples")
     test = samples.get("test") if isinstance(samples, dict) else None
     facts = [
-        ("Kind", f"{'SuperNode' if client.kind == 'supernode' else 'Client'}, {client.lane} lane"),
+        ("Kind", "Flower SuperNode" if client.kind == "supernode" else "Meadow client"),
         ("CPUs", str(said["cpus"]) if said.get("cpus") else ""),
         ("Memory", size(memory) if isinstance(memory, int | float) else ""),
         ("System", str(said.get("platform") or "")), ("Python", str(said.get("python") or "")),
         ("Host", str(said.get("hostname") or "")), ("Software", software(client)),
-        ("flwr", str(client.versions.get("flwr") or "")), ("Key", fingerprint(client)), ("Node", client.node_id or ""),
-        ("Data from", str(data.get("source") or "")), ("Samples to test", count(test) if isinstance(test, int) else ""),
-        ("Shape of one", "×".join(map(str, shape)) if isinstance(shape, list) else ""),
-        ("Classes", str(classes) if classes else ""), ("Own app", str(data.get("app") or "")),
-        ("Calls itself", client.said_name or ""), ("Number", str(client.id)),
+        ("flwr", str(client.versions.get("flwr") or "")), ("Key", fingerprint(client)),
+        ("Node ID", client.node_id or ""),
+        ("Data source", str(data.get("source") or "")), ("Test samples", count(test) if isinstance(test, int) else ""),
+        ("Input shape", "×".join(map(str, shape)) if isinstance(shape, list) else ""),
+        ("Classes", str(classes) if classes else ""), ("ClientApp", str(data.get("app") or "")),
+        ("Reported name", client.said_name or ""), ("Client ID", str(client.id)),
     ]  # fmt: skip
     return [(name, text) for name, text in facts if text]

@@ -82,7 +82,7 @@ def skew(client: Client, totals: Totals) -> list[ClientWarning]:
         return []
     text = (
         f"{percent(labels.in_two)} of the samples in two classes, {labels.largest[0]} and {labels.largest[1]}. "
-        "Expect a low accuracy there and a pull on the mean."
+        "Expect a low accuracy on this client and a biased mean."
     )
     return [ClientWarning("late", (client,), text, f"/clients/{client.id}", "Labels")]
 

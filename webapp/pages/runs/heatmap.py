@@ -111,7 +111,7 @@ def _ends(values: Iterable[float]) -> tuple[float, float]:
 def _cell(shows: Cells, outcome: str, value: float | None, low: float, high: float) -> Cell:
     accepted = outcome == "accepted"
     if shows == "outcome":
-        return Cell(STEPS // 2 if accepted else None, "took part" if accepted else "", outcome)
+        return Cell(STEPS // 2 if accepted else None, "participated" if accepted else "", outcome)
     if value is None:
         return Cell(None, "", NO_NUMBER if accepted else outcome)
     step = max(0, min(STEPS - 1, int((value - low) / (high - low) * STEPS))) if high > low else STEPS // 2

@@ -1,4 +1,4 @@
-"""Why nothing happens: each thing that stands in the way of the next round, and the action that clears it."""
+"""Blockers: each thing that keeps the next round from starting, and the action that clears it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,13 +39,13 @@ def obstacles(
     clients, ahead = list_clients(session), run_ahead(session)
     found: list[Obstacle] = []
     if not flower_runs:
-        found.append(Obstacle("failed", "The Flower server does not run: no client can connect. Start Meadow again."))
+        found.append(Obstacle("failed", "The Flower server is not running: no client can connect. Restart Meadow."))
     if free_bytes is not None and free_bytes < LEAST_FREE_BYTES:
-        text = f"Only {size(free_bytes)} are free where Meadow keeps its data: rounds cannot be kept. Make room there."
+        text = f"Only {size(free_bytes)} free on the data volume: rounds cannot be saved. Free up disk space."
         found.append(Obstacle("failed", text))
     found += _clients(clients, live)
     if ahead is None:
-        text = "No run is queued, so nobody is asked for anything."
+        text = "No run is active or queued."
         return [*found, Obstacle("idle", text, "Start a run", "/runs/new")]
     return found + _run(session, ahead, clients, live) + _queue(session, ahead)
 
@@ -57,13 +57,13 @@ def _clients(known: Sequence[Client], live: Mapping[int, LiveClient]) -> list[Ob
         found.append(Obstacle("pending", f"Pending approval: {listed(pending)}.", "Approve", "/clients?show=pending"))
     here = [client for client in known if client.id in live and client.state == "admitted"]
     if not here:
-        text = "No client is connected." if known else "No client has joined yet."
-        found.append(Obstacle("offline", text, "Join one", "/clients#join-h"))
+        text = "No client is online." if known else "No client has connected yet."
+        found.append(Obstacle("offline", text, "Connect a client", "/clients#join-h"))
     if silent := [client.name for client in here if state_of(client, live) == "stale"]:
         text = f"No signal from {listed(silent)}: the machine sleeps, or its network is down."
-        found.append(Obstacle("stale", text, "See", "/clients?show=online"))
+        found.append(Obstacle("stale", text, "View", "/clients?show=online"))
     if out := [client.name for client in here if client.left_out]:
-        found.append(Obstacle("paused", f"Excluded from all runs: {listed(out)}.", "Let in", "/clients?show=left-out"))
+        found.append(Obstacle("paused", f"Excluded from all runs: {listed(out)}.", "Include", "/clients?show=left-out"))
     return found
 
 
@@ -72,19 +72,19 @@ def _run(session: Session, run: Run, clients: Sequence[Client], live: Mapping[in
     name, address = f"#{run.id} {run.name}", f"/runs/{run.id}"
     blocked = run.blocked_on or {}
     if run.held:
-        text = f"{name} waits for a person: {blocked.get('sentence', 'it was held back')!s}."
-        return [Obstacle("queued", text, "Let it start", f"{address}/resume", "post")]
+        text = f"{name} is held: {blocked.get('sentence', 'start the run to release it')!s}."
+        return [Obstacle("queued", text, "Start now", f"{address}/resume", "post")]
     if run.state == RunState.PAUSED:
-        found.append(Obstacle("paused", f"{name} is paused after round {run.current_round}.", "Open it", address))
+        found.append(Obstacle("paused", f"{name} is paused after round {run.current_round}.", "View run", address))
     elif blocked.get("kind") in ("quorum", "prepare", "storage"):
-        found.append(Obstacle("waiting", f"{name} waits: {blocked['sentence']}.", "Open it", address))
+        found.append(Obstacle("waiting", f"{name} is waiting: {blocked['sentence']}.", "View run", address))
     if blocked.get("kind") == "quorum" or run.state == RunState.QUEUED:
         misfit = misfits(session, run.id)
         for client in clients:
             reason = why_not(client, run, misfit)
             if client.id in live and client.state == "admitted" and not client.left_out and reason:
                 text = f"{client.name} is not eligible for {name}: {reason}."
-                found.append(Obstacle("refused", text, "See", f"/clients/{client.id}"))
+                found.append(Obstacle("refused", text, "View", f"/clients/{client.id}"))
     return found
 
 
@@ -92,10 +92,10 @@ def _queue(session: Session, ahead: Run) -> list[Obstacle]:
     later = [run for run in queued_runs(session) if run.id != ahead.id]
     found = []
     if held := [run for run in later if run.held]:
-        text = f"Held since the restart until a person starts them: {run_numbers([run.id for run in held])}."
-        found.append(Obstacle("queued", text, "See the queue", "/"))
+        text = f"Held since the restart, start them in the queue: {run_numbers([run.id for run in held])}."
+        found.append(Obstacle("queued", text, "View queue", "/"))
     free = [run for run in later if not run.held]
     if free and ahead.state != RunState.QUEUED:
         text = f"Queued behind #{ahead.id}: {plural(len(free), 'run')}. One run is active at a time."
-        found.append(Obstacle("queued", text, "See the queue", "/"))
+        found.append(Obstacle("queued", text, "View queue", "/"))
     return found

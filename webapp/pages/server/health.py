@@ -1,4 +1,4 @@
-"""The Server page: is all well, why does nothing happen, and what the server is made of."""
+"""The Server page: the health of the server, what blocks the next round, versions, storage and settings."""
 
 import platform
 import shutil
@@ -16,23 +16,22 @@ from webapp.db.repository.clients import list_clients
 from webapp.db.repository.runs import queued_runs
 from webapp.db.repository.storage import Storage, storage_of
 from webapp.db.tables import Run
-from webapp.formatting import plural, size
+from webapp.formatting import count, plural, size
 from webapp.operations.incidents import Incident
 from webapp.pages.clients.warnings import run_ahead
 from webapp.pages.join_command import Join
 from webapp.pages.server.blockers import Obstacle, obstacles
 from webapp.parts import Parts
 
-LANES = {"stream": "Clients of Meadow", "fleet": "SuperNodes of Flower"}
+LANES = {"stream": "Meadow clients", "fleet": "Flower SuperNodes"}
 STATES = ("online", "stale", "pending")
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One lane with its connections by state."""
+    """A kind of clients with the number of their connections by state."""
 
     name: str
-    word: str
     amounts: list[int]
 
 
@@ -75,11 +74,11 @@ def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join:
         headline, detail, state, word, uptime, found, _lanes(session, live),
         sum(one.task is not None and one.task.task != "sent" for one in live.values()), parts.event_hub.stream_count,
         queued_runs(session), storage, free, whole, parts.incidents.newest(),
-        [("Dashboard", here), ("Clients join at", join.address), ("API", f"{here}/docs"),
+        [("Dashboard", here), ("Flower server", join.address), ("API", f"{here}/docs"),
          ("Data directory", str(parts.settings.data_dir.resolve()))],
         _settings(parts),
         [("Meadow", version("meadow")), ("flwr", version("flwr")), ("Python", platform.python_version()),
-         (storage.kind, storage.version), ("Protocol of clients", "meadow.1")],
+         (storage.kind, storage.version), ("Client protocol", "meadow.1")],
     )  # fmt: skip
 
 
@@ -87,15 +86,16 @@ def _sentence(run: Run | None, found: Sequence[Obstacle], connected: int) -> tup
     """Return headline, detail, and glyph and word of the state."""
     grave = [one for one in found if one.state == "failed"]
     if grave:
-        return "Meadow needs help", grave[0].text, "failed", "Needs help"
+        return "Meadow needs attention", grave[0].text, "failed", "Needs attention"
     clients = f"{plural(connected, 'client')} connected"
     if run is not None and run.state == RunState.RUNNING and (run.blocked_on or {}).get("kind") != "quorum":
         number = min(run.current_round + 1, run.num_rounds)
-        return "All is well", f"Round {number} of {run.num_rounds} of #{run.id} is under way, {clients}.", "ok", "Works"
+        detail = f"Round {count(number)} of {count(run.num_rounds)} of #{run.id} in progress, {clients}."
+        return "Server healthy", detail, "ok", "Healthy"
     if run is not None and run.state != RunState.QUEUED:
-        return f"#{run.id} {run.name} waits", f"The server itself is well, {clients}.", "waiting", "Waits"
-    what = "a run is queued" if run is not None else "nothing is asked of it"
-    return "The server is well and idle", f"{clients.capitalize()}, {what}.", "idle", "Idle"
+        return f"#{run.id} {run.name} is waiting", f"Server healthy, {clients}.", "waiting", "Waiting"
+    what = "a run is queued" if run is not None else "no tasks running"
+    return "Server healthy, idle", f"{clients.capitalize()}, {what}.", "idle", "Idle"
 
 
 def _lanes(session: Session, live: Mapping[int, LiveClient]) -> list[Lane]:
@@ -103,7 +103,7 @@ def _lanes(session: Session, live: Mapping[int, LiveClient]) -> list[Lane]:
     amounts: Counter[tuple[str, str]] = Counter(
         (one.lane, "pending" if one.client_id in pending else one.state) for one in live.values()
     )
-    return [Lane(name, word, [amounts[name, state] for state in STATES]) for name, word in LANES.items()]
+    return [Lane(name, [amounts[lane, state] for state in STATES]) for lane, name in LANES.items()]
 
 
 def _disk(parts: Parts) -> tuple[int | None, int | None]:
@@ -117,10 +117,9 @@ def _disk(parts: Parts) -> tuple[int | None, int | None]:
 def _settings(parts: Parts) -> list[tuple[str, str]]:
     said = parts.settings
     return [
-        ("New clients", "take part at once" if said.admission == "open" else "wait for approval"),
-        ("Largest reply", size(said.max_reply_bytes)), ("Replies on their way", size(said.reply_budget_bytes)),
-        ("Weights kept of a run", f"{plural(said.keep_checkpoints, 'round')} and the best"),
-        ("Best by", said.best_metric), ("After a restart", "goes on by itself" if said.auto_resume else "asks first"),
-        ("Demo clients", f"at most {said.demo_clients}" if said.demo_clients else "none are allowed"),
-        ("Least that is logged", said.log_level),
+        ("Admission", said.admission),
+        ("Maximum update size", size(said.max_reply_bytes)), ("In-flight update budget", size(said.reply_budget_bytes)),
+        ("Checkpoints kept per run", f"latest {said.keep_checkpoints} and the best"), ("Best metric", said.best_metric),
+        ("Auto-resume", "on" if said.auto_resume else "off"),
+        ("Demo clients", f"up to {said.demo_clients}" if said.demo_clients else "off"), ("Log level", said.log_level),
     ]  # fmt: skip

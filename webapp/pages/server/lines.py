@@ -20,9 +20,9 @@ class ServerLines:
 def server_lines(parts: Parts, here: str) -> ServerLines:
     """Return what the empty home page says of the server; ``here`` is the address that the reader uses."""
     lines = [
-        ("Clients join at", format_address(*parts.flower_address)),
+        ("Flower server", format_address(*parts.flower_address)),
         ("Dashboard", here),
-        ("New clients", "take part at once" if parts.settings.admission == "open" else "wait for approval"),
+        ("Admission", parts.settings.admission),
         ("Connections", str(len(parts.flower.live_clients()))),
         ("flwr", version("flwr")),
     ]

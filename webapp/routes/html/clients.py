@@ -71,7 +71,9 @@ def ask_to_revoke(page: PageDep, client_id: ClientId) -> HTMLResponse:
 def revoke(clients: ClientsDep, flashes: FlashesDep, client_id: ClientId) -> Response:
     """Revoke a client's access."""
     client = clients.revoke(client_id)
-    return see_other(flashes, "/clients", Flash(f"{client.name} was shut out.", f"/clients/{client_id}/approve"))
+    return see_other(
+        flashes, "/clients", Flash(f"Access of {client.name} was revoked.", f"/clients/{client_id}/approve")
+    )
 
 
 @router.post("/{client_id}/leave-out")
@@ -94,9 +96,9 @@ def end_demo(page: PageDep, flashes: FlashesDep, client_id: ClientId) -> Respons
     client = _get(page, client_id)
     running = page.parts.demo.find(client.public_key)
     if running is None:
-        raise Conflict(f"{client.name} is no demo client whose process runs here: it can be shut out instead.")
+        raise Conflict(f"{client.name} is not a running demo client: revoke the access of the client instead.")
     page.parts.demo.end(running.number)
-    text = f"The process of {client.name} was ended. A demo client that is started later may be it again."
+    text = f"{client.name} was stopped. A demo client that is started later may reuse this identity."
     return see_other(flashes, "/clients", Flash(text))
 
 
@@ -110,5 +112,5 @@ def rename(page: PageDep, clients: ClientsDep, flashes: FlashesDep, client_id: C
         return _show(page, client_id, 422, name=name, error=error.fields[0].message)
     before = _get(page, client_id)
     own = before.said_name or before.name
-    calls = f" It calls itself {own}." if own != renamed else ""
-    return see_other(flashes, f"/clients/{client_id}", Flash(f"The client was renamed to {renamed}.{calls}"))
+    reported = f" The client reports the name {own}." if own != renamed else ""
+    return see_other(flashes, f"/clients/{client_id}", Flash(f"The client was renamed to {renamed}.{reported}"))

@@ -21,6 +21,6 @@ def start(parts: PartsDep, clients: ClientsDep, flashes: FlashesDep, form: FormD
     count = number_of(form, "count", "Clients", MOST)
     dataset = next((known for known in get_args(DemoDataset) if known == form.get("dataset")), None)
     if dataset is None:
-        raise Invalid("dataset", "A demo client holds digits or synthetic")
+        raise Invalid("dataset", "A demo client can hold digits or synthetic")
     names = [one.name for one in parts.demo.start(count, dataset, clients.held_partitions(dataset))]
     return see_other(flashes, page_of(form, "/"), started(names, approval=parts.settings.admission == "approve"))

@@ -36,7 +36,7 @@ def number_of(form: FormData, name: str, label: str, most: int) -> int:
     """Return a field's whole number from 1 to ``most``; raises Invalid."""
     number = whole_number(form.get(name), least=1, most=most)
     if number is None:
-        raise Invalid(name, f"{label}: a whole number from 1 to {most} is needed")
+        raise Invalid(name, f"{label} must be a whole number from 1 to {most:,}")
     return number
 
 

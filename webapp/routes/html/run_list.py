@@ -60,7 +60,7 @@ def archive(records: RecordsDep, flashes: FlashesDep, form: FormDep) -> Response
     """Archive the selected runs; active ones stay."""
     ids = ids_of(form)
     done = records.archive(ids)
-    stayed = _stayed(len(ids) - len(done), "only one that is over can be put away")
+    stayed = _stayed(len(ids) - len(done), "only ended runs can be archived")
     return _to_list(flashes, form, _what("Archived", done) + stayed, "/runs/restore", done)
 
 
@@ -86,16 +86,16 @@ def delete(records: RecordsDep, flashes: FlashesDep, form: FormDep) -> Response:
     """Delete the selected runs; active ones stay."""
     ids = ids_of(form)
     done = records.delete(ids)
-    stayed = _stayed(len(ids) - len(done), "stop it first, then delete it")
+    stayed = _stayed(len(ids) - len(done), "stop active runs before you delete them")
     return _to_list(flashes, form, f"Deleted {plural(len(done), 'run')} for good.{stayed}")
 
 
 def _what(verb: str, ids: Sequence[int]) -> str:
-    return f"{verb} {plural(len(ids), 'run')}: {run_numbers(ids)}." if ids else f"{verb} no run."
+    return f"{verb} {plural(len(ids), 'run')}: {run_numbers(ids)}." if ids else f"{verb} no runs."
 
 
 def _stayed(amount: int, why: str) -> str:
-    return f" {plural(amount, 'run')} stayed: {why}." if amount else ""
+    return f" {plural(amount, 'run')} unchanged: {why}." if amount else ""
 
 
 def _to_list(flashes: FlashesDep, form: FormData, text: str, undo: str = "", ids: Sequence[int] = ()) -> Response:
