@@ -49,7 +49,7 @@ def create_app(
 
     app = FastAPI(
         title="Meadow", version=version("meadow"), lifespan=live, docs_url=None, redoc_url=None,
-        summary="Start federated learning runs, watch them, and see who takes part.",
+        summary="Start, watch and steer federated learning runs with Flower, and manage their clients.",
     )  # fmt: skip
     app.state.event_hub, app.state.flashes, app.state.fragments = event_hub, Flashes(), SingleFlight(FRESH_SECONDS)
     install_errors(app)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class Problem(Exception):
-    """A failure that is the caller's to mend: what status it has and a sentence that says what to do."""
+    """A failure that the caller can fix: its HTTP status, and a sentence that says what to do."""
 
     status = 400
 
@@ -17,19 +17,19 @@ class Problem(Exception):
 
 
 class NotFound(Problem):
-    """There is no such thing."""
+    """The run, client or file does not exist."""
 
     status = 404
 
 
 class Conflict(Problem):
-    """The state of the thing does not allow it."""
+    """The current state of the run or client does not allow the action."""
 
     status = 409
 
 
 class Invalid(Problem):
-    """A value that its type allows and we do not."""
+    """A value of the right type that is not valid."""
 
     status = 422
 
@@ -38,7 +38,7 @@ class Invalid(Problem):
 
 
 class FieldError(BaseModel):
-    """What is wrong with one field."""
+    """A field and what is wrong with its value."""
 
     field: str = Field(examples=["num_rounds"])
     message: str = Field(examples=["Input should be greater than or equal to 1"])

@@ -71,7 +71,7 @@ class RunConfig(BaseModel):
         "digits", description="Only clients that hold it are eligible."
     )
     name: Annotated[str, Shown("Run name", Group.MODEL, empty="dataset and network")] = Field(
-        "", max_length=100, description="How lists call the run."
+        "", max_length=100, description="Name of the run in lists."
     )
     partitioner: Annotated[Partitioner, Shown("Data partitioning", Group.MODEL, choices=PARTITIONERS)] = Field(
         "iid", description="How the dataset is cut into the clients' partitions."
@@ -97,7 +97,9 @@ class RunConfig(BaseModel):
         default_factory=dict, max_length=20, description="Options of the strategy; defaults where missing."
     )
     app_config: dict[AppKey, AppValue] = Field(
-        default_factory=dict, max_length=100, description="For apps of their own, which find it in context.run_config."
+        default_factory=dict,
+        max_length=100,
+        description="For your own ClientApp, which reads it from context.run_config.",
     )
     num_rounds: Annotated[int, Shown("Rounds", Group.TRAINING, quick=True)] = Field(
         3, ge=1, le=MAX_ROUNDS, description="Rounds to complete; round 0 is not counted."
@@ -147,7 +149,7 @@ class RunConfig(BaseModel):
     max_weight_share: Annotated[
         float | None, Shown("Maximum weight per client", Group.ADVANCED, unit="percent", empty="no limit")
     ] = Field(None, gt=0, le=1, description="Largest share of a round's samples that one client counts for.")
-    seed: Annotated[int, Shown("Seed", Group.ADVANCED, empty="drawn at random")] = Field(
+    seed: Annotated[int, Shown("Seed", Group.ADVANCED, empty="random")] = Field(
         default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**31,
         description="For weights, partitions, shuffling and client sampling.",
     )  # fmt: skip
@@ -166,9 +168,7 @@ class RunConfig(BaseModel):
     @classmethod
     def _dataset_fits_the_network(cls, dataset: str, info: ValidationInfo) -> str:
         if dataset == "synthetic" and info.data.get("network") not in (None, "synthetic"):
-            raise ValueError(
-                f"there is nothing in it to learn for {info.data['network']}; only network synthetic takes it"
-            )
+            raise ValueError(f"synthetic data cannot train the network {info.data['network']}; use network synthetic")
         return dataset
 
     @field_validator("initial_weights", mode="after")

@@ -55,7 +55,7 @@ def test_a_dashboard_killed_in_round_4_of_10_is_resumed_with_every_round_once(
     run = api.run(run_id)
     assert (run["state"], run["current_round"], run["num_rounds"]) == ("interrupted", killed_in - 1, 10)
     assert run["reason"] == (
-        f"The server was restarted: {killed_in - 1} of 10 rounds are committed, round {killed_in} is lost."
+        f"The server was restarted: {killed_in - 1} of 10 rounds are saved, round {killed_in} is lost."
     )
     assert {one["name"]: one["id"] for one in api.wait_for_clients(2)} == ids
     assert time.monotonic() - back < 10

@@ -63,9 +63,9 @@ def test_a_run_left_after_its_last_round_is_completed_not_interrupted(books: Boo
     assert books.runs.show(whole).state == "completed"
     said = books.runs.show(cut)
     assert (said.state, said.reason) == (
-        "interrupted", "The server was restarted: 2 of 3 rounds are committed, round 3 is lost."
+        "interrupted", "The server was restarted: 2 of 3 rounds are saved, round 3 is lost."
     )  # fmt: skip
-    assert books.runs.show(paused).reason == "The server was restarted: 2 of 3 rounds are committed."
+    assert books.runs.show(paused).reason == "The server was restarted: 2 of 3 rounds are saved."
 
 
 class Vanishing(LightClient):

@@ -105,7 +105,7 @@ class ListLedger:
         """Keep an event; raises RoundRefused for a round of a run that is stopping or has ended."""
         with self.changed:
             if isinstance(event, RoundDone) and self.states.get(event.run_id) not in COMMITTING:
-                raise RoundRefused(f"Round {event.round} of run {event.run_id} came too late: it is not recorded")
+                raise RoundRefused(f"Round {event.round} of run {event.run_id} came too late and is not saved")
             self.events.append(event)
             if isinstance(event, Blocked):
                 self.waits[event.run_id] = event if event.kind else None

@@ -12,13 +12,13 @@ _MACHINES = ("/api/", "/healthz", "/readyz", "/openapi.json")
 
 
 class ProblemBody(BaseModel):
-    """An error as RFC 9457 has it; ``detail`` is a sentence a person can act on."""
+    """An error in the format of RFC 9457; ``detail`` says what to do."""
 
     type: str = "about:blank"
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
     detail: str = Field(examples=["There is no run 12."])
-    errors: list[FieldError] = Field(default_factory=list, description="One a field, where fields are to blame.")
+    errors: list[FieldError] = Field(default_factory=list, description="One entry for each invalid field.")
 
 
 def problem_response(status: int, sentence: str, fields: Sequence[FieldError] = ()) -> Response:

@@ -60,7 +60,7 @@ class AllowedHosts:
         if scope["type"] == "http":
             hosts = Headers(scope=scope).getlist("host")
             if len(hosts) != 1 or not self._allows(host_name(hosts[0])):
-                sentence = "This dashboard does not answer to that host name. See the setting --allowed-hosts."
+                sentence = "This host name is not allowed. Add the name with --allowed-hosts."
                 return await problem_response(400, sentence)(scope, receive, send)
         await self._app(scope, receive, send)
 
@@ -82,7 +82,7 @@ class BodyLimit:
         if encoding.lower() != "identity":
             return await _encoding_refused(encoding)(scope, receive, send)
         limit = self._max_upload_bytes if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
-        refusal = problem_response(413, f"The body is larger than {limit} bytes, the most that is taken here.")
+        refusal = problem_response(413, f"The body is too large: at most {limit:,} bytes are accepted.")
         length = Headers(scope=scope).get("content-length", "0")
         if not length.isdigit() or int(length) > limit:
             return await refusal(scope, receive, send)
@@ -127,7 +127,7 @@ def guard(app: Starlette, settings: Settings) -> None:
 
 
 def _cross_origin_protection(app: ASGIApp) -> Any:
-    sentence = "Another site may not do this. Open the dashboard itself, or send the request without an Origin."
+    sentence = "Requests from another site are not allowed. Use the dashboard itself, or send no Origin header."
     return CrossOriginProtection(app, deny_app=problem_response(403, sentence))
 
 

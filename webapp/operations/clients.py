@@ -154,7 +154,7 @@ class Clients:
             own = row.said_name or row.name
             wanted = wanted or own
             if wanted != row.name and table.is_name_taken(session, wanted, client_id):
-                raise Invalid("name", f"{wanted} is another client's name")
+                raise Invalid("name", f"{wanted} is the name of another client: choose a different one")
             table.change_client(session, client_id, name=wanted, said_name=own if wanted != own else None)
             self._add_event_of_change(session, client_id, "renamed")
         if self._flower is not None:
@@ -173,7 +173,7 @@ class Clients:
         with self._database.write() as session:
             _get(session, client_id)
             table.change_client(session, client_id, left_out=excluded)
-            self._add_event_of_change(session, client_id, "left out of all runs" if excluded else "let in again")
+            self._add_event_of_change(session, client_id, "excluded from all runs" if excluded else "included again")
             self._apply_to_active_run(session, client_id, excluded)
         return self.show(client_id)
 

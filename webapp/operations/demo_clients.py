@@ -17,7 +17,6 @@ from pathlib import Path
 from federation.client.identity import BadIdentity, Identity
 from federation.protocol.addresses import format_address
 from federation.run.config import DemoDataset
-from webapp.formatting import plural
 from webapp.problems import Conflict, NotFound
 from webapp.sanitizing import clean_text
 
@@ -70,7 +69,7 @@ class DemoClient:
         """Wait for its end until a moment of the monotonic clock, then see to it."""
         self.thread.join(max(0.0, deadline - time.monotonic()))
         if self.thread.is_alive():
-            log.warning("%s did not end within %s s: it is killed", self.name, END_SECONDS)
+            log.warning("%s did not exit within %s s and is killed", self.name, END_SECONDS)
             self.process.kill()
             self.thread.join(END_SECONDS)
 
@@ -133,7 +132,7 @@ class DemoClients:
         """Start so many more; ``held`` are the parts of the data that others hold. Raises Conflict."""
         with self._lock:
             if self._closed:
-                raise Conflict("The dashboard is ending.")
+                raise Conflict("The dashboard is shutting down.")
             if count > self.room:
                 raise Conflict(self._why_no_room())
             mine = [one.part for one in self._running.values() if one.dataset == dataset]
@@ -143,8 +142,8 @@ class DemoClients:
 
     def _why_no_room(self) -> str:
         if self.most == 0:
-            return "No demo clients are allowed here: see the setting --demo-clients."
-        return f"{plural(len(self._running), 'demo client')} run and {self.most} may: end one first."
+            return "Demo clients are disabled: see the setting --demo-clients."
+        return f"Demo clients running: {len(self._running)} of at most {self.most}. Stop one first."
 
     def _start(self, number: int, dataset: DemoDataset, part: Part) -> DemoClient:
         name = f"demo-{number}"
@@ -183,8 +182,8 @@ class DemoClients:
         code = client.process.wait()
         if client.process.stdin is not None:
             client.process.stdin.close()
-        how = f"ended with code {code}" if code >= 0 else f"was ended by signal {-code}"
-        sentence = f"The process of {client.name} {how}: {client.last_line or 'it wrote nothing'}"
+        how = f"exited with code {code}" if code >= 0 else f"was killed by signal {-code}"
+        sentence = f"{client.name} {how}: {client.last_line or 'no output'}"
         with self._lock:
             del self._running[client.number]
             if not client.asked_to_end:
@@ -198,7 +197,7 @@ class DemoClients:
         with self._lock:
             client = self._running.get(number)
         if client is None:
-            raise NotFound(f"demo-{number} does not run on this machine.")
+            raise NotFound(f"demo-{number} is not running.")
         client.signal()
         client.wait(time.monotonic() + END_SECONDS)
 

@@ -74,7 +74,7 @@ class Recorder:
             case RunNote():
                 self._write_note(event)
             case _:
-                log.warning("nothing is recorded of %s", event)  # a run must not fail for an event that no page shows
+                log.warning("event ignored: %s", event)  # a run must not fail for an event that no page shows
 
     def flush(self) -> None:
         """Write the unwritten replies, each with an event of its own."""
@@ -94,7 +94,7 @@ class Recorder:
         except StoreUnavailable:
             raise
         except Exception:
-            log.exception("replies of run %s cannot be stored; they are dropped", run_id)
+            log.exception("replies of run %s cannot be stored and are dropped", run_id)
             with self._lock:
                 self._unwritten = []
         with self._lock:
@@ -129,7 +129,7 @@ class Recorder:
             session.rollback()
             if _is_committed(get_run(session, done.run_id), checkpoint):
                 return
-            raise RoundRefused(f"Round {done.round} of run {done.run_id} came too late: it is not recorded")
+            raise RoundRefused(f"Round {done.round} of run {done.run_id} came too late and is not saved")
         self._write_replies(session, with_events=False)
         insert_points(session, point_rows(done, replies))
         add_event(session, "round", round_event(done, row, last_metric_id(session, done.run_id)), run_id=done.run_id)

@@ -71,7 +71,7 @@ def clean_note(text: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     note = "\n".join("".join(c if is_one_line(c) else " " for c in line).rstrip() for line in lines).strip()
     if len(note) > MAX_NOTE:
-        raise Invalid("note", f"must have at most {MAX_NOTE} characters, it has {len(note)}")
+        raise Invalid("note", f"must have at most {MAX_NOTE:,} characters, you entered {len(note):,}")
     return note
 
 
@@ -79,12 +79,12 @@ def clean_tags(tags: Sequence[str]) -> list[str]:
     """Return the tags without surrounding blanks, each once; raises Invalid."""
     wanted = list(dict.fromkeys(" ".join(tag.split()) for tag in tags if tag.strip()))
     if len(wanted) > MAX_TAGS:
-        raise Invalid("tags", f"must be at most {MAX_TAGS}, they are {len(wanted)}")
+        raise Invalid("tags", f"must be at most {MAX_TAGS}, you entered {len(wanted)}")
     for tag in wanted:
         if len(tag) > MAX_TAG:
             raise Invalid("tags", f"must have at most {MAX_TAG} characters each: {tag[:MAX_TAG]}… has {len(tag)}")
         if not _TAG.fullmatch(tag):
-            raise Invalid("tags", f"{tag}: must begin with a letter or digit and have only these and . : / + # - _")
+            raise Invalid("tags", f"{tag}: use a letter or digit first, then letters, digits, spaces and . : / + # - _")
     return wanted
 
 

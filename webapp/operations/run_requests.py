@@ -19,7 +19,7 @@ def _reference(value: Any) -> int | str:
         return value.strip()
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < MAX_ID:
         return value
-    raise ValueError(f"must be a client's id, or its name of 1 to {MAX_NAME} characters")
+    raise ValueError(f"must be the id of a client, or a name of 1 to {MAX_NAME} characters")
 
 
 ClientReference = Annotated[
@@ -38,7 +38,7 @@ class RunRequest(RunConfig):
 
     clients: list[ClientReference] | None = Field(
         None, min_length=1, max_length=MAX_CLIENTS, examples=[[1, "site-b"]],
-        description="The clients that may take part, by id or by a name that only one client has; null: all clients.",
+        description="Selected clients, by id or by a unique name; null: all clients.",
     )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def resolve_clients(session: Session, config: RunConfig) -> RunConfig:
     names = {one for one in references if isinstance(one, str)}
     for index, one in enumerate(references):
         if isinstance(one, str) and not is_one_line(one):
-            raise Invalid(f"clients.{index}", "must not have control characters")
+            raise Invalid(f"clients.{index}", "must not contain control characters")
     by_name = ids_by_name(session, names)
     known = known_ids(session, {one for one in references if isinstance(one, int)})
     ids: dict[int, None] = {}
@@ -77,6 +77,6 @@ def resolve_clients(session: Session, config: RunConfig) -> RunConfig:
 
 def _sentence(reference: int | str, found: list[int]) -> str:
     if not found:
-        return f"There is no client {reference}" if isinstance(reference, int) else f"No client is called {reference}"
+        return f"There is no client {reference}" if isinstance(reference, int) else f"No client is named {reference}"
     ids = ", ".join(map(str, found))
-    return f"{len(found)} clients are called {reference}: choose by id, which are {ids}"
+    return f"{len(found)} clients are named {reference}: use one of the ids {ids}"

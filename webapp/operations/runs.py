@@ -114,7 +114,7 @@ class Runs:
         with self._database.write() as session:
             for run in table.runs_in(session, ACTIVE):
                 if run.state == RunState.STOPPING:
-                    move_run(session, run.id, RunState.STOPPED, "The server ended while the run was stopping.")
+                    move_run(session, run.id, RunState.STOPPED, "The server was stopped while the run was stopping.")
                 elif run.checkpoint is not None and run.current_round >= run.num_rounds:
                     move_run(session, run.id, RunState.COMPLETED, "The server was restarted after its last round.")
                 else:
@@ -128,7 +128,7 @@ class Runs:
                 return
             table.hold_queue(session, {
                 "kind": "held",
-                "sentence": "The server was restarted while this run was queued; it starts when you resume it",
+                "sentence": "The server was restarted while this run was queued; press Start now to start it",
                 "since": iso(datetime.now(UTC)), "deadline": None, "actions": ["resume", "stop"],
             })  # fmt: skip
 
@@ -152,12 +152,10 @@ class Runs:
         holds, and for a client that cannot be found.
         """
         if not is_one_line(config.name):
-            raise Invalid("name", "must not have control characters")
+            raise Invalid("name", "must not contain control characters")
         kept = config.initial_weights
         if kept is not None and self._supervisor is not None and not self._supervisor.holds_weights(kept):
-            raise Invalid(
-                "initial_weights", "There are no uploaded weights with this id: POST them to /api/weights first."
-            )
+            raise Invalid("initial_weights", "No uploaded weights have this id: POST them to /api/weights first.")
         with self._database.write() as session:
             config = resolve_clients(session, config)
             run_id = table.insert_run(session, config.title, config.model_dump(mode="json"))
@@ -242,8 +240,8 @@ def requeue_run(session: Session, run: Run, by: str | None = None) -> None:
 
 def _lost(run: Run) -> str:
     if run.checkpoint is None:
-        return "The server was restarted before a round was committed."
+        return "The server was restarted before the first round was completed."
     done, of = run.current_round, run.num_rounds
     at_work = run.state == RunState.RUNNING or (run.blocked_on or {}).get("kind") == "storage"
     rest = f", round {done + 1} is lost" if at_work else ""
-    return f"The server was restarted: {done} of {of} rounds are committed{rest}."
+    return f"The server was restarted: {done} of {of} rounds are saved{rest}."

@@ -32,7 +32,7 @@ class Steering:
         self._database, self._supervisor = database, supervisor
 
     def pause_run(self, run_id: int) -> None:
-        """Pause a running run after the round that is under way. Clients stay connected."""
+        """Pause a running run after the current round. Clients stay connected."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state != RunState.RUNNING:
@@ -42,20 +42,20 @@ class Steering:
             self._active(run_id).pause()
 
     def continue_run(self, run_id: int) -> None:
-        """End a pause, or take back the wish for one."""
+        """Resume a paused run, or cancel a requested pause."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             waits_for_disk = (run.blocked_on or {}).get("kind") == "storage"
             if waits_for_disk or run.state not in ACTIVE or not (run.pausing or run.state == RunState.PAUSED):
-                why = "waits for room on the disk" if waits_for_disk else f"is {run.state}"
-                raise Conflict(f"Run {run_id} {why}: there is no pause to end.")
+                why = "waits for free disk space" if waits_for_disk else f"is {run.state}"
+                raise Conflict(f"Run {run_id} {why}: only a paused run can be continued.")
             table.set_values(session, run_id, pausing=False)
             add_request_event(session, run, "continue")
             self._active(run_id).end_pause()
 
     def resume_run(self, run_id: int) -> None:
-        """Let an interrupted, stopped or failed run go on from its last committed round; or a queued one that is
-        held."""
+        """Queue an interrupted, stopped or failed run again, to continue after its last completed round; or release a
+        queued run that is held since a restart."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state == RunState.QUEUED and table.release_run(session, run_id):
@@ -65,14 +65,14 @@ class Steering:
                     f"Run {run_id} is {run.state}: only an interrupted, stopped or failed run can be resumed."
                 )
             elif run.checkpoint is not None and run.current_round >= run.num_rounds:
-                raise Conflict(f"Run {run_id} has done its {run.num_rounds} rounds: add rounds to it instead.")
+                raise Conflict(f"Run {run_id} has completed its {run.num_rounds} rounds: add rounds instead.")
             else:
                 stored_config(run)  # raises where it could only fail at once
                 requeue_run(session, run)
         self._supervisor.wake()
 
     def stop_run(self, run_id: int) -> None:
-        """Stop an active run within two seconds, or cancel a queued one. Committed rounds and the last weights stay."""
+        """Stop an active run within two seconds, or cancel a queued one. Completed rounds and the weights are kept."""
         with self._database.read() as session:
             state = get_run(session, run_id).state
         if state in ENDED:
@@ -81,14 +81,14 @@ class Steering:
             with self._database.read() as session:
                 state = get_run(session, run_id).state
             if state not in (RunState.STOPPED, RunState.CANCELLED):  # otherwise another person was quicker
-                raise Conflict(f"Run {run_id} is {state}: it changed while the stop was on its way.")
+                raise Conflict(f"Run {run_id} is {state}: the state changed during the request.")
 
     def add_rounds(self, run_id: int, count: int) -> None:
-        """Add rounds; a run that is over goes on with them."""
+        """Add rounds; an ended run is queued again to continue."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state == RunState.CANCELLED and not table.is_resumable(run):
-                raise Conflict(f"Run {run_id} is cancelled and never began: start another one.")
+                raise Conflict(f"Run {run_id} is cancelled and has no rounds: start a new run.")
             if run.state == RunState.STOPPING or run.num_rounds + count > MAX_ROUNDS:
                 why = "is stopping" if run.state == RunState.STOPPING else f"may have at most {MAX_ROUNDS} rounds"
                 raise Conflict(f"Run {run_id} {why}.")
@@ -100,15 +100,15 @@ class Steering:
                 requeue_run(session, run)
             control = self._supervisor.control(run_id)
             if run.state in ACTIVE and control is not None and not control.add_rounds(count):
-                raise Conflict(f"Run {run_id} has just done its last round: add rounds once it is completed.")
+                raise Conflict(f"Run {run_id} has just finished its last round: add rounds once the run is completed.")
         self._supervisor.wake()
 
     def exclude_client(self, run_id: int, client_id: int) -> None:
-        """Leave a client out of this run from the next round on."""
+        """Exclude a client from this run, from the next round on."""
         self._change(run_id, client_id, "exclude")
 
     def include_client(self, run_id: int, client_id: int) -> None:
-        """Let a client in again that was left out of this run, or put aside after refused replies."""
+        """Include a client again that was excluded from this run, or suspended after rejected updates."""
         self._change(run_id, client_id, "include")
 
     def _change(self, run_id: int, client_id: int, request: str) -> None:
@@ -118,9 +118,9 @@ class Steering:
             if client is None:
                 raise NotFound(f"There is no client {client_id} to {request}.")
             if run.state in ENDED and not table.is_resumable(run):
-                raise Conflict(f"Run {run_id} is {run.state}: nobody is asked any more.")
+                raise Conflict(f"Run {run_id} is {run.state}: no more clients are sampled.")
             if request == "include" and client.left_out:
-                raise Conflict(f"{client.name} is left out of all runs: let it in there, on its own page.")
+                raise Conflict(f"{client.name} is excluded from all runs: include the client on the Clients page.")
             excluded = set(run.excluded) | {client_id} if request == "exclude" else set(run.excluded) - {client_id}
             table.set_values(session, run_id, excluded=sorted(excluded))
             add_request_event(session, run, request, client_id=client_id, client=client.name)
@@ -129,15 +129,15 @@ class Steering:
                 (control.exclude if request == "exclude" else control.include)(client_id)
 
     def ask_for_clients(self, run_id: int, count: int) -> None:
-        """Let a run do with fewer clients, at once; or ask for more, from its next round on."""
+        """Set the minimum clients per round: a lower minimum applies at once, a higher one from the next round on."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state not in SAMPLING_STATES and not table.is_resumable(run):
-                raise Conflict(f"Run {run_id} is {run.state}: nobody is asked any more.")
+                raise Conflict(f"Run {run_id} is {run.state}: no more clients are sampled.")
             config = stored_config(run)
             if count < config.clients_needed:
                 needed = f"{run.strategy} with these options needs {config.clients_needed} clients"
-                raise Conflict(f"{needed}: {count} would not do.")
+                raise Conflict(f"{needed}, the minimum cannot be {count}.")
             if count == config.min_clients:
                 return
             table.set_values(session, run_id, config=run.config | {"min_clients": count})
@@ -145,19 +145,19 @@ class Steering:
         self._supervisor.reload_min_clients(run_id)
 
     def wait_longer(self, run_id: int, seconds: int) -> None:
-        """Move the deadline by which the clients of a waiting run must be here."""
+        """Extend the client wait timeout of a run that waits for clients."""
         with self._database.write() as session:
             run, control = get_run(session, run_id), self._supervisor.control(run_id)
             waits = run.blocked_on or {}
             deadline = waits.get("deadline") if "wait" in waits.get("actions", ()) else None
             if deadline is None or control is None or not control.wait_longer(seconds):
-                raise Conflict(f"Run {run_id} does not wait for its clients now: there is no deadline to move.")
+                raise Conflict(f"Run {run_id} is not waiting for clients: there is no timeout to extend.")
             waits = waits | {"deadline": iso(datetime.fromisoformat(deadline) + timedelta(seconds=seconds))}
             table.set_blocked_on(session, run_id, waits)
             add_request_event(session, run, "wait", seconds=seconds, blocked_on=waits)
 
     def move_to_front(self, run_id: int) -> None:
-        """Let a queued run start before the others. One that a restart holds back stays held, and is the first then."""
+        """Move a queued run to the front of the queue. A run that is held since a restart stays held."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.state != RunState.QUEUED:

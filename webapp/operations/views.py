@@ -19,7 +19,7 @@ Metrics = dict[str, float | None]
 
 
 class BlockedOn(BaseModel):
-    """What a run waits for, since when, until when, and what a person can do."""
+    """What a run waits for, since when, until when, and the actions that end the wait."""
 
     kind: str = Field(examples=["quorum"])
     sentence: str = Field(examples=["1 of 2 clients"])
@@ -29,14 +29,14 @@ class BlockedOn(BaseModel):
 
 
 class Best(BaseModel):
-    """The best value of a metric and the round that had it."""
+    """The best value of a metric and its round."""
 
     value: float
     round: int
 
 
 class RunView(BaseModel):
-    """One run as it stands now."""
+    """The current state of one run."""
 
     id: int = Field(examples=[1])
     name: str = Field(examples=["digits, mlp"])
@@ -44,23 +44,23 @@ class RunView(BaseModel):
     state: RunState
     reason: str | None
     blocked_on: BlockedOn | None
-    current_round: int = Field(description="The last committed round.")
+    current_round: int = Field(description="The last completed round.")
     num_rounds: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    elapsed_seconds: float | None = Field(description="While active; the waits between a stop and a resume left out.")
-    eta_seconds: float | None = Field(description="From the median of the last ten rounds; null before the first.")
+    elapsed_seconds: float | None = Field(description="Time while active, without the time between stop and resume.")
+    eta_seconds: float | None = Field(description="Estimate from the last ten rounds; null before the first one.")
     last_metrics: Metrics = Field(examples=[{"evaluate_accuracy": 0.91, "evaluate_loss": 0.31}])
     best_metrics: dict[str, Best]
     pausing: bool = Field(
-        description="Whether a person wants a pause after the round under way; of an interrupted run: had paused it."
+        description="Whether a pause after the current round is requested; for an interrupted run: it was paused."
     )
-    excluded: list[int] = Field(description="Clients that are not asked in this run.")
+    excluded: list[int] = Field(description="Ids of the clients that are excluded from this run.")
     note: str
     tags: list[str]
     archived_at: datetime | None
-    queue_position: int | None = Field(description="1 starts next; null for a run that is not queued, or held back.")
+    queue_position: int | None = Field(description="1 starts next; null for a run that is not queued, or held.")
 
 
 class RunList(BaseModel):
@@ -92,7 +92,7 @@ def elapsed_seconds(run: Run) -> float | None:
 
 
 class Trouble(BaseModel):
-    """A task that gave no accepted reply, and why."""
+    """A task without an accepted reply, and the reason."""
 
     client_id: int
     client: str
@@ -103,7 +103,7 @@ class Trouble(BaseModel):
 
 
 class RoundView(BaseModel):
-    """One committed round."""
+    """One completed round."""
 
     round: int
     attempt: int
@@ -121,7 +121,7 @@ class RoundView(BaseModel):
 
 
 class RoundList(BaseModel):
-    """Committed rounds, oldest first."""
+    """Completed rounds, oldest first."""
 
     items: list[RoundView]
     total: int
@@ -143,15 +143,15 @@ def round_view(row: Round, troubles: Iterable[ReplyRow]) -> RoundView:
 
 
 class ClientView(BaseModel):
-    """One client as it stands now."""
+    """The current state of one client."""
 
     id: int = Field(examples=[1])
     name: str = Field(examples=["site-a"])
     state: ClientState
-    connected: bool = Field(description="Also true for a pending client that waits for its approval.")
+    connected: bool = Field(description="Also true for a connected client that is pending approval.")
     kind: Literal["client", "supernode"]
     lane: Literal["stream", "fleet"]
-    node_id: str | None = Field(description="Flower's own id, unsigned 64-bit, in decimal.")
+    node_id: str | None = Field(description="Flower's node id, unsigned 64-bit, in decimal.")
     left_out: bool
     first_seen: datetime
     last_seen: datetime
@@ -160,13 +160,13 @@ class ClientView(BaseModel):
     data: dict[str, Any]
     dataset: str | None
     samples: int | None
-    task: str | None = Field(description="What it is doing: asked, preparing, training, evaluating, sending, sent.")
+    task: str | None = Field(description="asked (task sent), preparing, training, evaluating, sending or sent (done).")
     progress: dict[str, Any] | None
-    counts: dict[str, int] = Field(description="Its training tasks by outcome.", examples=[{"accepted": 5, "late": 1}])
+    counts: dict[str, int] = Field(description="Training tasks by outcome.", examples=[{"accepted": 5, "late": 1}])
 
 
 class ClientList(BaseModel):
-    """Every client that ever came, in that order."""
+    """All clients, in the order of their first connection."""
 
     items: list[ClientView]
 

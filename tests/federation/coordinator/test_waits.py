@@ -130,7 +130,7 @@ def test_a_minimum_that_is_not_possible_is_refused_with_a_sentence(dashboard: Da
     krum = dashboard.start_run(strategy="Krum", min_clients=4)
     queued = dashboard.start_run()
     refused = post(dashboard, krum, "min_clients", {"min_clients": 2}, 409)
-    assert refused["detail"] == "Krum with these options needs 3 clients: 2 would not do."
+    assert refused["detail"] == "Krum with these options needs 3 clients, the minimum cannot be 2."
     for value in (0, 10_001, "1", 1.5, None):
         assert post(dashboard, krum, "min_clients", {"min_clients": value}, 422)["errors"][0]["field"] == "min_clients"
     assert post(dashboard, krum, "min_clients", {"min_clients": 3})["config"]["min_clients"] == 3
@@ -154,7 +154,7 @@ def test_a_wait_is_extended_and_the_answer_has_the_new_deadline(dashboard: Dashb
         post(dashboard, run_id, "min_clients", {"min_clients": 1})
         dashboard.wait_for_state(run_id, "completed")
         refused = post(dashboard, run_id, "wait", {"seconds": 600}, 409)
-        assert refused["detail"] == f"Run {run_id} does not wait for its clients now: there is no deadline to move."
+        assert refused["detail"] == f"Run {run_id} is not waiting for clients: there is no timeout to extend."
         told = asked(dashboard, run_id)
         assert [(one["asked"], one.get("seconds")) for one in told] == [("wait", 600), ("min_clients", None)]
         assert abs(seconds_between(told[0]["blocked_on"], later)) < 1

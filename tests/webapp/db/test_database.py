@@ -73,7 +73,7 @@ def test_a_run_asks_for_clients_by_id_or_by_name_on_either_database(books: Books
     a, b = books.add_clients("site-a", "Å “b”")
     made = books.runs.create(RunRequest(clients=["Å “b”", a, "site-a", b], seed=7))
     assert made.config["clients"] == [b, a]
-    with pytest.raises(Invalid, match=r"clients.1: No client is called site-z"):
+    with pytest.raises(Invalid, match=r"clients.1: No client is named site-z"):
         books.runs.create(RunRequest(clients=[a, "site-z"], seed=7))
 
 

@@ -95,7 +95,7 @@ def test_a_second_client_that_calls_itself_like_a_chosen_one_is_not_in_the_run(d
         refused = dashboard.http.post("/api/runs", json={"clients": ["site-a"]})
         assert refused.status_code == 422
         assert refused.json()["errors"] == [
-            {"field": "clients.0", "message": "2 clients are called site-a: choose by id, which are 1, 2"}
+            {"field": "clients.0", "message": "2 clients are named site-a: use one of the ids 1, 2"}
         ]
         both = dashboard.start_run(num_rounds=1, clients=[1, 2])
         dashboard.wait_for_state(both, "completed")
@@ -131,7 +131,7 @@ def test_a_run_of_a_release_that_knew_names_alone_is_resumed_with_the_same_clien
         assert [bool(client.tasks) for client in stage.clients] == [False, True]
 
 
-@pytest.mark.parametrize(("name", "said"), [("site-b", "is another client's name"), ("x" * 65, "at most 64")])
+@pytest.mark.parametrize(("name", "said"), [("site-b", "is the name of another client"), ("x" * 65, "at most 64")])
 def test_a_name_that_cannot_be_given_stays_in_the_form(dashboard: Dashboard, name: str, said: str) -> None:
     with dashboard.stage() as stage:
         stage.add("site-a")

@@ -112,7 +112,7 @@ def test_a_demo_client_that_ends_by_itself_is_told_with_its_last_line(dashboard:
     http.post(f"/api/clients/{client_id}/revoke")
     ended = wait_until(lambda: http.get("/api/demo-clients").json()["ended"])
     assert len(ended) == 1
-    assert ended[0].startswith("The process of demo-1 ended with code 5: 127.0.0.1:")
+    assert ended[0].startswith("demo-1 exited with code 5: 127.0.0.1:")
     assert ended[0].endswith("this client was revoked")
     assert "demo" in waits(dashboard, dashboard.start_run())["actions"]
     block = get_page(http, "/").one("section", class_="block")
@@ -132,7 +132,7 @@ def test_what_cannot_be_started_is_refused_in_words(tmp_path: Path) -> None:
             answer = http.post("/demo-clients", data=fields)
             assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8"), fields
         two = http.post("/api/demo-clients", json={"count": 2})
-        assert (two.status_code, two.json()["detail"]) == (409, "0 demo clients run and 1 may: end one first.")
+        assert (two.status_code, two.json()["detail"]) == (409, "Demo clients running: 0 of at most 1. Stop one first.")
         one = http.post("/api/demo-clients", json={"count": 1})
         assert one.status_code == 409 and "is not a Meadow identity" in one.json()["detail"]
         assert http.get("/api/demo-clients").json()["items"] == []

@@ -132,8 +132,8 @@ def test_one_form_saves_note_and_tags_together_and_says_so(dashboard: Dashboard)
 
 @pytest.mark.parametrize(
     ("field", "sent", "said"),
-    [("note", "x" * 2001, "at most 2000 characters, it has 2001"), ("tags", "x" * 31, "at most 30 characters"),
-     ("tags", ",".join("abcdefghijk"), "at most 10, they are 11"), ("tags", 'a"b', "must begin with a letter")],
+    [("note", "x" * 2001, "at most 2,000 characters, you entered 2,001"), ("tags", "x" * 31, "at most 30 characters"),
+     ("tags", ",".join("abcdefghijk"), "at most 10, you entered 11"), ("tags", 'a"b', "use a letter or digit first")],
 )  # fmt: skip
 def test_a_note_or_tag_that_cannot_be_kept_stays_in_the_form(
     dashboard: Dashboard, field: str, sent: str, said: str

@@ -125,7 +125,7 @@ def test_a_share_is_typed_and_written_as_percent(dashboard: Dashboard) -> None:
         ("network", "alexnet", "“alexnet” is not one of"),
         ("seed", "-1", "-1 is too small: at least 0"),
         ("name", "x" * 101, "At most 100 characters"),
-        ("dataset", "synthetic", "There is nothing in it to learn for mlp"),
+        ("dataset", "synthetic", "Synthetic data cannot train the network mlp"),
     ],
 )
 def test_a_mistake_is_named_at_its_field_and_what_was_typed_is_kept(

@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class StrictBody(BaseModel):
-    """A body with no unknown field, in which nothing is converted: a number in a text is refused."""
+    """A body without unknown fields; values are not converted: a number as text is rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,4 +1,4 @@
-"""/api/clients: list, show, approve, revoke, rename, leave out of all runs, let in."""
+"""/api/clients: list, show, approve, revoke, rename, exclude from all runs, include."""
 
 from typing import Annotated
 
@@ -15,9 +15,11 @@ router = APIRouter(prefix="/api/clients", tags=["clients"], responses=REFUSED)
 
 
 class NewName(StrictBody):
-    """What people call the client from now on."""
+    """The new name of the client."""
 
-    name: Annotated[str, Field(max_length=MAX_NAME, examples=["st-anna"], description="Empty: as it calls itself.")]
+    name: Annotated[
+        str, Field(max_length=MAX_NAME, examples=["st-anna"], description="Empty: the name that the client reports.")
+    ]
 
 
 @router.get("")
@@ -34,29 +36,29 @@ def show_client(clients: ClientsDep, client_id: Id) -> ClientView:
 
 @router.post("/{client_id}/approve", responses=MISSING)
 def approve_client(clients: ClientsDep, client_id: Id) -> ClientView:
-    """Let a pending or revoked client take part."""
+    """Admit a pending client, or restore the access of a revoked one."""
     return clients.approve(client_id)
 
 
 @router.post("/{client_id}/revoke", responses=MISSING)
 def revoke_client(clients: ClientsDep, client_id: Id) -> ClientView:
-    """Shut a client out and end its connection."""
+    """Revoke the access of a client and close its connection."""
     return clients.revoke(client_id)
 
 
 @router.post("/{client_id}/rename", responses=MISSING)
 def rename_client(clients: ClientsDep, client_id: Id, body: NewName) -> ClientView:
-    """Give a client a name that stays although it says another at its next connection."""
+    """Set the name of a client; it overrides the name that the client reports."""
     return clients.rename(client_id, body.name)
 
 
 @router.post("/{client_id}/leave-out", responses=MISSING)
 def leave_client_out(clients: ClientsDep, client_id: Id) -> ClientView:
-    """Leave a client out of every run, from the next round of the active one on."""
+    """Exclude a client from all runs, from the next round on."""
     return clients.exclude(client_id)
 
 
 @router.post("/{client_id}/let-in", responses=MISSING)
 def let_client_in(clients: ClientsDep, client_id: Id) -> ClientView:
-    """Ask a client again that was left out of every run."""
+    """Include a client again that was excluded from all runs."""
     return clients.include(client_id)

@@ -1,4 +1,4 @@
-"""/api/demo-clients: start clients on this machine for a try, see them, end them."""
+"""/api/demo-clients: start, list and stop demo clients on this machine."""
 
 from typing import Annotated
 
@@ -17,14 +17,14 @@ router = APIRouter(prefix="/api/demo-clients", tags=["clients"], responses=REFUS
 
 
 class MoreClients(StrictBody):
-    """How many to start, and which data they hold."""
+    """The number of demo clients to start, and their dataset."""
 
     count: Annotated[int, Field(ge=1, le=MOST, examples=[2])]
     dataset: DemoDataset = Field("digits", description="synthetic needs neither data nor TensorFlow.")
 
 
 class DemoView(BaseModel):
-    """A process of this machine that takes part as a client."""
+    """A client process on this machine that the dashboard started."""
 
     number: int = Field(examples=[1])
     name: str = Field(examples=["demo-1"])
@@ -32,33 +32,33 @@ class DemoView(BaseModel):
     partition: int
     partitions: int
     pid: int
-    client_id: int | None = Field(description="Null until it has joined for the first time.")
+    client_id: int | None = Field(description="Null until the first connection.")
 
 
 class DemoList(BaseModel):
-    """The demo clients whose processes run."""
+    """The running demo clients."""
 
     items: list[DemoView]
-    most: int = Field(description="So many may run at once.")
-    ended: list[str] = Field(description="Sentences about processes that ended by themselves since.")
+    most: int = Field(description="Maximum number of running demo clients.")
+    ended: list[str] = Field(description="One sentence for each demo client that exited by itself.")
 
 
 @router.get("")
 def list_demo_clients(demo: DemoDep, database: DatabaseDep) -> DemoList:
-    """Return the demo clients, by number."""
+    """Return the running demo clients, by number."""
     return _list(demo, database)
 
 
 @router.post("", status_code=202, responses=CONFLICT)
 def start_demo_clients(demo: DemoDep, clients: ClientsDep, database: DatabaseDep, body: MoreClients) -> DemoList:
-    """Start demo clients on this machine. They join within seconds and end with the dashboard."""
+    """Start demo clients on this machine. They connect within seconds and stop with the dashboard."""
     demo.start(body.count, body.dataset, clients.held_partitions(body.dataset))
     return _list(demo, database)
 
 
 @router.delete("/{number}", status_code=204, responses=MISSING)
 def end_demo_client(demo: DemoDep, number: Annotated[int, Path(ge=1, le=MOST, examples=[1])]) -> None:
-    """End a demo client; its process is gone when this is answered."""
+    """Stop a demo client; the process has exited when the call returns."""
     demo.end(number)
 
 

@@ -12,12 +12,12 @@ def _problem(what: str) -> dict[str, Any]:
 
 
 REFUSED: Responses = {
-    400: _problem("A foreign Host, or a body that is no JSON."),
-    403: _problem("A request of another site."),
-    413: _problem("A body that is too large."),
-    415: _problem("A body with a Content-Encoding."),
-    503: _problem("The database takes or gives nothing now; the sentence says why."),
-    422: _problem("A field that is unknown or has a bad value; `errors` names it."),
+    400: _problem("The Host is not allowed, or the body is not JSON."),
+    403: _problem("The request comes from another site."),
+    413: _problem("The body is too large."),
+    415: _problem("The body has a Content-Encoding."),
+    503: _problem("The database cannot be used now; `detail` says why."),
+    422: _problem("A field is unknown or has an invalid value; `errors` names the field."),
 }
-MISSING: Responses = {404: _problem("There is no such thing.")}
-CONFLICT: Responses = {**MISSING, 409: _problem("The present state does not allow it.")}
+MISSING: Responses = {404: _problem("The run, client or file does not exist.")}
+CONFLICT: Responses = {**MISSING, 409: _problem("The current state does not allow the action.")}

@@ -1,4 +1,4 @@
-"""/api/events and /api/runs/{id}/events: what happened after an id, then what happens."""
+"""/api/events and /api/runs/{id}/events: the events after an id, then new events as they happen."""
 
 import asyncio
 import json
@@ -31,18 +31,18 @@ PING_SECONDS, RETRY_MS = 15, 1000
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"example": 'id: 7\nevent: round\ndata: {"id": 7, "run_id": 1, ...}\n\n'}}},
 }
-After = Annotated[int | None, Query(ge=0, le=MAX_ID, description="The last event that was seen; Last-Event-ID wins.")]
-LastEventId = Annotated[str | None, Header(max_length=20, description="What a browser sends when it connects again.")]
+After = Annotated[int | None, Query(ge=0, le=MAX_ID, description="Id of the last received event; Last-Event-ID wins.")]
+LastEventId = Annotated[str | None, Header(max_length=20, description="Sent by browsers when they reconnect.")]
 
 
 @router.get("/events", response_class=EventSourceResponse, responses=STREAM)
 def stream_events(
     database: DatabaseDep, event_hub: EventHubDep, after: After = None, last_event_id: LastEventId = None
 ) -> Response:
-    """Stream what happens, as server-sent events: ``run``, ``round``, ``reply`` and ``client``, each with its id.
+    """Stream events as server-sent events: ``run``, ``round``, ``reply`` and ``client``, each with its id.
 
-    In between comes ``progress`` of clients, without an id. Whoever missed more than 1,000 events gets one ``reset``
-    instead, with the id to go on from: read again what you show.
+    Between them come ``progress`` events of clients, without an id. After more than 1,000 missed events the stream
+    sends one ``reset`` with the id to continue from: read the state again.
     """
     return _stream(database, event_hub, None, _position(after, last_event_id))
 
@@ -55,7 +55,7 @@ def stream_events(
 def stream_run_events(
     database: DatabaseDep, event_hub: EventHubDep, run_id: Id, after: After = None, last_event_id: LastEventId = None
 ) -> Response:
-    """Stream what happens to one run, from its beginning where no position is given.
+    """Stream the events of one run, from its beginning if no position is given.
 
     The events are those of /api/events. The stream ends when the run has ended or is deleted.
     """

@@ -1,4 +1,4 @@
-"""/healthz: the process lives. /readyz: it can do its work, or why not."""
+"""/healthz: the process is alive. /readyz: whether the server is ready, or why not."""
 
 import logging
 
@@ -13,13 +13,13 @@ router = APIRouter(tags=["health"], responses={400: REFUSED[400]})
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: str = "alive"
 
 
 class Readiness(BaseModel):
-    """Whether runs can be started, and what stands in the way."""
+    """Whether the server is ready, and the reasons if not."""
 
     ready: bool
     reasons: list[str]
@@ -28,14 +28,14 @@ class Readiness(BaseModel):
 @router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 def show_health() -> Health:
-    """Say that the process lives."""
+    """Return that the process is alive."""
     return Health()
 
 
 @router.head("/readyz", include_in_schema=False)
-@router.get("/readyz", responses={503: {"model": Readiness, "description": "Something stands in the way."}})
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "The server is not ready."}})
 def show_readiness(parts: PartsDep, response: Response) -> Readiness:
-    """Say whether database and Flower server answer."""
+    """Return whether the database and the Flower server are ready."""
     reasons = []
     try:
         parts.database.check()

@@ -1,4 +1,4 @@
-"""/api/options: what a run can be made of."""
+"""/api/options: the options of a run."""
 
 from dataclasses import asdict
 from typing import Any
@@ -22,16 +22,16 @@ class OptionOfStrategy(BaseModel):
     default: float | None
     least: float
     most: float
-    below: bool = Field(description="Whether it must stay below ``most``.")
-    whole: bool = Field(description="Whether it is a whole number.")
+    below: bool = Field(description="Whether the value must be below ``most``.")
+    whole: bool = Field(description="Whether the value is a whole number.")
 
 
 class Options(BaseModel):
-    """Names and limits. ``fields`` is the JSON schema of each field of a run, with default, least and most.
+    """Names and limits. ``fields`` is the JSON schema of each field of a run, with default, minimum and maximum.
 
-    Beside the schema a field has what people see: ``label``, ``group``, ``unit`` (percent: a fraction from 0 to 1),
-    ``empty`` (what null means), ``when`` (another field, then its values with which this field matters) and the words
-    of its ``choices``.
+    A field also has the texts of the form: ``label``, ``group``, ``unit`` (percent: a fraction from 0 to 1), ``empty``
+    (the meaning of null), ``when`` (another field, then its values with which this field applies) and the words of its
+    ``choices``.
     """
 
     networks: list[str] = Field(examples=[["mlp", "cnn"]])
@@ -41,12 +41,12 @@ class Options(BaseModel):
     optimizers: list[str]
     losses: list[str]
     fields: dict[str, dict[str, Any]]
-    strategy_options: dict[str, dict[str, OptionOfStrategy]] = Field(description="Of each strategy, by their names.")
+    strategy_options: dict[str, dict[str, OptionOfStrategy]] = Field(description="Options of each strategy, by name.")
 
 
 @router.get("/options")
 def list_options() -> Options:
-    """Return what POST /api/runs takes."""
+    """Return the options of POST /api/runs."""
     schemas = RunRequest.model_json_schema()["properties"]
     return Options(
         networks=_choices("network"), datasets=_choices("dataset"), partitioners=_choices("partitioner"),

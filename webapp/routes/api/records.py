@@ -1,4 +1,4 @@
-"""/api/runs/{id}/…: note, tags, archive, restore: what people keep beside a run."""
+"""/api/runs/{id}/…: note, tags, archive and restore."""
 
 from typing import Annotated
 
@@ -17,13 +17,13 @@ router = APIRouter(prefix="/api/runs/{run_id}", tags=["runs"], responses={**REFU
 
 
 class Note(StrictBody):
-    """What people want to remember of a run."""
+    """The note of a run."""
 
     note: Annotated[str, Field(max_length=MAX_NOTE, examples=["The split of ward 7 was wrong."])]
 
 
 class Tags(StrictBody):
-    """Words by which runs are found again."""
+    """The tags of a run."""
 
     tags: Annotated[
         list[Annotated[str, Field(max_length=MAX_TAG)]], Field(max_length=MAX_TAGS, examples=[["baseline", "paper"]])
@@ -32,32 +32,32 @@ class Tags(StrictBody):
 
 @router.post("/note")
 def write_note(records: RecordsDep, runs: RunsDep, run_id: Id, body: Note) -> RunView:
-    """Write a run's note in place of the one it has."""
+    """Replace the note of a run."""
     records.write(run_id, note=body.note)
     return runs.show(run_id)
 
 
 @router.post("/tags")
 def write_tags(records: RecordsDep, runs: RunsDep, run_id: Id, body: Tags) -> RunView:
-    """Give a run these tags in place of those it has."""
+    """Replace the tags of a run."""
     records.write(run_id, tags=body.tags)
     return runs.show(run_id)
 
 
 @router.post("/archive", responses=CONFLICT)
 def archive_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
-    """Put an ended run away: lists of the dashboard leave it out; nothing is lost."""
+    """Archive an ended run: the list of runs hides it; nothing is deleted."""
     return _moved(runs, run_id, bool(records.archive([run_id])), archived=True)
 
 
 @router.post("/restore", responses=CONFLICT)
 def restore_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
-    """Take a run back that was put away."""
+    """Restore an archived run."""
     return _moved(runs, run_id, bool(records.restore([run_id])), archived=False)
 
 
 def _moved(runs: Runs, run_id: int, changed: bool, *, archived: bool) -> RunView:
     run = runs.show(run_id)
     if not changed and (run.archived_at is not None) != archived:
-        raise Conflict(f"Run {run_id} is {run.state}: only a run that is over can be put away.")
+        raise Conflict(f"Run {run_id} is {run.state}: only an ended run can be archived.")
     return run

@@ -15,11 +15,11 @@ from webapp.routes.dependencies import MAX_ROUND, NO_NUL, DatabaseDep, Id, RunsD
 router = APIRouter(prefix="/api/runs", tags=["runs"], responses=REFUSED)
 
 EXAMPLES = {
-    "defaults": {"summary": "Three rounds over two clients that hold digits", "value": {}},
+    "defaults": {"summary": "Three rounds with two clients that hold digits", "value": {}},
     "named": {
-        "summary": "Ten rounds, skewed parts, a fixed seed",
+        "summary": "Ten rounds, non-IID partitions, a fixed seed",
         "value": {
-            "name": "Skewed digits",
+            "name": "Non-IID digits",
             "num_rounds": 10,
             "partitioner": "dirichlet",
             "dirichlet_alpha": 0.3,
@@ -28,15 +28,15 @@ EXAMPLES = {
     },
 }
 Sought = Annotated[
-    str, Query(max_length=200, pattern=NO_NUL, description="Sought in name, network, dataset, strategy; #12 is an id.")
+    str, Query(max_length=200, pattern=NO_NUL, description="Search name, network, dataset, strategy; #12 is an id.")
 ]
-Limit = Annotated[int, Query(ge=1, le=200, description="At most so many runs.")]
-Offset = Annotated[int, Query(ge=0, le=2**31, description="Runs to pass over, the newest first.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of runs.")]
+Offset = Annotated[int, Query(ge=0, le=2**31, description="Number of runs to skip, newest first.")]
 
 
 @router.post("", status_code=201)
 def create_run(runs: RunsDep, config: Annotated[RunRequest, Body(openapi_examples=EXAMPLES)]) -> RunView:
-    """Queue a run. It starts at once where none is active; its state is then waiting, else queued."""
+    """Queue a run. It starts at once if no run is active: its state is then waiting, else queued."""
     return runs.create(config)
 
 
@@ -48,7 +48,7 @@ def list_runs(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> RunList:
-    """Return runs, the newest first."""
+    """Return runs, newest first."""
     items, total = runs.list(state or (), q, limit, offset)
     return RunList(items=items, total=total)
 
@@ -61,7 +61,7 @@ def show_run(runs: RunsDep, run_id: Id) -> RunView:
 
 @router.delete("/{run_id}", status_code=204, responses=CONFLICT)
 def delete_run(runs: RunsDep, run_id: Id) -> None:
-    """Remove a run with its metrics, events and weights."""
+    """Delete a run with its metrics, events and weights."""
     runs.delete(run_id)
 
 
@@ -70,9 +70,9 @@ def list_run_rounds(
     database: DatabaseDep,
     run_id: Id,
     after: Annotated[int, Query(ge=-1, le=MAX_ROUND, description="Rounds after this number.")] = -1,
-    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many rounds.")] = 1000,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of rounds.")] = 1000,
 ) -> RoundList:
-    """Return committed rounds, oldest first, with what went wrong in each."""
+    """Return completed rounds, oldest first, with the problems of each."""
     with database.read() as session:
         get_run(session, run_id)
         rows = list_rounds(session, run_id, after=after, limit=limit)

@@ -1,4 +1,4 @@
-"""/api/weights: initial weights of one's own, for runs with network custom."""
+"""/api/weights: upload initial weights for runs with network custom."""
 
 from typing import Annotated, Any
 
@@ -16,16 +16,16 @@ router = APIRouter(prefix="/api/weights", tags=["weights"], responses=REFUSED)
 class Uploaded(BaseModel):
     """Weights that a run may start from."""
 
-    id: str = Field(description="For initial_weights of a run.", examples=["9f86d081884c7d65" * 4])
+    id: str = Field(description="Value for initial_weights of a run.", examples=["9f86d081884c7d65" * 4])
     layout: list[Any] = Field(description="Rows of name, shape and dtype, in order.")
     size_bytes: int
 
 
 @router.post("", status_code=201)
 def upload_weights(
-    parts: PartsDep, file: Annotated[UploadFile, File(description="An .npz of plain arrays.")]
+    parts: PartsDep, file: Annotated[UploadFile, File(description="An .npz with plain arrays.")]
 ) -> Uploaded:
-    """Keep the arrays of an .npz in their order. Pickled objects are refused, and so are values that are not finite."""
+    """Store the arrays of an .npz in their order. Pickled objects and values that are not finite are rejected."""
     try:
         kept = parts.supervisor.keep_weights(file.file, parts.settings.max_reply_bytes)
     except UploadUnusable as error:

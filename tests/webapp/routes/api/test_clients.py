@@ -105,7 +105,7 @@ def test_a_client_that_is_left_out_of_all_runs_is_not_let_into_one(dashboard: Da
         sentence = "0 of 1 clients can take part; the run needs 1 more (1 online is not for this run)"
         wait_until(lambda: (dashboard.run(run_id)["blocked_on"] or {}).get("sentence") == sentence, what=sentence)
         answer = dashboard.http.post(f"/api/runs/{run_id}/include", json={"client_id": client_id})
-        assert (answer.status_code, "left out of all runs" in answer.json()["detail"]) == (409, True)
+        assert (answer.status_code, "excluded from all runs" in answer.json()["detail"]) == (409, True)
         assert dashboard.http.post(f"/api/clients/{client_id}/let-in").status_code < 300
         dashboard.wait_for_state(run_id, "completed")
 

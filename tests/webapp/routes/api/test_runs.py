@@ -164,7 +164,7 @@ def test_a_run_without_a_round_has_no_model_yet(dashboard: Dashboard) -> None:
     run_id = dashboard.start_run(**SLOW)
     answer = dashboard.http.get(f"/api/runs/{run_id}/model")
     assert named(answer, 404) == set()
-    assert "no round is committed" in answer.json()["detail"]
+    assert "no round is completed" in answer.json()["detail"]
 
 
 def test_health_and_readiness(dashboard: Dashboard) -> None:

@@ -36,7 +36,9 @@ def test_pause_continue_and_stop(dashboard: Dashboard) -> None:
         post(dashboard, f"/api/runs/{run_id}/continue")
         at = paused["current_round"]
         wait_until(lambda: dashboard.run(run_id)["current_round"] > at)
-        assert post(dashboard, f"/api/runs/{run_id}/continue", 409)["detail"].endswith("there is no pause to end.")
+        assert post(dashboard, f"/api/runs/{run_id}/continue", 409)["detail"].endswith(
+            "only a paused run can be continued."
+        )
         post(dashboard, f"/api/runs/{run_id}/stop")
         stopped = dashboard.wait_for_state(run_id, "stopped")
         assert not stopped["pausing"]

@@ -24,13 +24,13 @@ router = APIRouter(prefix="/api/runs", tags=["runs"], responses={**REFUSED, **MI
 
 CompareIds = Annotated[
     list[Annotated[int, Field(ge=1, le=MAX_ID)]],
-    Query(min_length=1, max_length=MAX_RUNS, description="Runs in the order in which they are to stand."),
+    Query(min_length=1, max_length=MAX_RUNS, description="Ids of the runs, in the order of the result."),
 ]
 Target = Annotated[
     float | None,
     Query(
         allow_inf_nan=False,
-        description="A value of the metric; an accuracy is 0 to 1. Without one, a tenth short of the best.",
+        description="A value of the metric; an accuracy is 0 to 1. Default: 90 % of the best value.",
     ),
 ]
 Metric = Annotated[
@@ -38,31 +38,31 @@ Metric = Annotated[
     Query(
         max_length=MAX_LENGTH,
         pattern=METRIC_NAME,
-        description="What results are told in. Without one, accuracy, or loss where there is none.",
+        description="Metric of the results. Default: accuracy, or loss if there is no accuracy.",
     ),
 ]
 
 
 class ReachedView(BaseModel):
-    """Where a run first met the target."""
+    """The round in which a run first reached the target."""
 
     round: int
-    seconds: float = Field(description="Of its rounds until then; waits between them are left out.")
+    seconds: float = Field(description="Duration of the rounds until then, without the waits between them.")
     bytes: int
 
 
 class StepView(BaseModel):
-    """One committed round."""
+    """One completed round."""
 
     round: int
-    seconds: float = Field(description="Of the rounds up to this one.")
-    bytes: int = Field(description="Sent up to this one, down and up.")
+    seconds: float = Field(description="Duration of the rounds up to this one.")
+    bytes: int = Field(description="Total traffic up to this round, download and upload.")
     accuracy: float | None
     loss: float | None
 
 
 class ComparedRun(BaseModel):
-    """One run of a comparison; long ones are thinned out to about 1,500 rounds."""
+    """One run of a comparison; long runs are downsampled to about 1,500 rounds."""
 
     id: int
     name: str
@@ -71,13 +71,13 @@ class ComparedRun(BaseModel):
     num_rounds: int
     best: Best | None
     last: float | None
-    worst_client: float | None = Field(description="The value of the client that did worst in the last round.")
+    worst_client: float | None = Field(description="The value of the worst client in the last round.")
     reached: ReachedView | None
     steps: list[StepView]
 
 
 class DifferingSetting(BaseModel):
-    """One setting in which the runs differ."""
+    """One setting that differs between the runs."""
 
     name: str
     values: list[str]
@@ -86,7 +86,7 @@ class DifferingSetting(BaseModel):
 class ComparisonView(BaseModel):
     """Runs side by side."""
 
-    metric: str = Field(description="What best, last, worst_client, target and reached are values of.")
+    metric: str = Field(description="The metric of best, last, worst_client, target and reached.")
     phase: Phase
     target: float | None
     items: list[ComparedRun]
@@ -97,12 +97,12 @@ class ComparisonView(BaseModel):
 def compare_runs(
     parts: PartsDep, id: CompareIds, target: Target = None, metric: Metric = "", phase: Phase = "evaluate"
 ) -> ComparisonView:
-    """Return up to eight runs with their curves, results, and the settings in which they differ."""
+    """Return up to eight runs with their curves, their results, and the settings that differ."""
     with parts.database.read() as session:
         runs = runs_of(session, id)
         measure = measure_of(runs, phase, metric)
         if target is not None and measure.is_share and not 0 <= target <= 1:
-            raise Invalid("target", "An accuracy is at least 0 and at most 1.")
+            raise Invalid("target", "An accuracy is from 0 to 1.")
         page = compare(session, parts.series, runs, id, target, measure=measure)
         if page.missing:
             raise NotFound(f"There is no run {page.missing[0]}.")

@@ -1,4 +1,4 @@
-"""/api/runs/{id}/model: the weights of the last committed round, or of the best one."""
+"""/api/runs/{id}/model: the weights of the last completed round, or of the best one."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,9 +33,9 @@ def download_model(
     parts: PartsDep,
     run_id: Id,
     format: Annotated[
-        Format, Query(description="npz: plain arrays. keras: a model, where the network is known.")
+        Format, Query(description="npz: plain arrays. keras: a Keras model, for built-in networks.")
     ] = "npz",
-    which: Annotated[Which, Query(alias="round", description="The last committed round, or the best one.")] = "last",
+    which: Annotated[Which, Query(alias="round", description="The last completed round, or the best one.")] = "last",
 ) -> Response:
     """Return a round's weights: as .npz, an array a variable, in the network's order; or as a Keras model."""
     for tries_left in range(TRIES - 1, -1, -1):
@@ -43,7 +43,7 @@ def download_model(
             run = get_run(session, run_id)
             chosen = checkpoint_of(session, run, which, parts.settings.best_metric)
         if chosen is None:
-            raise NotFound(f"Run {run.id} has no model yet: no round is committed.")
+            raise NotFound(f"Run {run.id} has no model yet: no round is completed.")
         try:
             return _answer(parts, run, chosen, format)
         except FileNotFoundError as error:

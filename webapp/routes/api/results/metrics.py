@@ -26,7 +26,7 @@ CSV_PIECE = 5000
 
 
 class PointList(BaseModel):
-    """Points, oldest first. Ask again with ``since_id`` = ``last_id`` for those that came since."""
+    """Points, oldest first. Call again with ``since_id`` = ``last_id`` for newer points."""
 
     items: list[Point]
     last_id: int
@@ -36,20 +36,20 @@ class PointList(BaseModel):
 def list_metrics(
     database: DatabaseDep,
     run_id: Id,
-    name: Annotated[list[Name], Query(default_factory=list, description="Such as loss, accuracy.", max_length=50)],
+    name: Annotated[list[Name], Query(default_factory=list, description="Such as loss and accuracy.", max_length=50)],
     phase: Annotated[list[Literal["train", "evaluate"]], Query(default_factory=list)],
     client_id: Annotated[
         list[Literal["aggregate"] | ClientId],
         Query(
             default_factory=list,
             max_length=100,
-            description="Ids, or aggregate for the mean over clients; empty is all.",
+            description="Ids of clients, or aggregate for the mean over clients; empty: all.",
         ),
     ],
     since_id: Annotated[int, Query(ge=0, le=MAX_ID, description="Points after this id.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=50_000, description="At most so many points.")] = 10_000,
+    limit: Annotated[int, Query(ge=1, le=50_000, description="Maximum number of points.")] = 10_000,
 ) -> PointList:
-    """Return points after an id. A value that is not finite is null, and ``kind`` says which it was."""
+    """Return points after an id. A value that is not finite is null, with its ``kind``."""
     whose: list[Whose] = list(client_id)
     with database.read() as session:
         get_run(session, run_id)
@@ -67,9 +67,9 @@ def list_metrics(
 def download_metrics(
     database: DatabaseDep,
     run_id: Id,
-    bom: Annotated[bool, Query(description="Begin with a byte order mark: Excel reads no UTF-8 without one.")] = False,
+    bom: Annotated[bool, Query(description="Start with a byte order mark, which Excel needs to read UTF-8.")] = False,
 ) -> StreamingResponse:
-    """Return every point of a run as CSV; a client's cells that a spreadsheet would compute are quoted with '."""
+    """Return all points of a run as CSV; texts that a spreadsheet would read as a formula are quoted with '."""
     with database.read() as session:
         get_run(session, run_id)
         names = client_names(session)

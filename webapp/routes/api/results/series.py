@@ -34,31 +34,33 @@ class SeriesView(BaseModel):
     """One metric of a run by round. All lists are of one length; null is a value that is missing or not finite."""
 
     metric: str = Field(examples=["accuracy"])
-    less_is_better: bool | None = Field(description="null: it is unknown which values are better.")
+    less_is_better: bool | None = Field(description="Whether lower values are better; null: unknown.")
     rounds: list[int]
-    seconds: Column = Field(description="Wall clock since the run started, when the round was committed.")
-    work: Column = Field(description="Seconds of the rounds until then; waits between them are left out.")
-    bytes: list[int] = Field(description="Sent until then, down and up.")
+    seconds: Column = Field(description="Wall-clock seconds from the start of the run to the end of the round.")
+    work: Column = Field(description="Duration of the rounds until then, without the waits between them.")
+    bytes: list[int] = Field(description="Total traffic until then, download and upload.")
     mean: Column
-    odd: dict[int, str] = Field(description="Round -> nan, inf or -inf, where the mean is no finite number.")
-    least: Column = Field(description="Of the clients.")
-    low: Column = Field(description="10 % of the clients are below.")
-    high: Column = Field(description="10 % of the clients are above.")
+    odd: dict[int, str] = Field(description="Round -> nan, inf or -inf, where the mean is not finite.")
+    least: Column = Field(description="Minimum over the clients.")
+    low: Column = Field(description="10th percentile of the clients.")
+    high: Column = Field(description="90th percentile of the clients.")
     most: Column
-    clients: dict[int, Column] = Field(description="Of the clients that were asked for.")
+    clients: dict[int, Column] = Field(description="Values of the requested clients.")
 
 
 class SeriesList(BaseModel):
-    """The series that were asked for. Ask again with ``after`` = ``last_round`` for the rounds that came since.
+    """The requested series. Call again with ``after`` = ``last_round`` for newer rounds.
 
-    Where they are thinned, a shorter stretch (``after`` and ``last``) has finer rounds.
+    Where rounds are downsampled, request a shorter range (``after`` and ``last``) to get more of them.
     """
 
     items: list[SeriesView]
     phase: Literal["train", "evaluate"]
     last_round: int
-    total: int = Field(description="Rounds that were asked for.")
-    thinned: bool = Field(description="Whether buckets of rounds are shown by those with the least and the most mean.")
+    total: int = Field(description="Number of requested rounds.")
+    thinned: bool = Field(
+        description="Whether the rounds are downsampled to the lowest and highest mean of each bucket."
+    )
 
 
 @router.get("/series", response_model=SeriesList)
@@ -66,17 +68,17 @@ def show_series(
     request: Request,
     parts: PartsDep,
     run_id: Id,
-    metric: Annotated[list[Name], Query(description="Such as loss, accuracy.", min_length=1, max_length=4)],
+    metric: Annotated[list[Name], Query(description="Such as loss and accuracy.", min_length=1, max_length=4)],
     clients: Annotated[
         list[ClientId],
-        Query(default_factory=list, description="Clients whose values are wanted, too.", max_length=MAX_CLIENTS),
+        Query(default_factory=list, description="Clients whose values are returned, too.", max_length=MAX_CLIENTS),
     ],
     phase: Literal["train", "evaluate"] = "evaluate",
     after: Annotated[int, Query(ge=-1, le=MAX_ROUND, description="Rounds after this one.")] = -1,
     last: Annotated[int | None, Query(ge=0, le=MAX_ROUND, description="Rounds up to this one.")] = None,
     buckets: Annotated[
         int,
-        Query(ge=10, le=4000, description=f"For more than {DOWNSAMPLED_ABOVE} rounds; two rounds are kept of each."),
+        Query(ge=10, le=4000, description=f"For more than {DOWNSAMPLED_ABOVE:,} rounds; each keeps two rounds."),
     ] = BUCKETS,
 ) -> Response:
     """Return metrics of a run as columns by round: the mean, the spread of all clients, some clients' values."""
