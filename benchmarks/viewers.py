@@ -73,7 +73,7 @@ async def watch(meadow: MeadowFederation, windows: int, viewers: int, rounds: in
     run_id = meadow.start_run(1000, MOST_ROUNDS, synthetic_seconds=seconds)
     address, server = f"{meadow.meadow.url}/runs/{run_id}", meadow.meadow.running.pid
     delays: list[float] = []
-    limits = httpx.Limits(max_connections=None)
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=2.0)  # the server ends idle connections after 5 s
     async with async_playwright() as playwright:
         own: dict[str, Any] = {"executable_path": path} if (path := find()) else {}
         browser = await playwright.chromium.launch(args=FLAGS, **own)
