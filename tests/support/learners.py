@@ -25,7 +25,7 @@ def digits(partition: int = 0, partitions: int = 2, share_labels: bool = False) 
 def settings(server_round: int = 1, **run: Any) -> dict[str, Any]:
     """A task's config, as a client passes it on: a run's without what is None, and the round."""
     config = RunConfig(**{"seed": 7} | run)
-    told = config.model_dump(exclude_none=True, exclude={"clients", "name", "strategy_options"})
+    told = config.model_dump(exclude_none=True, exclude={"clients", "name", "strategy_options", "app_config"})
     return told | {"server-round": server_round}
 
 

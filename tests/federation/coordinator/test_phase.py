@@ -35,7 +35,11 @@ def test_rounds_are_committed_in_order_and_round_0_is_an_evaluation(engine: Engi
     assert [to for _, to in engine.ledger.moves] == [RunState.WAITING, RunState.RUNNING, RunState.COMPLETED]
 
 
-@pytest.mark.parametrize("more", [{}, {"max_weight_share": 0.9}, {"strategy": "FedAvgM"}], ids=str)
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"max_weight_share": 0.9}, {"strategy": "FedAvgM", "strategy_options": {"server_momentum": 0.0}}],
+    ids=str,
+)
 def test_weights_are_the_mean_by_samples_of_what_clients_sent(
     engine: Engine, stage: Stage, tmp_path: Path, more: dict[str, Any]
 ) -> None:
