@@ -73,7 +73,7 @@ def test_names_of_selected_clients_become_ids_and_those_that_mean_nobody_are_tol
     assert [config["clients"] for config in configs] == [None, [2, 1], [1], [], [], None]
     assert [RunConfig.model_validate(config).seed for config in configs] == [7] * len(selections)
     assert told == {3: ["twice", "gone"], 4: ["gone"], 5: ["twice"]}
-    said = "No longer selected, as no client or several have the name"
+    said = "No longer selected, the name is unknown or not unique"
     assert pages == [f"{said}: twice, gone", f"{said}: gone"]
 
     with database.engine.begin() as connection:
