@@ -70,7 +70,7 @@ def test_clients_that_a_run_asks_nothing_for_the_same_reason_are_named_together(
         assert (others.one("li").text, others.one("small").text) == (said, "5 clients")
 
 
-@pytest.mark.parametrize("counts", [[1], [0, 0], ["a", 1], [-1, 5], [1] * 300, {"a": 1}])
+@pytest.mark.parametrize("counts", [[1], [0, 0], [1] * 300])  # others are refused before they are stored
 def test_labels_that_are_no_counts_are_not_drawn(dashboard: Dashboard, counts: Any) -> None:
     with dashboard.stage() as stage:
         for name in ("site-a", "site-b"):
