@@ -8,9 +8,11 @@ const checkboxes = (form) => [...form.querySelectorAll("input[name=id]")];
 let order = findForm()?.dataset.selected.split(",").filter(Boolean) ?? [];
 
 function summary(count) {
-  if (count > MAX_COMPARED) return `${count} chosen: ${MAX_COMPARED} runs can be compared, take some away first`;
+  if (count > MAX_COMPARED) {
+    return `${count} selected: at most ${MAX_COMPARED} runs can be compared, deselect some first`;
+  }
   const names = order.map((id) => `#${id}`).join(", ");
-  return `${count} chosen: ${names}${count === 1 ? ". Choose another one to compare" : ""}`;
+  return `${count} selected: ${names}${count === 1 ? ". Select another run to compare" : ""}`;
 }
 
 function show() {

@@ -54,9 +54,9 @@ def test_a_zoom_is_kept_by_live_updates_and_by_the_address(going: Dashboard, ope
 def test_axis_smoothing_scale_and_band_are_chosen_and_kept(going: Dashboard, open_page: OpenPage) -> None:
     page = open_run(going, open_page)
     page.locator(".toolbar").get_by_text("Time", exact=True).click()
-    expect(page.locator("meadow-chart[metric=loss] .readout")).to_contain_text(" in, round ")
-    page.get_by_label("Logarithmic loss").check()
-    page.get_by_role("checkbox", name="Spread of clients").uncheck()
+    expect(page.locator("meadow-chart[metric=loss] .readout")).to_contain_text(re.compile(r"^after .*, round "))
+    page.get_by_label("Log scale (loss)").check()
+    page.get_by_role("checkbox", name="Client spread").uncheck()
     page.get_by_label("Smoothing").focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
@@ -64,12 +64,12 @@ def test_axis_smoothing_scale_and_band_are_chosen_and_kept(going: Dashboard, ope
     expect(page).to_have_url(re.compile(r"\?x=clock&scale=log&band=0&smooth=15$"))
     seen = last_round(page)
     wait_until(lambda: last_round(page) > seen + 3, what="three rounds more")
-    expect(page.get_by_label("Logarithmic loss")).to_be_checked()
+    expect(page.get_by_label("Log scale (loss)")).to_be_checked()
     expect(page).to_have_url(re.compile(r"smooth=15$"))
     plot = "document.querySelector('meadow-chart[metric=loss]').plot"
     assert page.evaluate(f"[{plot}.scales.y.distr, {plot}.bands.length]") == [3, 0]
-    page.locator(".toolbar").get_by_text("Bytes sent", exact=True).click()
-    expect(page.locator("meadow-chart[metric=loss] .readout")).to_contain_text(" sent, round ")
+    page.locator(".toolbar").get_by_text("Traffic", exact=True).click()
+    expect(page.locator("meadow-chart[metric=loss] .readout")).to_contain_text(re.compile(r"^traffic .*, round "))
 
 
 def test_a_ninth_line_is_refused_in_words(going: Dashboard, open_page: OpenPage) -> None:
@@ -79,7 +79,7 @@ def test_a_ninth_line_is_refused_in_words(going: Dashboard, open_page: OpenPage)
         chips.nth(place).check()
     expect(page).to_have_url(re.compile(r"lines=1-2-3-4-5-6-7-8$"))
     chips.nth(8).click()
-    expect(page.locator("#message")).to_have_text("8 lines are shown; take one away first.")
+    expect(page.locator("#message")).to_have_text("At most 8 clients can be shown as lines; deselect one first.")
     expect(chips.nth(8)).not_to_be_checked()
     wait_until(lambda: page.evaluate("document.querySelector('meadow-chart').plot.series.length") == 14, what="8 lines")
     values = "document.querySelector('meadow-chart').curve.clients[8]?.some((value) => value > 0)"
@@ -88,14 +88,14 @@ def test_a_ninth_line_is_refused_in_words(going: Dashboard, open_page: OpenPage)
 
 def test_training_and_other_metrics_have_charts_of_their_own(going: Dashboard, open_page: OpenPage) -> None:
     page = open_run(going, open_page)
-    page.get_by_label("Another metric").select_option("f1")
+    page.get_by_label("Additional metric").select_option("f1")
     expect(page.locator("meadow-chart[metric=f1] .readout")).to_contain_text("mean 0.500")
-    page.get_by_label("Measured in").select_option("train")
+    page.get_by_label("Phase").select_option("train")
     expect(page.locator("meadow-chart[metric=loss] h2")).to_contain_text("Loss, training")
     expect(page).to_have_url(re.compile(r"\?phase=train$"))
     page.go_back()
     expect(page.locator("meadow-chart[metric=f1] h2")).to_contain_text("f1")
-    expect(page.get_by_label("Measured in")).to_have_value("evaluate")
+    expect(page.get_by_label("Phase")).to_have_value("evaluate")
 
 
 def test_what_is_seen_is_saved_as_csv_and_png(going: Dashboard, open_page: OpenPage) -> None:
@@ -116,7 +116,7 @@ def test_what_is_seen_is_saved_as_csv_and_png(going: Dashboard, open_page: OpenP
 
 def test_the_map_is_walked_by_arrow_keys_and_leads_to_the_client(going: Dashboard, open_page: OpenPage) -> None:
     page = open_run(going, open_page)
-    room = page.get_by_role("region", name="Clients by round.")
+    room = page.get_by_role("region", name="Client heatmap by round.")
     room.focus()
     page.keyboard.press("ArrowUp")
     said = page.locator("#heatmap-out")
@@ -138,7 +138,7 @@ def test_steering_works_by_keyboard_and_says_what_it_did(going: Dashboard, open_
     before = going.run(1)["num_rounds"]
     page.locator("summary", has_text="Add rounds").focus()
     page.keyboard.press("Enter")
-    amount = page.get_by_label("How many more?")
+    amount = page.get_by_label("Rounds to add")
     amount.fill("7")
     seen = last_round(page)
     wait_until(lambda: last_round(page) > seen + 2, what="two rounds more")
@@ -148,7 +148,7 @@ def test_steering_works_by_keyboard_and_says_what_it_did(going: Dashboard, open_
     page.get_by_role("link", name="Stop", exact=True).focus()
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("Stop #1 Going on?")
-    page.get_by_role("link", name="Let it run").click()
+    page.get_by_role("link", name="Cancel").click()
     expect(page.locator("h1")).to_have_text("Going on")
 
 
@@ -168,7 +168,7 @@ def test_nothing_moves_under_the_pointer_that_zooms(going: Dashboard, open_page:
     plot = page.locator("meadow-chart[metric=accuracy] .plot")
     before = plot.bounding_box()
     drag(page)
-    expect(page.get_by_role("button", name="Whole run")).to_be_visible()
+    expect(page.get_by_role("button", name="Reset zoom")).to_be_visible()
     assert plot.bounding_box() == before
 
 

@@ -37,12 +37,12 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 def test_what_is_seen_of_compared_runs_is_shared_and_saved(compared: Dashboard, open_page: OpenPage) -> None:
     page = open_page(f"{url_of(compared)}/runs/compare?id=2&id=1")
     charts = page.locator("meadow-compare canvas")
-    page.get_by_label("Measured in").select_option("train")
+    page.get_by_label("Phase").select_option("train")
     expect(page.locator("meadow-compare[metric=loss] h2")).to_contain_text("Loss, training")
-    page.get_by_label("Results told in").select_option("f1")
+    page.get_by_label("Metric").select_option("f1")
     expect(charts).to_have_count(3)
-    page.locator(".toolbar").get_by_text("Bytes sent", exact=True).click()
-    page.get_by_label("Logarithmic loss").check()
+    page.locator(".toolbar").get_by_text("Traffic", exact=True).click()
+    page.get_by_label("Log scale (loss)").check()
     page.get_by_label("Smoothing").focus()
     page.keyboard.press("ArrowRight")
     box = page.locator("meadow-compare[metric=loss] .u-over").bounding_box()
@@ -76,5 +76,5 @@ def test_what_is_seen_of_compared_runs_is_shared_and_saved(compared: Dashboard, 
         page.get_by_role("button", name="PNG").click()
     assert png.value.suggested_filename == "runs-2-1-accuracy-loss-f1.png"
     assert Path(png.value.path()).read_bytes().startswith(b"\x89PNG")
-    page.get_by_role("button", name="Whole runs").click()
+    page.get_by_role("button", name="Reset zoom").click()
     wait_until(lambda: page.evaluate(seen)[0][2] == 0, what="the whole runs")

@@ -112,7 +112,7 @@ def test_a_federation_learns_digits_while_a_person_watches(hospitals: Hospitals,
     start(page, "Skewed hospitals")
     watching = open_page(url, height=820)
     wait_until(lambda: rounds_drawn(watching) >= 12, 180, "12 rounds")
-    expect(watching.locator("h1")).to_contain_text("is training: ", timeout=20_000)
+    expect(watching.locator("h1")).to_contain_text(", training: ", timeout=20_000)
     training = watching.locator(".clients-now", has_text="Training, batch")
     photograph(watching, "home", "light", "dark", moment=training.count)
     wait_until(lambda: rounds_drawn(page) >= 16, 60, "16 rounds")

@@ -70,7 +70,7 @@ def test_a_run_is_started_steered_and_stopped_without_a_mouse(labs: Dashboard, o
     page.keyboard.press("Enter")
     expect(page.locator(".crumb .state")).to_have_text("Running")
 
-    tab_to(page, page.get_by_role("region", name="Clients by round."))
+    tab_to(page, page.get_by_role("region", name="Client heatmap by round."))
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowDown")
     expect(page.locator("#heatmap-out")).to_contain_text("site-b, round ")
@@ -82,7 +82,7 @@ def test_a_run_is_started_steered_and_stopped_without_a_mouse(labs: Dashboard, o
     tab_to(page, page.get_by_role("link", name="Stop", exact=True))
     page.keyboard.press("Enter")
     page.wait_for_url("**/runs/1/stop")
-    tab_to(page, page.get_by_role("button", name="Stop the run"))
+    tab_to(page, page.get_by_role("button", name="Stop run"))
     page.keyboard.press("Enter")
     page.wait_for_url("**/runs/1")
     expect(page.locator(".crumb .state")).to_have_text("Stopped")
@@ -90,13 +90,13 @@ def test_a_run_is_started_steered_and_stopped_without_a_mouse(labs: Dashboard, o
 
 def test_one_question_is_open_at_a_time_and_escape_closes_it(labs: Dashboard, open_page: OpenPage) -> None:
     page = open_page(f"{url_of(labs)}/runs/{labs.start_run(num_rounds=900)}")
-    more, leave = (page.locator("summary", has_text=text) for text in ("Add rounds", "Leave out a client"))
+    more, leave = (page.locator("summary", has_text=text) for text in ("Add rounds", "Exclude client"))
     more.click()
-    expect(page.get_by_label("How many more?")).to_be_visible()
+    expect(page.get_by_label("Rounds to add")).to_be_visible()
     leave.focus()
     page.keyboard.press("Enter")
     expect(page.locator("details.ask-for[open]")).to_have_count(1)
-    tab_to(page, page.get_by_label("From the next round on"))
+    tab_to(page, page.get_by_label("From the next round"))
     page.keyboard.press("Escape")
     expect(page.locator("details.ask-for[open]")).to_have_count(0)
     expect(leave).to_be_focused()
@@ -114,10 +114,10 @@ def test_the_focus_survives_live_updates(labs: Dashboard, open_page: OpenPage) -
     rounds_later(1)
     for wanted in (
         page.get_by_role("button", name="Pause after this round"), page.locator("summary", has_text="Add rounds"),
-        page.get_by_role("link", name="Stop", exact=True), page.get_by_label("Logarithmic loss"),
+        page.get_by_role("link", name="Stop", exact=True), page.get_by_label("Log scale (loss)"),
         page.locator("[id^=client-now-]").get_by_role("link").first,
-        page.get_by_role("region", name="Clients by round."), page.locator("#heatmap").get_by_role("link").last,
-        page.get_by_role("link", name="Start again with changes"),
+        page.get_by_role("region", name="Client heatmap by round."), page.locator("#heatmap").get_by_role("link").last,
+        page.get_by_role("link", name="Duplicate run"),
     ):  # fmt: skip
         wanted.focus()
         before = page.evaluate(focused)

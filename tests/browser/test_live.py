@@ -55,7 +55,7 @@ def test_home_turns_from_idle_to_running_and_back_by_itself(federation: Meadow, 
     page.evaluate("window.loadedOnce = true")
     start_run(federation.url, num_rounds=3, synthetic_seconds=1.0, name="Watched")
 
-    expect(page.locator("h1")).to_contain_text("Round 2 of 3 is training")
+    expect(page.locator("h1")).to_contain_text("Round 2 of 3, training")
     expect(page).to_have_title(re.compile(r"^Round \d of 3 .* · Meadow$"))
     row = page.locator("[id^=client-now-]").first
     expect(row.locator("[data-part=task]")).to_contain_text("Training, batch")
@@ -178,7 +178,7 @@ def test_an_idle_home_whose_last_run_goes_on_keeps_its_charts_and_offers_a_new_r
         new_run = page.get_by_role("link", name="New run", exact=True)
         expect(new_run).to_be_hidden()
         dashboard.http.post(f"/api/runs/{run_id}/rounds", json={"add": 6})
-        expect(page.locator("h1")).to_contain_text("of 8 is training")
+        expect(page.locator("h1")).to_contain_text("of 8, training")
         expect(new_run).to_be_visible()
         expect(page.locator("meadow-chart[metric=loss] .readout")).to_contain_text("round 6: mean")
         expect(page.locator("meadow-chart canvas")).to_have_count(2)
@@ -216,7 +216,7 @@ def test_a_run_that_is_deleted_elsewhere_says_so_on_its_open_page(dashboard: Das
     expect(page.locator("#live")).to_have_text("Live")
     expect(page.locator("summary", has_text="Add rounds")).to_be_visible()
     assert dashboard.http.delete(f"/api/runs/{run_id}").status_code == 204
-    expect(page.locator("h1")).to_have_text("Short-lived is deleted")
+    expect(page.locator("h1")).to_have_text("#1 Short-lived was deleted")
     expect(page).to_have_title(f"#{run_id} is deleted · Meadow")
     expect(page.locator("summary", has_text="Add rounds")).to_have_count(0)
     page.get_by_role("link", name="All runs").click()

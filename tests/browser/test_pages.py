@@ -84,7 +84,7 @@ def test_fields_come_and_go_with_the_choices_that_need_them(dashboard: Dashboard
     for choice, is_visible in (("clip", True), ("off", False), ("reject", True)):
         page.get_by_label("Update norm check").select_option(choice)
         expect(threshold).to_be_visible(visible=is_visible)
-    expect(page.get_by_text("No client is known yet")).to_be_visible()
+    expect(page.get_by_text("No clients yet")).to_be_visible()
 
 
 def test_what_the_run_would_be_follows_the_answers(dashboard: Dashboard, open_page: OpenPage) -> None:
@@ -108,13 +108,13 @@ def test_without_scripts_pages_read_and_forms_post(scenes: Scenes, open_page: Op
     expect(page.locator("meadow-chart[metric=accuracy] .readout")).to_contain_text("round 5: mean")
     page.get_by_role("link", name="Runs").click()
     page.get_by_label("Search").fill("labs")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Apply").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name="New run").click()
     page.get_by_label("Run name").fill("Without scripts")
     page.get_by_role("button", name="Start federation").click()
     expect(page.locator("h1")).to_have_text("Without scripts")
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel run").click()
     expect(page.locator(".crumb .state")).to_have_text("Cancelled")
 
 

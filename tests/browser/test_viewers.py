@@ -35,7 +35,7 @@ def test_a_value_that_is_no_number_is_a_gap_with_a_mark(dashboard: Dashboard, op
     expect(chart.locator("canvas")).to_be_visible()
     expect(chart.locator("tr[data-round='1'] td").first).to_have_text("NaN")
     expect(page.locator("#round-1 td:nth-of-type(4)")).to_have_text("NaN")  # the table of rounds says the same
-    cross = "cross: the mean is no number"
+    cross = "cross: the mean is not a number"
     expect(chart.get_by_text(cross)).to_be_visible()
     expect(page.locator("meadow-chart[metric=accuracy]").get_by_text(cross)).to_be_hidden()
     curve = "document.querySelector('meadow-chart[metric=loss]').curve"

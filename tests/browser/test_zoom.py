@@ -45,7 +45,7 @@ def test_a_zoom_loads_the_rounds_that_the_overview_lacks(long: Dashboard, open_p
     page = open_page(f"{url_of(long)}/runs/1?lines=2")
     expect(page.locator("meadow-chart canvas")).to_have_count(2)
     said = page.locator("meadow-chart[metric=accuracy] [data-part=thinned]")
-    expect(said).to_have_text(re.compile(rf"of 4,{ROUNDS + 1 - 4000} rounds are drawn; zoom in for all of them"))
+    expect(said).to_have_text(re.compile(rf"of 4,{ROUNDS + 1 - 4000} rounds drawn; zoom in to see all"))
     overview = drawn(page)
     assert len(overview) < 2010
     asked = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/series?')).length"
@@ -67,10 +67,10 @@ def test_a_zoom_loads_the_rounds_that_the_overview_lacks(long: Dashboard, open_p
     assert drawn(page) == sorted(inside | set(drawn(page)))
     assert scale(page) == zoomed
 
-    page.get_by_role("button", name="Whole run").click()
+    page.get_by_role("button", name="Reset zoom").click()
     wait_until(lambda: drawn(page) == [*overview, ROUNDS + 1, ROUNDS + 2], what="the overview, and what came since")
     expect(page).to_have_url(re.compile(r"/runs/1\?lines=2$"))
-    expect(page.get_by_role("button", name="Whole run")).to_be_hidden()
+    expect(page.get_by_role("button", name="Reset zoom")).to_be_hidden()
     page.go_back()
     wait_until(lambda: scale(page) == zoomed and inside <= set(drawn(page)), what="back leads to the zoom")
     page.reload()

@@ -26,9 +26,15 @@ const LOG_TICK_SPACE = 20;
    and in a sentence; least: the shortest axis. */
 export const X_AXES = {
   round: { column: "rounds", steps: ROUNDS, tick: String, label: (value) => `round ${value}`, least: 1 },
-  clock: { column: "seconds", steps: SECONDS, tick: timeTick, label: (value) => `${duration(value)} in`, least: 0.01 },
+  clock: {
+    column: "seconds",
+    steps: SECONDS,
+    tick: timeTick,
+    label: (value) => `after ${duration(value)}`,
+    least: 0.01,
+  },
   time: { column: "work", steps: SECONDS, tick: timeTick, label: (value) => `after ${duration(value)}`, least: 0.01 },
-  bytes: { column: "bytes", steps: undefined, tick: size, label: (value) => `${size(value)} sent`, least: 1 },
+  bytes: { column: "bytes", steps: undefined, tick: size, label: (value) => `traffic ${size(value)}`, least: 1 },
 };
 
 /* Write seconds in the unit of the step between two ticks. */

@@ -92,7 +92,7 @@ class Chart extends ChartElement {
     const label = `${this.metric} by round: mean ${this.text(last)} in round ${rounds[last]}`;
     this.holder.setAttribute(
       "aria-label",
-      `${label}${bestText && `, ${bestText}`}; the band shows the spread of clients`,
+      `${label}${bestText && `, ${bestText}`}; the bands show the client spread`,
     );
   }
 
@@ -122,9 +122,7 @@ class Chart extends ChartElement {
     const all = drawn.length && drawn.at(-1) - drawn[0] + 1;
     const line = this.querySelector("[data-part=thinned]");
     line.hidden = drawn.length === all;
-    line.textContent = line.hidden
-      ? ""
-      : `${count(drawn.length)} of ${count(all)} rounds are drawn; zoom in for all of them`;
+    line.textContent = line.hidden ? "" : `${count(drawn.length)} of ${count(all)} rounds drawn; zoom in to see all`;
   }
 
   writeReadout() {

@@ -142,7 +142,7 @@ document.addEventListener("change", ({ target }) => {
   const checked = section.querySelectorAll("input[name=line]:checked").length;
   if (target.name === "line" && target.checked && checked > MAX_LINES) {
     target.checked = false;
-    showMessage(`${MAX_LINES} lines are shown; take one away first.`);
+    showMessage(`At most ${MAX_LINES} clients can be shown as lines; deselect one first.`);
     return;
   }
   // A zoom ends with its x axis: its ends are rounds on one axis and seconds or bytes on another.

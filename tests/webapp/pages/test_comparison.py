@@ -24,7 +24,7 @@ def test_runs_are_compared_in_the_order_of_choice(dashboard: Dashboard) -> None:
     long = finished_run(dashboard, name="Long", num_rounds=8, seed=9)
     page = get_both(dashboard.http, f"/runs/compare?id={long}&id={short}&id={long}&target=70", "compare-page")
 
-    assert page.one("h1").text == "2 runs, the same axes"
+    assert page.one("h1").text == "Compare 2 runs"
     assert [row["id"] for row in page.all("tr") if "id" in row] == [f"compared-{long}", f"compared-{short}"]
     assert page.one("tr", id=f"compared-{long}").one("svg")["class"] == "swatch k1"
     best, last, worst, rounds, *_ = row_of(page, long)
@@ -97,14 +97,14 @@ def test_results_are_told_in_the_metric_that_was_asked_for(dashboard: Dashboard)
     assert row_of(page, ids[1])[:4] == ["0.500 in 2", "0.500", "0.500", "2"]
     section = page.one("section", id="charts")
     assert (section["data-measure"], section["data-target"]) == ("f1", "0.5")
-    assert f"#{ids[0]} gets highest, 1.000." in page.text
+    assert f"Highest f1: #{ids[0]}, 1.000." in page.text
 
     page = get_page(dashboard.http, f"{runs}&metric=loss")
     losses = [dashboard.run(run_id)["best_metrics"]["evaluate_loss"]["value"] for run_id in ids]
     assert losses[0] < losses[1], "the longer run gets lower"
     marked = page.one("tr", id=f"compared-{ids[0]}").all("td", class_="best")[0]
     assert marked.text.startswith(f"{losses[0]:.3f}")
-    assert f"#{ids[0]} gets lowest" in page.text
+    assert f"Lowest loss: #{ids[0]}, " in page.text
 
     said = dashboard.http.get(f"/api{runs}&metric=loss").json()
     assert (said["metric"], said["phase"]) == ("loss", "evaluate")
@@ -144,16 +144,16 @@ def test_without_a_target_it_is_nine_tenths_of_the_best(dashboard: Dashboard) ->
 @pytest.mark.parametrize("asked", ["", "?x=nonsense&target=abc&smooth=999&from=9&to=1", "?target=-1"])
 def test_an_address_that_asks_for_little_teaches_the_next_step(dashboard: Dashboard, asked: str) -> None:
     page = get_both(dashboard.http, f"/runs/compare{asked}", "compare-page")
-    assert page.one("h1").text == "No run is chosen yet"
+    assert page.one("h1").text == "No runs selected"
     assert page.one("a", class_="button")["href"] == "/runs"
 
 
 def test_what_is_missing_or_too_much_is_said(dashboard: Dashboard) -> None:
     ids = [dashboard.start_run(name=f"Run {number}") for number in range(9)]
     page = get_page(dashboard.http, "/runs/compare?id=99&" + "&".join(f"id={run_id}" for run_id in ids))
-    assert page.one("h1").text == "8 runs, the same axes"
-    assert "1 more was chosen" in page.text
-    assert "There is no run 99" in page.text
+    assert page.one("h1").text == "Compare 8 runs"
+    assert "Showing 8 of 9 selected runs" in page.text
+    assert "Not found: #99" in page.text
     assert dashboard.http.get("/api/runs/compare?id=99").status_code == 404
     assert dashboard.http.get("/api/runs/compare").status_code == 422
 

@@ -60,7 +60,7 @@ def test_a_run_without_its_clients_says_for_whom_it_waits_and_what_ends_the_wait
     block = home.one("section", class_="block")
     assert block.one("h2").text.startswith("Too few clients since ")
     assert "--dataset synthetic" in block.one("code", id="join").text
-    assert [seat.one("span", class_="name").text for seat in block.all("li")] == ["site-a", "one more client"]
+    assert [seat.one("span", class_="name").text for seat in block.all("li")] == ["site-a", "1 more client"]
     assert 590 < float(block.one("span", class_="clock")["data-until"] or 0) <= 600
     other = home.one("section", aria_labelledby="other-h")
     assert other.one("li").text == "site-b : not selected for the run"
@@ -74,9 +74,7 @@ def test_a_wait_for_many_says_how_many_seats_are_empty(dashboard: Dashboard) -> 
         run_id = dashboard.start_run(min_clients=5)
         wait_until(lambda: "needs 4 more" in (dashboard.run(run_id)["blocked_on"] or {"sentence": ""})["sentence"])
         seats = [seat.text for seat in get_page(dashboard.http, "/").one("ul", class_="seats").all("li")]
-    assert seats[0].startswith("site-a") and [seat[:15] for seat in seats[1:]] == ["one more client"] * 3 + [
-        "and 1 more"
-    ]
+    assert seats[0].startswith("site-a") and [seat[:13] for seat in seats[1:]] == ["1 more client"] * 3 + ["and 1 more"]
 
 
 def test_the_next_of_the_queue_says_when_it_starts_where_that_is_known(dashboard: Dashboard) -> None:
@@ -115,7 +113,7 @@ def test_a_run_under_way_is_told_in_a_sentence_with_its_clients_and_charts(dashb
         wait_until(lambda: dashboard.run(run_id)["last_metrics"], what="round 0")
         home = get_both(dashboard.http, "/", "home-page")
 
-    assert home.one("h1").text == "Round 1 of 5 is training: 0 of 2 clients replied"
+    assert home.one("h1").text == "Round 1 of 5, training: 0 of 2 clients replied"
     assert home.one("p", class_="crumb").text == "Running #1 Fünf & more"
     rows = [one for one in home.all("li") if (one.attributes.get("id") or "").startswith("client-now-")]
     assert [row.one("span", class_="name").text for row in rows] == ["online site-a", "online <b>site-b</b>"]
@@ -126,7 +124,7 @@ def test_a_run_under_way_is_told_in_a_sentence_with_its_clients_and_charts(dashb
     assert charts[0].one("span", data_part="figure").text == "50.0\u202f%"
     assert [row.one("th").text for row in charts[0].one("tbody").all("tr")] == ["0"]
     assert home.one("svg", class_="round-bars")["aria-label"] == (
-        "No round is committed, round 1 is under way; the height is the mean accuracy of each round"
+        "0 of 5 rounds completed, round 1 in progress; bar height: mean accuracy of the round"
     )
 
 

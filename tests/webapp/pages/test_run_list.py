@@ -23,7 +23,7 @@ def cancelled(dashboard: Dashboard, *names: str) -> list[int]:
 
 def test_an_empty_list_offers_the_first_run(dashboard: Dashboard) -> None:
     runs = get_both(dashboard.http, "/runs", "runs-list")
-    assert "No run has been started yet" in runs.text
+    assert "No runs yet" in runs.text
     assert [form["method"] for form in runs.all("form")] == ["get", "post"]
 
 
@@ -57,7 +57,7 @@ def test_the_list_is_searched_and_filtered_by_its_address(dashboard: Dashboard, 
 
     assert [row.one("a").text for row in runs.all("tr") if "id" in row] == found
     if not found:
-        assert "No run matches" in runs.text
+        assert "No matching runs" in runs.text
     assert f"{len(found)} of 2 runs" in runs.text or "2 runs" in runs.text
 
 
@@ -77,8 +77,8 @@ def test_a_run_that_a_server_left_in_the_middle_leads_to_where_it_goes_on(dashbo
     with dashboard.parts.database.write() as session:
         set_values(session, run_id, state="interrupted", num_rounds=9, reason="the server was stopped.")
     row = get_page(dashboard.http, "/runs").one("tr", id=f"run-{run_id}")
-    assert "The server was stopped. Resume from round 2" in row.text
-    assert [link["href"] for link in row.all("a") if link.text == "Resume from round 2"] == [f"/runs/{run_id}"]
+    assert "The server was stopped. Resume after round 2" in row.text
+    assert [link["href"] for link in row.all("a") if link.text == "Resume after round 2"] == [f"/runs/{run_id}"]
 
 
 def test_the_list_is_sorted_by_accuracy_or_by_duration(dashboard: Dashboard) -> None:
@@ -176,7 +176,7 @@ def test_an_api_archives_and_takes_back(dashboard: Dashboard) -> None:
     (run_id,) = cancelled(dashboard, "Alpha")
     assert dashboard.http.post(f"/api/runs/{run_id}/archive").json()["archived_at"]
     assert dashboard.http.post(f"/api/runs/{run_id}/archive").status_code == 200
-    assert "Every run is archived" in get_page(dashboard.http, "/runs").text
+    assert "All runs are archived" in get_page(dashboard.http, "/runs").text
     assert dashboard.http.post(f"/api/runs/{run_id}/restore").json()["archived_at"] is None
     running = dashboard.start_run()
     assert dashboard.http.post(f"/api/runs/{running}/archive").status_code == 409
@@ -188,8 +188,8 @@ def test_deletion_asks_first_and_leaves_active_runs_alone(dashboard: Dashboard) 
     running = dashboard.start_run(name="Runs")
     dashboard.wait_for_state(running, "waiting")
     page = get_page(dashboard.http, f"/runs/delete?id={ids[0]}&id={running}")
-    assert page.one("h1").text == "Delete #1 Alpha for good?"
-    assert f"#{running} is waiting and stays" in page.text
+    assert page.one("h1").text == "Delete #1 Alpha?"
+    assert f"#{running}, waiting: stop this run first" in page.text
     assert [one["value"] for one in page.all("input", name="id")] == [str(ids[0])]
     assert dashboard.run(ids[0])["state"] == "cancelled" or dashboard.run(ids[0])["state"] == "stopped"
 
@@ -198,8 +198,8 @@ def test_deletion_asks_first_and_leaves_active_runs_alone(dashboard: Dashboard) 
     assert "Deleted 1 run for good. 1 run unchanged" in flash_of(after)
     assert names(after) == ["Runs", "Beta"]
     assert dashboard.http.get(f"/api/runs/{ids[0]}").status_code == 404
-    assert get_page(dashboard.http, "/runs/delete").one("h1").text == "Nothing can be deleted here"
-    assert get_page(dashboard.http, f"/runs/delete?id={running}").one("h1").text == "Nothing can be deleted here"
+    assert get_page(dashboard.http, "/runs/delete").one("h1").text == "No run to delete"
+    assert get_page(dashboard.http, f"/runs/delete?id={running}").one("h1").text == "No run to delete"
 
 
 def test_chosen_runs_stand_in_the_address(dashboard: Dashboard) -> None:

@@ -81,7 +81,7 @@ def test_a_refused_reply_stands_in_its_round_and_in_the_log_with_client_and_reas
 
     cells = [cell.text for cell in page.one("tr", id="round-2").all("td")]
     assert cells[6] == "2/3"
-    assert cells[9].startswith("site-c refused: ")
+    assert cells[9].startswith("site-c: rejected, ")
     assert "site-c: reply in round 2 rejected, " in page.one("section", id="events").text
     clients = get_both(dashboard.http, "/clients", "clients-list")
     assert "2 participated, 1 rejected" in clients.text
@@ -127,8 +127,8 @@ def test_stop_ends_a_run_and_leads_to_its_page(dashboard: Dashboard) -> None:
     dashboard.wait_for_state(run_id, "stopped")
     page = get_fragment(dashboard.http, f"/runs/{run_id}", "run-page")
     assert "Stopped after 0 of 3 rounds" in page.text
-    assert page.one("section", id="rounds").one("p").text == "No round was committed."
-    assert "Cancelled before it began" in get_page(dashboard.http, f"/runs/{queued}").text
+    assert page.one("section", id="rounds").one("p").text == "No round was completed."
+    assert "Cancelled before the first round" in get_page(dashboard.http, f"/runs/{queued}").text
 
     again = dashboard.http.post(f"/runs/{run_id}/stop")
     assert again.status_code == 303, "of several people who stop it all are right"

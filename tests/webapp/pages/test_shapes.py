@@ -32,7 +32,7 @@ def test_each_round_has_a_bar_and_rounds_to_come_have_short_ones() -> None:
     assert [bar.kind for bar in drawn.bars] == ["bar", "best", "bar", "now", "to-come"]
     assert [bar.height for bar in drawn.bars] == [20.0, 30.0, 28.0, 28.0, 4.0]
     assert drawn.bars[1].above == "best 75.0\u202f%"
-    assert drawn.sentence.startswith("Rounds 1 to 3 of 5 are committed, round 4 is under way")
+    assert drawn.sentence.startswith("3 of 5 rounds completed, round 4 in progress")
 
 
 def test_an_ended_run_has_no_round_under_way() -> None:

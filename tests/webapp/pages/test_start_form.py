@@ -178,7 +178,7 @@ def test_chosen_clients_are_kept_and_none_chosen_is_a_mistake(dashboard: Dashboa
         stage.add("site-b")
         dashboard.wait_for_clients(2)
     page = post(dashboard, who="some")
-    assert "Choose at least one client" in page.text
+    assert "Select at least one client" in page.text
     page = post(dashboard, who="some", clients="2", num_rounds="0")
     boxes = {box["value"]: "checked" in box for box in page.all("input", name="clients")}
     assert boxes == {"1": False, "2": True}

@@ -42,7 +42,7 @@ def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> Non
         run_id = dashboard.start_run(num_rounds=500)
         wait_until(lambda: dashboard.run(run_id)["current_round"] >= 1)
         shown = buttons(get_page(dashboard.http, f"/runs/{run_id}"))
-        assert shown == ["Pause after this round", "Add rounds", "Add", "Leave out a client", "Leave out", "Stop"]
+        assert shown == ["Pause after this round", "Add rounds", "Add", "Exclude client", "Exclude", "Stop"]
 
         paused = press(dashboard, run_id, "pause")
         assert flash_of(paused) == "Pause requested: after the current round. Clients stay connected. Undo"
@@ -60,7 +60,7 @@ def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> Non
         assert home.one("h2", id="clients-h").text == f"Clients after round {done}"
         assert {task.text for task in home.all("span", class_="task")} == {"Paused"}
         question = get_page(dashboard.http, f"/runs/{run_id}/stop").text
-        assert "pause instead" not in question and "Leave it as it is" in question
+        assert "pause instead" not in question and "Cancel" in question
         assert page.one("section", class_="block").one("h2").text.startswith("Paused since")
         assert "by a user" in page.one("section", id="events").text
 
@@ -103,9 +103,9 @@ def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
         assert flash_of(page) == "site-c was excluded from this run, from the next round on."
         home = get_page(dashboard.http, "/")
         other = home.one("section", aria_labelledby="other-h")
-        assert other.one("h2").text == "Online, but not for this run"
+        assert other.one("h2").text == "Online but not eligible"
         assert "site-c : excluded from this run by a user" in other.text
-        assert other.one("button").text == "Let it in"
+        assert other.one("button").text == "Include"
 
         page = press(dashboard, run_id, "include", client_id=clients["site-c"], back="/")
         assert flash_of(page) == "site-c was included in this run again, from the next round on."
@@ -122,15 +122,15 @@ def test_stop_asks_first_and_what_is_committed_stays(dashboard: Dashboard) -> No
         wait_until(lambda: dashboard.run(run_id)["current_round"] >= 2)
         question = get_page(dashboard.http, f"/runs/{run_id}/stop")
         assert question.one("h1").text == f"Stop #{run_id} Long?"
-        assert "2 clients do" in question.text
+        assert "Lost: the work of 2 clients in round" in question.text
         assert dashboard.run(run_id)["state"] in ("running", "waiting"), "asking changes nothing"
         assert question.all("form", action=f"/runs/{run_id}/pause"), "a pause is offered instead"
-        assert "to keep the round under way, pause instead" in question.text
+        assert "To keep the current round, pause instead" in question.text
 
         assert "and the model are kept." in flash_of(press(dashboard, run_id, "stop"))
         dashboard.wait_for_state(run_id, "stopped")
         assert buttons(get_page(dashboard.http, f"/runs/{run_id}"))[0] == "Resume"
-        assert "is stopped already" in get_page(dashboard.http, f"/runs/{run_id}/stop").one("h1").text
+        assert "is not active" in get_page(dashboard.http, f"/runs/{run_id}/stop").one("h1").text
         press(dashboard, run_id, "resume")
         assert dashboard.wait_for_state(run_id, "running")["current_round"] >= 2
 
@@ -167,8 +167,8 @@ def test_the_log_is_filtered_and_paged_by_its_address(dashboard: Dashboard) -> N
     assert sum("completed" in line for line in seen) == 30
     assert seen[0] == "Completed" and len(seen) <= 36, "no line twice"
     quiet = get_page(dashboard.http, f"/runs/{run_id}?events=trouble").one("section", id="events")
-    assert "Nothing went wrong." in quiet.text
-    assert quiet.one("a", aria_current="true").text == "Trouble"
+    assert "No problems." in quiet.text
+    assert quiet.one("a", aria_current="true").text == "Problems"
 
 
 def waits_alone(dashboard: Dashboard, stage: Stage, **config: Any) -> int:
@@ -184,10 +184,10 @@ def test_a_wait_is_made_longer_or_ended_with_the_clients_that_are_here(dashboard
     with dashboard.stage() as stage:
         run_id = waits_alone(dashboard, stage, num_rounds=500)
         block = get_both(dashboard.http, "/", "home-page").one("section", class_="block")
-        assert [h3.text for h3 in block.all("h3")] == ["Join 1 more client", "Or change what the run asks for"]
-        assert "The run can begin with 1 client, without averaging. More clients may join later." in block.text
+        assert [h3.text for h3 in block.all("h3")] == ["Connect 1 more client", "Or change the run"]
+        assert "The run can continue with 1 client, without averaging. More clients can join later." in block.text
         words = [button.text for button in block.all("button", type="submit")]
-        assert words == ["Start 1 demo client", "Go on with 1 client", "Wait 10\u202fmin longer"]
+        assert words == ["Start 1 demo client", "Continue with 1 client", "Wait 10\u202fmin longer"]
 
         page = press(dashboard, run_id, "wait", seconds="600", back="/")
         assert flash_of(page) == "The client wait timeout was extended by 10\u202fmin."
@@ -210,7 +210,7 @@ def test_a_strategy_that_needs_more_clients_offers_to_wait_alone(dashboard: Dash
     wait_until(lambda: "wait" in (dashboard.run(run_id)["blocked_on"] or {"actions": ()})["actions"])
     block = get_page(dashboard.http, f"/runs/{run_id}").one("section", class_="block")
     assert [form["action"] for form in block.all("form")] == ["/demo-clients", f"/runs/{run_id}/wait"]
-    assert "Nothing is lost when time is up" in block.text
+    assert "After the timeout the run fails" in block.text
 
 
 def test_a_queued_run_is_moved_to_the_front_with_a_button(dashboard: Dashboard) -> None:

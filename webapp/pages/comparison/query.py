@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from webapp.pages.runs.query import MAX_LENGTH, Phase
 
-AXES = (("round", "Round"), ("time", "Time"), ("bytes", "Bytes sent"))
+AXES = (("round", "Round"), ("time", "Time"), ("bytes", "Traffic"))
 MOST_SMOOTH = 95
 
 

@@ -12,7 +12,7 @@ from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import client_names
 from webapp.db.repository.series import Series
 from webapp.db.tables import Run
-from webapp.formatting import plural
+from webapp.formatting import count, plural
 from webapp.pages.runs.charts import titles_of
 from webapp.pages.runs.target_metric import Measure
 from webapp.pages.start.fields import config_lines
@@ -76,7 +76,7 @@ class Comparison:
     @property
     def headline(self) -> str:
         """How many runs are compared."""
-        return f"{plural(len(self.sides), 'run')}, the same axes" if self.sides else "No run is chosen yet"
+        return f"Compare {plural(len(self.sides), 'run')}" if self.sides else "No runs selected"
 
     @property
     def named(self) -> list[dict[str, int | str]]:
@@ -165,20 +165,17 @@ def _settings(runs: Sequence[Run], clients: Mapping[int, str]) -> tuple[list[Set
 
 
 def summary(page: Comparison) -> str:
-    """Say which run leads, and which are still active."""
+    """Return which runs reach the target first, which have the best value, and which are still active."""
     said = []
-    names = {side.run.id: f"#{side.run.id}" for side in page.sides}
     first, best, measure = page.best["round"], page.best["best"], page.measure
-    if len(first) == 1 and page.target is not None:
-        side = next(one for one in page.sides if one.run.id in first)
-        met = side.reached.round if side.reached else 0
-        said.append(f"{names[side.run.id]} is the first to reach {measure.write(page.target)}, in round {met}")
-    elif first and page.target is not None:
-        said.append(f"{run_numbers(sorted(first))} reach {measure.write(page.target)} in the same round")
-    if len(best) == 1:
-        side = next(one for one in page.sides if one.run.id in best)
-        said.append(f"{names[side.run.id]} gets {'lowest' if measure.least else 'highest'}, {measure.write(side.best)}")
-    going = [side.run.id for side in page.sides if side.active]
-    if going:
-        said.append(f"{run_numbers(going)} {'is' if len(going) == 1 else 'are'} still under way")
-    return f"{'; '.join(said)}." if said else ""
+    if first and page.target is not None:
+        reached = next(side.reached for side in page.sides if side.run.id in first)
+        when = f" in round {count(reached.round)}" if reached else ""
+        said.append(f"First to reach {measure.write(page.target)}: {run_numbers(sorted(first))}{when}.")
+    if best:
+        value = next(side.best for side in page.sides if side.run.id in best)
+        which = "Lowest" if measure.least else "Highest"
+        said.append(f"{which} {measure.word}: {run_numbers(sorted(best))}, {measure.write(value)}.")
+    if active := [side.run.id for side in page.sides if side.active]:
+        said.append(f"Still active: {run_numbers(active)}.")
+    return " ".join(said)

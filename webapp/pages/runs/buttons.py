@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from federation.run.config import MAX_ROUNDS
 from federation.run.states import ACTIVE, RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.runs import is_resumable
@@ -33,6 +34,7 @@ class Buttons:
     """The minimum with which a waiting run could start its round at once; 0 where no smaller one would help."""
     wait: bool
     more_rounds: int = MORE_ROUNDS
+    max_rounds: int = MAX_ROUNDS
     longer_seconds: int = LONGER_SECONDS
 
 

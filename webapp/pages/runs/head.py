@@ -89,18 +89,18 @@ def tasks_of(run: Run, live: Mapping[int, LiveClient], names: Mapping[int, str])
 
 
 def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
-    """Say in a sentence what is going on."""
+    """Return the present state of a run as a sentence without a full stop."""
     of = f"{count(run.current_round)} of {plural(run.num_rounds, 'round')}"
     accuracy = (run.last_metrics or {}).get("evaluate_accuracy")
     reached = f", accuracy {percent(accuracy)}" if accuracy is not None else ""
     blocked = run.blocked_on or {}
     match run.state:
         case "queued":
-            return _unstopped(blocked.get("sentence")) or "The run waits in the queue"
+            return _unstopped(blocked.get("sentence")) or "Queued"
         case "waiting" | "running" | "paused" if blocked.get("kind") in ("quorum", "prepare", "storage"):
             return _unstopped(blocked["sentence"])
         case "waiting":
-            return "The run gathers its clients"
+            return "Waiting for clients"
         case "running":
             return _round_sentence(run, tasks)
         case "paused":
@@ -110,13 +110,13 @@ def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
         case "completed":
             return f"Completed {plural(run.current_round, 'round')}{reached}"
         case "cancelled":
-            return f"Cancelled in the queue after {of}" if run.current_round else "Cancelled before it began"
+            return f"Cancelled in the queue after {of}" if run.current_round else "Cancelled before the first round"
         case state:
             return f"{STATES[state]} after {of}{reached}"
 
 
 def _unstopped(said: Any) -> str:
-    """Return a sentence as a heading has it, and as one that goes on: without its full stop."""
+    """Return a sentence without its full stop, as a heading has it."""
     return str(said or "").rstrip(". ")
 
 
@@ -128,22 +128,22 @@ def _round_sentence(run: Run, tasks: Mapping[str, Progress]) -> str:
     sent = sum(one.task == "sent" for one in tasks.values())
     replied = f"{count(sent)} of {plural(len(tasks), 'client')} replied"
     if task.phase == "prepare":
-        return f"The clients prepare the network: {replied}"
+        return f"Clients are preparing: {replied}"
     if task.round == 0:
-        return f"The initial weights are evaluated: {replied}"
-    doing = "training" if task.phase == "train" else "evaluated"
-    return f"Round {count(task.round)} of {count(run.num_rounds)} is {doing}: {replied}"
+        return f"Evaluating the initial weights: {replied}"
+    doing = "training" if task.phase == "train" else "evaluating"
+    return f"Round {count(task.round)} of {count(run.num_rounds)}, {doing}: {replied}"
 
 
 def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
-    """Say who is waited for, or why a run ended."""
+    """Return the clients that are still at work, when the run starts, or why it ended."""
     number = run.current_round + 1
     if run.state == "queued":
-        return "It starts by itself when the run before it has ended."
+        return "" if run.held else "Starts when the run before it has ended."
     if run.state in ENDED:
         return sentence(run.reason or "")
     if run.state == "waiting" and (run.blocked_on or {}).get("kind") == "quorum":
-        return f"Round {count(number)} of {count(run.num_rounds)} starts by itself as soon as they are here."
+        return f"Round {count(number)} of {count(run.num_rounds)} starts when enough clients are online."
     groups: dict[str, list[str]] = {}
     for name, task in tasks.items():
         if task.task != "sent":
@@ -161,7 +161,7 @@ def _facts(
         facts.append(Fact("Remaining", about(remaining)))
     if recent:
         facts.append(Fact("Last round", duration(recent[0])))
-        facts.append(Fact("Sent", size(int(series["sent"].max(initial=0)))))
+        facts.append(Fact("Traffic", size(int(series["sent"].max(initial=0)))))
     return facts
 
 

@@ -10,11 +10,12 @@ from webapp.db.repository.series import Replied, Series, clients_of_run, replies
 from webapp.db.tables import Run
 from webapp.formatting import change, count, duration, loss, percent
 from webapp.pages.runs.query import Cells
+from webapp.pages.wording import OUTCOMES
 
 MAX_ROUNDS, STEPS = 40, 7
 WRITE: dict[str, Callable[[float], str]] = {"accuracy": percent, "loss": loss, "seconds": duration}
 NO_NUMBER = "no_number"
-"""The outcome of a client that took part and reported no finite value of what the cells show."""
+"""The outcome of a client that participated and reported no finite value of what the cells show."""
 Task = tuple[int, int]
 """Client and round."""
 
@@ -111,7 +112,7 @@ def _ends(values: Iterable[float]) -> tuple[float, float]:
 def _cell(shows: Cells, outcome: str, value: float | None, low: float, high: float) -> Cell:
     accepted = outcome == "accepted"
     if shows == "outcome":
-        return Cell(STEPS // 2 if accepted else None, "participated" if accepted else "", outcome)
+        return Cell(STEPS // 2 if accepted else None, OUTCOMES["accepted"] if accepted else "", outcome)
     if value is None:
         return Cell(None, "", NO_NUMBER if accepted else outcome)
     step = max(0, min(STEPS - 1, int((value - low) / (high - low) * STEPS))) if high > low else STEPS // 2
@@ -125,6 +126,6 @@ def _sentence(run: Run, accuracy: Series, names: Mapping[int, str]) -> str:
         return ""
     who = names.get(spread.worst, f"client {spread.worst}")
     return (
-        f"{who} is the worst client: {percent(spread.min)} in round {count(run.current_round)}, "
+        f"Worst client: {who}, {percent(spread.min)} in round {count(run.current_round)}, "
         f"{change(spread.min, mean, 'accuracy')} from the mean"
     )

@@ -27,7 +27,7 @@ STATES_OF = {
 }  # fmt: skip
 """The states of runs that each segment of the list shows."""
 SORTS: tuple[tuple[Sort, str], ...] = (("newest", "Newest"), ("best", "Best accuracy"), ("longest", "Longest"))
-FILTERS = (("network", "Network"), ("dataset", "Data"), ("strategy", "Strategy"), ("tag", "Tag"))
+FILTERS = (("network", "Network"), ("dataset", "Dataset"), ("strategy", "Strategy"), ("tag", "Tag"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Literal
 from webapp.charts.downsampling import bucket_size, downsample
 from webapp.db.repository.series import Series
 from webapp.db.tables import Run
-from webapp.formatting import count, percent
+from webapp.formatting import count, percent, plural
 
 MAX_BARS = 60
 MAX_HEIGHT, BASELINE, MIN_HEIGHT = 40.0, 52.0, 4.0  # pixels; the baseline from above
@@ -89,8 +89,6 @@ def _tick(number: int, amount: int, each: int, num_rounds: int) -> str:
 
 
 def _sentence(current_round: int, num_rounds: int, active: bool) -> str:
-    done = {0: "No round is committed", 1: f"Round 1 of {count(num_rounds)} is committed"}.get(
-        current_round, f"Rounds 1 to {count(current_round)} of {count(num_rounds)} are committed"
-    )
-    under_way = f", round {count(current_round + 1)} is under way" if active and current_round < num_rounds else ""
-    return f"{done}{under_way}; the height is the mean accuracy of each round"
+    done = f"{count(current_round)} of {plural(num_rounds, 'round')} completed"
+    current = f", round {count(current_round + 1)} in progress" if active and current_round < num_rounds else ""
+    return f"{done}{current}; bar height: mean accuracy of the round"

@@ -22,9 +22,9 @@ from webapp.pages.runs.log import Log, log_of
 from webapp.pages.runs.query import RunQuery
 from webapp.pages.runs.timeline import Timeline, timeline_of
 from webapp.pages.start.fields import config_lines
-from webapp.pages.wording import listed
+from webapp.pages.wording import OUTCOMES, listed
 
-FEW_ROUNDS, MANY_ROUNDS = 12, 250
+FEW_ROUNDS, MANY_ROUNDS, MAX_ISSUES = 12, 250, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _round_line(
         loss.mean_in(row.round), row.round == best, spread.min if spread else None, spread.max if spread else None,
         names.get(worst, f"client {worst}") if worst is not None else "",
         f"{phase.get('accepted', 0)}/{sum(phase.values())}", row.seconds,
-        row.bytes_down + row.bytes_up, listed(said, 3),
+        row.bytes_down + row.bytes_up, _issues(said),
     )  # fmt: skip
 
 
@@ -128,15 +128,20 @@ def _not_finite(
         values = values_of(session, run.id, "evaluate", name, names, only=odd) if odd else {}
         for round_ in odd:
             culprits = [names[c] for c, of in values.items() if of.get(round_, 0.0) is None]
-            because = f", as that of {listed(culprits)}" if culprits else ""
-            said.setdefault(round_, []).append(f"{name} is no number{because}")
+            reported = f", reported by {listed(culprits)}" if culprits else ""
+            said.setdefault(round_, []).append(f"{name} is not a number{reported}")
     return said
 
 
 def happened(trouble: Sequence[ReplyRow]) -> list[str]:
-    """Say what went wrong in a round in a few words."""
+    """Return what went wrong in a round, one text for each reply: the client, the outcome and the reason."""
     said = []
     for reply in trouble:
-        why = f": {reply.reason}" if reply.reason and reply.outcome != "late" else ""
-        said.append(f"{reply.client} {reply.outcome}{why}")
+        why = f", {reply.reason}" if reply.reason and reply.outcome != "late" else ""
+        said.append(f"{reply.client}: {OUTCOMES[reply.outcome]}{why}")
     return list(dict.fromkeys(said))
+
+
+def _issues(said: Sequence[str]) -> str:
+    more = len(said) - MAX_ISSUES
+    return "; ".join([*said[:MAX_ISSUES], *([f"{more} more"] if more > 0 else [])])

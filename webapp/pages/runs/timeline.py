@@ -14,29 +14,9 @@ from webapp.formatting import duration, percent, plural
 from webapp.pages.wording import listed
 
 RULERS = (
-    0.001,
-    0.002,
-    0.005,
-    0.01,
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-    0.5,
-    1,
-    2,
-    5,
-    10,
-    20,
-    30,
-    60,
-    120,
-    300,
-    600,
-    1800,
-    3600,
-    7200,
-)
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20,
+    30, 60, 120, 300, 600, 1800, 3600, 7200,
+)  # fmt: skip
 NARROW = 0.35
 """How much of a narrow page's bar the words of a ruler need."""
 CLOSE = 0.05
@@ -131,7 +111,7 @@ def _lane(
     words = {"down": "receiving", "train": "training", "up": "sending", "eval": "evaluating", "idle": "waiting"}
     said = ", ".join(f"{word} {duration(sums[kind])}" for kind, word in words.items() if sums[kind] > 0)
     sent = sum(one.bytes for one in (train, evaluate) if one is not None)
-    return Lane(client_id, name, parts, busy, sums["idle"], sent, outcome, f"{name}: {said or 'did nothing'}")
+    return Lane(client_id, name, parts, busy, sums["idle"], sent, outcome, f"{name}: {said or 'no task'}")
 
 
 def _phase(reply: Replied, start: float, length: float, kind: str) -> list[tuple[str, float, float]]:
@@ -161,18 +141,18 @@ def _rulers(whole: float) -> list[Ruler]:
 def _sentence(row: Round, lanes: Sequence[Lane], train: Mapping[int, Replied]) -> tuple[str, str]:
     """Name the client that the others waited for, and how much of all clients' time was idle."""
     idle, known = sum(lane.waited for lane in lanes), sum(lane.waited + lane.busy for lane in lanes)
-    share = f"{percent(idle / known) if known else percent(0.0)} of all client time was idle"
+    share = f"Idle time of all clients: {percent(idle / known if known else 0.0)}."
     names = {lane.id: lane.name for lane in lanes}
     missing = [
         names[c] for c, one in train.items() if one.outcome in ("late", "lost") and one.received_at_seconds is None
     ]
     if missing:
-        return listed(missing), f"did not reply in time: the others waited, {share}."
+        return listed(missing), f"did not reply in time. {share}"
     done = sorted((one.received_at_seconds, c) for c, one in train.items() if one.received_at_seconds is not None)
     if len(done) < 2:
-        return (names[done[0][1]], "trained alone.") if done else ("", "Nobody sent anything in this round.")
+        return (names[done[0][1]], "was the only client.") if done else ("", "No client replied in this round.")
     (before, _), (last, who) = done[-2], done[-1]
     if last - before < CLOSE * max(row.train_seconds, 1e-9):
-        return "", f"{plural(len(done), 'client')} trained, the last two within {duration(last - before)}: {share}."
-    others = plural(len(done) - 1, "other client")
-    return names[who], f"was the last by {duration(last - before)}, {others} waited: {share}."
+        together = f"the last two replied within {duration(last - before)}"
+        return "", f"{plural(len(done), 'client')} trained, {together}. {share}"
+    return names[who], f"replied last, {duration(last - before)} after the client before. {share}"

@@ -82,9 +82,9 @@ def parse_form(sent: Sequence[tuple[str, str]]) -> StartForm:
     who = next((value for name, value in sent if name == "who"), "all")
     chosen = frozenset(value for name, value in sent if name == "clients")
     form = StartForm(default_form().values | typed, {}, who, chosen)
-    errors = _read(form)[1] | dict.fromkeys(sorted(set(typed) - set(FIELDS)), "This is no field of a run")
+    errors = _read(form)[1] | dict.fromkeys(sorted(set(typed) - set(FIELDS)), "Not a setting of a run")
     if who == "some" and not chosen:
-        errors["clients"] = "Choose at least one client, or let everyone take part"
+        errors["clients"] = "Select at least one client, or all clients with this dataset"
     return StartForm(form.values, errors, who, chosen)
 
 
