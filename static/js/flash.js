@@ -1,7 +1,7 @@
 /* Short messages at the bottom of the window, and the buttons that copy a command. The message of an action that led to
    a new page is in that page instead. */
 
-export const NO_ANSWER = "The server did not answer. The action was not carried out; nothing changed. Retry.";
+export const NO_ANSWER = "The server did not answer. The page keeps what you entered. Check its effect, then retry.";
 const MESSAGE_MS = 4000;
 const COPIED_MS = 2500;
 let timer = 0;

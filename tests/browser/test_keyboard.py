@@ -109,7 +109,7 @@ def test_the_focus_survives_live_updates(labs: Dashboard, open_page: OpenPage) -
 
     def rounds_later(more: int) -> None:
         seen = labs.run(run_id)["current_round"]
-        wait_until(lambda: f"Round {seen + more} committed" in page.locator("#events").inner_text(), what="updates")
+        wait_until(lambda: f"Round {seen + more} completed" in page.locator("#events").inner_text(), what="updates")
 
     rounds_later(1)
     for wanted in (

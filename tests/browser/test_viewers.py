@@ -88,7 +88,7 @@ def test_seven_tabs_of_one_browser_all_load(dashboard: Dashboard, browser: Brows
       document.dispatchEvent(new Event("visibilitychange"));"""
     for tab in tabs:
         tab.goto(url_of(dashboard), timeout=10_000)
-        expect(tab.locator("h1")).to_have_text("No client has joined yet")
+        expect(tab.locator("h1")).to_have_text("No client has connected yet")
         expect(tab.locator("#live")).to_contain_text("Live")
         tab.evaluate(hide)  # what a browser tells a tab when the next one comes to the front
     wait_until(lambda: dashboard.parts.event_hub.stream_count == 0, what="hidden tabs hold no stream")
