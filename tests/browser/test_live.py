@@ -217,7 +217,7 @@ def test_a_run_that_is_deleted_elsewhere_says_so_on_its_open_page(dashboard: Das
     expect(page.locator("summary", has_text="Add rounds")).to_be_visible()
     assert dashboard.http.delete(f"/api/runs/{run_id}").status_code == 204
     expect(page.locator("h1")).to_have_text("#1 Short-lived was deleted")
-    expect(page).to_have_title(f"#{run_id} is deleted · Meadow")
+    expect(page).to_have_title(f"#{run_id} Short-lived was deleted · Meadow")
     expect(page.locator("summary", has_text="Add rounds")).to_have_count(0)
     page.get_by_role("link", name="All runs").click()
     page.wait_for_url("**/runs")
