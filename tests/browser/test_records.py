@@ -72,7 +72,7 @@ def choose(page: Page, *names: str) -> None:
 def test_runs_are_compared_in_the_order_in_which_they_were_chosen(records: str, open_page: OpenPage) -> None:
     page = open_page(f"{records}/runs", permissions=["clipboard-read", "clipboard-write"])
     expect(page.get_by_role("button", name="Compare")).to_be_hidden()
-    choose(page, "Select #3 Seed 9", "Choose #1 Skewed hospitals")
+    choose(page, "Select #3 Seed 9", "Select #1 Skewed hospitals")
     expect(page.locator("[data-part=words]")).to_have_text("2 selected: #3, #1")
     page.get_by_role("button", name="Compare").click()
 
