@@ -59,7 +59,7 @@ class Eligibility:
             self._refusals[client_id] = self._refusals[client_id] + 1 if outcome == "refused" else 0
             if self._refusals[client_id] >= MAX_REFUSALS and client_id not in self._suspended:
                 self._suspended.add(client_id)
-                reason = f"{MAX_REFUSALS} of its replies in a row were refused"
+                reason = f"{MAX_REFUSALS} of its replies in a row were rejected"
                 self._context.record(ClientSuspended(self._context.run_id, client_id, reason))
 
     def readmit_included(self) -> None:

@@ -96,7 +96,7 @@ class Quorum:
             return
         self._wait_state.set_running()
         after = f"after round {committed}" if committed >= 0 else "before round 0"
-        self._wait_state.block(RunState.PAUSED, "paused", f"Paused by a person {after}", None, "continue")
+        self._wait_state.block(RunState.PAUSED, "paused", f"Paused by a user {after}", None, "continue")
         self._ledger.flush()
         while self._control.pausing:
             self._handle(self._control.next_reply(CHECK_SECONDS))
@@ -133,7 +133,7 @@ class Quorum:
                     return ready
             elif (waited := self._control.expire_wait()) is not None:
                 needed = self._control.min_clients
-                raise QuorumMissed(f"{len(ready)} of {needed} clients were there after {waited:g} s")
+                raise QuorumMissed(f"{len(ready)} of {needed} clients were online after {waited:g} s")
             reported = self._report(len(ready) + preparing, preparing, reported)
             self._handle(self._control.next_reply(CHECK_SECONDS))
         return None
@@ -165,10 +165,10 @@ class Quorum:
             return ClientWait("prepare", sentence, ("wait",), deadline)
         outsiders = self._eligibility.count_ineligible()
         data = f" with {config.dataset}" if needs_dataset(config.network) else ""
-        can = "can take part" if outsiders else "are online"
+        can = "are eligible and online" if outsiders else "are online"
         sentence = f"{present} of {needed} clients {can}; the run needs {needed - present} more{data}"
         if outsiders:
-            sentence += f" ({outsiders} online {'is' if outsiders == 1 else 'are'} not for this run)"
+            sentence += f" ({outsiders} online but not eligible)"
         fewer = ("min_clients",) if present >= config.clients_needed else ()
         actions = (*fewer, "wait", *(("demo",) if config.demo_dataset else ()))
         return ClientWait("quorum", sentence, actions, deadline)

@@ -124,7 +124,9 @@ class Compare extends ChartElement {
   get rows() {
     const { column } = X_AXES[this.view.x], { min, max } = this.plot.scales.x;
     return this.runs.flatMap(({ id, name }) => {
-      const { rounds, work, bytes, mean, odd, [column]: xs } = this.curves.get(id);
+      const curve = this.curves.get(id);
+      if (!curve) return []; // its series has not come
+      const { rounds, work, bytes, mean, odd, [column]: xs } = curve;
       const rows = rounds.map((
         round,
         i,

@@ -1,7 +1,7 @@
 /* Short messages at the bottom of the window, and the buttons that copy a command. The message of an action that led to
    a new page is in that page instead. */
 
-export const NO_ANSWER = "The server did not answer. The page keeps what you entered. Check its effect, then retry.";
+export const NO_ANSWER = "The server did not answer. The page keeps what you entered. Retry later.";
 const MESSAGE_MS = 4000;
 const COPIED_MS = 2500;
 let timer = 0;
@@ -21,7 +21,7 @@ async function copy(button) {
     await navigator.clipboard.writeText(source.textContent.trim());
   } catch { // no permission, or no secure context: the text is selected, so that one key copies it
     getSelection().selectAllChildren(source);
-    showMessage("Press Ctrl+C to copy the command.");
+    showMessage("Press Ctrl+C to copy.");
     return;
   }
   button.classList.add("done");

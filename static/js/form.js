@@ -4,6 +4,8 @@ function showNeededFields(form) {
   for (const part of form.querySelectorAll("[data-only]")) {
     const [name, values] = part.dataset.only.split("=");
     part.hidden = !values.split(" ").includes(form.elements[name].value);
+    // The browser would refuse to submit a hidden field with a wrong value, and could not show it.
+    for (const field of part.querySelectorAll("input, select")) field.disabled = part.hidden;
   }
 }
 

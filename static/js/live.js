@@ -6,6 +6,7 @@ const CHANGED_MS = 500; // the least time between two "meadow:changed"; more whe
 const MAX_CHANGED_MS = 5000;
 const CHARTS_FIRST_MS = 150; // before "meadow:changed", up to twice that at random: viewers do not ask at once
 const SILENT_MS = 40000; // a stream that sent pings and then nothing for so long is broken
+const CONNECT_MS = 10000; // a stream that has not opened by then is lost
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 5000;
 const TYPES = ["run", "round", "reply", "client", "progress"];
@@ -14,6 +15,7 @@ const holder = document.querySelector("#live");
 let stream = null;
 let lastId = holder?.dataset.after || "0";
 let lastEventAt = Date.now();
+let openedAt = 0;
 let hasPings = false;
 let attempts = 0; // failed connections since the last one that worked
 let retryTimer = 0;
@@ -51,6 +53,7 @@ function receive(event) {
 function open() {
   clearTimeout(retryTimer);
   if (stream || document.hidden) return;
+  openedAt = Date.now();
   stream = new EventSource(`${holder.dataset.stream}?after=${encodeURIComponent(lastId)}`);
   stream.onopen = () => {
     lastEventAt = Date.now();
@@ -103,7 +106,9 @@ function suspend() {
 
 if (holder) {
   setInterval(() => {
-    if (hasPings && stream && Date.now() - lastEventAt > SILENT_MS) reconnect();
+    const isConnecting = stream?.readyState === EventSource.CONNECTING;
+    const quiet = Date.now() - Math.max(lastEventAt, openedAt);
+    if (stream && (isConnecting ? quiet > CONNECT_MS : hasPings && quiet > SILENT_MS)) reconnect();
     if (isLost()) show();
   }, 1000);
   document.addEventListener("visibilitychange", () => {

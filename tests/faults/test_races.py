@@ -58,7 +58,7 @@ def test_a_run_left_after_its_last_round_is_completed_not_interrupted(books: Boo
         books.play_round(whole, number, [a], loss=1.0)
         books.play_round(cut, number, [a], loss=1.0)
         books.play_round(paused, number, [a], loss=1.0)
-    books.runs.move(paused, RunState.PAUSED, blocked=Blocked(paused, "paused", "Paused by a person after round 2"))
+    books.runs.move(paused, RunState.PAUSED, blocked=Blocked(paused, "paused", "Paused by a user after round 2"))
     books.runs.restore()
     assert books.runs.show(whole).state == "completed"
     said = books.runs.show(cut)

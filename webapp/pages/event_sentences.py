@@ -133,7 +133,7 @@ def _asked(data: Mapping[str, Any]) -> tuple[str, str] | None:
         case "pause":
             return "paused", "Pause requested: after the current round"
         case "continue":
-            return "running", "Resumed"
+            return "running", "Continued"
         case "resume":
             return "resumed", "Start requested after a restart of the server"
         case "rounds":

@@ -76,7 +76,7 @@ SECONDS = Argument(
 VERBS = (
     Verb("pause", Steering.pause_run, undo="continue", sentence=lambda _: (
         "Pause requested: after the current round. Clients stay connected.")),
-    Verb("continue", Steering.continue_run, lambda _: "The run was resumed."),
+    Verb("continue", Steering.continue_run, lambda _: "The run continues."),
     Verb("resume", Steering.resume_run, _resumed),
     Verb("rounds", Steering.add_rounds, argument=ROUNDS, sentence=lambda done: (
         f"Added {plural(done.number, 'round')}: the run has {count(done.run.num_rounds)} now.")),

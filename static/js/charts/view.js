@@ -83,6 +83,7 @@ function restoreControls(section) {
   for (const box of form.querySelectorAll("[name=band]")) box.checked = query.get("band") !== "0";
   form.querySelector("[name=smooth]").value = query.get("smooth") ?? 0;
   for (const field of form.querySelectorAll("[name=target]")) field.value = query.get("target") ?? "";
+  for (const field of form.querySelectorAll("#run-page [name=metric]")) field.value = query.get("metric") ?? "";
   applyView(section);
 }
 

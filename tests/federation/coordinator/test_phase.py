@@ -95,7 +95,7 @@ def test_a_run_waits_for_its_quorum_with_a_sentence_and_fails_at_the_deadline(en
     assert blocked.sentence == "1 of 2 clients are online; the run needs 1 more"
     assert 0 < blocked.deadline_seconds <= 1.5
     assert engine.ledger.wait_end(run_id) is RunState.FAILED
-    assert engine.ledger.reasons[run_id] == "1 of 2 clients were there after 1.5 s"
+    assert engine.ledger.reasons[run_id] == "1 of 2 clients were online after 1.5 s"
 
 
 def test_a_run_continues_when_the_missing_client_connects(engine: Engine, stage: Stage) -> None:

@@ -39,7 +39,7 @@ def test_a_pause_begins_after_the_round_and_ends_when_a_person_continues(engine:
     control_of(engine).pause()
     engine.ledger.wait(lambda: engine.ledger.states[run_id] is RunState.PAUSED)
     assert engine.ledger.of(Blocked)[-1].kind == "paused"
-    assert engine.ledger.of(Blocked)[-1].sentence == f"Paused by a person after round {committed(engine)[-1]}"
+    assert engine.ledger.of(Blocked)[-1].sentence == f"Paused by a user after round {committed(engine)[-1]}"
     at = committed(engine)
     control_of(engine).end_pause()
     engine.ledger.wait(lambda: len(committed(engine)) > len(at) + 3)
@@ -66,7 +66,7 @@ def test_a_pause_comes_before_the_wait_for_clients_and_has_no_deadline(engine: E
     assert engine.ledger.wait_end(run_id) is RunState.FAILED
     ran = [RunState.WAITING, RunState.RUNNING, RunState.PAUSED, RunState.WAITING, RunState.FAILED]
     assert [to for _, to in engine.ledger.moves] == ran
-    assert engine.ledger.reasons[run_id] == "1 of 2 clients were there after 1 s"
+    assert engine.ledger.reasons[run_id] == "1 of 2 clients were online after 1 s"
 
 
 def test_a_pause_requested_during_a_wait_for_clients_stops_its_deadline(engine: Engine, stage: Stage) -> None:
@@ -75,7 +75,7 @@ def test_a_pause_requested_during_a_wait_for_clients_stops_its_deadline(engine: 
     engine.ledger.wait(lambda: engine.ledger.waits.get(run_id))
     control_of(engine).pause()
     engine.ledger.wait(lambda: engine.ledger.states[run_id] is RunState.PAUSED)
-    assert engine.ledger.of(Blocked)[-1].sentence == "Paused by a person before round 0"
+    assert engine.ledger.of(Blocked)[-1].sentence == "Paused by a user before round 0"
     stage.add("b")
     engine.wait_online(2)
     control_of(engine).end_pause()
@@ -136,7 +136,7 @@ def test_three_refused_replies_in_a_row_suspend_a_client_until_a_person_includes
     engine.wait_online(3)
     run_id = engine.start_run(num_rounds=10_000)
     suspended = engine.ledger.wait(lambda: engine.ledger.of(ClientSuspended))[0]
-    assert (suspended.client_id, suspended.reason) == (3, "3 of its replies in a row were refused")
+    assert (suspended.client_id, suspended.reason) == (3, "3 of its replies in a row were rejected")
     engine.ledger.wait(lambda: committed(engine)[-1] > 8)
     asked = {r.round for r in engine.ledger.of(ReplyRecorded) if r.phase == "train" and r.client_id == 3}
     assert asked == {1, 2, 3}

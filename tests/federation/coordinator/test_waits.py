@@ -69,7 +69,7 @@ def test_a_longer_wait_moves_the_deadline_and_the_reason_names_all_of_it(engine:
     assert control is not None and control.wait_longer(0.5)
     engine.ledger.wait(lambda: any((blocked.deadline_seconds or 0) > 1.0 for blocked in missing(engine)), 1)
     assert engine.ledger.wait_end(run_id) is RunState.FAILED
-    assert engine.ledger.reasons[run_id] == "1 of 2 clients were there after 1.5 s"
+    assert engine.ledger.reasons[run_id] == "1 of 2 clients were online after 1.5 s"
     assert not control.wait_longer(1.0), "there is nothing to wait for any more"
 
 

@@ -11,7 +11,7 @@ from websockets.typing import Subprotocol
 from federation.protocol.messages import PATH, SUBPROTOCOL, Close
 from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import LightClient, hello_text
-from tests.support.markup import get_both
+from tests.support.markup import get_both, get_page
 from tests.support.processes import wait_until
 from webapp.db.repository.clients import insert_client
 
@@ -70,6 +70,16 @@ def test_a_client_that_waits_for_approval_is_let_in_or_shut_out(tmp_path: Path) 
         page = get_both(dashboard.http, "/clients", "clients-list")
         assert "revoked" in page.one("li", id="client-1").text
         assert dashboard.http.post("/clients/9/approve").status_code == 404
+
+
+def test_a_rejection_offers_no_undo_that_would_admit_the_client(tmp_path: Path) -> None:
+    with running(tmp_path, admission="approve") as dashboard, dashboard.stage() as stage:
+        stage.add("site-a")
+        wait_for_client(dashboard, "pending")
+        answer = dashboard.http.post("/clients/1/revoke")
+        outcome = get_page(dashboard.http, answer.headers["location"]).one("div", class_="outcome")
+        assert "site-a was rejected." in outcome.text and not outcome.all("form")
+        assert dashboard.http.get("/api/clients/1").json()["state"] == "revoked"
 
 
 def test_a_description_of_another_form_is_refused_with_its_field_and_breaks_no_page(dashboard: Dashboard) -> None:

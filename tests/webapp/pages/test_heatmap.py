@@ -97,6 +97,7 @@ def test_the_last_of_a_round_is_named_with_what_waiting_cost(dashboard: Dashboar
     page = get_both(dashboard.http, f"/runs/{troubled}?round=4", "run-page").one("section", id="timeline")
     assert page.one("h2").text == "Round 4 timeline"
     assert page.one("b").text == "site-c"
+    assert "replied last, " in page.text and " after the client before." in page.text
     assert "Idle time of all clients: " in page.text
     bars = page.all("svg", role="img")
     assert (bars[0]["aria-label"] or "").startswith("site-a: ")

@@ -56,7 +56,10 @@ def test_a_run_without_its_clients_says_for_whom_it_waits_and_what_ends_the_wait
         home = get_both(dashboard.http, "/", "home-page")
 
     assert home.one("p", class_="crumb").text == "Waiting #1 Lonely"
-    assert home.one("h1").text == "1 of 2 clients can take part; the run needs 1 more (1 online is not for this run)"
+    assert (
+        home.one("h1").text
+        == "1 of 2 clients are eligible and online; the run needs 1 more (1 online but not eligible)"
+    )
     block = home.one("section", class_="block")
     assert block.one("h2").text.startswith("Too few clients since ")
     assert "--dataset synthetic" in block.one("code", id="join").text

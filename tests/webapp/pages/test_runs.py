@@ -48,7 +48,7 @@ def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboar
         ("site-a", "1", True), ("site-b", "2", True),
     ]  # fmt: skip
     assert page["hx-trigger"] == "meadow:refresh from:body", "an ended run asks for nothing by itself"
-    assert not [button for button in page.all("button") if "Stop" in button.text]
+    assert not [link for link in page.all("a", class_="button") if "Stop" in link.text]
 
 
 def test_the_best_model_and_the_last_are_downloads_as_long_as_they_are_on_disk(dashboard: Dashboard) -> None:

@@ -39,6 +39,17 @@ def test_an_idle_server_says_what_is_missing_and_what_it_is_made_of(dashboard: D
     assert "None since startup" in page.text
 
 
+def test_a_paused_run_is_not_said_to_wait(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        dashboard.wait_for_clients(1)
+        run_id = dashboard.start_run(name="Rest", num_rounds=500, min_clients=1)
+        dashboard.wait_for_state(run_id, "running")
+        assert dashboard.http.post(f"/api/runs/{run_id}/pause").status_code < 300
+        dashboard.wait_for_state(run_id, "paused")
+        assert server(dashboard).one("h1").text == "#1 Rest is paused"
+
+
 def test_a_waiting_run_is_named_with_its_reason_and_the_client_that_does_not_fit(dashboard: Dashboard) -> None:
     absent = dashboard.know_clients("site-b", "site-c")
     with dashboard.stage() as stage:

@@ -65,11 +65,11 @@ def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> Non
         assert "by a user" in page.one("section", id="events").text
 
         home = press(dashboard, run_id, "continue", back="/")
-        assert flash_of(home) == "The run was resumed."
+        assert flash_of(home) == "The run continues."
         assert home.all("div", id="home-page"), "the button stood on the home page"
         dashboard.wait_for_state(run_id, "running", "waiting")
         press(dashboard, run_id, "pause")
-        assert {"Pause requested: after the current round", "Resumed"} <= set(events(dashboard, run_id, "people"))
+        assert {"Pause requested: after the current round", "Continued"} <= set(events(dashboard, run_id, "people"))
 
 
 def test_rounds_are_added_to_a_run_that_is_over_and_it_goes_on(dashboard: Dashboard) -> None:

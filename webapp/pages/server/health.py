@@ -21,10 +21,11 @@ from webapp.operations.incidents import Incident
 from webapp.pages.clients.warnings import run_ahead
 from webapp.pages.join_command import Join
 from webapp.pages.server.blockers import Obstacle, obstacles
+from webapp.pages.wording import STATES
 from webapp.parts import Parts
 
 LANES = {"stream": "Meadow clients", "fleet": "Flower SuperNodes"}
-STATES = ("online", "stale", "pending")
+LANE_STATES = ("online", "stale", "pending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def _sentence(run: Run | None, found: Sequence[Obstacle], connected: int) -> tup
         detail = f"Round {count(number)} of {count(run.num_rounds)} of #{run.id} in progress, {clients}."
         return "Server healthy", detail, "ok", "Healthy"
     if run is not None and run.state != RunState.QUEUED:
-        return f"#{run.id} {run.name} is waiting", f"Server healthy, {clients}.", "waiting", "Waiting"
+        state = run.state if run.state in (RunState.PAUSED, RunState.STOPPING) else RunState.WAITING
+        return f"#{run.id} {run.name} is {state}", f"Server healthy, {clients}.", state, STATES[state]
     what = "a run is queued" if run is not None else "no tasks running"
     return "Server healthy, idle", f"{clients.capitalize()}, {what}.", "idle", "Idle"
 
@@ -103,7 +105,7 @@ def _lanes(session: Session, live: Mapping[int, LiveClient]) -> list[Lane]:
     amounts: Counter[tuple[str, str]] = Counter(
         (one.lane, "pending" if one.client_id in pending else one.state) for one in live.values()
     )
-    return [Lane(name, [amounts[lane, state] for state in STATES]) for lane, name in LANES.items()]
+    return [Lane(name, [amounts[lane, state] for state in LANE_STATES]) for lane, name in LANES.items()]
 
 
 def _disk(parts: Parts) -> tuple[int | None, int | None]:

@@ -69,11 +69,13 @@ def ask_to_revoke(page: PageDep, client_id: ClientId) -> HTMLResponse:
 
 @router.post("/{client_id}/revoke")
 def revoke(clients: ClientsDep, flashes: FlashesDep, client_id: ClientId) -> Response:
-    """Revoke a client's access."""
-    client = clients.revoke(client_id)
-    return see_other(
-        flashes, "/clients", Flash(f"Access of {client.name} was revoked.", f"/clients/{client_id}/approve")
-    )
+    """Revoke a client's access, or reject a pending client."""
+    was_pending = clients.show(client_id).state == "pending"
+    name = clients.revoke(client_id).name
+    flash = Flash(f"{name} was rejected.")  # to take that back would admit the client
+    if not was_pending:
+        flash = Flash(f"Access of {name} was revoked.", f"/clients/{client_id}/approve")
+    return see_other(flashes, "/clients", flash)
 
 
 @router.post("/{client_id}/leave-out")

@@ -102,7 +102,7 @@ def test_a_client_that_is_left_out_of_all_runs_is_not_let_into_one(dashboard: Da
         client_id = dashboard.wait_for_clients(1)[0]["id"]
         dashboard.http.post(f"/api/clients/{client_id}/leave-out")
         run_id = dashboard.start_run(min_clients=1)
-        sentence = "0 of 1 clients can take part; the run needs 1 more (1 online is not for this run)"
+        sentence = "0 of 1 clients are eligible and online; the run needs 1 more (1 online but not eligible)"
         wait_until(lambda: (dashboard.run(run_id)["blocked_on"] or {}).get("sentence") == sentence, what=sentence)
         answer = dashboard.http.post(f"/api/runs/{run_id}/include", json={"client_id": client_id})
         assert (answer.status_code, "excluded from all runs" in answer.json()["detail"]) == (409, True)
