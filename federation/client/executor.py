@@ -84,7 +84,9 @@ class Executor:
         reply = self._work.app(message, context)
         if not reply.has_error():
             names = [row[0] for row in task.content.layout] if task.content is not None else []
-            reply = Message(content_of_reply(task.phase, names, reply), reply_to=message)
+            content, metrics = content_of_reply(task.phase, names, reply)
+            self._log_dropped(metrics)
+            reply = Message(content, reply_to=message)
         return _reply(task, reply)
 
     def _log_dropped(self, metrics: Mapping[str, object]) -> None:

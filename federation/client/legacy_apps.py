@@ -10,6 +10,8 @@ from flwr.clientapp import ClientApp
 from flwr.common import parameters_to_ndarrays
 from flwr.compat.common.recorddict_compat import recorddict_to_evaluateres, recorddict_to_fitres
 
+from federation.run.metric_names import is_number
+
 INSTRUCTIONS = {"train": "fitins", "evaluate": "evaluateins"}
 
 
@@ -28,10 +30,11 @@ def legacy_content(phase: str, content: RecordDict) -> RecordDict:
     return RecordDict({f"{name}.parameters": arrays, f"{name}.config": ConfigRecord(config)})
 
 
-def content_of_reply(phase: str, names: list[str], reply: Message) -> RecordDict:
-    """Return a reply's arrays and metrics as those of ``@app.train`` and ``@app.evaluate``.
+def content_of_reply(phase: str, names: list[str], reply: Message) -> tuple[RecordDict, dict[str, Any]]:
+    """Return a reply's content as that of ``@app.train`` and ``@app.evaluate``, and its metrics as they came.
 
-    The arrays have no names in such a reply: they are those of the task, in their order.
+    The arrays have no names in such a reply: they are those of the task, in their order. A metric that is no number, a
+    truth value or a text for example, stands in no ``MetricRecord``.
 
     Raises
     ------
@@ -42,7 +45,7 @@ def content_of_reply(phase: str, names: list[str], reply: Message) -> RecordDict
                    else recorddict_to_evaluateres(reply.content))  # fmt: skip
     if result.status.code.value:
         raise ValueError(result.status.message or f"the app answers with {result.status.code.name}")
-    metrics: dict[str, Any] = {key: value for key, value in result.metrics.items() if isinstance(value, int | float)}
+    metrics: dict[str, Any] = {key: value for key, value in result.metrics.items() if is_number(value)}
     content = RecordDict()
     if phase == "train":
         arrays = parameters_to_ndarrays(result.parameters)
@@ -52,4 +55,4 @@ def content_of_reply(phase: str, names: list[str], reply: Message) -> RecordDict
     else:
         metrics = {"loss": float(result.loss)} | metrics
     content["metrics"] = MetricRecord(metrics | {"num-examples": int(result.num_examples)})
-    return content
+    return content, dict(result.metrics)

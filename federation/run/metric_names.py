@@ -48,11 +48,12 @@ def _refusal(name: str, value: object) -> str | None:
             return LONG_LIST
         if len(f"{name}[{len(value)}]") > MAX_NAME:
             return NO_NAME
-        return None if value and all(map(_is_number, value)) else NO_NUMBER
-    return None if _is_number(value) else NO_NUMBER
+        return None if value and all(map(is_number, value)) else NO_NUMBER
+    return None if is_number(value) else NO_NUMBER
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether a value can be a metric; a truth value cannot."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

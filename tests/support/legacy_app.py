@@ -18,7 +18,7 @@ class Adder(NumPyClient):
         return [array + np.ones_like(array) for array in parameters], 10, {"partition": self.partition, "note": "text"}
 
     def evaluate(self, parameters: Any, config: Any) -> Any:
-        return float(np.mean(parameters[0])), 4, {"accuracy": 0.25, "round": config["server-round"]}
+        return float(np.mean(parameters[0])), 4, {"accuracy": 0.25, "round": config["server-round"], "done": True}
 
 
 def client_fn(context: Context) -> Client:
