@@ -116,7 +116,10 @@ class RunConfig(BaseModel):
         description="The run waits below this number; a round needs as many accepted updates.",
     )  # fmt: skip
     fraction_train: Annotated[float, Shown("Clients sampled per round", Group.CLIENTS, unit="percent")] = Field(
-        1.0, gt=0, le=1, description="Share of the eligible clients that trains, sampled at random each round."
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of the eligible clients that trains, rounded down; sampled at random each round.",
     )
     clients: Annotated[list[ClientId] | None, Shown("Clients", Group.CLIENTS, empty="all with this dataset")] = Field(
         None, max_length=MAX_CLIENTS, description="Ids of the clients that may take part; null: all."

@@ -99,6 +99,13 @@ def test_size_and_traffic_are_estimated_as_they_turn_out(holders: Dashboard) -> 
     assert lines(ask(holders, **DIGITS))["Model"] == "38.4\u202fkB 9,610 parameters"
 
 
+def test_the_sampled_clients_are_counted_by_the_rule_of_the_run(holders: Dashboard) -> None:
+    synthetic = {"network": "synthetic", "dataset": "synthetic", "num_rounds": 4, "synthetic_parameters": 1000}
+    said = lines(ask(holders, **synthetic, min_clients=1, fraction_train=55))
+    assert said["Rounds"] == "4 with 5 clients 2 sampled to train in each"
+    assert said["Traffic per round"] == "about 28\u202fkB", "5 clients evaluate, and 2 of them train"
+
+
 @pytest.mark.parametrize(
     ("answers", "rounds"),
     [({"num_rounds": "many"}, "3"), ({"strategy": "Krum", "num_rounds": "7"}, "7"), ({"x": "1"}, "3")],

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 from statistics import median
 
 from sqlalchemy.orm import Session
 
 from federation.learning.sizes import BYTES_PER_PARAMETER, CLASSES, input_shape, parameters_of
 from federation.run.config import RunConfig, needs_dataset
+from federation.run.sampling import sample_size
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.pages import newest_run_like
@@ -60,10 +60,13 @@ class RunPreview:
     """The run that the form describes, if it were started now.
 
     ``traffic`` is None for a model of unknown size. ``seconds`` is measured in the rounds of ``similar``, the newest
-    run that takes about as long per round; both are None where there is none.
+    run that takes about as long per round; both are None where there is none. ``clients`` are in each round, eligible
+    or waited for, and ``sampled`` of them train.
     """
 
     rounds: int
+    clients: int
+    sampled: int
     min_clients: int
     eligible: list[EligibleClient]
     ineligible: list[tuple[Client, str]]
@@ -105,10 +108,12 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     totals = totals_of(fit)
     similar = newest_run_like(session, {name: wanted.config[name] for name in SAME_PACE})
     recent = recent_seconds(session, [similar.id]).get(similar.id) if similar else None
+    clients = max(len(fit), config.min_clients)
+    sampled = sample_size(clients, config.fraction_train, config.min_clients)
     return RunPreview(
-        config.num_rounds, config.min_clients,
+        config.num_rounds, clients, sampled, config.min_clients,
         [EligibleClient(client, train_samples(client), labels_of(client, totals)) for client in fit],
-        ineligible, _estimate_traffic(config, len(fit)),
+        ineligible, _estimate_traffic(config, clients, sampled),
         median(recent) * config.num_rounds if recent else None, similar if recent else None,
         [
             *_too_few(config, known, fit, wanted, live),
@@ -140,7 +145,7 @@ def _times(shape: Sequence[object]) -> str:
     return "×".join(map(str, shape))
 
 
-def _estimate_traffic(config: RunConfig, eligible: int) -> TrafficEstimate | None:
+def _estimate_traffic(config: RunConfig, clients: int, sampled: int) -> TrafficEstimate | None:
     """Per round every client receives the weights once, to evaluate them and to train; each that trains sends its own.
 
     One evaluation more precedes the first round.
@@ -148,11 +153,9 @@ def _estimate_traffic(config: RunConfig, eligible: int) -> TrafficEstimate | Non
     parameters = parameters_of(config.network, config.dataset, config.synthetic_parameters)
     if parameters is None:
         return None
-    clients, rounds = max(eligible, config.min_clients), config.num_rounds
-    train = min(clients, max(config.min_clients, ceil(config.fraction_train * clients)))
-    model = parameters * BYTES_PER_PARAMETER
-    run_bytes = model * (clients * (rounds + 1) + train * rounds)
-    return TrafficEstimate(parameters, model, model * (clients + train), run_bytes)
+    model, rounds = parameters * BYTES_PER_PARAMETER, config.num_rounds
+    run_bytes = model * (clients * (rounds + 1) + sampled * rounds)
+    return TrafficEstimate(parameters, model, model * (clients + sampled), run_bytes)
 
 
 def _too_few(
