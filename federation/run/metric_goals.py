@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 LOWER = frozenset({
@@ -81,11 +82,14 @@ class BestRound:
         return None if stored is None else cls(stored["round"], stored["value"], stored.get("loss"))
 
 
-def better_round(new: BestRound, best: BestRound | None, *, less: bool) -> BestRound:
+def better_round(new: BestRound, best: BestRound | None, *, less: bool) -> BestRound | None:
     """Return the better of a new round and the best one before it.
 
-    Of equal values the lower loss wins; where it does not decide either, the later round.
+    Round 0 evaluates the initial weights and is never the best, nor is a round whose value is not finite. Of equal
+    values the lower loss wins; where it does not decide either, the later round.
     """
+    if new.round == 0 or not isfinite(new.value):
+        return best
     if best is None:
         return new
     if new.value != best.value:

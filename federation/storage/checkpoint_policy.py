@@ -15,7 +15,7 @@ class CheckpointPolicy:
     metric: str = "evaluate_accuracy"
 
     def best_of(self, done: RoundDone, best: BestRound | None, goals: MetricGoals) -> BestRound | None:
-        """Return the better of a committed round and the best one before it; round 0 is never the best.
+        """Return the better of a committed round and the best one before it, see ``better_round``.
 
         ``goals`` are those of the run. Where they do not say which values are better, no round is the best.
         """
@@ -24,7 +24,7 @@ class CheckpointPolicy:
         value, loss, less = metrics.get(name), metrics.get("loss"), goals.less_is_better(name)
         if less is None:
             return None
-        if value is None or not math.isfinite(value) or done.round == 0:
+        if value is None:
             return best
         finite_loss = loss if loss is not None and math.isfinite(loss) else None
         return better_round(BestRound(done.round, value, finite_loss), best, less=less)

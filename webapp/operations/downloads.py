@@ -26,7 +26,7 @@ class Model:
 def checkpoint_of(session: Session, run: Run, which: Which, metric: str) -> dict[str, Any] | None:
     """Return a checkpoint with its round; the last one where the best is not known; None before any round."""
     best = run.best_metrics.get(metric)
-    if run.checkpoint is None or which == "last" or best is None or best["round"] == 0:
+    if run.checkpoint is None or which == "last" or best is None:
         return run.checkpoint
     row = get_round(session, run.id, best["round"])
     return run.checkpoint if row is None else {**row.checkpoint, "round": row.round}

@@ -85,7 +85,8 @@ def best_metrics(
             continue
         known = BestRound.of(better.get(name))
         found = better_round(BestRound(round_, value, last.get(f"{phase}_loss")), known, less=less)
-        better[name] = asdict(found)
+        if found is not None:
+            better[name] = asdict(found)
     return better
 
 

@@ -43,3 +43,10 @@ def test_of_equal_values_the_lower_loss_is_better_and_then_the_later_round() -> 
         assert better_round(later, first, less=False) == later
     assert better_round(BestRound(2, 0.94, 0.1), first, less=False) == first
     assert better_round(BestRound(2, 0.94, 0.9), first, less=True) == BestRound(2, 0.94, 0.9)
+
+
+@pytest.mark.parametrize("never", [BestRound(0, 0.99), BestRound(3, float("inf")), BestRound(3, float("nan"))])
+def test_the_initial_weights_and_a_value_that_is_not_finite_are_never_the_best(never: BestRound) -> None:
+    assert better_round(never, None, less=False) is None
+    assert better_round(never, BestRound(1, 0.5), less=False) == BestRound(1, 0.5)
+    assert better_round(BestRound(0, -1.0), BestRound(1, 0.5), less=True) == BestRound(1, 0.5)

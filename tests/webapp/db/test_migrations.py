@@ -13,12 +13,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from federation.run.config import RunConfig
+from tests.support.books import Books
 from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable
 from webapp.db.migrations import migrate_database, migration_config
 from webapp.db.repository.clients import insert_client
 from webapp.db.repository.events import newest_events
-from webapp.db.repository.runs import insert_run, list_runs
+from webapp.db.repository.runs import insert_run, list_runs, set_values
 from webapp.db.tables import Row
 from webapp.pages.runs.log import log_of
 
@@ -142,3 +143,19 @@ def test_runs_of_before_keep_the_options_that_they_had(tmp_path: Path) -> None:
         rows = session.execute(text("SELECT config FROM runs ORDER BY id")).scalars()
         assert [json.loads(row)["strategy_options"] for row in rows] == [after for *_, after in given]
     database.close()
+
+
+def test_the_best_round_of_an_earlier_run_is_one_that_was_trained(tmp_path: Path) -> None:
+    books = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path)
+    run_id = books.start_run()
+    for number, (accuracy, loss) in enumerate(((0.9, 0.2), (0.6, 0.4), (0.7, 0.5), (0.7, 0.3))):
+        books.play_round(run_id, number, [], accuracy=accuracy, loss=loss, mae=number and -1.0)
+    best = {f"evaluate_{name}": {"round": 0, "value": value} for name, value in (("accuracy", 0.9), ("loss", 0.2))}
+    with books.database.write() as session:
+        set_values(session, run_id, best_metrics={**best, "evaluate_mae": {"round": 2, "value": -1.0}})
+    with books.database.engine.begin() as connection:
+        command.downgrade(migration_config(connection), "0006")
+        command.upgrade(migration_config(connection), "head")
+    known = {name: (one.round, one.value) for name, one in books.runs.show(run_id).best_metrics.items()}
+    assert known == {"evaluate_accuracy": (3, 0.7), "evaluate_loss": (3, 0.3), "evaluate_mae": (2, -1.0)}
+    books.close()

@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import select
 
 from federation.run.events import AttemptFailed, Blocked, Progress, RoundRefused
+from federation.run.metric_goals import BestRound
 from federation.run.states import RunState
 from tests.support.asked import asked
 from tests.support.books import Books, done, reply
 from webapp.db.repository.metrics import points_after, sparklines
 from webapp.db.repository.rounds import list_replies, list_rounds
 from webapp.db.tables import MetricPoint, Reply, Round
+from webapp.operations.runs import get_run, requeue_run
 
 
 @pytest.fixture
@@ -65,6 +67,20 @@ def test_the_best_of_a_metric_is_claimed_only_where_its_direction_is_known(books
     with books.database.read() as session:
         spread = list_rounds(session, run_id)[-1].spread or {}
     assert [spread[f"evaluate_{name}"][-1] for name in ("mae", "drift", "fitness")] == [a, a, 0]
+
+
+def test_a_resumed_run_knows_the_best_of_its_trained_rounds(books: Books) -> None:
+    """Else the first checkpoint that it writes deletes that of its best round."""
+    run_id = books.start_run(num_rounds=5)
+    for number, accuracy in enumerate((0.9, 0.6, 0.5)):
+        books.play_round(run_id, number, [], accuracy=accuracy)
+    books.runs.move(run_id, RunState.STOPPING)
+    books.runs.move(run_id, RunState.STOPPED)
+    with books.database.write() as session:
+        requeue_run(session, get_run(session, run_id))
+    job = books.runs.next_queued()
+    assert job is not None
+    assert job.best == BestRound(1, 0.6)
 
 
 def test_an_option_that_changes_nothing_is_accepted_and_the_run_says_so(books: Books) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from math import nan
 from pathlib import Path
 
-import pytest
-
 from tests.support.series import make_series
 from webapp.db.tables import Run
 from webapp.pages.clients.rows import polyline
@@ -40,16 +38,15 @@ def test_an_ended_run_has_no_round_under_way() -> None:
 
 
 def test_before_the_first_round_its_bar_has_a_height_of_its_own() -> None:
-    assert [(bar.kind, bar.height) for bar in bars([0.1], (0, 0.1), 2, active=True).bars] == [
+    assert [(bar.kind, bar.height) for bar in bars([0.1], None, 2, active=True).bars] == [
         ("now", 12.0), ("to-come", 4.0)
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("best", [None, (0, 0.1)])
-def test_rounds_without_a_value_have_a_short_bar(best: tuple[int, float] | None) -> None:
-    drawn = bars([0.1, nan, nan], best, 4, active=True).bars
+def test_rounds_without_a_value_have_a_short_bar_and_none_is_the_best() -> None:
+    drawn = bars([0.1, nan, nan], None, 4, active=True).bars
     assert [(bar.kind, bar.height) for bar in drawn[:2]] == [("bar", 4.0), ("bar", 4.0)]
-    assert not [bar for bar in drawn if bar.above], "round 0 has no bar"
+    assert not [bar for bar in drawn if bar.above]
 
 
 def test_above_sixty_rounds_a_bar_stands_for_several_and_is_as_tall_as_the_best_of_them() -> None:

@@ -42,14 +42,13 @@ class RoundBars:
 def bars_of(run: Run, accuracy: Series, *, active: bool) -> RoundBars:
     """Draw the rounds of a run from 1 on; a bar that stands for several is as tall as the best of them.
 
-    A completed round without a value has a bar of the least height: its accuracy is unknown. The best is that of the
-    run; it may be round 0, which has no bar.
+    A completed round without a value has a bar of the least height: its accuracy is unknown.
     """
     each = bucket_size(run.num_rounds, MAX_BARS, MAX_BARS)
     amount = -(-run.num_rounds // each)
     step = 100 / amount
     width = min(step * 0.32, 1.2)
-    best = run.best_metrics.get("evaluate_accuracy") or {"round": 0, "value": 0.0}
+    best = run.best_metrics.get("evaluate_accuracy") or {"round": 0, "value": 0.0}  # round 0 has no bar
     tops = {(best["round"] - 1) // each: best["value"]}
     for row in accuracy.rows[downsample(accuracy, accuracy.window(0), each).positions]:
         number, value = (int(row["round"]) - 1) // each, float(row["mean"])
