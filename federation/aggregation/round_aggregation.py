@@ -102,17 +102,17 @@ class RoundAggregation:
     def _aggregate_by_flower(self) -> tuple[ArrayRecord, MetricRecord]:
         try:
             arrays, used = self.strategy.aggregate_train(self.round, self.replies)
-        except Exception as error:  # Flower's classes raise what numpy raises; the attempt fails, the run goes on
+        except Exception as error:  # Flower's classes raise what numpy raises; the attempt fails, the run continues
             raise UnusableAggregate(f"{self.name} could not aggregate: {str(error)[:160]}") from error
         if arrays is None or used is None:
-            raise UnusableAggregate(f"{self.name} made no weights of {len(self.replies)} replies")
+            raise UnusableAggregate(f"{self.name} returned no weights for {len(self.replies)} replies")
         return arrays, used
 
     def _cast(self, flats: Flats) -> Buffer:
         """Return a buffer of the layout. Integers are checked before: one made of a NaN would look like any other."""
         integers = {dtype: flat for dtype, flat in flats.items() if not dtype.startswith("float")}
         if (refusal := check_finite(integers)) is not None:
-            raise UnusableAggregate(f"the aggregate is of no use: {refusal}")
+            raise UnusableAggregate(f"the aggregate is not usable: {refusal}")
         return cast_to_layout(self.layout, flats)
 
     def _mean_metrics(self, clients: Iterable[int]) -> Metrics:

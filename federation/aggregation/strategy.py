@@ -44,7 +44,7 @@ class RunStrategy:
         """Begin an attempt at a round with the sampled clients, on a copy of the strategy."""
         strategy = copy.copy(self._committed)
         if isinstance(strategy, flower_strategies.FedAvgM):
-            strategy.current_arrays = None  # it would go on from its own copy, whose integers are not rounded
+            strategy.current_arrays = None  # else the class continues from its own copy, whose integers are not rounded
         return RoundAggregation.begin(self._name, self._layout, number, strategy, weights, client_ids)
 
     def evaluate_config(self, number: int, client_ids: Sequence[int]) -> dict[str, object]:

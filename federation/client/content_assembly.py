@@ -57,7 +57,7 @@ class ContentAssembly:
             return []
         if self._content is None:
             if self._digest.hexdigest() != self._header.id:
-                raise BadFrame("a content whose sha256 is not its id")
+                raise BadFrame("a content whose sha256 does not match its id")
             self._content, self._parts = self._parts, b""
         complete = [t for t in self._waiting if t.content is not None and t.content.id == self._header.id]
         self._waiting = [t for t in self._waiting if t not in complete]

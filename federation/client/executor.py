@@ -90,7 +90,7 @@ class Executor:
         return _reply(task, reply)
 
     def _log_dropped(self, metrics: Mapping[str, object]) -> None:
-        """Log once for each reason which metrics the server will leave out."""
+        """Log once for each reason which metrics the server will drop."""
         for reason, names in clean_metrics(metrics)[1].items():
             if reason not in self._logged:
                 self._logged.add(reason)

@@ -124,7 +124,7 @@ class ReconnectLoop:
 
 
 def longest_wait(failures: int) -> float:
-    """Return how many seconds may pass before the next attempt, after so many failed ones in a row."""
+    """Return how many seconds may pass before the next attempt, after a number of failed ones in a row."""
     return min(LONGEST_WAIT_SECONDS, 2 * FIRST_WAIT_SECONDS * float(2 ** min(failures, 10)))
 
 

@@ -113,7 +113,7 @@ class Attempt:
         except UnusableAggregate as error:
             raise AttemptAborted(str(error)) from error
         if (refusal := check_finite(self._model.layout.flats(weights))) is not None:
-            raise AttemptAborted(f"the aggregate is of no use: {refusal}")
+            raise AttemptAborted(f"the aggregate is not usable: {refusal}")
         return weights, metrics
 
     def _run_aggregation(self, aggregation: RoundAggregation) -> tuple[Buffer, Metrics]:

@@ -18,7 +18,7 @@ class RunInterrupted(Exception):
 
 
 class Control:
-    """Takes requests from any thread; each wakes the run's thread, which checks for them in every wait.
+    """Takes requests from any thread; each notifies the run's thread, which checks for them in every wait.
 
     Parameters
     ----------

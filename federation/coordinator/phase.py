@@ -36,7 +36,7 @@ class PhaseContext:
 
     ``timeout_seconds`` is the longest time that a reply may take. ``unmatched_reply_handler`` gets each reply that does
     not belong to the present phase: an answer to a prepare task, or a reply that is too late. ``noted`` are the clients
-    and reasons of which a note says already that metrics were left out.
+    and reasons of which a note says already that metrics were dropped.
     """
 
     run_id: int
@@ -166,7 +166,7 @@ class RunningPhase:
             self._accept(update, reply)
 
     def _note_dropped(self, client_id: int, dropped: dict[str, list[str]]) -> None:
-        """Record which metrics of a client were left out, once for each reason in a run."""
+        """Record which metrics of a client were dropped, once for each reason in a run."""
         for reason, names in dropped.items():
             if (client_id, reason) not in self.context.noted:
                 self.context.noted.add((client_id, reason))

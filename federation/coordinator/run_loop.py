@@ -128,7 +128,7 @@ class RunLoop:
         strategy = RunStrategy(config, layout)
         if self._committed > 0 and strategy.is_incomplete(state):
             file = self._checkpoints.state_file(self._committed).name
-            raise CheckpointDamaged(f"the state of {config.strategy} after round {self._committed} is gone: {file}")
+            raise CheckpointDamaged(f"the state of {config.strategy} after round {self._committed} was deleted: {file}")
         strategy.restore(state)
         return GlobalModel(layout, weights, strategy)
 
@@ -190,7 +190,7 @@ class RunLoop:
                 if not blocked:
                     log.warning("run %s: %s cannot be written: %s", self._job.run_id, what, error)
                     blocked = True
-                    advice = "Make room" if error.errno in DISK_FULL else "See to the data directory"
+                    advice = "Make room" if error.errno in DISK_FULL else "Check the data directory"
                     sentence = f"{what} cannot be written: {error.strerror or error}. {advice}"
                     self._wait_state.block(state, "storage", sentence, None)
                 self._control.sleep(STORAGE_RETRY_SECONDS)

@@ -135,7 +135,7 @@ class Supervisor:
                 return True
             with self._lock:
                 if self._active is active:  # it has not been started meanwhile: it has ended, or has lost its thread
-                    return self._ledger.move(run_id, RunState.STOPPED, "its thread was gone", by)
+                    return self._ledger.move(run_id, RunState.STOPPED, "its thread had ended", by)
 
     def control(self, run_id: int) -> Control | None:
         """Return what takes requests to a run (pause, exclude and so on), or None if it is not the active one."""
@@ -191,8 +191,8 @@ class Supervisor:
             )  # fmt: skip
             state, reason = loop.run()
         except BaseException as error:
-            log.exception("run %s ended by an error of Meadow's own", job.run_id)
-            state, reason = RunState.FAILED, f"an error of Meadow's own: {type(error).__name__}: {str(error)[:200]}"
+            log.exception("run %s ended by an internal error", job.run_id)
+            state, reason = RunState.FAILED, f"internal error: {type(error).__name__}: {str(error)[:200]}"
         self._record_end(active, state, reason)
         with self._lock:
             self._active = None
@@ -205,7 +205,7 @@ class Supervisor:
         """Write the end of the run; repeated until the store takes it, whatever it raises, or the process ends.
 
         In that case the next start of the process records an end for the run. A reason that the store does not take is
-        left out at the next try, as the log has it.
+        skipped at the next attempt; the log says so.
         """
         while True:
             try:

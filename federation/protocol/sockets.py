@@ -1,4 +1,4 @@
-"""How many bytes a socket of the stream lane, on either side, lets wait in the kernel: a pong waits behind them."""
+"""Limits how many unsent bytes a socket of the stream lane keeps in the kernel: a pong is sent after them."""
 
 import contextlib
 import socket

@@ -33,11 +33,11 @@ def clean_metrics(metrics: Mapping[str, object]) -> tuple[Metrics, dict[str, lis
 
 
 def dropped_sentence(reason: str, names: list[str]) -> str:
-    """Say which metrics were left out and why; names are cut, and written so that no character acts."""
+    """Say which metrics were dropped and why; names are cut, and written so that no character acts."""
     shown = ", ".join(ascii(name[:SHOWN_CHARACTERS]) if not name.isprintable() else name[:SHOWN_CHARACTERS] or "''"
                       for name in names[:SHOWN_NAMES])  # fmt: skip
     more = f" and {len(names) - SHOWN_NAMES} others" if len(names) > SHOWN_NAMES else ""
-    return f"metrics were left out: {shown}{more} ({reason})"
+    return f"metrics were dropped: {shown}{more} ({reason})"
 
 
 def _refusal(name: str, value: object) -> str | None:

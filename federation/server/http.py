@@ -95,11 +95,11 @@ class FlowerApp:
         if scope["path"] == "/":
             return 200, "Meadow's Flower server. Clients join here: python -m federation.client --server HOST:PORT"
         if not scope["path"].startswith("/v1/fleet/"):
-            return 404, "There is nothing here but the Fleet API and the stream lane."
+            return 404, "This port serves only the Fleet API and Meadow clients."
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"")
         if not length.isdigit():
-            return 411, "A request to the Fleet API says its length."
+            return 411, "A request to the Fleet API needs a Content-Length."
         if int(length) > self._limits.max_request_bytes:
             return 413, f"A request to the Fleet API has at most {self._limits.max_request_bytes} bytes."
         if not has_valid_signature(headers):

@@ -41,7 +41,7 @@ def read_layout(folder: Path) -> Layout:
 
 
 def delete_leftovers(runs: Path) -> None:
-    """Delete what a killed process left: half-written files, and .keras files whose checkpoint is gone.
+    """Delete what a killed process left: half-written files, and .keras files whose checkpoint was deleted.
 
     ``runs`` has a folder for each run. Call it before any run is started. A file that cannot be deleted stays.
     """
@@ -106,7 +106,7 @@ class Checkpoints:
         except OSError as error:
             raise CheckpointDamaged(f"checkpoint {checkpoint.file} cannot be read: {error}") from error
         if content_id(weights) != checkpoint.sha256:
-            raise CheckpointDamaged(f"checkpoint {checkpoint.file} is not what was written: its sha256 differs")
+            raise CheckpointDamaged(f"checkpoint {checkpoint.file} is damaged: its sha256 differs")
         return weights, self._read_state(number, checkpoint.sha256)
 
     def state_file(self, number: int) -> Path:
@@ -129,7 +129,7 @@ class Checkpoints:
             raise CheckpointDamaged(f"checkpoint {path.name} cannot be read: {error}") from error
         if str(state.pop(SHA256_NAME, "")) != _state_digest(state, weights_sha256):
             raise CheckpointDamaged(
-                f"checkpoint {path.name} is not what was written with the weights of round {number}: its sha256 differs"
+                f"checkpoint {path.name} does not belong to the weights of round {number}: its sha256 differs"
             )
         return state
 

@@ -91,7 +91,7 @@ def run_network_process(command: list[str], sleep: Callable[[float], None]) -> d
             child.kill()
             raise
     if child.returncode != 0:
-        last = err.decode(errors="replace").strip().splitlines()[-1:] or ["it gave no reason"]
+        last = err.decode(errors="replace").strip().splitlines()[-1:] or ["the process gave no reason"]
         raise NetworkNotBuilt(f"the network could not be built: {last[0][:300]}")
     described: dict[str, list[LayoutRow]] = json.loads(out.decode().strip().splitlines()[-1])
     return described

@@ -41,7 +41,7 @@ class KerasExports:
             If the layout of the run cannot be read.
         """
         if config.network not in KERAS_NETWORKS:
-            raise NetworkNotBuilt(f"network {config.network} is no Keras network of Meadow: take the .npz")
+            raise NetworkNotBuilt(f"network {config.network} is not a Keras network of Meadow: download the .npz")
         exported = (folder / checkpoint_file).with_suffix(".keras")
         with self._lock:
             if exported.exists():

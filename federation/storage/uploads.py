@@ -38,9 +38,9 @@ def keep_upload(packed: BinaryIO, folder: Path, max_bytes: int) -> tuple[str, La
         weights = layout.pack(list(held.values()))
     except UNREADABLE as error:
         why = " ".join(str(error).split())[:200]
-        raise UploadUnusable(f"this is no .npz of plain arrays: {why or 'it is cut off'}") from error
+        raise UploadUnusable(f"not an .npz of plain arrays: {why or 'it is cut off'}") from error
     if not weights:
-        raise UploadUnusable("there is no value in it" if held else "there is no array in it")
+        raise UploadUnusable("the archive holds no values" if held else "the archive holds no arrays")
     if (refusal := check_finite(layout.flats(weights))) is not None:
         raise UploadUnusable(refusal)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -67,7 +67,7 @@ def read_upload(upload_id: str, folder: Path) -> tuple[Layout, bytearray]:
     try:
         return read_weights(_stem(upload_id, folder))
     except FileNotFoundError as error:
-        raise UploadUnusable("the uploaded weights are gone: upload them again") from error
+        raise UploadUnusable("the uploaded weights were deleted: upload them again") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UploadUnusable("the uploaded weights are damaged: upload them again") from error
 
@@ -96,9 +96,9 @@ def _arrays_in(packed: BinaryIO, max_bytes: int) -> dict[str, NumpyArray]:
         for member in members:
             name = member.filename.removesuffix(".npy")
             if name == member.filename:
-                raise ValueError(f"{name[:100]!r} in it is no .npy")
+                raise ValueError(f"{name[:100]!r} is not an .npy file")
             if not _is_safe_name(name):
-                raise ValueError(f"{name[:100]!r} is no name for an array")
+                raise ValueError(f"{name[:100]!r} is not a valid array name")
             if name in arrays:
                 raise ValueError(f"there are two arrays {name[:100]!r}")
             with archive.open(member) as file:

@@ -40,4 +40,4 @@ and the client offers anew."""
 
 
 class ForbiddenMove(RuntimeError):
-    """A task was to move to a state that its present one does not lead to: an error of Meadow's own."""
+    """A task was to move to a state that its present one does not lead to: an internal error."""

@@ -15,7 +15,7 @@ from federation.transport.exchange import Assignment, Exchange
 from federation.transport.incoming_replies import IncomingReplies, Step
 
 REMEMBERED_MESSAGES = 20_000
-"""So many answered message ids are remembered: a reply that comes again is acknowledged and not counted again."""
+"""Number of answered message ids that are remembered: a repeated reply is acknowledged and not counted again."""
 
 WORKING: dict[Phase, Step] = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
 
@@ -128,7 +128,7 @@ class Dispatcher:
         elif assignment is not None:
             self.replies.handle_offer(connection, assignment, decoded)
         else:
-            late = None if decoded.message_id in self._answered else "it came after its round was over"
+            late = None if decoded.message_id in self._answered else "it arrived after its round had ended"
             connection.send(messages.Ack(message_id=decoded.message_id, refused=late))
 
     def _finish(self, assignment: Assignment, outcome: Outcome, reason: str | None = None) -> None:

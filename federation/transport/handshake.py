@@ -80,8 +80,8 @@ class Handshake:
         try:
             admission = self._admit(key, hello)
         except StoreUnavailable as error:
-            log.warning("%s; a client is to try again", error)
-            raise messages.BadFrame("the server cannot look up now who may join", messages.Close.STOPPING) from error
+            log.warning("%s; the client tries again", error)
+            raise messages.BadFrame("the server cannot check admissions now", messages.Close.STOPPING) from error
         if admission.state == "revoked":
             raise messages.BadFrame("this client was revoked on the server", messages.Close.REVOKED)
         return Joined(hello, admission, self._registry.node_id(key))

@@ -52,7 +52,9 @@ class IncomingReplies:
             return  # the content of an earlier offer is awaited: the first offer stands
         assignment.offer, assignment.offered_at = offer, time.monotonic()
         if offer.error is not None:
-            self._finish(assignment, "failed", offer.error[: messages.MAX_ERROR_CHARACTERS] or "it gave no reason")
+            self._finish(
+                assignment, "failed", offer.error[: messages.MAX_ERROR_CHARACTERS] or "the client gave no reason"
+            )
         elif (refusal := _refusal_of(offer, assignment.exchange, self._limits.max_reply_bytes)) is not None:
             self._finish(assignment, "refused", refusal)
         elif offer.content is None or offer.content.size_bytes == 0:
@@ -93,7 +95,7 @@ class IncomingReplies:
             if incoming is None or connection is None:
                 continue
             if now - max(incoming.granted_at, connection.last_piece_at) >= limit:
-                reason = f"nothing of its weights came for {limit:g} s while others waited"
+                reason = f"sent no bytes of its weights for {limit:g} s while other clients waited"
                 self._finish(assignment, "refused", reason)
         if self.budget.waiting:
             self._stall_timer = asyncio.get_running_loop().call_later(limit / 4, self._refuse_stalled)
@@ -141,7 +143,7 @@ def _refusal_of(offer: messages.Offer, exchange: Exchange, max_reply_bytes: int)
     if exchange.phase != "train" or layout is None:
         return f"sends weights with its {exchange.phase} reply"
     if offer.content.size_bytes > max_reply_bytes:
-        return f"sends {offer.content.size_bytes} bytes, at most {max_reply_bytes} are taken"
+        return f"sends {offer.content.size_bytes} bytes, the maximum is {max_reply_bytes}"
     try:
         difference = layout.difference(Layout.from_json(offer.content.layout).entries)
     except LayoutMismatch as error:

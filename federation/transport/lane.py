@@ -88,7 +88,7 @@ class StreamLane:
         return [connection.member() for connection in self.connections if connection.admitted]
 
     def snapshot(self) -> LaneSnapshot:
-        """Return what the lane holds now. The counts are read one after the other, beside a loop that goes on."""
+        """Return what the lane holds now. The counts are read one after the other, while the loop runs."""
         connections, budget = self.connections, self._dispatcher.replies.budget
         return LaneSnapshot(
             connections=len(connections), assignments=self._dispatcher.assignments,

@@ -25,7 +25,7 @@ class ReplyBudget:
         return len(self._requests)
 
     def request(self, assignment: Assignment, size_bytes: int) -> None:
-        """Grant so many bytes now, or as soon as there is room."""
+        """Grant a number of bytes now, or as soon as there is room."""
         self._requests.append((assignment, size_bytes))
         self._grant_waiting()
 

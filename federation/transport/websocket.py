@@ -113,7 +113,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self.writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called when the socket is closed; wakes the tasks that wait to write."""
+        """Called when the socket is closed; resumes the tasks that wait to write."""
         self._is_lost = True
         if self._abort_timer is not None:
             self._abort_timer.cancel()
@@ -125,7 +125,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         """Called when no pong came. A peer that sent anything since is only slow: a pong waits behind what it sends.
 
-        What is still in the buffer of a peer that is gone would keep the closing socket open for ever: it is dropped.
+        The unsent buffer of a disconnected peer would keep the closing socket open for ever: it is dropped.
         """
         left = self.last_heard_at + (self.ping_timeout or 0.0) - time.monotonic()
         if left > 0 and not self.is_over:

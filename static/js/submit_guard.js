@@ -1,5 +1,5 @@
 /* Keeps a form from being submitted while the server cannot be reached: the browser would show its own error page and
-   lose what is typed. While the event stream is lost, the server is asked first whether it answers; without an answer
+   lose what is typed. While the event stream is lost, the page first checks that the server answers; without an answer
    the page stays. */
 
 import { NO_ANSWER, showMessage } from "./flash.js";

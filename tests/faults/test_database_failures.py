@@ -94,7 +94,7 @@ def test_a_postgres_that_is_restarted_in_mid_run_loses_and_doubles_nothing(
             assert dashboard.http.get("/healthz").status_code == 200
             assert dashboard.http.get("/readyz").status_code == 503
             stage.add("c")
-            wait_until(lambda: "a client is to try again" in caplog.text)
+            wait_until(lambda: "the client tries again" in caplog.text)
             server.start()
             assert dashboard.wait_for_state(run_id, "completed", "failed", "interrupted")["state"] == "completed"
             wait_until(lambda: told[-1] == 300)

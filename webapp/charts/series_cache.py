@@ -17,7 +17,7 @@ ENTRY_ROUNDS = 100
 
 @dataclass(slots=True)
 class _Entry:
-    """One series as far as it was read. ``lock`` lets one thread read what is missing while the others wait for it."""
+    """One series as far as it was read. Under ``lock`` one thread reads what is missing while others wait for it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     series: Series = field(default_factory=Series)

@@ -136,7 +136,7 @@ class Reply(Row):
 
 
 class MetricPoint(Row):
-    """One value of a metric; ``client_id`` NULL is the aggregate. Ids grow with time, so readers go on after an id."""
+    """One value of a metric; ``client_id`` NULL is the aggregate. Ids grow with time: readers continue after an id."""
 
     __tablename__ = "metric_points"
     __table_args__ = (

@@ -12,7 +12,7 @@ class HeadAsGet:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; drop the body of the answer to HEAD.
 
-        The answer is complete with its head, so ``receive`` tells a stream at once that its reader is gone.
+        The answer is complete with its head, so ``receive`` tells a stream at once that its reader has disconnected.
         """
         if scope["type"] != "http" or scope["method"] != "HEAD":
             return await self._app(scope, receive, send)

@@ -36,7 +36,7 @@ class DashboardServer(uvicorn.Server):
     """Leaves signals to the process, and ends its event streams before it waits for connections to close.
 
     ``end_streams`` is called on the server's loop at the end. The server ends by itself soon after ``must_end`` returns
-    True; it is asked on the loop ten times a second.
+    True; it is called on the loop ten times a second.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 MOST = 4
 END_SECONDS = 3.0
-"""A client ends within two seconds of the signal; after so many it is killed."""
+"""A client ends within two seconds of the signal; after this many it is killed."""
 
 TOLD_SECONDS = 600.0
 """So long pages tell of a process that has ended by itself; the log of events keeps it."""
@@ -84,7 +84,7 @@ class DemoClients:
     address : tuple[str, int]
         Where the Flower server listens.
     ended : Ended
-        Called in a thread when a process has ended that nobody asked to.
+        Called in a thread when a process has ended that was not stopped by a user.
     """
 
     def __init__(self, folder: Path, address: tuple[str, int], most: int, ended: Ended) -> None:
@@ -129,7 +129,7 @@ class DemoClients:
     # -- start, end ---------------------------------------------------------------------------------------------------
 
     def start(self, count: int, dataset: DemoDataset, held: Collection[Part] = ()) -> list[DemoClient]:
-        """Start so many more; ``held`` are the parts of the data that others hold. Raises Conflict."""
+        """Start ``count`` more; ``held`` are the partitions that other clients hold. Raises Conflict."""
         with self._lock:
             if self._closed:
                 raise Conflict("The dashboard is shutting down.")
@@ -178,7 +178,7 @@ class DemoClients:
             )  # fmt: skip
 
     def _watch(self, client: DemoClient) -> None:
-        """Wait for a process's end, and tell of one that nobody asked for."""
+        """Wait for a process's end, and report one that no user requested."""
         code = client.process.wait()
         if client.process.stdin is not None:
             client.process.stdin.close()
@@ -193,7 +193,7 @@ class DemoClients:
             self._ended(client.public_key, client.name, sentence)
 
     def end(self, number: int) -> None:
-        """End one, and return when its process is gone; raises NotFound."""
+        """End one, and return when its process has ended; raises NotFound."""
         with self._lock:
             client = self._running.get(number)
         if client is None:
@@ -209,7 +209,7 @@ class DemoClients:
                 client.signal()
 
     def wait(self, deadline_seconds: float = END_SECONDS) -> None:
-        """Wait until all have ended; whoever has not by the deadline is killed."""
+        """Wait until all have ended; a process that runs at the deadline is killed."""
         deadline = time.monotonic() + deadline_seconds
         for client in self.running:
             client.wait(deadline)
@@ -226,7 +226,7 @@ def _kept_keys(folder: Path) -> Iterator[str]:
 
 
 def free_parts(held: Collection[Part], count: int) -> list[Part]:
-    """Choose parts of the data that nobody holds yet, as far as there are any; cut as the others have cut them."""
+    """Choose partitions that no client holds, as far as there are any, of the same number of partitions."""
     parts = max(2, count, *(of for _, of in held)) if held else max(2, count)
     taken = {part for part, of in held if of == parts}
     order = sorted(range(parts), key=lambda part: part in taken)

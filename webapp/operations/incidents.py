@@ -54,7 +54,7 @@ class Incidents(logging.Handler):
 
     def refuse(self, refusal: Refusal) -> None:
         """Keep a connection attempt that the Flower server refused."""
-        who = clean_text(refusal.name, 64) or "somebody"
+        who = clean_text(refusal.name, 64) or "a client without a name"
         self._add("refused", f"{who} from {refusal.address}" if refusal.address else who, refusal.reason)
 
     def newest(self) -> list[Incident]:

@@ -85,7 +85,7 @@ class Recorder:
                 self._unwritten = []
 
     def end_run(self, run_id: int) -> None:
-        """Write a run's unwritten replies and drop its present attempt, which nobody will finish.
+        """Write a run's unwritten replies and drop its present attempt, which will not be finished.
 
         Replies that the database refuses for good are dropped: they must not keep the run from its end.
         """

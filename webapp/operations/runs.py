@@ -108,8 +108,8 @@ class Runs:
     def restore(self, *, resume: bool = False) -> None:
         """Say what became of the runs that a process before this one left behind; queued ones wait for a person.
 
-        With ``resume`` nobody is waited for: what was interrupted goes on first, then the queue, also what an earlier
-        start held back. A run that a person had paused stays for that person to resume.
+        With ``resume`` no user is waited for: the interrupted run is resumed first, then the queue starts, with
+        runs that an earlier start held back. A run that a person had paused stays for that person to resume.
         """
         with self._database.write() as session:
             for run in table.runs_in(session, ACTIVE):
@@ -232,7 +232,7 @@ def add_request_event(session: Session, run: Run, request: str, **more: object) 
 
 
 def requeue_run(session: Session, run: Run, by: str | None = None) -> None:
-    """Queue a run that is over; it goes on from its last committed round."""
+    """Queue an ended run; it continues from its last committed round."""
     delete_uncommitted_replies(session, run.id, run.current_round)
     table.set_values(session, run.id, archived_at=None)
     move_run(session, run.id, RunState.QUEUED, None, by)

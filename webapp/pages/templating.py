@@ -37,7 +37,7 @@ def _versions() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What stands around every page: the entry of the navigation, the event stream and the id after which it goes on,
+    """What surrounds every page: the entry of the navigation, the event stream and the id after which it continues,
     the Flower address of the footer, and the message of the action that led to the page."""
 
     nav: str = ""

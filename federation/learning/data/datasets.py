@@ -24,7 +24,7 @@ TEST_SHARE = 0.2
 """Share of a partition that the client holds out for tests if the data set has no test split of its own."""
 
 DOWNLOAD_SILENCE_SECONDS = 20.0
-"""A download from which nothing comes for this long is given up."""
+"""A download that receives nothing for this long fails."""
 
 _DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 

@@ -56,7 +56,7 @@ BAD = {
     "wrong dtype": (as_layout(("w", [1000], "float64")), f"sends w float64 1000, {NEEDED}"),
     "unknown dtype": (as_layout(("w", [1000], "object")), "array 'w' has dtype 'object', which is not allowed"),
     "too few bytes": (lambda w: Answer(w.tobytes()[:-4]), "sends 3996 bytes, the run needs 4000"),
-    "over the cap": (lambda w: Answer(bytes(200_000)), "sends 200000 bytes, at most 100000 are taken"),
+    "over the cap": (lambda w: Answer(bytes(200_000)), "sends 200000 bytes, the maximum is 100000"),
     "no examples": (examples(0), f"num_examples is 0, {RANGE}"),
     "negative": (examples(-5), f"num_examples is -5, {RANGE}"),
     "a bool": (examples(True), "num_examples is 'True', not a whole number"),
@@ -145,7 +145,7 @@ def test_metrics_are_limited_and_NaN_stays(engine: Engine, stage: Stage) -> None
     wild_id = engine.clients[stage.clients[0].public_key]
     assert len(trained[wild_id].metrics) == 100
     assert math.isnan(trained[wild_id].metrics["loss"])
-    assert "metrics were left out" in (trained[wild_id].reason or "")
+    assert "metrics were dropped" in (trained[wild_id].reason or "")
     assert math.isnan(engine.ledger.of(RoundDone)[1].train_metrics["loss"])
     notes = [note for note in engine.ledger.of(RunNote) if note.client_id == wild_id]
     assert len(notes) == 3, "one for each reason, in any number of phases and rounds"

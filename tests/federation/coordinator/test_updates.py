@@ -151,7 +151,9 @@ def test_a_granted_client_that_sends_nothing_does_not_block_the_others(tmp_path:
         engine.wait_online(3)
         run_id = engine.start_run(num_rounds=1, synthetic_parameters=25_000, round_timeout_seconds=20)
         assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
-        assert reasons_of(engine, staller) == [("refused", "nothing of its weights came for 1 s while others waited")]
+        assert reasons_of(engine, staller) == [
+            ("refused", "sent no bytes of its weights for 1 s while other clients waited")
+        ]
         assert engine.server.lane.snapshot().used_bytes == 0
 
 

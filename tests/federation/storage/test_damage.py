@@ -36,7 +36,7 @@ def of_the_round_before(file: Path) -> None:
     shutil.copy(file.with_name("round-000001.state.npz"), file)
 
 
-NOT_WITH = "round-000002.state.npz is not what was written with the weights of round 2: its sha256 differs"
+NOT_WITH = "round-000002.state.npz does not belong to the weights of round 2: its sha256 differs"
 DAMAGE: dict[str, tuple[str, Damage, str]] = {
     "a state cut off": (STATE, lambda f: f.write_bytes(f.read_bytes()[:100]), f"{STATE} cannot be read"),
     "an empty state": (STATE, lambda f: f.write_bytes(b""), f"{STATE} cannot be read"),
@@ -58,7 +58,7 @@ DAMAGE: dict[str, tuple[str, Damage, str]] = {
         NOT_WITH,
     ),
     "a state of nothing": (STATE, rewritten(lambda _: {}), NOT_WITH),
-    "no state": (STATE, Path.unlink, f"the state of FedAdam after round 2 is gone: {STATE}"),
+    "no state": (STATE, Path.unlink, f"the state of FedAdam after round 2 was deleted: {STATE}"),
     "no layout": (LAYOUT, Path.unlink, "layout.json of the run cannot be read"),
     "a layout of another kind": (LAYOUT, lambda f: f.write_text("5"), "layout.json of the run cannot be read"),
     "a layout of other sides": (LAYOUT, lambda f: f.write_text('[["w", [5], "float32"]]'), "does not fit its weights"),
@@ -90,7 +90,7 @@ def test_a_run_whose_folder_cannot_be_made_waits_until_it_can(tmp_path: Path) ->
         (in_the_way := tmp_path / "runs" / "1").write_text("a file of somebody else")
         run_id = engine.start_run(num_rounds=1)
         waits = engine.ledger.wait(lambda: [b for b in engine.ledger.of(Blocked) if b.kind == "storage"])
-        assert waits[0].sentence == "The run's folder cannot be written: File exists. See to the data directory"
+        assert waits[0].sentence == "The run's folder cannot be written: File exists. Check the data directory"
         assert engine.ledger.states[run_id] is RunState.WAITING
         in_the_way.unlink()
         assert engine.ledger.wait_end(run_id) is RunState.COMPLETED

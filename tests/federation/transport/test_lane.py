@@ -177,7 +177,7 @@ def test_a_late_reply_is_acknowledged_with_the_reason_it_does_not_count(engine: 
     engine.wait_online(3)
     assert engine.ledger.wait_end(engine.start_run(num_rounds=1, round_timeout_seconds=0.5)) is RunState.COMPLETED
     engine.ledger.wait(lambda: any(a.refused for a in slow.acks))
-    assert {a.refused for a in slow.acks if a.refused} == {"it came after its round was over"}
+    assert {a.refused for a in slow.acks if a.refused} == {"it arrived after its round had ended"}
 
 
 def test_weights_that_come_out_of_order_are_refused_and_the_connection_stays_open(engine: Engine, stage: Stage) -> None:

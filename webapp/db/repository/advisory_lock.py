@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import psycopg
 
 MAX_NAME = 63
-"""PostgreSQL keeps so many characters of a connection's name."""
+"""Number of characters that PostgreSQL keeps of a connection's name."""
 _KEY = 0x4D656164  # "Mead"
 _SCHEMA = "coalesce((SELECT oid FROM pg_namespace WHERE nspname = current_schema()), 0)"
 _NAME = text("SELECT set_config('application_name', :name, false)")
@@ -34,7 +34,7 @@ class Holder(NamedTuple):
 def take(connection: "psycopg.Connection[Any]", name: str) -> Holder:
     """Take the lock until the connection ends, or return the other backend that has it. Others see ``name``.
 
-    The server sends keepalives on this connection: when the machine of a dashboard is gone, the lock is free again
+    The server sends keepalives on this connection: when the machine of a dashboard is lost, the lock is free again
     after a minute.
     """
     while True:

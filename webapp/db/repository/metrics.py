@@ -44,7 +44,7 @@ def points_after(
     session: Session, run_id: int, since_id: int = 0, *, names: Collection[str] = (), phases: Collection[str] = (),
     whose: Collection[Whose] = (), limit: int = 10_000,
 ) -> list[Point]:  # fmt: skip
-    """Return points after an id, oldest first. An empty filter lets everything through."""
+    """Return points after an id, oldest first. An empty filter matches everything."""
     columns = (MetricPoint.id, MetricPoint.round, MetricPoint.phase, MetricPoint.client_id, MetricPoint.name,
                MetricPoint.value, MetricPoint.kind)  # fmt: skip
     query = select(*columns).where(MetricPoint.run_id == run_id, MetricPoint.id > since_id)

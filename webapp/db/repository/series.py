@@ -45,7 +45,7 @@ class Series:
         return self.rows[column]
 
     def extended(self, newer: "Series") -> "Series":
-        """Return this series with the rounds of a newer one behind it, whose sums go on from those of this one."""
+        """Return this series with the rounds of a newer one behind it, whose sums continue those of this one."""
         rows = np.concatenate([self.rows, newer.rows])
         for name in ("work", "sent"):
             rows[name][len(self) :] += self[name][-1:].sum()

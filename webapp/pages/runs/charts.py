@@ -68,7 +68,7 @@ def first_request(charts: RunCharts, lines: Sequence[Line]) -> str:
 def charts_of(
     session: Session, series: SeriesCache, run: Run, phase: str = "evaluate", metric: str = ""
 ) -> RunCharts:  # fmt: skip
-    """Return what the charts of a run say in words: accuracy and loss, and one more metric where it is asked for."""
+    """Return what the charts of a run say in words: accuracy and loss, and one more metric where it is requested."""
     titles, more = titles_of([run], phase, metric)
     figures = [
         _figure(run, phase, name, title, series.read(session, run, phase, name)) for name, title in titles.items()

@@ -26,7 +26,7 @@ DOING = {"prepare": "Preparing", "train": "Training", "evaluate": "Evaluating"}
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A figure of a run's head; ``since`` are seconds that go on by themselves."""
+    """A figure of a run's head; ``since`` are seconds that the page counts up."""
 
     label: str
     text: str

@@ -34,7 +34,7 @@ class RunQuery:
     pairs: Mapping[str, str] = field(default_factory=dict)
 
     def to(self, **changes: str | int) -> str:
-        """Return the page's address with some values changed; an empty value is left out."""
+        """Return the page's address with some values changed; an empty value is omitted."""
         values = {**self.pairs, **{name: str(value) for name, value in changes.items()}}
         query = urlencode({name: value for name, value in values.items() if value})
         return f"/runs/{self.run_id}{'?' if query else ''}{query}"

@@ -9,7 +9,7 @@ from webapp.formatting import metric as written
 from webapp.pages.runs.query import Phase
 
 MARGIN = 0.1
-"""A target that nobody chose falls so far short of the best, as a share of it."""
+"""The default target as a share of the best value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Measure:
 
 
 def measure_of(runs: Sequence[Run], phase: Phase, metric: str, *, reported_only: bool = False) -> Measure:
-    """Return what was asked for; where nothing was, the accuracy, or the loss of runs that have no accuracy.
+    """Return the requested metric; without one, the accuracy, or the loss of runs that have no accuracy.
 
     ``reported_only``: what none of the runs reports counts as not asked for.
     """

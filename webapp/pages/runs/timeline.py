@@ -70,7 +70,7 @@ class Timeline:
 
 
 def timeline_of(session: Session, run: Run, asked: int | None) -> Timeline | None:
-    """Return the round that is asked for, else the last one; None where no round has trained anybody."""
+    """Return the requested round, else the last one; None where no round has trained a client."""
     number = asked if asked is not None and 1 <= asked <= run.current_round else run.current_round
     row = get_round(session, run.id, number) if number > 0 else None
     if row is None:

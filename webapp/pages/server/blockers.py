@@ -23,7 +23,7 @@ Method = Literal["get", "post"]
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """What stands in the way, said with the glyph of a state; and the way out: a word, an address, how it is asked."""
+    """A blocker: its sentence with the glyph of a state, and the action that removes it: label, address, method."""
 
     state: str
     text: str
@@ -35,7 +35,7 @@ class Obstacle:
 def obstacles(
     session: Session, live: Mapping[int, LiveClient], *, flower_runs: bool, free_bytes: int | None
 ) -> list[Obstacle]:
-    """Return what stands in the way, the gravest first; nothing where rounds go on."""
+    """Return the blockers, the most serious first; none while rounds are completed."""
     clients, ahead = list_clients(session), run_ahead(session)
     found: list[Obstacle] = []
     if not flower_runs:

@@ -131,7 +131,7 @@ QUICK = [field for field in FIELDS.values() if field.shown.quick]
 def config_lines(config: Mapping[str, Any], clients: Mapping[int, str]) -> list[tuple[str, str]]:
     """Return the settings of a run as (label, value) in words; its name is none of them. ``clients`` are names by id.
 
-    Options that do not apply to the run are left out, and those of which it says nothing.
+    Options that do not apply to the run are omitted, and those that it does not set.
     """
     options = {f"{config['strategy']}.{key}": value for key, value in config["strategy_options"].items()}
     values = {**config, **options}

@@ -80,7 +80,7 @@ def _stream(database: Database, event_hub: EventHub, run_id: int | None, after: 
 
 
 async def _while_read(events: AsyncGenerator[ServerSentEvent, None]) -> AsyncIterator[ServerSentEvent]:
-    """End the stream where the database cannot be read: whoever listens asks again from where it was."""
+    """End the stream where the database cannot be read: a reader reconnects with its last id."""
     try:
         async with aclosing(events):
             async for event in events:
@@ -148,7 +148,7 @@ async def _live(subscription: Subscription, newest: int) -> AsyncIterator[Server
 
 
 def _missed(database: Database, run_id: int | None, after: int | None) -> tuple[list[StoredEvent] | None, int, bool]:
-    """Return the events after a position (None: too many), the id from which to go on, whether the run has ended."""
+    """Return the events after a position (None: too many), the id to continue after, whether the run has ended."""
     with database.read() as session:
         newest = last_event_id(session)
         ended = run_id is not None and get_run(session, run_id).state in ENDED

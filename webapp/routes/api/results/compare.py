@@ -97,7 +97,7 @@ class ComparisonView(BaseModel):
 def compare_runs(
     parts: PartsDep, id: CompareIds, target: Target = None, metric: Metric = "", phase: Phase = "evaluate"
 ) -> ComparisonView:
-    """Return up to eight runs with their curves, their results, and the settings that differ."""
+    """Return up to eight runs with their curves, their results, and their different settings."""
     with parts.database.read() as session:
         runs = runs_of(session, id)
         measure = measure_of(runs, phase, metric)

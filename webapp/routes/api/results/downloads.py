@@ -54,7 +54,7 @@ def download_model(
 
 
 def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> Response:
-    """Return a checkpoint as a file; raises FileNotFoundError where it is gone, Conflict where it cannot be had."""
+    """Return a checkpoint as a file; raises FileNotFoundError where it was deleted, else Conflict."""
     file = parts.settings.runs_dir / str(run.id) / Path(chosen["file"]).name
     name = f"run-{run.id}-round-{chosen['round']}.{format}"
     try:

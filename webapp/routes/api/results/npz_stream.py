@@ -21,13 +21,13 @@ MAX_KNOWN_LENGTH = zipfile.ZIP64_LIMIT
 """A longer archive has further fields, depending on where an array lies; its length is not declared."""
 
 ReadPieces = Callable[[int, int], Iterator[bytes]]
-"""Gives so many bytes of the weights from an offset on, in pieces."""
+"""Gives a number of bytes of the weights from an offset on, in pieces."""
 
 
 class Checkpoint:
     """An open file of weights, which may be deleted by now, with the layout of its run.
 
-    Raises FileNotFoundError where it is gone, and ValueError or TypeError where it is not what was written.
+    Raises FileNotFoundError where it was deleted, and ValueError or TypeError where it is damaged.
     """
 
     def __init__(self, path: Path, sha256: str) -> None:
@@ -66,7 +66,7 @@ def _sha256(path: Path, _inode: int, _mtime_ns: int) -> str:
 
 
 class NpzResponse(StreamingResponse):
-    """Sends a checkpoint as .npz and closes it afterwards, also where its reader is gone before the first piece."""
+    """Sends a checkpoint as .npz and closes it afterwards, also where its reader disconnects before the first."""
 
     def __init__(self, checkpoint: Checkpoint, headers: Mapping[str, str]) -> None:
         self._checkpoint = checkpoint
