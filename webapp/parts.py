@@ -16,6 +16,7 @@ from webapp.db.repository.events import last_event_id
 from webapp.operations.clients import Clients
 from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
+from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.incidents import Incidents
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
@@ -42,6 +43,7 @@ class Parts:
     demo: DemoClients
     started_at: datetime
     instance_lock: InstanceLock
+    deletion: RunDeletion
     series: SeriesCache = field(default_factory=SeriesCache)
 
     def close(self) -> None:
@@ -51,6 +53,7 @@ class Parts:
         self.demo.stop()
         self.flower.stop()
         self.demo.wait()
+        self.deletion.stop()
         self.database.close()
         self.instance_lock.close()
         self.incidents.close()
@@ -74,7 +77,8 @@ def open_parts(
     with database.read() as session:
         event_hub.newest_id = last_event_id(session)
     clients = Clients(database, event_hub, settings.admission)
-    runs = Runs(database, Recorder(database, event_hub.publish_progress), settings.runs_dir, settings.best_metric)
+    deletion = RunDeletion(database, settings.runs_dir)
+    runs = Runs(database, Recorder(database, event_hub.publish_progress), deletion, settings.best_metric)
     runs.restore(resume=settings.auto_resume)
     flower = FlowerServer(
         sock=flower_socket, folder=settings.flower_dir, admit=clients.admit, admit_node=clients.admit_node,
@@ -88,9 +92,10 @@ def open_parts(
     clients.attach_supervisor(supervisor)
     flower.start()
     supervisor.wake()
+    deletion.start()
     host, port = flower_socket.getsockname()[:2]
     demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.record_demo_end)
     return Parts(
         settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
-        incidents, demo, datetime.now(UTC), instance_lock,
+        incidents, demo, datetime.now(UTC), instance_lock, deletion,
     )  # fmt: skip

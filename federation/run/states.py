@@ -16,21 +16,24 @@ class RunState(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     CANCELLED = "cancelled"
+    DELETED = "deleted"
+    """No page and no answer shows the run any more; its rows and files are on their way out."""
 
 
 _S = RunState
 
 MOVES: dict[RunState, frozenset[RunState]] = {
-    _S.QUEUED: frozenset({_S.WAITING, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.WAITING, _S.CANCELLED, _S.DELETED}),
     _S.WAITING: frozenset({_S.RUNNING, _S.STOPPING, _S.COMPLETED, _S.STOPPED, _S.FAILED, _S.INTERRUPTED}),
     _S.RUNNING: frozenset({_S.WAITING, _S.PAUSED, _S.STOPPING, _S.COMPLETED, _S.STOPPED, _S.FAILED, _S.INTERRUPTED}),
     _S.PAUSED: frozenset({_S.WAITING, _S.STOPPING, _S.STOPPED, _S.FAILED, _S.INTERRUPTED}),
     _S.STOPPING: frozenset({_S.STOPPED}),
-    _S.STOPPED: frozenset({_S.QUEUED}),
-    _S.FAILED: frozenset({_S.QUEUED}),
-    _S.INTERRUPTED: frozenset({_S.QUEUED}),
-    _S.COMPLETED: frozenset({_S.QUEUED}),
-    _S.CANCELLED: frozenset({_S.QUEUED}),  # a resumed run that was cancelled in the queue has rounds to continue from
+    _S.STOPPED: frozenset({_S.QUEUED, _S.DELETED}),
+    _S.FAILED: frozenset({_S.QUEUED, _S.DELETED}),
+    _S.INTERRUPTED: frozenset({_S.QUEUED, _S.DELETED}),
+    _S.COMPLETED: frozenset({_S.QUEUED, _S.DELETED}),
+    _S.CANCELLED: frozenset({_S.QUEUED, _S.DELETED}),  # a resumed run has rounds to continue from
+    _S.DELETED: frozenset(),
 }
 """State -> the states that a run may move to.
 

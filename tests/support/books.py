@@ -11,6 +11,7 @@ from webapp.db.database import Database
 from webapp.db.migrations import migrate_to_head
 from webapp.db.repository.clients import insert_client
 from webapp.db.repository.events import StoredEvent
+from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
 
@@ -24,7 +25,8 @@ class Books:
         self.database = Database(url, self.published.extend)
         migrate_to_head(self.database.engine)
         self.recorder = Recorder(self.database, self.shown.append)
-        self.runs = Runs(self.database, self.recorder, folder, "evaluate_accuracy")
+        self.deletion = RunDeletion(self.database, folder)
+        self.runs = Runs(self.database, self.recorder, self.deletion, "evaluate_accuracy")
 
     def add_clients(self, *names: str) -> list[int]:
         said = {"state": "admitted", "kind": "client", "lane": "stream", "facts": {}, "data": {}, "versions": {}}
@@ -48,6 +50,7 @@ class Books:
         self.runs.record(done(run_id, number, **metrics))
 
     def close(self) -> None:
+        self.deletion.stop()
         self.database.close()
 
 

@@ -9,7 +9,8 @@ from webapp.db.database import Database
 from webapp.db.repository.run_list import runs_of, set_archived
 from webapp.db.repository.runs import set_values
 from webapp.db.tables import Run
-from webapp.operations.runs import Runs, add_request_event, get_run
+from webapp.operations.run_moves import add_request_event, get_run
+from webapp.operations.runs import Runs
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.sanitizing import is_one_line
 

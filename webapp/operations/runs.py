@@ -1,10 +1,8 @@
 """Where database and supervisor meet: the ledger of the federation side, and what people do with runs."""
 
 import logging
-import shutil
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from federation.coordinator.supervisor import BestRound, Job, Supervisor
 from federation.run.config import RunConfig
@@ -15,13 +13,15 @@ from webapp.db.database import Database, Session
 from webapp.db.repository import runs as table
 from webapp.db.repository.clients import excluded_clients
 from webapp.db.repository.events import add_event
-from webapp.db.repository.rounds import delete_uncommitted_replies, recent_seconds
+from webapp.db.repository.rounds import recent_seconds
 from webapp.db.tables import Run
+from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.recorder import Recorder
-from webapp.operations.rows import blocked_on, iso
+from webapp.operations.rows import iso
+from webapp.operations.run_moves import get_run, move_run, requeue_run
 from webapp.operations.run_requests import resolve_clients, stored_config
 from webapp.operations.views import RunView, run_view
-from webapp.problems import Conflict, Invalid, NotFound
+from webapp.problems import Conflict, Invalid
 from webapp.sanitizing import is_one_line
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 class Runs:
     """The runs of this dashboard. ``supervise`` gives it the supervisor, which needs it to be made."""
 
-    def __init__(self, database: Database, recorder: Recorder, folder: Path, best_metric: str) -> None:
-        self._database, self._recorder, self._folder, self._best_metric = database, recorder, folder, best_metric
+    def __init__(self, database: Database, recorder: Recorder, deletion: RunDeletion, best_metric: str) -> None:
+        self._database, self._recorder, self._deletion, self._best_metric = database, recorder, deletion, best_metric
         self._supervisor: Supervisor | None = None
 
     def supervise(self, supervisor: Supervisor) -> None:
@@ -169,18 +169,18 @@ class Runs:
         return self.show(run_id)
 
     def delete(self, run_id: int) -> None:
-        """Remove a run with its points, events and weights; not while it is active.
+        """Remove a run; not while it is active. Its rows and files go one part after the other, on another thread.
 
         Uploaded initial weights go with the last run that names them.
         """
         with self._database.write() as session:
             run = get_run(session, run_id)
-            if not table.delete_run(session, run_id):
+            if table.move_run(session, run_id, RunState.DELETED, sources(RunState.DELETED), None) is None:
                 raise Conflict(f"Run {run_id} is {run.state}: stop it before you delete it.")
             add_event(session, "run", {"run_id": run_id, "state": "deleted", "reason": None, "blocked_on": None})
             upload = run.config.get("initial_weights")
             shared = upload is not None and table.names_upload(session, upload)
-        shutil.rmtree(self._folder / str(run_id), ignore_errors=True)
+        self._deletion.wake()
         if isinstance(upload, str) and not shared and self._supervisor is not None:
             self._supervisor.delete_weights(upload)
 
@@ -197,45 +197,6 @@ def _views(session: Session, runs: Sequence[Run]) -> list[RunView]:
     seconds = recent_seconds(session, [run.id for run in runs if run.state in ACTIVE])
     queue = table.queued_runs(session) if any(run.state == RunState.QUEUED for run in runs) else ()
     return [run_view(run, queue, seconds.get(run.id, ())) for run in runs]
-
-
-def get_run(session: Session, run_id: int) -> Run:
-    """Return a run; raises NotFound."""
-    run = table.get_run(session, run_id)
-    if run is None:
-        raise NotFound(f"There is no run {run_id}.")
-    return run
-
-
-def move_run(
-    session: Session,
-    run_id: int,
-    to: RunState,
-    reason: str | None = None,
-    by: str | None = None,
-    blocked: Blocked | None = None,
-) -> bool:
-    """Move a run and say so in an event; False when it lost the race."""
-    waits = blocked_on(blocked) if blocked is not None else None
-    left = table.move_run(session, run_id, to, sources(to), reason, waits)
-    if left is None:
-        return False
-    data = {"state": to, "from": left, "reason": reason, "blocked_on": waits, "by": by}
-    add_event(session, "run", data, run_id=run_id)
-    return True
-
-
-def add_request_event(session: Session, run: Run, request: str, **more: object) -> None:
-    """Say in an event what a person asked of a run; its state is still the one before."""
-    data = {"state": run.state, "reason": run.reason, "blocked_on": run.blocked_on, "asked": request, **more}
-    add_event(session, "run", data, run_id=run.id)
-
-
-def requeue_run(session: Session, run: Run, by: str | None = None) -> None:
-    """Queue an ended run; it continues from its last committed round."""
-    delete_uncommitted_replies(session, run.id, run.current_round)
-    table.set_values(session, run.id, archived_at=None)
-    move_run(session, run.id, RunState.QUEUED, None, by)
 
 
 def _lost(run: Run) -> str:

@@ -13,8 +13,8 @@ from webapp.db.database import Database
 from webapp.db.repository import runs as table
 from webapp.db.repository.clients import get_client
 from webapp.operations.rows import iso
+from webapp.operations.run_moves import add_request_event, get_run, requeue_run
 from webapp.operations.run_requests import stored_config
-from webapp.operations.runs import add_request_event, get_run, requeue_run
 from webapp.problems import Conflict, NotFound
 
 MAX_WAIT_SECONDS = 86_400

@@ -15,7 +15,7 @@ from tests.support.books import Books, done, reply
 from webapp.db.repository.metrics import points_after, sparklines
 from webapp.db.repository.rounds import list_replies, list_rounds
 from webapp.db.tables import MetricPoint, Reply, Round
-from webapp.operations.runs import get_run, requeue_run
+from webapp.operations.run_moves import get_run, requeue_run
 
 
 @pytest.fixture

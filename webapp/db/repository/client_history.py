@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from webapp.db.repository.runs import NOT_DELETED
 from webapp.db.tables import MetricPoint, Reply, Run
 
 
@@ -39,7 +40,7 @@ def shares_of_client(session: Session, client_id: int, limit: int = 20) -> list[
 
 
 def _runs(session: Session, run_ids: Collection[int]) -> dict[int, Run]:
-    return {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}
+    return {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids), NOT_DELETED))}
 
 
 def _rounds_away(session: Session, client_id: int, runs: dict[int, Run]) -> dict[int, int]:
@@ -66,7 +67,8 @@ def recent_outcomes(session: Session, client_ids: Collection[int], rounds: int) 
     """
     tasks = {client_id: _last_tasks(session, client_id, rounds) for client_id in client_ids}
     runs = _runs(session, {task.run_id for mine in tasks.values() for task in mine})
-    return {c: _by_round(session, c, mine, runs, rounds)[-rounds:] for c, mine in tasks.items() if mine}
+    kept = {c: [task for task in mine if task.run_id in runs] for c, mine in tasks.items()}
+    return {c: _by_round(session, c, mine, runs, rounds)[-rounds:] for c, mine in kept.items() if mine}
 
 
 def _last_tasks(session: Session, client_id: int, limit: int) -> list[_Task]:
@@ -86,7 +88,7 @@ def _by_round(session: Session, client_id: int, tasks: Sequence[_Task], runs: di
             outcomes += _away(session, client_id, run_id, before.get(run_id, round_) + 1, round_ - 1, most)
         outcomes.append(outcome)
         before[run_id] = round_
-        if ends[run_id] == place and run_id in runs:
+        if ends[run_id] == place:
             outcomes += _away(session, client_id, run_id, round_ + 1, runs[run_id].current_round, most)
     return outcomes
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from webapp.db.repository.runs import NOT_DELETED
 from webapp.db.tables import Client, Reply, Run
 
 
@@ -21,5 +22,5 @@ def misfits(session: Session, run_id: int) -> dict[int, str]:
 def newest_run_like(session: Session, config: Mapping[str, Any], lately: int = 50) -> Run | None:
     """Return the newest run with these settings and a committed round, of the last few with its network and data."""
     last = select(Run).where(Run.network == config["network"], Run.dataset == config["dataset"], Run.current_round > 0)
-    runs = session.scalars(last.order_by(Run.id.desc()).limit(lately))
+    runs = session.scalars(last.where(NOT_DELETED).order_by(Run.id.desc()).limit(lately))
     return next((run for run in runs if all(run.config.get(name) == asked for name, asked in config.items())), None)

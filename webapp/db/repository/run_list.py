@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, String, case, cast, func, select, 
 from sqlalchemy.orm import Session
 
 from federation.run.states import ACTIVE
-from webapp.db.repository.runs import filter_runs
+from webapp.db.repository.runs import NOT_DELETED, filter_runs
 from webapp.db.tables import Run
 
 Sort = Literal["newest", "best", "longest"]
@@ -65,20 +65,22 @@ def _order(session: Session, sort: Sort) -> list[ColumnElement[Any]]:
 
 def filter_choices(session: Session) -> dict[str, list[str]]:
     """Return for each filter the values that occur in any run."""
-    choices = {name: list(session.scalars(select(getattr(Run, name)).distinct())) for name in FILTERS}
-    tags = session.scalars(select(Run.tags).where(cast(Run.tags, String) != "[]"))
+    choices = {
+        name: list(session.scalars(select(getattr(Run, name)).where(NOT_DELETED).distinct())) for name in FILTERS
+    }
+    tags = session.scalars(select(Run.tags).where(cast(Run.tags, String) != "[]", NOT_DELETED))
     return {name: sorted(values) for name, values in choices.items()} | {"tag": sorted({t for of in tags for t in of})}
 
 
 def runs_of(session: Session, run_ids: Sequence[int]) -> list[Run]:
     """Return the existing runs of some ids, in the order of the ids, each once."""
-    known = {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}
+    known = {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids), NOT_DELETED))}
     return [known[run_id] for run_id in dict.fromkeys(run_ids) if run_id in known]
 
 
 def set_archived(session: Session, run_ids: Collection[int], *, archived: bool) -> list[int]:
     """Archive ended runs, or take runs out of the archive; return the ids of the runs that changed."""
-    rows = update(Run).where(Run.id.in_(run_ids))
+    rows = update(Run).where(Run.id.in_(run_ids), NOT_DELETED)
     if archived:
         rows = rows.where(Run.archived_at.is_(None), Run.state.not_in(ACTIVE), Run.state != "queued")
     else:

@@ -4,12 +4,14 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Delete, Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import MetricGoals, goals_of
 from federation.run.states import ACTIVE, COMMITTING, ENDED, RESUMABLE, RunState
 from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunEvent
+
+NOT_DELETED = Run.state != RunState.DELETED
 
 
 def insert_run(session: Session, name: str, config: dict[str, Any]) -> int:
@@ -25,8 +27,9 @@ def insert_run(session: Session, name: str, config: dict[str, Any]) -> int:
 
 
 def get_run(session: Session, run_id: int) -> Run | None:
-    """Return one run."""
-    return session.get(Run, run_id)
+    """Return one run; None where there is none, or no more."""
+    run = session.get(Run, run_id)
+    return run if run is not None and run.state != RunState.DELETED else None
 
 
 def is_resumable(run: Run) -> bool:
@@ -47,6 +50,7 @@ def list_runs(
 
 def filter_runs(query: Select[Any], states: Collection[str], q: str) -> Select[Any]:
     """Narrow a query to some states, and to runs with ``q`` in name, network, dataset or strategy, or as their id."""
+    query = query.where(NOT_DELETED)
     if states:
         query = query.where(Run.state.in_(states))
     if q := q.strip():
@@ -67,7 +71,7 @@ def left_by_last_process(session: Session) -> Sequence[Run]:
 
     No person has decided about them yet. A run that a person had paused is not among them, because that was a decision.
     """
-    started = select(func.max(Run.started_at)).where(Run.state != RunState.INTERRUPTED).scalar_subquery()
+    started = select(func.max(Run.started_at)).where(Run.state != RunState.INTERRUPTED, NOT_DELETED).scalar_subquery()
     later = or_(started.is_(None), Run.finished_at >= started)
     left = select(Run).where(Run.state == RunState.INTERRUPTED, ~Run.pausing, later)
     return session.scalars(left.order_by(Run.id)).all()
@@ -176,15 +180,24 @@ def advance_run(session: Session, run_id: int, round_: int, values: dict[str, An
 
 def names_upload(session: Session, upload_id: str) -> bool:
     """Return whether any run starts from those uploaded weights."""
-    custom = session.scalars(select(Run.config).where(Run.network == "custom"))
+    custom = session.scalars(select(Run.config).where(Run.network == "custom", NOT_DELETED))
     return any(config.get("initial_weights") == upload_id for config in custom)
 
 
-def delete_run(session: Session, run_id: int) -> bool:
-    """Delete a run with its rounds, replies, metrics and events; False when it is active or does not exist."""
-    if session.scalar(select(Run.id).where(Run.id == run_id, Run.state.not_in(ACTIVE))) is None:
-        return False
+def deleted_runs(session: Session) -> Sequence[int]:
+    """Return the ids of the deleted runs that still have rows or files, oldest first."""
+    return session.scalars(select(Run.id).where(Run.state == RunState.DELETED).order_by(Run.id)).all()
+
+
+def delete_rows(session: Session, run_id: int, most: int) -> bool:
+    """Delete up to ``most`` rows of a deleted run, and in the end the run; return whether the run is still there."""
     for table in (MetricPoint, Reply, Round, RunEvent):
-        session.execute(delete(table).where(table.run_id == run_id))
-    session.execute(delete(Run).where(Run.id == run_id))
-    return True
+        some = select(table.id).where(table.run_id == run_id).limit(most)
+        if _delete(session, delete(table).where(table.id.in_(some))):
+            return True
+    _delete(session, delete(Run).where(Run.id == run_id, Run.state == RunState.DELETED))
+    return False
+
+
+def _delete(session: Session, rows: Delete) -> int:
+    return session.connection().execute(rows).rowcount

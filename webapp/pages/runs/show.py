@@ -12,7 +12,7 @@ from webapp.db.repository.clients import list_clients
 from webapp.db.repository.rounds import TROUBLE, ReplyRow, list_replies, newest_rounds
 from webapp.db.repository.series import Series, values_of
 from webapp.db.tables import Round, Run
-from webapp.operations.downloads import Model
+from webapp.operations.files.downloads import Model
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.runs.buttons import Buttons, buttons_of
 from webapp.pages.runs.charts import Line, RunCharts, charts_of, lines_of

@@ -18,7 +18,7 @@ from webapp.db.database import Database
 from webapp.db.repository.events import StoredEvent, events_after, last_event_id
 from webapp.operations.event_hub import EventHub, Subscription
 from webapp.operations.rows import iso
-from webapp.operations.runs import get_run
+from webapp.operations.run_moves import get_run
 from webapp.operations.views import progress_data
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.dependencies import MAX_ID, DatabaseDep, EventHubDep, Id

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Body, Query
 
 from federation.run.states import RunState
 from webapp.db.repository.rounds import TROUBLE, count_rounds, list_replies, list_rounds
+from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import RunRequest
-from webapp.operations.runs import get_run
 from webapp.operations.views import RoundList, RunList, RunView, round_view
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
 from webapp.routes.dependencies import MAX_ROUND, NO_NUL, DatabaseDep, Id, RunsDep

@@ -8,8 +8,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from federation.run.states import ENDED
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.runs import queued_runs
-from webapp.operations.downloads import models_of
-from webapp.operations.runs import get_run
+from webapp.operations.files.downloads import models_of
+from webapp.operations.run_moves import get_run
 from webapp.pages.clients.demo_offer import offer_for_run
 from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.runs.query import RunQuery, run_query

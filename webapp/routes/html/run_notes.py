@@ -5,7 +5,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from webapp.db.tables import Run
 from webapp.operations.records import MAX_NOTE, MAX_TAG, MAX_TAGS
-from webapp.operations.runs import get_run
+from webapp.operations.run_moves import get_run
 from webapp.pages.flash import Flash
 from webapp.problems import FieldError, Invalid
 from webapp.routes.dependencies import RecordsDep

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
 from webapp.db.repository.clients import list_clients
-from webapp.operations.runs import get_run
+from webapp.operations.run_moves import get_run
 from webapp.pages.clients.rows import split
 from webapp.pages.flash import Flash
 from webapp.pages.runs.buttons import STOPPABLE

@@ -18,7 +18,7 @@ import numpy as np
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, finished_run
 from webapp.db.repository.runs import set_values
-from webapp.operations.runs import get_run
+from webapp.operations.run_moves import get_run
 
 BIG = 64 * 1024 * 1024
 

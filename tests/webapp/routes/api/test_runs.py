@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.dashboard import Dashboard, named
 from tests.support.light_client import Answer, honest
+from tests.support.processes import wait_until
 
 SLOW = {"num_rounds": 1000, "min_clients": 1}
 
@@ -134,7 +135,7 @@ def test_an_active_run_is_not_deleted_and_an_ended_one_goes_whole(dashboard: Das
     folder = dashboard.parts.settings.runs_dir / str(run_id)
     assert folder.exists()
     assert dashboard.http.delete(f"/api/runs/{run_id}").status_code == 204
-    assert not folder.exists()
+    wait_until(lambda: not folder.exists(), what="the folder is deleted")
     for path in ("", "/rounds", "/metrics", "/metrics.csv", "/model", "/events"):
         named(dashboard.http.get(f"/api/runs/{run_id}{path}"), 404)
     assert dashboard.start_run(**SLOW) == run_id + 1, "the id of a deleted run does not come back"

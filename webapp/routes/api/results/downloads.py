@@ -8,9 +8,9 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from federation.coordinator.supervisor import CheckpointDamaged, NetworkNotBuilt
 from webapp.db.tables import Run
-from webapp.operations.downloads import Which, checkpoint_of
+from webapp.operations.files.downloads import Which, checkpoint_of
+from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import stored_config
-from webapp.operations.runs import get_run
 from webapp.parts import Parts
 from webapp.problems import Conflict, NotFound
 from webapp.routes.api.errors import CONFLICT, REFUSED

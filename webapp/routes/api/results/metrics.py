@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from webapp.db.database import Database
 from webapp.db.repository.clients import client_names
 from webapp.db.repository.metrics import Point, Whose, points_after
-from webapp.operations.runs import get_run
+from webapp.operations.run_moves import get_run
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.dependencies import MAX_ID, METRIC_NAME, DatabaseDep, Id
 from webapp.sanitizing import csv_cell

@@ -17,7 +17,7 @@ from webapp.db.repository.series import Series, started_at, values_of
 from webapp.db.tables import Run
 from webapp.http.compression import compress
 from webapp.http.conditional import answer_unless_known
-from webapp.operations.runs import get_run
+from webapp.operations.run_moves import get_run
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.dependencies import MAX_ID, MAX_ROUND, METRIC_NAME, Id, PartsDep
 

@@ -1,0 +1,83 @@
+"""Removes the rows and files of deleted runs on a thread of its own, a slice at a time, so that others can write."""
+
+import logging
+import shutil
+import threading
+import time
+from pathlib import Path
+
+from webapp.db.database import Database, DatabaseUnavailable
+from webapp.db.repository.runs import delete_rows, deleted_runs
+
+log = logging.getLogger(__name__)
+
+SLICE_ROWS = 1000
+"""Rows of one transaction: about 10 ms, for which a round's commit may have to wait."""
+
+RETRY_SECONDS = 5.0
+
+
+class RunDeletion:
+    """Works off the runs in state ``deleted``, also those that an earlier process left. Any thread may call ``wake``.
+
+    ``folder`` holds a folder for each run. A folder that cannot be deleted is named in the log and stays.
+    """
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database, self._folder = database, folder
+        self._woken, self._stopped = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._work, name="run-deletion", daemon=True)
+
+    def start(self) -> None:
+        """Begin with the runs that are deleted already."""
+        self._thread.start()
+        self.wake()
+
+    def wake(self) -> None:
+        """Look for deleted runs."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End after the present slice; the next process goes on."""
+        self._stopped.set()
+        self.wake()
+        if self._thread.is_alive():
+            self._thread.join(5.0)
+
+    def _work(self) -> None:
+        wait = None
+        while not self._stopped.is_set():
+            self._woken.wait(wait)
+            self._woken.clear()
+            wait = None
+            try:
+                with self._database.read() as session:
+                    waiting = deleted_runs(session)
+                for run_id in waiting:
+                    self._delete(run_id)
+            except DatabaseUnavailable as error:
+                log.warning("deleted runs are removed later: %s", error)
+                wait = RETRY_SECONDS
+            except Exception:
+                log.exception("deleted runs are removed after the next deletion")
+
+    def _delete(self, run_id: int) -> None:
+        """Delete a run's folder and rows. After each slice others have as much time to write as it took."""
+        delete_folder(self._folder / str(run_id))
+        more = True
+        while more and not self._stopped.is_set():
+            began = time.monotonic()
+            with self._database.write() as session:
+                more = delete_rows(session, run_id, SLICE_ROWS)
+            self._stopped.wait(time.monotonic() - began)
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete a folder with all in it that can be deleted; the log names one that stays."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        log.warning("files of a deleted run stay in %s, delete them yourself: %s", folder, error)
+        shutil.rmtree(folder, ignore_errors=True)

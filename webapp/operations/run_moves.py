@@ -1,0 +1,50 @@
+"""Moves of a run from state to state, and requests of people to it, each with an event in the same transaction."""
+
+from federation.run.events import Blocked
+from federation.run.states import RunState, sources
+from webapp.db.database import Session
+from webapp.db.repository import runs as table
+from webapp.db.repository.events import add_event
+from webapp.db.repository.rounds import delete_uncommitted_replies
+from webapp.db.tables import Run
+from webapp.operations.rows import blocked_on
+from webapp.problems import NotFound
+
+
+def get_run(session: Session, run_id: int) -> Run:
+    """Return a run; raises NotFound."""
+    run = table.get_run(session, run_id)
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run
+
+
+def move_run(
+    session: Session,
+    run_id: int,
+    to: RunState,
+    reason: str | None = None,
+    by: str | None = None,
+    blocked: Blocked | None = None,
+) -> bool:
+    """Move a run and say so in an event; False when it lost the race."""
+    waits = blocked_on(blocked) if blocked is not None else None
+    left = table.move_run(session, run_id, to, sources(to), reason, waits)
+    if left is None:
+        return False
+    data = {"state": to, "from": left, "reason": reason, "blocked_on": waits, "by": by}
+    add_event(session, "run", data, run_id=run_id)
+    return True
+
+
+def add_request_event(session: Session, run: Run, request: str, **more: object) -> None:
+    """Say in an event what a person asked of a run; its state is still the one before."""
+    data = {"state": run.state, "reason": run.reason, "blocked_on": run.blocked_on, "asked": request, **more}
+    add_event(session, "run", data, run_id=run.id)
+
+
+def requeue_run(session: Session, run: Run, by: str | None = None) -> None:
+    """Queue an ended run; it continues from its last committed round."""
+    delete_uncommitted_replies(session, run.id, run.current_round)
+    table.set_values(session, run.id, archived_at=None)
+    move_run(session, run.id, RunState.QUEUED, None, by)
