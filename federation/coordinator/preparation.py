@@ -7,6 +7,7 @@ from typing import cast
 
 from federation.coordinator.eligibility import Eligibility
 from federation.coordinator.phase import PhaseContext
+from federation.run.data_cut import DataCut
 from federation.run.events import Outcome, ReplyRecorded
 from federation.transport.exchange import Exchange, Member, Reply, TaskConfig
 from federation.weights.layout import Layout, LayoutMismatch, LayoutRow
@@ -26,11 +27,13 @@ ClientProcess = tuple[int, str]
 class Preparation:
     """Sends each eligible client process one prepare task and compares the answer with the run's layout.
 
-    For the run's thread.
+    For the run's thread. ``cut`` is how the run cuts the data, which is kept with what clients report of their data.
     """
 
-    def __init__(self, context: PhaseContext, layout: Layout, eligibility: Eligibility) -> None:
-        self._context, self._layout, self._eligibility = context, layout, eligibility
+    def __init__(
+        self, context: PhaseContext, layout: Layout, eligibility: Eligibility, cut: DataCut | None = None
+    ) -> None:
+        self._context, self._layout, self._eligibility, self._cut = context, layout, eligibility, cut
         self._pending: dict[ClientProcess, Exchange] = {}
         self._prepared: set[ClientProcess] = set()
         self._reported_late: set[ClientProcess] = set()
@@ -92,7 +95,8 @@ class Preparation:
             self._eligibility.note_unfit(*process)
         self._record(reply.client_id, reply.exchange.round, outcome, reason, reply)
         if outcome == "accepted" and (fields := _data_fields(data)):
-            self._context.lane.describe(reply.client_id, fields)
+            cut = {"cut": self._cut.to_json()} if self._cut is not None else {}
+            self._context.lane.describe(reply.client_id, fields | cut)
 
     def _judge(self, reply: Reply, data: dict[str, object]) -> tuple[Outcome, str | None]:
         if reply.outcome == "lost":

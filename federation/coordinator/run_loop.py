@@ -19,6 +19,7 @@ from federation.coordinator.preparation import Preparation
 from federation.coordinator.quorum import Quorum, QuorumMissed, WaitState
 from federation.coordinator.retrying_ledger import RetryingLedger
 from federation.run.config import KERAS_NETWORKS
+from federation.run.data_cut import DataCut
 from federation.run.events import AttemptFailed, Checkpoint, RoundDone, RoundRefused
 from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
@@ -98,7 +99,8 @@ class RunLoop:
         self._model = self._resumed_model(self._job.resume) if self._job.resume is not None else self._initial_model()
         config = self._job.config
         self._eligibility = Eligibility(self._context, config)
-        self._preparation = Preparation(self._context, self._model.layout, self._eligibility)
+        cut = DataCut.of(self._task_config)
+        self._preparation = Preparation(self._context, self._model.layout, self._eligibility, cut)
         self._context.unmatched_reply_handler = self._preparation.handle
         self._on_exit.callback(self._preparation.close)
         self._quorum = Quorum(

@@ -68,8 +68,9 @@ class LightClient:
     """Whether small weights follow their offer; otherwise the client waits for its grant."""
 
     def __init__(self, address: str, name: str, answer: Answering = honest, *, dataset: str = "synthetic",
-                 app: str | None = None, key: ec.EllipticCurvePrivateKey | None = None) -> None:  # fmt: skip
-        self.address, self.name, self.answer, self.dataset, self.app = address, name, answer, dataset, app
+                 key: ec.EllipticCurvePrivateKey | None = None, **data: Any) -> None:  # fmt: skip
+        self.address, self.name, self.answer = address, name, answer
+        self.data = {"dataset": dataset, "samples": 10, "app": None, **data}
         self.key = key or ec.generate_private_key(ec.SECP384R1())
         self.tasks: list[messages.Task] = []
         self.acks: list[messages.Ack] = []
@@ -93,7 +94,7 @@ class LightClient:
         return messages.Hello(
             public_key=self.public_key, signature=base64.b64encode(signature).decode(), name=self.name,
             versions={"protocol": messages.PROTOCOL, "meadow": "test"}, facts={"platform": "light", "cpus": 1},
-            data={"dataset": self.dataset, "samples": 10, "app": self.app}, pending=pending or [],
+            data=self.data, pending=pending or [],
         )  # fmt: skip
 
     async def run(self) -> None:

@@ -214,7 +214,7 @@ def _kept_data(row: Client, reported: dict[str, Any]) -> dict[str, Any]:
     process = reported.get("facts", {}).get("process")
     if process is None or process != row.facts.get("process"):
         return {}
-    return {"data": row.data | {name: value for name, value in reported["data"].items() if value is not None}}
+    return {"data": reported["data"] | {name: value for name, value in row.data.items() if value is not None}}
 
 
 def _get(session: Session, client_id: int) -> Client:

@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 
 from federation.learning.data.catalogue import CLASSES, SHAPES
 from federation.learning.data.formats import DAMAGED, Samples, read_cifar, read_idx_files, read_npz, samples
-from federation.learning.data.partitioning import cut, hold_out, iid_size
+from federation.learning.data.partitioning import cut, iid_size, split
 from federation.learning.keras_backend import load_keras
 from federation.run.config import Dataset, Partitioner
 
 log = logging.getLogger(__name__)
-
-TEST_SHARE = 0.2
-"""Share of a partition that the client holds out for tests if the data set has no test split of its own."""
 
 DOWNLOAD_SILENCE_SECONDS = 20.0
 """A download that receives nothing for this long fails."""
@@ -60,13 +57,13 @@ class Data:
 
         A test split is cut evenly, whatever the partitioner; without one, ``TEST_SHARE`` of the partition is held out.
         """
-        minimum = 1 if self.test else 2
-        mine = cut(partitioner, self.train.labels, partitions, alpha=alpha, seed=seed, minimum=minimum)[partition]
+        labels, holds_out = self.train.labels, self.test is None
+        parts = split(partitioner, labels, partitions, alpha=alpha, seed=seed, holds_out=holds_out)
+        train = self.train.subset(parts[partition][0], self.scale)
         if self.test is None:
-            kept, held_out = hold_out(mine, TEST_SHARE, (seed, partition))
-            return Part(self.train.subset(kept, self.scale), self.train.subset(held_out, self.scale))
+            return Part(train, self.train.subset(parts[partition][1], self.scale))
         tests = cut("iid", self.test.labels, partitions, alpha=alpha, seed=seed)[partition]
-        return Part(self.train.subset(mine, self.scale), self.test.subset(tests, self.scale))
+        return Part(train, self.test.subset(tests, self.scale))
 
     def part_size(self, partition: int, partitions: int) -> int:
         """Return the number of samples, both splits together, in an evenly cut partition."""

@@ -12,6 +12,10 @@ Indices = NDArray[np.int64]
 Labels = NDArray[np.integer[Any]]
 
 
+TEST_SHARE = 0.2
+"""Share of a partition that the client holds out for tests if the data set has no test split of its own."""
+
+
 class TooFewSamples(ValueError):
     """There are fewer samples than the partitions need; the sentence names both numbers."""
 
@@ -71,8 +75,24 @@ def _fill_up(parts: list[Indices], minimum: int) -> list[Indices]:
     return parts
 
 
+def split(partitioner: Partitioner, labels: Labels, parts: int, *, alpha: float, seed: int,
+          holds_out: bool) -> list[tuple[Indices, Indices]]:  # fmt: skip
+    """Cut the samples and return the (train, test) indices of each partition; raises TooFewSamples.
+
+    ``test`` is empty unless each partition ``holds_out`` some of its samples.
+    """
+    found = cut(partitioner, labels, parts, alpha=alpha, seed=seed, minimum=2 if holds_out else 1)
+    return [
+        hold_out(mine, TEST_SHARE, (seed, part)) if holds_out else (mine, mine[:0]) for part, mine in enumerate(found)
+    ]
+
+
 def hold_out(indices: Indices, share: float, seed: Sequence[int]) -> tuple[Indices, Indices]:
     """Shuffle two or more indices and split them into (kept, held out), of which neither is empty."""
-    shuffled = np.random.default_rng(seed).permutation(indices)
-    held_out = min(max(1, round(len(indices) * share)), len(indices) - 1)
+    shuffled, held_out = np.random.default_rng(seed).permutation(indices), held_out_size(len(indices), share)
     return shuffled[held_out:], shuffled[:held_out]
+
+
+def held_out_size(samples: int, share: float) -> int:
+    """Return how many of so many samples ``hold_out`` holds out."""
+    return min(max(1, round(samples * share)), samples - 1)

@@ -19,14 +19,24 @@ def train_samples(client: Client) -> int | None:
     return amount if isinstance(amount, int) else None
 
 
+def partition_words(client: Client) -> str:
+    """Say which partition of its dataset a client holds; empty where the client does not report one."""
+    part, of = client.data.get("partition"), client.data.get("partitions")
+    return f"partition {part} of {of}" if isinstance(part, int) and isinstance(of, int) else ""
+
+
 def fingerprint(client: Client) -> str:
     """Return the beginning of the hash of a client's key, to be compared over the telephone: ``5f:3a:91:c0``."""
     return hashlib.sha256(client.public_key.strip().encode()).digest()[:4].hex(":")
 
 
 def brings(client: Client) -> str:
-    """Say in a word or two what a client would bring to a run: ``7,412, cifar10``."""
-    dataset, amount = dataset_of(client), train_samples(client)
+    """Say in a word or two what a client would bring to a run: ``7,412, scans``, ``partition 0 of 3, digits``.
+
+    The samples of a partition depend on the run.
+    """
+    dataset, amount, part = dataset_of(client), train_samples(client), partition_words(client)
     if client.kind == "supernode":
         return "SuperNode"
-    return ", ".join(filter(None, (count(amount) if amount is not None else "", dataset))) or "no dataset reported"
+    what = part or (count(amount) if amount is not None else "")
+    return ", ".join(filter(None, (what, dataset))) or "no dataset reported"

@@ -16,7 +16,7 @@ from webapp.db.repository.series import values_of
 from webapp.db.tables import Client, Run
 from webapp.formatting import THIN, count, plural
 from webapp.pages.clients.exclusions import exclusions_of
-from webapp.pages.clients.holdings import dataset_of, train_samples
+from webapp.pages.clients.holdings import dataset_of, partition_words, train_samples
 from webapp.pages.wording import task_words
 
 SPARK_ROUNDS = 24
@@ -211,8 +211,5 @@ def holding(client: Client) -> tuple[str, str]:
         return "", ""
     samples = data.get("samples")
     amount = samples.get("train") if isinstance(samples, dict) else samples
-    part = ""
-    if isinstance(data.get("partition"), int) and isinstance(data.get("partitions"), int):
-        part = f", partition {data['partition']} of {data['partitions']}"
     held = f"{count(amount)} samples" if isinstance(amount, int) else "counted in the first run"
-    return held, f"{dataset}{part}"
+    return held, ", ".join(filter(None, (dataset, partition_words(client))))

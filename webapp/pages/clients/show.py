@@ -16,6 +16,7 @@ from webapp.pages.clients.holdings import fingerprint
 from webapp.pages.clients.index import HISTORY, ClientLine, client_line, outcome_words
 from webapp.pages.clients.label_bars import totals_of
 from webapp.pages.clients.rows import software
+from webapp.pages.clients.run_data import cut_words
 from webapp.pages.clients.warnings import ClientWarning, client_warnings, run_ahead
 from webapp.pages.event_sentences import Line, log_lines
 
@@ -46,7 +47,8 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
     known = list_clients(session)
     totals = totals_of(known)
     line = client_line(client, live, recent_outcomes(session, [client.id], HISTORY).get(client.id, []), totals)
-    mine = [one for one in client_warnings(session, known, live, totals, run_ahead(session)) if client in one.clients]
+    warnings = client_warnings(session, known, live, totals, run_ahead(session))
+    mine = [one for one in warnings if any(about.id == client.id for about in one.clients)]
     shares = [(share, outcome_words(share.outcomes)) for share in shares_of_client(session, client.id)]
     names = {one.id: one.name for one in known}
     log = log_lines(events_of_client(session, client.id, 4 * LOG_LINES), names, LOG_LINES)
@@ -89,6 +91,6 @@ def _facts(client: Client) -> list[tuple[str, str]]:
         ("Data source", str(data.get("source") or "")), ("Test samples", count(test) if isinstance(test, int) else ""),
         ("Input shape", "×".join(map(str, shape)) if isinstance(shape, list) else ""),
         ("Classes", str(classes) if classes else ""), ("ClientApp", str(data.get("app") or "")),
-        ("Reported name", client.said_name or ""), ("Client ID", str(client.id)),
+        ("Partitioned by", cut_words(client)), ("Reported name", client.said_name or ""), ("Client ID", str(client.id)),
     ]  # fmt: skip
     return [(name, text) for name, text in facts if text]

@@ -14,8 +14,9 @@ from webapp.db.repository.runs import queued_runs, runs_in
 from webapp.db.tables import Client, Run
 from webapp.formatting import percent
 from webapp.pages.clients.holdings import dataset_of, train_samples
-from webapp.pages.clients.label_bars import Totals, labels_of
+from webapp.pages.clients.label_bars import Totals, labels_of, totals_of
 from webapp.pages.clients.rows import why_not
+from webapp.pages.clients.run_data import RunData
 from webapp.pages.wording import listed
 
 SKEWED, FEW_CLASSES, HEAVY = 0.75, 4, 0.6
@@ -46,7 +47,14 @@ def run_ahead(session: Session) -> Run | None:
 def client_warnings(
     session: Session, clients: Sequence[Client], live: Mapping[int, LiveClient], totals: Totals, run: Run | None
 ) -> list[ClientWarning]:
-    """Return the warnings about the admitted clients that are connected, one client each."""
+    """Return the warnings about the admitted clients that are connected, one client each.
+
+    Samples and labels are those of the run ahead, which may cut the data in another way than the last one.
+    """
+    if run is not None:
+        data = RunData(run.config)
+        clients = [data.of(client) for client in clients]
+        totals = totals_of(clients)
     here = [client for client in clients if client.id in live and client.state == "admitted"]
     warnings = [warning for client in here for warning in skew(client, totals)]
     ineligible: set[int] = set()

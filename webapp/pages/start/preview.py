@@ -18,6 +18,7 @@ from webapp.formatting import plural, span
 from webapp.pages.clients.holdings import train_samples
 from webapp.pages.clients.label_bars import Labels, Totals, labels_of, totals_of
 from webapp.pages.clients.rows import by_reason, why_not
+from webapp.pages.clients.run_data import RunData
 from webapp.pages.clients.warnings import folded, heavy, skew, unlike_others
 from webapp.pages.start.form import StartForm
 from webapp.pages.wording import listed
@@ -38,11 +39,15 @@ class RunWarning:
 
 @dataclass(frozen=True, slots=True)
 class EligibleClient:
-    """A client that may take part: the samples that it trains on, and its labels if it shares them."""
+    """A client that may take part: the samples that it would train on, and its labels if it shares them.
+
+    Both are None where only the client can tell, once it has prepared. ``shares_labels`` is None before it ever has.
+    """
 
     client: Client
     samples: int | None
     labels: Labels | None
+    shares_labels: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,10 @@ class RunPreview:
 
     @property
     def samples(self) -> int:
-        """The samples of all eligible clients, as far as they are counted."""
-        return sum(one.samples or 0 for one in self.eligible)
+        """The samples of all eligible clients together; 0 where those of any are unknown."""
+        return (
+            0 if any(one.samples is None for one in self.eligible) else sum(one.samples or 0 for one in self.eligible)
+        )
 
     @property
     def online(self) -> int:
@@ -92,8 +99,13 @@ class RunPreview:
 
     @property
     def any_labels(self) -> bool:
-        """Whether any eligible client shares its labels."""
+        """Whether the labels of any eligible client are known."""
         return any(one.labels for one in self.eligible)
+
+    @property
+    def labels_follow(self) -> bool:
+        """Whether an eligible client shares its labels, but those that it would have in this run are unknown yet."""
+        return any(one.shares_labels and one.labels is None for one in self.eligible)
 
 
 def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient]) -> RunPreview:
@@ -104,15 +116,16 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     reasons = {client.id: why_not(client, wanted, {}) for client in online}
     unfit = [(c, why) for c in online if reasons[c.id] is None and (why := _difference(c, wanted)) is not None]
     ineligible = unfit + [(client, why) for client in online if (why := reasons[client.id]) is not None]
-    fit = [client for client in online if all(client is not one for one, _ in ineligible)]
-    totals = totals_of(fit)
+    data = RunData(wanted.config, drawn=_is_given(form, "seed"))
+    fit = [data.of(client) for client in online if all(client is not one for one, _ in ineligible)]
+    totals, shared = totals_of(fit), {client.id: _shares_labels(client) for client in online}
     similar = newest_run_like(session, {name: wanted.config[name] for name in SAME_PACE})
     recent = recent_seconds(session, [similar.id]).get(similar.id) if similar else None
     clients = max(len(fit), config.min_clients)
     sampled = sample_size(clients, config.fraction_train, config.min_clients)
     return RunPreview(
         config.num_rounds, clients, sampled, config.min_clients,
-        [EligibleClient(client, train_samples(client), labels_of(client, totals)) for client in fit],
+        [EligibleClient(c, train_samples(c), labels_of(c, totals), shared[c.id]) for c in fit],
         ineligible, _estimate_traffic(config, clients, sampled),
         median(recent) * config.num_rounds if recent else None, similar if recent else None,
         [
@@ -127,6 +140,17 @@ def _as_row(config: RunConfig, form: StartForm) -> Run:
     """Return the run as a row that no table gets. Selected clients without a selection are no clients."""
     clients = (config.clients or []) if form.who == "some" else None
     return Run(config=config.model_dump() | {"clients": clients}, network=config.network, dataset=config.dataset)
+
+
+def _is_given(form: StartForm, name: str) -> bool:
+    return bool(form.values.get(name)) and name not in form.errors
+
+
+def _shares_labels(client: Client) -> bool | None:
+    """Say whether a client shares its labels, as far as it has ever reported what it trains on."""
+    if client.data.get("label_counts"):
+        return True
+    return False if isinstance(client.data.get("samples"), dict) else None
 
 
 def _difference(client: Client, wanted: Run) -> str | None:
