@@ -92,6 +92,7 @@ def join(
     identity: Annotated[
         Path | None, typer.Option(help="File with the key pair and the name; created if missing.")
     ] = None,
+    rename: Annotated[bool, typer.Option("--rename", help="Change the name in the identity file to --name.")] = False,
     share_labels: Annotated[
         bool, typer.Option("--share-labels", help="Report the number of samples per label to the server.")
     ] = False,
@@ -99,10 +100,7 @@ def join(
         str | None, typer.Option(help="Run this Flower ClientApp instead of the built-in client.", metavar="MODULE:APP")
     ] = None,
     end_with_stdin: Annotated[
-        bool,
-        typer.Option(
-            "--end-with-stdin", help="Exit when standard input is closed, because the parent process has ended."
-        ),
+        bool, typer.Option("--end-with-stdin", help="Exit when standard input is closed.")
     ] = False,
 ) -> None:
     """Connect to a Meadow server, train on local data, and send updates back. Stop with Ctrl-C."""
@@ -115,7 +113,8 @@ def join(
     held: Dataset = dataset or "digits"
     identity, data_path = (path and path.expanduser() for path in (identity, data_path))
     try:
-        loaded = Identity.load(identity or default_path(name or _host_name()), name, _host_name())
+        file = identity or default_path(name or _host_name())
+        loaded = Identity.load(file, name, _host_name(), rename=rename)
         built_in = partial(_built_in_work, held, partition, partitions, path=data_path, share_labels=share_labels)
         work = built_in() if app is None else load_app(app, data)
     except BadIdentity as error:

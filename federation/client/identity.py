@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -15,16 +16,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from federation.protocol.messages import MAX_NAME_CHARACTERS, SIGNED_PREFIX
 
+MAX_STEM_CHARACTERS = 48
+"""Of four bytes each, they leave room for a hash and suffixes in the 255 bytes of a file's name."""
+
 
 class BadIdentity(Exception):
     """The identity file cannot be used; the sentence says why and what to do."""
 
 
 def default_path(name: str) -> Path:
-    """Return the default path of the identity of that name."""
+    """Return the default path of the identity of that name; no two names have one path.
+
+    A name that a file cannot have is replaced in part, and followed by a hash of the whole.
+    """
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".") or "client"
-    return Path(state) / "meadow" / f"{safe}.json"
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".")[:MAX_STEM_CHARACTERS]
+    stem = safe if safe == name else f"{safe}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    return Path(state) / "meadow" / f"{stem}.json"
 
 
 @dataclass(frozen=True)
@@ -35,15 +43,15 @@ class Identity:
     private_key: str
 
     @classmethod
-    def load(cls, path: Path, name: str | None, fallback_name: str) -> Self:
-        """Read the identity in ``path``, or make one there.
+    def load(cls, path: Path, name: str | None, fallback_name: str, *, rename: bool = False) -> Self:
+        """Read the identity in ``path``, or make one there with ``name`` or ``fallback_name``.
 
-        ``name`` replaces the name in the file, unless it is None; a new file has ``name`` or ``fallback_name``.
+        A ``name`` replaces another one in the file where ``rename`` is set.
 
         Raises
         ------
         BadIdentity
-            When the file cannot be read, written or understood.
+            When the file cannot be read, written or understood, or holds another name.
         """
         try:
             if not path.exists():
@@ -51,6 +59,11 @@ class Identity:
                 cls(name or fallback_name, _new_private_key())._write(path, replace=False)
             identity = cls._read(path)
             if name is not None and identity.name != name:
+                if not rename:
+                    raise BadIdentity(
+                        f"The identity file {path} belongs to the client {identity.name!r}, not to {name!r}. Give each "
+                        "client a file of its own with --identity, or add --rename to change the name of this client."
+                    )
                 identity = cls(name, identity.private_key)
                 identity._write(path, replace=True)
         except OSError as error:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from federation.client.__main__ import BROKEN, EXIT_CODES, NO_DATA, USAGE, join
+from federation.client.identity import Identity
 from federation.protocol import messages
 from tests.conftest import StartClient
 from tests.support.processes import ROOT, RealProcess, free_port
@@ -118,6 +119,16 @@ def test_a_file_that_is_no_identity_gives_exit_code_2_and_stays(client: StartCli
     assert process.wait() == 2
     assert "is not a Meadow identity" in process.output
     assert (tmp_path / "site-a.json").read_text() == "precious"
+
+
+def test_a_file_of_another_client_gives_exit_code_2_unless_it_is_renamed(client: StartClient, tmp_path: Path) -> None:
+    Identity.load(tmp_path / "site-a.json", "site-z", "host")
+    refused = client("127.0.0.1:1", "site-a", *NUMPY_APP)
+    assert refused.wait() == 2
+    assert "belongs to the client 'site-z'" in " ".join(refused.output.split())
+    with SmallServer().running() as server:
+        client(server.address, "site-a", *NUMPY_APP, "--rename")
+        assert server.next_connection().hello.name == "site-a"
 
 
 def test_missing_data_gives_exit_code_3_with_a_sentence(client: StartClient, tmp_path: Path) -> None:
