@@ -1,13 +1,15 @@
-"""Reads that only pages need: the clients that do not fit a run, and an earlier run with the same settings."""
+"""Reads that only pages need: clients that do not fit a run or failed lately, and an earlier run like another."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from federation.run.states import ACTIVE
+from webapp.db.repository.rounds import TROUBLE
 from webapp.db.repository.runs import NOT_DELETED
-from webapp.db.tables import Client, Reply, Run
+from webapp.db.tables import Client, Reply, Round, Run
 
 
 def misfits(session: Session, run_id: int) -> dict[int, str]:
@@ -17,6 +19,17 @@ def misfits(session: Session, run_id: int) -> dict[int, str]:
     )  # + 0: by the index of clients, not by that of runs: few of a run's replies are to prepare
     last = {client_id: (outcome, reason) for client_id, outcome, reason in session.execute(query.order_by(Reply.id))}
     return {c: reason or outcome for c, (outcome, reason) in last.items() if outcome in ("refused", "failed")}
+
+
+def troubled_clients(session: Session) -> set[int]:
+    """Return the clients whose last task failed, was late, lost or rejected: of the active run, else the newest one."""
+    of_run = select(Run.id, Run.current_round).where(Run.current_round > 0, NOT_DELETED)
+    run = of_run.order_by(Run.state.in_(ACTIVE).desc(), Run.id.desc()).limit(1).subquery()
+    committed = and_(Round.run_id == run.c.id, Round.round == run.c.current_round)
+    replies = select(Reply.client_id).select_from(run).join(Round, committed).join(
+        Reply, and_(Reply.run_id == run.c.id, Reply.round == Round.round, Reply.attempt == Round.attempt)
+    )  # fmt: skip
+    return set(session.scalars(replies.where(Reply.outcome.in_(TROUBLE))))
 
 
 def newest_run_like(session: Session, config: Mapping[str, Any], lately: int = 50) -> Run | None:

@@ -1,24 +1,25 @@
 """The list of clients: one row each, the sentence above them, and the warnings before the next round."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.client_history import recent_outcomes
-from webapp.db.repository.clients import list_clients
+from webapp.db.repository.pages import troubled_clients
 from webapp.db.tables import Client, Run
 from webapp.formatting import count, plural
 from webapp.pages.clients.holdings import dataset_of, train_samples
 from webapp.pages.clients.label_bars import Labels, Totals, class_words, labels_of, totals_of
+from webapp.pages.clients.query import SHOWN, SORTS, ClientsQuery, Show, shows
 from webapp.pages.clients.rows import holding, split, state_of
 from webapp.pages.clients.warnings import ClientWarning, client_warnings, folded, run_ahead
+from webapp.pages.cut import Cut, cut
 from webapp.pages.wording import OUTCOMES, task_words
 
 HISTORY = 20
-SHOWN = {"": "All", "online": "Online", "offline": "Offline", "pending": "Pending", "left-out": "Excluded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,10 @@ class ClientsPage:
 
     headline: str
     detail: str
-    rows: list[ClientLine]
+    query: ClientsQuery
+    rows: Cut[ClientLine]
     warnings: list[ClientWarning]
-    amounts: dict[str, int]
-    shown: str
+    amounts: dict[Show, int]
     classes: str
     history: int = HISTORY
 
@@ -55,40 +56,54 @@ class ClientsPage:
         return [(value, f"{word} ({count(self.amounts[value])})") for value, word in SHOWN.items()]
 
     @property
-    def shown_word(self) -> str:
-        """The choice that is shown."""
-        return SHOWN[self.shown]
+    def sorts(self) -> list[tuple[str, str]]:
+        """The orders that the list offers."""
+        return list(SORTS.items())
+
+    @property
+    def order(self) -> str:
+        """The order of the list in words."""
+        return SORTS[self.query.sort].lower()
 
 
-def clients_page(session: Session, live: Mapping[int, LiveClient], shown: str = "") -> ClientsPage:
-    """Gather the page of clients; ``shown`` is one of the filter's choices."""
-    clients = list_clients(session)
+def clients_page(
+    session: Session, clients: Sequence[Client], live: Mapping[int, LiveClient], query: ClientsQuery
+) -> ClientsPage:  # fmt: skip
+    """Gather the page of clients; ``clients`` are all that are known."""
     totals, run = totals_of(clients), run_ahead(session)
-    outcomes = recent_outcomes(session, [client.id for client in clients], HISTORY)
-    rows = [client_line(c, live, outcomes.get(c.id, []), totals) for c in clients]
-    chosen = shown if shown in SHOWN else ""
-    states = Counter(row.state for row in rows)
-    here = states["online"] + states["stale"]
-    headline = f"{plural(here, 'client')} online" if clients else "No client has connected yet"
-    if states["pending"]:
-        headline += f", {states['pending']} pending approval"
+    warnings = client_warnings(session, clients, live, totals, run)
+    states = {client.id: state_of(client, live) for client in clients}
+    ranks = ranks_of(clients, states, warnings, troubled_clients(session))
+    shown = cut(query.ordered(query.chosen(clients, states), ranks), query.page)
+    outcomes = recent_outcomes(session, [client.id for client in shown.rows], HISTORY)
+    rows = [client_line(client, live, outcomes.get(client.id, []), totals) for client in shown.rows]
+    amounts = {choice: sum(shows(choice, client, states[client.id]) for client in clients) for choice in SHOWN}
+    headline = f"{plural(amounts['online'], 'client')} online" if clients else "No client has connected yet"
+    if amounts["pending"]:
+        headline += f", {count(amounts['pending'])} pending approval"
     detail = " ".join(filter(None, (_part_words(session, run, clients, live), _held_words(clients, live))))
     return ClientsPage(
-        headline, detail, [row for row in rows if _is_shown(row, chosen)],
-        folded(client_warnings(session, clients, live, totals, run)),
-        {value: sum(_is_shown(row, value) for row in rows) for value in SHOWN}, chosen, class_words(clients),
-    )  # fmt: skip
+        headline, detail, query, shown.with_rows(rows), folded(warnings), amounts, class_words(shown.rows)
+    )
 
 
-def _is_shown(row: ClientLine, shown: str) -> bool:
-    match shown:
-        case "online":
-            return row.state in ("online", "stale")
-        case "left-out":
-            return row.client.left_out
-        case "":
-            return True
-    return row.state == shown
+def ranks_of(
+    clients: Sequence[Client], states: Mapping[int, str], warnings: Sequence[ClientWarning], troubled: Collection[int]
+) -> dict[int, int]:  # fmt: skip
+    """Return the gravity of each client's problem, 0 the gravest; a client that waits for a person comes first.
+
+    ``warnings`` are about clients that are online; the last task of the ``troubled`` ones went wrong.
+    """
+    refused = {client.id for one in warnings if one.state == "refused" for client in one.clients}
+    warned = {client.id for one in warnings for client in one.clients}
+    others = {"offline": 6, "revoked": 7}
+
+    def rank(client: Client) -> int:
+        state = states[client.id]
+        signs = (state == "pending", state == "stale", client.id in troubled, client.id in refused, client.id in warned)
+        return next((place for place, sign in enumerate(signs) if sign), others.get(state, 5))
+
+    return {client.id: rank(client) for client in clients}
 
 
 def client_line(

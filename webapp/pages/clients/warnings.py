@@ -14,12 +14,14 @@ from webapp.db.repository.runs import queued_runs, runs_in
 from webapp.db.tables import Client, Run
 from webapp.formatting import percent
 from webapp.pages.clients.holdings import dataset_of, train_samples
-from webapp.pages.clients.label_bars import Totals, labels_of, totals_of
+from webapp.pages.clients.label_bars import Totals, counts_of, labels_of, totals_of
 from webapp.pages.clients.rows import why_not
 from webapp.pages.clients.run_data import RunData
 from webapp.pages.wording import listed
 
 SKEWED, FEW_CLASSES, HEAVY = 0.75, 4, 0.6
+MANY_ALIKE = 3
+"""More warnings than so many that differ only in their numbers become one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class ClientWarning:
     text: str
     address: str
     link: str
+    of_many: str = ""
+    """What several clients have in common, where the text of each has numbers of its own."""
 
     @property
     def names(self) -> str:
@@ -69,10 +73,12 @@ def client_warnings(
 
 
 def folded(warnings: Sequence[ClientWarning]) -> list[ClientWarning]:
-    """Make one warning of those with the same text; its link leads to where all of its clients are."""
+    """Make one warning of those that say the same; its link leads to where all of its clients are."""
+    alike = Counter(of_many for _, of_many in {(one.text, one.of_many) for one in warnings})
     found: dict[str, list[ClientWarning]] = {}
     for warning in warnings:
-        found.setdefault(warning.text, []).append(warning)
+        text = warning.of_many if warning.of_many and alike[warning.of_many] > MANY_ALIKE else warning.text
+        found.setdefault(text, []).append(replace(warning, text=text))
     return [_fold(same) for same in found.values()]
 
 
@@ -85,22 +91,26 @@ def _fold(same: Sequence[ClientWarning]) -> ClientWarning:
 
 def skew(client: Client, totals: Totals) -> list[ClientWarning]:
     """Warn if nearly all samples of a client are of two classes."""
+    counts = counts_of(client)
+    if counts is None or len(counts) < FEW_CLASSES or sum(sorted(counts)[-2:]) / sum(counts) < SKEWED:
+        return []
     labels = labels_of(client, totals)
-    if labels is None or labels.in_two < SKEWED or len(labels.bars) < FEW_CLASSES:
+    if labels is None:
         return []
     text = (
         f"{percent(labels.in_two)} of the samples in two classes, {labels.largest[0]} and {labels.largest[1]}. "
         "Expect a low accuracy on this client and a biased mean."
     )
-    return [ClientWarning("late", (client,), text, f"/clients/{client.id}", "Labels")]
+    of_many = f"over {percent(SKEWED)} of the samples in two classes. Expect a low accuracy there and a biased mean."
+    return [ClientWarning("late", (client,), text, f"/clients/{client.id}", "Labels", of_many)]
 
 
 def unlike_others(clients: Sequence[Client], ineligible: set[int]) -> list[ClientWarning]:
     """Compare input shape and class count with those of most clients with the same dataset."""
     warnings = []
     for name in ("input_shape", "classes"):
-        for dataset in {str(dataset_of(client)) for client in clients}:
-            group = [c for c in clients if str(dataset_of(c)) == dataset and c.data.get(name)]
+        for dataset, holders in _by_dataset(clients).items():
+            group = [client for client in holders if client.data.get(name)]
             usual, times = next(iter(Counter(_written(name, c.data[name]) for c in group).most_common(1)), ("", 0))
             for client in group:
                 own = _written(name, client.data[name])
@@ -108,6 +118,13 @@ def unlike_others(clients: Sequence[Client], ineligible: set[int]) -> list[Clien
                     text = f"{own}, most clients with {dataset}: {usual}. A run takes only one kind."
                     warnings.append(ClientWarning("refused", (client,), text, f"/clients/{client.id}", "Client"))
     return warnings
+
+
+def _by_dataset(clients: Sequence[Client]) -> dict[str, list[Client]]:
+    groups: dict[str, list[Client]] = {}
+    for client in clients:
+        groups.setdefault(str(dataset_of(client)), []).append(client)
+    return groups
 
 
 def _written(name: str, value: Any) -> str:
@@ -119,8 +136,8 @@ def _written(name: str, value: Any) -> str:
 def heavy(clients: Sequence[Client]) -> list[ClientWarning]:
     """Warn if one client has more samples of its dataset than all others together."""
     warnings = []
-    for dataset in {str(dataset_of(client)) for client in clients}:
-        held = [(c, train_samples(c) or 0) for c in clients if str(dataset_of(c)) == dataset]
+    for dataset, holders in _by_dataset(clients).items():
+        held = [(client, train_samples(client) or 0) for client in holders]
         total = sum(amount for _, amount in held)
         for client, amount in held:
             if len(held) > 2 and total and amount / total > HEAVY:

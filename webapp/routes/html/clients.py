@@ -1,35 +1,36 @@
 """Pages of clients: the list, the command that joins one, each client's own page; and the forms on them."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from webapp.db.repository.clients import get_client, list_clients
 from webapp.db.tables import Client
 from webapp.pages.clients.demo_offer import offer_for
 from webapp.pages.clients.index import clients_page
+from webapp.pages.clients.query import clients_query
 from webapp.pages.clients.show import client_page
 from webapp.pages.flash import Flash
+from webapp.pages.templating import wanted_block
 from webapp.problems import Conflict, Invalid, NotFound
-from webapp.routes.dependencies import NO_NUL, ClientsDep
+from webapp.routes.dependencies import ClientsDep
 from webapp.routes.html.forms import SEE_OTHER, FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import ClientId, Page, PageDep, shared
 
 router = APIRouter(prefix="/clients", include_in_schema=False)
 
-Word = Annotated[str, Query(max_length=40, pattern=NO_NUL)]
-
 
 @router.get("")
 @shared
-def list_them(page: PageDep, show: Word = "") -> HTMLResponse:
+def list_them(page: PageDep, request: Request) -> HTMLResponse:
     """Show the clients, all or some, and how another one joins."""
-    live, known = page.live, list_clients(page.session)
-    return page.show(
-        "clients/index.html", "/clients", page=clients_page(page.session, live, show),
+    live, known, query = page.live, list_clients(page.session), clients_query(request.query_params)
+    answer = page.show(
+        "clients/index.html", "/clients", page=clients_page(page.session, known, live, query),
         offer=offer_for(page.parts.demo, known, live),
     )  # fmt: skip
+    if wanted_block(request) == "clients_list":
+        answer.headers["HX-Replace-Url"] = query.to()
+    return answer
 
 
 @router.get("/{client_id}")
