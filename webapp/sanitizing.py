@@ -1,5 +1,6 @@
 """What comes from strangers, made fit for tables, logs and spreadsheets."""
 
+import re
 import unicodedata
 from math import isfinite
 from typing import Any
@@ -8,6 +9,7 @@ JOINERS = "\u200c\u200d"
 """Persian needs the one, many an emoji the other; neither turns the direction of what follows."""
 
 MAX_DEPTH, MAX_ITEMS, MAX_TEXT = 4, 200, 1000
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -26,6 +28,13 @@ def clean_text(text: str, limit: int = MAX_TEXT) -> str:
     if cut.isprintable():
         return cut.strip()[:limit]
     return "".join(c if _is_written(c) else " " for c in cut if not "\ud800" <= c <= "\udfff").strip()[:limit]
+
+
+def clean_line(text: str, limit: int = MAX_TEXT) -> str:
+    """Return one line of a log or of code as ``clean_text`` does, with its indentation and without colours."""
+    plain = _COLOURS.sub("", text).expandtabs(4)
+    body = plain.lstrip(" ")
+    return (" " * (len(plain) - len(body)) + clean_text(body, limit))[:limit]
 
 
 def clean_json(value: Any, depth: int = 0) -> Any:

@@ -4,19 +4,14 @@ Modules that import flwr are imported in functions: ``main`` sets flwr's environ
 answered at once.
 """
 
-import contextlib
 import importlib
-import importlib.metadata
 import logging
 import os
-import platform
-import queue
-import secrets
+import re
 import signal
 import socket
 import sys
-import threading
-from collections.abc import Callable
+import tomllib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -25,12 +20,10 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from federation.client.console import TaskConsole, write_log_to
+from federation.client.console import RecentLog, TaskConsole, write_log_to
 from federation.client.identity import BadIdentity, Identity, default_path
-from federation.client.outbox import Outbox
-from federation.client.reconnect import ReconnectLoop
-from federation.client.session import ClientDescription, Refused
-from federation.protocol.messages import MAX_NAME_CHARACTERS, PROTOCOL, Close
+from federation.protocol.descriptions import MAX_NUMBER
+from federation.protocol.messages import MAX_NAME_CHARACTERS
 from federation.run.config import Dataset
 
 if TYPE_CHECKING:
@@ -38,20 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BROKEN, USAGE, NO_DATA = 1, 2, 3
-EXIT_CODES = {
-    Close.VERSION: 4,
-    Close.REVOKED: 5,
-    Close.SIGNATURE: 6,
-    Close.BAD_FRAME: 7,
-    Close.SUPERSEDED: 8,
-    Close.TOO_BIG: 9,
-}
-"""Exit codes for the close codes by which the server refuses a client for good."""
-
+USAGE, NO_DATA = 2, 3
 DEFAULT_PORT = 8080
-GRACE_SECONDS = 1.5
-"""How long a batch, a frame or a close may take after a signal to end."""
+NODE_CONFIG_PAIR = re.compile(r"""([\w.-]+)=("[^"]*"|'[^']*'|\S+)(?:\s+|$)""")
 
 
 def parse_address(server: str) -> tuple[str, int]:
@@ -66,7 +48,21 @@ def parse_address(server: str) -> tuple[str, int]:
     return host, port
 
 
-def load_app(spec: str, data: dict[str, Any]) -> "Work":
+def parse_node_config(text: str) -> dict[str, Any]:
+    """Return the values of ``partition-id=0 name="ward 3"``, as ``flower-supernode`` reads its ``--node-config``."""
+    pairs = NODE_CONFIG_PAIR.findall(text)
+    try:
+        values = tomllib.loads("\n".join(f'"{key}" = {value}' for key, value in pairs))
+    except tomllib.TOMLDecodeError:
+        values = {}
+    if NODE_CONFIG_PAIR.sub("", text.lstrip()) or not all(type(v) in (bool, int, float, str) for v in values.values()):
+        values = {}
+    if text.strip() and not values:
+        raise typer.BadParameter(f"{text!r} is not a list such as 'partition-id=0 num-partitions=2 site=\"north\"'")
+    return values
+
+
+def load_app(spec: str, dataset: Dataset | None, node: dict[str, Any]) -> "Work":
     """Return the Flower ClientApp that ``module:attribute`` names as the client's work, which prepares nothing."""
     from flwr.clientapp import ClientApp
 
@@ -79,7 +75,11 @@ def load_app(spec: str, data: dict[str, Any]) -> "Work":
         raise typer.BadParameter(f"{spec!r} cannot be loaded: {error}") from error
     if not isinstance(app, ClientApp):
         raise typer.BadParameter(f"{spec!r} is not a flwr.clientapp.ClientApp")
-    return Work(app=app, prepare=lambda config: {}, data={**data, "app": spec, "samples": None, "source": spec})
+    data: dict[str, Any] = {"dataset": dataset, "app": spec, "samples": None, "source": spec}
+    for field, key in (("partition", "partition-id"), ("partitions", "num-partitions")):
+        if type(node[key]) is int and 0 <= node[key] <= MAX_NUMBER:
+            data[field] = node[key]
+    return Work(app=app, prepare=lambda config: {}, data=data)
 
 
 def join(
@@ -96,6 +96,12 @@ def join(
     share_labels: Annotated[
         bool, typer.Option("--share-labels", help="Report the number of samples per label to the server.")
     ] = False,
+    share_logs: Annotated[
+        bool, typer.Option("--share-logs", help="Send the last 200 log lines to the server when a task fails.")
+    ] = False,
+    node_config: Annotated[
+        str, typer.Option(help="Values of context.node_config for --app: 'partition-id=0 num-partitions=2'.")
+    ] = "",
     app: Annotated[
         str | None, typer.Option(help="Run this Flower ClientApp instead of the built-in client.", metavar="MODULE:APP")
     ] = None,
@@ -104,30 +110,43 @@ def join(
     ] = False,
 ) -> None:
     """Connect to a Meadow server, train on local data, and send updates back. Stop with Ctrl-C."""
-    host, port = parse_address(server)
-    _check_options(name, partition, partitions)
+    address = parse_address(server)
+    _check_options(name, partition, partitions, node_config, app)
+    node = {"partition-id": partition, "num-partitions": partitions, **parse_node_config(node_config)}
     console = Console(stderr=True)
-    write_log_to(console)
-    node_config = {"partition-id": partition, "num-partitions": partitions}
-    data: dict[str, Any] = {"dataset": dataset, "partition": partition, "partitions": partitions}
-    held: Dataset = dataset or "digits"
-    identity, data_path = (path and path.expanduser() for path in (identity, data_path))
+    recent_log = write_log_to(console, keep=share_logs)
+    loaded = _identity_of(identity, name, rename=rename)
+    path, held = data_path and data_path.expanduser(), dataset or "digits"
+    built_in = partial(_built_in_work, held, partition, partitions, path=path, share_labels=share_labels)
+    work = built_in() if app is None else load_app(app, dataset, node)
+    log.info("client %s: %s, partition %s of %s", loaded.name, app or held, *list(node.values())[:2])
+    raise typer.Exit(_run(address, loaded, work, node, recent_log, TaskConsole(console), end_with_stdin))
+
+
+def _run(address: tuple[str, int], identity: Identity, work: "Work", node: dict[str, Any],
+         recent_log: RecentLog | None, console: TaskConsole, end_with_stdin: bool) -> int:  # fmt: skip
+    from federation.client.process import run_client
+    from federation.client.tasks.executor import Executor
+
+    executor = Executor(work, node, recent_log.lines if recent_log is not None else None)
+    return run_client(*address, identity, executor, work.data, console, end_with_stdin=end_with_stdin)
+
+
+def _identity_of(path: Path | None, name: str | None, *, rename: bool) -> Identity:
     try:
-        file = identity or default_path(name or _host_name())
-        loaded = Identity.load(file, name, _host_name(), rename=rename)
-        built_in = partial(_built_in_work, held, partition, partitions, path=data_path, share_labels=share_labels)
-        work = built_in() if app is None else load_app(app, data)
+        file = path.expanduser() if path is not None else default_path(name or _host_name())
+        return Identity.load(file, name, _host_name(), rename=rename)
     except BadIdentity as error:
         _fail(USAGE, str(error))
-    log.info("client %s: %s, partition %d of %d", loaded.name, app or held, partition, partitions)
-    raise typer.Exit(_serve(host, port, loaded, work, node_config, TaskConsole(console), end_with_stdin))
 
 
-def _check_options(name: str | None, partition: int, partitions: int) -> None:
+def _check_options(name: str | None, partition: int, partitions: int, node_config: str, app: str | None) -> None:
     if partition >= partitions:
         raise typer.BadParameter(f"partition {partition} of {partitions} does not exist: partitions count from 0")
     if name is not None and not 1 <= len(name) <= MAX_NAME_CHARACTERS:
         raise typer.BadParameter(f"a name has 1 to {MAX_NAME_CHARACTERS} characters")
+    if node_config and app is None:
+        raise typer.BadParameter("--node-config needs --app; the built-in client takes --partition and --partitions")
 
 
 def _built_in_work(
@@ -140,73 +159,6 @@ def _built_in_work(
         return build_work(dataset, partition, partitions, path=path, share_labels=share_labels)
     except DataNotFound as error:
         _fail(NO_DATA, str(error))
-
-
-def _serve(host: str, port: int, identity: Identity, work: "Work", node_config: dict[str, int], console: TaskConsole,
-           end_with_stdin: bool) -> int:  # fmt: skip
-    """Work until a signal, a refusal or the end of standard input comes, and return the exit code."""
-    from federation.client.executor import Executor
-    from federation.client.worker import Worker
-
-    codes: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put may be called in a signal handler
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
-            signal.signal(number, lambda *_: codes.put(0))
-    if end_with_stdin:
-        threading.Thread(target=_follow_stdin, args=[lambda: codes.put(0)], name="stdin", daemon=True).start()
-
-    def on_end(refusal: Refused | None) -> None:
-        if refusal is not None:
-            log.error("%s: %s", connection.address, refusal.reason)
-        codes.put(BROKEN if refusal is None else EXIT_CODES[refusal.code])
-
-    outbox = Outbox()
-    worker = Worker(Executor(work, node_config), outbox, console, on_failure=lambda: codes.put(BROKEN))
-    description = ClientDescription(versions(), facts(), work.data)
-    connection = ReconnectLoop(host, port, identity, description, outbox, on_end)
-    worker.start()
-    connection.start()
-    code = codes.get()
-    guard = threading.Timer(GRACE_SECONDS, os._exit, [code])
-    guard.daemon = True
-    guard.start()
-    worker.stop()
-    connection.stop()
-    if not (worker.wait(GRACE_SECONDS) and connection.wait(GRACE_SECONDS)):
-        os._exit(code)
-    return code
-
-
-def _follow_stdin(on_end: Callable[[], None]) -> None:
-    """Wait until no process holds the other end of standard input any more; what is written there is ignored."""
-    with contextlib.suppress(OSError):  # it was closed from the beginning: that is its end, too
-        while os.read(0, 4096):  # not sys.stdin: a thread that waits in there stops the interpreter's end
-            pass
-    log.info("standard input was closed: the client exits")
-    on_end()
-
-
-def versions() -> dict[str, str | int]:
-    """Return the versions of the protocol and of the packages that training depends on, without importing them."""
-    found: dict[str, str | int] = {"protocol": PROTOCOL}
-    for package in ("meadow", "flwr", "tensorflow", "keras", "numpy"):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def facts() -> dict[str, object]:
-    """Return facts about the machine. ``process`` is another one at each start of the client."""
-    return {
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "hostname": socket.gethostname(),
-        "process": secrets.token_hex(8),
-    }
 
 
 def _host_name() -> str:

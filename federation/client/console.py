@@ -1,12 +1,20 @@
-"""A client's output on standard error: a progress bar on a terminal, log lines elsewhere; seldom, for it costs time."""
+"""A client's output on standard error: a progress bar on a terminal, log lines elsewhere; seldom, for it costs time.
 
+``RecentLog`` keeps the last lines, for a client that shares them.
+"""
+
+import io
 import logging
+import sys
 import time
+from collections import deque
+from typing import TextIO
 
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from federation.protocol.descriptions import MAX_LOG_LINE_CHARACTERS, MAX_LOG_LINES
 from federation.protocol.messages import Task
 
 log = logging.getLogger(__name__)
@@ -16,6 +24,8 @@ SHOW_SECONDS = 0.1
 
 LINE_SECONDS = 0.5
 """Shortest time between two lines about ended tasks; those in between are counted."""
+
+FORMATTER = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
 
 
 class TaskConsole:
@@ -54,16 +64,66 @@ class TaskConsole:
         self._last_line_at, self._skipped_lines = now, 0
 
 
-def write_log_to(console: Console) -> None:
-    """Let all loggers write to the console, above the bar where there is one."""
+class RecentLog(logging.Handler):
+    """Keeps the last lines of the log and of what apps print. From any thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(FORMATTER)
+        self._lines: deque[str] = deque(maxlen=MAX_LOG_LINES)
+
+    def follow(self) -> None:
+        """Keep every log record from now on, and every line that is printed."""
+        logging.getLogger().addHandler(self)
+        sys.stdout = _Copied(sys.stdout, self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record's lines."""
+        self.keep(self.format(record))
+
+    def keep(self, text: str) -> None:
+        """Keep the lines of a text, each cut to the length that a message may have."""
+        for line in text.encode(errors="backslashreplace").decode().splitlines():
+            self._lines.append(line[:MAX_LOG_LINE_CHARACTERS])
+
+    def lines(self) -> list[str]:
+        """Return the last lines, oldest first."""
+        return list(self._lines.copy())
+
+
+class _Copied(io.TextIOBase):
+    """Standard output, of which each whole line goes to a log as well."""
+
+    def __init__(self, stream: TextIO | None, log_lines: RecentLog) -> None:
+        self._stream, self._log_lines, self._begun = stream, log_lines, ""
+
+    def write(self, text: str) -> int:
+        whole, newline, rest = (self._begun + text).rpartition("\n")
+        if newline:
+            self._log_lines.keep(whole)
+        self._begun = rest[:MAX_LOG_LINE_CHARACTERS]
+        return self._stream.write(text) if self._stream is not None else len(text)
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            self._stream.flush()
+
+
+def write_log_to(console: Console, *, keep: bool = False) -> RecentLog | None:
+    """Let all loggers write to the console, above the bar where there is one; ``keep`` returns their last lines."""
     if console.is_terminal:
         handler: logging.Handler = RichHandler(
             console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S"
         )
     else:
         handler = logging.StreamHandler(console.file)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        handler.setFormatter(FORMATTER)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    if not keep:
+        return None
+    recent = RecentLog()
+    recent.follow()
+    return recent
 
 
 def _title(task: Task) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from federation.client.tasks import ClientTask
+from federation.client.outbox import ClientTask
 from federation.protocol.messages import BadFrame, ContentHeader, Task, read_piece
 from federation.weights.layout import Buffer
 

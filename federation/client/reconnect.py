@@ -10,9 +10,10 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from federation.client.description import ClientDescription
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
-from federation.client.session import ClientDescription, Refused, Session
+from federation.client.session import Refused, Session
 from federation.client.websocket import ClientWebSocket
 from federation.protocol import messages
 from federation.protocol.addresses import format_address, is_loopback

@@ -2,12 +2,12 @@
 
 import logging
 import queue
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from websockets.exceptions import ConnectionClosed
 
 from federation.client.content_assembly import ContentAssembly
+from federation.client.description import ClientDescription
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
 from federation.client.websocket import ClientWebSocket
@@ -30,15 +30,6 @@ ServerFrame = (
     | messages.Cancel
     | messages.Bye
 )
-
-
-@dataclass(frozen=True)
-class ClientDescription:
-    """What a client's hello says of it: versions of packages, facts about the machine, and the data it holds."""
-
-    versions: dict[str, str | int] = field(default_factory=dict)
-    facts: dict[str, object] = field(default_factory=dict)
-    data: dict[str, object] = field(default_factory=dict)
 
 
 class Refused(Exception):

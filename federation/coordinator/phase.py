@@ -191,6 +191,7 @@ class RunningPhase:
             bytes_down=reply.bytes_down if reply is not None else 0,
             bytes_up=reply.bytes_up if reply is not None else 0,
             metrics=update.metrics if update is not None else metrics or {},
+            failure=offer.failure if offer is not None and outcome == "failed" else None,
         ))  # fmt: skip
 
     def _report_missing(self, deadline: float) -> None:

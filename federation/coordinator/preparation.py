@@ -126,6 +126,7 @@ class Preparation:
             self._context.run_id, number, 0, "prepare", client_id, outcome, reason,
             seconds=offer.seconds if offer is not None else None,
             received_at_seconds=reply.received_at_seconds if reply is not None else None,
+            failure=offer.failure if offer is not None and outcome == "failed" else None,
         ))  # fmt: skip
 
 

@@ -18,6 +18,9 @@ MAX_DIMENSIONS = 64
 MAX_VERSIONS = 50
 MAX_CLASSES = 100_000
 
+MAX_TRACEBACK_FRAMES, MAX_FRAME_TEXT_CHARACTERS = 10, 200
+MAX_LOG_LINES, MAX_LOG_LINE_CHARACTERS = 200, 300
+
 _STRICT = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
 Text = Annotated[str, Field(max_length=MAX_DESCRIPTION_CHARACTERS)]
@@ -71,6 +74,33 @@ class HeldData(TypedDict, total=False):
     label_counts: Annotated[list[Number], Field(max_length=MAX_CLASSES)] | None
 
 
+FrameText = Annotated[str, Field(max_length=MAX_FRAME_TEXT_CHARACTERS)]
+
+
+class TracebackFrame(TypedDict):
+    """One frame of an app's own code: the file without the folders of the machine, and the line of code itself."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    file: FrameText
+    line: Number
+    function: FrameText
+    code: FrameText
+
+
+class Failure(TypedDict, total=False):
+    """Where a task failed, the innermost frame last; ``log`` is null where the client does not share its log."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    frames: Annotated[list[TracebackFrame], Field(max_length=MAX_TRACEBACK_FRAMES)]
+    log: (
+        Annotated[list[Annotated[str, Field(max_length=MAX_LOG_LINE_CHARACTERS)]], Field(max_length=MAX_LOG_LINES)]
+        | None
+    )
+
+
+FailureField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Failure))]
 FactsField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Facts))]
 HeldDataField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(HeldData))]
 PreparedDataField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(PreparedData))]

@@ -12,7 +12,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from federation.protocol.descriptions import MAX_NUMBER, FactsField, HeldDataField, PreparedDataField, VersionsField
+from federation.protocol.descriptions import (
+    MAX_NUMBER,
+    FactsField,
+    FailureField,
+    HeldDataField,
+    PreparedDataField,
+    VersionsField,
+)
 
 PROTOCOL = 1
 SUBPROTOCOL = "meadow.1"
@@ -113,6 +120,7 @@ class Offer(Frame):
     follows: bool = Field(False, strict=True)
     data: PreparedDataField | None = None
     error: str | None = None
+    failure: FailureField | None = None
 
 
 class Challenge(Frame):

@@ -1,8 +1,8 @@
 """Events of a run and of the Flower server. Plain data: the dashboard stores them, a test appends them to a list."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Phase = Literal["prepare", "train", "evaluate"]
 Outcome = Literal["accepted", "refused", "failed", "late", "lost"]
@@ -16,7 +16,8 @@ class ReplyRecorded:
 
     ``reason`` is a sentence for every outcome but accepted, where it says how a rule changed the update. ``seconds`` is
     the client's own measure of its work. The offsets count from the start of the phase: when the client's reply was
-    offered, and when all of it had arrived. Bytes are those of contents.
+    offered, and when all of it had arrived. Bytes are those of contents. ``failure`` is what the client says of a task
+    that failed, as ``federation.protocol.descriptions.Failure`` has it.
     """
 
     run_id: int
@@ -33,6 +34,7 @@ class ReplyRecorded:
     bytes_down: int = 0
     bytes_up: int = 0
     metrics: Metrics = field(default_factory=dict)
+    failure: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Answer:
     num_examples: Any = 10
     layout: list[Any] | None = None
     error: str | None = None
+    failure: dict[str, Any] | None = None
     data: dict[str, Any] | None = None
     delay_seconds: float = 0.0
     silent: bool = False
@@ -158,7 +159,8 @@ class LightClient:
             )
         self.offers[task.message_id] = (task, answer)
         offer = messages.Offer(message_id=task.message_id, metrics=answer.metrics, num_examples=answer.num_examples,
-                           seconds=0.0, content=header, data=answer.data, error=answer.error)  # fmt: skip
+                           seconds=0.0, content=header, data=answer.data, error=answer.error,
+                           failure=answer.failure)  # fmt: skip
         follows = (
             self.sends_small_weights_at_once
             and answer.weights is not None

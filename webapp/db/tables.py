@@ -182,6 +182,22 @@ class Client(Row):
     last_seen_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
+class TaskFailure(Row):
+    """The last failed task of a client. ``log`` is NULL where the client does not share its log."""
+
+    __tablename__ = "task_failures"
+
+    client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    round: Mapped[int]
+    phase: Mapped[str] = mapped_column(String(10))
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    error: Mapped[str] = mapped_column(Text)
+    frames: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """The last frames of the app's own code, the innermost last: file, line, function, code."""
+    log: Mapped[list[str] | None] = mapped_column(NullableJson)
+
+
 class RunEvent(Row):
     """One event of a run or a client; rows are only added. Event streams send its id."""
 

@@ -13,13 +13,14 @@ from federation.run.events import ClientChanged, Event, Progress, StoreUnavailab
 from federation.server.flower_server import Admission, FlowerServer, LiveClient
 from webapp.db.database import Database, Session
 from webapp.db.repository import clients as table
+from webapp.db.repository.client_history import last_failure
 from webapp.db.repository.events import add_event
 from webapp.db.repository.rounds import outcome_counts
 from webapp.db.repository.runs import get_run
 from webapp.db.tables import Client
 from webapp.operations.demo_clients import Part
 from webapp.operations.event_hub import EventHub
-from webapp.operations.views import ClientView, client_state, client_view
+from webapp.operations.views import ClientView, FailureView, client_state, client_view
 from webapp.problems import Invalid, NotFound
 from webapp.sanitizing import clean_json, clean_text
 from webapp.settings import Admission as AdmissionRule
@@ -126,6 +127,14 @@ class Clients:
             row = _get(session, client_id)
             counts = outcome_counts(session, [client_id])
         return client_view(row, self._live().get(client_id), counts.get(client_id))
+
+    def last_failure(self, client_id: int) -> FailureView:
+        """Return the last failed task of a client; raises NotFound where no task failed with a traceback."""
+        with self._database.read() as session:
+            row = last_failure(session, _get(session, client_id).id)
+            if row is None:
+                raise NotFound(f"No failed task of client {client_id} is known.")
+            return FailureView.model_validate(row, from_attributes=True)
 
     def approve(self, client_id: int) -> ClientView:
         """Admit a pending or revoked client."""

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from federation.run.events import (
@@ -19,6 +20,7 @@ from federation.run.events import (
 )
 from federation.run.metric_goals import MetricGoals
 from webapp.db.database import Database, Session
+from webapp.db.repository.client_history import replace_failures
 from webapp.db.repository.events import add_event
 from webapp.db.repository.metrics import insert_points, last_metric_id
 from webapp.db.repository.rounds import insert_replies, insert_round
@@ -29,6 +31,7 @@ from webapp.operations.rows import (
     best_metrics,
     blocked_on,
     failed_event,
+    failure_row,
     point_rows,
     reply_event,
     reply_row,
@@ -104,7 +107,7 @@ class Recorder:
         with self._lock:
             self._unwritten.append(reply)
             if reply.phase != "prepare":
-                self._attempt.append(reply)
+                self._attempt.append(replace(reply, failure=None) if reply.failure is not None else reply)
 
     def _finish_attempt(self, write: Callable[[Session], None]) -> None:
         with self._lock:
@@ -142,6 +145,7 @@ class Recorder:
     def _write_replies(self, session: Session, *, with_events: bool) -> None:
         """Write the unwritten replies. Accepted ones of a fast round have no event: the round's event counts them."""
         insert_replies(session, [reply_row(reply) for reply in self._unwritten])
+        replace_failures(session, [row for reply in self._unwritten if (row := failure_row(reply)) is not None])
         for reply in self._unwritten:
             if with_events or reply.outcome != "accepted":
                 add_event(session, "reply", reply_event(reply), run_id=reply.run_id, client_id=reply.client_id)

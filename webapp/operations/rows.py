@@ -10,7 +10,7 @@ from typing import Any
 from federation.run.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone
 from federation.run.metric_goals import BestRound, MetricGoals, better_round
 from webapp.db.spread import spreads_of
-from webapp.sanitizing import clean_text
+from webapp.sanitizing import MAX_TEXT, clean_line, clean_text
 
 MAX_METRIC_NAME, MAX_REASON = 100, 500
 Row = dict[str, Any]
@@ -40,6 +40,20 @@ def reply_row(reply: ReplyRecorded) -> Row:
         "client_id": reply.client_id, "outcome": reply.outcome, "reason": _reason(reply.reason),
         "num_examples": reply.num_examples, "seconds": reply.seconds, "offered_at_seconds": reply.offered_at_seconds,
         "received_at_seconds": reply.received_at_seconds, "bytes_down": reply.bytes_down, "bytes_up": reply.bytes_up,
+    }  # fmt: skip
+
+
+def failure_row(reply: ReplyRecorded) -> Row | None:
+    """Return the row of a failed task of which the client says more than a reason; else None."""
+    if reply.failure is None:
+        return None
+    frames = [{name: clean_text(str(value), MAX_TEXT) if isinstance(value, str) else value
+               for name, value in frame.items()} for frame in reply.failure.get("frames", [])]  # fmt: skip
+    lines = reply.failure.get("log")
+    return {
+        "client_id": reply.client_id, "run_id": reply.run_id, "round": reply.round, "phase": reply.phase,
+        "at": datetime.now(UTC), "error": _reason(reply.reason) or "", "frames": frames,
+        "log": None if lines is None else [clean_line(line) for line in lines],
     }  # fmt: skip
 
 

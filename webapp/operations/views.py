@@ -165,6 +165,27 @@ class ClientView(BaseModel):
     counts: dict[str, int] = Field(description="Training tasks by outcome.", examples=[{"accepted": 5, "late": 1}])
 
 
+class FrameView(BaseModel):
+    """One frame of an app's own code."""
+
+    file: str = Field(examples=["my_app/task.py"])
+    line: int
+    function: str
+    code: str
+
+
+class FailureView(BaseModel):
+    """The last failed task of a client: where its app failed, and the client's last log lines if it shares them."""
+
+    run_id: int
+    round: int
+    phase: Literal["prepare", "train", "evaluate"]
+    at: datetime
+    error: str = Field(examples=["ValueError: too many values to unpack, my_app/task.py:41 in train"])
+    frames: list[FrameView] = Field(description="The app's own frames, the innermost last.")
+    log: list[str] | None = Field(description="Null where the client was started without --share-logs.")
+
+
 class ClientList(BaseModel):
     """All clients, in the order of their first connection."""
 

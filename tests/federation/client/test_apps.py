@@ -10,9 +10,9 @@ from flwr.clientapp import ClientApp
 from rich.console import Console
 
 from federation.client.console import TaskConsole
-from federation.client.executor import Executor
 from federation.client.outbox import Outbox
-from federation.client.worker import Worker
+from federation.client.tasks.executor import Executor
+from federation.client.tasks.worker import Worker
 from federation.learning.client_app import Work
 from federation.protocol import messages
 from tests.conftest import StartClient

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from federation.client.__main__ import BROKEN, EXIT_CODES, NO_DATA, USAGE, join
+from federation.client.__main__ import NO_DATA, USAGE, join
 from federation.client.identity import Identity
+from federation.client.process import BROKEN, EXIT_CODES
 from federation.protocol import messages
 from tests.conftest import StartClient
 from tests.support.processes import ROOT, RealProcess, free_port

@@ -49,6 +49,7 @@ def test_a_text_that_is_not_a_frame_is_refused_with_the_field(text: str, says: s
 
 HELLO = {"type": "hello", "public_key": "k", "signature": "s", "name": "site-a"}
 OFFER = {"type": "offer", "message_id": "m"}
+FRAME = {"file": "f", "line": 1, "function": "g", "code": "c"}
 NO_TEXT: tuple[object, ...] = ([], {}, 5, 1.5, True, math.nan, "x" * 10_000, "\ud800")
 NO_NUMBER: tuple[object, ...] = ("5", [], {}, True, -1, 1.5, math.nan, math.inf, 10**400)
 
@@ -72,6 +73,9 @@ NO_NUMBER: tuple[object, ...] = ("5", [], {}, True, -1, 1.5, math.nan, math.inf,
     (OFFER, "data", ([], 5, "x")), (OFFER, "data.samples", ("5", [], {"train": math.nan})),
     (OFFER, "data.classes", NO_NUMBER), (OFFER, "data.label_counts", (["5"], {}, "x", [None])),
     (OFFER, "data.input_shape", ("5", [None], {})),
+    (OFFER, "failure", ([], 5, "x")), (OFFER, "failure.frames", ("x", {}, None, [5], [{"file": "f"}], [FRAME] * 11)),
+    (OFFER, "failure.frames", ([FRAME | {"line": "1"}], [FRAME | {"line": -1}], [FRAME | {"code": "x" * 201}])),
+    (OFFER, "failure.log", ("x", {}, [5], ["\ud800"], ["x" * 301], ["x"] * 201)),
     (OFFER, "content", ([], 5, {"id": "0" * 64, "size_bytes": True, "layout": []})),
     (OFFER, "content", ({"id": "0" * 64, "size_bytes": 10**400, "layout": []}, {"id": "0" * 64, "layout": [[1]]})),
     ({"type": "progress", "message_id": "m"}, "batch", NO_NUMBER),

@@ -8,7 +8,7 @@ import pytest
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, running
-from tests.support.light_client import Answer, Answering, LightClient, honest
+from tests.support.light_client import Answer, Answering, LightClient, honest, training
 from tests.support.markup import flash_of, get_both, get_page
 from tests.support.processes import wait_until
 
@@ -179,6 +179,38 @@ def test_access_is_revoked_after_a_question_on_a_page_of_its_own(tmp_path: Path)
         assert "Access of site-a was revoked." in outcome.text
         dashboard.http.post(outcome.one("form")["action"] or "")
         assert dashboard.http.get("/api/clients/1").json()["state"] == "offline"
+
+
+def test_the_last_failed_task_of_a_client_is_on_its_page_with_its_log_where_the_client_shares_it(
+    dashboard: Dashboard,
+) -> None:
+    frame = {"file": "my_app/task.py", "line": 41, "function": "train", "code": "x, y = <batch>"}
+    log = ["step 1", "\tindented \x1b[31mred\x1b[0m", "<script>alert(1)</script>"]
+
+    def fails(lines: list[str] | None) -> Answering:
+        failure = {"frames": [frame], "log": lines}
+        return training(lambda task, *_: Answer(error=f"ValueError: round {task.round}", failure=failure))
+
+    with dashboard.stage() as stage:
+        for known, (name, answer) in enumerate((("fine", honest), ("open", fails(log)), ("closed", fails(None))), 1):
+            stage.add(name, answer)
+            dashboard.wait_for_clients(known)
+        run_id = dashboard.start_run(num_rounds=2, min_clients=1)
+        dashboard.wait_for_state(run_id, "completed")
+        shown = get_both(dashboard.http, "/clients/2", "client-page").one("section", id="failure")
+        closed = get_both(dashboard.http, "/clients/3", "client-page").one("section", id="failure").text
+        told = dashboard.http.get("/api/clients/2/last-failure").json()
+        assert dashboard.http.get("/api/clients/1/last-failure").status_code == 404
+
+    assert "ValueError: round 2" in shown.text and f"#{run_id} , round 2, train" in shown.text
+    assert "my_app/task.py:41 in train x, y = <batch>" in shown.text
+    assert shown.one("details", id="failure-log").one("summary").text == "Log of the client, the last 3 lines"
+    assert (told["round"], told["phase"], told["frames"]) == (2, "train", [frame])
+    assert told["log"] == ["step 1", "    indented red", "<script>alert(1)</script>"]
+    assert "--share-logs" in closed and "my_app/task.py:41" in closed
+    assert dashboard.http.delete(f"/api/runs/{run_id}").status_code == 204
+    assert dashboard.http.get("/api/clients/2/last-failure").status_code == 404
+    assert not get_page(dashboard.http, "/clients/2").all("section", id="failure")
 
 
 def test_there_is_no_page_of_a_client_that_never_came(dashboard: Dashboard) -> None:

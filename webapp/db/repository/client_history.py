@@ -1,14 +1,17 @@
-"""The outcomes of clients over the runs. ``away`` stands for a committed round that gave a client no task."""
+"""The outcomes of clients over the runs, and the last failed task of each.
+
+``away`` stands for a committed round that gave a client no task.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from webapp.db.repository.runs import NOT_DELETED
-from webapp.db.tables import MetricPoint, Reply, Run
+from webapp.db.tables import MetricPoint, Reply, Run, TaskFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +119,17 @@ def _last_accuracies(
     same = and_(rounds.c.run_id == MetricPoint.run_id, rounds.c.round == MetricPoint.round)
     found = select(MetricPoint.run_id, MetricPoint.value, MetricPoint.round).join(rounds, same).where(*mine)
     return {run_id: (value, round_) for run_id, value, round_ in session.execute(found)}
+
+
+def replace_failures(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store the last failed task of some clients; a client keeps one."""
+    last = {row["client_id"]: row for row in rows}
+    if last:
+        session.execute(delete(TaskFailure).where(TaskFailure.client_id.in_(last)))
+        session.execute(insert(TaskFailure), list(last.values()))
+
+
+def last_failure(session: Session, client_id: int) -> TaskFailure | None:
+    """Return the last failed task of a client, unless its run is deleted."""
+    failed = select(TaskFailure).join(Run, Run.id == TaskFailure.run_id)
+    return session.scalar(failed.where(TaskFailure.client_id == client_id, NOT_DELETED))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import MetricGoals, goals_of
 from federation.run.states import ACTIVE, COMMITTING, ENDED, RESUMABLE, RunState
-from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunEvent
+from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunEvent, TaskFailure
 
 NOT_DELETED = Run.state != RunState.DELETED
 
@@ -195,6 +195,7 @@ def delete_rows(session: Session, run_id: int, most: int) -> bool:
         some = select(table.id).where(table.run_id == run_id).limit(most)
         if _delete(session, delete(table).where(table.id.in_(some))):
             return True
+    _delete(session, delete(TaskFailure).where(TaskFailure.run_id == run_id))
     _delete(session, delete(Run).where(Run.id == run_id, Run.state == RunState.DELETED))
     return False
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from federation.server.flower_server import LiveClient
-from webapp.db.repository.client_history import RunShare, recent_outcomes, shares_of_client
+from webapp.db.repository.client_history import RunShare, last_failure, recent_outcomes, shares_of_client
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.events import events_of_client
 from webapp.db.repository.rounds import ReplyRow, replies_of_client
-from webapp.db.tables import Client
+from webapp.db.tables import Client, TaskFailure
 from webapp.formatting import count, size
 from webapp.pages.clients.holdings import fingerprint
 from webapp.pages.clients.index import HISTORY, ClientLine, client_line, outcome_words
@@ -35,6 +35,7 @@ class ClientPage:
     shares: list[tuple[RunShare, str]]
     tasks: list[tuple[int, ReplyRow]]
     log: list[Line]
+    failure: TaskFailure | None
 
     @property
     def last_outcomes(self) -> int:
@@ -54,7 +55,7 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
     log = log_lines(events_of_client(session, client.id, 4 * LOG_LINES), names, LOG_LINES)
     return ClientPage(
         client, line, _sentence(line, live.get(client.id)), _facts(client), mine, shares,
-        replies_of_client(session, client.id, limit=TASKS), log,
+        replies_of_client(session, client.id, limit=TASKS), log, last_failure(session, client.id),
     )  # fmt: skip
 
 

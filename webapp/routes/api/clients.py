@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from webapp.operations.clients import MAX_NAME
-from webapp.operations.views import ClientList, ClientView
+from webapp.operations.views import ClientList, ClientView, FailureView
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.dependencies import ClientsDep, Id
@@ -32,6 +32,12 @@ def list_clients(clients: ClientsDep) -> ClientList:
 def show_client(clients: ClientsDep, client_id: Id) -> ClientView:
     """Return one client."""
     return clients.show(client_id)
+
+
+@router.get("/{client_id}/last-failure", responses=MISSING)
+def show_last_failure(clients: ClientsDep, client_id: Id) -> FailureView:
+    """Return the last failed task of a client: the app's own frames, and the log if the client shares it."""
+    return clients.last_failure(client_id)
 
 
 @router.post("/{client_id}/approve", responses=MISSING)

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable
 
 from federation.client.console import SHOW_SECONDS, TaskConsole
-from federation.client.executor import Executor
-from federation.client.outbox import Outbox
-from federation.client.tasks import ClientTask
+from federation.client.outbox import ClientTask, Outbox
+from federation.client.tasks.executor import Executor
 from federation.progress import TaskCancelled
 from federation.protocol.messages import PROGRESS_SECONDS, ProgressFrame
 

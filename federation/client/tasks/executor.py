@@ -3,18 +3,19 @@
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, Metadata, RecordDict
 from numpy.typing import NDArray
 
-from federation.client.legacy_apps import content_of_reply, is_legacy, legacy_content
-from federation.client.tasks import ClientTask, OutgoingReply
+from federation.client.outbox import ClientTask, OutgoingReply
+from federation.client.tasks.failures import app_frames, error_sentence, shorten
+from federation.client.tasks.legacy_apps import content_of_reply, is_legacy, legacy_content
 from federation.learning.client_app import Work
 from federation.progress import Reporter, TaskCancelled, reporting_to
-from federation.protocol.messages import MAX_ERROR_CHARACTERS, ContentHeader, Offer, Task
+from federation.protocol.messages import ContentHeader, Offer, Task
 from federation.run.metric_names import MAX_LIST, clean_metrics, dropped_sentence
 from federation.weights.content_ids import content_id
 from federation.weights.layout import Buffer, Layout, LayoutMismatch
@@ -37,10 +38,14 @@ class Executor:
     ----------
     node_config : Mapping[str, Any]
         What the ClientApp finds in ``context.node_config``, such as ``partition-id``.
+    recent_log : Callable[[], list[str]], optional
+        Returns the last lines of the client's log, which go with a failed reply; None: the client keeps them.
     """
 
-    def __init__(self, work: Work, node_config: Mapping[str, Any]) -> None:
-        self._work = work
+    def __init__(
+        self, work: Work, node_config: Mapping[str, Any], recent_log: Callable[[], list[str]] | None = None
+    ) -> None:
+        self._work, self._recent_log = work, recent_log
         self._node_config = dict(node_config)
         self._logged: set[str] = set()
         self._context: Context | None = None
@@ -61,13 +66,19 @@ class Executor:
         except BaseException as error:  # CancelledError, SystemExit, a panic of a native library
             if client_task.cancelled.is_set():  # the app may have wrapped TaskCancelled in an error of its own
                 return None
-            log.exception("round %d: %s failed", client_task.task.round, client_task.task.phase)
-            reply = OutgoingReply(Offer(message_id=client_task.task.message_id, error=_sentence(error)))
+            reply = self._failed(client_task.task, error)
         if client_task.cancelled.is_set():
             return None
         self._log_dropped(reply.offer.metrics)
         offer = reply.offer.model_copy(update={"seconds": time.monotonic() - started})
         return OutgoingReply(offer, reply.content)
+
+    def _failed(self, task: Task, error: BaseException) -> OutgoingReply:
+        """Log the error, and return the reply that describes it."""
+        log.error("run %d, round %d: %s failed", task.run_id, task.round, task.phase, exc_info=error)
+        frames, lines = app_frames(error), self._recent_log() if self._recent_log is not None else None
+        failure = {"frames": frames, "log": lines}
+        return OutgoingReply(Offer(message_id=task.message_id, error=error_sentence(error, frames), failure=failure))
 
     def _answer(self, client_task: ClientTask, node_id: int) -> OutgoingReply:
         task = client_task.task
@@ -147,7 +158,7 @@ def _reply(task: Task, message: Message) -> OutgoingReply:
     """Turn the ClientApp's answer into an offer and the content that goes with it."""
     if message.has_error():
         return OutgoingReply(
-            Offer(message_id=task.message_id, error=_shorten(message.error.reason or "the app gave no reason"))
+            Offer(message_id=task.message_id, error=shorten(message.error.reason or "the app gave no reason"))
         )
     metrics: dict[str, Any] = {}
     for record in message.content.metric_records.values():
@@ -179,17 +190,3 @@ def _pack(task: Task, records: list[ArrayRecord]) -> tuple[ContentHeader | None,
 def _as_one_buffer(array: NDArray[Any]) -> memoryview:
     """Return the bytes of a single array without a copy: it is its own buffer."""
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
-
-
-def _sentence(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:  # the app's own class may fail to say what it is
-        text = "its text cannot be read"
-    return _shorten(f"{type(error).__name__}: {text}" if text else type(error).__name__)
-
-
-def _shorten(text: str) -> str:
-    """Return the text on one line of at most ``MAX_ERROR_CHARACTERS``, which any JSON reader accepts."""
-    line = " ".join(text.encode(errors="backslashreplace").decode().split())
-    return line if len(line) <= MAX_ERROR_CHARACTERS else line[: MAX_ERROR_CHARACTERS - 1] + "…"
