@@ -56,7 +56,7 @@ def test_home_turns_from_idle_to_running_and_back_by_itself(federation: Meadow, 
     start_run(federation.url, num_rounds=3, synthetic_seconds=1.0, name="Watched")
 
     expect(page.locator("h1")).to_contain_text("Round 2 of 3, training")
-    expect(page).to_have_title(re.compile(r"^Round \d of 3, .* · Meadow$"))
+    expect(page).to_have_title(re.compile(r"^\d/3 · .* · Watched · Meadow$"))
     row = page.locator("[id^=client-now-]").first
     expect(row.locator("[data-part=task]")).to_contain_text("Training, batch")
     expect(row.locator("[data-part=loss]")).not_to_have_text("–")
@@ -64,6 +64,23 @@ def test_home_turns_from_idle_to_running_and_back_by_itself(federation: Meadow, 
     assert table_of(page, "accuracy") == ["0", "1", "2", "3"]
     expect(page).to_have_title("No active run · Meadow")
     assert page.evaluate("window.loadedOnce"), "the page was loaded again"
+
+
+def test_the_tab_of_a_run_says_state_round_and_figure_after_each_update(
+    dashboard: Dashboard, open_page: OpenPage
+) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a", unhurried)
+        dashboard.wait_for_clients(1)
+        run_id = dashboard.start_run(num_rounds=3, name="Wards")
+        page = open_page(f"{url_of(dashboard)}/runs/{run_id}")
+        expect(page).to_have_title("Waiting · 0/3 · Wards · Meadow")
+        stage.add("site-b", unhurried)
+        expect(page).to_have_title("1/3 · 66.7\u202f% · Wards · Meadow")
+        expect(page).to_have_title("2/3 · 75.0\u202f% · Wards · Meadow")
+        expect(page).to_have_title("Completed · 3/3 · 80.0\u202f% · Wards · Meadow")
+        titles = {run_id: page.title(), 0: open_page(f"{url_of(dashboard)}/").title()}
+    assert titles == {run_id: "Completed · 3/3 · 80.0\u202f% · Wards · Meadow", 0: "No active run · Meadow"}
 
 
 def test_from_commit_to_pixel_takes_less_than_half_a_second(federation: Meadow, open_page: OpenPage) -> None:

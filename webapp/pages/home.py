@@ -39,7 +39,7 @@ class Home:
     def title(self) -> str:
         """The title of the browser tab."""
         if self.head is not None and self.head.active:
-            return self.head.headline
+            return self.head.title
         return "No active run" if self.known else "No clients yet"
 
     @property

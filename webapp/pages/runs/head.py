@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from federation.run.events import Progress
-from federation.run.states import ACTIVE, ENDED
+from federation.run.states import ACTIVE, ENDED, RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.events import newest_events
 from webapp.db.repository.rounds import recent_seconds
 from webapp.db.repository.series import Series
 from webapp.db.tables import Run
-from webapp.formatting import about, count, duration, percent, plural, size
+from webapp.formatting import about, count, duration, loss, percent, plural, size
 from webapp.operations.views import elapsed_seconds
 from webapp.pages.runs.round_bars import RoundBars, bars_of
 from webapp.pages.wording import STATES, listed, sentence
@@ -59,6 +59,18 @@ class RunHead:
     wait: Wait | None
     bars: RoundBars
     marks: list[dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """The title of the browser tab: state (unless running), round, figure and name, the shortest first."""
+        run, last = self.run, self.run.last_metrics
+        state = STATES[run.state] if run.state != RunState.RUNNING else ""
+        rounds = f"{count(run.current_round)}/{count(run.num_rounds)}"
+        loss_value = last.get("evaluate_loss")
+        figure = f"loss {loss(loss_value)}" if loss_value is not None else ""
+        if (accuracy := last.get("evaluate_accuracy")) is not None:
+            figure = percent(accuracy)
+        return " · ".join(filter(None, (state, rounds, figure, run.name)))
 
 
 def head_of(
