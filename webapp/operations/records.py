@@ -1,11 +1,12 @@
 """What people keep beside a run: note, tags, archive; and deletion. Training reads none of it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from federation.run.states import ACTIVE
-from webapp.db.database import Database
+from webapp.db.database import Database, Session
 from webapp.db.repository.run_list import runs_of, set_archived
 from webapp.db.repository.runs import set_values
 from webapp.db.tables import Run
@@ -16,6 +17,14 @@ from webapp.sanitizing import is_one_line
 
 MAX_NOTE, MAX_TAGS, MAX_TAG = 2000, 10, 30
 _TAG = re.compile(r"\w[\w .:/+#-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a request for many runs did: the ids of the runs that it changed, and the others by the reason."""
+
+    ids: list[int]
+    unchanged: dict[str, list[int]]
 
 
 class RunRecords:
@@ -40,16 +49,16 @@ class RunRecords:
             for name in changed:
                 add_request_event(session, run, name)
 
-    def archive(self, run_ids: Sequence[int]) -> list[int]:
-        """Archive runs that are over and return their ids; queued and active runs stay in the list."""
+    def archive(self, run_ids: Sequence[int]) -> Changed:
+        """Archive runs that are over; queued and active runs stay in the list."""
         return self._move(run_ids, archived=True)
 
-    def restore(self, run_ids: Sequence[int]) -> list[int]:
-        """Take archived runs back into the list and return their ids."""
+    def restore(self, run_ids: Sequence[int]) -> Changed:
+        """Take archived runs back into the list."""
         return self._move(run_ids, archived=False)
 
-    def delete(self, run_ids: Sequence[int]) -> list[int]:
-        """Delete runs with their metrics, events and weights, and return their ids; active runs stay."""
+    def delete(self, run_ids: Sequence[int]) -> Changed:
+        """Delete runs with their metrics, events and weights; active runs stay."""
         deleted = []
         for run_id in dict.fromkeys(run_ids):
             try:
@@ -57,14 +66,32 @@ class RunRecords:
             except (Conflict, NotFound):
                 continue
             deleted.append(run_id)
-        return deleted
+        with self._database.read() as session:
+            return _changed(session, run_ids, deleted, lambda run: f"{run.state}, stop the run first")
 
-    def _move(self, run_ids: Sequence[int], *, archived: bool) -> list[int]:
+    def _move(self, run_ids: Sequence[int], *, archived: bool) -> Changed:
         with self._database.write() as session:
             changed = set_archived(session, run_ids, archived=archived)
             for run in runs_of(session, changed):
                 add_request_event(session, run, "archive" if archived else "restore")
-        return changed
+            return _changed(session, run_ids, changed, _why_not_archived if archived else lambda _: "not archived")
+
+
+def _changed(
+    session: Session, wanted: Sequence[int], changed: Collection[int], why: Callable[[Run], str]
+) -> Changed:  # fmt: skip
+    """Return what changed, with the reason of each run that did not; ``why`` gives that of a run that exists."""
+    others = [run_id for run_id in dict.fromkeys(wanted) if run_id not in changed]
+    known = {run.id: run for run in runs_of(session, others)}
+    unchanged: dict[str, list[int]] = {}
+    for run_id in others:
+        reason = why(known[run_id]) if run_id in known else "not found"
+        unchanged.setdefault(reason, []).append(run_id)
+    return Changed(list(changed), unchanged)
+
+
+def _why_not_archived(run: Run) -> str:
+    return "already archived" if run.archived_at is not None else f"{run.state}, only ended runs can be archived"
 
 
 def clean_note(text: str) -> str:

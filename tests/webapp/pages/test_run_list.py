@@ -195,7 +195,7 @@ def test_deletion_asks_first_and_leaves_active_runs_alone(dashboard: Dashboard) 
 
     answer = dashboard.http.post("/runs/delete", data={"id": [str(ids[0]), str(running)]})
     after = get_page(dashboard.http, answer.headers["location"])
-    assert "Deleted 1 run for good. 1 run unchanged" in flash_of(after)
+    assert "Deleted 1 run: #1. 1 run unchanged" in flash_of(after)
     assert names(after) == ["Runs", "Beta"]
     assert dashboard.http.get(f"/api/runs/{ids[0]}").status_code == 404
     assert get_page(dashboard.http, "/runs/delete").one("h1").text == "No run to delete"
@@ -211,3 +211,25 @@ def test_chosen_runs_stand_in_the_address(dashboard: Dashboard) -> None:
     assert [(one.text, one.attributes.get("formaction")) for one in form.all("button")] == [
         ("Compare", None), ("Archive", "/runs/archive"), ("Delete…", "/runs/delete"),
     ]  # fmt: skip
+
+
+def test_each_run_that_stays_as_it_is_has_its_own_reason(dashboard: Dashboard) -> None:
+    ids = cancelled(dashboard, "Alpha", "Beta")
+    active = dashboard.start_run()
+    dashboard.wait_for_state(active, "waiting")
+    queued = dashboard.start_run()
+    dashboard.http.post("/runs/archive", data={"id": [str(ids[0])]})
+
+    def said(verb: str, *chosen: int) -> str:
+        answer = dashboard.http.post(f"/runs/{verb}", data={"id": [str(one) for one in chosen]})
+        return flash_of(get_page(dashboard.http, answer.headers["location"]))
+
+    assert said("archive", *ids, active, queued, 99) == (
+        "Archived 1 run: #2. 4 runs unchanged: #1 (already archived); "
+        "#3 (waiting, only ended runs can be archived); #4 (queued, only ended runs can be archived); "
+        "#99 (not found). Undo"
+    )
+    assert said("restore", active, 99) == "Restored no runs. 2 runs unchanged: #3 (not archived); #99 (not found)."
+    assert said("delete", ids[0], active, 99, 100) == (
+        "Deleted 1 run: #1. 3 runs unchanged: #3 (waiting, stop the run first); #99 and #100 (not found)."
+    )

@@ -47,13 +47,13 @@ def write_tags(records: RecordsDep, runs: RunsDep, run_id: Id, body: Tags) -> Ru
 @router.post("/archive", responses=CONFLICT)
 def archive_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
     """Archive an ended run: the list of runs hides it; nothing is deleted."""
-    return _moved(runs, run_id, bool(records.archive([run_id])), archived=True)
+    return _moved(runs, run_id, bool(records.archive([run_id]).ids), archived=True)
 
 
 @router.post("/restore", responses=CONFLICT)
 def restore_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
     """Restore an archived run."""
-    return _moved(runs, run_id, bool(records.restore([run_id])), archived=False)
+    return _moved(runs, run_id, bool(records.restore([run_id]).ids), archived=False)
 
 
 def _moved(runs: Runs, run_id: int, changed: bool, *, archived: bool) -> RunView:

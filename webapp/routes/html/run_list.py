@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 from webapp.db.repository.run_list import Sort, runs_of
 from webapp.db.repository.runs import list_runs
 from webapp.formatting import plural
-from webapp.operations.records import is_active
+from webapp.operations.records import Changed, is_active
 from webapp.pages.flash import Flash
 from webapp.pages.runs.index import SEGMENTS, SORTS, STATES_OF, RunListQuery, run_list
 from webapp.pages.templating import wanted_block
@@ -58,17 +58,15 @@ def list_them(
 @router.post("/archive")
 def archive(records: RecordsDep, flashes: FlashesDep, form: FormDep) -> Response:
     """Archive the selected runs; active ones stay."""
-    ids = ids_of(form)
-    done = records.archive(ids)
-    stayed = _stayed(len(ids) - len(done), "only ended runs can be archived")
-    return _to_list(flashes, form, _what("Archived", done) + stayed, "/runs/restore", done)
+    done = records.archive(ids_of(form))
+    return _to_list(flashes, form, _what("Archived", done), "/runs/restore", done.ids)
 
 
 @router.post("/restore")
 def restore(records: RecordsDep, flashes: FlashesDep, form: FormDep) -> Response:
     """Take the selected runs back into the list."""
     done = records.restore(ids_of(form))
-    return _to_list(flashes, form, _what("Restored", done), "/runs/archive", done)
+    return _to_list(flashes, form, _what("Restored", done), "/runs/archive", done.ids)
 
 
 @router.get("/delete")
@@ -84,18 +82,15 @@ def ask_to_delete(page: PageDep, id: RunIds = []) -> HTMLResponse:  # noqa: B006
 @router.post("/delete")
 def delete(records: RecordsDep, flashes: FlashesDep, form: FormDep) -> Response:
     """Delete the selected runs; active ones stay."""
-    ids = ids_of(form)
-    done = records.delete(ids)
-    stayed = _stayed(len(ids) - len(done), "stop active runs before you delete them")
-    return _to_list(flashes, form, f"Deleted {plural(len(done), 'run')} for good.{stayed}")
+    return _to_list(flashes, form, _what("Deleted", records.delete(ids_of(form))))
 
 
-def _what(verb: str, ids: Sequence[int]) -> str:
-    return f"{verb} {plural(len(ids), 'run')}: {run_numbers(ids)}." if ids else f"{verb} no runs."
-
-
-def _stayed(amount: int, why: str) -> str:
-    return f" {plural(amount, 'run')} unchanged: {why}." if amount else ""
+def _what(verb: str, done: Changed) -> str:
+    """Say which runs were changed, and of all others why not."""
+    said = f"{verb} {plural(len(done.ids), 'run')}: {run_numbers(done.ids)}." if done.ids else f"{verb} no runs."
+    if others := "; ".join(f"{run_numbers(ids)} ({why})" for why, ids in done.unchanged.items()):
+        said += f" {plural(sum(map(len, done.unchanged.values())), 'run')} unchanged: {others}."
+    return said
 
 
 def _to_list(flashes: FlashesDep, form: FormData, text: str, undo: str = "", ids: Sequence[int] = ()) -> Response:
