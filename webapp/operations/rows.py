@@ -1,6 +1,6 @@
 """Converts the events of a run to rows of the tables and to the data of stored events. Pure: nothing here writes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -9,10 +9,15 @@ from typing import Any
 
 from federation.run.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone
 from federation.run.metric_goals import BestRound, MetricGoals, better_round
+from webapp.db.repository.events import ReplyProblem
 from webapp.db.spread import spreads_of
 from webapp.sanitizing import MAX_TEXT, clean_line, clean_text
 
 MAX_METRIC_NAME, MAX_REASON = 100, 500
+MAX_PROBLEMS, MAX_PROBLEM = 3, 120
+WITH_PROBLEMS = "Completed with problems: "
+"""So begins the reason of a completed run in which a reply was not accepted."""
+_PROBLEMS = {"failed": "failed", "refused": "was rejected", "late": "was late", "lost": "was lost"}
 Row = dict[str, Any]
 
 
@@ -131,6 +136,18 @@ def failed_event(failed: AttemptFailed, last_metric_id: int) -> Row:
         "round": failed.round, "attempt": failed.attempt, "committed": False, "reason": _reason(failed.reason),
         "last_metric_id": last_metric_id,
     }  # fmt: skip
+
+
+def completion_reason(problems: Sequence[ReplyProblem], names: Mapping[int, str]) -> str | None:
+    """Say what went wrong in a completed run, the most frequent problem of a client first; None where nothing did."""
+    said = [
+        f"{names.get(one.client_id, f'client {one.client_id}')} {_PROBLEMS[one.outcome]} {one.times:,} "
+        f"{'time' if one.times == 1 else 'times'}" + (f" ({one.reason[:MAX_PROBLEM]})" if one.reason else "")
+        for one in problems[:MAX_PROBLEMS]
+    ]
+    if len(problems) > MAX_PROBLEMS:
+        said.append(f"{len(problems) - MAX_PROBLEMS:,} more")
+    return f"{WITH_PROBLEMS}{'; '.join(said)}" if said else None
 
 
 def blocked_on(blocked: Blocked) -> Row | None:

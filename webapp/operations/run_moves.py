@@ -4,10 +4,11 @@ from federation.run.events import Blocked
 from federation.run.states import RunState, sources
 from webapp.db.database import Session
 from webapp.db.repository import runs as table
-from webapp.db.repository.events import add_event
+from webapp.db.repository.clients import client_names
+from webapp.db.repository.events import add_event, reply_problems
 from webapp.db.repository.rounds import delete_uncommitted_replies
 from webapp.db.tables import Run
-from webapp.operations.rows import blocked_on
+from webapp.operations.rows import blocked_on, completion_reason
 from webapp.problems import NotFound
 
 
@@ -27,7 +28,9 @@ def move_run(
     by: str | None = None,
     blocked: Blocked | None = None,
 ) -> bool:
-    """Move a run and say so in an event; False when it lost the race."""
+    """Move a run and say so in an event; False when it lost the race. A completed run has its problems as reason."""
+    if to == RunState.COMPLETED:
+        reason = completion_reason(reply_problems(session, run_id), client_names(session)) or reason
     waits = blocked_on(blocked) if blocked is not None else None
     left = table.move_run(session, run_id, to, sources(to), reason, waits)
     if left is None:

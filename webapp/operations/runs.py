@@ -82,13 +82,9 @@ class Runs:
             return int(get_run(session, run_id).config["min_clients"])
 
     def move(
-        self,
-        run_id: int,
-        to: RunState,
-        reason: str | None = None,
-        by: str | None = None,
+        self, run_id: int, to: RunState, reason: str | None = None, by: str | None = None,
         blocked: Blocked | None = None,
-    ) -> bool:
+    ) -> bool:  # fmt: skip
         """Move a run to a state, where its present one allows it; False changes nothing."""
         if to in ENDED:
             self._recorder.end_run(run_id)

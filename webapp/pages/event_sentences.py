@@ -1,6 +1,6 @@
 """The event log in sentences: runs, rounds, rejected and missing replies, clients, and the actions of users."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,38 +14,48 @@ WORTH_SAYING = ("run", "note", "round", "reply", "client")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a log: the state of its glyph, the sentence, and who caused the event."""
+    """One line of a log: the state of its glyph, the sentence, and who caused the event.
 
-    id: int
-    run_id: int | None
+    ``oldest_id`` is that of the oldest event which the line stands for.
+    """
+
     at: datetime
     state: str
     text: str
-    by: str = ""
+    by: str
+    oldest_id: int
 
 
 def log_lines(events: Iterable[StoredEvent], names: Mapping[int, str], most: int, *, brief: bool = False) -> list[Line]:
     """Return a line for each event that says something new, newest first; accepted replies have no line.
 
-    With ``brief`` only the newest completed round of each run has a line, so that rounds do not hide problems.
+    Replies of one client with the same problem in one run are one line, at the newest of them. With ``brief`` only the
+    newest completed round of each run has a line, so that rounds do not hide problems.
     """
-    lines: list[Line] = []
-    told: set[int | None] = set()
+    groups: dict[Hashable, list[StoredEvent]] = {}
     seen = list(events)
     repeated = _repeated(seen)
     for event in seen:
-        if len(lines) == most:
-            break
-        if event.id in repeated:
+        key = _group(event, brief=brief)
+        if event.id in repeated or (key not in groups and _sentence([event], names) is None):
             continue
-        if brief and event.type == "round" and event.data.get("committed"):
-            if event.run_id in told:
-                continue
-            told.add(event.run_id)
-        if said := _sentence(event, names):
-            state, text, by = said
-            lines.append(Line(event.id, event.run_id, event.at, state, text, by))
+        if key not in groups and len(groups) == most:
+            break
+        groups.setdefault(key, []).append(event)
+    lines = []
+    for group in groups.values():
+        if said := _sentence(group, names):
+            lines.append(Line(group[0].at, *said, oldest_id=group[-1].id))
     return lines
+
+
+def _group(event: StoredEvent, *, brief: bool) -> Hashable:
+    """Return what the events that share a line have in common."""
+    if event.type == "reply":
+        return event.run_id, event.data["client_id"], event.data["outcome"], event.data.get("reason")
+    if brief and event.type == "round" and event.data.get("committed"):
+        return event.run_id
+    return event.type, event.id
 
 
 def _repeated(newest_first: Sequence[StoredEvent]) -> set[int]:
@@ -60,7 +70,9 @@ def _repeated(newest_first: Sequence[StoredEvent]) -> set[int]:
     return repeated
 
 
-def _sentence(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str] | None:
+def _sentence(group: Sequence[StoredEvent], names: Mapping[int, str]) -> tuple[str, str, str] | None:
+    """Return state, sentence and originator of the newest event of a group; only replies are counted."""
+    event = group[0]
     data = event.data
     match event.type:
         case "round" if data.get("committed"):
@@ -68,7 +80,7 @@ def _sentence(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, s
         case "round":
             return "failed", f"Attempt at round {data['round']} failed: {data.get('reason')}", ""
         case "reply":
-            return _reply(event, names)
+            return _reply(group, names)
         case "run":
             return _run(event)
         case "note":
@@ -91,24 +103,30 @@ def _committed(event: StoredEvent) -> str:
     return f"{text}: {', '.join([*parts, duration(data.get('seconds'))])}"
 
 
-def _reply(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str] | None:
-    data = event.data
-    name, outcome, reason = (
-        names.get(data["client_id"], f"client {data['client_id']}"),
-        data["outcome"],
-        data.get("reason"),
-    )
-    where = "while preparing" if data["phase"] == "prepare" else f"in round {count(data['round'])}"
-    match outcome:
+def _reply(group: Sequence[StoredEvent], names: Mapping[int, str]) -> tuple[str, str, str] | None:
+    data = group[0].data
+    name, reason = names.get(data["client_id"], f"client {data['client_id']}"), data.get("reason")
+    where = _where([one.data for one in group])
+    match data["outcome"]:
         case "late":
             return "late", f"{name} was late {where}: reply not counted", ""
         case "refused":
-            return "refused", f"{name}: reply {where} rejected, {reason}", ""
+            replies = "reply" if len(group) == 1 else "replies"
+            return "refused", f"{name}: {replies} {where} rejected, {reason}", ""
         case "failed":
             return "failed", f"{name} failed {where}: {reason}", "reported by client"
         case "lost":
             return "lost", f"{name} was lost {where}: {reason}", ""
     return None
+
+
+def _where(replies: Sequence[Mapping[str, Any]]) -> str:
+    """Say when the replies of a group came: in which rounds, and how many they are."""
+    if all(one["phase"] == "prepare" for one in replies):
+        return "while preparing" + (f", {count(len(replies))} times" if len(replies) > 1 else "")
+    first, last = (pick(one["round"] for one in replies) for pick in (min, max))
+    rounds = f"in round {count(last)}" if first == last else f"in rounds {count(first)} to {count(last)}"
+    return rounds if len(replies) == 1 else f"{rounds}, {count(len(replies))} times"
 
 
 def _run(event: StoredEvent) -> tuple[str, str, str] | None:
@@ -121,9 +139,10 @@ def _run(event: StoredEvent) -> tuple[str, str, str] | None:
         return "refused", f"No longer selected, the name is unknown or not unique: {', '.join(dropped)}", ""
     if state not in STATES or not any(data.get(said) for said in ("from", "name", "by")):
         return None  # only what the run waits for has changed
-    tail = f": {reason}" if reason else ""
-    words = {"waiting": "Waiting for clients"}
-    return state, words.get(state, STATES[state]) + tail, who
+    word = {"waiting": "Waiting for clients"}.get(state, STATES[state])
+    if state == "completed" and reason:
+        return state, reason, who  # says that it is completed
+    return state, word + (f": {reason}" if reason else ""), who
 
 
 def _asked(data: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -95,6 +95,7 @@ def _environment() -> Environment:
         "tone": lambda state: wording.TONES.get(state, state),
         "listed": wording.listed,
         "state_word": wording.STATES.__getitem__,
+        "run_word": wording.run_word,
         "outcome_word": wording.OUTCOMES.__getitem__,
         "network": FIELDS["network"].word,
     }

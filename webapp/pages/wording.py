@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from federation.run.events import Progress
+from webapp.db.tables import Run
+from webapp.operations.rows import WITH_PROBLEMS
 
 STATES = {
     "queued": "Queued", "waiting": "Waiting", "running": "Running", "paused": "Paused", "stopping": "Stopping",
@@ -29,6 +31,17 @@ OUTCOMES = {
     "away": "not selected", "idle": "evaluated only", "no_number": "no value",
 }  # fmt: skip
 """The outcome of a client in a round: ``away`` if it got no task, ``idle`` if only others were sampled to train."""
+
+
+def problems_of(run: Run) -> str:
+    """Return what went wrong in a completed run; empty where nothing did."""
+    said = run.reason or ""
+    return said.removeprefix(WITH_PROBLEMS) if run.state == "completed" and said.startswith(WITH_PROBLEMS) else ""
+
+
+def run_word(run: Run) -> str:
+    """Return the word for the state of a run; a completed one also says whether it had problems."""
+    return "Completed with problems" if problems_of(run) else STATES[run.state]
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

@@ -52,7 +52,7 @@ class Verb:
 
 def _resumed(done: Done) -> str:
     if done.run.state != RunState.QUEUED:
-        return "The run was resumed."
+        return "The run was resumed." if done.run.last_metrics else "The run was started."
     after = f" and continues after round {count(done.run.current_round)}" if done.run.current_round else ""
     return f"The run is queued{after}."
 

@@ -87,7 +87,9 @@ def test_a_second_client_that_calls_itself_like_a_chosen_one_is_not_in_the_run(d
         waiting = dashboard.start_run(num_rounds=1, clients=["site-a"], min_clients=2)
         impostor = stage.add("site-a")
         dashboard.wait_for_clients(2)
-        wait_until(lambda: "1 online is not" in (dashboard.run(waiting)["blocked_on"] or {}).get("sentence", ""))
+        wait_until(
+            lambda: "1 online but not eligible" in (dashboard.run(waiting)["blocked_on"] or {}).get("sentence", "")
+        )
         dashboard.http.post(f"/api/runs/{waiting}/min_clients", json={"min_clients": 1})
         dashboard.wait_for_state(waiting, "completed")
         assert impostor.tasks == []

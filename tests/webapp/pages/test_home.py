@@ -63,7 +63,10 @@ def test_a_run_without_its_clients_says_for_whom_it_waits_and_what_ends_the_wait
     block = home.one("section", class_="block")
     assert block.one("h2").text.startswith("Too few clients since ")
     assert "--dataset synthetic" in block.one("code", id="join").text
-    assert [seat.one("span", class_="name").text for seat in block.all("li")] == ["site-a", "1 more client"]
+    assert [seat.one("span", class_="name").text for seat in block.one("ul", class_="seats").all("li")] == [
+        "site-a",
+        "1 more client",
+    ]
     assert 590 < float(block.one("span", class_="clock")["data-until"] or 0) <= 600
     other = home.one("section", aria_labelledby="other-h")
     assert other.one("li").text == "site-b : not selected for the run"

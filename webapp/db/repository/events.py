@@ -81,5 +81,25 @@ def events_of_client(session: Session, client_id: int, limit: int = 50) -> list[
     return [_stored(row) for row in session.scalars(query)]
 
 
+@dataclass(frozen=True, slots=True)
+class ReplyProblem:
+    """How often a client's replies in one run had an outcome other than accepted, and one of the reasons."""
+
+    client_id: int
+    outcome: str
+    times: int
+    reason: str | None
+
+
+def reply_problems(session: Session, run_id: int) -> list[ReplyProblem]:
+    """Return the problems with replies in a run, the most frequent first."""
+    outcome, times = RunEvent.data["outcome"].as_string(), func.count()
+    query = select(RunEvent.client_id, outcome, times, func.max(RunEvent.data["reason"].as_string())).where(
+        RunEvent.run_id == run_id, RunEvent.type == "reply", outcome != "accepted", RunEvent.client_id.is_not(None)
+    )
+    grouped = query.group_by(RunEvent.client_id, outcome).order_by(times.desc(), RunEvent.client_id)
+    return [ReplyProblem(*row) for row in session.execute(grouped)]
+
+
 def _stored(row: RunEvent) -> StoredEvent:
     return StoredEvent(row.id, row.run_id, row.client_id, row.type, row.at, row.data)

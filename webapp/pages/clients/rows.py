@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from federation.run.eligibility import Ineligible, why_ineligible
 from federation.run.events import Progress
-from federation.run.states import RunState
+from federation.run.states import ENDED, RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.pages import misfits
 from webapp.db.repository.rounds import last_outcomes
@@ -88,28 +88,34 @@ class Split:
 
     taking_part: list[Client]
     not_for_it: list[tuple[Client, str]]
-    may_come_back: frozenset[int]
+    includable: frozenset[int]
+    """Ids of the clients that a person may include: excluded from the run, or unable to prepare for it."""
 
     @property
     def reasons(self) -> list[tuple[list[Client], str]]:
-        """The clients that are not eligible by reason; one that a person may include again stands alone."""
-        alone = [([client], why) for client, why in self.not_for_it if client.id in self.may_come_back]
-        return alone + by_reason(one for one in self.not_for_it if one[0].id not in self.may_come_back)
+        """The clients that are not eligible by reason; one that a person may include stands alone."""
+        alone = [([client], why) for client, why in self.not_for_it if client.id in self.includable]
+        return alone + by_reason(one for one in self.not_for_it if one[0].id not in self.includable)
 
 
 def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> Split:
-    """Part the clients: online and eligible, or in the run before; and online but not for it."""
+    """Part the clients: online and eligible, or in the run before; and online but not for it.
+
+    Beside an ended run are only the clients that it excludes: who else is online has nothing to do with it.
+    """
     left = {one.id: one.why for one in exclusions_of(session, run)}
-    misfit = misfits(session, run.id) | left
+    unfit, over = misfits(session, run.id), run.state in ENDED
+    misfit = unfit | left
     seen = last_outcomes(session, run.id, max(1, run.current_round), run.current_round)
     part, other = [], []
     for client in clients:
         reason = why_not(client, run, misfit)
         if reason is None and (client.id in live or client.id in seen):
             part.append(client)
-        elif reason is not None and client.id in live:
+        elif reason is not None and client.id in live and (client.id in left or not over):
             other.append((client, reason))
-    return Split(part, other, frozenset(left))
+    includable = {client.id for client, reason in other if reason == misfit.get(client.id)}
+    return Split(part, other, frozenset(includable))
 
 
 def clients_now(

@@ -18,7 +18,7 @@ from webapp.db.tables import Run
 from webapp.formatting import about, count, duration, loss, percent, plural, size
 from webapp.operations.views import elapsed_seconds
 from webapp.pages.runs.round_bars import RoundBars, bars_of
-from webapp.pages.wording import STATES, listed, sentence
+from webapp.pages.wording import STATES, listed, problems_of, sentence
 
 MARKED_EVENTS = 300
 DOING = {"prepare": "Preparing", "train": "Training", "evaluate": "Evaluating"}
@@ -120,7 +120,8 @@ def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
         case "stopping":
             return f"Stopping after round {of}"
         case "completed":
-            return f"Completed {plural(run.current_round, 'round')}{reached}"
+            problems = " with problems" if problems_of(run) else ""
+            return f"Completed {plural(run.current_round, 'round')}{problems}{reached}"
         case "cancelled":
             return f"Cancelled in the queue after {of}" if run.current_round else "Cancelled before the first round"
         case state:
@@ -153,7 +154,7 @@ def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
     if run.state == "queued":
         return "" if run.held else "Starts when the run before it has ended."
     if run.state in ENDED:
-        return sentence(run.reason or "")
+        return f"{problems}." if (problems := problems_of(run)) else sentence(run.reason or "")
     if run.state == "waiting" and (run.blocked_on or {}).get("kind") == "quorum":
         return f"Round {count(number)} of {count(run.num_rounds)} starts when enough clients are online."
     groups: dict[str, list[str]] = {}

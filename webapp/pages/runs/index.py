@@ -14,7 +14,7 @@ from webapp.db.tables import Run
 from webapp.operations.views import elapsed_seconds
 from webapp.pages.clients.rows import polyline
 from webapp.pages.start.fields import FIELDS
-from webapp.pages.wording import sentence
+from webapp.pages.wording import problems_of, sentence
 
 PAGE_RUNS, EXCERPT = 50, 90
 SEGMENTS = (
@@ -143,6 +143,8 @@ def _best(run: Run) -> float | None:
 
 
 def _why(run: Run) -> str:
+    if problems := problems_of(run):
+        return problems
     said = run.reason or ""
     if run.state in ("waiting", "queued") and run.blocked_on:
         said = run.blocked_on["sentence"]

@@ -25,11 +25,13 @@ def log_of(
 ) -> Log:
     """Return a page of a run's log. At most some thousand events are looked at: what was long ago is a page away."""
     lines: list[Line] = []
+    seen: list[StoredEvent] = []
     for _ in range(MOST_PIECES):
         events = newest_events(session, run_id=run_id, types=WORTH_SAYING, before=before, limit=PIECE)
-        lines += log_lines([event for event in events if _is(event, kind)], names, most - len(lines))
+        seen += [event for event in events if _is(event, kind)]
+        lines = log_lines(seen, names, most)
         if len(lines) == most and events:
-            before = lines[-1].id
+            before = min(line.oldest_id for line in lines)
             return Log(lines, before if events[-1].id < before or len(events) == PIECE else None)
         if len(events) < PIECE:
             return Log(lines, None)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from webapp.pages.clients.candidates import Candidate, candidates_of
 from webapp.pages.clients.demo_offer import offer_for, offer_for_run
 from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.home import home
@@ -20,12 +21,15 @@ def show_home(page: PageDep, request: Request) -> HTMLResponse:
     """Show the active run, or the next step where there is none."""
     live, demo = page.live, page.parts.demo
     now = home(page.session, page.parts.series, live)
+    candidates: list[Candidate] = []
     if now.active and now.head is not None and now.parted is not None:
+        candidates = candidates_of(page.session, now.head.run, now.known, live, demo.knows)
         offer = offer_for_run(demo, now.head.run, now.parted.taking_part, now.known, live)
     else:
         offer = offer_for(demo, now.known, live)
     form = default_form(dataset_of(client) for client in now.online)
     return page.show(
-        "home/index.html", "/", page=now, form=form, offer=offer, server=server_lines(page.parts, request.url.netloc),
+        "home/index.html", "/", page=now, form=form, offer=offer, candidates=candidates,
+        server=server_lines(page.parts, request.url.netloc),
         preview=None if now.active else preview_run(page.session, form, live),
     )  # fmt: skip

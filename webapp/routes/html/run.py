@@ -10,6 +10,7 @@ from webapp.db.repository.clients import list_clients
 from webapp.db.repository.runs import queued_runs
 from webapp.operations.files.downloads import models_of
 from webapp.operations.run_moves import get_run
+from webapp.pages.clients.candidates import candidates_of
 from webapp.pages.clients.demo_offer import offer_for_run
 from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.runs.query import RunQuery, run_query
@@ -72,4 +73,5 @@ def show(page: PageDep, run_id: RunId, query: Annotated[RunQuery, Depends(read_q
     return page.show(
         "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, query=query,
         offer=offer_for_run(page.parts.demo, run, shown.parted.taking_part, known, live),
+        candidates=candidates_of(page.session, run, known, live, page.parts.demo.knows),
     )  # fmt: skip
