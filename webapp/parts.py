@@ -2,8 +2,8 @@
 
 import logging
 import socket
+import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from federation.coordinator.supervisor import CheckpointPolicy, Supervisor
 from federation.server.flower_server import FlowerServer, Limits
@@ -41,10 +41,15 @@ class Parts:
     flower_address: tuple[str, int]
     incidents: Incidents
     demo: DemoClients
-    started_at: datetime
+    started: float
     instance_lock: InstanceLock
     deletion: RunDeletion
     series: SeriesCache = field(default_factory=SeriesCache)
+
+    @property
+    def uptime_seconds(self) -> float:
+        """How long this dashboard has been running."""
+        return time.monotonic() - self.started
 
     def close(self) -> None:
         """End the active run, then demo clients and the Flower server, then the database."""
@@ -97,5 +102,5 @@ def open_parts(
     demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.record_demo_end)
     return Parts(
         settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
-        incidents, demo, datetime.now(UTC), instance_lock, deletion,
+        incidents, demo, time.monotonic(), instance_lock, deletion,
     )  # fmt: skip

@@ -78,10 +78,12 @@ class Run(Row):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     queued_at: Mapped[datetime] = mapped_column(UtcTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    stretch_started_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    """When the present active time began; NULL while the run is not active."""
     active_seconds: Mapped[float] = mapped_column(default=0.0)
-    """The active time before ``stretch_started_at``."""
+    """The active time up to ``measured_at``, kept with each round and each change of state."""
+    measured_at: Mapped[float | None]
+    """On the monotonic clock of the process that owns the database; NULL while the run is not active."""
+    deadline_at: Mapped[float | None]
+    """The deadline of ``blocked_on``, on the same clock."""
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 

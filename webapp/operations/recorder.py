@@ -165,14 +165,14 @@ class Recorder:
             add_event(session, "note", data, run_id=note.run_id, client_id=note.client_id)
 
     def _write_blocked(self, blocked: Blocked) -> None:
-        waits = blocked_on(blocked)
+        waits, deadline_at = blocked_on(blocked)
         with self._database.write() as session:
             run = get_run(session, blocked.run_id)
             if run is None:
                 return
             if waits and run.blocked_on and run.blocked_on["kind"] == waits["kind"]:
                 waits["since"] = run.blocked_on["since"]
-            if waits != run.blocked_on and set_blocked_on(session, run.id, waits):
+            if waits != run.blocked_on and set_blocked_on(session, run.id, waits, deadline_at):
                 data = {"state": run.state, "reason": run.reason, "blocked_on": waits}
                 add_event(session, "run", data, run_id=run.id)
 

@@ -1,5 +1,6 @@
 """Converts the events of a run to rows of the tables and to the data of stored events. Pure: nothing here writes."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -150,16 +151,19 @@ def completion_reason(problems: Sequence[ReplyProblem], names: Mapping[int, str]
     return f"{WITH_PROBLEMS}{'; '.join(said)}" if said else None
 
 
-def blocked_on(blocked: Blocked) -> Row | None:
-    """Return what a run waits for, as it is stored and shown; None where it waits for nothing."""
-    if blocked.kind is None:
-        return None
+def blocked_on(blocked: Blocked | None) -> tuple[Row | None, float | None]:
+    """Return what a run waits for, as it is stored and shown, and its deadline on the monotonic clock.
+
+    Both are None where it waits for nothing, the second where it has no deadline.
+    """
+    if blocked is None or blocked.kind is None:
+        return None, None
     since, seconds = datetime.now(UTC), blocked.deadline_seconds
-    deadline = None if seconds is None else since + timedelta(seconds=seconds)
+    deadline = None if seconds is None else iso(since + timedelta(seconds=seconds))
     return {
         "kind": blocked.kind, "sentence": clean_text(blocked.sentence, MAX_REASON), "since": iso(since),
-        "deadline": deadline and iso(deadline), "actions": list(blocked.actions),
-    }  # fmt: skip
+        "deadline": deadline, "actions": list(blocked.actions),
+    }, None if seconds is None else time.monotonic() + seconds  # fmt: skip
 
 
 def iso(at: datetime) -> str:

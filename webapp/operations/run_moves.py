@@ -31,8 +31,8 @@ def move_run(
     """Move a run and say so in an event; False when it lost the race. A completed run has its problems as reason."""
     if to == RunState.COMPLETED:
         reason = completion_reason(reply_problems(session, run_id), client_names(session)) or reason
-    waits = blocked_on(blocked) if blocked is not None else None
-    left = table.move_run(session, run_id, to, sources(to), reason, waits)
+    waits, deadline_at = blocked_on(blocked)
+    left = table.move_run(session, run_id, to, sources(to), reason, waits, deadline_at)
     if left is None:
         return False
     data = {"state": to, "from": left, "reason": reason, "blocked_on": waits, "by": by}

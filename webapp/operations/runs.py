@@ -108,6 +108,7 @@ class Runs:
         runs that an earlier start held back. A run that a person had paused stays for that person to resume.
         """
         with self._database.write() as session:
+            table.end_measurements(session)
             for run in table.runs_in(session, ACTIVE):
                 if run.state == RunState.STOPPING:
                     move_run(session, run.id, RunState.STOPPED, "The server was stopped while the run was stopping.")

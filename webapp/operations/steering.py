@@ -150,10 +150,10 @@ class Steering:
             run, control = get_run(session, run_id), self._supervisor.control(run_id)
             waits = run.blocked_on or {}
             deadline = waits.get("deadline") if "wait" in waits.get("actions", ()) else None
-            if deadline is None or control is None or not control.wait_longer(seconds):
+            if deadline is None or run.deadline_at is None or control is None or not control.wait_longer(seconds):
                 raise Conflict(f"Run {run_id} is not waiting for clients: there is no timeout to extend.")
             waits = waits | {"deadline": iso(datetime.fromisoformat(deadline) + timedelta(seconds=seconds))}
-            table.set_blocked_on(session, run_id, waits)
+            table.set_blocked_on(session, run_id, waits, run.deadline_at + seconds)
             add_request_event(session, run, "wait", seconds=seconds, blocked_on=waits)
 
     def move_to_front(self, run_id: int) -> None:

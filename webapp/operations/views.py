@@ -1,5 +1,6 @@
 """What API and pages show of runs, rounds and clients: rows made whole with what is known only now."""
 
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from math import isfinite
@@ -87,8 +88,7 @@ def elapsed_seconds(run: Run) -> float | None:
     """Return how long a run has been active; None where it never was."""
     if run.started_at is None:
         return None
-    since = run.stretch_started_at
-    return run.active_seconds + ((datetime.now(UTC) - since).total_seconds() if since is not None else 0.0)
+    return run.active_seconds + (time.monotonic() - run.measured_at if run.measured_at is not None else 0.0)
 
 
 class Trouble(BaseModel):

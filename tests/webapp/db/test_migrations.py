@@ -10,7 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, select, text
 
 from federation.run.config import RunConfig
 from tests.support.books import Books
@@ -19,8 +19,8 @@ from webapp.db.database_url import DatabaseUnusable
 from webapp.db.migrations import migrate_database, migration_config
 from webapp.db.repository.clients import insert_client
 from webapp.db.repository.events import newest_events
-from webapp.db.repository.runs import insert_run, list_runs, set_values
-from webapp.db.tables import Row
+from webapp.db.repository.runs import insert_run, set_values
+from webapp.db.tables import Row, Run
 from webapp.pages.runs.log import log_of
 
 
@@ -68,7 +68,7 @@ def test_names_of_selected_clients_become_ids_and_those_that_mean_nobody_are_tol
     migrate_database(database_url)
     database = Database(database_url)
     with database.read() as session:
-        configs = [run.config for run in list_runs(session)[0][::-1]]
+        configs = session.scalars(select(Run.config).order_by(Run.id)).all()
         told = {event.run_id: event.data["unresolved_clients"] for event in newest_events(session, limit=10)}
         pages = [line.text for run_id in (3, 4) for line in log_of(session, run_id, {}, "trouble", None).lines]
     assert [config["clients"] for config in configs] == [None, [2, 1], [1], [], [], None]
@@ -80,7 +80,7 @@ def test_names_of_selected_clients_become_ids_and_those_that_mean_nobody_are_tol
     with database.engine.begin() as connection:
         command.downgrade(migration_config(connection), "0004")
     with database.read() as session:
-        restored: list[Any] = [run.config["clients"] for run in list_runs(session)[0][::-1]]
+        restored: list[Any] = [config["clients"] for config in session.scalars(select(Run.config).order_by(Run.id))]
     assert restored[:3] == [None, ["b", "a"], ["a"]]
     assert all(len(names) == 1 and names[0] not in ("a", "b", "twice") for names in restored[3:5])
     assert restored[5] is None

@@ -1,16 +1,17 @@
 """The list of runs: search, filter, sort, the values to filter by, and the archive."""
 
 import json
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, String, case, cast, func, select, update
+from sqlalchemy import ColumnElement, Select, String, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from federation.run.states import ACTIVE
-from webapp.db.repository.runs import NOT_DELETED, filter_runs
+from webapp.db.repository.runs import NOT_DELETED, active_seconds, filter_runs
 from webapp.db.tables import Run
 
 Sort = Literal["newest", "best", "longest"]
@@ -54,12 +55,7 @@ def _order(session: Session, sort: Sort) -> list[ColumnElement[Any]]:
         best = Run.best_metrics["evaluate_accuracy"]["value"].as_float()
         return [best.desc().nulls_last()]
     if sort == "longest":
-        now = datetime.now(UTC)
-        active = session.execute(select(Run.id, Run.active_seconds, Run.stretch_started_at).where(
-            Run.state.in_(ACTIVE), Run.stretch_started_at.is_not(None)
-        ))  # fmt: skip
-        seconds = {run_id: before + (now - since).total_seconds() for run_id, before, since in active if since}
-        return [(case(seconds, value=Run.id, else_=Run.active_seconds) if seconds else Run.active_seconds).desc()]
+        return [active_seconds(time.monotonic()).desc()]
     return []
 
 

@@ -1,10 +1,11 @@
 """runs: insert, list, change the state, advance by a round, delete."""
 
+import time
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Delete, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Delete, Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import MetricGoals, goals_of
@@ -14,13 +15,23 @@ from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunEvent, Tas
 NOT_DELETED = Run.state != RunState.DELETED
 
 
+def active_seconds(clock: Any) -> ColumnElement[float]:
+    """Return how long a run has been active, at a reading of this process's monotonic clock."""
+    return RUNS.c.active_seconds + func.coalesce(clock - RUNS.c.measured_at, 0.0)
+
+
+def end_measurements(session: Session) -> None:
+    """Forget when active runs were measured last: that was on the clock of a process before this one."""
+    session.execute(update(Run).values(measured_at=None, deadline_at=None))
+
+
 def insert_run(session: Session, name: str, config: dict[str, Any]) -> int:
     """Append a run to the queue; return its id."""
-    now = datetime.now(UTC)
     row = {
         "name": name, "config": config, "network": config["network"], "dataset": config["dataset"],
         "strategy": config["strategy"], "state": RunState.QUEUED.value, "num_rounds": config["num_rounds"],
-        "created_at": now, "queued_at": now, "pausing": False, "excluded": [], "note": "", "tags": [],
+        "created_at": datetime.now(UTC), "queued_at": _end_of_queue(session), "pausing": False, "excluded": [],
+        "note": "", "tags": [],
     }  # fmt: skip
     run_id: int = session.connection().execute(insert(RUNS).returning(RUNS.c.id), row).scalar_one()
     return run_id
@@ -98,6 +109,13 @@ def release_run(session: Session, run_id: int) -> bool:
     return session.connection().execute(held.values(held=False, blocked_on=None)).rowcount == 1
 
 
+def _end_of_queue(session: Session) -> datetime:
+    """Return the moment at which a run is queued: now, or right behind the last run if the clock was set back."""
+    last = session.scalar(select(func.max(Run.queued_at)).where(Run.state == RunState.QUEUED))
+    now = datetime.now(UTC)
+    return now if last is None else max(now, last + timedelta(microseconds=1))
+
+
 def move_to_front(session: Session, run_id: int) -> bool:
     """Move a queued run before all others; False when it is not queued, or is the first already."""
     others = select(func.min(Run.queued_at)).where(Run.state == RunState.QUEUED, Run.id != run_id)
@@ -115,28 +133,32 @@ def move_run(
     sources: Collection[RunState],
     reason: str | None,
     blocked_on: dict[str, Any] | None = None,
+    deadline_at: float | None = None,
 ) -> RunState | None:
     """Change a run's state to ``to`` if it is in one of ``sources``; return the old state, else None."""
     where = RUNS.c.id == run_id
     c = RUNS.c
-    columns = select(c.state, c.started_at, c.stretch_started_at, c.active_seconds, c.pausing, c.blocked_on)
+    columns = select(c.state, c.started_at, c.pausing, c.blocked_on)
     row = session.connection().execute(columns.where(where)).one_or_none()
     if row is None or row.state not in sources:
         return None
     now = datetime.now(UTC)
-    values: dict[str, Any] = {"state": to.value, "reason": reason, "blocked_on": blocked_on, "held": False}
-    if to in ACTIVE and row.stretch_started_at is None:
-        values |= {"started_at": row.started_at or now, "stretch_started_at": now}
+    clock = time.monotonic()
+    values: dict[str, Any] = {
+        "state": to.value, "reason": reason, "blocked_on": blocked_on, "deadline_at": deadline_at, "held": False,
+        "active_seconds": active_seconds(clock), "measured_at": clock if to in ACTIVE else None,
+    }  # fmt: skip
+    if to in ACTIVE:
+        values["started_at"] = row.started_at or now
     if to in ENDED:
-        stretch = (now - row.stretch_started_at).total_seconds() if row.stretch_started_at else 0.0
-        values |= {"finished_at": now, "stretch_started_at": None, "active_seconds": row.active_seconds + stretch}
+        values["finished_at"] = now
     if to == RunState.INTERRUPTED:  # a person had paused it, so --auto-resume must not resume it
         paused = row.state == RunState.PAUSED and (row.blocked_on or {}).get("kind") == "paused"
         values["pausing"] = row.pausing or paused
     elif to in ENDED or to == RunState.PAUSED:
         values["pausing"] = False
     if to == RunState.QUEUED:
-        values |= {"queued_at": now, "finished_at": None, "pausing": False}
+        values |= {"queued_at": _end_of_queue(session), "finished_at": None, "pausing": False}
     moved = session.connection().execute(update(RUNS).where(where, RUNS.c.state == row.state).values(values))
     return RunState(row.state) if moved.rowcount == 1 else None
 
@@ -146,10 +168,13 @@ def set_values(session: Session, run_id: int, **values: Any) -> None:
     session.connection().execute(update(RUNS).where(RUNS.c.id == run_id).values(values))
 
 
-def set_blocked_on(session: Session, run_id: int, blocked_on: dict[str, Any] | None) -> bool:
-    """Store what an active run waits for; False when the run is not active."""
+def set_blocked_on(
+    session: Session, run_id: int, blocked_on: dict[str, Any] | None, deadline_at: float | None
+) -> bool:  # fmt: skip
+    """Store what an active run waits for, and until when; False when the run is not active."""
     active = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state.in_(ACTIVE))
-    return session.connection().execute(active.values(blocked_on=blocked_on)).rowcount == 1
+    values = {"blocked_on": blocked_on, "deadline_at": deadline_at}
+    return session.connection().execute(active.values(values)).rowcount == 1
 
 
 _BEST = select(RUNS.c.best_metrics, RUNS.c.config).where(RUNS.c.id == bindparam("run_id"))
@@ -158,7 +183,8 @@ _ADVANCE = (
     .where(RUNS.c.id == bindparam("run"), or_(*(RUNS.c.state == state for state in sorted(COMMITTING))))
     .where(RUNS.c.current_round <= bindparam("reached"))
     .values(current_round=bindparam("reached"), last_metrics=bindparam("last"), best_metrics=bindparam("best"),
-            checkpoint=bindparam("weights"))
+            checkpoint=bindparam("weights"), active_seconds=active_seconds(bindparam("clock")),
+            measured_at=bindparam("clock"))
 )  # fmt: skip
 """Built once: recording a round takes a millisecond, and building a statement a tenth of one."""
 
@@ -175,6 +201,7 @@ def advance_run(session: Session, run_id: int, round_: int, values: dict[str, An
     ``values`` holds ``last_metrics``, ``best_metrics`` and ``checkpoint``.
     """
     given = {"last": values["last_metrics"], "best": values["best_metrics"], "weights": values["checkpoint"]}
+    given["clock"] = time.monotonic()
     return session.connection().execute(_ADVANCE, {"run": run_id, "reached": round_, **given}).rowcount == 1
 
 

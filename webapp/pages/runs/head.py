@@ -1,8 +1,9 @@
 """A run in words: what it does, whom it waits for, how far it is."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from statistics import median
 from typing import Any
 
@@ -74,18 +75,17 @@ class RunHead:
 
 
 def head_of(
-    session: Session, run: Run, accuracy: Series, tasks: Mapping[str, Progress], now: datetime | None = None
+    session: Session, run: Run, accuracy: Series, tasks: Mapping[str, Progress]
 ) -> RunHead:  # fmt: skip
     """Put a run in words; ``accuracy`` is that of its evaluation, ``tasks`` are what its clients do, by name."""
-    now = now or datetime.now(UTC)
     active = run.state in ACTIVE
     blocked = run.blocked_on or {}
     recent = recent_seconds(session, [run.id]).get(run.id, [])
     remaining = median(recent) * (run.num_rounds - run.current_round) if active and recent else None
-    closes_in = _left(blocked, now) if active and blocked.get("kind") == "round" else None
+    closes_in = _left(run) if active and blocked.get("kind") == "round" else None
     return RunHead(
         run, active, headline(run, tasks), detail(run, tasks), closes_in,
-        _facts(run, accuracy, active, recent, remaining), remaining, _wait(run, blocked, now),
+        _facts(run, accuracy, active, recent, remaining), remaining, _wait(run, blocked),
         bars_of(run, accuracy, active=active), marks_of(session, run.id),
     )  # fmt: skip
 
@@ -178,18 +178,17 @@ def _facts(
     return facts
 
 
-def _left(blocked: Mapping[str, Any], now: datetime) -> float | None:
-    if not blocked.get("deadline"):
-        return None
-    return max(0.0, (datetime.fromisoformat(blocked["deadline"]) - now).total_seconds())
+def _left(run: Run) -> float | None:
+    return None if run.deadline_at is None else max(0.0, run.deadline_at - time.monotonic())
 
 
-def _wait(run: Run, blocked: Mapping[str, Any], now: datetime) -> Wait | None:
+def _wait(run: Run, blocked: Mapping[str, Any]) -> Wait | None:
     if run.state in ENDED or blocked.get("kind") not in ("quorum", "prepare", "storage", "paused", "held"):
         return None
     since = datetime.fromisoformat(blocked["since"])
-    left = _left(blocked, now)
-    whole = left + (now - since).total_seconds() if left is not None else None
+    left, whole = _left(run), None
+    if left is not None:  # both moments are of one reading of the clock, unless the deadline was moved
+        whole = max(left, (datetime.fromisoformat(blocked["deadline"]) - since).total_seconds())
     return Wait(blocked["kind"], _unstopped(blocked["sentence"]), since, left, whole)
 
 

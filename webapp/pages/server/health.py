@@ -5,7 +5,6 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 
 from sqlalchemy.orm import Session
@@ -70,9 +69,8 @@ def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join:
     storage = storage_of(session)
     found = obstacles(session, live, flower_runs=parts.flower.is_running, free_bytes=free)
     headline, detail, state, word = _sentence(run_ahead(session), found, len(live))
-    uptime = (datetime.now(UTC) - parts.started_at).total_seconds()
     return Health(
-        headline, detail, state, word, uptime, found, _lanes(session, live),
+        headline, detail, state, word, parts.uptime_seconds, found, _lanes(session, live),
         sum(one.task is not None and one.task.task != "sent" for one in live.values()), parts.event_hub.stream_count,
         queued_runs(session), storage, free, whole, parts.incidents.newest(),
         [("Dashboard", here), ("Flower server", join.address), ("API", f"{here}/docs"),

@@ -1,7 +1,6 @@
 """What a page says of the server itself."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 
 from federation.protocol.addresses import format_address
@@ -26,5 +25,4 @@ def server_lines(parts: Parts, here: str) -> ServerLines:
         ("Connections", str(len(parts.flower.live_clients()))),
         ("flwr", version("flwr")),
     ]
-    uptime = (datetime.now(UTC) - parts.started_at).total_seconds()
-    return ServerLines(parts.flower.is_running, lines, uptime)
+    return ServerLines(parts.flower.is_running, lines, parts.uptime_seconds)
