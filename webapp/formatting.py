@@ -1,6 +1,7 @@
 """Formats of numbers and times on pages, one per kind, as Jinja filters. static/js/numbers.js has the same formats."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from math import isfinite, isnan
 
 THIN = "\u202f"
@@ -34,6 +35,13 @@ def loss(value: Number) -> str:
     if not isfinite(value):
         return _odd(value)
     return _signed(f"{value:.3f}" if abs(value) < 1000 else f"{value:.2e}".replace("e+0", "e+"))
+
+
+def exact(value: float, scale: int = 1) -> str:
+    """Write a number times a power of ten with all its digits, as people type it: the text reads as the same number."""
+    if not isfinite(value):
+        return str(value)
+    return repr(value).removesuffix(".0") if scale == 1 else f"{(Decimal(repr(value)) * scale).normalize():f}"
 
 
 def metric(value: Number, name: str) -> str:

@@ -24,7 +24,7 @@ from federation.client.console import RecentLog, TaskConsole, write_log_to
 from federation.client.identity import BadIdentity, Identity, default_path
 from federation.protocol.descriptions import MAX_NUMBER
 from federation.protocol.messages import MAX_NAME_CHARACTERS
-from federation.run.config import Dataset
+from federation.run.networks import Dataset
 
 if TYPE_CHECKING:
     from federation.learning.client_app import Work

@@ -7,8 +7,9 @@ from federation.coordinator.control import Control, RunStopped
 from federation.coordinator.eligibility import Eligibility
 from federation.coordinator.preparation import Preparation
 from federation.coordinator.retrying_ledger import RetryingLedger
-from federation.run.config import RunConfig, needs_dataset
+from federation.run.config import RunConfig
 from federation.run.events import Blocked, WaitKind
+from federation.run.networks import needs_dataset
 from federation.run.states import RunState
 from federation.transport.exchange import Member, Reply, TaskConfig
 

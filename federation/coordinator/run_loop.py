@@ -18,9 +18,9 @@ from federation.coordinator.phase import PhaseContext
 from federation.coordinator.preparation import Preparation
 from federation.coordinator.quorum import Quorum, QuorumMissed, WaitState
 from federation.coordinator.retrying_ledger import RetryingLedger
-from federation.run.config import KERAS_NETWORKS
 from federation.run.data_cut import DataCut
 from federation.run.events import AttemptFailed, Checkpoint, RoundDone, RoundRefused
+from federation.run.networks import KERAS_NETWORKS
 from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, read_layout
@@ -63,7 +63,7 @@ class RunLoop:
             job.run_id, job.config.round_timeout_seconds, lane, control, self._ledger.record, self._ledger.flush
         )
         self._wait_state = WaitState(job.run_id, self._ledger, control)
-        self._task_config = job.config.model_dump(exclude=set(NOT_SENT), exclude_none=True)
+        self._task_config = job.config.model_dump(exclude={*NOT_SENT, *job.config.unused}, exclude_none=True)
         self._on_exit = contextlib.ExitStack()
         self._committed, self._best = job.committed, job.best
         self._attempts = self._failures = self._losses = 0

@@ -18,7 +18,7 @@ from federation.learning.data.catalogue import CLASSES, SHAPES
 from federation.learning.keras_backend import load_keras
 from federation.learning.synthetic import SyntheticLearner
 from federation.learning.trainer import Trainer, trainer_for
-from federation.run.config import Dataset
+from federation.run.networks import Dataset
 
 Config = dict[str, Any]
 """A task's config: the run's fields and the values that the strategy adds."""

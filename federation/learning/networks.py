@@ -18,7 +18,8 @@ import numpy as np
 
 from federation.learning.data.catalogue import CLASSES, SHAPES, Shape
 from federation.learning.keras_backend import load_keras
-from federation.run.config import KERAS_NETWORKS, Loss
+from federation.run.choices import Loss
+from federation.run.networks import KERAS_NETWORKS
 from federation.weights.files import write_file
 from federation.weights.layout import Entry, Layout
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from federation.learning.data.catalogue import CLASS_COUNTS, CLASSES, TEST_SAMPLES
 from federation.learning.data.partitioning import TEST_SHARE, TooFewSamples, held_out_size, iid_size, split
-from federation.run.config import Dataset
 from federation.run.data_cut import DataCut
+from federation.run.networks import Dataset
 
 MAX_PARTITIONS = 800
 """More are not computed: the time for a cut grows with them, and digits has too few samples."""

@@ -1,7 +1,7 @@
 """The size of a network's model for a data set, by arithmetic: nothing is built, TensorFlow is not imported."""
 
 from federation.learning.data.catalogue import CLASSES, SHAPES, Shape
-from federation.run.config import Dataset, Network
+from federation.run.networks import Dataset, Network
 
 __all__ = ["BYTES_PER_PARAMETER", "CLASSES", "input_shape", "parameters_of"]
 

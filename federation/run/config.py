@@ -1,58 +1,35 @@
 """The configuration of a run: types, limits, defaults and labels. Imports neither Flower nor TensorFlow."""
 
 import secrets
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from federation.run.choices import (
+    LOSSES,
+    NORM_RULES,
+    PARTITIONERS,
+    STRATEGY_NOTES,
+    AppKey,
+    AppValue,
+    ClientId,
+    Loss,
+    NormRule,
+    Optimizer,
+    Partitioner,
+    StrategyName,
+)  # fmt: skip
 from federation.run.metric_goals import MetricGoals, names_of
-from federation.run.options import Group, Shown
-from federation.run.strategies import STRATEGIES, clients_needed, with_defaults
+from federation.run.networks import KERAS_NETWORKS, NETWORKS, Dataset, DemoDataset, Network, data_of
+from federation.run.options import Group, Shown, applies
+from federation.run.strategies import clients_needed, with_defaults
 
 MAX_ROUNDS, MAX_CLIENTS = 100_000, 10_000
 MAX_EXAMPLES = 10_000_000
 """The largest num_examples that is accepted in a reply."""
 
-Network = Literal["mlp", "cnn", "mobilenet_v2", "resnet50", "synthetic", "custom"]
-NETWORKS: dict[str, str] = {
-    "mlp": "Dense 128", "cnn": "Small CNN", "mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50",
-    "synthetic": "Synthetic", "custom": "Own model",
-}  # fmt: skip
-KERAS_NETWORKS: Final = ("mlp", "cnn", "mobilenet_v2", "resnet50")
-"""Networks that Meadow builds with Keras; of the others it has no code for a .keras file."""
-
-Dataset = Literal["digits", "mnist", "fashion_mnist", "cifar10", "synthetic"]
-DemoDataset = Literal["digits", "synthetic"]
-"""Data sets that need neither a download nor a file: a demo client can hold them on any machine."""
-
-Partitioner = Literal["iid", "dirichlet"]
-PARTITIONERS = {"iid": "IID", "dirichlet": "Dirichlet (non-IID)"}
-Optimizer = Literal["adam", "sgd"]
-Loss = Literal["sparse_categorical_crossentropy", "categorical_crossentropy", "kl_divergence"]
-LOSSES = {
-    "sparse_categorical_crossentropy": "Sparse categorical", "categorical_crossentropy": "Categorical",
-    "kl_divergence": "KL divergence",
-}  # fmt: skip
-NormRule = Literal["off", "clip", "reject"]
-NORM_RULES = {"off": "Off", "clip": "Clip", "reject": "Reject"}
-StrategyName = Literal[
-    "FedAvg", "FedProx", "FedAvgM", "FedAdagrad", "FedAdam", "FedYogi",
-    "FedMedian", "FedTrimmedAvg", "Krum", "MultiKrum", "Bulyan", "QFedAvg",
-]  # fmt: skip
-STRATEGY_NOTES = {name: strategy.words for name, strategy in STRATEGIES.items()}
-
-AppKey = Annotated[str, Field(min_length=1, max_length=100)]
-AppValue = bool | Annotated[int, Field(gt=-(2**53), lt=2**53)] | float | Annotated[str, Field(max_length=1000)]
-
-ClientId = Annotated[int, Field(ge=1, lt=2**53)]
-
-
-def needs_dataset(network: str) -> bool:
-    """Say whether a client must hold the run's data set to train this network.
-
-    Synthetic work needs no data, and the app of a custom network brings its own.
-    """
-    return network in KERAS_NETWORKS
+_KERAS = ("network", *KERAS_NETWORKS)
+_TRAINED = (*_KERAS, "custom")
 
 
 class RunConfig(BaseModel):
@@ -67,14 +44,14 @@ class RunConfig(BaseModel):
     network: Annotated[
         Network, Shown("Network", Group.MODEL, choices=NETWORKS, api_only=("custom",), quick=True)
     ] = Field("mlp", description="The Keras model; synthetic needs neither TensorFlow nor data.")  # fmt: skip
-    dataset: Annotated[Dataset, Shown("Dataset", Group.MODEL, quick=True)] = Field(
+    dataset: Annotated[Dataset, Shown("Dataset", Group.MODEL, when=_KERAS, quick=True)] = Field(
         "digits", description="Only clients that hold it are eligible."
     )
     name: Annotated[str, Shown("Run name", Group.MODEL, empty="dataset and network")] = Field(
         "", max_length=100, description="Name of the run in lists."
     )
-    partitioner: Annotated[Partitioner, Shown("Data partitioning", Group.MODEL, choices=PARTITIONERS)] = Field(
-        "iid", description="How the dataset is cut into the clients' partitions."
+    partitioner: Annotated[Partitioner, Shown("Data partitioning", Group.MODEL, choices=PARTITIONERS, when=_KERAS)] = (
+        Field("iid", description="How the dataset is cut into the clients' partitions.")
     )
     dirichlet_alpha: Annotated[float, Shown("Dirichlet α", Group.MODEL, when=("partitioner", "dirichlet"))] = Field(
         0.5, gt=0, le=1000, description="0.1 is extremely skewed, 100 close to IID."
@@ -96,18 +73,19 @@ class RunConfig(BaseModel):
     strategy_options: dict[str, float] = Field(
         default_factory=dict, max_length=20, description="Options of the strategy; defaults where missing."
     )
-    app_config: dict[AppKey, AppValue] = Field(
-        default_factory=dict,
-        max_length=100,
-        description="For your own ClientApp, which reads it from context.run_config.",
-    )
+    app_config: Annotated[
+        dict[AppKey, AppValue], Shown("App options", Group.TRAINING, empty="none", when=("network", "custom"))
+    ] = Field(
+        default_factory=dict, max_length=100,
+        description="For your own ClientApp, which reads them from context.run_config; a JSON object.",
+    )  # fmt: skip
     num_rounds: Annotated[int, Shown("Rounds", Group.TRAINING, quick=True)] = Field(
         3, ge=1, le=MAX_ROUNDS, description="Rounds to complete; round 0 is not counted."
     )
-    local_epochs: Annotated[int, Shown("Local epochs", Group.TRAINING)] = Field(
+    local_epochs: Annotated[int, Shown("Local epochs", Group.TRAINING, when=_TRAINED)] = Field(
         1, ge=1, le=1000, description="Passes over a client's data per round."
     )
-    learning_rate: Annotated[float, Shown("Learning rate", Group.TRAINING)] = Field(
+    learning_rate: Annotated[float, Shown("Learning rate", Group.TRAINING, when=_TRAINED)] = Field(
         0.003, gt=0, le=100, description="Of the client's optimizer."
     )
 
@@ -125,18 +103,18 @@ class RunConfig(BaseModel):
         None, max_length=MAX_CLIENTS, description="Ids of the clients that may take part; null: all."
     )
 
-    batch_size: Annotated[int, Shown("Batch size", Group.ADVANCED)] = Field(
+    batch_size: Annotated[int, Shown("Batch size", Group.ADVANCED, when=_KERAS)] = Field(
         32, ge=1, le=65_536, description="Samples per training step."
     )
-    optimizer: Annotated[Optimizer, Shown("Optimizer", Group.ADVANCED)] = Field(
+    optimizer: Annotated[Optimizer, Shown("Optimizer", Group.ADVANCED, when=_KERAS)] = Field(
         "adam", description="The client's optimizer, created anew each round."
     )
-    loss: Annotated[Loss, Shown("Loss", Group.ADVANCED, choices=LOSSES)] = Field(
+    loss: Annotated[Loss, Shown("Loss", Group.ADVANCED, choices=LOSSES, when=_KERAS)] = Field(
         "sparse_categorical_crossentropy", description="The loss function of training."
     )
-    steps_per_epoch: Annotated[int | None, Shown("Steps per epoch", Group.ADVANCED, empty="whole epoch")] = Field(
-        None, ge=1, le=1_000_000, description="Batches per epoch."
-    )
+    steps_per_epoch: Annotated[
+        int | None, Shown("Steps per epoch", Group.ADVANCED, empty="whole epoch", when=_KERAS)
+    ] = Field(None, ge=1, le=1_000_000, description="Batches per epoch.")
     round_timeout_seconds: Annotated[float, Shown("Round timeout", Group.ADVANCED, unit="seconds")] = Field(
         600, gt=0, le=86_400, description="Later updates are not aggregated."
     )
@@ -156,7 +134,7 @@ class RunConfig(BaseModel):
         default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**31,
         description="For weights, partitions, shuffling and client sampling.",
     )  # fmt: skip
-    data_seed: Annotated[int | None, Shown("Data seed", Group.ADVANCED, empty="the run's seed")] = Field(
+    data_seed: Annotated[int | None, Shown("Data seed", Group.ADVANCED, empty="the run's seed", when=_KERAS)] = Field(
         None, ge=0, lt=2**31, description="For partitions alone: runs with other seeds then train on the same split."
     )
 
@@ -234,5 +212,22 @@ class RunConfig(BaseModel):
 
     @property
     def title(self) -> str:
-        """The name that a person gave, else dataset and network."""
-        return self.name or f"{self.dataset}, {self.network}"
+        """The name that a person gave, else data and network."""
+        data = data_of(self.network, self.dataset)
+        return self.name or ("Own model" if self.network == "custom" else f"{data}, {self.network}")
+
+    @property
+    def unused(self) -> set[str]:
+        """The options of other networks: they are neither stored with the run nor sent to its clients."""
+        values = {"network": self.network}
+        return {name for name, one in SHOWN.items() if one.when[:1] == ("network",) and not applies(one, values, SHOWN)}
+
+    def stored(self) -> dict[str, Any]:
+        """Return the configuration as JSON, without the options of other networks."""
+        return self.model_dump(mode="json", exclude=self.unused)
+
+
+SHOWN: Final[dict[str, Shown]] = {
+    name: one for name, info in RunConfig.model_fields.items() for one in info.metadata if isinstance(one, Shown)
+}
+"""What people see of each option, by its name."""

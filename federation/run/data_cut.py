@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from federation.run.config import Partitioner, needs_dataset
+from federation.run.choices import Partitioner
+from federation.run.networks import needs_dataset
 
 
 @dataclass(frozen=True, slots=True)

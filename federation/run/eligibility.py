@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-from federation.run.config import needs_dataset
+from federation.run.networks import needs_dataset
 
 
 class Ineligible(StrEnum):

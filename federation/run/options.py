@@ -22,6 +22,17 @@ class Group(StrEnum):
     ADVANCED = "Advanced"
 
 
+def applies(shown: "Shown", values: Mapping[str, object], others: Mapping[str, "Shown"]) -> bool:
+    """Say whether an option matters beside the ``values`` of the ``others``, by name.
+
+    One that depends on an option that does not matter itself does not either.
+    """
+    if not shown.when:
+        return True
+    name, *matching = shown.when
+    return values.get(name) in matching and (name not in others or applies(others[name], values, others))
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What people see of an option. The sentence below the field is the ``description`` of the pydantic field.

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from federation.run.config import KERAS_NETWORKS, RunConfig
+from federation.run.config import RunConfig
+from federation.run.networks import KERAS_NETWORKS
 from federation.storage.checkpoints import read_layout
 from federation.storage.initial_weights import NetworkNotBuilt, run_network_process
 from federation.weights.layout import NumpyArray

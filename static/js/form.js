@@ -3,7 +3,8 @@
 function showNeededFields(form) {
   for (const part of form.querySelectorAll("[data-only]")) {
     const [name, values] = part.dataset.only.split("=");
-    part.hidden = !values.split(" ").includes(form.elements[name].value);
+    const other = form.elements[name];
+    part.hidden = other.disabled || !values.split(" ").includes(other.value); // disabled: the other is not needed
     // The browser would refuse to submit a hidden field with a wrong value, and could not show it.
     for (const field of part.querySelectorAll("input, select")) field.disabled = part.hidden;
   }

@@ -36,7 +36,8 @@ def site(place: int) -> Answering:
         said.metrics = {name: value * (1 - 0.06 * place) for name, value in said.metrics.items()}
         if task.phase == "train":
             said.error = "ran out of memory" if (task.round, place) == (4, 2) else None
-            said.num_examples = 0 if (task.round, place) == (2, 3) or task.config.get("batch_size") == SICK else 10
+            sick = (task.round, place) == (2, 3) or task.config.get("synthetic_parameters") == SICK
+            said.num_examples = 0 if sick else 10
             said.silent = task.round == LAST
             said.delay_seconds = 0.05 if place == 0 and task.round > 3 else 0.0
         return said
@@ -103,7 +104,7 @@ def _ended(dashboard: Dashboard) -> dict[str, str]:
     """Start runs that complete with trouble, fail and are cancelled; return their pages."""
     done = dashboard.start_run(name="Skewed hospitals", num_rounds=6, clients=list(SITES))
     dashboard.wait_for_state(done, "completed")
-    failed = dashboard.start_run(name="Failed", batch_size=SICK, clients=list(SITES[:2]))
+    failed = dashboard.start_run(name="Failed", synthetic_parameters=SICK, clients=list(SITES[:2]))
     dashboard.wait_for_state(failed, "failed")
     waiting = dashboard.start_run(name="A typo", min_clients=100)
     dashboard.http.post(f"/api/runs/{waiting}/stop")

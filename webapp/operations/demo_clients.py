@@ -16,7 +16,7 @@ from pathlib import Path
 
 from federation.client.identity import BadIdentity, Identity
 from federation.protocol.addresses import format_address
-from federation.run.config import DemoDataset
+from federation.run.networks import DemoDataset
 from webapp.problems import Conflict, NotFound
 from webapp.sanitizing import clean_text
 

@@ -155,7 +155,7 @@ class Runs:
             raise Invalid("initial_weights", "No uploaded weights have this id: POST them to /api/weights first.")
         with self._database.write() as session:
             config = resolve_clients(session, config)
-            run_id = table.insert_run(session, config.title, config.model_dump(mode="json"))
+            run_id = table.insert_run(session, config.title, config.stored())
             data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": config.title}
             add_event(session, "run", data, run_id=run_id)
             if ignored := ignored_options(config.strategy, config.strategy_options):

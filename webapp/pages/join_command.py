@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from federation.protocol.addresses import format_address
 from federation.run.config import RunConfig
+from federation.run.networks import OWN_DATA
 
 UNSPECIFIED = ("0.0.0.0", "::", "")
 
@@ -27,9 +28,10 @@ class Join:
         """The command for a machine with data of the default kind."""
         return self.command_for(RunConfig().dataset)
 
-    def command_for(self, dataset: str) -> str:
-        """Return the command for a machine with data of one kind."""
-        return f"python -m federation.client --server {self.address} --name my-lab --dataset {dataset}"
+    def command_for(self, data: str) -> str:
+        """Return the command for a machine with data of one kind, as ``data_of`` names it."""
+        holds = "--app MODULE:APP" if data == OWN_DATA else f"--dataset {data}"
+        return f"python -m federation.client --server {self.address} --name my-lab {holds}"
 
     @property
     def demo(self) -> tuple[str, str]:

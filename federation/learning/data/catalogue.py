@@ -1,6 +1,6 @@
 """The data sets that Meadow knows: classes, number of samples and shape of an image. Nothing is opened here."""
 
-from federation.run.config import Dataset
+from federation.run.networks import Dataset
 
 Shape = tuple[int, int, int]
 """Height, width and channels of an image."""

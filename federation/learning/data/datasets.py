@@ -16,7 +16,8 @@ from federation.learning.data.catalogue import CLASSES, SHAPES
 from federation.learning.data.formats import DAMAGED, Samples, read_cifar, read_idx_files, read_npz, samples
 from federation.learning.data.partitioning import cut, iid_size, split
 from federation.learning.keras_backend import load_keras
-from federation.run.config import Dataset, Partitioner
+from federation.run.choices import Partitioner
+from federation.run.networks import Dataset
 
 log = logging.getLogger(__name__)
 

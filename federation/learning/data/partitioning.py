@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.run.config import Partitioner
+from federation.run.choices import Partitioner
 
 Indices = NDArray[np.int64]
 Labels = NDArray[np.integer[Any]]

@@ -13,7 +13,7 @@ from federation.learning.data.catalogue import SHAPES
 from federation.learning.data.datasets import load
 from federation.learning.data.partitioning import TooFewSamples
 from federation.progress import TaskCancelled, reporting_to
-from federation.run.config import Dataset
+from federation.run.networks import Dataset
 from federation.weights.layout import Layout, LayoutMismatch
 from tests.support.learners import Progress, arrays, ask, digits, first_weights, metrics, settings
 

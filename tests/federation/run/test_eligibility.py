@@ -4,8 +4,9 @@ from typing import Any, get_args
 
 import pytest
 
-from federation.run.config import KERAS_NETWORKS, Network, RunConfig, needs_dataset
+from federation.run.config import RunConfig
 from federation.run.eligibility import Ineligible, why_ineligible
+from federation.run.networks import KERAS_NETWORKS, Network, needs_dataset
 
 DIGITS: dict[str, Any] = {"network": "mlp", "dataset": "digits", "selected": None}
 

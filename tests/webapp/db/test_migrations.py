@@ -159,3 +159,25 @@ def test_the_best_round_of_an_earlier_run_is_one_that_was_trained(tmp_path: Path
     known = {name: (one.round, one.value) for name, one in books.runs.show(run_id).best_metrics.items()}
     assert known == {"evaluate_accuracy": (3, 0.7), "evaluate_loss": (3, 0.3), "evaluate_mae": (2, -1.0)}
     books.close()
+
+
+def test_a_stored_run_has_no_options_of_other_networks(tmp_path: Path) -> None:
+    books = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path)
+    configs = [
+        RunConfig(network="custom", initial_weights="0" * 64, app_config={"a": 1}, seed=7),
+        RunConfig(network="synthetic", seed=7), RunConfig(network="cnn", dataset="mnist", seed=7),
+    ]  # fmt: skip
+    with books.database.engine.begin() as connection:
+        command.downgrade(migration_config(connection), "0008")
+    with books.database.write() as session:
+        for config in configs:
+            run_id = insert_run(session, "run", config.model_dump(mode="json"))
+            set_values(session, run_id, dataset=config.dataset)
+    with books.database.engine.begin() as connection:
+        command.upgrade(migration_config(connection), "head")
+    with books.database.read() as session:
+        rows = session.execute(select(Run.dataset, Run.config).order_by(Run.id))
+        assert [tuple(row) for row in rows] == [
+            ("own data", configs[0].stored()), ("synthetic", configs[1].stored()), ("mnist", configs[2].stored()),
+        ]  # fmt: skip
+    books.close()

@@ -63,7 +63,7 @@ def test_any_metric_of_a_run_may_be_compared_in_evaluation_and_in_training(dashb
         [{"id": run_id, "name": dashboard.run(run_id)["name"]} for run_id in (scored, plain)]
     )
 
-    asked = f"{runs}&x=time&scale=log&smooth=30&from=0.5&to=2&phase=train&metric=f1&target=70"
+    asked = f"{runs}&x=time&scale=log&smooth=30&from=0.123456789&to=1234567.8&phase=train&metric=f1&target=70.12345678"
     page = get_page(dashboard.http, asked)
     assert page.one("code", id="link").text.endswith(asked), "the link holds every choice"
     assert [chart.one("h2").text for chart in page.all("meadow-compare")] == [

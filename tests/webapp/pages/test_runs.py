@@ -37,7 +37,7 @@ def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboar
     assert [cell.text for cell in rounds.one("tr", id="round-1").all("td")][6] == "2/2"
     assert "Round 3 completed, 2 of 2 updates: accuracy 80.0\u202f%" in page.one("section", id="events").text
     lines = {line.one("dt").text: line.one("dd").text for line in page.one("dl", class_="config").all("div")}
-    assert (lines["Network"], lines["Rounds"], lines["Clients sampled per round"]) == ("Synthetic", "3", "100.0\u202f%")
+    assert (lines["Network"], lines["Rounds"], lines["Clients sampled per round"]) == ("Synthetic", "3", "100\u202f%")
     downloads = [link["href"] for link in page.one("section", id="configuration").all("a") if "download" in link]
     assert downloads == [f"/api/runs/{run_id}/model", f"/api/runs/{run_id}/metrics.csv?bom=1"]
     assert all(dashboard.http.get(address).status_code == 200 for address in downloads if address)

@@ -1,7 +1,6 @@
 """Reads that only pages need: clients that do not fit a run or failed lately, and an earlier run like another."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
@@ -32,8 +31,9 @@ def troubled_clients(session: Session) -> set[int]:
     return set(session.scalars(replies.where(Reply.outcome.in_(TROUBLE))))
 
 
-def newest_run_like(session: Session, config: Mapping[str, Any], lately: int = 50) -> Run | None:
-    """Return the newest run with these settings and a committed round, of the last few with its network and data."""
-    last = select(Run).where(Run.network == config["network"], Run.dataset == config["dataset"], Run.current_round > 0)
+def newest_run_like(session: Session, wanted: Run, settings: Iterable[str], lately: int = 50) -> Run | None:
+    """Return the newest run with a committed round that agrees with another one in network, data and some settings."""
+    last = select(Run).where(Run.network == wanted.network, Run.dataset == wanted.dataset, Run.current_round > 0)
+    asked = {name: wanted.config.get(name) for name in settings}
     runs = session.scalars(last.where(NOT_DELETED).order_by(Run.id.desc()).limit(lately))
-    return next((run for run in runs if all(run.config.get(name) == asked for name, asked in config.items())), None)
+    return next((run for run in runs if all(run.config.get(name) == value for name, value in asked.items())), None)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Delete, Select, bindparam, delete, func, i
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import MetricGoals, goals_of
+from federation.run.networks import data_of
 from federation.run.states import ACTIVE, COMMITTING, ENDED, RESUMABLE, RunState
 from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunEvent, TaskFailure
 
@@ -28,7 +29,8 @@ def end_measurements(session: Session) -> None:
 def insert_run(session: Session, name: str, config: dict[str, Any]) -> int:
     """Append a run to the queue; return its id."""
     row = {
-        "name": name, "config": config, "network": config["network"], "dataset": config["dataset"],
+        "name": name, "config": config, "network": config["network"],
+        "dataset": data_of(config["network"], config.get("dataset", "")),
         "strategy": config["strategy"], "state": RunState.QUEUED.value, "num_rounds": config["num_rounds"],
         "created_at": datetime.now(UTC), "queued_at": _end_of_queue(session), "pausing": False, "excluded": [],
         "note": "", "tags": [],

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from federation.run.config import KERAS_NETWORKS
+from federation.run.networks import KERAS_NETWORKS
 from webapp.db.repository.rounds import get_round
 from webapp.db.tables import Run
 

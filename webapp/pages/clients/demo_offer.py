@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from federation.run.config import DemoDataset
+from federation.run.networks import DemoDataset
 from federation.server.flower_server import LiveClient
 from webapp.db.tables import Client, Run
 from webapp.formatting import plural

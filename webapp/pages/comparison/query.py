@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from webapp.formatting import exact
 from webapp.pages.runs.query import MAX_LENGTH, Phase
 
 AXES = (("round", "Round"), ("time", "Time"), ("bytes", "Traffic"))
@@ -50,9 +51,9 @@ class ComparisonQuery:
         low, high = self.zoom or (None, None)
         chosen = {
             "x": self.x if self.x != "round" else "", "scale": "log" if self.log else "",
-            "smooth": str(self.smooth or ""), "from": "" if low is None else f"{low:g}",
-            "to": "" if high is None else f"{high:g}", "phase": self.phase if self.phase != "evaluate" else "",
-            "metric": self.metric, "target": "" if self.target is None else f"{self.target:g}",
+            "smooth": str(self.smooth or ""), "from": "" if low is None else exact(low),
+            "to": "" if high is None else exact(high), "phase": self.phase if self.phase != "evaluate" else "",
+            "metric": self.metric, "target": "" if self.target is None else exact(self.target),
         }  # fmt: skip
         return [(name, value) for name, value in chosen.items() if value]
 

@@ -151,16 +151,18 @@ def _side(
 
 
 def _settings(runs: Sequence[Run], clients: Mapping[int, str]) -> tuple[list[Setting], int]:
-    lines = [dict(config_lines(run.config, clients)) for run in runs]
+    lines = [{line.label: line for line in config_lines(run.config, clients)} for run in runs]
     names = list(dict.fromkeys(name for of in lines for name in of))
     differing, equal = [], 0
     for name in names:
-        values = [of.get(name, "–") for of in lines]
+        found = [of.get(name) for of in lines]
+        values = [repr(line and line.value) for line in found]
         if len(set(values)) == 1:
             equal += 1
             continue
         (usual, times), *_ = Counter(values).most_common(1)
-        differing.append(Setting(name, values, [times > 1 and value != usual for value in values]))
+        texts = [line.text if line else "–" for line in found]
+        differing.append(Setting(name, texts, [times > 1 and value != usual for value in values]))
     return differing, equal
 
 

@@ -21,7 +21,7 @@ from webapp.pages.runs.heatmap import Heatmap, heatmap_of
 from webapp.pages.runs.log import Log, log_of
 from webapp.pages.runs.query import RunQuery
 from webapp.pages.runs.timeline import Timeline, timeline_of
-from webapp.pages.start.fields import config_lines
+from webapp.pages.start.fields import ConfigLine, config_lines
 from webapp.pages.wording import OUTCOMES, listed
 
 FEW_ROUNDS, MANY_ROUNDS, MAX_ISSUES = 12, 250, 3
@@ -58,7 +58,7 @@ class RunPage:
     rounds: list[RoundLine]
     total_rounds: int
     log: Log
-    config: list[tuple[str, str]]
+    config: list[ConfigLine]
     buttons: Buttons
     parted: Split
     heatmap: Heatmap | None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from federation.run.metric_goals import goals_of
 from webapp.db.tables import Run
+from webapp.formatting import exact
 from webapp.formatting import metric as written
 from webapp.pages.runs.query import Phase
 
@@ -41,7 +42,7 @@ class Measure:
 
     def typed(self, value: float) -> str:
         """Write a target as a person types it."""
-        return f"{value * 100:g}" if self.is_share else f"{value:g}"
+        return exact(value, 100 if self.is_share else 1)
 
     def read(self, typed: float | None) -> float | None:
         """Return the target that a person typed; one that no run can meet counts as none."""

@@ -3,14 +3,16 @@
 All of it is derived from ``RunConfig`` (types, limits, ``Shown``) and from the options of the strategies.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
 
-from federation.run.config import RunConfig
-from federation.run.options import Group, Shown
+from federation.run.config import SHOWN, RunConfig
+from federation.run.options import Group, Shown, applies
 from federation.run.strategies import STRATEGIES, StrategyOption
-from webapp.formatting import duration, percent
+from webapp.formatting import THIN, duration, exact
 from webapp.pages.wording import listed
 
 MANY_NAMES = 6
@@ -23,7 +25,8 @@ SCALE_OF_UNIT = {"": 1, "seconds": 1, "percent": 100}
 class Field:
     """One option of a run. ``name`` is that in the configuration; an option of a strategy is ``FedProx.proximal_mu``.
 
-    ``kind`` is the type in JSON: array, integer, number or string; ``choice`` where only ``choices`` are allowed.
+    ``kind`` is the type in JSON: array, integer, number, object or string; ``choice`` where only ``choices`` are
+    allowed.
     ``default`` is a value of the configuration; ``least`` and ``most`` are in the unit that people type.
     """
 
@@ -64,31 +67,35 @@ class Field:
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether the option matters beside the values of the others."""
-        name, *matching = self.shown.when or ("",)
-        return not name or values.get(name) in matching
+        return applies(self.shown, values, SHOWN)
 
     def text(self, value: Any) -> str:
-        """Write a value of the configuration as people type it."""
-        if value is None:
+        """Write a value of the configuration as people type it; ``parse`` returns the same value."""
+        if value is None or value == {}:
             return ""
-        return f"{value * self.scale:.10g}" if isinstance(value, float) or self.scale > 1 else str(value)
+        if self.kind == "object":
+            return json.dumps(value, ensure_ascii=False)
+        return exact(value, self.scale) if isinstance(value, float) or self.scale > 1 else str(value)
 
     def parse(self, text: str) -> Any:
-        """Return the value for pydantic to read; a text that is no number stays one, so that pydantic refuses it."""
+        """Return the value for pydantic to read; a text of another type stays one, so that pydantic refuses it."""
         try:
-            return float(text) / self.scale if self.scale > 1 else text
-        except ValueError:
+            if self.kind == "object":
+                return json.loads(text)
+            return float(Decimal(text) / self.scale) if self.scale > 1 else text
+        except (ValueError, InvalidOperation, OverflowError, RecursionError):
             return text
 
     def written(self, value: Any) -> str:
         """Write a value of the configuration for people to read; for no value what that means, perhaps nothing."""
-        if value is None:
+        if value is None or value == {}:
             return self.shown.empty
         if isinstance(value, list):
             return listed(value, MANY_NAMES)
-        if self.shown.unit:
-            return duration(value) if self.shown.unit == "seconds" else percent(value)
-        return self.word(value) if isinstance(value, str) else self.text(value)
+        if self.shown.unit == "seconds" and value >= 60 and value == int(value):
+            return duration(value)
+        text = self.word(value) if isinstance(value, str) else self.text(value)
+        return f"{text}{THIN}{self.unit.removesuffix('econds')}" if self.unit else text
 
 
 def _field(name: str, shown: Shown, schema: dict[str, Any]) -> Field:
@@ -113,10 +120,8 @@ def _strategy_field(strategy: str, key: str, option: StrategyOption) -> Field:
 
 def _fields() -> Iterable[Field]:
     schemas = RunConfig.model_json_schema()["properties"]
-    for name, info in RunConfig.model_fields.items():
-        for shown in info.metadata:
-            if isinstance(shown, Shown):
-                yield _field(name, shown, schemas[name])
+    for name, shown in SHOWN.items():
+        yield _field(name, shown, schemas[name])
     for strategy, described in STRATEGIES.items():
         offered = {key: option for key, option in described.options.items() if not option.ignored}
         for key, option in offered.items():
@@ -128,8 +133,16 @@ GROUPS = [(group, [field for field in FIELDS.values() if field.shown.group == gr
 QUICK = [field for field in FIELDS.values() if field.shown.quick]
 
 
-def config_lines(config: Mapping[str, Any], clients: Mapping[int, str]) -> list[tuple[str, str]]:
-    """Return the settings of a run as (label, value) in words; its name is none of them. ``clients`` are names by id.
+class ConfigLine(NamedTuple):
+    """One setting of a run: its label, its value in words, and the value itself."""
+
+    label: str
+    text: str
+    value: Any
+
+
+def config_lines(config: Mapping[str, Any], clients: Mapping[int, str]) -> list[ConfigLine]:
+    """Return the settings of a run; its name is none of them. ``clients`` are names by id.
 
     Options that do not apply to the run are omitted, and those that it does not set.
     """
@@ -138,8 +151,8 @@ def config_lines(config: Mapping[str, Any], clients: Mapping[int, str]) -> list[
     if (ids := config.get("clients")) is not None:
         values["clients"] = [clients.get(client_id, f"client {client_id}") for client_id in ids] or ["none"]
     lines = [
-        (field.shown.label, field.written(values[name]))
+        ConfigLine(field.shown.label, field.written(values[name]), values[name])
         for name, field in FIELDS.items()
         if name in values and name != "name" and field.applies(values)
     ]
-    return [(label, value) for label, value in lines if value]
+    return [line for line in lines if line.text]

@@ -1,5 +1,6 @@
 """The form that starts a run: what a person typed, what is wrong with it, and the configuration that it means."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,8 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from federation.run.config import RunConfig
+from webapp.formatting import exact
 from webapp.pages.start.fields import FIELDS, Field
 
+_COPY = re.compile(r"(.+) \(copy(?: ([0-9]{1,6}))?\)")
+MAX_NAME = FIELDS["name"].max_length or 0
 CLIENT_CHOICE = ("who", "clients")
 """Names of the controls that choose clients: "all" or "some", and a box for each client."""
 
@@ -68,12 +72,32 @@ def default_form(datasets: Iterable[str | None] = ()) -> StartForm:
 
 
 def form_of(config: Mapping[str, Any]) -> StartForm:
-    """Return the form that would start a run with the same configuration."""
+    """Return the form that would start a run with the same configuration, and would repeat the run with its seed."""
     given = {**config, **{f"{config['strategy']}.{key}": value for key, value in config["strategy_options"].items()}}
     values = {name: FIELDS[name].text(value) for name, value in given.items() if name in FIELDS and name != "clients"}
     ids = config.get("clients")
     chosen = frozenset(map(str, ids or ()))
     return StartForm(default_form().values | values, who="all" if ids is None else "some", chosen=chosen)
+
+
+def duplicate_form(config: Mapping[str, Any]) -> StartForm:
+    """Return the form of a run with the same configuration and another seed, under another name.
+
+    The data seed stays what it was for the split of the data, so that both runs train on the same partitions.
+    """
+    form = form_of(config)
+    values = form.values | {"seed": "", "name": copy_name(config["name"]) if config["name"] else ""}
+    if FIELDS["data_seed"].applies(values):
+        values["data_seed"] = values["data_seed"] or form.values["seed"]
+    return StartForm(values, who=form.who, chosen=form.chosen)
+
+
+def copy_name(name: str) -> str:
+    """Return the name for a duplicate: ``A (copy)``, and for one of that ``A (copy 2)``."""
+    found = _COPY.fullmatch(name)
+    of, number = (found[1], int(found[2] or 1) + 1) if found else (name, 1)
+    mark = f" (copy {number})" if number > 1 else " (copy)"
+    return f"{of[: MAX_NAME - len(mark)].rstrip()}{mark}"
 
 
 def parse_form(sent: Sequence[tuple[str, str]]) -> StartForm:
@@ -115,11 +139,23 @@ def _sentences(error: ValidationError, strategy: str) -> dict[str, str]:
         head, *rest = map(str, one["loc"] or ("network",))
         if head == "strategy_options":
             head = f"{strategy}.{rest[0]}" if rest else "strategy"
+        if FIELDS[head].kind == "object":
+            sentences.setdefault(head, _object_sentence(rest, one["type"]))
+            continue
         typed = one.get("input")
         scale = FIELDS[head].scale
-        shown = f"{typed * scale:.10g}" if isinstance(typed, float) else typed
+        shown = exact(typed, scale) if isinstance(typed, float) else typed
         sentences.setdefault(head, _sentence(one["type"], one["msg"], one.get("ctx") or {}, shown, scale))
     return sentences
+
+
+def _object_sentence(keys: Sequence[str], kind: str) -> str:
+    """Return what is wrong with an object; ``keys`` lead to the entry."""
+    if not keys:
+        return "At most 100 options" if kind == "too_long" else 'Not a JSON object, such as {"penalty": "l2"}'
+    if keys[1:] == ["[key]"]:
+        return "The name of an option has 1 to 100 characters"
+    return f"{keys[0][:100]}: must be a number, true, false, or a text of at most 1000 characters"
 
 
 def _sentence(kind: str, message: str, limits: Mapping[str, Any], typed: Any, scale: int) -> str:

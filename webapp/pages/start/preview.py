@@ -7,7 +7,8 @@ from statistics import median
 from sqlalchemy.orm import Session
 
 from federation.learning.sizes import BYTES_PER_PARAMETER, CLASSES, input_shape, parameters_of
-from federation.run.config import RunConfig, needs_dataset
+from federation.run.config import RunConfig
+from federation.run.networks import data_of, needs_dataset
 from federation.run.sampling import sample_size
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients
@@ -24,9 +25,9 @@ from webapp.pages.start.form import StartForm
 from webapp.pages.wording import listed
 
 SAME_PACE = (
-    "network", "dataset", "local_epochs", "steps_per_epoch", "batch_size", "synthetic_parameters", "synthetic_seconds",
+    "local_epochs", "steps_per_epoch", "batch_size", "synthetic_parameters", "synthetic_seconds",
 )  # fmt: skip
-"""Runs that agree in these take about as long a round."""
+"""Runs that agree in these, in network and data take about as long a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     data = RunData(wanted.config, drawn=_is_given(form, "seed"))
     fit = [data.of(client) for client in online if all(client is not one for one, _ in ineligible)]
     totals, shared = totals_of(fit), {client.id: _shares_labels(client) for client in online}
-    similar = newest_run_like(session, {name: wanted.config[name] for name in SAME_PACE})
+    similar = newest_run_like(session, wanted, SAME_PACE)
     recent = recent_seconds(session, [similar.id]).get(similar.id) if similar else None
     clients = max(len(fit), config.min_clients)
     sampled = sample_size(clients, config.fraction_train, config.min_clients)
@@ -139,7 +140,11 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
 def _as_row(config: RunConfig, form: StartForm) -> Run:
     """Return the run as a row that no table gets. Selected clients without a selection are no clients."""
     clients = (config.clients or []) if form.who == "some" else None
-    return Run(config=config.model_dump() | {"clients": clients}, network=config.network, dataset=config.dataset)
+    return Run(
+        config=config.stored() | {"clients": clients},
+        network=config.network,
+        dataset=data_of(config.network, config.dataset),
+    )
 
 
 def _is_given(form: StartForm, name: str) -> bool:

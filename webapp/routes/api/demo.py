@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from federation.run.config import DemoDataset
+from federation.run.networks import DemoDataset
 from webapp.db.database import Database
 from webapp.db.repository.clients import find_client
 from webapp.operations.demo_clients import MOST, DemoClients

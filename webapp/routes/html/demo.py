@@ -5,7 +5,7 @@ from typing import get_args
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from federation.run.config import DemoDataset
+from federation.run.networks import DemoDataset
 from webapp.operations.demo_clients import MOST
 from webapp.pages.clients.demo_offer import started
 from webapp.problems import Invalid

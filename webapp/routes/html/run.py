@@ -15,7 +15,7 @@ from webapp.pages.clients.demo_offer import offer_for_run
 from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
-from webapp.pages.start.form import StartForm, default_form, form_of, parse_form
+from webapp.pages.start.form import StartForm, default_form, duplicate_form, parse_form
 from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
 from webapp.routes.dependencies import RunsDep
@@ -39,7 +39,7 @@ def ask(
     if typed := [(name, value) for name, value in request.query_params.multi_items() if name != "from"]:
         return _show_form(page, parse_form(typed), source=run)
     if run is not None:
-        return _show_form(page, form_of(run.config | {"name": run.name}), source=run)
+        return _show_form(page, duplicate_form(run.config), source=run)
     live = page.live
     held = (dataset_of(client) for client in list_clients(page.session) if client.id in live)
     return _show_form(page, default_form(held))

@@ -15,7 +15,7 @@ import pytest
 from federation.learning.data import datasets
 from federation.learning.data.datasets import DataNotFound, load
 from federation.learning.keras_backend import load_keras
-from federation.run.config import Dataset
+from federation.run.networks import Dataset
 from tests.support.small_data import as_idx, images, lay_cifar10, lay_fashion_mnist, lay_mnist
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")

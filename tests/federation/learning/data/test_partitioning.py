@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.learning.data.partitioning import TooFewSamples, cut, hold_out, iid_size
-from federation.run.config import Partitioner
+from federation.run.choices import Partitioner
 
 LABELS = np.arange(1000) % 10
 

@@ -1,0 +1,28 @@
+"""The values that options of a run may have, with their words; networks and data sets have a module of their own."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from federation.run.strategies import STRATEGIES
+
+Partitioner = Literal["iid", "dirichlet"]
+PARTITIONERS = {"iid": "IID", "dirichlet": "Dirichlet (non-IID)"}
+Optimizer = Literal["adam", "sgd"]
+Loss = Literal["sparse_categorical_crossentropy", "categorical_crossentropy", "kl_divergence"]
+LOSSES = {
+    "sparse_categorical_crossentropy": "Sparse categorical", "categorical_crossentropy": "Categorical",
+    "kl_divergence": "KL divergence",
+}  # fmt: skip
+NormRule = Literal["off", "clip", "reject"]
+NORM_RULES = {"off": "Off", "clip": "Clip", "reject": "Reject"}
+StrategyName = Literal[
+    "FedAvg", "FedProx", "FedAvgM", "FedAdagrad", "FedAdam", "FedYogi",
+    "FedMedian", "FedTrimmedAvg", "Krum", "MultiKrum", "Bulyan", "QFedAvg",
+]  # fmt: skip
+STRATEGY_NOTES = {name: strategy.words for name, strategy in STRATEGIES.items()}
+
+AppKey = Annotated[str, Field(min_length=1, max_length=100)]
+AppValue = bool | Annotated[int, Field(gt=-(2**53), lt=2**53)] | float | Annotated[str, Field(max_length=1000)]
+
+ClientId = Annotated[int, Field(ge=1, lt=2**53)]
