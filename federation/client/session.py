@@ -21,16 +21,6 @@ MAX_CLOCK_OFFSET_SECONDS = 5.0
 TEMPORARY = frozenset({messages.Close.TOO_SLOW, messages.Close.STOPPING})
 """Close codes after which the client connects again; after the others it would be refused again."""
 
-ServerFrame = (
-    messages.Challenge
-    | messages.Welcome
-    | messages.Task
-    | messages.Grant
-    | messages.Ack
-    | messages.Cancel
-    | messages.Bye
-)
-
 
 class Refused(Exception):
     """The server refuses this client: connecting again would not help."""
@@ -167,7 +157,7 @@ class Session:
         return f"connection lost ({reason})" if reason else "connection lost"
 
 
-def _decode(frame: str | bytes | None) -> ServerFrame | None:
+def _decode(frame: str | bytes | None) -> messages.ServerFrame | None:
     """Read a text frame; None for one that a newer server may send and this client does not know."""
     if not isinstance(frame, str):
         return None

@@ -126,7 +126,8 @@ class Attempt:
         self, ready: dict[int, Member], write: WriteCheckpoint, trained: float, aggregated: float, metrics: Metrics
     ) -> RoundDone:
         """Let clients evaluate the new weights while the checkpoint is written."""
-        number, attempt = self._number, self._attempt
+        number, attempt, without = self._number, self._attempt, self._context.without_evaluation
+        ready = {c: member for c, member in ready.items() if (c, member.session) not in without}
         phase = RunningPhase(self._context, number, attempt, "evaluate", self._model.layout, ready, lambda *_: None)
         if ready:
             added = self._model.strategy.evaluate_config(number, list(ready))

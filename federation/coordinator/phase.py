@@ -47,6 +47,8 @@ class PhaseContext:
     flush: Callable[[], None]
     unmatched_reply_handler: Callable[[Reply], object] = Reply.release
     noted: set[tuple[int, str]] = field(default_factory=set)
+    without_evaluation: set[tuple[int, str]] = field(default_factory=set)
+    """Client id and session of each client process whose app has no evaluate function."""
 
 
 @dataclass
@@ -72,6 +74,7 @@ class RunningPhase:
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     held: list[tuple[Update, Reply]] = field(default_factory=list)
     _reported: str | None = None
+    _without_evaluation: list[Member] = field(default_factory=list)
 
     def start(self, config: TaskConfig, content: Content) -> None:
         """Send every member a task with the same config and weights; returns at once."""
@@ -92,6 +95,7 @@ class RunningPhase:
         """
         try:
             self._collect()
+            self._note_without_evaluation()
         finally:
             self.cancel()
             if self._reported is not None:
@@ -147,6 +151,8 @@ class RunningPhase:
     def _check(self, reply: Reply) -> None:
         if reply.outcome == "accepted" and reply.offer is not None:
             self._check_content(reply, reply.offer.metrics, reply.offer.num_examples)
+        elif self.name == "evaluate" and reply.offer is not None and reply.offer.not_implemented:
+            self._without_evaluation.append(self.members[reply.client_id])
         else:
             self._record(reply.client_id, reply.outcome, reply.reason, reply)
 
@@ -172,6 +178,16 @@ class RunningPhase:
                 self.context.noted.add((client_id, reason))
                 sentence = f"{self.members[client_id].name}: {dropped_sentence(reason, names)}"
                 self.context.record(RunNote(self.context.run_id, sentence, client_id))
+
+    def _note_without_evaluation(self) -> None:
+        """Remember and record whose app has no evaluate function: such a client gets no more evaluate tasks."""
+        if not (members := self._without_evaluation):
+            return
+        self.context.without_evaluation.update((member.client_id, member.session) for member in members)
+        names = listed(sorted(member.name for member in members))
+        rest = "are those of the other clients" if len(members) < len(self.members) else "are missing in this run"
+        sentence = f"No evaluate function in the app of {names}: evaluation metrics {rest}"
+        self.context.record(RunNote(self.context.run_id, sentence))
 
     def _accept(self, update: Update, reply: Reply) -> None:
         self.add_update(update.client_id, update.flats, update.weight, update.metrics)

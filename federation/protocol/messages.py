@@ -12,14 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from federation.protocol.descriptions import (
-    MAX_NUMBER,
-    FactsField,
-    FailureField,
-    HeldDataField,
-    PreparedDataField,
-    VersionsField,
-)
+from federation.protocol import descriptions
 
 PROTOCOL = 1
 SUBPROTOCOL = "meadow.1"
@@ -77,7 +70,7 @@ class ContentHeader(Frame):
     """Describes a content before a byte of it is sent: id (hex), size, and the arrays' names, shapes and dtypes."""
 
     id: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size_bytes: int = Field(ge=0, le=MAX_NUMBER, strict=True)
+    size_bytes: int = Field(ge=0, le=descriptions.MAX_NUMBER, strict=True)
     layout: list[tuple[str, list[int], str]] = Field(max_length=100_000)
 
 
@@ -89,9 +82,9 @@ class Hello(Frame):
     signature: str = Field(max_length=1000)
     name: str = Field(min_length=1, max_length=MAX_NAME_CHARACTERS)
     code: str | None = Field(None, max_length=200)
-    versions: VersionsField = Field(default_factory=dict)
-    facts: FactsField = Field(default_factory=dict)
-    data: HeldDataField = Field(default_factory=dict)
+    versions: descriptions.VersionsField = Field(default_factory=dict)
+    facts: descriptions.FactsField = Field(default_factory=dict)
+    data: descriptions.HeldDataField = Field(default_factory=dict)
     pending: list[MessageId] = Field(default_factory=list, max_length=100)
 
 
@@ -100,27 +93,29 @@ class ProgressFrame(Frame):
 
     type: Literal["progress"] = "progress"
     message_id: MessageId
-    batch: int = Field(ge=0, le=MAX_NUMBER, strict=True)
-    batches: int | None = Field(None, ge=0, le=MAX_NUMBER, strict=True)
+    batch: int = Field(ge=0, le=descriptions.MAX_NUMBER, strict=True)
+    batches: int | None = Field(None, ge=0, le=descriptions.MAX_NUMBER, strict=True)
     loss: float | None = Field(None, strict=True)
 
 
 class Offer(Frame):
     """A reply's header. Its content is sent when the server grants it; with ``follows`` it is small and comes at once.
 
-    ``metrics`` and ``num_examples`` are as the client gave them: the server checks them later, not this model.
+    ``metrics`` and ``num_examples`` are as the client gave them: the server checks them later. ``not_implemented`` goes
+    with the ``error`` of an app that has no function for the phase.
     """
 
     type: Literal["offer"] = "offer"
     message_id: MessageId
     metrics: dict[str, Any] = Field(default_factory=dict)
     num_examples: Any = None
-    seconds: float = Field(0.0, ge=0, le=MAX_NUMBER, allow_inf_nan=False, strict=True)
+    seconds: float = Field(0.0, ge=0, le=descriptions.MAX_NUMBER, allow_inf_nan=False, strict=True)
     content: ContentHeader | None = None
     follows: bool = Field(False, strict=True)
-    data: PreparedDataField | None = None
+    data: descriptions.PreparedDataField | None = None
     error: str | None = None
-    failure: FailureField | None = None
+    failure: descriptions.FailureField | None = None
+    not_implemented: bool = Field(False, strict=True)
 
 
 class Challenge(Frame):
@@ -185,11 +180,11 @@ class Bye(Frame):
     reason: str
 
 
-ClientFrame = Annotated[Hello | ProgressFrame | Offer, Field(discriminator="type")]
-ServerFrame = Annotated[Challenge | Welcome | Task | Grant | Ack | Cancel | Bye, Field(discriminator="type")]
+ClientFrame = Hello | ProgressFrame | Offer
+ServerFrame = Challenge | Welcome | Task | Grant | Ack | Cancel | Bye
 _T = TypeVar("_T")
-_client_frames: TypeAdapter[Hello | ProgressFrame | Offer] = TypeAdapter(ClientFrame)
-_server_frames: TypeAdapter[Challenge | Welcome | Task | Grant | Ack | Cancel | Bye] = TypeAdapter(ServerFrame)
+_client_frames: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="type")])
+_server_frames: TypeAdapter[ServerFrame] = TypeAdapter(Annotated[ServerFrame, Field(discriminator="type")])
 
 
 def encode(frame: Frame) -> str:
@@ -197,7 +192,7 @@ def encode(frame: Frame) -> str:
     return json.dumps(frame.model_dump(), separators=(",", ":"))
 
 
-def decode_client(text: str) -> Hello | ProgressFrame | Offer:
+def decode_client(text: str) -> ClientFrame:
     """Read a text frame that a client sent; raises BadFrame."""
     return _decode(_client_frames, text)
 
@@ -209,7 +204,7 @@ def protocol_in(text: str) -> object:
     return None
 
 
-def decode_server(text: str) -> Challenge | Welcome | Task | Grant | Ack | Cancel | Bye:
+def decode_server(text: str) -> ServerFrame:
     """Read a text frame that the server sent; raises BadFrame."""
     return _decode(_server_frames, text)
 
@@ -219,8 +214,7 @@ def _decode(frames: TypeAdapter[_T], text: str) -> _T:
         return frames.validate_python(json.loads(text))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadFrame(f"text frame: {where}: {first['msg']}") from error
+        raise BadFrame(f"text frame: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (ValueError, RecursionError) as error:
         raise BadFrame("text frame: not JSON") from error
 

@@ -34,6 +34,7 @@ class Answer:
     layout: list[Any] | None = None
     error: str | None = None
     failure: dict[str, Any] | None = None
+    not_implemented: bool = False
     data: dict[str, Any] | None = None
     delay_seconds: float = 0.0
     silent: bool = False
@@ -160,7 +161,7 @@ class LightClient:
         self.offers[task.message_id] = (task, answer)
         offer = messages.Offer(message_id=task.message_id, metrics=answer.metrics, num_examples=answer.num_examples,
                            seconds=0.0, content=header, data=answer.data, error=answer.error,
-                           failure=answer.failure)  # fmt: skip
+                           failure=answer.failure, not_implemented=answer.not_implemented)  # fmt: skip
         follows = (
             self.sends_small_weights_at_once
             and answer.weights is not None

@@ -93,7 +93,7 @@ def _sentence(group: Sequence[StoredEvent], names: Mapping[int, str]) -> tuple[s
 def _committed(event: StoredEvent) -> str:
     data = event.data
     if data["round"] == 0:
-        text = "Initial weights evaluated"
+        text = "Initial weights evaluated" if data.get("outcomes") else "Initial weights saved without an evaluation"
     else:
         train = data.get("outcomes", {}).get("train", {})
         updates = plural(sum(train.values()), "update")

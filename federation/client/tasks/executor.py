@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from federation.client.outbox import ClientTask, OutgoingReply
 from federation.client.tasks.failures import app_frames, error_sentence, shorten
-from federation.client.tasks.legacy_apps import content_of_reply, is_legacy, legacy_content
+from federation.client.tasks.legacy_apps import (
+    FunctionMissing,
+    check_function,
+    content_of_reply,
+    is_legacy,
+    legacy_content,
+)
 from federation.learning.client_app import Work
 from federation.progress import Reporter, TaskCancelled, reporting_to
 from federation.protocol.messages import ContentHeader, Offer, Task
@@ -63,6 +69,10 @@ class Executor:
                 reply = self._answer(client_task, node_id)
         except TaskCancelled:
             return None
+        except FunctionMissing as missing:
+            log.info("run %d: %s; the server sends no more such tasks of this run", client_task.task.run_id, missing)
+            message_id = client_task.task.message_id
+            reply = OutgoingReply(Offer(message_id=message_id, error=str(missing), not_implemented=True))
         except BaseException as error:  # CancelledError, SystemExit, a panic of a native library
             if client_task.cancelled.is_set():  # the app may have wrapped TaskCancelled in an error of its own
                 return None
@@ -89,6 +99,7 @@ class Executor:
         if client_task.content is not None and task.content is not None:
             content["arrays"] = _unpack(task.content, client_task.content)
         context = self._context_of(task, node_id, config)
+        check_function(self._work.app, task.phase)
         if not is_legacy(self._work.app):
             return _reply(task, self._work.app(_message(task, node_id, content), context))
         message = _message(task, node_id, legacy_content(task.phase, content))

@@ -1,4 +1,4 @@
-"""Flower apps made of a ``client_fn``, whose records have other names than those of ``@app.train``.
+"""What Flower has no public way to ask an app, and apps made of a ``client_fn``, whose records have other names.
 
 Flower itself converts them to and from ``FitIns``, ``FitRes`` and so on; here the records get the names it expects.
 """
@@ -7,17 +7,31 @@ from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
-from flwr.common import parameters_to_ndarrays
+from flwr.common import Code, parameters_to_ndarrays
 from flwr.compat.common.recorddict_compat import recorddict_to_evaluateres, recorddict_to_fitres
 
 from federation.run.metric_names import is_number
 
+NOT_IMPLEMENTED = (Code.FIT_NOT_IMPLEMENTED, Code.EVALUATE_NOT_IMPLEMENTED)
 INSTRUCTIONS = {"train": "fitins", "evaluate": "evaluateins"}
+
+
+class FunctionMissing(Exception):
+    """The app has no function for the phase of a task."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__(f"the app has no {phase} function")
+
+
+def check_function(app: ClientApp, phase: str) -> None:
+    """Raise FunctionMissing if no function is registered for the phase; a ``client_fn`` says so in its reply."""
+    if not is_legacy(app) and f"{phase}.default" not in app._registered_funcs:
+        raise FunctionMissing(phase)
 
 
 def is_legacy(app: ClientApp) -> bool:
     """Return whether the app was made of a ``client_fn``."""
-    return getattr(app, "_call", None) is not None  # Flower has no public way to ask
+    return getattr(app, "_call", None) is not None
 
 
 def legacy_content(phase: str, content: RecordDict) -> RecordDict:
@@ -40,9 +54,13 @@ def content_of_reply(phase: str, names: list[str], reply: Message) -> tuple[Reco
     ------
     ValueError
         If the app says that it failed, or returns another number of arrays.
+    FunctionMissing
+        If the client has no method for the phase.
     """
     result: Any = (recorddict_to_fitres(reply.content, keep_input=True) if phase == "train"
                    else recorddict_to_evaluateres(reply.content))  # fmt: skip
+    if result.status.code in NOT_IMPLEMENTED:
+        raise FunctionMissing(phase)
     if result.status.code.value:
         raise ValueError(result.status.message or f"the app answers with {result.status.code.name}")
     metrics: dict[str, Any] = {key: value for key, value in result.metrics.items() if is_number(value)}

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
+from tests.support.answers import train_only
 from tests.support.dashboard import Dashboard, finished_run
 from tests.support.light_client import Answer, honest, nan_loss_in_round_1
 from tests.support.markup import flash_of, get_both, get_fragment, get_page
@@ -99,6 +100,18 @@ def test_a_metric_that_is_no_number_is_said_and_breaks_no_page(dashboard: Dashbo
     loss = get_page(dashboard.http, f"/runs/{run_id}").one("meadow-chart", metric="loss")
     assert loss.one("tbody").all("tr")[-1].all("td")[0].text == "NaN"
     assert loss.one("span", data_part="figure").text == "NaN"
+
+
+def test_a_run_whose_clients_only_train_shows_training_and_says_so_once(dashboard: Dashboard) -> None:
+    run_id = finished_run(dashboard, train_only, num_rounds=3)
+    page = get_both(dashboard.http, f"/runs/{run_id}", "run-page")
+    assert page.one("select", id="phase").one("option", selected=True).text == "Training"
+    assert [chart["phase"] for chart in page.all("meadow-chart")] == ["train", "train"]
+    note = "No evaluate function in the app of site-a and site-b: evaluation metrics are missing in this run"
+    assert page.text.count(note) == 1 and "Initial weights saved without an evaluation" in page.text
+    assert "failed" not in page.one("section", id="rounds").text
+    chosen = get_page(dashboard.http, f"/runs/{run_id}?phase=evaluate")
+    assert [chart["phase"] for chart in chosen.all("meadow-chart")] == ["evaluate", "evaluate"]
 
 
 def test_only_the_newest_rounds_are_shown_until_all_are_asked_for(dashboard: Dashboard) -> None:

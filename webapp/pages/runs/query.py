@@ -1,7 +1,7 @@
 """The query of a run's page: every view of a run has an address, so the query holds each choice of a reader."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 from urllib.parse import urlencode
 
@@ -32,6 +32,11 @@ class RunQuery:
     all_rounds: bool = False
     below: int | None = None
     pairs: Mapping[str, str] = field(default_factory=dict)
+
+    def of_reported(self, metrics: Iterable[str]) -> "RunQuery":
+        """Return the query with training as its phase if no phase is chosen and the run's metrics are of training."""
+        phases = {name.partition("_")[0] for name in metrics}
+        return replace(self, phase="train") if phases == {"train"} and "phase" not in self.pairs else self
 
     def to(self, **changes: str | int) -> str:
         """Return the page's address with some values changed; an empty value is omitted."""

@@ -68,6 +68,7 @@ def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = Non
 def show(page: PageDep, run_id: RunId, query: Annotated[RunQuery, Depends(read_query)]) -> HTMLResponse:
     """Show one run."""
     run, settings, live = get_run(page.session, run_id), page.parts.settings, page.live
+    query = query.of_reported(run.last_metrics)
     models = models_of(page.session, run, settings.runs_dir, settings.best_metric)
     shown, known = run_page(page.session, page.parts.series, run, live, query, models), list_clients(page.session)
     return page.show(
