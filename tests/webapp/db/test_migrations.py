@@ -168,7 +168,7 @@ def test_a_stored_run_has_no_options_of_other_networks(tmp_path: Path) -> None:
         RunConfig(network="synthetic", seed=7), RunConfig(network="cnn", dataset="mnist", seed=7),
     ]  # fmt: skip
     with books.database.engine.begin() as connection:
-        command.downgrade(migration_config(connection), "0008")
+        command.downgrade(migration_config(connection), "0009")
     with books.database.write() as session:
         for config in configs:
             run_id = insert_run(session, "run", config.model_dump(mode="json"))
