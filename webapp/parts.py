@@ -14,10 +14,11 @@ from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.db.migrations import migrate_to_head
 from webapp.db.repository.events import last_event_id
 from webapp.operations.clients import Clients
+from webapp.operations.connections.admission import Admissions
+from webapp.operations.connections.incidents import Incidents
 from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
 from webapp.operations.files.deletion import RunDeletion
-from webapp.operations.incidents import Incidents
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
 from webapp.operations.steering import Steering
@@ -76,17 +77,15 @@ def open_parts(
     instance_lock = instance_lock or take_database(settings.sqlalchemy_url, settings.lock_file)
     incidents = Incidents()
     incidents.open()
-    reserve = DiskReserve(settings.data_dir / "reserve")
-    database = Database(settings.sqlalchemy_url, event_hub.publish, reserve, instance_lock)
-    migrate_to_head(database.engine)
-    with database.read() as session:
-        event_hub.newest_id = last_event_id(session)
-    clients = Clients(database, event_hub, settings.admission)
+    database = _open_database(settings, event_hub, instance_lock)
+    clients = Clients(database, event_hub)
+    admissions = Admissions(database, settings.admission, settings.max_pending, clients.online_ids)
+    admissions.remove_expired()
     deletion = RunDeletion(database, settings.runs_dir)
     runs = Runs(database, Recorder(database, event_hub.publish_progress), deletion, settings.best_metric)
     runs.restore(resume=settings.auto_resume)
     flower = FlowerServer(
-        sock=flower_socket, folder=settings.flower_dir, admit=clients.admit, admit_node=clients.admit_node,
+        sock=flower_socket, folder=settings.flower_dir, admit=admissions.admit, admit_node=admissions.admit_node,
         report=clients.handle_event, refused=incidents.refuse,
         limits=Limits(budget_bytes=settings.reply_budget_bytes, max_reply_bytes=settings.max_reply_bytes),
     )  # fmt: skip
@@ -104,3 +103,13 @@ def open_parts(
         settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
         incidents, demo, time.monotonic(), instance_lock, deletion,
     )  # fmt: skip
+
+
+def _open_database(settings: Settings, event_hub: EventHub, instance_lock: InstanceLock) -> Database:
+    database = Database(
+        settings.sqlalchemy_url, event_hub.publish, DiskReserve(settings.data_dir / "reserve"), instance_lock
+    )
+    migrate_to_head(database.engine)
+    with database.read() as session:
+        event_hub.newest_id = last_event_id(session)
+    return database

@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     admission: Admission = Field(
         "open", description="New clients: open admits them at once, approve waits for approval on the Clients page."
     )
+    max_pending: int = Field(
+        1000,
+        ge=1,
+        description="Maximum number of clients pending approval, a tenth of them from one address.",
+    )
     allowed_hosts: str = Field("", description="Additional host names for opening the dashboard, separated by commas.")
     max_reply_bytes: int = Field(
         512 * 1024 * 1024,

@@ -77,10 +77,10 @@ class Outbox:
 
     # -- the connection's thread ----------------------------------------------------------------------------------
 
-    def attach(self, send: Send, node_id: int) -> None:
+    def attach(self, send: Send) -> None:
         """Offer all kept replies over a connection that was welcomed, and each further one when it is ready."""
         with self._lock:
-            self._send, self.node_id = send, node_id
+            self._send = send
             for reply in self._replies.values():
                 send(reply.offer)
 

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 MAX_CLOCK_OFFSET_SECONDS = 5.0
 """A larger difference between the client's clock and the server's is logged."""
 
-TEMPORARY = frozenset({messages.Close.TOO_SLOW, messages.Close.STOPPING})
+TEMPORARY = frozenset({messages.Close.TOO_SLOW, messages.Close.FULL, messages.Close.STOPPING})
 """Close codes after which the client connects again; after the others it would be refused again."""
 
 
@@ -126,7 +126,8 @@ class Session:
         """The hello was good, or a pending client was admitted."""
         first, self.welcome = self.welcome is None, welcome
         if first:
-            self._outbox.attach(self._send, int(welcome.node_id))
+            self._outbox.attach(self._send)
+        self._outbox.node_id = int(welcome.node_id)  # a pending client has none before it is admitted
         if welcome.state == "pending":
             log.info("joined as client %d: pending approval on the Clients page", welcome.client_id)
         else:

@@ -46,6 +46,7 @@ class Close(IntEnum):
     SUPERSEDED = 4409
     TOO_BIG = 4413
     VERSION = 4426
+    FULL = 4429
     STOPPING = 4503
 
 

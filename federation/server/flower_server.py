@@ -20,19 +20,22 @@ from federation.protocol.messages import MAX_FRAME_BYTES, Close
 from federation.run.events import ClientChanged, Event, Progress, Record, StoreUnavailable
 from federation.server.flower import Node, Nodes, fleet_app, identify_process
 from federation.server.http import FlowerApp, TimedHttpProtocol
-from federation.transport.admission import Admission, Admit, Limits, Refusal
+from federation.transport.admission import Admission, AdmissionRefused, Admit, Limits, Refusal
 from federation.transport.lane import StreamLane
 from federation.transport.websocket import StreamProtocol
 
 log = logging.getLogger(__name__)
 
 AdmitNode = Callable[[str, int], Admission]
-"""Returns the client for a SuperNode's public key (PEM text) and Flower's node id; called in a worker thread."""
+"""Returns the client for a SuperNode's public key (PEM text) and Flower's node id; called in a worker thread.
+
+May raise AdmissionRefused: the SuperNode is not listed until it registers again.
+"""
 
 NODES_SECONDS = 2.0
 """How often the nodes of the fleet lane are read."""
 
-__all__ = ["Admission", "Admit", "AdmitNode", "FlowerServer", "Limits", "LiveClient", "Refusal"]
+__all__ = ["Admission", "AdmissionRefused", "Admit", "AdmitNode", "FlowerServer", "Limits", "LiveClient", "Refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class FlowerServer:
         )  # fmt: skip
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._fleet: dict[int, tuple[Admission, Node]] = {}
+        self._refused_nodes: set[int] = set()
         self._stale: set[int] = set()
         config = uvicorn.Config(
             FlowerApp(fleet_app(self._nodes), self.lane, self._lifespan, self.limits),
@@ -223,9 +227,15 @@ class FlowerServer:
         streaming = {connection.node_id for connection in self.lane.connections}
         for node in await asyncio.to_thread(self._nodes.listed):
             known = self._fleet.get(node.node_id)
-            if node.node_id in streaming or (known is None and not node.online):
+            self._refused_nodes -= set() if node.online else {node.node_id}
+            if node.node_id in streaming | self._refused_nodes or (known is None and not node.online):
                 continue
-            admission = known[0] if known else await asyncio.to_thread(admit_node, node.public_key, node.node_id)
+            try:
+                admission = known[0] if known else await asyncio.to_thread(admit_node, node.public_key, node.node_id)
+            except AdmissionRefused as error:
+                self._refused_nodes.add(node.node_id)
+                log.warning("a SuperNode is not listed: %s", error)
+                continue
             if known is None or known[1].online != node.online:
                 self._on_event(ClientChanged(admission.client_id, online=node.online))
             self._fleet[node.node_id] = (admission, node)

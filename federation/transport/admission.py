@@ -16,8 +16,15 @@ class Admission:
     state: Literal["admitted", "pending", "revoked"]
 
 
-Admit = Callable[[str, Hello], Admission]
-"""Answers a public key (PEM text) and a hello; called in a worker thread; may raise StoreUnavailable."""
+class AdmissionRefused(Exception):
+    """A client may not join now, but may try again; the sentence says why."""
+
+
+Admit = Callable[[str, Hello, str], Admission]
+"""Answers a public key (PEM text), a hello and the client's address; called in a worker thread.
+
+May raise StoreUnavailable and AdmissionRefused.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Connection:
         self._is_slow = False
         self._is_closed = False
         self._member = Member(0, "", {}, "")
-        self.client_id, self.node_id, self.name = 0, 0, ""
+        self.client_id, self.node_id, self.name, self.public_key = 0, 0, "", ""
         self.admitted = False
         self.data: Mapping[str, object] = {}
         self.session = secrets.token_hex(8)
@@ -72,9 +72,15 @@ class Connection:
         """When the last byte of a content came, on the monotonic clock."""
         return self._socket.last_piece_at
 
+    @property
+    def address(self) -> str:
+        """The address of the peer; empty where it is unknown."""
+        return self._websocket.client.host if self._websocket.client else ""
+
     def identify(self, hello: messages.Hello, admission: Admission, node_id: int) -> None:
         """Set who the client is, once its hello is verified."""
         self.client_id, self.name, self.node_id = admission.client_id, admission.name, node_id
+        self.public_key = hello.public_key
         self.admitted, self.data = admission.state == "admitted", hello.data
         self.session = str(hello.facts.get("process", self.session))[:MAX_SESSION_CHARACTERS]
 

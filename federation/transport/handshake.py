@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from federation.protocol import messages
 from federation.run.events import StoreUnavailable
-from federation.transport.admission import Admission, Admit, Registry
+from federation.transport.admission import Admission, AdmissionRefused, Admit, Registry
 from federation.transport.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -17,11 +17,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A client whose hello is verified."""
+    """A client whose hello is verified; the public key in it has its one spelling."""
 
     hello: messages.Hello
     admission: Admission
     node_id: int
+    """Flower's id of the client; 0 before it is admitted, so that strangers leave no node behind."""
 
 
 class Handshake:
@@ -49,7 +50,7 @@ class Handshake:
         connection.send(messages.Challenge(nonce=nonce, time=datetime.now(UTC).isoformat(), versions=versions))
         hello = await self._receive_hello(connection)
         connection.name = hello.name
-        return await asyncio.to_thread(self._verify, hello, nonce)
+        return await asyncio.to_thread(self._verify, hello, nonce, connection.address)
 
     async def _receive_hello(self, connection: Connection) -> messages.Hello:
         try:
@@ -71,17 +72,20 @@ class Handshake:
             )
         return hello
 
-    def _verify(self, hello: messages.Hello, nonce: str) -> Joined:
+    def _verify(self, hello: messages.Hello, nonce: str, address: str) -> Joined:
         """Check the signature, ask for admission, and find the node's id; in a worker thread."""
         signed = messages.SIGNED_PREFIX + nonce.encode()
         key = self._registry.verified_key(hello.public_key, signed, hello.signature)
         if key is None:
             raise messages.BadFrame("the signature does not fit the key and the challenge", messages.Close.SIGNATURE)
         try:
-            admission = self._admit(key, hello)
+            admission = self._admit(key, hello, address)
         except StoreUnavailable as error:
             log.warning("%s; the client tries again", error)
             raise messages.BadFrame("the server cannot check admissions now", messages.Close.STOPPING) from error
+        except AdmissionRefused as error:
+            raise messages.BadFrame(str(error), messages.Close.FULL) from error
         if admission.state == "revoked":
             raise messages.BadFrame("this client was revoked on the server", messages.Close.REVOKED)
-        return Joined(hello, admission, self._registry.node_id(key))
+        node_id = self._registry.node_id(key) if admission.state == "admitted" else 0
+        return Joined(hello.model_copy(update={"public_key": key}), admission, node_id)

@@ -67,7 +67,7 @@ class StreamLane:
 
     def __init__(self, *, admit: Admit, registry: Registry, report: Record, limits: Limits,
                  refused: Callable[[Refusal], None] | None = None) -> None:  # fmt: skip
-        self._report, self._refused, self._limits = report, refused, limits
+        self._report, self._refused, self._limits, self._registry = report, refused, limits, registry
         self._connections: dict[int, Connection] = {}
         self._dispatcher = Dispatcher(limits, report, self._connections.get)
         self._handshake = Handshake(admit, registry, limits.hello_seconds)
@@ -123,7 +123,8 @@ class StreamLane:
 
     def readmit(self, client_id: int) -> None:
         """Admit a client whose connection is pending."""
-        self._call(self._admit_pending, client_id)
+        if (connection := self._connections.get(client_id)) is not None and not connection.admitted:
+            self._call(self._admit_pending, client_id, self._registry.node_id(connection.public_key))
 
     def _close_exchange(self, exchange: Exchange) -> None:
         self._call(self._dispatcher.cancel, exchange)
@@ -157,9 +158,9 @@ class StreamLane:
         if (connection := self._connections.get(client_id)) is not None:
             connection.name = name
 
-    def _admit_pending(self, client_id: int) -> None:
+    def _admit_pending(self, client_id: int, node_id: int) -> None:
         if (connection := self._connections.get(client_id)) is not None and not connection.admitted:
-            connection.admitted = True
+            connection.admitted, connection.node_id = True, node_id
             connection.send(self._welcome(connection))
             self._report_change(connection, online=True)
 
@@ -182,7 +183,7 @@ class StreamLane:
             if self._connections.get(connection.client_id) is connection:
                 self._dispatcher.refuse_client(connection.client_id, str(error))
             connection.end(error.code, str(error))
-            self._report_refusal(connection, websocket, error)
+            self._report_refusal(connection, error)
         except WebSocketDisconnect:
             connection.mark_disconnected()
         finally:
@@ -199,10 +200,9 @@ class StreamLane:
         while True:
             self._dispatcher.handle_frame(connection, await connection.receive())
 
-    def _report_refusal(self, connection: Connection, websocket: WebSocket, error: messages.BadFrame) -> None:
+    def _report_refusal(self, connection: Connection, error: messages.BadFrame) -> None:
         if self._refused is not None and error.code != messages.Close.STOPPING:
-            address = websocket.client.host if websocket.client else ""
-            self._refused(Refusal(int(error.code), str(error), connection.name, address))
+            self._refused(Refusal(int(error.code), str(error), connection.name, connection.address))
 
     def _add(self, connection: Connection, joined: Joined) -> None:
         """Make a connection its client's present one; an older one of the same client is ended."""

@@ -162,7 +162,7 @@ class Engine:
         )
         self.supervisor = Supervisor(lane=self.server.lane, ledger=self.ledger, folder=folder / "runs", policy=policy)
 
-    def _admit(self, public_key: str, hello: Hello) -> Admission:
+    def _admit(self, public_key: str, hello: Hello, _: str) -> Admission:
         client_id = self.clients.setdefault(public_key, len(self.clients) + 1)
         return Admission(client_id, hello.name, self.states.get(client_id, self.admission))
 

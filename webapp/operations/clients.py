@@ -1,16 +1,15 @@
-"""The clients of the dashboard: admission, what each reports about itself, names, and exclusion from all runs.
+"""The clients of the dashboard: approval and revocation, names, and exclusion from all runs.
 
-Connections are the Flower server's; what one run excludes is left to steering.
+Who may join is decided by ``connections.admission``; what one run excludes is left to steering.
 """
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from federation.coordinator.supervisor import Supervisor
-from federation.protocol.messages import Close, Hello
+from federation.protocol.messages import Close
 from federation.run.events import ClientChanged, Event, Progress, StoreUnavailable
-from federation.server.flower_server import Admission, FlowerServer, LiveClient
+from federation.server.flower_server import FlowerServer, LiveClient
 from webapp.db.database import Database, Session
 from webapp.db.repository import clients as table
 from webapp.db.repository.client_history import last_failure
@@ -23,7 +22,6 @@ from webapp.operations.event_hub import EventHub
 from webapp.operations.views import ClientView, FailureView, client_state, client_view
 from webapp.problems import Invalid, NotFound
 from webapp.sanitizing import clean_json, clean_text
-from webapp.settings import Admission as AdmissionRule
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +35,8 @@ class Clients:
     since they need this object first.
     """
 
-    def __init__(self, database: Database, event_hub: EventHub, rule: AdmissionRule) -> None:
-        self._database, self._event_hub, self._rule = database, event_hub, rule
+    def __init__(self, database: Database, event_hub: EventHub) -> None:
+        self._database, self._event_hub = database, event_hub
         self._flower: FlowerServer | None = None
         self._supervisor: Supervisor | None = None
 
@@ -50,34 +48,11 @@ class Clients:
         """Set the supervisor, whose active run is told at once when a client is excluded."""
         self._supervisor = supervisor
 
+    def online_ids(self) -> Collection[int]:
+        """Return the ids of the clients that are connected."""
+        return self._live().keys()
+
     # -- called by the Flower server --------------------------------------------------------------------------------
-
-    def admit(self, public_key: str, hello: Hello) -> Admission:
-        """Find or insert the client with that key, and store what it reports about itself."""
-        reported = {
-            "name": clean_text(hello.name, 64) or "unnamed", "kind": "client", "lane": "stream",
-            "facts": clean_json(hello.facts), "data": clean_json(hello.data), "versions": clean_json(hello.versions),
-        }  # fmt: skip
-        return self._admit(public_key, reported)
-
-    def admit_node(self, public_key: str, node_id: int) -> Admission:
-        """Find or insert the client of a SuperNode, which reports no name."""
-        name = f"node-{str(node_id)[:8]}"
-        return self._admit(public_key, {"name": name, "kind": "supernode", "lane": "fleet", "node_id": str(node_id)})
-
-    def _admit(self, public_key: str, reported: dict[str, Any]) -> Admission:
-        with self._database.write() as session:
-            row = table.find_client(session, public_key)
-            state: Any
-            if row is None:
-                state = "admitted" if self._rule == "open" else "pending"
-                client_id = table.insert_client(session, public_key, {"state": state, **reported})
-            else:
-                client_id, state = row.id, row.state
-                if row.said_name is not None:  # the name that a person gave overrides the reported one
-                    reported = {**reported, "name": row.name, "said_name": reported["name"]}
-                table.update_client(session, client_id, reported | _kept_data(row, reported))
-        return Admission(client_id=client_id, name=str(reported["name"]), state=state)
 
     def handle_event(self, event: Event) -> None:
         """Take an event of the Flower server that belongs to no run."""
@@ -216,14 +191,6 @@ class Clients:
 
     def _live(self) -> dict[int, LiveClient]:
         return self._flower.live_clients() if self._flower is not None else {}
-
-
-def _kept_data(row: Client, reported: dict[str, Any]) -> dict[str, Any]:
-    """Return the data to store if the same process connects again: what it reported when it prepared is still true."""
-    process = reported.get("facts", {}).get("process")
-    if process is None or process != row.facts.get("process"):
-        return {}
-    return {"data": reported["data"] | {name: value for name, value in row.data.items() if value is not None}}
 
 
 def _get(session: Session, client_id: int) -> Client:

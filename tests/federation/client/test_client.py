@@ -169,7 +169,7 @@ def test_without_a_server_each_attempt_is_one_line_with_address_and_reason_until
     assert "Traceback" not in process.output
 
 
-@pytest.mark.parametrize("code", [messages.Close.TOO_SLOW, messages.Close.STOPPING])
+@pytest.mark.parametrize("code", [messages.Close.TOO_SLOW, messages.Close.FULL, messages.Close.STOPPING])
 def test_a_client_reconnects_after_a_temporary_close_code(client: StartClient, code: messages.Close) -> None:
     with SmallServer().running() as server:
         process, peer = joined(client, server)

@@ -16,6 +16,7 @@ from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import Answer, honest
 from tests.support.markup import Element, get_both, get_page
+from webapp.operations.connections.admission import Admissions
 
 CLIENTS, SEED = 3, 11
 SKEWED = {"dataset": "digits", "network": "mlp", "partitioner": "dirichlet", "dirichlet_alpha": 0.1}
@@ -127,10 +128,11 @@ def test_a_queued_runs_cut_decides_what_the_clients_page_warns_of(digits: Dashbo
 
 def test_a_connection_that_is_opened_again_keeps_what_the_process_prepared(dashboard: Dashboard) -> None:
     clients = dashboard.parts.clients
+    admissions = Admissions(dashboard.parts.database, "open", 1, clients.online_ids)
     hello = Hello(public_key="k", signature="s", name="a", facts={"process": "p"}, data={"samples": 599})
-    client_id = clients.admit("k", hello).client_id
+    client_id = admissions.admit("k", hello, "::1").client_id
     prepared = {"samples": {"train": 88, "test": 22}, "cut": DataCut("iid", 7).to_json()}
     clients.handle_event(ClientChanged(client_id, online=True, data=prepared))
     for process, expected in (("p", prepared), ("q", {"samples": 599})):
-        clients.admit("k", hello.model_copy(update={"facts": {"process": process}}))
+        admissions.admit("k", hello.model_copy(update={"facts": {"process": process}}), "::1")
         assert dashboard.http.get(f"/api/clients/{client_id}").json()["data"] == expected

@@ -10,7 +10,7 @@ from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import LightClient
 from tests.support.markup import Element, get_both
 from tests.support.processes import wait_until
-from webapp.operations.incidents import MAX_KEPT, Incidents
+from webapp.operations.connections.incidents import MAX_KEPT, Incidents
 
 
 def reasons(page: Element) -> list[tuple[str, str]]:

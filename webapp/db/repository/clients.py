@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from webapp.db.tables import Client
+from webapp.db.tables import Client, RunEvent
 
 
 def get_client(session: Session, client_id: int) -> Client | None:
@@ -75,6 +75,17 @@ def move_client(session: Session, client_id: int, to: str, sources: Collection[s
     """Change the admission to ``to``; False when the client is in none of ``sources``."""
     moved = update(Client).where(Client.id == client_id, Client.state.in_(sources))
     return session.execute(moved.values(state=to).returning(Client.id)).first() is not None
+
+
+def pending_clients(session: Session) -> Sequence[Client]:
+    """Return the clients that wait for approval, longest unseen first."""
+    return session.scalars(select(Client).where(Client.state == "pending").order_by(Client.last_seen_at)).all()
+
+
+def delete_clients(session: Session, client_ids: Collection[int]) -> None:
+    """Remove clients that never took part in a run, with their events."""
+    session.execute(delete(RunEvent).where(RunEvent.client_id.in_(client_ids)))
+    session.execute(delete(Client).where(Client.id.in_(client_ids)))
 
 
 def excluded_clients(session: Session) -> Sequence[int]:

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from federation.run.states import RunState
 from federation.server.flower_server import LiveClient
-from webapp.db.repository.clients import list_clients
+from webapp.db.repository.clients import list_clients, pending_clients
 from webapp.db.repository.runs import queued_runs
 from webapp.db.repository.storage import Storage, storage_of
 from webapp.db.tables import Run
 from webapp.formatting import count, plural, size
-from webapp.operations.incidents import Incident
+from webapp.operations.connections.incidents import Incident
 from webapp.pages.clients.warnings import run_ahead
 from webapp.pages.join_command import Join
 from webapp.pages.server.blockers import Obstacle, obstacles
@@ -75,7 +75,7 @@ def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join:
         queued_runs(session), storage, free, whole, parts.incidents.newest(),
         [("Dashboard", here), ("Flower server", join.address), ("API", f"{here}/docs"),
          ("Data directory", str(parts.settings.data_dir.resolve()))],
-        _settings(parts),
+        _settings(parts, session),
         [("Meadow", version("meadow")), ("flwr", version("flwr")), ("Python", platform.python_version()),
          (storage.kind, storage.version), ("Client protocol", "meadow.1")],
     )  # fmt: skip
@@ -114,10 +114,11 @@ def _disk(parts: Parts) -> tuple[int | None, int | None]:
     return usage.free, usage.total
 
 
-def _settings(parts: Parts) -> list[tuple[str, str]]:
-    said = parts.settings
+def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
+    said, pending = parts.settings, len(pending_clients(session))
+    room = f", {count(pending)} of at most {count(said.max_pending)} clients pending"
     return [
-        ("Admission", said.admission),
+        ("Admission", said.admission + (room if pending or said.admission == "approve" else "")),
         ("Maximum update size", size(said.max_reply_bytes)), ("In-flight update budget", size(said.reply_budget_bytes)),
         ("Checkpoints kept per run", f"latest {said.keep_checkpoints} and the best"), ("Best metric", said.best_metric),
         ("Auto-resume", "on" if said.auto_resume else "off"),

@@ -26,7 +26,7 @@ def list_them(page: PageDep, request: Request) -> HTMLResponse:
     live, known, query = page.live, list_clients(page.session), clients_query(request.query_params)
     answer = page.show(
         "clients/index.html", "/clients", page=clients_page(page.session, known, live, query),
-        offer=offer_for(page.parts.demo, known, live),
+        offer=offer_for(page.parts.demo, known, live), max_pending=page.parts.settings.max_pending,
     )  # fmt: skip
     if wanted_block(request) == "clients_list":
         answer.headers["HX-Replace-Url"] = query.to()

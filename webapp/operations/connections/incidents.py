@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from federation.protocol.messages import Close
 from federation.server.flower_server import Refusal
 from webapp.sanitizing import clean_text
 
@@ -53,8 +54,8 @@ class Incidents(logging.Handler):
         self._add("error" if record.levelno >= logging.ERROR else "warning", record.name, text)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Keep a connection attempt that the Flower server refused."""
-        who = clean_text(refusal.name, 64) or "a client without a name"
+        """Keep a connection attempt that the Flower server refused; those for want of room are one for each address."""
+        who = "new clients" if refusal.code == Close.FULL else clean_text(refusal.name, 64) or "a client without a name"
         self._add("refused", f"{who} from {refusal.address}" if refusal.address else who, refusal.reason)
 
     def newest(self) -> list[Incident]:

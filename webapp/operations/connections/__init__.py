@@ -1,0 +1,1 @@
+"""What the Flower server reports of connections before they count: who asks to join, and what it refused."""

@@ -1,0 +1,126 @@
+"""Who may join: finds or adds the client with a key, and bounds the clients that wait for approval.
+
+A stranger can make a new key for each connection. So a client that waits and is offline is kept only as long as there
+is room, and a week at most; while it is online nobody takes its place.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
+
+from federation.protocol.messages import Hello
+from federation.server.flower_server import Admission, AdmissionRefused
+from webapp.db.database import Database, Session
+from webapp.db.repository import clients as table
+from webapp.db.tables import Client
+from webapp.formatting import plural
+from webapp.sanitizing import clean_json, clean_text
+from webapp.settings import Admission as AdmissionRule
+
+PENDING_FOR = timedelta(days=7)
+"""A client that waits for approval is removed when it has been offline for so long."""
+
+JUST_SEEN = timedelta(seconds=15)
+"""A client that was seen so recently may be about to be online."""
+
+SHARE_OF_AN_ADDRESS = 10
+"""One address may have the tenth part of the clients that wait for approval."""
+
+
+class Admissions:
+    """Answers what the Flower server asks about keys; any thread may call it.
+
+    ``max_pending`` clients may wait for approval; ``online_ids`` returns the ids of the clients that are connected.
+    """
+
+    def __init__(
+        self, database: Database, rule: AdmissionRule, max_pending: int, online_ids: Callable[[], Collection[int]]
+    ) -> None:
+        self._database, self._rule, self._max_pending, self._online_ids = database, rule, max_pending, online_ids
+
+    def admit(self, public_key: str, hello: Hello, address: str) -> Admission:
+        """Find or insert the client with that key, and store what it reports; raises AdmissionRefused."""
+        reported = {
+            "name": clean_text(hello.name, 64) or "unnamed", "kind": "client", "lane": "stream",
+            "facts": clean_json(hello.facts) | {"address": clean_text(address, 64)},
+            "data": clean_json(hello.data), "versions": clean_json(hello.versions),
+        }  # fmt: skip
+        return self._admit(public_key, reported)
+
+    def admit_node(self, public_key: str, node_id: int) -> Admission:
+        """Find or insert the client of a SuperNode, which reports no name; raises AdmissionRefused."""
+        name = f"node-{str(node_id)[:8]}"
+        return self._admit(public_key, {"name": name, "kind": "supernode", "lane": "fleet", "node_id": str(node_id)})
+
+    def remove_expired(self) -> None:
+        """Remove the clients that have waited too long for approval."""
+        with self._database.write() as session:
+            self._expire(session)
+
+    def _admit(self, public_key: str, reported: dict[str, Any]) -> Admission:
+        with self._database.write() as session:
+            row = table.find_client(session, public_key)
+            state: Any
+            if row is None:
+                state = "admitted" if self._rule == "open" else "pending"
+                if state == "pending":
+                    self._make_room(session, reported.get("facts", {}).get("address", ""))
+                client_id = table.insert_client(session, public_key, {"state": state, **reported})
+            else:
+                client_id, state = row.id, row.state
+                if row.said_name is not None:  # the name that a person gave overrides the reported one
+                    reported = {**reported, "name": row.name, "said_name": reported["name"]}
+                table.update_client(session, client_id, reported | _kept_data(row, reported))
+        return Admission(client_id=client_id, name=str(reported["name"]), state=state)
+
+    def _make_room(self, session: Session, address: str) -> None:
+        """Remove the client that waits and has been offline longest where no more may wait; or raise."""
+        waiting, network = self._expire(session), network_of(address)
+        same = [one for one in waiting if network and network_of(_address_of(one)) == network]
+        most_of_address = max(1, self._max_pending // SHARE_OF_AN_ADDRESS)
+        for group, most, words in ((same, most_of_address, f" from {address}"), (waiting, self._max_pending, "")):
+            if len(group) < most:
+                continue
+            offline = self._offline(group)
+            if not offline:
+                raise AdmissionRefused(
+                    f"{plural(len(group), 'client')}{words} pending approval, the maximum: the operator of the server "
+                    "can approve or reject clients on the Clients page"
+                )
+            table.delete_clients(session, [offline[0].id])
+            return
+
+    def _expire(self, session: Session) -> Sequence[Client]:
+        """Remove the clients that have waited too long; return those that wait, longest unseen first."""
+        waiting, limit = table.pending_clients(session), datetime.now(UTC) - PENDING_FOR
+        expired = [one.id for one in self._offline(waiting) if one.last_seen_at < limit]
+        table.delete_clients(session, expired)
+        return [one for one in waiting if one.id not in expired]
+
+    def _offline(self, waiting: Sequence[Client]) -> list[Client]:
+        online, recent = self._online_ids(), datetime.now(UTC) - JUST_SEEN
+        return [one for one in waiting if one.id not in online and one.last_seen_at < recent]
+
+
+def network_of(address: str) -> str:
+    """Return whose address it is: the /64 of an IPv6 address, of which one host has all; empty if it is none."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
+        return str(ip_network((parsed, 64), strict=False))
+    return str(parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else str(parsed)
+
+
+def _address_of(client: Client) -> str:
+    return str(client.facts.get("address") or "")
+
+
+def _kept_data(row: Client, reported: dict[str, Any]) -> dict[str, Any]:
+    """Return the data to store if the same process connects again: what it reported when it prepared is still true."""
+    process = reported.get("facts", {}).get("process")
+    if process is None or process != row.facts.get("process"):
+        return {}
+    return {"data": reported["data"] | {name: value for name, value in row.data.items() if value is not None}}
