@@ -77,7 +77,7 @@ class RunConfig(BaseModel):
         dict[AppKey, AppValue], Shown("App options", Group.TRAINING, empty="none", when=("network", "custom"))
     ] = Field(
         default_factory=dict, max_length=100,
-        description="For your own ClientApp, which reads them from context.run_config; a JSON object.",
+        description="For your own ClientApp, found in context.run_config and in the message's config; a JSON object.",
     )  # fmt: skip
     num_rounds: Annotated[int, Shown("Rounds", Group.TRAINING, quick=True)] = Field(
         3, ge=1, le=MAX_ROUNDS, description="Rounds to complete; round 0 is not counted."

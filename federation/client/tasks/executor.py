@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 SERVER_NODE_ID = 1
 TIME_TO_LIVE_SECONDS = 86_400.0
 NOT_FOR_RECORDS = ("clients", "app_config")
-"""Fields of a task's config that a message has not: an app finds its own options in ``context.run_config``."""
+"""Fields of a task's config that a message has not; the options in ``app_config`` stand among its other fields."""
 
 Config = dict[str, Any]
 
@@ -95,7 +95,8 @@ class Executor:
         config = {k: v for k, v in task.config.items() if v is not None and k not in NOT_FOR_RECORDS}
         if task.phase == "prepare":
             return OutgoingReply(Offer(message_id=task.message_id, data=self._work.prepare(config)))
-        content = RecordDict({"config": self._record_of(config)})
+        options = task.config.get("app_config", {})  # Flower's apps read some there and some in ``run_config``
+        content = RecordDict({"config": self._record_of(config | options)})
         if client_task.content is not None and task.content is not None:
             content["arrays"] = _unpack(task.content, client_task.content)
         context = self._context_of(task, node_id, config)
