@@ -15,8 +15,6 @@ from contextlib import ExitStack
 from types import FrameType
 
 import uvicorn
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
 from federation.protocol.addresses import format_address
 from webapp.db.database_url import DatabaseUnusable
@@ -24,17 +22,22 @@ from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.http.serving import DashboardServer, PortTaken, bind
 from webapp.lock_file import DataInUse, LockFile
 from webapp.logs import configure_logging
-from webapp.settings import Settings, reachable_by_others
+from webapp.settings import Settings, read_settings
 
 log = logging.getLogger("webapp")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal comes; return the exit code."""
+    """Serve until a signal comes, or run a command on the database; return the exit code."""
     os.umask(0o077)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["db"]:
+        from webapp.database_commands import main as run_command  # a dashboard need not import it
+
+        return run_command(given[1:])
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     try:
-        settings = read_settings(arguments)
+        settings = read_settings(given)
     except ValueError as error:
         return _refuse(2, str(error))
     configure_logging(settings.log_level)
@@ -58,25 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for lock in (data_lock, database_lock):
             lock.show_address(_addresses(web, flower))
         return serve(settings, web, flower, database_lock)
-
-
-def read_settings(arguments: Sequence[str] | None = None) -> Settings:
-    """Return the settings of flags and environment; raises ValueError with a sentence."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        settings = Settings(_cli_parse_args=given)
-    except ValidationError as error:
-        raise ValueError("; ".join(
-            f"--{'-'.join(map(str, one['loc'])).replace('_', '-')}: {one['msg']}" for one in error.errors()
-        )) from error  # fmt: skip
-    except SettingsError as error:
-        raise ValueError(str(error)) from error
-    if (addresses := reachable_by_others(settings)) and not settings.insecure_lan:
-        raise ValueError(
-            f"{' and '.join(addresses)}: other machines can reach this address, and Meadow has no login yet: anyone on "
-            "the network can start, stop and delete runs. If you trust everyone on it, add --insecure-lan."
-        )
-    return settings
 
 
 def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: InstanceLock) -> int:

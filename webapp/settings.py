@@ -1,12 +1,13 @@
 """All settings of the dashboard and the Flower server, and all paths. ``__main__`` reads them and passes them on."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from federation.protocol.addresses import is_loopback
 
@@ -15,7 +16,9 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Settings(BaseSettings):
-    """Run the dashboard and the Flower server. A flag wins over its environment variable, MEADOW_ and its name."""
+    """Run the dashboard and the Flower server. A flag wins over its environment variable, MEADOW_ and its name.
+    `python -m webapp db --help` tells of backups and upgrades of the database.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="MEADOW_", frozen=True, extra="forbid", cli_prog_name="python -m webapp",
@@ -125,6 +128,24 @@ class Settings(BaseSettings):
     def extra_hosts(self) -> frozenset[str]:
         """The names of ``allowed_hosts``, lower case, without blanks."""
         return frozenset(name for part in self.allowed_hosts.split(",") if (name := part.strip().lower()))
+
+
+def read_settings(arguments: Sequence[str]) -> Settings:
+    """Return the settings of flags and environment; raises ValueError with a sentence."""
+    try:
+        settings = Settings(_cli_parse_args=list(arguments))
+    except ValidationError as error:
+        raise ValueError("; ".join(
+            f"--{'-'.join(map(str, one['loc'])).replace('_', '-')}: {one['msg']}" for one in error.errors()
+        )) from error  # fmt: skip
+    except SettingsError as error:
+        raise ValueError(str(error)) from error
+    if (addresses := reachable_by_others(settings)) and not settings.insecure_lan:
+        raise ValueError(
+            f"{' and '.join(addresses)}: other machines can reach this address, and Meadow has no login yet: anyone on "
+            "the network can start, stop and delete runs. If you trust everyone on it, add --insecure-lan."
+        )
+    return settings
 
 
 def reachable_by_others(settings: Settings) -> list[str]:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from webapp.__main__ import read_settings
-from webapp.settings import Settings
+from webapp.settings import Settings, read_settings
 
 README = Path(__file__).parents[2] / "README.md"
 

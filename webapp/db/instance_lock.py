@@ -59,7 +59,7 @@ def take_database(url: str, data_lock: Path) -> InstanceLock:
         parsed = parse_database_url(url)
         if parsed.get_backend_name() == "postgresql":
             return PostgresLock(parsed)
-        file = _sqlite_file(parsed)
+        file = sqlite_file(parsed)
     lock = file and file.with_name("meadow.lock" if file.name == "meadow.db" else f"{file.name}.lock")
     if lock is None or lock == data_lock.resolve():
         return InstanceLock()
@@ -69,7 +69,7 @@ def take_database(url: str, data_lock: Path) -> InstanceLock:
         raise DatabaseUnusable(f"The database cannot be used: {lock} cannot be made: {error.strerror}.") from error
 
 
-def _sqlite_file(url: URL) -> Path | None:
+def sqlite_file(url: URL) -> Path | None:
     """Ask SQLite which file a URL means; None is a database in memory. Nothing is read or written."""
     with create_engine(url, poolclass=NullPool).connect() as connection:
         file = connection.exec_driver_sql("PRAGMA database_list").one()[2]

@@ -27,6 +27,11 @@ def migrate_to_head(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
+def newest_revision() -> str:
+    """Return the revision of the tables that this version uses."""
+    return str(ScriptDirectory.from_config(migration_config()).get_current_head())
+
+
 def migrate_database(url: str) -> None:
     """Migrate the database at ``url``; raises DatabaseUnusable, whose text never holds the URL's password."""
     with startup_failures():

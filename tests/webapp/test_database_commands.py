@@ -1,0 +1,158 @@
+"""``python -m webapp db``: a backup of a dashboard under way, and the way back from it."""
+
+import io
+import os
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.dashboard import Dashboard, finished_run, running
+from tests.support.processes import Meadow, wait_until
+from webapp.__main__ import main
+
+Edit = Callable[[Path], object]
+
+
+def data_of(dashboard: Dashboard) -> str:
+    return str(dashboard.parts.settings.data_dir)
+
+
+def more_rounds(dashboard: Dashboard, run_id: int, than: int) -> None:
+    wait_until(lambda: dashboard.run(run_id)["current_round"] > than, what=f"more than {than} rounds")
+
+
+def test_each_backup_of_a_run_under_way_can_be_restored_and_resumed(
+    dashboard: Dashboard, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with dashboard.stage() as stage:
+        stage.add("site-a")
+        stage.add("site-b")
+        run_id = dashboard.start_run(num_rounds=10_000)
+        for number in range(5):
+            before = dashboard.run(run_id)["current_round"]
+            more_rounds(dashboard, run_id, before + 3)
+            assert main(["db", "backup", str(tmp_path / f"{number}.tar"), "--data-dir", data_of(dashboard)]) == 0
+            assert dashboard.run(run_id)["state"] == "running"
+        dashboard.http.post(f"/api/runs/{run_id}/stop")
+        dashboard.wait_for_state(run_id, "stopped")
+    for number in range(5):
+        restored = tmp_path / f"restored-{number}"
+        assert main(["db", "restore", str(tmp_path / f"{number}.tar"), "--data-dir", str(restored / "data")]) == 0
+        assert main(["db", "check", "--data-dir", str(restored / "data")]) == 0, capsys.readouterr().err
+    with running(restored) as again, again.stage() as stage:
+        run = again.run(run_id)
+        assert run["state"] == "interrupted"
+        stage.add("site-a")
+        stage.add("site-b")
+        assert again.http.post(f"/api/runs/{run_id}/resume").status_code == 202
+        more_rounds(again, run_id, run["current_round"])
+
+
+def test_a_backup_is_laid_out_only_where_nothing_is_and_no_dashboard_runs(
+    meadow: Meadow, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive, data = tmp_path / "one.tar", str(meadow.data_dir)
+    assert main(["db", "backup", str(archive), "--data-dir", data]) == 0
+    assert main(["db", "backup", str(archive), "--data-dir", data]) == 1
+    assert "Choose another file" in capsys.readouterr().err
+    for command in (["restore", str(archive)], ["upgrade"]):
+        assert main(["db", *command, "--data-dir", data]) == 3
+        assert "Stop that dashboard" in capsys.readouterr().err
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "meadow.db").touch()
+    assert main(["db", "restore", str(archive), "--data-dir", str(tmp_path / "used")]) == 1
+    assert "holds meadow.db: move its content away" in capsys.readouterr().err
+
+
+def flip(archive: Path) -> None:
+    text = bytearray(archive.read_bytes())
+    text[len(text) // 2] ^= 1
+    archive.write_bytes(text)
+
+
+def rewrite(change: Callable[[tarfile.TarInfo, bytes], tuple[str, bytes] | None]) -> Edit:
+    """Write an archive anew with members renamed, changed or dropped."""
+
+    def edit(archive: Path) -> None:
+        with tarfile.open(archive) as old:
+            members = [(one, old.extractfile(one).read()) for one in old if one.isreg()]  # type: ignore[union-attr]
+        with tarfile.open(archive, "w") as new:
+            for member, text in members:
+                if changed := change(member, text):
+                    member.name, member.size = changed[0], len(changed[1])
+                    new.addfile(member, io.BytesIO(changed[1]))
+
+    return edit
+
+
+DAMAGE: dict[str, tuple[Edit, str]] = {
+    "one bit": (flip, "is damaged: its sha256 differs"),
+    "cut off": (lambda archive: os.truncate(archive, archive.stat().st_size // 2), ""),
+    "no archive": (lambda archive: archive.write_text("no archive"), "is not a backup of Meadow"),
+    "another archive": (rewrite(lambda one, text: (f"x{one.name}", text)), "does not begin with backup.json"),
+    "no manifest of ours": (rewrite(lambda one, text: (one.name, b"[1]")), "backup.json of the archive cannot be read"),
+    "a file outside": (
+        rewrite(lambda one, text: (one.name, text.replace(b'"meadow.db"', b'"../meadow.db"'))),
+        "outside the data directory",
+    ),
+    "a file more": (
+        rewrite(lambda one, text: (one.name if one.name == "backup.json" else f"{one.name}.x", text)),
+        "is not what backup.json says",
+    ),
+    "a file less": (
+        rewrite(lambda one, text: None if one.name.endswith(".weights") else (one.name, text)), "is missing"
+    ),
+}  # fmt: skip
+
+
+def test_nothing_is_laid_out_of_a_damaged_backup(
+    dashboard: Dashboard, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished_run(dashboard)
+    whole, archive, target = tmp_path / "whole.tar", tmp_path / "damaged.tar", tmp_path / "restored"
+    assert main(["db", "backup", str(whole), "--data-dir", data_of(dashboard)]) == 0
+    for name, (damage, says) in DAMAGE.items():
+        shutil.copyfile(whole, archive)
+        damage(archive)
+        assert main(["db", "restore", str(archive), "--data-dir", str(target)]) == 1, name
+        error = capsys.readouterr().err
+        assert says in error and len(error.splitlines()) == 1, (name, error)
+        assert [path.name for path in target.iterdir() if path.suffix != ".lock"] == [], name
+    assert main(["db", "restore", str(whole), "--data-dir", str(target)]) == 0
+
+
+def test_the_check_names_a_checkpoint_that_is_missing_or_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(tmp_path) as dashboard:
+        run_ids = [finished_run(dashboard) for _ in range(2)]
+        folder = dashboard.parts.settings.runs_dir
+    data = str(tmp_path / "data")
+    assert main(["db", "check", "--data-dir", data]) == 0
+    assert ", 2 checkpoints: no faults." in capsys.readouterr().out
+    next((folder / str(run_ids[0])).glob("*3.weights")).unlink()
+    flip(next((folder / str(run_ids[1])).glob("*3.weights")))
+    assert main(["db", "check", "--data-dir", data]) == 1
+    error = capsys.readouterr().err
+    assert f"run {run_ids[0]}:" in error and "No such file" in error
+    assert f"run {run_ids[1]}:" in error and "its sha256 differs" in error
+    assert "2 checkpoints: 2 faults." in error
+
+
+def test_what_cannot_be_done_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--data-dir", str(tmp_path / "none")]
+    postgres = ["--database-url", "postgresql://meadow@localhost/meadow"]
+    for command, says in (
+        (["check", *data], "There is no database"),
+        (["backup", str(tmp_path / "x.tar"), *data], "There is no database"),
+        (["backup", str(tmp_path / "x.tar"), *postgres], "pg_dump"),
+        (["restore", str(tmp_path / "x.tar"), *postgres], "remove --database-url"),
+        (["restore", str(tmp_path / "x.tar"), *data], "No such file"),
+    ):
+        assert main(["db", *command]) == 1
+        assert says in capsys.readouterr().err
+    assert main(["db", "upgrade", *data]) == 0
+    assert main(["db", "check", *data]) == 0

@@ -1,0 +1,154 @@
+"""``python -m webapp db``: upgrade, check, backup and restore of the database and the files that belong to it.
+
+Exit codes: 0 done, 1 the database or the backup cannot be used, or the check found faults, 2 bad arguments, 3 a
+dashboard uses the data directory or the database.
+"""
+
+import argparse
+import hashlib
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from webapp.db.backup import BackupUnusable, restore_backup, write_backup
+from webapp.db.database import Database
+from webapp.db.database_url import DatabaseUnusable, parse_database_url, startup_failures
+from webapp.db.failures import DatabaseUnavailable
+from webapp.db.instance_lock import sqlite_file, take_database
+from webapp.db.migrations import migrate_database, newest_revision
+from webapp.db.repository.storage import faults_of, last_checkpoints, storage_of
+from webapp.formatting import size
+from webapp.lock_file import DataInUse, LockFile
+from webapp.settings import Settings, read_settings
+
+SHUT_DOWN = "Other settings, such as --data-dir and --database-url, are those of python -m webapp."
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; return the exit code."""
+    given, rest = _parser().parse_known_args(arguments)
+    try:
+        settings = read_settings(rest)
+    except ValueError as error:
+        return _say(2, str(error))
+    try:
+        match given.command:
+            case "upgrade":
+                return _upgrade(settings)
+            case "check":
+                return _check(settings)
+            case "backup":
+                return _backup(settings, given.file)
+            case _:
+                return _restore(settings, given.file)
+    except DataInUse as error:
+        return _say(3, str(error))
+    except (DatabaseUnusable, DatabaseUnavailable, BackupUnusable) as error:
+        return _say(1, str(error))
+    except (OSError, sqlite3.Error) as error:
+        return _say(1, f"{given.command} failed: {error}.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m webapp db", description="Maintain the database and the files that belong to it.", epilog=SHUT_DOWN
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("upgrade", help="migrate the tables of a stopped dashboard to this version")
+    commands.add_parser("check", help="look for damage in the database and for missing checkpoints")
+    backup = commands.add_parser("backup", help="write database and files into a tar archive; a dashboard may run")
+    backup.add_argument("file", type=Path, metavar="FILE")
+    restore = commands.add_parser("restore", help="lay a backup out in an empty data directory")
+    restore.add_argument("file", type=Path, metavar="FILE")
+    return parser
+
+
+def _upgrade(settings: Settings) -> int:
+    with _locked(settings, database=True):
+        migrate_database(settings.sqlalchemy_url)
+    return _say(0, f"The tables are at revision {newest_revision()}.")
+
+
+def _check(settings: Settings) -> int:
+    _sqlite_file(settings)
+    with startup_failures():
+        database = Database(settings.sqlalchemy_url)
+        try:
+            with database.read() as session:
+                storage, faults = storage_of(session), faults_of(session)
+                behind = storage.migration != newest_revision()
+                checkpoints = [] if behind else last_checkpoints(session)
+        finally:
+            database.close()
+    if behind:
+        faults.append(f"its tables are at revision {storage.migration}: start the dashboard, or run db upgrade")
+    faults += [fault for run_id, checkpoint in checkpoints if (fault := _fault_of(settings, run_id, checkpoint))]
+    for fault in faults:
+        _say(1, fault)
+    found = f"{len(faults)} faults" if faults else "no faults"
+    return _say(1 if faults else 0, f"{storage.kind} {storage.version}, {len(checkpoints)} checkpoints: {found}.")
+
+
+def _fault_of(settings: Settings, run_id: int, checkpoint: dict[str, object]) -> str | None:
+    path = settings.runs_dir / str(run_id) / Path(str(checkpoint["file"])).name
+    try:
+        with open(path, "rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        return f"run {run_id}: {path} cannot be read: {error.strerror}"
+    return None if digest == checkpoint["sha256"] else f"run {run_id}: {path} is damaged: its sha256 differs"
+
+
+def _backup(settings: Settings, file: Path) -> int:
+    database = _sqlite_file(settings)
+    if database is None:
+        raise BackupUnusable(
+            "The database is PostgreSQL: stop the dashboard, save the database with pg_dump, and copy the folder "
+            f"{settings.data_dir}."
+        )
+    manifest = write_backup(settings.data_dir, database, file)
+    total = sum(one.size for one in manifest.files.values())
+    return _say(0, f"{file}: the database and {len(manifest.files) - 1} files, {size(total)}.")
+
+
+def _restore(settings: Settings, file: Path) -> int:
+    if settings.database_url is not None:
+        raise BackupUnusable("A backup is restored into a data directory: remove --database-url.")
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(settings, database=False):
+        manifest = restore_backup(file, settings.data_dir)
+    made = manifest.made_at.isoformat(" ", "seconds")
+    return _say(0, f"{settings.data_dir} holds the backup of {made}, written by Meadow {manifest.meadow}.")
+
+
+@contextmanager
+def _locked(settings: Settings, *, database: bool) -> Iterator[None]:
+    """Keep dashboards out of the data directory, and out of its database; raises DataInUse."""
+    lock = LockFile(settings.lock_file, f"data directory {settings.data_dir}", "data-dir")
+    try:
+        taken = take_database(settings.sqlalchemy_url, settings.lock_file) if database else None
+        try:
+            yield
+        finally:
+            if taken is not None:
+                taken.close()
+    finally:
+        lock.close()
+
+
+def _sqlite_file(settings: Settings) -> Path | None:
+    """Return the file of the database, None for PostgreSQL; raises BackupUnusable where it does not exist."""
+    with startup_failures():
+        url = parse_database_url(settings.sqlalchemy_url)
+        if url.get_backend_name() == "postgresql":
+            return None
+        if not Path(url.database or "").parent.is_dir() or (file := sqlite_file(url)) is None or not file.is_file():
+            raise BackupUnusable(f"There is no database {url.database}: see --data-dir and --database-url.")
+    return file
+
+
+def _say(code: int, sentence: str) -> int:
+    (sys.stderr if code else sys.stdout).write(f"{sentence}\n")
+    return code
