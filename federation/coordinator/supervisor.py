@@ -87,6 +87,7 @@ class Supervisor:
         self._lane, self._ledger, self._folder, self._policy = lane, ledger, folder, policy or CheckpointPolicy()
         self._lock = threading.Lock()
         self._active: ActiveRun | None = None
+        self._next: Job | None = None
         self._ended = threading.Event()
         self._exports = KerasExports()
         delete_leftovers(folder)
@@ -98,28 +99,45 @@ class Supervisor:
         return active.run_id if active is not None else None
 
     def wake(self) -> None:
-        """Start the next queued run if none is active. Raises StoreUnavailable."""
-        with self._lock:
-            while self._active is None and not self._ended.is_set():
-                job = self._ledger.next_queued()
-                if job is None:
-                    return
-                # The move is refused if the run has just been cancelled or deleted: then the next one is due.
-                if self._ledger.move(job.run_id, RunState.WAITING) and not self._start(job):
-                    return
+        """Start the next queued run if none is active; if that fails now, a thread repeats it until it succeeds."""
+        if not self._start_next():
+            threading.Thread(target=self._start_later, name="queue", daemon=True).start()
 
-    def _start(self, job: Job) -> bool:
-        active = ActiveRun(job.run_id, Control(job.num_rounds, job.excluded, job.config.min_clients))
-        active.thread = threading.Thread(target=self._work, args=(job, active), name=f"run-{job.run_id}", daemon=True)
+    def _start_later(self) -> None:
+        """Start the next queued run as soon as that is possible, or return because the process ends."""
+        while not self._ended.wait(RETRY_SECONDS) and not self._start_next():
+            pass
+
+    def _start_next(self) -> bool:
+        """Start the next queued run if none is active; False if an exception of any type prevented it.
+
+        The run is kept until its thread is started: the store may have moved it to waiting although no answer came.
+        """
         try:
-            self._active = active
-            active.thread.start()
+            with self._lock:
+                while self._active is None and not self._ended.is_set():
+                    self._next = self._next or self._ledger.next_queued()
+                    if self._next is None:
+                        break
+                    # refused and not waiting: the run has just been cancelled or deleted, and the next one is due
+                    moved = self._ledger.move(self._next.run_id, RunState.WAITING)
+                    if moved or self._ledger.read_state(self._next.run_id) is RunState.WAITING:
+                        self._start(self._next)
+                    self._next = None
             return True
         except BaseException as error:
-            self._active = None
-            log.exception("run %s has no thread", job.run_id)
-            active.end(self._ledger, RunState.FAILED, f"its thread could not be started: {error}")
+            log.warning("the next queued run cannot be started now: %r", error)
             return False
+
+    def _start(self, job: Job) -> None:
+        active = ActiveRun(job.run_id, Control(job.num_rounds, job.excluded, job.config.min_clients))
+        active.thread = threading.Thread(target=self._work, args=(job, active), name=f"run-{job.run_id}", daemon=True)
+        self._active = active
+        try:
+            active.thread.start()
+        except BaseException:
+            self._active = None
+            raise
 
     def stop(self, run_id: int, by: str | None = None) -> bool:
         """End a run: cancel a queued one, stop the active one within 2 s. False if its state does not allow it.
@@ -196,10 +214,8 @@ class Supervisor:
         self._record_end(active, state, reason)
         with self._lock:
             self._active = None
-        try:
-            self.wake()
-        except BaseException as error:
-            log.warning("the next queued run starts with the next request: %s", error, exc_info=True)
+        if not self._start_next():
+            self._start_later()
 
     def _record_end(self, active: ActiveRun, state: RunState, reason: str | None) -> None:
         """Write the end of the run; repeated until the store takes it, whatever it raises, or the process ends.

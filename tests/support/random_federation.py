@@ -1,8 +1,5 @@
 """A dashboard without its web server, random actions on it, and the invariants that its runs must keep."""
 
-import contextlib
-import hashlib
-import itertools
 import socket
 import time
 from collections.abc import Callable
@@ -15,11 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from federation.protocol.messages import Task
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, RoundRefused
-from federation.run.states import ENDED, MOVES, RunState
+from federation.run.states import ENDED, RunState
 from federation.weights.layout import Layout
 from tests.support.books import done, reply
+from tests.support.failing_calls import ERRORS, FailingCalls, Failure
 from tests.support.light_client import Answer, LightClient, Stage, honest, shifted
 from tests.support.processes import wait_until
+from tests.support.run_invariants import check_moves, check_rounds, is_alive, moves_of
 from tests.support.two_people import press_from_two_places
 from webapp.db.repository.events import newest_events
 from webapp.db.repository.metrics import points_after
@@ -34,16 +33,20 @@ BEHAVIOURS = ("good", "good", "good", "brisk", "nan", "raises", "slow")
 ACTIONS = (
     "start", "start", "start", "stop", "pause", "continue", "continue", "resume", "resume", "add rounds", "exclude",
     "include", "min clients", "min clients", "wait longer", "front", "connect", "connect", "disconnect", "behaviour",
-    "behaviour", "wait", "wait", "wait", "late write", "restart", "crash", "two people", "two people",
+    "behaviour", "wait", "wait", "wait", "late write", "restart", "crash", "two people", "two people", "delete", "fail",
+    "fail", "fail", "fail",
 )  # fmt: skip
 """What may happen, as often as it is named here."""
 
 
 class RandomFederation:
-    """A dashboard without its web server, with light clients, on a folder that is kept over restarts."""
+    """A dashboard without its web server, with light clients, on a folder that is kept over restarts.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    ``failing`` decides which calls of the runs' threads raise.
+    """
+
+    def __init__(self, folder: Path, failing: FailingCalls) -> None:
+        self.folder, self.failing = folder, failing
         self.keys = {name: ec.generate_private_key(ec.SECP384R1()) for name in "abc"}
         self.behaviours = dict.fromkeys("abc", "good")
         self.open()
@@ -100,31 +103,43 @@ class RandomFederation:
         ids = self.run_ids()
         return ids[number % len(ids)] if ids else 1
 
-    def request(self, method: Callable[..., Any], *arguments: Any) -> None:
-        """Call a method that the run's state may not allow."""
-        with contextlib.suppress(Problem):
+    def request(self, method: Callable[..., Any], *arguments: Any) -> bool:
+        """Call a method that the run's state may not allow; return whether it did."""
+        try:
             method(*arguments)
+        except Problem:
+            return False
+        return True
 
     def do(self, action: str, number: int) -> None:
-        """Carry out an action; ``number`` decides its details."""
-        if not self._steer(action, number):
+        """Carry out an action; ``number`` decides its details. A request that was accepted must have an effect."""
+        run_id = self.pick_run(number)
+        moves = len(moves_of(self.parts, run_id))
+        accepted = self._steer(action, run_id, number)
+        if accepted is None:
             self._disturb(action, number)
+        elif accepted and action == "stop":
+            wait_until(lambda: self.parts.runs.show(run_id).state in ENDED, 5, f"run {run_id} ends as it was told")
+        elif accepted and action == "delete":
+            assert run_id not in self.run_ids()
+        elif accepted and action == "resume":
+            assert len(moves_of(self.parts, run_id)) > moves or self.parts.runs.show(run_id).blocked_on is None
 
-    def _steer(self, action: str, number: int) -> bool:
-        """Send a request to a run; False for an action that is none."""
-        steering, run_id, few = self.parts.steering, self.pick_run(number), 1 + number % 3
+    def _steer(self, action: str, run_id: int, number: int) -> bool | None:
+        """Send a request to a run; return whether it was accepted, and None for an action that is no request."""
+        steering, few = self.parts.steering, 1 + number % 3
         calls: dict[str, tuple[Callable[..., Any], *tuple[Any, ...]]] = {
             "stop": (steering.stop_run,), "pause": (steering.pause_run,), "continue": (steering.continue_run,),
             "resume": (steering.resume_run,), "front": (steering.move_to_front,),
             "wait longer": (steering.wait_longer, 1),
             "add rounds": (steering.add_rounds, few), "exclude": (steering.exclude_client, few),
             "include": (steering.include_client, few), "min clients": (steering.ask_for_clients, few),
+            "delete": (self.parts.runs.delete,),
         }  # fmt: skip
         if action not in calls:
-            return False
+            return None
         method, *arguments = calls[action]
-        self.request(method, run_id, *arguments)
-        return True
+        return self.request(method, run_id, *arguments)
 
     def _disturb(self, action: str, number: int) -> None:
         name = "abc"[number % 3]
@@ -140,19 +155,16 @@ class RandomFederation:
             case "wait":
                 self.wait(number % 20 / 100)
             case "two people":
-                press_from_two_places(self.press, self.pick_run(number), number)
+                press_from_two_places(self._steer, self.pick_run(number), number)
+            case "fail":
+                drawn = [number * 31 + index * 17 for index in range(1 + number % 3)]
+                self.failing.plan([Failure(1 + one % 37, one % len(ERRORS), one % 2 == 1) for one in drawn])
             case "late write":
                 self.write_late(self.pick_run(number))
             case "restart":
                 self.restart()
             case "crash":
                 self.crash()
-
-    def press(self, action: str, run_id: int, number: int) -> None:
-        if action == "delete":
-            self.request(self.parts.runs.delete, run_id)
-        else:
-            self._steer(action, number)
 
     def start_run(self, number: int) -> None:
         self.parts.runs.create(RunConfig(
@@ -194,6 +206,10 @@ class RandomFederation:
 
     # -- invariants ---------------------------------------------------------------------------------------------------
 
+    def check_alive(self) -> None:
+        """Nobody presses anything: every active run has its thread, and no queued run waits for nothing."""
+        wait_until(lambda: is_alive(self.parts), 5, f"all is well after {self.failing.raised}")
+
     def end_all_runs(self) -> None:
         """Stop the active run and cancel the queued ones, until every run has ended."""
 
@@ -209,35 +225,5 @@ class RandomFederation:
     def check(self) -> None:
         for run_id in self.run_ids():
             self.write_late(run_id)
-            self.check_moves(run_id)
-            self.check_rounds(run_id)
-
-    def check_moves(self, run_id: int) -> None:
-        with self.parts.database.read() as session:
-            events = newest_events(session, run_id=run_id, types=["run"], limit=10_000)[::-1]
-        moves = [(event.data["from"], event.data["state"]) for event in events if event.data.get("from")]
-        state = str(RunState.QUEUED)
-        for left, to in moves:
-            assert left == state, f"run {run_id}: {moves}"
-            assert RunState(to) in MOVES[RunState(left)], f"run {run_id}: {left} -> {to}"
-            state = to
-        assert state == self.parts.runs.show(run_id).state
-        groups = itertools.groupby((to for _, to in moves), lambda to: to == RunState.QUEUED)
-        stretches = [list(group) for queued, group in groups if not queued]
-        assert all(sum(to in ENDED for to in stretch) == 1 for stretch in stretches), f"run {run_id}: {stretches}"
-
-    def check_rounds(self, run_id: int) -> None:
-        view = self.parts.runs.show(run_id)
-        with self.parts.database.read() as session:
-            rows = list_rounds(session, run_id, limit=10_000)
-            points = [(p.round, p.phase, p.client_id, p.name) for p in points_after(session, run_id, limit=100_000)]
-        numbers = [row.round for row in rows]
-        assert numbers == list(range(len(numbers))), f"run {run_id}: {numbers}"
-        assert len(points) == len(set(points)), "a point is there twice"
-        assert {point[0] for point in points} <= set(numbers), "points of a round that was not committed"
-        if view.state == RunState.COMPLETED:
-            assert numbers[-1] == view.num_rounds == view.current_round
-        if rows:
-            kept = rows[-1].checkpoint
-            file = self.folder / "runs" / str(run_id) / kept["file"]
-            assert hashlib.sha256(file.read_bytes()).hexdigest() == kept["sha256"]
+            check_moves(self.parts, run_id)
+            check_rounds(self.parts, self.folder, run_id)

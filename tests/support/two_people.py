@@ -10,7 +10,7 @@ BUTTONS = (
 )  # fmt: skip
 
 
-def press_from_two_places(press: Callable[[str, int, int], None], run_id: int, number: int) -> None:
+def press_from_two_places(press: Callable[[str, int, int], object], run_id: int, number: int) -> None:
     """Call ``press`` with buttons of a run on two threads, in an order of each; ``number`` decides it."""
 
     def person(order: Random) -> None:

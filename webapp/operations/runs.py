@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from federation.coordinator.supervisor import BestRound, Job, Supervisor
 from federation.run.config import RunConfig
-from federation.run.events import Blocked, Checkpoint, Event, StoreUnavailable
+from federation.run.events import Blocked, Checkpoint, Event
 from federation.run.states import ACTIVE, ENDED, RunState, sources
 from federation.run.strategies import ignored_options
 from webapp.db.database import Database, Session
@@ -162,7 +162,8 @@ class Runs:
                 why = "the clients' learning rate is an option of its own"
                 sentence = f"{config.strategy} ignores {', '.join(ignored)}: {why}"
                 add_event(session, "note", {"sentence": sentence}, run_id=run_id)
-        self._wake()
+        if self._supervisor is not None:
+            self._supervisor.wake()
         return self.show(run_id)
 
     def delete(self, run_id: int) -> None:
@@ -180,14 +181,6 @@ class Runs:
         self._deletion.wake()
         if isinstance(upload, str) and not shared and self._supervisor is not None:
             self._supervisor.delete_weights(upload)
-
-    def _wake(self) -> None:
-        """Start the next queued run. If the database cannot say which now, the next request does."""
-        if self._supervisor is not None:
-            try:
-                self._supervisor.wake()
-            except StoreUnavailable as error:
-                log.warning("the next queued run starts with the next request: %s", error)
 
 
 def _views(session: Session, runs: Sequence[Run]) -> list[RunView]:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from federation.run.states import ENDED, MOVES, RunState, sources
+from tests.support.failing_calls import FailingCalls
 from tests.support.migrated import lay_data
 from tests.support.random_federation import ACTIONS, RandomFederation
 
@@ -52,17 +53,21 @@ def test_runs_keep_their_invariants_under_random_actions(folders: Callable[[], P
     def play(actions: list[tuple[str, int]]) -> None:
         if time.monotonic() > until:
             return
-        federation = RandomFederation(folders())
+        federation = RandomFederation(folders(), failing)
         try:
             federation.do("start", actions[0][1])
             for action, number in actions:
                 federation.do(action, number)
+            failing.forget()
+            federation.check_alive()
             federation.end_all_runs()
             federation.check()
             played.append(len(actions))
         finally:
+            failing.forget()
             federation.close()
 
-    play()
-    print(f"\n{len(played)} examples, {sum(played)} actions")
+    with FailingCalls().installed() as failing:
+        play()
+    print(f"\n{len(played)} worlds, {sum(played)} actions, {len(failing.raised)} calls failed")
     assert len(played) >= 3
