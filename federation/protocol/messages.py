@@ -215,7 +215,8 @@ def _decode(frames: TypeAdapter[_T], text: str) -> _T:
         return frames.validate_python(json.loads(text))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise BadFrame(f"text frame: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        where = ".".join(map(str, first["loc"])) or "type"
+        raise BadFrame(f"text frame: {where[:100]}: {first['msg'][:150]}") from error
     except (ValueError, RecursionError) as error:
         raise BadFrame("text frame: not JSON") from error
 

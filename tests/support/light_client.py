@@ -63,7 +63,7 @@ def training(answer: Answering) -> Answering:
 class LightClient:
     """One client. ``tasks`` are those it got; ``closed`` holds the close code and reason at the end.
 
-    A test that needs another behaviour overrides ``handle_frame``, ``answer_task`` or ``send_content``.
+    A test that needs another behaviour overrides ``send_frame``, ``handle_frame``, ``answer_task`` or ``send_content``.
     """
 
     sends_small_weights_at_once = False
@@ -107,13 +107,17 @@ class LightClient:
         ) as socket:
             self.socket: ClientConnection = socket
             challenge = json.loads(await socket.recv())
-            await socket.send(messages.encode(self.hello(challenge["nonce"])))
+            await self.send_frame(self.hello(challenge["nonce"]))
             try:
                 async for frame in socket:
                     await self.handle_frame(frame)
             except ConnectionClosed:
                 pass
             self.closed = (socket.close_code or 1006, socket.close_reason or "")
+
+    async def send_frame(self, frame: messages.Frame) -> None:
+        """Send a text frame."""
+        await self.socket.send(messages.encode(frame))
 
     async def handle_frame(self, frame: str | bytes) -> None:
         """Act on a frame of the server."""
@@ -167,7 +171,7 @@ class LightClient:
             and answer.weights is not None
             and len(answer.weights) <= messages.UNGRANTED_BYTES
         )
-        await self.socket.send(messages.encode(offer.model_copy(update={"follows": follows})))
+        await self.send_frame(offer.model_copy(update={"follows": follows}))
         if follows:
             await self.send_content(task.message_id)
 
@@ -243,8 +247,3 @@ def nan_loss_in_round_1(task: messages.Task, weights: bytes | None, layout: Layo
     if task.phase == "evaluate" and task.round == 1:
         answer.metrics = {"loss": float("nan"), "accuracy": 0.5}
     return answer
-
-
-def hello_text(client: LightClient, nonce: str, **change: Any) -> str:
-    """Return the text of a client's hello with other values in some fields."""
-    return json.dumps({**client.hello(nonce).model_dump(), **change})

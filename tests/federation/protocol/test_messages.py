@@ -47,6 +47,13 @@ def test_a_text_that_is_not_a_frame_is_refused_with_the_field(text: str, says: s
         messages.decode_client(text)
 
 
+def test_a_refusal_is_short_however_long_what_it_refuses_is() -> None:
+    for frame in ({"type": "x" * 100_000}, {**OFFER, "data": {"samples": {"x" * 50_000: 1}}}, {"type": [["x"] * 5000]}):
+        with pytest.raises(messages.BadFrame) as refused:
+            messages.decode_client(json.dumps(frame))
+        assert len(str(refused.value)) < 300
+
+
 HELLO = {"type": "hello", "public_key": "k", "signature": "s", "name": "site-a"}
 OFFER = {"type": "offer", "message_id": "m"}
 FRAME = {"file": "f", "line": 1, "function": "g", "code": "c"}

@@ -15,7 +15,8 @@ from federation.protocol import messages
 from federation.run.events import RoundDone
 from federation.run.states import RunState
 from tests.support.engine import Engine
-from tests.support.light_client import LightClient, Stage, hello_text
+from tests.support.light_client import LightClient, Stage
+from tests.support.odd_clients import hello_text
 
 CONTENTS = st.fixed_dictionaries({"id": st.just("0" * 64), "size_bytes": st.integers(), "layout": st.just([])})
 TEXTS = st.fixed_dictionaries({

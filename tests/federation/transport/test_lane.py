@@ -21,7 +21,8 @@ from federation.transport.admission import Limits
 from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout
 from tests.support.engine import Engine, running_engine
-from tests.support.light_client import Answer, LightClient, Stage, hello_text, honest
+from tests.support.light_client import Answer, LightClient, Stage, honest
+from tests.support.odd_clients import hello_text
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from websockets.typing import Subprotocol
 
 from federation.protocol.messages import PATH, SUBPROTOCOL, Close
 from tests.support.dashboard import Dashboard, running
-from tests.support.light_client import LightClient, hello_text
+from tests.support.light_client import LightClient
 from tests.support.markup import get_both, get_page
+from tests.support.odd_clients import hello_text
 from tests.support.processes import wait_until
 from webapp.db.repository.clients import insert_client
 
