@@ -5,9 +5,9 @@ import { loss } from "./numbers.js";
 
 const DOING = { training: "Training", evaluating: "Evaluating", preparing: "Preparing data", sending: "Sending" };
 
-function taskText({ task, batch, batches }) {
+function taskText({ task, phase, batch, batches }) {
   if (task === "asked") return "Task sent";
-  if (task === "sent") return "Done, waiting for others";
+  if (task === "sent") return phase === "prepare" ? "Ready" : "Done, waiting for others";
   if (batch === null || task === "sending") return DOING[task];
   return `${DOING[task]}, batch ${batch}${batches ? ` of ${batches}` : ""}`;
 }
@@ -28,7 +28,8 @@ document.body.addEventListener("meadow:progress", ({ detail }) => {
 });
 
 /* The value and maximum of a progress bar; null while the share of the work that is done is unknown. */
-function barOf({ task, batch, batches }) {
+function barOf({ task, phase, batch, batches }) {
+  if (phase === "prepare" && task === "sent") return [0, 1];
   if (task === "sent" || task === "sending") return [1, 1];
   if (batch !== null && batches) return [batch, batches];
   return task === "asked" ? [0, 1] : null;

@@ -69,7 +69,7 @@ def task_words(task: Progress | None) -> str:
     if task.task == "asked":
         return "Task sent"
     if task.task == "sent":
-        return "Done, waiting for others"
+        return "Ready" if task.phase == "prepare" else "Done, waiting for others"
     words = {
         "training": "Training", "evaluating": "Evaluating", "preparing": "Preparing data", "sending": "Sending",
     }[task.task]  # fmt: skip

@@ -80,6 +80,9 @@ def test_a_wait_for_many_says_how_many_seats_are_empty(dashboard: Dashboard) -> 
         run_id = dashboard.start_run(min_clients=5)
         wait_until(lambda: "needs 4 more" in (dashboard.run(run_id)["blocked_on"] or {"sentence": ""})["sentence"])
         seats = [seat.text for seat in get_page(dashboard.http, "/").one("ul", class_="seats").all("li")]
+        client = get_page(dashboard.http, f"/runs/{run_id}").one("ul", class_="clients-now").all("li")[-1]
+    assert client.one("span", data_part="task").text == "Ready", "it has prepared, and done nothing yet"
+    assert client.one("progress")["value"] == "0"
     assert seats[0].startswith("site-a") and [seat[:13] for seat in seats[1:]] == ["1 more client"] * 3 + ["and 1 more"]
 
 

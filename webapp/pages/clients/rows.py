@@ -154,7 +154,7 @@ def _doing(here: LiveClient | None, task: Progress | None, paused: bool) -> str:
 
 
 def _progress(task: Progress | None) -> tuple[int | None, int | None]:
-    if task is None:
+    if task is None or (task.phase == "prepare" and task.task == "sent"):
         return 0, 1
     if task.task in ("sending", "sent"):
         return 1, 1
