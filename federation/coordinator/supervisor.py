@@ -2,43 +2,41 @@
 
 import logging
 import threading
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from federation.coordinator.control import Control
 from federation.coordinator.ledger import Job, Ledger
 from federation.coordinator.retrying_ledger import RETRY_SECONDS
 from federation.coordinator.run_loop import RunLoop
-from federation.run.config import RunConfig
 from federation.run.events import StoreUnavailable
 from federation.run.metric_goals import BestRound
 from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
-from federation.storage.checkpoints import CheckpointDamaged, delete_leftovers
-from federation.storage.initial_weights import NetworkNotBuilt
-from federation.storage.keras_export import KerasExports
-from federation.storage.uploads import UploadUnusable, delete_upload, holds_upload, keep_upload
+from federation.storage.checkpoints import CheckpointDamaged
+from federation.storage.initial_weights import KEPT_NETWORKS, NetworkNotBuilt
+from federation.storage.kept_files import FileKind, KeptFiles
+from federation.storage.keras_export import KEPT_EXPORTS
+from federation.storage.uploads import KEPT_UPLOADS, UploadedWeights, UploadUnusable
 from federation.transport.lane import StreamLane
-from federation.weights.layout import LayoutRow
 
 log = logging.getLogger(__name__)
 
-MAX_UPLOAD_BYTES = 512 * 1024 * 1024
-
 __all__ = [
-    "BestRound", "CheckpointDamaged", "CheckpointPolicy", "Control", "Job", "Ledger", "NetworkNotBuilt", "Supervisor",
-    "UploadUnusable", "UploadedWeights",
+    "KEPT_EXPORTS",
+    "KEPT_NETWORKS",
+    "KEPT_UPLOADS",
+    "BestRound",
+    "CheckpointDamaged",
+    "CheckpointPolicy",
+    "Control",
+    "FileKind",
+    "Job",
+    "Ledger",
+    "NetworkNotBuilt",
+    "Supervisor",
+    "UploadUnusable",
+    "UploadedWeights",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class UploadedWeights:
-    """Uploaded initial weights: the id for ``initial_weights`` of a run, their layout, and their size."""
-
-    id: str
-    layout: list[LayoutRow]
-    size_bytes: int
 
 
 class ActiveRun:
@@ -89,8 +87,7 @@ class Supervisor:
         self._active: ActiveRun | None = None
         self._next: Job | None = None
         self._ended = threading.Event()
-        self._exports = KerasExports()
-        delete_leftovers(folder)
+        self.files = KeptFiles(folder)
 
     @property
     def active_run_id(self) -> int | None:
@@ -164,23 +161,6 @@ class Supervisor:
         """Let a run, if it is the active one, read the minimum of clients anew from the ledger."""
         if (control := self.control(run_id)) is not None:
             control.reload_min_clients(lambda: self._ledger.read_min_clients(run_id))
-
-    def keep_weights(self, packed: BinaryIO, max_bytes: int = MAX_UPLOAD_BYTES) -> UploadedWeights:
-        """Keep an uploaded .npz as initial weights for network custom; raises UploadUnusable with a sentence."""
-        upload_id, layout = keep_upload(packed, self._folder.parent / "networks", max_bytes)
-        return UploadedWeights(upload_id, layout.to_json(), layout.size_bytes)
-
-    def holds_weights(self, upload_id: str) -> bool:
-        """Say whether there are uploaded weights of that id."""
-        return holds_upload(upload_id, self._folder.parent / "networks")
-
-    def delete_weights(self, upload_id: str) -> None:
-        """Delete uploaded weights that no run names any more."""
-        delete_upload(upload_id, self._folder.parent / "networks")
-
-    def keras_file(self, run_id: int, config: RunConfig, checkpoint_file: str) -> Path:
-        """Return a checkpoint of a run as a .keras file; raises as ``KerasExports.file`` does."""
-        return self._exports.file(config, self._folder / str(run_id), checkpoint_file)
 
     def shutdown(self, deadline_seconds: float = 3.0) -> bool:
         """Interrupt the active run because the process ends. False if its thread did not end in time."""

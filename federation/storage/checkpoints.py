@@ -1,12 +1,8 @@
 """Checkpoints of one run: the weights of each kept round, their layout, and the strategy's state."""
 
-import contextlib
-import errno
 import hashlib
 import io
 import json
-import os
-import shutil
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,7 +11,7 @@ import numpy as np
 
 from federation.run.events import Checkpoint
 from federation.weights.content_ids import content_id
-from federation.weights.files import write_file
+from federation.weights.files import require_space, write_file
 from federation.weights.layout import Buffer, Layout, NumpyArray
 
 State = dict[str, NumpyArray]
@@ -23,9 +19,6 @@ State = dict[str, NumpyArray]
 
 SHA256_NAME = "sha256"
 """Name of the array in a state's file that holds the sha256 over the state and the weights that it belongs to."""
-
-RESERVE_BYTES = 4 * 1024 * 1024
-"""The last bytes of a disk are left to the database, which must be able to record that there is no room."""
 
 
 class CheckpointDamaged(Exception):
@@ -38,20 +31,6 @@ def read_layout(folder: Path) -> Layout:
         return Layout.from_json(json.loads((folder / "layout.json").read_bytes()))
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointDamaged(f"layout.json of the run cannot be read: {error}") from error
-
-
-def delete_leftovers(runs: Path) -> None:
-    """Delete what a killed process left: half-written files, and .keras files whose checkpoint was deleted.
-
-    ``runs`` has a folder for each run. Call it before any run is started. A file that cannot be deleted stays.
-    """
-    for file in [*runs.glob("*/.round-*"), *runs.glob("*/.layout.json.*")]:
-        with contextlib.suppress(OSError):
-            file.unlink()
-    for exported in runs.glob("*/*.keras"):
-        if not exported.with_suffix(".weights").exists():
-            with contextlib.suppress(OSError):
-                exported.unlink()
 
 
 class Checkpoints:
@@ -76,8 +55,7 @@ class Checkpoints:
 
     def require_space(self, size_bytes: int) -> None:
         """Raise OSError (ENOSPC) if the disk has no room for ``size_bytes`` and the reserve."""
-        if shutil.disk_usage(self._folder).free < size_bytes + RESERVE_BYTES:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        require_space(self._folder, size_bytes)
 
     def write(self, number: int, weights: Buffer, state: State, sha256: str | None = None) -> Checkpoint:
         """Write a round's state and then its weights, each atomically.

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from federation.run.config import RunConfig
-from federation.storage.uploads import UploadUnusable, read_upload, read_weights
-from federation.weights.files import write_file
+from federation.storage.uploads import Uploads, UploadUnusable, read_weights
+from federation.weights.files import delete_all_but_newest, write_file
 from federation.weights.layout import Layout, LayoutRow
 
 BUILD_SECONDS = 180.0
@@ -42,7 +42,7 @@ def initial_weights(config: RunConfig, folder: Path, sleep: Callable[[float], No
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if config.network == "custom":
         try:
-            return read_upload(config.initial_weights or "", folder)
+            return Uploads(folder).read(config.initial_weights or "")
         except UploadUnusable as error:
             raise NetworkNotBuilt(str(error)) from error
     stem = folder / f"{config.network}-{config.dataset}-{config.seed}"
@@ -51,16 +51,9 @@ def initial_weights(config: RunConfig, folder: Path, sleep: Callable[[float], No
         os.utime(stem.with_suffix(".weights"))
         return found
     _build(config, stem, sleep)
-    _delete_least_used(folder)
-    return read_weights(stem)
-
-
-def _delete_least_used(folder: Path) -> None:
-    """Delete all but ``KEPT_NETWORKS`` built networks; every one can be built again. Uploads are none of them."""
     built = [file for file in folder.glob("*.weights") if not file.name.startswith(("upload-", "."))]
-    for file in sorted(built, key=lambda one: one.stat().st_mtime, reverse=True)[KEPT_NETWORKS:]:
-        file.unlink(missing_ok=True)
-        file.with_suffix(".json").unlink(missing_ok=True)
+    delete_all_but_newest(built, KEPT_NETWORKS)
+    return read_weights(stem)
 
 
 def _build(config: RunConfig, stem: Path, sleep: Callable[[float], None]) -> None:

@@ -14,21 +14,27 @@ from federation.run.config import RunConfig
 from federation.run.networks import KERAS_NETWORKS
 from federation.storage.checkpoints import read_layout
 from federation.storage.initial_weights import NetworkNotBuilt, run_network_process
+from federation.weights.files import delete_all_but_newest
 from federation.weights.layout import NumpyArray
+
+KEPT_EXPORTS = 8
+"""A .keras file can be built again from its checkpoint."""
 
 
 class KerasExports:
     """Builds .keras files, one at a time, because a build takes 600 MB. Any thread may use it.
 
-    A file stays beside its checkpoint and is deleted with it.
+    ``folder`` has a folder for each run. A file stays beside its checkpoint and is deleted with it; of all these files
+    only those that were used last stay.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._lock, self._one_build = threading.Lock(), threading.Lock()
         self._building: dict[Path, Future[Path]] = {}
 
-    def file(self, config: RunConfig, folder: Path, checkpoint_file: str) -> Path:
-        """Return the .keras file of a checkpoint in a run's ``folder``; it is built if it is not there yet.
+    def file(self, run_id: int, config: RunConfig, checkpoint_file: str) -> Path:
+        """Return the .keras file of a run's checkpoint; it is built if it is not there yet.
 
         Takes seconds: call it in a worker thread. Calls for one file at the same time share one build.
 
@@ -43,16 +49,19 @@ class KerasExports:
         """
         if config.network not in KERAS_NETWORKS:
             raise NetworkNotBuilt(f"network {config.network} is not a Keras network of Meadow: download the .npz")
-        exported = (folder / checkpoint_file).with_suffix(".keras")
+        checkpoint = self._folder / str(run_id) / checkpoint_file
+        exported = checkpoint.with_suffix(".keras")
         with self._lock:
             if exported.exists():
+                os.utime(exported)
                 return exported
             found = self._building.get(exported)
             build = found or self._building.setdefault(exported, Future())
         if found is None:
             try:
                 with self._one_build:
-                    _build(config, folder / checkpoint_file, exported)
+                    _build(config, checkpoint, exported)
+                    delete_all_but_newest(self._folder.glob("*/[!.]*.keras"), KEPT_EXPORTS)
                 build.set_result(exported)
             except BaseException as error:
                 build.set_exception(error)

@@ -3,6 +3,8 @@
 import json
 import zipfile
 import zlib
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,10 +12,12 @@ import numpy as np
 
 from federation.aggregation.reply_checks import check_finite
 from federation.weights.content_ids import content_id
-from federation.weights.files import write_file
-from federation.weights.layout import Layout, NumpyArray
+from federation.weights.files import delete_all_but_newest, require_space, write_file
+from federation.weights.layout import Layout, LayoutRow, NumpyArray
 
 MAX_ARRAYS, MAX_NAME_CHARACTERS = 10_000, 200
+KEPT_UPLOADS = 8
+"""So many uploads stay that no run names yet."""
 
 UNREADABLE = (
     zipfile.BadZipFile, zlib.error, ValueError, TypeError, OverflowError, OSError, EOFError, RuntimeError, MemoryError,
@@ -26,50 +30,72 @@ class UploadUnusable(Exception):
     """An uploaded file is refused, or kept weights cannot be used; the sentence says why."""
 
 
-def keep_upload(packed: BinaryIO, folder: Path, max_bytes: int) -> tuple[str, Layout]:
-    """Keep the arrays of an .npz as initial weights; return their id and layout.
+@dataclass(frozen=True, slots=True)
+class UploadedWeights:
+    """Uploaded initial weights: the id for ``initial_weights`` of a run, their layout, and their size."""
 
-    The id is the sha256 of layout and buffer. Nothing is unpickled, and no archive is read whose arrays have more than
-    ``max_bytes`` by its own headers. Raises UploadUnusable.
-    """
-    try:
-        held = _arrays_in(packed, max_bytes)
-        layout = Layout.from_json(Layout.of(list(held), list(held.values())).to_json())
-        weights = layout.pack(list(held.values()))
-    except UNREADABLE as error:
-        why = " ".join(str(error).split())[:200]
-        raise UploadUnusable(f"not an .npz of plain arrays: {why or 'it is cut off'}") from error
-    if not weights:
-        raise UploadUnusable("the archive holds no values" if held else "the archive holds no arrays")
-    if (refusal := check_finite(layout.flats(weights))) is not None:
-        raise UploadUnusable(refusal)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    description = json.dumps({"layout": layout.to_json()}).encode()
-    upload_id = content_id(description, weights)
-    write_file(_stem(upload_id, folder).with_suffix(".weights"), weights)
-    write_file(_stem(upload_id, folder).with_suffix(".json"), description)
-    return upload_id, layout
+    id: str
+    layout: list[LayoutRow]
+    size_bytes: int
 
 
-def holds_upload(upload_id: str, folder: Path) -> bool:
-    """Say whether there are uploaded weights of that id."""
-    return _stem(upload_id, folder).with_suffix(".json").is_file()
+class Uploads:
+    """Uploaded weights in a folder, each as two files. Any thread may use it."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-def delete_upload(upload_id: str, folder: Path) -> None:
-    """Delete uploaded weights, if they are there."""
-    for suffix in (".json", ".weights"):
-        _stem(upload_id, folder).with_suffix(suffix).unlink(missing_ok=True)
+    def keep(self, packed: BinaryIO, max_bytes: int) -> UploadedWeights:
+        """Keep the arrays of an .npz as initial weights.
 
+        The id is the sha256 of layout and buffer. Nothing is unpickled, and no archive is read whose arrays have more
+        than ``max_bytes`` by its own headers. Raises UploadUnusable, and OSError if the disk does not take it.
+        """
+        try:
+            held = _arrays_in(packed, max_bytes)
+            layout = Layout.from_json(Layout.of(list(held), list(held.values())).to_json())
+            weights = layout.pack(list(held.values()))
+        except UNREADABLE as error:
+            why = " ".join(str(error).split())[:200]
+            raise UploadUnusable(f"not an .npz of plain arrays: {why or 'it is cut off'}") from error
+        if not weights:
+            raise UploadUnusable("the archive holds no values" if held else "the archive holds no arrays")
+        if (refusal := check_finite(layout.flats(weights))) is not None:
+            raise UploadUnusable(refusal)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        require_space(self._folder, len(weights))
+        description = json.dumps({"layout": layout.to_json()}).encode()
+        upload_id = content_id(description, weights)
+        write_file(self._file(upload_id, ".weights"), weights, shared=True)
+        write_file(self._file(upload_id, ".json"), description, shared=True)
+        return UploadedWeights(upload_id, layout.to_json(), layout.size_bytes)
 
-def read_upload(upload_id: str, folder: Path) -> tuple[Layout, bytearray]:
-    """Return the layout and the weights of an upload; raises UploadUnusable."""
-    try:
-        return read_weights(_stem(upload_id, folder))
-    except FileNotFoundError as error:
-        raise UploadUnusable("the uploaded weights were deleted: upload them again") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UploadUnusable("the uploaded weights are damaged: upload them again") from error
+    def holds(self, upload_id: str) -> bool:
+        """Say whether there are uploaded weights of that id."""
+        return self._file(upload_id, ".json").is_file()
+
+    def read(self, upload_id: str) -> tuple[Layout, bytearray]:
+        """Return the layout and the weights of an upload; raises UploadUnusable."""
+        try:
+            return read_weights(self._file(upload_id, ""))
+        except FileNotFoundError as error:
+            raise UploadUnusable("the uploaded weights were deleted: upload them again") from error
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UploadUnusable("the uploaded weights are damaged: upload them again") from error
+
+    def delete(self, upload_id: str) -> None:
+        """Delete uploaded weights, if they are there."""
+        for ending in (".json", ".weights"):
+            self._file(upload_id, ending).unlink(missing_ok=True)
+
+    def delete_unnamed(self, named: Collection[str]) -> None:
+        """Delete the uploads that no run names, but for the newest: a run may name one of those soon."""
+        kept = {self._file(upload_id, ".weights") for upload_id in named}
+        unnamed = [file for file in self._folder.glob("upload-*.weights") if file not in kept]
+        delete_all_but_newest(unnamed, KEPT_UPLOADS)
+
+    def _file(self, upload_id: str, ending: str) -> Path:
+        return self._folder / f"upload-{upload_id}{ending}"
 
 
 def read_weights(stem: Path) -> tuple[Layout, bytearray]:
@@ -78,10 +104,6 @@ def read_weights(stem: Path) -> tuple[Layout, bytearray]:
     weights = bytearray(stem.with_suffix(".weights").read_bytes())
     layout.flats(weights)
     return layout, weights
-
-
-def _stem(upload_id: str, folder: Path) -> Path:
-    return folder / f"upload-{upload_id}"
 
 
 def _arrays_in(packed: BinaryIO, max_bytes: int) -> dict[str, NumpyArray]:

@@ -2,11 +2,13 @@
 
 import array
 import fcntl
+import io
 import os
 import random
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from federation.protocol.messages import Task
@@ -178,8 +181,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def test_a_full_disk_pauses_the_run_with_a_banner_and_it_goes_on_when_there_is_room(small_disk: Path) -> None:
-    """Database, LinkState and checkpoints are on one disk, as they are in life."""
+def test_a_full_disk_pauses_the_run_with_a_banner_and_it_goes_on_when_there_is_room(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Database, LinkState, checkpoints and temporary files are on one disk, as they are in life."""
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
     ballast = small_disk / "ballast"
     with running(small_disk) as dashboard, dashboard.stage() as stage:
         for name in "ab":
@@ -193,12 +199,21 @@ def test_a_full_disk_pauses_the_run_with_a_banner_and_it_goes_on_when_there_is_r
         assert paused["blocked_on"]["kind"] == "storage"
         assert "cannot be written" in paused["blocked_on"]["sentence"]
         assert "cannot be written" in dashboard.http.get(f"/runs/{run_id}").text
+        for size in (1000, 1_000_000):  # the larger one is put on the disk while it comes
+            refused = dashboard.http.post("/api/weights", files={"file": ("w.npz", npz_of(size))})
+            assert (refused.status_code, "No space left on device" in refused.text) == (507, True), refused.text
         at = paused["current_round"]
         assert dashboard.rounds(run_id) == list(range(at + 1))
         ballast.unlink()
         done = dashboard.wait_for_state(run_id, "completed", "failed", timeout=40)
         assert done["state"] == "completed", done["reason"]
         assert dashboard.rounds(run_id) == list(range(31))
+
+
+def npz_of(size: int) -> bytes:
+    packed = io.BytesIO()
+    np.savez(packed, w=np.ones(size, np.float32))
+    return packed.getvalue()
 
 
 def fill(path: Path) -> None:

@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from errno import EDQUOT, ENOSPC
+from typing import BinaryIO
 
-from federation.coordinator.supervisor import BestRound, Job, Supervisor
+from federation.coordinator.supervisor import BestRound, Job, Supervisor, UploadedWeights, UploadUnusable
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, Checkpoint, Event
 from federation.run.states import ACTIVE, ENDED, RunState, sources
@@ -21,7 +23,7 @@ from webapp.operations.rows import iso
 from webapp.operations.run_moves import get_run, move_run, requeue_run
 from webapp.operations.run_requests import resolve_clients, stored_config
 from webapp.operations.views import RunView, run_view
-from webapp.problems import Conflict, Invalid
+from webapp.problems import Conflict, Invalid, Problem
 from webapp.sanitizing import is_one_line
 
 log = logging.getLogger(__name__)
@@ -150,10 +152,10 @@ class Runs:
         """
         if not is_one_line(config.name):
             raise Invalid("name", "must not contain control characters")
-        kept = config.initial_weights
-        if kept is not None and self._supervisor is not None and not self._supervisor.holds_weights(kept):
-            raise Invalid("initial_weights", "No uploaded weights have this id: POST them to /api/weights first.")
         with self._database.write() as session:
+            kept = config.initial_weights
+            if kept is not None and self._supervisor is not None and not self._supervisor.files.uploads.holds(kept):
+                raise Invalid("initial_weights", "No uploaded weights have this id: POST them to /api/weights first.")
             config = resolve_clients(session, config)
             run_id = table.insert_run(session, config.title, config.stored())
             data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": config.title}
@@ -176,11 +178,30 @@ class Runs:
             if table.move_run(session, run_id, RunState.DELETED, sources(RunState.DELETED), None) is None:
                 raise Conflict(f"Run {run_id} is {run.state}: stop it before you delete it.")
             add_event(session, "run", {"run_id": run_id, "state": "deleted", "reason": None, "blocked_on": None})
-            upload = run.config.get("initial_weights")
-            shared = upload is not None and table.names_upload(session, upload)
         self._deletion.wake()
-        if isinstance(upload, str) and not shared and self._supervisor is not None:
-            self._supervisor.delete_weights(upload)
+        with self._database.write() as session:
+            upload = run.config.get("initial_weights")
+            if isinstance(upload, str) and upload not in table.named_uploads(session) and self._supervisor is not None:
+                self._supervisor.files.uploads.delete(upload)
+
+    def keep_upload(self, packed: BinaryIO, max_bytes: int) -> UploadedWeights:
+        """Keep an uploaded .npz as initial weights; raises Invalid, and a Problem if the disk does not take it.
+
+        Of the uploads that no run names, only the newest stay. They are deleted in a transaction, because one that
+        creates a run looks whether its upload is there.
+        """
+        assert self._supervisor is not None
+        uploads = self._supervisor.files.uploads
+        try:
+            kept = uploads.keep(packed, max_bytes)
+        except UploadUnusable as error:
+            raise Invalid("file", str(error)) from error
+        except OSError as error:
+            advice = "Free up disk space" if error.errno in (ENOSPC, EDQUOT) else "Check the data directory"
+            raise Problem(f"The weights cannot be stored: {error.strerror or error}. {advice}.", 507) from error
+        with self._database.write() as session:
+            uploads.delete_unnamed(table.named_uploads(session))
+        return kept
 
 
 def _views(session: Session, runs: Sequence[Run]) -> list[RunView]:

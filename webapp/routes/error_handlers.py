@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from errno import EDQUOT, ENOSPC
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +19,7 @@ from webapp.problems import FieldError, Problem
 
 log = logging.getLogger(__name__)
 
+DISK_FULL = (ENOSPC, EDQUOT)
 HEADLINES = {
     403: "Not allowed", 404: "Page not found", 409: "Not possible now", 422: "Invalid input", 500: "Internal error",
     503: "Temporarily unavailable",
@@ -44,7 +46,11 @@ def install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def answer_http(request: Request, error: HTTPException) -> Response:
-        answer = _answer(request, error.status_code, _sentence(error))
+        status, sentence = error.status_code, _sentence(error)
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in DISK_FULL:  # FastAPI could not store the body that came in
+            status, sentence = 507, f"The body cannot be stored: {cause.strerror}. Free up disk space."
+        answer = _answer(request, status, sentence)
         answer.headers.update(error.headers or {})
         return answer
 

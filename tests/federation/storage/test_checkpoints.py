@@ -11,9 +11,11 @@ import pytest
 
 from federation.run.config import RunConfig
 from federation.storage import initial_weights as initial
-from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, delete_leftovers, read_layout
+from federation.storage import keras_export
+from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, read_layout
 from federation.storage.initial_weights import initial_weights
-from federation.storage.keras_export import KerasExports
+from federation.storage.kept_files import delete_leftovers
+from federation.storage.keras_export import KEPT_EXPORTS, KerasExports
 from federation.weights.layout import Layout
 
 WEIGHTS: list[Any] = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array([7, 8], np.int64), np.array([True, False])]
@@ -80,14 +82,14 @@ def test_a_start_deletes_exports_whose_checkpoint_is_gone(tmp_path: Path) -> Non
 def test_two_exports_of_one_round_at_once_share_one_build(tmp_path: Path) -> None:
     config = RunConfig(network="mlp", dataset="digits", seed=7)
     layout, weights = initial_weights(config, tmp_path / "networks", time.sleep)
-    kept = Checkpoints(tmp_path / "run")
+    kept = Checkpoints(tmp_path / "1")
     kept.write_layout(layout)
     file = kept.write(1, weights, {}).file
-    exports = KerasExports()
+    exports = KerasExports(tmp_path)
     with ThreadPoolExecutor(3) as pool:
-        made = list(pool.map(lambda _: exports.file(config, tmp_path / "run", file), range(3)))
-    assert set(made) == {tmp_path / "run" / "round-000001.keras"}
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        made = list(pool.map(lambda _: exports.file(1, config, file), range(3)))
+    assert set(made) == {tmp_path / "1" / "round-000001.keras"}
+    assert sorted(path.name for path in (tmp_path / "1").iterdir()) == [
         "layout.json", "round-000001.keras", "round-000001.weights"]  # fmt: skip
 
 
@@ -107,3 +109,23 @@ def test_only_the_initial_weights_that_were_used_last_stay_on_disk(
     assert len(list(tmp_path.glob("mlp-*.weights"))) == len(list(tmp_path.glob("*.json"))) == initial.KEPT_NETWORKS
     assert (tmp_path / f"mlp-digits-{initial.KEPT_NETWORKS + 2}.weights").exists()
     assert (tmp_path / "upload-1.weights").exists()
+
+
+def test_only_the_exports_that_were_used_last_stay_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child process is replaced by one that writes the file at once."""
+
+    def write(command: list[str], _: Any) -> dict[str, Any]:
+        Path(command[-1]).write_bytes(b"a model")
+        return {}
+
+    monkeypatch.setattr(keras_export, "run_network_process", write)
+    config, exports, amount = RunConfig(network="mlp", dataset="digits"), KerasExports(tmp_path), KEPT_EXPORTS + 2
+    for run_id in range(1, amount + 1):
+        kept = Checkpoints(tmp_path / str(run_id))
+        kept.write_layout(LAYOUT)
+        kept.write(1, LAYOUT.pack(WEIGHTS), {})
+    for run_id in [*range(1, amount), 1, amount]:
+        assert exports.file(run_id, config, "round-000001.weights").read_bytes() == b"a model"
+    left = sorted(int(file.parent.name) for file in tmp_path.glob("*/*.keras"))
+    assert left == [1, *range(amount - KEPT_EXPORTS + 2, amount + 1)]
+    assert len(list(tmp_path.glob("*/*.weights"))) == amount

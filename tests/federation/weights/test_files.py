@@ -1,6 +1,7 @@
 """Atomic writes, and ids of contents."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,4 +21,13 @@ def test_a_failed_write_leaves_the_previous_file(tmp_path: Path, monkeypatch: py
     with pytest.raises(OSError, match="no room"):
         write_file(path, b"new")
     assert path.read_bytes() == b"abc"
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_threads_that_write_one_file_at_once_leave_it_whole(tmp_path: Path) -> None:
+    path, content = tmp_path / "x", bytes(200_000)
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(lambda _: write_file(path, content, shared=True), range(40)))
+    assert set(written) == {content_id(content)}
+    assert path.read_bytes() == content
     assert [p.name for p in tmp_path.iterdir()] == ["x"]

@@ -207,10 +207,15 @@ def advance_run(session: Session, run_id: int, round_: int, values: dict[str, An
     return session.connection().execute(_ADVANCE, {"run": run_id, "reached": round_, **given}).rowcount == 1
 
 
-def names_upload(session: Session, upload_id: str) -> bool:
-    """Return whether any run starts from those uploaded weights."""
+def named_uploads(session: Session) -> set[str]:
+    """Return the ids of the uploaded weights from which any run starts."""
     custom = session.scalars(select(Run.config).where(Run.network == "custom", NOT_DELETED))
-    return any(config.get("initial_weights") == upload_id for config in custom)
+    return {upload for config in custom if isinstance(upload := config.get("initial_weights"), str)}
+
+
+def run_ids(session: Session) -> set[int]:
+    """Return the ids of all runs, also of those that are being deleted."""
+    return set(session.scalars(select(Run.id)))
 
 
 def deleted_runs(session: Session) -> Sequence[int]:

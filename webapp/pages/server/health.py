@@ -20,6 +20,7 @@ from webapp.operations.connections.incidents import Incident
 from webapp.pages.clients.warnings import run_ahead
 from webapp.pages.join_command import Join
 from webapp.pages.server.blockers import Obstacle, obstacles
+from webapp.pages.server.files import FileLine, file_lines
 from webapp.pages.wording import STATES
 from webapp.parts import Parts
 
@@ -50,6 +51,7 @@ class Health:
     streams: int
     queue: Sequence[Run]
     storage: Storage
+    files: list[FileLine]
     free_bytes: int | None
     whole_bytes: int | None
     incidents: list[Incident]
@@ -72,7 +74,7 @@ def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join:
     return Health(
         headline, detail, state, word, parts.uptime_seconds, found, _lanes(session, live),
         sum(one.task is not None and one.task.task != "sent" for one in live.values()), parts.event_hub.stream_count,
-        queued_runs(session), storage, free, whole, parts.incidents.newest(),
+        queued_runs(session), storage, file_lines(session, parts), free, whole, parts.incidents.newest(),
         [("Dashboard", here), ("Flower server", join.address), ("API", f"{here}/docs"),
          ("Data directory", str(parts.settings.data_dir.resolve()))],
         _settings(parts, session),

@@ -19,5 +19,6 @@ REFUSED: Responses = {
     503: _problem("The database cannot be used now; `detail` says why."),
     422: _problem("A field is unknown or has an invalid value; `errors` names the field."),
 }
+STORED: Responses = {507: _problem("The disk does not take the file; `detail` says why.")}
 MISSING: Responses = {404: _problem("The run, client or file does not exist.")}
 CONFLICT: Responses = {**MISSING, 409: _problem("The current state does not allow the action.")}

@@ -5,12 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, UploadFile
 from pydantic import BaseModel, Field
 
-from federation.coordinator.supervisor import UploadUnusable
-from webapp.problems import Invalid
-from webapp.routes.api.errors import REFUSED
+from webapp.routes.api.errors import REFUSED, STORED
 from webapp.routes.dependencies import PartsDep
 
-router = APIRouter(prefix="/api/weights", tags=["weights"], responses=REFUSED)
+router = APIRouter(prefix="/api/weights", tags=["weights"], responses={**REFUSED, **STORED})
 
 
 class Uploaded(BaseModel):
@@ -26,8 +24,5 @@ def upload_weights(
     parts: PartsDep, file: Annotated[UploadFile, File(description="An .npz with plain arrays.")]
 ) -> Uploaded:
     """Store the arrays of an .npz in their order. Pickled objects and values that are not finite are rejected."""
-    try:
-        kept = parts.supervisor.keep_weights(file.file, parts.settings.max_reply_bytes)
-    except UploadUnusable as error:
-        raise Invalid("file", str(error)) from error
+    kept = parts.runs.keep_upload(file.file, parts.settings.max_reply_bytes)
     return Uploaded(id=kept.id, layout=list(kept.layout), size_bytes=kept.size_bytes)

@@ -62,7 +62,7 @@ def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> R
         if format == "npz":
             return NpzResponse(checkpoint, {"Content-Disposition": f'attachment; filename="{name}"'})
         checkpoint.close()
-        made = parts.supervisor.keras_file(run.id, stored_config(run), file.name)
+        made = parts.supervisor.files.exports.file(run.id, stored_config(run), file.name)
         return FileResponse(made, media_type=NPZ, filename=name)
     except NetworkNotBuilt as error:
         raise Conflict(f"There is no .keras of run {run.id}: {error}.") from error

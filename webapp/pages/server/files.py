@@ -1,0 +1,34 @@
+"""The files of runs on the Server page: how many of each kind, their size, and when Meadow deletes them."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from federation.coordinator.supervisor import KEPT_EXPORTS, KEPT_NETWORKS, KEPT_UPLOADS, FileKind
+from webapp.db.repository.runs import run_ids
+from webapp.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """A kind of files with their number, their size, and the rule by which they are deleted."""
+
+    name: str
+    amount: int
+    size_bytes: int
+    rule: str
+
+
+def file_lines(session: Session, parts: Parts) -> list[FileLine]:
+    """Return the kinds of files; the last, files that no run of the database has, only where there are any."""
+    last = parts.settings.keep_checkpoints
+    texts = {
+        FileKind.CHECKPOINT: ("Checkpoints", f"latest {last} and the best of each run"),
+        FileKind.EXPORT: (".keras exports", f"the {KEPT_EXPORTS} used last, of existing checkpoints"),
+        FileKind.INITIAL: ("Built initial weights", f"the {KEPT_NETWORKS} networks and seeds used last"),
+        FileKind.UPLOAD: ("Uploaded weights", f"those of existing runs, and the {KEPT_UPLOADS} newest others"),
+        FileKind.OTHER: ("Folders in runs without a run", "all: delete them yourself, or restore their database"),
+    }
+    usage = parts.supervisor.files.usage(run_ids(session))
+    lines = [FileLine(name, usage[kind].files, usage[kind].size_bytes, rule) for kind, (name, rule) in texts.items()]
+    return lines if lines[-1].amount else lines[:-1]
