@@ -50,7 +50,7 @@ def plan_of(dashboard: Dashboard, statement: str, parameters: Any) -> str:
         SERIES, f"{SERIES}&clients=1&clients=2&after=19&last=39", f"{SERIES}&after=59", f"{SERIES}&phase=train&last=9",
         "/api/runs/1/events?after=55", "/api/events?after=55",
         "/api/runs/1/metrics?since_id=900", "/api/runs/1/metrics?since_id=900&name=loss&phase=evaluate&client_id=2",
-        "/api/runs/1", "/api/runs/1/rounds", "/runs/compare?id=1&metric=f1&target=50",
+        "/api/runs/1", "/api/runs/1/rounds", "/runs/compare?id=1&metric=f1&target=50", "/clients", "/clients/1",
     ],
 )  # fmt: skip
 def test_an_answer_about_a_long_run_reads_no_table_from_end_to_end(made: Dashboard, path: str) -> None:

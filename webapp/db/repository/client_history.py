@@ -7,11 +7,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, delete, func, insert, select
+from sqlalchemy import BigInteger, Integer, and_, column, delete, func, insert, select, union_all, values
 from sqlalchemy.orm import Session
 
 from webapp.db.repository.runs import NOT_DELETED
 from webapp.db.tables import MetricPoint, Reply, Run, TaskFailure
+
+MAX_CLIENTS_AT_ONCE = 400
+"""SQLite takes at most 500 queries in a union."""
+
+AWAY_ROUNDS = 200
+"""Rounds further back in a run are not searched for those that gave a client no task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,49 +68,89 @@ class _Task(NamedTuple):
     outcome: str
 
 
+class _Gap(NamedTuple):
+    """Committed rounds of a run, first to last, in which a client did not train."""
+
+    run_id: int
+    first: int
+    last: int
+
+
 def recent_outcomes(session: Session, client_ids: Collection[int], rounds: int) -> dict[int, list[str]]:
-    """Return for each client the outcomes of its last rounds over all runs, oldest first.
+    """Return for each client the outcomes of its last rounds over all runs, oldest first; in three statements at most.
 
-    The last attempt at a round counts. A committed round that gave the client no task, after one that did, is ``away``;
-    a round in which the client only evaluated, because others were sampled to train, is not in the list.
+    The last attempt at a round counts. A committed round that gave the client no task, after one that did, is ``away``,
+    where it is one of the last ``AWAY_ROUNDS`` of its run; a round in which the client only evaluated, because others
+    were sampled to train, is not in the list.
     """
-    tasks = {client_id: _last_tasks(session, client_id, rounds) for client_id in client_ids}
+    tasks = _last_tasks(session, list(client_ids)[:MAX_CLIENTS_AT_ONCE], 2 * rounds)  # some rounds take two attempts
     runs = _runs(session, {task.run_id for mine in tasks.values() for task in mine})
-    kept = {c: [task for task in mine if task.run_id in runs] for c, mine in tasks.items()}
-    return {c: _by_round(session, c, mine, runs, rounds)[-rounds:] for c, mine in kept.items() if mine}
+    histories = {c: _history(mine, runs, rounds) for c, mine in tasks.items() if any(t.run_id in runs for t in mine)}
+    evaluated = _evaluated(session, histories)
+    return {c: _with_away(mine, evaluated.get(c, set()))[-rounds:] for c, mine in histories.items()}
 
 
-def _last_tasks(session: Session, client_id: int, limit: int) -> list[_Task]:
+def _last_tasks(session: Session, client_ids: Sequence[int], limit: int) -> dict[int, list[_Task]]:
     """One index look-up per client, because a window function over all replies would read the whole table."""
-    tasks = select(Reply.run_id, Reply.round, Reply.outcome).where(Reply.client_id == client_id, Reply.phase == "train")
-    return [_Task(*row) for row in session.execute(tasks.order_by(Reply.id.desc()).limit(limit))][::-1]
+    found: dict[int, list[_Task]] = {}
+    train = select(Reply.client_id, Reply.run_id, Reply.round, Reply.outcome).where(Reply.phase == "train")
+    newest = [train.where(Reply.client_id == one).order_by(Reply.id.desc()).limit(limit) for one in client_ids]
+    if newest:
+        for client_id, *task in session.execute(union_all(*(select(one.subquery()) for one in newest))):
+            found.setdefault(client_id, []).insert(0, _Task(*task))
+    return found
 
 
-def _by_round(session: Session, client_id: int, tasks: Sequence[_Task], runs: dict[int, Run], most: int) -> list[str]:
-    outcomes: list[str] = []
-    ends = {task.run_id: place for place, task in enumerate(tasks)}
+def _history(tasks: Sequence[_Task], runs: dict[int, Run], most: int) -> list[str | _Gap]:
+    """Return the outcomes of a client's tasks, with the gaps between them and after the last one of each run."""
+    found: list[str | _Gap] = []
     before: dict[int, int] = {}
-    for place, (run_id, round_, outcome) in enumerate(tasks):
+    known = [task for task in tasks if task.run_id in runs]
+    ends = {task.run_id: place for place, task in enumerate(known)}
+
+    def add_gap(run_id: int, first: int, last: int) -> None:
+        first = max(first, last - most + 1, runs[run_id].current_round - AWAY_ROUNDS + 1)
+        if first <= last:
+            found.append(_Gap(run_id, first, last))
+
+    for place, (run_id, round_, outcome) in enumerate(known):
         if before.get(run_id) == round_:
-            outcomes.pop()
+            found.pop()
         else:
-            outcomes += _away(session, client_id, run_id, before.get(run_id, round_) + 1, round_ - 1, most)
-        outcomes.append(outcome)
+            add_gap(run_id, before.get(run_id, round_) + 1, round_ - 1)
+        found.append(outcome)
         before[run_id] = round_
         if ends[run_id] == place:
-            outcomes += _away(session, client_id, run_id, round_ + 1, runs[run_id].current_round, most)
-    return outcomes
+            add_gap(run_id, round_ + 1, runs[run_id].current_round)
+    return found
 
 
-def _away(session: Session, client_id: int, run_id: int, first: int, last: int, most: int) -> list[str]:
-    first = max(first, last - most + 1)
-    if first > last:
-        return []
-    evaluated = select(func.count(Reply.round.distinct())).where(
-        Reply.run_id == run_id, Reply.round.between(first, last), Reply.phase == "evaluate",
-        Reply.client_id == client_id,
-    )  # fmt: skip
-    return ["away"] * (last - first + 1 - (session.scalar(evaluated) or 0))
+def _evaluated(session: Session, histories: dict[int, list[str | _Gap]]) -> dict[int, set[tuple[int, int]]]:
+    """Return by client the rounds, as (run, round), of the gaps in which it evaluated; and some others."""
+    spans: dict[int, tuple[int, int]] = {}
+    for run_id, first, last in (one for mine in histories.values() for one in mine if isinstance(one, _Gap)):
+        known = spans.get(run_id, (first, last))
+        spans[run_id] = min(first, known[0]), max(last, known[1])
+    found: dict[int, set[tuple[int, int]]] = {}
+    if spans:
+        columns = (column("run_id", BigInteger), column("first", Integer), column("last", Integer))
+        span = values(*columns, name="spans").data([(run_id, *ends) for run_id, ends in spans.items()]).cte("spans")
+        within = and_(Reply.run_id == span.c.run_id, Reply.round.between(span.c.first, span.c.last))
+        evaluated = select(Reply.client_id, Reply.run_id, Reply.round).join(span, within)
+        mine = evaluated.where(Reply.phase == "evaluate", Reply.client_id.in_(histories))
+        for client_id, run_id, round_ in session.execute(mine):
+            found.setdefault(client_id, set()).add((run_id, round_))
+    return found
+
+
+def _with_away(history: Sequence[str | _Gap], evaluated: set[tuple[int, int]]) -> list[str]:
+    found: list[str] = []
+    for one in history:
+        if isinstance(one, str):
+            found.append(one)
+        else:
+            found += ["away" for round_ in range(one.first, one.last + 1) if (one.run_id, round_) not in evaluated]
+    return found
 
 
 def _last_accuracies(
