@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from types import FrameType
 
-import uvicorn
-
 from federation.protocol.addresses import format_address
 from webapp.db.database_url import DatabaseUnusable
 from webapp.db.instance_lock import InstanceLock, take_database
+from webapp.descriptors import connection_bounds, open_files, raise_open_files
 from webapp.http.serving import DashboardServer, PortTaken, bind
 from webapp.lock_file import DataInUse, LockFile
 from webapp.logs import configure_logging
@@ -41,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return _refuse(2, str(error))
     configure_logging(settings.log_level)
+    raise_open_files()
     with ExitStack() as stack:
         try:
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -73,11 +73,9 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
     except DatabaseUnusable as error:
         return _refuse(1, str(error))
     app = create_app(settings, flower, lock)
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
-        timeout_graceful_shutdown=2,
-    )  # fmt: skip
-    server = DashboardServer(config, app.state.event_hub.close, must_end=lambda: lock.lost is not None)
+    server = DashboardServer(
+        app, connection_bounds(open_files())[0], app.state.event_hub.close, must_end=lambda: lock.lost is not None
+    )
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         server.force_exit = server.should_exit

@@ -13,6 +13,7 @@ from webapp.db.disk_reserve import DiskReserve
 from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.db.migrations import migrate_to_head
 from webapp.db.repository.events import last_event_id
+from webapp.descriptors import connection_bounds, open_files
 from webapp.operations.clients import Clients
 from webapp.operations.connections.admission import Admissions
 from webapp.operations.connections.incidents import Incidents
@@ -87,7 +88,7 @@ def open_parts(
     flower = FlowerServer(
         sock=flower_socket, folder=settings.flower_dir, admit=admissions.admit, admit_node=admissions.admit_node,
         report=clients.handle_event, refused=incidents.refuse,
-        limits=Limits(budget_bytes=settings.reply_budget_bytes, max_reply_bytes=settings.max_reply_bytes),
+        limits=_limits(settings),
     )  # fmt: skip
     clients.attach_flower(flower)
     policy = CheckpointPolicy(settings.keep_checkpoints, settings.best_metric)
@@ -113,3 +114,10 @@ def _open_database(settings: Settings, event_hub: EventHub, instance_lock: Insta
     with database.read() as session:
         event_hub.newest_id = last_event_id(session)
     return database
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        budget_bytes=settings.reply_budget_bytes, max_reply_bytes=settings.max_reply_bytes,
+        connections=connection_bounds(open_files())[1],
+    )  # fmt: skip

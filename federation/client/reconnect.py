@@ -131,6 +131,8 @@ def longest_wait(failures: int) -> float:
 
 def _sentence(error: Exception) -> str:
     match error:
+        case InvalidStatus() if error.response.status_code == 503:
+            return "answered HTTP 503: serves no more connections now"
         case InvalidStatus():
             return f"answered HTTP {error.response.status_code}: not a Meadow server"
         case messages.BadFrame():

@@ -9,17 +9,17 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import uvicorn
-
+from federation.protocol.guarded_http import HttpLimits
 from federation.protocol.messages import MAX_FRAME_BYTES, Close
+from federation.protocol.serving import EmbeddedServer
 from federation.run.events import ClientChanged, Event, Progress, Record, StoreUnavailable
 from federation.server.flower import Node, Nodes, fleet_app, identify_process
-from federation.server.http import FlowerApp, TimedHttpProtocol
+from federation.server.http import FlowerApp
 from federation.transport.admission import Admission, AdmissionRefused, Admit, Limits, Refusal
 from federation.transport.lane import StreamLane
 from federation.transport.websocket import StreamProtocol
@@ -47,22 +47,6 @@ class LiveClient:
     lane: Literal["stream", "fleet"]
     silent_seconds: float
     task: Progress | None = None
-
-
-class EmbeddedServer(uvicorn.Server):
-    """Handles no signals, and calls ``before_shutdown`` before it waits for connections to end."""
-
-    def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._before_shutdown = before_shutdown
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._before_shutdown()
-        await super().shutdown(sockets)
 
 
 class FlowerServer:
@@ -95,14 +79,12 @@ class FlowerServer:
         self._fleet: dict[int, tuple[Admission, Node]] = {}
         self._refused_nodes: set[int] = set()
         self._stale: set[int] = set()
-        config = uvicorn.Config(
-            FlowerApp(fleet_app(self._nodes), self.lane, self._lifespan, self.limits),
-            http=TimedHttpProtocol.with_limit(self.limits.first_request_seconds), ws=StreamProtocol, lifespan="on",
-            ws_ping_interval=self.limits.ping_seconds, ws_ping_timeout=self.limits.pong_seconds,
-            ws_per_message_deflate=False, ws_max_size=MAX_FRAME_BYTES + 4096, timeout_graceful_shutdown=2,
-            access_log=False, log_config=None, server_header=False,
+        self._server = EmbeddedServer(
+            FlowerApp(fleet_app(self._nodes), self.lane, self._lifespan, self.limits), "Flower port",
+            self.limits.connections, self.lane.stop, HttpLimits(request=self.limits.first_request_seconds),
+            ws=StreamProtocol, ws_ping_interval=self.limits.ping_seconds, ws_ping_timeout=self.limits.pong_seconds,
+            ws_per_message_deflate=False, ws_max_size=MAX_FRAME_BYTES + 4096, lifespan="on",
         )  # fmt: skip
-        self._server = EmbeddedServer(config, self.lane.stop)
         self._thread = threading.Thread(target=self._serve, name="flower-server", daemon=True)
 
     # -- start, stop, is_running, wait ------------------------------------------------------------------------------

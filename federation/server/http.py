@@ -1,17 +1,14 @@
-"""HTTP on the Flower port: routes, which requests are refused before their body is read, and how long they may take.
+"""HTTP on the Flower port: routes, and which requests are refused before their body is read.
 
-Everything here runs on the Flower server's event loop. ``tests/federation/server/test_uvicorn.py`` names what is relied
-on of uvicorn.
+Everything here runs on the Flower server's event loop. What a peer may send is bounded in ``protocol.guarded_http``.
 """
 
-import asyncio
 import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from federation.protocol.messages import PATH
 from federation.server.flower import has_valid_signature
@@ -19,42 +16,6 @@ from federation.transport.admission import Limits
 from federation.transport.lane import StreamLane
 
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
-
-
-class TimedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP with a time limit: a peer that has not sent a whole request head by then is cut off.
-
-    The limit holds until the first request's headers are complete, and again for a body that does not come.
-    """
-
-    limit_seconds = 5.0
-
-    @classmethod
-    def with_limit(cls, seconds: float) -> type["TimedHttpProtocol"]:
-        """Return the class with another limit."""
-        return type("TimedHttpProtocol", (cls,), {"limit_seconds": seconds})
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Called when a peer has connected."""
-        super().connection_made(transport)
-        self._abort_timer = self.loop.call_later(self.limit_seconds, transport.abort)
-
-    def on_headers_complete(self) -> None:
-        """Called when the head has arrived. The body gets the same time again; a WebSocket has no limit here."""
-        self._abort_timer.cancel()
-        super().on_headers_complete()
-        if not self.parser.should_upgrade():
-            self._abort_timer = self.loop.call_later(self.limit_seconds, self.transport.abort)
-
-    def on_message_complete(self) -> None:
-        """Called when the request has arrived whole."""
-        self._abort_timer.cancel()
-        super().on_message_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called when the connection is closed."""
-        self._abort_timer.cancel()
-        super().connection_lost(exc)
 
 
 class FlowerApp:
@@ -109,7 +70,6 @@ class FlowerApp:
 
 async def _answer(send: Send, status: int, sentence: str) -> None:
     body = json.dumps({"detail": sentence}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()),
-               (b"connection", b"close")]  # fmt: skip
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,9 +1,10 @@
 """What the lanes are given by the server and the application: admission, keys and node ids, and limits."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from federation.protocol.connection_limit import ConnectionBounds
 from federation.protocol.messages import Hello
 
 
@@ -64,3 +65,4 @@ class Limits:
     stale_seconds: float = 15.0
     max_request_bytes: int = 16 * 1024 * 1024
     sending_at_once: int = 16
+    connections: ConnectionBounds = field(default_factory=ConnectionBounds)

@@ -18,6 +18,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 
+from federation.protocol.connection_limit import Leave
 from federation.protocol.frames import BINARY, TEXT, head_of
 from federation.protocol.messages import HEADER_BYTES, BadFrame
 from federation.protocol.sockets import limit_unsent_bytes
@@ -27,8 +28,9 @@ try:
 except ImportError:  # websockets without its compiled part
     from websockets.utils import apply_mask
 
-MAX_UNREAD_BYTES = 16 * 1024 * 1024
-"""A peer that sends frames and never reads the answers is cut off here. Contents wait for room long before."""
+MAX_UNREAD_BYTES, MAX_UNREAD_BYTES_OF_STRANGERS = 8 * 1024 * 1024, 64 * 1024
+"""A peer that sends frames and never reads the answers is cut off here. Contents wait for room long before. A stranger
+is a peer without a listener: its hello is not verified."""
 
 Bytes = bytes | memoryview
 
@@ -56,6 +58,8 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     Both are on the monotonic clock.
     """
 
+    leave: Leave | None = None
+    """Called when the socket is closed: the port counts its connections."""
     _listener: Listener | None = None
     _unparsed = b""
     """The beginning of a frame that has not arrived whole."""
@@ -118,6 +122,8 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         self.writable.set()
+        if self.leave is not None:
+            self.leave()
         super().connection_lost(exc)
 
     # -- the end ------------------------------------------------------------------------------------------------------
@@ -152,7 +158,8 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         if not self.handshake_complete:
             super().data_received(data)
             return
-        if self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+        most = MAX_UNREAD_BYTES if self._listener is not None else MAX_UNREAD_BYTES_OF_STRANGERS
+        if self.transport.get_write_buffer_size() > most:
             self.transport.abort()
             return
         try:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
+from federation.protocol.connection_limit import ConnectionBounds
+from federation.protocol.guarded_http import HttpLimits
 from tests.support.light_client import Answering, Stage, honest
 from tests.support.migrated import lay_data
 from tests.support.processes import wait_until
@@ -112,14 +113,15 @@ def read_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def running(folder: Path, **settings: Any) -> Iterator[Dashboard]:
+def running(
+    folder: Path, bounds: ConnectionBounds | None = None, limits: HttpLimits | None = None, **settings: Any
+) -> Iterator[Dashboard]:
     """Serve a dashboard from a thread until the end of the block."""
     given: dict[str, Any] = {"data_dir": lay_data(folder / "data"), "port": 0, "flower_port": 0, **settings}
     made = Settings(**given)
     web, flower = bind(made.host, 0, "port"), bind(made.flower_host, 0, "flower-port")
     app = create_app(made, flower)
-    config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=2)
-    server = DashboardServer(config, app.state.event_hub.close)
+    server = DashboardServer(app, bounds or ConnectionBounds(), app.state.event_hub.close, limits=limits)
     thread = threading.Thread(target=server.run, args=([web],), name="dashboard")
     thread.start()
     try:

@@ -1,11 +1,14 @@
-"""Binds the listening sockets of the process, and adapts uvicorn's server to end with Meadow's event streams."""
+"""Binds the listening sockets of the process, and adapts uvicorn's server to the dashboard and its event streams."""
 
-import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import uvicorn
+from starlette.types import ASGIApp
+
+from federation.protocol.connection_limit import ConnectionBounds
+from federation.protocol.guarded_http import HttpLimits
+from federation.protocol.serving import MAX_WAITING, EmbeddedServer
 
 
 class PortTaken(Exception):
@@ -20,7 +23,7 @@ def bind(host: str, port: int, flag: str) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
-        sock.listen(2048)
+        sock.listen(MAX_WAITING)
     except OSError as error:
         if sock is not None:
             sock.close()
@@ -32,29 +35,20 @@ def bind(host: str, port: int, flag: str) -> socket.socket:
     return sock
 
 
-class DashboardServer(uvicorn.Server):
-    """Leaves signals to the process, and ends its event streams before it waits for connections to close.
+class DashboardServer(EmbeddedServer):
+    """Serves the dashboard's app, and ends its event streams before it waits for connections to close.
 
     ``end_streams`` is called on the server's loop at the end. The server ends by itself soon after ``must_end`` returns
     True; it is called on the loop ten times a second.
     """
 
     def __init__(
-        self, config: uvicorn.Config, end_streams: Callable[[], None], must_end: Callable[[], bool] = lambda: False
-    ) -> None:
-        super().__init__(config)
-        self._end_streams, self._must_end = end_streams, must_end
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none: uvicorn raises a captured signal again at its end, and that would kill the process."""
-        yield
+        self, app: ASGIApp, bounds: ConnectionBounds, end_streams: Callable[[], None],
+        must_end: Callable[[], bool] = lambda: False, limits: HttpLimits | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(app, "dashboard's port", bounds, end_streams, limits, ws="none", proxy_headers=False)
+        self._must_end = must_end
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether the server is to end."""
         return await super().on_tick(counter) or self._must_end()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the event streams, then shut down as uvicorn does."""
-        self._end_streams()
-        await super().shutdown(sockets)

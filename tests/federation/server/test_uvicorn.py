@@ -1,22 +1,23 @@
-"""What the Flower port relies on of uvicorn and websockets beyond their documented interfaces, name by name."""
+"""What both ports rely on of uvicorn and websockets beyond their documented interfaces, name by name."""
 
 import ast
 import asyncio
 import inspect
 from typing import Any
 
+import h11
 import pytest
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.protocol import Protocol
 from websockets.sync.client import ClientConnection
 
 from federation.client.websocket import ClientWebSocket
+from federation.protocol.guarded_http import GuardedHttp
 from federation.protocol.messages import PATH, SUBPROTOCOL
-from federation.server.flower_server import EmbeddedServer
-from federation.server.http import TimedHttpProtocol
+from federation.protocol.serving import EmbeddedServer
 from federation.transport.websocket import StreamProtocol
 
 RELIED_ON: dict[type, dict[str, set[str]]] = {
@@ -26,11 +27,14 @@ RELIED_ON: dict[type, dict[str, set[str]]] = {
         "used": {"close_sent", "config", "conn", "handshake_complete", "loop", "ping_timeout", "pong_timer", "queue",
                  "scope", "transport", "writable"},
     },
-    TimedHttpProtocol: {
-        "overridden": {"connection_made", "connection_lost", "on_headers_complete", "on_message_complete"},
-        "used": {"loop", "parser", "transport"},
+    GuardedHttp: {
+        "overridden": {"connection_made", "connection_lost", "data_received", "handle_events",
+                       "handle_websocket_upgrade", "send_400_response"},
+        "used": {"client", "conn", "cycle", "flow", "loop", "transport"},
     },
-    EmbeddedServer: {"overridden": {"capture_signals", "shutdown"}, "used": {"run", "should_exit", "started"}},
+    EmbeddedServer: {
+        "overridden": {"capture_signals", "shutdown", "startup"}, "used": {"run", "should_exit", "started"},
+    },
     ClientWebSocket: {
         "overridden": {"process_event", "recv_bufsize", "recv_events"},
         "used": {"protocol", "send_context", "socket"},
@@ -38,7 +42,7 @@ RELIED_ON: dict[type, dict[str, set[str]]] = {
 }  # fmt: skip
 ELSEWHERE = {
     StreamProtocol: {"queue"},  # used by the lane's connection
-    EmbeddedServer: {"run", "should_exit", "started"},  # used by FlowerServer
+    EmbeddedServer: {"run", "should_exit", "started"},  # used by FlowerServer and DashboardServer
 }
 
 
@@ -88,7 +92,7 @@ def test_the_names_that_are_overridden_and_used_are_those_of_the_list(kind: type
 
 
 def config_of(app: Any) -> uvicorn.Config:
-    return uvicorn.Config(app, http=HttpToolsProtocol, ws=WebSocketsSansIOProtocol, lifespan="off", log_config=None)
+    return uvicorn.Config(app, http=H11Protocol, ws=WebSocketsSansIOProtocol, lifespan="off", log_config=None)
 
 
 async def nothing(scope: Any, receive: Any, send: Any) -> None:
@@ -124,13 +128,24 @@ def test_a_websocket_of_uvicorn_has_the_names_that_are_used() -> None:
 
 
 def test_http_of_uvicorn_has_the_names_that_are_used() -> None:
+    """``handle_events`` is called for each request; the states of ``conn`` and ``cycle`` say what comes next."""
+
     async def work() -> None:
-        protocol = HttpToolsProtocol(config_of(nothing), ServerState(), {})
+        protocol = H11Protocol(config_of(nothing), ServerState(), {})
         protocol.connection_made(Transport())
-        assert [name for name in RELIED_ON[TimedHttpProtocol]["used"] if not hasattr(protocol, name)] == []
-        assert callable(protocol.parser.should_upgrade)
+        assert [name for name in RELIED_ON[GuardedHttp]["used"] if not hasattr(protocol, name)] == []
+        assert not protocol.flow.read_paused and not protocol.flow.write_paused and protocol.cycle is None
+        protocol.data_received(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n")
+        assert (protocol.conn.our_state, protocol.conn.their_state) == (h11.SEND_RESPONSE, h11.SEND_BODY)
+        assert not protocol.cycle.response_complete
+        await asyncio.gather(*protocol.tasks)
+        assert protocol.cycle.response_complete
 
     asyncio.run(work())
+    for caller in (H11Protocol.data_received, H11Protocol.on_response_complete):
+        assert "self.handle_events()" in inspect.getsource(caller)
+    assert "self.send_400_response(" in inspect.getsource(H11Protocol.handle_events)
+    assert ".their_state is h11.DONE" in inspect.getsource(H11Protocol.on_response_complete)
 
 
 def test_a_server_of_uvicorn_has_the_names_that_are_used() -> None:
