@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from federation.client.console import RecentLog, TaskConsole, write_log_to
+from federation.client.console import RecentLog, TaskConsole, open_standard_streams, write_log_to
 from federation.client.identity import BadIdentity, Identity, default_path
 from federation.protocol.descriptions import MAX_NUMBER
 from federation.protocol.messages import MAX_NAME_CHARACTERS
@@ -116,7 +116,7 @@ def join(
     console = Console(stderr=True)
     recent_log = write_log_to(console, keep=share_logs)
     loaded = _identity_of(identity, name, rename=rename)
-    path, held = data_path and data_path.expanduser(), dataset or "digits"
+    path, held = data_path and _expanded(data_path), dataset or "digits"
     built_in = partial(_built_in_work, held, partition, partitions, path=path, share_labels=share_labels)
     work = built_in() if app is None else load_app(app, dataset, node)
     log.info("client %s: %s, partition %s of %s", loaded.name, app or held, *list(node.values())[:2])
@@ -134,7 +134,7 @@ def _run(address: tuple[str, int], identity: Identity, work: "Work", node: dict[
 
 def _identity_of(path: Path | None, name: str | None, *, rename: bool) -> Identity:
     try:
-        file = path.expanduser() if path is not None else default_path(name or _host_name())
+        file = _expanded(path) if path is not None else default_path(name or _host_name())
         return Identity.load(file, name, _host_name(), rename=rename)
     except BadIdentity as error:
         _fail(USAGE, str(error))
@@ -145,6 +145,8 @@ def _check_options(name: str | None, partition: int, partitions: int, node_confi
         raise typer.BadParameter(f"partition {partition} of {partitions} does not exist: partitions count from 0")
     if name is not None and not 1 <= len(name) <= MAX_NAME_CHARACTERS:
         raise typer.BadParameter(f"a name has 1 to {MAX_NAME_CHARACTERS} characters")
+    if name is not None and not _is_text(name):
+        raise typer.BadParameter(f"the name {name!r} is not UTF-8 text")
     if node_config and app is None:
         raise typer.BadParameter("--node-config needs --app; the built-in client takes --partition and --partitions")
 
@@ -161,6 +163,19 @@ def _built_in_work(
         _fail(NO_DATA, str(error))
 
 
+def _is_text(argument: str) -> bool:
+    """Say whether the bytes of an argument were UTF-8: others arrive as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in argument)
+
+
+def _expanded(path: Path) -> Path:
+    """Return the path with the home directory in place of ~, which a shell leaves alone after a =."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise typer.BadParameter(f"{path}: there is no such home directory; write the whole path, without ~") from error
+
+
 def _host_name() -> str:
     return socket.gethostname()[:MAX_NAME_CHARACTERS] or "client"
 
@@ -174,6 +189,7 @@ def main() -> None:
     """Run the command line, without Flower's telemetry and TensorFlow's messages unless the environment sets them."""
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    open_standard_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     commands = typer.Typer(

@@ -3,8 +3,10 @@
 ``RecentLog`` keeps the last lines, for a client that shares them.
 """
 
+import contextlib
 import io
 import logging
+import os
 import sys
 import time
 from collections import deque
@@ -39,21 +41,27 @@ class TaskConsole:
         self._skipped_lines = 0
 
     def show_progress(self, task: Task, batch: int, batches: int | None, loss: float | None) -> None:
-        """Show that ``batch`` of ``batches`` is done."""
+        """Show that ``batch`` of ``batches`` is done, as long as there is a terminal."""
         if not self._console.is_terminal:
             return
+        try:
+            self._move_bar(f"{_title(task)}{'' if loss is None else f', loss {loss:.4f}'}", batch, batches)
+        except OSError:  # the terminal was closed: the task goes on
+            self._console, self._bar = Console(quiet=True, force_terminal=False), None
+
+    def _move_bar(self, title: str, batch: int, batches: int | None) -> None:
         if self._bar is None:
             columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
             self._bar = Progress(*columns, console=self._console, auto_refresh=False, transient=True)
             self._row = self._bar.add_task("", total=None)
             self._bar.start()
-        shown = f"{_title(task)}{'' if loss is None else f', loss {loss:.4f}'}"
-        self._bar.update(self._row, description=shown, completed=batch, total=batches, refresh=True)
+        self._bar.update(self._row, description=title, completed=batch, total=batches, refresh=True)
 
     def show_end(self, task: Task, outcome: str, seconds: float) -> None:
         """Log that the task is over, unless the last line was only just written."""
         if self._bar is not None:
-            self._bar.stop()
+            with contextlib.suppress(OSError):
+                self._bar.stop()
             self._bar = None
         now = time.monotonic()
         if now - self._last_line_at < LINE_SECONDS:
@@ -107,6 +115,15 @@ class _Copied(io.TextIOBase):
     def flush(self) -> None:
         if self._stream is not None:
             self._stream.flush()
+
+
+def open_standard_streams() -> None:
+    """Open standard streams that are closed on /dev/null: a socket in their place would get what is written."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False, errors="backslashreplace")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False, errors="backslashreplace")
 
 
 def write_log_to(console: Console, *, keep: bool = False) -> RecentLog | None:

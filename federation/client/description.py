@@ -40,3 +40,8 @@ def facts() -> dict[str, object]:
         "hostname": socket.gethostname(),
         "process": secrets.token_hex(8),
     }
+
+
+def readable(data: dict[str, object]) -> dict[str, object]:
+    """Return the data with texts that any JSON reader accepts: a path may hold bytes that are not UTF-8."""
+    return {k: v.encode(errors="backslashreplace").decode() if isinstance(v, str) else v for k, v in data.items()}

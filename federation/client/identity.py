@@ -28,8 +28,16 @@ def default_path(name: str) -> Path:
     """Return the default path of the identity of that name; no two names have one path.
 
     A name that a file cannot have is replaced in part, and followed by a hash of the whole.
+
+    Raises
+    ------
+    BadIdentity
+        When the user has no home directory, as a user id in a container that has no account.
     """
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    try:
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    except RuntimeError as error:
+        raise BadIdentity("This user has no home directory: name an identity file with --identity.") from error
     safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".")[:MAX_STEM_CHARACTERS]
     stem = safe if safe == name else f"{safe}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
     return Path(state) / "meadow" / f"{stem}.json"
@@ -67,7 +75,8 @@ class Identity:
                 identity = cls(name, identity.private_key)
                 identity._write(path, replace=True)
         except OSError as error:
-            raise BadIdentity(f"The identity file {path} cannot be used: {error.strerror}.") from error
+            reason = f"The identity file {path} cannot be used: {error.strerror}"
+            raise BadIdentity(f"{reason}. Name another one with --identity.") from error
         return identity
 
     @classmethod
@@ -75,7 +84,7 @@ class Identity:
         try:
             document = json.loads(path.read_text())
             identity = cls(str(document["name"])[:MAX_NAME_CHARACTERS], str(document["private_key"]))
-            _ = identity.public_key
+            _ = identity.public_key, identity.name.encode()
         except (ValueError, KeyError, TypeError) as error:
             raise BadIdentity(f"{path} is not a Meadow identity. Delete it to create a new one.") from error
         return identity

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from federation.client.console import TaskConsole
-from federation.client.description import ClientDescription, facts, versions
+from federation.client.description import ClientDescription, facts, readable, versions
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
 from federation.client.reconnect import ReconnectLoop
@@ -55,7 +55,7 @@ def run_client(
 
     outbox = Outbox()
     worker = Worker(executor, outbox, console, on_failure=lambda: codes.put(BROKEN))
-    description = ClientDescription(versions(), facts(), data)
+    description = ClientDescription(versions(), facts(), readable(data))
     connection = ReconnectLoop(host, port, identity, description, outbox, on_end)
     worker.start()
     connection.start()

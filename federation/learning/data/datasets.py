@@ -136,8 +136,9 @@ def _places(published: _Published, path: Path | None) -> Iterator[tuple[Path, ..
 
 
 def keras_home() -> Path:
-    """Return the folder in which Keras keeps its downloads."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    """Return the folder in which Keras keeps its downloads: under /tmp where the user has no home of its own."""
+    home = os.path.expanduser("~")  # "~" for a user id without an account
+    return Path(os.environ.get("KERAS_HOME") or Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras")
 
 
 def _read(name: Dataset, published: _Published, files: tuple[Path, ...]) -> Data:

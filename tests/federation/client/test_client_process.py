@@ -1,6 +1,8 @@
 """The client as a process: signals, its identity after a restart, and the exit code of each end."""
 
 import inspect
+import io
+import os
 import signal
 import stat
 import subprocess
@@ -9,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from federation.client.__main__ import NO_DATA, USAGE, join
+from federation.client.console import TaskConsole
 from federation.client.identity import Identity
 from federation.client.process import BROKEN, EXIT_CODES
 from federation.protocol import messages
@@ -130,6 +134,71 @@ def test_a_file_of_another_client_gives_exit_code_2_unless_it_is_renamed(client:
     with SmallServer().running() as server:
         client(server.address, "site-a", *NUMPY_APP, "--rename")
         assert server.next_connection().hello.name == "site-a"
+
+
+WITHOUT_ACCOUNT = """
+import os, pwd, runpy
+def no_account(user): raise KeyError(f"getpwuid(): uid not found: {user}")
+pwd.getpwuid = no_account  # as in a container with --user: the process has a user id and no account
+runpy.run_module("federation.client", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [([], "This user has no home directory: name an identity file with --identity."),
+     (["--identity", "~/key.json"], "~/key.json: there is no such home directory"),
+     (["--identity", "/proc/key.json"], "Name another one with --identity."),
+     (["--identity", "key.json", "--data-path=~/data"], "~/data: there is no such home directory"),
+     (["--identity", "key.json", "--name", "site-\udcff"], "the name 'site-\\udcff' is not UTF-8 text"),
+     (["--identity", "key.json", "--dataset", "mnist", "--data-path", "no-\udcff"], "no-\\udcff does not hold mnist")],
+)  # fmt: skip
+def test_a_user_without_an_account_or_an_argument_that_is_no_text_gives_a_sentence(
+    tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_STATE_HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ACCOUNT, "--server", "127.0.0.1:1", *arguments], cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    output = " ".join(done.stderr.replace("│", " ").split())
+    assert done.returncode == (3 if "mnist" in arguments else 2)
+    assert sentence in output and "Traceback" not in output
+
+
+def test_a_client_without_standard_streams_works_and_nothing_is_written_to_its_sockets(
+    client: StartClient, tmp_path: Path
+) -> None:
+    with SmallServer().running() as server:
+        arguments = ["--server", server.address, "--identity", str(tmp_path / "site-a.json"), *NUMPY_APP]
+        shell = 'exec "$@" 0<&- 1>&- 2>&-'
+        command = ["/bin/sh", "-c", shell, "sh", sys.executable, "-m", "federation.client", *arguments]
+        process = subprocess.Popen(command, cwd=ROOT)
+        try:
+            peer = server.next_connection().welcome()
+            for number in (0, 1, 2):
+                assert os.readlink(f"/proc/{process.pid}/fd/{number}") == os.devnull
+            peer.send_task("train", WEIGHTS, raises="Panic")
+            assert peer.next(messages.Offer).error
+            peer.send_task("train", WEIGHTS, pieces=False)
+            assert peer.next(messages.Offer).error is None
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(5) == 0
+        finally:
+            process.kill()
+            process.wait(5)
+
+
+def test_a_terminal_that_closes_fails_no_task() -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    shown = TaskConsole(Console(file=Gone(), force_terminal=True))
+    task = messages.Task(message_id="m", run_id=1, round=1, phase="train", deadline_seconds=1, config={})
+    for batch in range(3):
+        shown.show_progress(task, batch, 3, None)
+    shown.show_end(task, "done", 1.0)
 
 
 def test_missing_data_gives_exit_code_3_with_a_sentence(client: StartClient, tmp_path: Path) -> None:
