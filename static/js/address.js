@@ -44,6 +44,18 @@ document.addEventListener("click", (event) => {
   refreshPage();
 });
 
+/* The search for clients follows what is typed. */
+let typing = 0;
+document.addEventListener("input", ({ target }) => {
+  if (target.name !== "q" || !findPage()) return;
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    const replace = new URLSearchParams(location.search).has("q");
+    updateQuery({ q: target.value.trim(), chips: "", clients: "", heatmap: "", timeline: "" }, { replace });
+    refreshPage();
+  }, 300);
+});
+
 addEventListener("popstate", () => {
   if (!findPage()) return;
   dispatchEvent(new CustomEvent("meadow:address"));

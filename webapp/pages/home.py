@@ -13,6 +13,7 @@ from webapp.db.repository.events import newest_events
 from webapp.db.repository.runs import list_runs, queued_runs, runs_in
 from webapp.db.tables import Client, Run
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
+from webapp.pages.cut import Cut
 from webapp.pages.event_sentences import WORTH_SAYING, Line, log_lines
 from webapp.pages.runs.buttons import Buttons, buttons_of
 from webapp.pages.runs.charts import RunCharts, charts_of
@@ -27,7 +28,8 @@ class Home:
 
     head: RunHead | None
     charts: RunCharts | None
-    clients: list[ClientNow]
+    clients: Cut[ClientNow] | None
+    seats: Cut[ClientNow] | None
     parted: Split | None
     buttons: Buttons | None
     online: list[Client]
@@ -53,8 +55,7 @@ def home(session: Session, series: SeriesCache, live: Mapping[int, LiveClient]) 
     known = list_clients(session)
     names = {client.id: client.name for client in known}
     run = _run_shown(session)
-    head = parted = buttons = charts = None
-    rows: list[ClientNow] = []
+    head = parted = buttons = charts = rows = seats = None
     if run is not None:
         accuracy = series.read(session, run, "evaluate", "accuracy")
         head = head_of(session, run, accuracy, tasks_of(run, live, names))
@@ -62,8 +63,10 @@ def home(session: Session, series: SeriesCache, live: Mapping[int, LiveClient]) 
         parted = split(session, run, known, live)
         buttons = buttons_of(session, run, parted.taking_part, live)
         rows = clients_now(session, run, parted.taking_part, live)
+        if head.wait is not None:
+            seats = clients_now(session, run, [client for client in parted.taking_part if client.id in live], live)
     return Home(
-        head, charts, rows, parted, buttons, [client for client in known if client.id in live], known,
+        head, charts, rows, seats, parted, buttons, [client for client in known if client.id in live], known,
         queued_runs(session),
         log_lines(newest_events(session, types=WORTH_SAYING, limit=LOOKED_AT), names, MAX_RECENT, brief=True),
     )  # fmt: skip

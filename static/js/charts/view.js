@@ -82,6 +82,7 @@ function restoreControls(section) {
   form.querySelector("[name=scale]").checked = query.get("scale") === "log";
   for (const box of form.querySelectorAll("[name=band]")) box.checked = query.get("band") !== "0";
   form.querySelector("[name=smooth]").value = query.get("smooth") ?? 0;
+  for (const field of section.querySelectorAll("[name=q]")) field.value = query.get("q") ?? "";
   for (const field of form.querySelectorAll("[name=target]")) field.value = query.get("target") ?? "";
   for (const field of form.querySelectorAll("#run-page [name=metric]")) field.value = query.get("metric") ?? "";
   applyView(section);
@@ -130,7 +131,7 @@ document.addEventListener("htmx:after:swap", adoptSections);
 
 document.addEventListener("change", ({ target }) => {
   const section = target.closest("[data-charts]");
-  if (!section || !target.closest("[data-part=toolbar]")) return;
+  if (!section || !target.closest("[data-part=toolbar], [data-part=lines] fieldset")) return;
   if (SERVER_SIDE.includes(target.name)) {
     updateQuery({
       [target.name]: target.value === "evaluate" ? "" : target.value,
@@ -164,5 +165,5 @@ document.addEventListener("change", ({ target }) => {
   if (target.name === "smooth") isSliding = false;
 });
 document.addEventListener("submit", (event) => {
-  if (event.target.matches("[data-part=toolbar]")) event.preventDefault();
+  if (event.target.matches("[data-part=toolbar], [data-part=find]")) event.preventDefault();
 });

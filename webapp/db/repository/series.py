@@ -149,6 +149,12 @@ def clients_of_run(session: Session, run_id: int) -> list[tuple[int, str]]:
     return [(client_id, name) for client_id, name in rows]
 
 
+def clients_with_tasks(session: Session, run_id: int, first: int, last: int) -> set[int]:
+    """Return the clients that had a task in rounds ``first`` to ``last`` of a run."""
+    tasks = select(Reply.client_id).where(Reply.run_id == run_id, Reply.round.between(first, last))
+    return set(session.scalars(tasks.where(Reply.phase != "prepare").distinct()))
+
+
 @dataclass(frozen=True, slots=True)
 class Replied:
     """The outcome of a client's task; times are seconds since its phase began."""
@@ -164,13 +170,16 @@ class Replied:
     bytes: int
 
 
-def replies_between(session: Session, run_id: int, first: int, last: int) -> list[Replied]:
-    """Return the replies of rounds ``first`` to ``last``; of a round's attempts the earlier first."""
+def replies_between(
+    session: Session, run_id: int, first: int, last: int, clients: Collection[int] | None = None
+) -> list[Replied]:  # fmt: skip
+    """Return the replies of rounds ``first`` to ``last``, of all clients or some; earlier attempts first."""
     columns = (
         Reply.round, Reply.attempt, Reply.phase, Reply.client_id, Reply.outcome, Reply.seconds,
         Reply.offered_at_seconds, Reply.received_at_seconds, Reply.bytes_down + Reply.bytes_up,
     )  # fmt: skip
     query = select(*columns).where(Reply.run_id == run_id, Reply.round.between(first, last), Reply.phase != "prepare")
+    query = query if clients is None else query.where(Reply.client_id.in_(clients))
     return [Replied(*row) for row in session.execute(query.order_by(Reply.round, Reply.attempt))]
 
 

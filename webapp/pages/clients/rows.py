@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from webapp.db.tables import Client, Run
 from webapp.formatting import THIN, count, plural
 from webapp.pages.clients.exclusions import exclusions_of
 from webapp.pages.clients.holdings import dataset_of, partition_words, train_samples
+from webapp.pages.cut import FEW, Cut, cut
 from webapp.pages.wording import task_words
 
 SPARK_ROUNDS = 24
@@ -119,19 +121,27 @@ def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[i
 
 
 def clients_now(
-    session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]
-) -> list[ClientNow]:
-    """Return the rows of the clients that take part, in the order in which they first came."""
-    first = max(0, run.current_round - SPARK_ROUNDS + 1)
+    session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient], q: str = "", page: int = 0
+) -> Cut[ClientNow]:  # fmt: skip
+    """Return the rows of the clients that take part and have ``q`` in their names, in the order of their first joining.
+
+    Of many the rows begin with those that give no signal, then the lowest accuracy of the last round.
+    """
     ids = [client.id for client in clients]
-    losses = values_of(session, run.id, "train", "loss", ids, first=first)
     accuracies = values_of(session, run.id, "evaluate", "accuracy", ids, first=run.current_round)
     last = {c: value for c, of in accuracies.items() if (value := of.get(run.current_round)) is not None}
     mean = (run.last_metrics or {}).get("evaluate_accuracy")
     place = _scale([*last.values(), *([mean] if mean is not None else [])])
     worst = min(last, key=lambda c: last[c]) if len(last) > 2 else None
+    matching = [client for client in clients if q.casefold() in client.name.casefold()]
+    if len(matching) > FEW:
+        silent = {client.id for client in matching if state_of(client, live) in ("offline", "stale")}
+        matching.sort(key=lambda client: (client.id not in silent, last.get(client.id, inf)))
+    shown = cut(matching, page)
+    first = max(0, run.current_round - SPARK_ROUNDS + 1)
+    losses = values_of(session, run.id, "train", "loss", [client.id for client in shown.rows], first=first)
     rows, paused = [], run.state == RunState.PAUSED
-    for client in clients:
+    for client in shown.rows:
         here = live.get(client.id)
         task = here.task if not paused and here and here.task and here.task.run_id == run.id else None
         spark = list(losses.get(client.id, {}).values())
@@ -142,7 +152,7 @@ def clients_now(
             last.get(client.id), place(last.get(client.id)), place(mean), client.id == worst,
             task is not None and task.task == "preparing", _holds(client),
         ))  # fmt: skip
-    return rows
+    return shown.with_rows(rows)
 
 
 def _doing(here: LiveClient | None, task: Progress | None, paused: bool) -> str:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
 from webapp.charts.series_cache import SeriesCache
-from webapp.db.repository.series import Series, clients_of_run
+from webapp.db.repository.series import Series, clients_of_run, values_of
 from webapp.db.tables import Run
+from webapp.pages.cut import FEW, Cut, cut
+from webapp.pages.runs.query import RunQuery
 
-ROWS, SLOTS, FEW = 100, 8, 4
+ROWS, SLOTS, DRAWN_UNASKED = 100, 8, 4
 USUAL = {"accuracy": "Accuracy", "loss": "Loss"}
 
 
@@ -45,6 +48,14 @@ class Line:
     slot: int
     shown: bool
     default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines to choose from: those that are drawn, and the part of the others that is shown."""
+
+    rows: list[Line]
+    part: Cut[Line]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +94,27 @@ def titles_of(runs: Iterable[Run], phase: str, metric: str) -> tuple[dict[str, s
     return {**USUAL, **({metric: metric} if metric in more else {})}, more
 
 
-def lines_of(session: Session, run: Run, asked: str) -> list[Line]:
-    """Return the clients of a run as lines; ``asked`` are the ids that the address names, with dashes between."""
-    clients = clients_of_run(session, run.id)
-    few = len(clients) <= FEW
+def lines_of(session: Session, run: Run, query: RunQuery) -> Lines:
+    """Return the clients of a run as lines; the address names the ids of those that are drawn, with dashes between.
+
+    Of many a reader sees those that are drawn, then those with the lowest accuracy of the last round; they stand in the
+    order of their first joining, so that a reader finds them again.
+    """
+    clients, asked = clients_of_run(session, run.id), query.pairs.get("lines", "")
+    few = len(clients) <= DRAWN_UNASKED
     chosen = [part for part in asked.split("-") if part.isdigit()][:SLOTS] if asked else None
-    return [
+    lines = [
         Line(c, name, number % SLOTS + 1, few if chosen is None else str(c) in chosen, few)
         for number, (c, name) in enumerate(clients)
     ]
+    matching = [line for line in lines if line.shown or query.q.casefold() in line.name.casefold()]
+    if len(matching) > FEW:
+        ids = [line.id for line in matching]
+        values = values_of(session, run.id, "evaluate", "accuracy", ids, first=run.current_round)
+        last = {c: value for c, of in values.items() if (value := of.get(run.current_round)) is not None}
+        matching.sort(key=lambda line: (not line.shown, last.get(line.id, inf)))
+    shown = cut(matching, query.page_of("chips"))
+    return Lines([line for line in lines if line.shown or line in shown.rows], shown)
 
 
 def _figure(run: Run, phase: str, metric: str, title: str, series: Series) -> Figure:

@@ -2,14 +2,23 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from sqlalchemy.orm import Session
 
 from webapp.db.repository.clients import client_names
-from webapp.db.repository.series import Replied, Series, clients_of_run, replies_between, values_of
+from webapp.db.repository.series import (
+    Replied,
+    Series,
+    clients_of_run,
+    clients_with_tasks,
+    replies_between,
+    values_of,
+)  # fmt: skip
 from webapp.db.tables import Run
 from webapp.formatting import change, count, duration, loss, percent
-from webapp.pages.runs.query import Cells
+from webapp.pages.cut import FEW, Cut, cut
+from webapp.pages.runs.query import Cells, RunQuery
 from webapp.pages.wording import OUTCOMES
 
 MAX_ROUNDS, STEPS = 40, 7
@@ -44,7 +53,7 @@ class Heatmap:
 
     rounds: list[int]
     to_come: list[int]
-    rows: list[HeatmapRow]
+    rows: Cut[HeatmapRow]
     low: str
     high: str
     outcomes: set[str]
@@ -61,7 +70,7 @@ class Heatmap:
         return len(self.rounds) + len(self.to_come) < 12
 
 
-def heatmap_of(session: Session, run: Run, accuracy: Series, shows: Cells) -> Heatmap | None:
+def heatmap_of(session: Session, run: Run, accuracy: Series, query: RunQuery) -> Heatmap | None:
     """Return the heatmap of a run's last rounds; None before round 1. ``accuracy`` is that of the evaluation."""
     last = run.current_round
     if last < 1:
@@ -69,13 +78,17 @@ def heatmap_of(session: Session, run: Run, accuracy: Series, shows: Cells) -> He
     first = max(1, last - MAX_ROUNDS + 1)
     rounds = list(range(first, last + 1))
     to_come = list(range(last + 1, min(run.num_rounds, MAX_ROUNDS) + 1)) if first == 1 else []
-    replies = replies_between(session, run.id, first, last)
     names = dict(clients_of_run(session, run.id))
-    unknown = {reply.client_id for reply in replies} - set(names)
+    unknown = clients_with_tasks(session, run.id, first, last) - set(names)
     names |= client_names(session, unknown) if unknown else {}
-    trained = {(r.client_id, r.round): r for r in replies if r.phase == "train"}
+    shows, matching = query.cells, sorted(c for c, name in names.items() if query.q.casefold() in name.casefold())
+    if len(matching) > FEW:
+        matching = _worst_first(session, run, shows, matching)
+    shown = cut(matching, query.page_of("heatmap"))
+    replies = replies_between(session, run.id, first, last, shown.rows)
+    trained = _trained(replies)
     evaluated = {(r.client_id, r.round) for r in replies if r.phase == "evaluate"}
-    values = _values(session, run, shows, sorted(names), first, trained)
+    values = _values(session, run, shows, shown.rows, first, trained)
     low, high = _ends(values.values())
 
     def cell(task: Task) -> Cell:
@@ -83,10 +96,27 @@ def heatmap_of(session: Session, run: Run, accuracy: Series, shows: Cells) -> He
         not_trained = "idle" if task in evaluated else "away"
         return _cell(shows, reply.outcome if reply else not_trained, values.get(task), low, high)
 
-    rows = [HeatmapRow(c, names[c], [cell((c, round_)) for round_ in rounds]) for c in sorted(names)]
+    rows = [HeatmapRow(c, names[c], [cell((c, round_)) for round_ in rounds]) for c in shown.rows]
     outcomes = {one.outcome for row in rows for one in row.cells} - {"accepted"}
     least, most = (WRITE[shows](end) if high > low else "" for end in (low, high))
-    return Heatmap(rounds, to_come, rows, least, most, outcomes, _sentence(run, accuracy, names))
+    return Heatmap(rounds, to_come, shown.with_rows(rows), least, most, outcomes, _sentence(run, accuracy, names))
+
+
+def _trained(replies: Iterable[Replied]) -> dict[Task, Replied]:
+    return {(reply.client_id, reply.round): reply for reply in replies if reply.phase == "train"}
+
+
+def _worst_first(session: Session, run: Run, shows: Cells, clients: Sequence[int]) -> list[int]:
+    """Order clients by the last round: those whose task went wrong, then by what the cells show, those without last."""
+    last = run.current_round
+    trained = _trained(replies_between(session, run.id, last, last))
+    values, sign = _values(session, run, shows, clients, last, trained), 1 if shows == "accuracy" else -1
+
+    def place(client_id: int) -> tuple[bool, float, int]:
+        reply, value = trained.get((client_id, last)), values.get((client_id, last))
+        return reply is None or reply.outcome == "accepted", inf if value is None else sign * value, client_id
+
+    return sorted(clients, key=place)
 
 
 def _values(

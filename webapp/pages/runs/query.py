@@ -12,9 +12,10 @@ Events = Literal["all", "trouble", "people"]
 Phase = Literal["evaluate", "train"]
 NAMES = (
     "x", "scale", "smooth", "band", "lines", "from", "to", "phase", "metric",
-    "cells", "round", "events", "before", "rounds", "below",
+    "cells", "round", "events", "before", "rounds", "below", "q", "chips", "clients", "heatmap", "timeline",
 )  # fmt: skip
-"""The first line is what the charts show: their scripts read it themselves, pages only pass it on."""
+"""The first line is what the charts show: their scripts read it themselves, pages only pass it on. The last four are
+pages of the clients of a part."""
 MAX_LENGTH = 200
 
 
@@ -37,6 +38,15 @@ class RunQuery:
         """Return the query with training as its phase if no phase is chosen and the run's metrics are of training."""
         phases = {name.partition("_")[0] for name in metrics}
         return replace(self, phase="train") if phases == {"train"} and "phase" not in self.pairs else self
+
+    @property
+    def q(self) -> str:
+        """Which clients the parts of the page show: those with this text in their names."""
+        return self.pairs.get("q", "").strip()
+
+    def page_of(self, part: str) -> int:
+        """Return the page of a part's clients; 0 for the first few."""
+        return whole_number(self.pairs.get(part), most=10**6) or 0
 
     def to(self, **changes: str | int) -> str:
         """Return the page's address with some values changed; an empty value is omitted."""

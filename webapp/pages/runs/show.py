@@ -14,8 +14,9 @@ from webapp.db.repository.series import Series, values_of
 from webapp.db.tables import Round, Run
 from webapp.operations.files.downloads import Model
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
+from webapp.pages.cut import Cut
 from webapp.pages.runs.buttons import Buttons, buttons_of
-from webapp.pages.runs.charts import Line, RunCharts, charts_of, lines_of
+from webapp.pages.runs.charts import Lines, RunCharts, charts_of, lines_of
 from webapp.pages.runs.head import RunHead, head_of, tasks_of
 from webapp.pages.runs.heatmap import Heatmap, heatmap_of
 from webapp.pages.runs.log import Log, log_of
@@ -53,8 +54,9 @@ class RunPage:
     run: Run
     head: RunHead
     charts: RunCharts
-    lines: list[Line]
-    clients: list[ClientNow]
+    lines: Lines
+    clients: Cut[ClientNow]
+    seats: Cut[ClientNow]
     rounds: list[RoundLine]
     total_rounds: int
     log: Log
@@ -76,14 +78,16 @@ def run_page(
     accuracy, loss = (series.read(session, run, "evaluate", name) for name in ("accuracy", "loss"))
     head, parted = head_of(session, run, accuracy, tasks_of(run, live, names)), split(session, run, known, live)
     limit = MANY_ROUNDS if query.all_rounds else FEW_ROUNDS
-    rows = clients_now(session, run, parted.taking_part, live) if head.active else []
+    part = parted.taking_part if head.active else []
+    seats = [client for client in part if client.id in live and head.wait is not None]
     return RunPage(
         run, head, charts_of(session, series, run, query.phase, query.metric),
-        lines_of(session, run, query.pairs.get("lines", "")), rows,
+        lines_of(session, run, query), clients_now(session, run, part, live, query.q, query.page_of("clients")),
+        clients_now(session, run, seats, live),
         _rounds(session, run, (accuracy, loss), names, newest_rounds(session, run.id, before=query.below, limit=limit)),
         run.current_round, log_of(session, run.id, names, query.events, query.before), config_lines(run.config, names),
-        buttons_of(session, run, parted.taking_part, live), parted, heatmap_of(session, run, accuracy, query.cells),
-        timeline_of(session, run, query.round), models,
+        buttons_of(session, run, parted.taking_part, live), parted, heatmap_of(session, run, accuracy, query),
+        timeline_of(session, run, query), models,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 
 from sqlalchemy.orm import Session
 
@@ -11,6 +11,8 @@ from webapp.db.repository.rounds import get_round
 from webapp.db.repository.series import Replied, replies_between
 from webapp.db.tables import Round, Run
 from webapp.formatting import duration, percent, plural
+from webapp.pages.cut import FEW, Cut, cut
+from webapp.pages.runs.query import RunQuery
 from webapp.pages.wording import listed
 
 RULERS = (
@@ -19,6 +21,7 @@ RULERS = (
 )  # fmt: skip
 NARROW = 0.35
 """How much of a narrow page's bar the words of a ruler need."""
+WORDS = {"down": "receiving", "train": "training", "up": "sending", "eval": "evaluating", "idle": "waiting"}
 CLOSE = 0.05
 """Clients that are done within this share of the round are done together."""
 
@@ -34,16 +37,46 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One client's round: its bar, and the sums of it."""
+    """One client's round: what it did from when to when in seconds, as (kind, start, end); ``whole`` is the round."""
 
     id: int
     name: str
-    parts: list[Part]
-    busy: float
-    waited: float
+    spans: list[tuple[str, float, float]]
+    whole: float
     bytes: int
     outcome: str
-    sentence: str
+    done_at: float
+    """When its update had come; infinite where none of use came, 0 where the client was not sampled to train."""
+
+    @property
+    def parts(self) -> list[Part]:
+        """The pieces of its bar."""
+        return [
+            Part(kind, round(start / self.whole * 100, 2), round((end - start) / self.whole * 100, 2))
+            for kind, start, end in self.spans
+            if end > start
+        ]
+
+    def seconds(self, *kinds: str) -> float:
+        """Return how long it did something."""
+        return sum(end - start for kind, start, end in self.spans if kind in kinds)
+
+    @property
+    def busy(self) -> float:
+        """How long it worked or sent."""
+        return self.seconds("down", "train", "up", "eval")
+
+    @property
+    def waited(self) -> float:
+        """How long it waited for others."""
+        return self.seconds("idle")
+
+    @property
+    def sentence(self) -> str:
+        """What the bar shows."""
+        sums = {word: self.seconds(kind) for kind, word in WORDS.items()}
+        said = ", ".join(f"{word} {duration(seconds)}" for word, seconds in sums.items() if seconds > 0)
+        return f"{self.name}: {said or 'no task'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +97,14 @@ class Timeline:
     later: int | None
     seconds: float
     rulers: list[Ruler]
-    lanes: list[Lane]
+    lanes: Cut[Lane]
     straggler: str
     sentence: str
 
 
-def timeline_of(session: Session, run: Run, asked: int | None) -> Timeline | None:
+def timeline_of(session: Session, run: Run, query: RunQuery) -> Timeline | None:
     """Return the requested round, else the last one; None where no round has trained a client."""
+    asked = query.round
     number = asked if asked is not None and 1 <= asked <= run.current_round else run.current_round
     row = get_round(session, run.id, number) if number > 0 else None
     if row is None:
@@ -83,9 +117,12 @@ def timeline_of(session: Session, run: Run, asked: int | None) -> Timeline | Non
     ids = sorted({*by_phase["train"], *by_phase["evaluate"]})
     whole = max(row.train_seconds + row.aggregate_seconds + row.evaluate_seconds, 1e-6)
     lanes = [_lane(row, whole, c, names, by_phase["train"].get(c), by_phase["evaluate"].get(c)) for c in ids]
+    matching = [lane for lane in lanes if query.q.casefold() in lane.name.casefold()]
+    if len(matching) > FEW:
+        matching.sort(key=lambda lane: -lane.done_at)
     return Timeline(
         number, number - 1 if number > 1 else None, number + 1 if number < run.current_round else None, whole,
-        _rulers(whole), lanes, *_sentence(row, lanes, by_phase["train"]),
+        _rulers(whole), cut(matching, query.page_of("timeline")), *_sentence(row, lanes, by_phase["train"]),
     )  # fmt: skip
 
 
@@ -97,21 +134,10 @@ def _lane(
     spans.append(("agg", row.train_seconds, after))
     if evaluate is not None:
         spans += _phase(evaluate, after, row.evaluate_seconds, "eval")
-    parts = [
-        Part(kind, round(start / whole * 100, 2), round((end - start) / whole * 100, 2))
-        for kind, start, end in spans
-        if end > start
-    ]
-    sums = {
-        kind: sum(end - start for k, start, end in spans if k == kind)
-        for kind in ("down", "train", "up", "eval", "idle")
-    }
-    busy = sum(value for kind, value in sums.items() if kind != "idle")
-    name, outcome = names.get(client_id, f"client {client_id}"), train.outcome if train else "away"
-    words = {"down": "receiving", "train": "training", "up": "sending", "eval": "evaluating", "idle": "waiting"}
-    said = ", ".join(f"{word} {duration(sums[kind])}" for kind, word in words.items() if sums[kind] > 0)
     sent = sum(one.bytes for one in (train, evaluate) if one is not None)
-    return Lane(client_id, name, parts, busy, sums["idle"], sent, outcome, f"{name}: {said or 'no task'}")
+    outcome = train.outcome if train else "away"
+    done_at = (train.received_at_seconds or 0.0) if train and outcome == "accepted" else inf if train else 0.0
+    return Lane(client_id, names.get(client_id, f"client {client_id}"), spans, whole, sent, outcome, done_at)
 
 
 def _phase(reply: Replied, start: float, length: float, kind: str) -> list[tuple[str, float, float]]:
