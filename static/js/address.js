@@ -1,5 +1,5 @@
-/* The address of the page of a run and of a comparison. Each view has an address of its own: links and controls change
-   the query, and the page is refreshed from it. */
+/* The address of a list, of a run and of a comparison. Each view has an address of its own: links and controls
+   change the query, and the page is refreshed from it. */
 
 /* The token of a flash message is of no use once its page is loaded: it is removed, so that copies of the
    address do not have it. */
@@ -9,7 +9,7 @@ if (loaded.searchParams.has("flash")) {
   history.replaceState(history.state, "", loaded);
 }
 
-const findPage = () => document.querySelector("#run-page, #compare-page");
+const findPage = () => document.querySelector("#run-page, #compare-page, #runs-list, #clients-list");
 
 /* Change some fields of the query; an empty value removes a field. With `replace`, no entry is added to the history. */
 export function updateQuery(changes, { replace = false } = {}) {
@@ -60,4 +60,40 @@ addEventListener("popstate", () => {
   if (!findPage()) return;
   dispatchEvent(new CustomEvent("meadow:address"));
   refreshPage();
+});
+
+/* The filters of a list; data-filters is the usual order. A choice adds an entry to the history; all letters of one
+   search share an entry. */
+const TYPING_MS = 300;
+let timer = 0, isTyping = false;
+
+function applyFilters(form, typed) {
+  clearTimeout(timer);
+  const given = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) {
+    if (value && !(name === "sort" && value === form.dataset.filters)) given.append(name, String(value));
+  }
+  const query = given.toString(), address = `${location.pathname}${query && `?${query}`}`;
+  if (address === `${location.pathname}${location.search}`) return;
+  history[typed && isTyping ? "replaceState" : "pushState"](null, "", address);
+  isTyping = typed;
+  refreshPage();
+}
+
+document.addEventListener("input", ({ target }) => {
+  const form = target.closest("form[data-filters]"), typed = target.type === "search";
+  if (!form) return;
+  clearTimeout(timer);
+  timer = setTimeout(() => applyFilters(form, typed), typed ? TYPING_MS : 0);
+});
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form[data-filters]")) return;
+  event.preventDefault();
+  applyFilters(event.target, true);
+});
+document.addEventListener("focusout", ({ target }) => {
+  if (target.matches("form[data-filters] [type=search]")) isTyping = false;
+});
+addEventListener("popstate", () => {
+  isTyping = false;
 });

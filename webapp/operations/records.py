@@ -1,4 +1,4 @@
-"""What people keep beside a run: note, tags, archive; and deletion. Training reads none of it."""
+"""What people keep beside a run: name, note, tags, archive; and deletion. Training reads none of it."""
 
 import re
 from collections.abc import Callable, Collection, Sequence
@@ -15,7 +15,7 @@ from webapp.operations.runs import Runs
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.sanitizing import is_one_line
 
-MAX_NOTE, MAX_TAGS, MAX_TAG = 2000, 10, 30
+MAX_NAME, MAX_NOTE, MAX_TAGS, MAX_TAG = 100, 2000, 10, 30
 _TAG = re.compile(r"\w[\w .:/+#-]*")
 
 
@@ -32,6 +32,17 @@ class RunRecords:
 
     def __init__(self, database: Database, runs: Runs) -> None:
         self._database, self._runs = database, runs
+
+    def rename(self, run_id: int, name: str) -> None:
+        """Give a run another name; raises NotFound, Invalid."""
+        wanted = " ".join(name.split())
+        if not wanted or len(wanted) > MAX_NAME or not is_one_line(wanted):
+            raise Invalid("name", f"must have 1 to {MAX_NAME} characters")
+        with self._database.write() as session:
+            run = get_run(session, run_id)
+            if run.name != wanted:
+                set_values(session, run_id, name=wanted)
+                add_request_event(session, run, "rename", to=wanted)
 
     def write(self, run_id: int, *, note: str | None = None, tags: Sequence[str] | None = None) -> None:
         """Replace a run's note, its tags, or both of them; None leaves one as it is. Raises NotFound, Invalid.

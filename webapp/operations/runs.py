@@ -16,6 +16,7 @@ from webapp.db.repository import runs as table
 from webapp.db.repository.clients import excluded_clients
 from webapp.db.repository.events import add_event
 from webapp.db.repository.rounds import recent_seconds
+from webapp.db.repository.run_list import list_runs
 from webapp.db.tables import Run
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.recorder import Recorder
@@ -136,7 +137,7 @@ class Runs:
     def list(self, states: Collection[RunState], q: str, limit: int, offset: int) -> tuple[list[RunView], int]:
         """Return a page of runs, newest first, and how many there are."""
         with self._database.read() as session:
-            rows, total = table.list_runs(session, states=states, q=q, limit=limit, offset=offset)
+            rows, total = list_runs(session, states=states, q=q, limit=limit, offset=offset)
             return _views(session, rows), total
 
     def show(self, run_id: int) -> RunView:

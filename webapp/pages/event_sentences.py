@@ -165,6 +165,8 @@ def _asked(data: Mapping[str, Any]) -> tuple[str, str] | None:
             return "running", f"Minimum clients per round set to {count(data.get('min_clients'))}"
         case "wait":
             return "waiting", f"Client wait timeout extended by {span(data.get('seconds', 0))}"
+        case "rename":
+            return "completed", f"Renamed to {data.get('to')}"
         case "front":
             return "queued", "Moved to the front of the queue"
     return None

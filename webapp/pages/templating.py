@@ -86,6 +86,7 @@ def _environment() -> Environment:
     environment.filters |= formatting.FILTERS
     environment.filters |= {
         "polyline": rows.polyline,
+        "common_scale": rows.common_scale,
         "holding": rows.holding,
         "machine": rows.machine,
         "brings": holdings.brings,

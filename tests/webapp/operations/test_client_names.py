@@ -14,7 +14,7 @@ from tests.support.markup import flash_of, get_page, parse
 from tests.support.processes import wait_until
 from webapp.db.database import Database
 from webapp.db.migrations import migration_config
-from webapp.db.repository.runs import list_runs
+from webapp.db.repository.run_list import list_runs
 
 
 def test_a_name_given_by_a_person_stays_and_is_what_runs_know(dashboard: Dashboard) -> None:

@@ -195,7 +195,7 @@ def test_deletion_asks_first_and_leaves_active_runs_alone(dashboard: Dashboard) 
 
     answer = dashboard.http.post("/runs/delete", data={"id": [str(ids[0]), str(running)]})
     after = get_page(dashboard.http, answer.headers["location"])
-    assert "Deleted 1 run: #1. 1 run unchanged" in flash_of(after)
+    assert "Deleted 1 run for good. 1 run unchanged" in flash_of(after)
     assert names(after) == ["Runs", "Beta"]
     assert dashboard.http.get(f"/api/runs/{ids[0]}").status_code == 404
     assert get_page(dashboard.http, "/runs/delete").one("h1").text == "No run to delete"
@@ -231,5 +231,5 @@ def test_each_run_that_stays_as_it_is_has_its_own_reason(dashboard: Dashboard) -
     )
     assert said("restore", active, 99) == "Restored no runs. 2 runs unchanged: #3 (not archived); #99 (not found)."
     assert said("delete", ids[0], active, 99, 100) == (
-        "Deleted 1 run: #1. 3 runs unchanged: #3 (waiting, stop the run first); #99 and #100 (not found)."
+        "Deleted 1 run for good. 3 runs unchanged: #3 (waiting, stop the run first); #99 and #100 (not found)."
     )

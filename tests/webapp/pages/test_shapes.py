@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.series import make_series
 from webapp.db.tables import Run
-from webapp.pages.clients.rows import polyline
+from webapp.pages.clients.rows import common_scale, polyline
 from webapp.pages.runs.round_bars import RoundBars, bars_of
 
 ROOT = Path(__file__).parents[3]
@@ -70,9 +70,16 @@ def test_bars_of_a_long_run_show_its_best_round() -> None:
 
 
 def test_a_sparkline_passes_over_what_is_missing() -> None:
-    assert polyline([]) == polyline([1.0]) == polyline([None, 1.0]) == ""
-    assert polyline([0.0, None, 1.0]) == "0.0,20.0 88.0,2.0"
-    assert polyline([1.0, 1.0]) == "0.0,20.0 88.0,20.0"
+    assert polyline([], (0, 1)) == polyline([1.0], (0, 1)) == polyline([None, 1.0], (0, 1)) == ""
+    assert polyline([0.0, None, 1.0], (0, 1)) == "0.0,20.0 88.0,2.0"
+    assert polyline([1.0, 1.0], (1, 1)) == "0.0,20.0 88.0,20.0"
+
+
+def test_sparklines_of_one_list_have_one_scale() -> None:
+    low, high = [0.2, 0.4], [0.6, None, 1.0]
+    scale = common_scale([low, high, []])
+    assert scale == (0.2, 1.0)
+    assert (polyline(low, scale), polyline(high, scale)) == ("0.0,20.0 88.0,15.5", "0.0,11.0 88.0,2.0")
 
 
 def test_vendored_files_are_what_their_list_says() -> None:

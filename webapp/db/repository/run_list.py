@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, String, cast, func, select, update
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, String, cast, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from federation.run.states import ACTIVE
-from webapp.db.repository.runs import NOT_DELETED, active_seconds, filter_runs
+from webapp.db.repository.runs import NOT_DELETED, active_seconds
 from webapp.db.tables import Run
 
-Sort = Literal["newest", "best", "longest"]
+Sort = Literal["newest", "name", "state", "best", "rounds", "longest", "strategy", "network", "dataset", "started"]
+TEXTS = {"name": Run.name, "state": Run.state, "strategy": Run.strategy, "network": Run.network,
+          "dataset": Run.dataset}  # fmt: skip
 FILTERS = ("network", "dataset", "strategy")
+MAX_TAGS = 100
+"""A search takes this many of the tags that it finds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +34,82 @@ class RunFilter:
     tag: str = ""
     archived: bool = False
     sort: Sort = "newest"
+    backwards: bool = False
+    """Whether the order is the opposite of the usual one: texts from A, numbers and times from the largest."""
+
+
+def list_runs(
+    session: Session, *, states: Collection[str] = (), q: str = "", limit: int = 50, offset: int = 0
+) -> tuple[Sequence[Run], int]:
+    """Return a page of the matching runs, newest first, and the number of all of them; see ``filter_runs``."""
+    rows = session.scalars(
+        filter_runs(session, select(Run), states, q).order_by(Run.id.desc()).limit(limit).offset(offset)
+    ).all()
+    total = session.scalar(filter_runs(session, select(func.count(Run.id)), states, q)) or 0
+    return rows, total
+
+
+def filter_runs(session: Session, query: Select[Any], states: Collection[str], q: str) -> Select[Any]:
+    """Narrow a query to some states, and to runs with ``q`` in one of their texts or tags, or as their id."""
+    query = query.where(NOT_DELETED)
+    if states:
+        query = query.where(Run.state.in_(states))
+    if q := q.strip():
+        texts = (Run.name, Run.network, Run.dataset, Run.strategy, Run.note)
+        words = [column.icontains(q, autoescape=True) for column in texts]
+        words += [has_tag(tag) for tag in all_tags(session) if q.casefold() in tag.casefold()][:MAX_TAGS]
+        number = q.removeprefix("#")
+        is_id = number.isascii() and number.isdigit() and len(number) < 16
+        query = query.where(or_(*words, Run.id == int(number)) if is_id else or_(*words))
+    return query
+
+
+def all_tags(session: Session) -> list[str]:
+    """Return the tags of all runs, sorted."""
+    tags = session.scalars(select(Run.tags).where(cast(Run.tags, String) != "[]", NOT_DELETED))
+    return sorted({tag for of in tags for tag in of})
+
+
+def has_tag(tag: str) -> ColumnElement[bool]:
+    """Return the condition that a run has a tag; tags are stored as JSON."""
+    return cast(Run.tags, String).contains(json.dumps(tag), autoescape=True)
 
 
 def find_runs(session: Session, run_filter: RunFilter, limit: int, offset: int = 0) -> tuple[Sequence[Run], int]:
     """Return a page of the matching runs, and the number of all of them."""
-    order = [*_order(session, run_filter.sort), Run.id.desc()]
-    rows = session.scalars(_filter(select(Run), run_filter).order_by(*order).limit(limit).offset(offset)).all()
-    return rows, session.scalar(_filter(select(func.count(Run.id)), run_filter)) or 0
+    column = _column(run_filter.sort)
+    ascending = (run_filter.sort in TEXTS) != run_filter.backwards
+    order = [(column.asc() if ascending else column.desc()).nulls_last(), Run.id.desc()]
+    rows = session.scalars(_filter(session, select(Run), run_filter).order_by(*order).limit(limit).offset(offset)).all()
+    return rows, session.scalar(_filter(session, select(func.count(Run.id)), run_filter)) or 0
 
 
-def _filter(query: Select[Any], run_filter: RunFilter) -> Select[Any]:
-    query = filter_runs(query, run_filter.states, run_filter.q)
+def _filter(session: Session, query: Select[Any], run_filter: RunFilter) -> Select[Any]:
+    query = filter_runs(session, query, run_filter.states, run_filter.q)
     query = query.where(Run.archived_at.is_not(None) if run_filter.archived else Run.archived_at.is_(None))
     for name in FILTERS:
         if value := getattr(run_filter, name):
             query = query.where(getattr(Run, name) == value)
     if run_filter.tag:
-        query = query.where(cast(Run.tags, String).contains(json.dumps(run_filter.tag), autoescape=True))
+        query = query.where(has_tag(run_filter.tag))
     return query
 
 
-def _order(session: Session, sort: Sort) -> list[ColumnElement[Any]]:
-    if sort == "best":
-        best = Run.best_metrics["evaluate_accuracy"]["value"].as_float()
-        return [best.desc().nulls_last()]
-    if sort == "longest":
-        return [active_seconds(time.monotonic()).desc()]
-    return []
+def _column(sort: Sort) -> SQLColumnExpression[Any]:
+    """Return what the list is sorted by."""
+    match sort:
+        case "newest":
+            return Run.id
+        case "best":
+            best: ColumnElement[float] = Run.best_metrics["evaluate_accuracy"]["value"].as_float()
+            return best
+        case "rounds":
+            return Run.current_round
+        case "longest":
+            return active_seconds(time.monotonic())
+        case "started":
+            return Run.started_at
+    return func.lower(TEXTS[sort])
 
 
 def filter_choices(session: Session) -> dict[str, list[str]]:
@@ -64,8 +117,7 @@ def filter_choices(session: Session) -> dict[str, list[str]]:
     choices = {
         name: list(session.scalars(select(getattr(Run, name)).where(NOT_DELETED).distinct())) for name in FILTERS
     }
-    tags = session.scalars(select(Run.tags).where(cast(Run.tags, String) != "[]", NOT_DELETED))
-    return {name: sorted(values) for name, values in choices.items()} | {"tag": sorted({t for of in tags for t in of})}
+    return {name: sorted(values) for name, values in choices.items()} | {"tag": all_tags(session)}
 
 
 def runs_of(session: Session, run_ids: Sequence[int]) -> list[Run]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Delete, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import MetricGoals, goals_of
@@ -48,30 +48,6 @@ def get_run(session: Session, run_id: int) -> Run | None:
 def is_resumable(run: Run) -> bool:
     """Return whether an ended run can be resumed; one that was cancelled in the queue needs a committed round."""
     return run.state in RESUMABLE or (run.state == RunState.CANCELLED and run.checkpoint is not None)
-
-
-def list_runs(
-    session: Session, *, states: Collection[str] = (), q: str = "", limit: int = 50, offset: int = 0
-) -> tuple[Sequence[Run], int]:
-    """Return a page of the matching runs, newest first, and the number of all of them; see ``filter_runs``."""
-    rows = session.scalars(
-        filter_runs(select(Run), states, q).order_by(Run.id.desc()).limit(limit).offset(offset)
-    ).all()
-    total = session.scalar(filter_runs(select(func.count(Run.id)), states, q)) or 0
-    return rows, total
-
-
-def filter_runs(query: Select[Any], states: Collection[str], q: str) -> Select[Any]:
-    """Narrow a query to some states, and to runs with ``q`` in name, network, dataset or strategy, or as their id."""
-    query = query.where(NOT_DELETED)
-    if states:
-        query = query.where(Run.state.in_(states))
-    if q := q.strip():
-        words = [column.icontains(q, autoescape=True) for column in (Run.name, Run.network, Run.dataset, Run.strategy)]
-        number = q.removeprefix("#")
-        is_id = number.isascii() and number.isdigit() and len(number) < 16
-        query = query.where(or_(*words, Run.id == int(number)) if is_id else or_(*words))
-    return query
 
 
 def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:

@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from federation.run.states import RunState
 from webapp.db.repository.metrics import sparklines
-from webapp.db.repository.run_list import RunFilter, Sort, filter_choices, find_runs
+from webapp.db.repository.run_list import TEXTS, RunFilter, Sort, filter_choices, find_runs
 from webapp.db.repository.runs import is_resumable
 from webapp.db.tables import Run
 from webapp.operations.views import elapsed_seconds
-from webapp.pages.clients.rows import polyline
+from webapp.pages.clients.rows import common_scale
 from webapp.pages.start.fields import FIELDS
 from webapp.pages.wording import problems_of, sentence
 
@@ -26,7 +26,20 @@ STATES_OF = {
     "failed": ("failed",), "ended": ("stopped", "interrupted", "cancelled"), "archived": (),
 }  # fmt: skip
 """The states of runs that each segment of the list shows."""
-SORTS: tuple[tuple[Sort, str], ...] = (("newest", "Newest"), ("best", "Best accuracy"), ("longest", "Longest"))
+SORTS: dict[Sort, tuple[str, str]] = {
+    "newest": ("Newest", "Oldest"), "name": ("Name", "Name, Z to A"), "state": ("State", "State, Z to A"),
+    "best": ("Best accuracy", "Worst accuracy"), "rounds": ("Most rounds", "Fewest rounds"),
+    "longest": ("Longest", "Shortest"), "strategy": ("Strategy", "Strategy, Z to A"),
+    "network": ("Network", "Network, Z to A"), "dataset": ("Dataset", "Dataset, Z to A"),
+    "started": ("Last started", "First started"),
+}  # fmt: skip
+"""The orders of the list with their words, and those of the opposite order."""
+COLUMNS: tuple[tuple[Sort | None, str, str], ...] = (
+    ("name", "Run", ""), ("state", "State", ""), (None, "Accuracy by round", "p2"), ("best", "Best", "num"),
+    ("rounds", "Rounds", "num p2"), ("longest", "Duration", "num p3"), ("strategy", "Strategy", "p3"),
+    ("network", "Network", "p3"), ("dataset", "Dataset", "p3"), ("started", "Started", "num p2"),
+)  # fmt: skip
+"""The columns of the list: the order that a press of the head gives, the head, and its classes."""
 FILTERS = (("network", "Network"), ("dataset", "Dataset"), ("strategy", "Strategy"), ("tag", "Tag"))
 
 
@@ -41,20 +54,43 @@ class RunListQuery:
     strategy: str = ""
     tag: str = ""
     sort: Sort = "newest"
+    backwards: bool = False
     offset: int = 0
+
+    @property
+    def order(self) -> str:
+        """The order as the address has it: ``best``, and ``-best`` for the opposite."""
+        return f"{'-' * self.backwards}{self.sort}"
+
+    @property
+    def sorts(self) -> list[tuple[str, str]]:
+        """The orders to choose from, with their words; the opposite of one only where it is chosen."""
+        offered: list[tuple[str, str]] = [(name, words[0]) for name, words in SORTS.items()]
+        return [*offered, (self.order, SORTS[self.sort][1])] if self.backwards else offered
+
+    def sorted_by(self, sort: Sort) -> str:
+        """Return the address of the list sorted by a column; the opposite order where it is sorted by it already."""
+        backwards = self.sort == sort and not self.backwards
+        return replace(self, sort=sort, backwards=backwards, offset=0).address
+
+    def aria_sort(self, sort: Sort) -> str:
+        """Return how a column is sorted: ascending, descending or none."""
+        if self.sort != sort:
+            return "none"
+        return "ascending" if (sort in TEXTS) != self.backwards else "descending"
 
     @property
     def run_filter(self) -> RunFilter:
         """The filter for the repository."""
         return RunFilter(
             STATES_OF[self.state], self.q, self.network, self.dataset, self.strategy, self.tag,
-            self.state == "archived", self.sort,
+            self.state == "archived", self.sort, self.backwards,
         )  # fmt: skip
 
     @property
     def text(self) -> str:
         """The query as text, without the values that are defaults."""
-        given = {name: getattr(self, name) for name in RunListQuery.__slots__}
+        given = {name: getattr(self, name) for name in PARAMETERS} | {"sort": self.order}
         return urlencode({name: value for name, value in given.items() if value not in ("", 0, "newest")})
 
     @property
@@ -65,7 +101,17 @@ class RunListQuery:
     @property
     def filtered(self) -> bool:
         """Whether the query narrows the list."""
-        return replace(self, sort="newest", offset=0) != RunListQuery()
+        return replace(self, sort="newest", backwards=False, offset=0) != RunListQuery()
+
+
+PARAMETERS = tuple(name for name in RunListQuery.__slots__ if name != "backwards")
+"""The names of the address; ``sort`` holds the direction as well."""
+
+
+def parse_order(text: str) -> tuple[Sort, bool]:
+    """Return an order of the address and whether it is backwards; an unknown one counts as the default."""
+    known = next((sort for sort in SORTS if sort == text.removeprefix("-")), None)
+    return (known, text.startswith("-")) if known else ("newest", False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +123,7 @@ class RunLine:
     resume: bool
     """Whether the end of a server interrupted it, so that the row offers to resume it."""
     note: str
-    spark: str
+    spark: list[float | None]
     best: float | None
     elapsed: float | None
 
@@ -92,6 +138,12 @@ class RunList:
     everything: int
     archived: int
     filters: list[tuple[str, str, list[tuple[str, str]], str]]
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The scale of all curves of accuracy in the list: from 0 to 100 %, or as far as a value lies outside."""
+        low, high = common_scale(row.spark for row in self.rows)
+        return min(low, 0.0), max(high, 1.0)
 
     @property
     def newer(self) -> str:
@@ -131,7 +183,7 @@ def run_lines(session: Session, runs: Sequence[Run]) -> list[RunLine]:
     return [
         RunLine(
             run, _why(run), run.state == RunState.INTERRUPTED and is_resumable(run), _excerpt(run.note),
-            polyline(series.get(run.id, [])), _best(run), elapsed_seconds(run),
+            series.get(run.id, []), _best(run), elapsed_seconds(run),
         )
         for run in runs
     ]  # fmt: skip

@@ -1,11 +1,11 @@
-"""/api/runs/{id}/…: note, tags, archive and restore."""
+"""/api/runs/{id}/…: name, note, tags, archive and restore."""
 
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
 
-from webapp.operations.records import MAX_NOTE, MAX_TAG, MAX_TAGS
+from webapp.operations.records import MAX_NAME, MAX_NOTE, MAX_TAG, MAX_TAGS
 from webapp.operations.runs import Runs
 from webapp.operations.views import RunView
 from webapp.problems import Conflict
@@ -14,6 +14,12 @@ from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
 from webapp.routes.dependencies import Id, RecordsDep, RunsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["runs"], responses={**REFUSED, **MISSING})
+
+
+class Name(StrictBody):
+    """The name of a run."""
+
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME, examples=["Skewed hospitals"])]
 
 
 class Note(StrictBody):
@@ -28,6 +34,13 @@ class Tags(StrictBody):
     tags: Annotated[
         list[Annotated[str, Field(max_length=MAX_TAG)]], Field(max_length=MAX_TAGS, examples=[["baseline", "paper"]])
     ]
+
+
+@router.post("/rename")
+def rename_run(records: RecordsDep, runs: RunsDep, run_id: Id, body: Name) -> RunView:
+    """Rename a run."""
+    records.rename(run_id, body.name)
+    return runs.show(run_id)
 
 
 @router.post("/note")

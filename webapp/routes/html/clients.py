@@ -10,7 +10,6 @@ from webapp.pages.clients.index import clients_page
 from webapp.pages.clients.query import clients_query
 from webapp.pages.clients.show import client_page
 from webapp.pages.flash import Flash
-from webapp.pages.templating import wanted_block
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.routes.dependencies import ClientsDep
 from webapp.routes.html.forms import SEE_OTHER, FlashesDep, FormDep, see_other, text_of
@@ -24,13 +23,10 @@ router = APIRouter(prefix="/clients", include_in_schema=False)
 def list_them(page: PageDep, request: Request) -> HTMLResponse:
     """Show the clients, all or some, and how another one joins."""
     live, known, query = page.live, list_clients(page.session), clients_query(request.query_params)
-    answer = page.show(
+    return page.show(
         "clients/index.html", "/clients", page=clients_page(page.session, known, live, query),
         offer=offer_for(page.parts.demo, known, live), max_pending=page.parts.settings.max_pending,
     )  # fmt: skip
-    if wanted_block(request) == "clients_list":
-        answer.headers["HX-Replace-Url"] = query.to()
-    return answer
 
 
 @router.get("/{client_id}")

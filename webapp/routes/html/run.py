@@ -9,6 +9,7 @@ from federation.run.states import ENDED
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.runs import queued_runs
 from webapp.operations.files.downloads import models_of
+from webapp.operations.records import MAX_NAME
 from webapp.operations.run_moves import get_run
 from webapp.pages.clients.candidates import candidates_of
 from webapp.pages.clients.demo_offer import offer_for_run
@@ -72,7 +73,7 @@ def show(page: PageDep, run_id: RunId, query: Annotated[RunQuery, Depends(read_q
     models = models_of(page.session, run, settings.runs_dir, settings.best_metric)
     shown, known = run_page(page.session, page.parts.series, run, live, query, models), list_clients(page.session)
     return page.show(
-        "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, query=query,
+        "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, query=query, max_name=MAX_NAME,
         offer=offer_for_run(page.parts.demo, run, shown.parted.taking_part, known, live),
         candidates=candidates_of(page.session, run, known, live, page.parts.demo.knows),
     )  # fmt: skip

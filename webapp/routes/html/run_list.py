@@ -1,7 +1,7 @@
 """The list of runs, and what its buttons do with many runs at once: archive, restore, delete after a question."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, get_args
+from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Depends, Query
@@ -9,13 +9,11 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 from starlette.datastructures import FormData
 
-from webapp.db.repository.run_list import Sort, runs_of
-from webapp.db.repository.runs import list_runs
+from webapp.db.repository.run_list import list_runs, runs_of
 from webapp.formatting import plural
 from webapp.operations.records import Changed, is_active
 from webapp.pages.flash import Flash
-from webapp.pages.runs.index import SEGMENTS, SORTS, STATES_OF, RunListQuery, run_list
-from webapp.pages.templating import wanted_block
+from webapp.pages.runs.index import COLUMNS, PARAMETERS, SEGMENTS, STATES_OF, RunListQuery, parse_order, run_list
 from webapp.pages.wording import run_numbers
 from webapp.routes.dependencies import MAX_ID, NO_NUL, AnyId, RecordsDep
 from webapp.routes.html.forms import FlashesDep, FormDep, ids_of, see_other, text_of
@@ -32,9 +30,8 @@ def read_query(
     sort: Word = "newest", offset: AnyId = 0,
 ) -> RunListQuery:  # fmt: skip
     """Return the query of the list's address."""
-    order: Any = sort if sort in get_args(Sort) else "newest"
     known = state if state in STATES_OF else ""
-    return RunListQuery(q.strip(), known, network, dataset, strategy, tag, order, min(offset, 2**31))
+    return RunListQuery(q.strip(), known, network, dataset, strategy, tag, *parse_order(sort), min(offset, 2**31))
 
 
 @router.get("")
@@ -46,13 +43,10 @@ def list_them(
 ) -> HTMLResponse:
     """Show a page of runs; ``id`` are selected already."""
     shown = run_list(page.session, query)
-    answer = page.show(
-        "runs/index.html", "/runs", page=shown, segments=SEGMENTS, sorts=SORTS, chosen=id,
+    return page.show(
+        "runs/index.html", "/runs", page=shown, segments=SEGMENTS, columns=COLUMNS, chosen=id,
         known=list_runs(page.session, limit=1)[1] > 0,
     )  # fmt: skip
-    if wanted_block(page.request) == "runs_list":
-        answer.headers["HX-Replace-Url"] = query.address
-    return answer
 
 
 @router.post("/archive")
@@ -82,12 +76,18 @@ def ask_to_delete(page: PageDep, id: RunIds = []) -> HTMLResponse:  # noqa: B006
 @router.post("/delete")
 def delete(records: RecordsDep, flashes: FlashesDep, form: FormDep) -> Response:
     """Delete the selected runs; active ones stay."""
-    return _to_list(flashes, form, _what("Deleted", records.delete(ids_of(form))))
+    done = records.delete(ids_of(form))
+    return _to_list(flashes, form, f"Deleted {plural(len(done.ids), 'run')} for good.{_unchanged(done)}")
 
 
 def _what(verb: str, done: Changed) -> str:
-    """Say which runs were changed, and of all others why not."""
-    said = f"{verb} {plural(len(done.ids), 'run')}: {run_numbers(done.ids)}." if done.ids else f"{verb} no runs."
+    runs = f"{plural(len(done.ids), 'run')}: {run_numbers(done.ids)}" if done.ids else "no runs"
+    return f"{verb} {runs}.{_unchanged(done)}"
+
+
+def _unchanged(done: Changed) -> str:
+    """Say of each run that was not changed why."""
+    said = ""
     if others := "; ".join(f"{run_numbers(ids)} ({why})" for why, ids in done.unchanged.items()):
         said += f" {plural(sum(map(len, done.unchanged.values())), 'run')} unchanged: {others}."
     return said
@@ -95,7 +95,7 @@ def _what(verb: str, done: Changed) -> str:
 
 def _to_list(flashes: FlashesDep, form: FormData, text: str, undo: str = "", ids: Sequence[int] = ()) -> Response:
     """Lead back to the list with the filters that it had, which the form sends as ``back``."""
-    pairs = [(name, value) for name, value in parse_qsl(text_of(form, "back")) if name in RunListQuery.__slots__]
+    pairs = [(name, value) for name, value in parse_qsl(text_of(form, "back")) if name in PARAMETERS]
     filters = urlencode(pairs)
     return see_other(
         flashes, f"/runs?{filters}" if filters else "/runs", Flash(text, undo if ids else "", ids, filters)

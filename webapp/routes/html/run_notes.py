@@ -1,4 +1,4 @@
-"""The page with the note and the tags of a run, and its form."""
+"""The form that renames a run, and the page with its note and tags."""
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
@@ -13,6 +13,13 @@ from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import Page, PageDep, RunId
 
 router = APIRouter(prefix="/runs/{run_id}", include_in_schema=False)
+
+
+@router.post("/rename")
+def rename(records: RecordsDep, flashes: FlashesDep, run_id: RunId, form: FormDep) -> Response:
+    """Give a run another name and go to its page."""
+    records.rename(run_id, text_of(form, "name"))
+    return see_other(flashes, f"/runs/{run_id}", Flash("The run was renamed."))
 
 
 @router.get("/notes")
