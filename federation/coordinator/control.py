@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from federation.coordinator.ledger import Participation
 from federation.transport.exchange import Reply
 
 
@@ -24,14 +25,12 @@ class Control:
     ----------
     num_rounds : int
         The run ends when this many rounds are committed; ``add_rounds`` raises it.
-    excluded : frozenset[int]
-        Clients that get no tasks.
-    min_clients : int
-        The run waits below this number of clients; ``reload_min_clients`` changes it.
+    participation : Participation
+        The minimum of clients, below which the run waits, and the excluded ones; ``reload_participation`` changes them.
     """
 
-    def __init__(self, num_rounds: int = 1, excluded: frozenset[int] = frozenset(), min_clients: int = 1) -> None:
-        self.num_rounds, self.excluded, self.min_clients = num_rounds, excluded, min_clients
+    def __init__(self, num_rounds: int = 1, participation: Participation | None = None) -> None:
+        self.num_rounds, self._participation = num_rounds, participation or Participation(1)
         self.included: queue.SimpleQueue[int] = queue.SimpleQueue()
         """Clients that a person has included again; emptied by the run's thread."""
         self._mailbox: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
@@ -76,23 +75,11 @@ class Control:
         self.wake()
         return True
 
-    def exclude(self, client_id: int) -> None:
-        """Give a client no tasks from the next round on."""
-        with self._lock:
-            self.excluded |= {client_id}
-        self.wake()
-
-    def include(self, client_id: int) -> None:
-        """Admit a client again that was excluded or suspended."""
-        with self._lock:
-            self.excluded -= {client_id}
-        self.included.put(client_id)
-        self.wake()
-
-    def reload_min_clients(self, read: Callable[[], int]) -> None:
-        """Set ``min_clients`` to the result of ``read``; the call that began last has the last word.
+    def reload_participation(self, read: Callable[[], Participation], included: int | None = None) -> None:
+        """Set what people have decided to the result of ``read``; the call that began last has the last word.
 
         ``read`` is called without the lock: it may last until the database is back, and other requests must not wait.
+        ``included`` is a client that is admitted again, also if the run has suspended it, unless it is excluded.
         """
         with self._lock:
             self._reads += 1
@@ -100,7 +87,9 @@ class Control:
         value = read()
         with self._lock:
             if number > self._last_read:
-                self._last_read, self.min_clients = number, value
+                self._last_read, self._participation = number, value
+        if included is not None and included not in value.excluded:
+            self.included.put(included)
         self.wake()
 
     def wait_longer(self, seconds: float) -> bool:
@@ -162,6 +151,16 @@ class Control:
     def deadline(self) -> float:
         """The deadline of the wait for clients, on the monotonic clock."""
         return (self._waiting_since or 0.0) + self._wait_seconds
+
+    @property
+    def min_clients(self) -> int:
+        """The run waits below this number of clients."""
+        return self._participation.min_clients
+
+    @property
+    def excluded(self) -> frozenset[int]:
+        """The ids of the clients that get no tasks."""
+        return self._participation.excluded
 
     @property
     def pausing(self) -> bool:

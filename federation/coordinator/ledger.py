@@ -13,8 +13,7 @@ from federation.run.states import RunState
 class Job:
     """A run to work on.
 
-    ``committed`` is the last committed round, -1 before round 0, and ``resume`` its weights. ``excluded`` are clients
-    that get no tasks in this run.
+    ``committed`` is the last committed round, -1 before round 0, and ``resume`` its weights.
     """
 
     run_id: int
@@ -22,8 +21,15 @@ class Job:
     num_rounds: int
     committed: int = -1
     resume: Checkpoint | None = None
-    excluded: frozenset[int] = frozenset()
     best: BestRound | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Participation:
+    """What people decide of a run's clients: the minimum for a round, and the ids of those that get no tasks."""
+
+    min_clients: int
+    excluded: frozenset[int] = frozenset()
 
 
 class Ledger(Protocol):
@@ -41,8 +47,8 @@ class Ledger(Protocol):
     def read_num_rounds(self, run_id: int) -> int:
         """Return the number of rounds that the run has by now: rounds may have been added."""
 
-    def read_min_clients(self, run_id: int) -> int:
-        """Return the minimum of clients that the run has by now: a person may have changed it."""
+    def read_participation(self, run_id: int) -> Participation:
+        """Return what people have decided of the run's clients by now."""
 
     def move(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from federation.coordinator.control import Control
-from federation.coordinator.ledger import Ledger
+from federation.coordinator.ledger import Ledger, Participation
 from federation.run.events import Blocked, Event, StoreUnavailable
 from federation.run.states import RunState
 
@@ -32,9 +32,9 @@ class RetryingLedger:
         """Return the number of rounds that the run has by now."""
         return self._retry(lambda: self._ledger.read_num_rounds(run_id))
 
-    def read_min_clients(self, run_id: int) -> int:
-        """Return the minimum of clients that the run has by now."""
-        return self._retry(lambda: self._ledger.read_min_clients(run_id))
+    def read_participation(self, run_id: int) -> Participation:
+        """Return what people have decided of the run's clients by now."""
+        return self._retry(lambda: self._ledger.read_participation(run_id))
 
     def move(self, run_id: int, to: RunState, *, blocked: Blocked | None = None) -> bool:
         """Move a run to a state."""

@@ -74,7 +74,7 @@ class RunLoop:
         self._lane.watch(self._control.wake)
         try:
             self._on_exit.enter_context(recorded_warnings(self._job.run_id, self._ledger.record))
-            self._control.reload_min_clients(lambda: self._ledger.read_min_clients(self._job.run_id))
+            self._control.reload_participation(lambda: self._ledger.read_participation(self._job.run_id))
             self._begin()
             while not self._control.try_finish(self._committed, lambda: self._ledger.read_num_rounds(self._job.run_id)):
                 self._run_round(self._committed + 1)

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from federation.coordinator.control import Control
-from federation.coordinator.ledger import Job, Ledger
+from federation.coordinator.ledger import Job, Ledger, Participation
 from federation.coordinator.retrying_ledger import RETRY_SECONDS
 from federation.coordinator.run_loop import RunLoop
 from federation.run.events import StoreUnavailable
@@ -33,6 +33,7 @@ __all__ = [
     "Job",
     "Ledger",
     "NetworkNotBuilt",
+    "Participation",
     "Supervisor",
     "UploadUnusable",
     "UploadedWeights",
@@ -127,7 +128,7 @@ class Supervisor:
             return False
 
     def _start(self, job: Job) -> None:
-        active = ActiveRun(job.run_id, Control(job.num_rounds, job.excluded, job.config.min_clients))
+        active = ActiveRun(job.run_id, Control(job.num_rounds, Participation(job.config.min_clients)))
         active.thread = threading.Thread(target=self._work, args=(job, active), name=f"run-{job.run_id}", daemon=True)
         self._active = active
         try:
@@ -157,10 +158,14 @@ class Supervisor:
         active = self._active
         return active.control if active is not None and active.run_id == run_id else None
 
-    def reload_min_clients(self, run_id: int) -> None:
-        """Let a run, if it is the active one, read the minimum of clients anew from the ledger."""
-        if (control := self.control(run_id)) is not None:
-            control.reload_min_clients(lambda: self._ledger.read_min_clients(run_id))
+    def reload_participation(self, run_id: int | None = None, included: int | None = None) -> None:
+        """Let the active run read anew what people have decided of its clients; only that run, where it is given.
+
+        ``included`` is the client that a person has just included. A run that is about to start reads it by itself.
+        """
+        active = self._active
+        if active is not None and run_id in (None, active.run_id):
+            active.control.reload_participation(lambda: self._ledger.read_participation(active.run_id), included)
 
     def shutdown(self, deadline_seconds: float = 3.0) -> bool:
         """Interrupt the active run because the process ends. False if its thread did not end in time."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from federation.coordinator.supervisor import CheckpointPolicy, Job, Supervisor
+from federation.coordinator.supervisor import CheckpointPolicy, Job, Participation, Supervisor
 from federation.protocol.messages import Hello
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, ClientChanged, Event, Progress, ReplyRecorded, RoundDone, RoundRefused
@@ -32,6 +32,7 @@ class ListLedger:
         self.reasons: dict[int, str | None] = {}
         self.moves: list[tuple[int, RunState]] = []
         self.events: list[Event] = []
+        self.excluded: dict[int, frozenset[int]] = {}
         self.waits: dict[int, Blocked | None] = {}
         """Run id -> what it waits for now, as an event or a move has said; the next move ends it."""
 
@@ -51,7 +52,7 @@ class ListLedger:
             job, last = self.jobs[run_id - 1], done[-1] if done else None
             self.jobs[run_id - 1] = Job(
                 run_id, job.config, num_rounds or job.num_rounds, last.round if last else -1,
-                last.checkpoint if last else None, job.excluded,
+                last.checkpoint if last else None,
             )  # fmt: skip
             assert self.move(run_id, RunState.QUEUED)
 
@@ -70,10 +71,15 @@ class ListLedger:
         with self.lock:
             return self.jobs[run_id - 1].num_rounds
 
-    def read_min_clients(self, run_id: int) -> int:
-        """Return the minimum of clients of a run."""
+    def read_participation(self, run_id: int) -> Participation:
+        """Return the minimum of clients of a run, and the excluded ones."""
         with self.lock:
-            return self.jobs[run_id - 1].config.min_clients
+            return Participation(self.jobs[run_id - 1].config.min_clients, self.excluded.get(run_id, frozenset()))
+
+    def exclude(self, run_id: int, *client_ids: int) -> None:
+        """Exclude these clients and no others from a run."""
+        with self.lock:
+            self.excluded[run_id] = frozenset(client_ids)
 
     def set_min_clients(self, run_id: int, count: int) -> None:
         """Change the minimum of clients of a run."""

@@ -15,7 +15,6 @@ from webapp.db.repository import clients as table
 from webapp.db.repository.client_history import last_failure
 from webapp.db.repository.events import add_event
 from webapp.db.repository.rounds import outcome_counts
-from webapp.db.repository.runs import get_run
 from webapp.db.tables import Client
 from webapp.operations.demo_clients import Part
 from webapp.operations.event_hub import EventHub
@@ -158,19 +157,9 @@ class Clients:
             _get(session, client_id)
             table.change_client(session, client_id, left_out=excluded)
             self._add_event_of_change(session, client_id, "excluded from all runs" if excluded else "included again")
-            self._apply_to_active_run(session, client_id, excluded)
+        if self._supervisor is not None:
+            self._supervisor.reload_participation(included=None if excluded else client_id)
         return self.show(client_id)
-
-    def _apply_to_active_run(self, session: Session, client_id: int, excluded: bool) -> None:
-        run_id = self._supervisor.active_run_id if self._supervisor is not None else None
-        run = get_run(session, run_id) if run_id is not None else None
-        control = self._supervisor.control(run.id) if self._supervisor is not None and run is not None else None
-        if control is None or run is None:
-            return
-        if excluded:
-            control.exclude(client_id)
-        elif client_id not in run.excluded:
-            control.include(client_id)
 
     def _move(self, client_id: int, to: str, sources: tuple[str, ...], reason: str) -> None:
         with self._database.write() as session:

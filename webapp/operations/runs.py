@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
 from typing import BinaryIO
 
-from federation.coordinator.supervisor import BestRound, Job, Supervisor, UploadedWeights, UploadUnusable
+from federation.coordinator.supervisor import BestRound, Job, Participation, Supervisor, UploadedWeights, UploadUnusable
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, Checkpoint, Event
 from federation.run.states import ACTIVE, ENDED, RunState, sources
@@ -48,23 +48,21 @@ class Runs:
         while True:
             with self._database.read() as session:
                 run = next((run for run in table.queued_runs(session) if not run.held), None)
-                left_out = excluded_clients(session) if run else ()
             if run is None:
                 return None
             try:
-                return self._job(run, left_out)
+                return self._job(run)
             except Conflict as error:
                 log.warning("run %s cannot start: %s", run.id, error)
                 with self._database.write() as session:  # two moves: a run fails only after its start
                     if move_run(session, run.id, RunState.WAITING):
                         move_run(session, run.id, RunState.FAILED, error.sentence)
 
-    def _job(self, run: Run, left_out: Collection[int]) -> Job:
+    def _job(self, run: Run) -> Job:
         done, best = run.checkpoint, BestRound.of(run.best_metrics.get(self._best_metric))
         return Job(
             run.id, stored_config(run), run.num_rounds, done["round"] if done else -1,
-            Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None,
-            frozenset(run.excluded) | frozenset(left_out), best,
+            Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None, best,
         )  # fmt: skip
 
     def read_state(self, run_id: int) -> RunState | None:
@@ -79,10 +77,12 @@ class Runs:
             run = table.get_run(session, run_id)
             return run.num_rounds if run is not None else 0
 
-    def read_min_clients(self, run_id: int) -> int:
-        """Return how few clients people let a run do with by now."""
+    def read_participation(self, run_id: int) -> Participation:
+        """Return how few clients people let a run do with by now, and whom they exclude from it or from all runs."""
         with self._database.read() as session:
-            return int(get_run(session, run_id).config["min_clients"])
+            run = get_run(session, run_id)
+            excluded = {*run.excluded, *excluded_clients(session)}
+            return Participation(int(run.config["min_clients"]), frozenset(excluded))
 
     def move(
         self, run_id: int, to: RunState, reason: str | None = None, by: str | None = None,

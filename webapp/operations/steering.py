@@ -124,9 +124,7 @@ class Steering:
             excluded = set(run.excluded) | {client_id} if request == "exclude" else set(run.excluded) - {client_id}
             table.set_values(session, run_id, excluded=sorted(excluded))
             add_request_event(session, run, request, client_id=client_id, client=client.name)
-            control = self._supervisor.control(run_id)
-            if control is not None:
-                (control.exclude if request == "exclude" else control.include)(client_id)
+        self._supervisor.reload_participation(run_id, client_id if request == "include" else None)
 
     def ask_for_clients(self, run_id: int, count: int) -> None:
         """Set the minimum clients per round: a lower minimum applies at once, a higher one from the next round on."""
@@ -142,7 +140,7 @@ class Steering:
                 return
             table.set_values(session, run_id, config=run.config | {"min_clients": count})
             add_request_event(session, run, "min_clients", min_clients=count)
-        self._supervisor.reload_min_clients(run_id)
+        self._supervisor.reload_participation(run_id)
 
     def wait_longer(self, run_id: int, seconds: int) -> None:
         """Extend the client wait timeout of a run that waits for clients."""

@@ -113,14 +113,16 @@ def test_a_client_is_left_out_and_let_in_again(engine: Engine, stage: Stage) -> 
     engine.wait_online(3)
     run_id = engine.start_run(num_rounds=10_000)
     engine.ledger.wait(lambda: len(committed(engine)) > 2)
-    control_of(engine).exclude(3)
+    engine.ledger.exclude(run_id, 3)
+    engine.supervisor.reload_participation(run_id)
 
     def trained_last() -> set[int]:
         replies = [r for r in engine.ledger.of(ReplyRecorded) if r.phase == "train"]
         return {r.client_id for r in replies if r.round == committed(engine)[-1]}
 
     engine.ledger.wait(lambda: trained_last() == {1, 2})
-    control_of(engine).include(3)
+    engine.ledger.exclude(run_id)
+    engine.supervisor.reload_participation(run_id, included=3)
     engine.ledger.wait(lambda: trained_last() == {1, 2, 3})
     engine.supervisor.stop(run_id)
     engine.ledger.wait_end(run_id, 2)
@@ -140,7 +142,7 @@ def test_three_refused_replies_in_a_row_suspend_a_client_until_a_person_includes
     engine.ledger.wait(lambda: committed(engine)[-1] > 8)
     asked = {r.round for r in engine.ledger.of(ReplyRecorded) if r.phase == "train" and r.client_id == 3}
     assert asked == {1, 2, 3}
-    control_of(engine).include(3)
+    engine.supervisor.reload_participation(run_id, included=3)
     engine.ledger.wait(
         lambda: any(r.client_id == 3 and r.outcome == "accepted" and r.round > 3 and r.phase == "train"
                     for r in engine.ledger.of(ReplyRecorded))
@@ -166,7 +168,7 @@ def test_a_client_that_could_not_prepare_gets_another_task_when_included(engine:
     engine.ledger.wait(lambda: len(committed(engine)) > 3)
     assert [o[2:] for o in outcomes(engine, "prepare") if o[1] == 3] == [("failed", "no data here")]
     mended = True
-    control_of(engine).include(3)
+    engine.supervisor.reload_participation(run_id, included=3)
     engine.ledger.wait(lambda: any(o[1:3] == (3, "accepted") for o in outcomes(engine)))
     engine.supervisor.stop(run_id)
     engine.ledger.wait_end(run_id, 2)

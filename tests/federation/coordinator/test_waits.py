@@ -25,7 +25,7 @@ def test_a_waiting_run_continues_at_once_when_fewer_clients_are_enough(engine: E
     engine.ledger.wait(lambda: missing(engine) and "min_clients" in missing(engine)[-1].actions)
     assert missing(engine)[-1].actions == ("min_clients", "wait", "demo", "stop")
     engine.ledger.set_min_clients(run_id, 1)
-    engine.supervisor.reload_min_clients(run_id)
+    engine.supervisor.reload_participation(run_id)
     assert engine.ledger.wait_end(run_id, 5) is RunState.COMPLETED
 
 
@@ -42,11 +42,11 @@ def test_the_present_round_needs_fewer_replies_but_never_more(engine: Engine, st
     def dies_in_round_1(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
         if (task.phase, task.round) == ("train", 1):
             engine.ledger.set_min_clients(task.run_id, 1)
-            engine.supervisor.reload_min_clients(task.run_id)
+            engine.supervisor.reload_participation(task.run_id)
             return Answer(error="ValueError: not today")
         if (task.phase, task.round) == ("train", 2):
             engine.ledger.set_min_clients(task.run_id, 3)
-            engine.supervisor.reload_min_clients(task.run_id)
+            engine.supervisor.reload_participation(task.run_id)
         return honest(task, weights, layout)
 
     stage.add("a")
