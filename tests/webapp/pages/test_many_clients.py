@@ -9,7 +9,7 @@ from federation.weights.layout import Layout
 from tests.support.asked import asked
 from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import Answer, Answering, Stage, honest
-from tests.support.markup import Element, get_both, get_page
+from tests.support.markup import Element, get_both, get_fragment, get_page
 
 FIRST, ALL = 60, 130
 MOST_BYTES = 200_000
@@ -125,6 +125,27 @@ def test_clients_of_a_run_are_found_by_name_in_all_its_parts_and_drawn_ones_stay
     assert "No client of this run matches “nobody”." in nobody.text
 
 
+def test_the_start_form_offers_some_of_many_clients_and_finds_others_by_name(
+    dashboard: Dashboard, stage: Stage
+) -> None:
+    found = {one["name"]: one["id"] for one in dashboard.http.get("/api/clients").json()["items"]}
+    chosen = found["site-007"]
+    boxes = get_fragment(dashboard.http, f"/runs/new?who=some&clients={chosen}&find=te-03", "client-boxes")
+    assert boxes.all("label")[0].text.startswith("site-007"), "a chosen one stays and comes first"
+    assert {box.text.split()[0][:-1] for box in boxes.all("label")[1:]} == {"site-03"}
+    assert boxes.one("p", class_="cut").text.startswith(f"11 of {FIRST} clients")
+    page = get_page(dashboard.http, f"/runs/new?who=some&clients={chosen}")
+    assert len(page.all("input", name="clients")) == 51
+
+
+def test_home_shows_some_of_many_online_clients(dashboard: Dashboard, stage: Stage) -> None:
+    home = get_both(dashboard.http, "/", "home-page")
+    assert len(home.one("ul", class_="brief").all("li")) == 13
+    sign = home.one("section", aria_labelledby="clients-h").one("p", class_="cut")
+    assert sign.one("span").text == f"12 of {FIRST} online clients"
+    assert sign.one("a")["href"] == "/clients?show=online&page=1"
+
+
 def cost_of(dashboard: Dashboard, path: str) -> tuple[int, int]:
     """Return how many statements and bytes a page takes; the least of some, since events are written beside them."""
     costs = []
@@ -138,7 +159,7 @@ def cost_of(dashboard: Dashboard, path: str) -> tuple[int, int]:
 
 def test_pages_take_as_many_statements_and_bytes_for_more_clients(dashboard: Dashboard, stage: Stage) -> None:
     of_run = ("/runs/{}", "/runs/{}?heatmap=1", "/runs/{}?timeline=1", "/runs/{}?chips=1")
-    paths = ("/clients", "/clients?page=1", "/server", *of_run)
+    paths = ("/", "/runs/new", "/clients", "/clients?page=1", "/server", *of_run)
     before = {path: cost_of(dashboard, path.format(1)) for path in paths}
     for number in range(FIRST, ALL):
         stage.add(f"site-{number:03d}", answer_as(number))

@@ -9,13 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from federation.run.config import RunConfig
+from webapp.db.tables import Client
 from webapp.formatting import exact
+from webapp.pages.cut import PAGE, Cut
 from webapp.pages.start.fields import FIELDS, Field
 
 _COPY = re.compile(r"(.+) \(copy(?: ([0-9]{1,6}))?\)")
 MAX_NAME = FIELDS["name"].max_length or 0
-CLIENT_CHOICE = ("who", "clients")
-"""Names of the controls that choose clients: "all" or "some", and a box for each client."""
+CLIENT_CHOICE = ("who", "clients", "find")
+"""Names of the controls that choose clients: "all" or "some", a box for each client, and the search for boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,14 @@ class StartForm:
     errors: dict[str, str] = field(default_factory=dict)
     who: str = "all"
     chosen: frozenset[str] = frozenset()
+    find: str = ""
+
+    def boxes(self, clients: Sequence[Client]) -> Cut[Client]:
+        """Return the clients that the form offers to choose: the chosen ones and, of the others, the first found."""
+        chosen = [client for client in clients if str(client.id) in self.chosen]
+        others = [client for client in clients if str(client.id) not in self.chosen]
+        found = [client for client in others if self.find.casefold() in client.name.casefold()]
+        return Cut([*chosen, *found[:PAGE]], len(clients))
 
     def has_error_in(self, fields: Iterable[Field]) -> bool:
         """Whether one of the fields has an error."""
@@ -105,11 +115,12 @@ def parse_form(sent: Sequence[tuple[str, str]]) -> StartForm:
     typed = {name: value.strip() for name, value in sent if name not in CLIENT_CHOICE}
     who = next((value for name, value in sent if name == "who"), "all")
     chosen = frozenset(value for name, value in sent if name == "clients")
+    find = next((value.strip() for name, value in sent if name == "find"), "")
     form = StartForm(default_form().values | typed, {}, who, chosen)
     errors = _read(form)[1] | dict.fromkeys(sorted(set(typed) - set(FIELDS)), "Not a setting of a run")
     if who == "some" and not chosen:
         errors["clients"] = "Select at least one client, or all clients with this dataset"
-    return StartForm(form.values, errors, who, chosen)
+    return StartForm(form.values, errors, who, chosen, find)
 
 
 def _read(form: StartForm) -> tuple[RunConfig | None, dict[str, str]]:

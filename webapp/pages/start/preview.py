@@ -21,6 +21,7 @@ from webapp.pages.clients.label_bars import Labels, Totals, labels_of, totals_of
 from webapp.pages.clients.rows import by_reason, why_not
 from webapp.pages.clients.run_data import RunData
 from webapp.pages.clients.warnings import folded, heavy, skew, unlike_others
+from webapp.pages.cut import FEW
 from webapp.pages.start.form import StartForm
 from webapp.pages.wording import listed
 
@@ -99,14 +100,19 @@ class RunPreview:
         return [(listed([one.name for one in clients]), reason) for clients, reason in by_reason(self.ineligible)]
 
     @property
+    def shown(self) -> list[EligibleClient]:
+        """The first eligible clients; only these have their labels drawn."""
+        return self.eligible[:FEW]
+
+    @property
     def any_labels(self) -> bool:
         """Whether the labels of any eligible client are known."""
-        return any(one.labels for one in self.eligible)
+        return any(one.labels for one in self.shown)
 
     @property
     def labels_follow(self) -> bool:
         """Whether an eligible client shares its labels, but those that it would have in this run are unknown yet."""
-        return any(one.shares_labels and one.labels is None for one in self.eligible)
+        return any(one.shares_labels and one.labels is None for one in self.shown)
 
 
 def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient]) -> RunPreview:
@@ -118,7 +124,8 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     unfit = [(c, why) for c in online if reasons[c.id] is None and (why := _difference(c, wanted)) is not None]
     ineligible = unfit + [(client, why) for client in online if (why := reasons[client.id]) is not None]
     data = RunData(wanted.config, drawn=_is_given(form, "seed"))
-    fit = [data.of(client) for client in online if all(client is not one for one, _ in ineligible)]
+    unfit_ids = {client.id for client, _ in ineligible}
+    fit = [data.of(client) for client in online if client.id not in unfit_ids]
     totals, shared = totals_of(fit), {client.id: _shares_labels(client) for client in online}
     similar = newest_run_like(session, wanted, SAME_PACE)
     recent = recent_seconds(session, [similar.id]).get(similar.id) if similar else None
@@ -126,7 +133,10 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     sampled = sample_size(clients, config.fraction_train, config.min_clients)
     return RunPreview(
         config.num_rounds, clients, sampled, config.min_clients,
-        [EligibleClient(c, train_samples(c), labels_of(c, totals), shared[c.id]) for c in fit],
+        [
+            EligibleClient(c, train_samples(c), labels_of(c, totals) if place < FEW else None, shared[c.id])
+            for place, c in enumerate(fit)
+        ],
         ineligible, _estimate_traffic(config, clients, sampled),
         median(recent) * config.num_rounds if recent else None, similar if recent else None,
         [

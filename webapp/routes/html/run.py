@@ -25,6 +25,9 @@ from webapp.routes.html.page import Page, PageDep, RunId, shared
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
+PARTS = {"home_preview": "home/_preview.html", "client_boxes": "runs/_client_choice.html"}
+"""Parts of forms that come alone, by their blocks, and the templates of these."""
+
 
 def read_query(run_id: RunId, request: Request) -> RunQuery:
     """Return the query of a run's page."""
@@ -56,7 +59,7 @@ def start(page: PageDep, runs: RunsDep, fields: FormDep) -> Response:
 
 
 def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = None) -> HTMLResponse:
-    template = "home/_preview.html" if wanted_block(page.request) == "home_preview" else "runs/new.html"
+    template = PARTS.get(wanted_block(page.request), "runs/new.html")
     return page.show(
         template, "/runs", status, form=form, source=source, clients=list_clients(page.session),
         preview=preview_run(page.session, form, page.live),
