@@ -20,6 +20,11 @@ from federation.protocol.addresses import format_address, is_loopback
 
 log = logging.getLogger(__name__)
 
+SOCKET_LOG = logging.getLogger("websockets.client.meadow")
+"""websockets logs a traceback where a server answers no pings; the loop says so in a sentence of its own."""
+
+SOCKET_LOG.addFilter(lambda record: record.getMessage() != "keepalive ping failed")
+
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 5.0
 OPEN_SECONDS, CLOSE_SECONDS, PING_SECONDS, PONG_SECONDS = 5.0, 1.0, 10.0, 20.0
 
@@ -35,14 +40,17 @@ class ReconnectLoop:
     ----------
     on_end : Callable[[Refused | None], None]
         Called in that thread when the loop ends by itself: with a refusal, or with None after an error of its own.
+    ping_seconds, pong_seconds : float
+        How often the server is pinged, and how long it may take to answer.
     """
 
     def __init__(
-        self, host: str, port: int, identity: Identity, description: ClientDescription, outbox: Outbox, on_end: OnEnd
-    ) -> None:
+        self, host: str, port: int, identity: Identity, description: ClientDescription, outbox: Outbox, on_end: OnEnd,
+        *, ping_seconds: float = PING_SECONDS, pong_seconds: float = PONG_SECONDS,
+    ) -> None:  # fmt: skip
         self.address = format_address(host, port)
         self._host, self._identity, self._description, self._outbox = host, identity, description, outbox
-        self._on_end = on_end
+        self._on_end, self._ping_seconds, self._pong_seconds = on_end, ping_seconds, pong_seconds
         self._websocket: ClientWebSocket | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconnect", daemon=True)
@@ -117,8 +125,9 @@ class ReconnectLoop:
                 proxy=None if is_loopback(self._host) or self._host.endswith(".localhost") else True,
                 open_timeout=OPEN_SECONDS,
                 close_timeout=CLOSE_SECONDS,
-                ping_interval=PING_SECONDS,
-                ping_timeout=PONG_SECONDS,
+                ping_interval=self._ping_seconds,
+                ping_timeout=self._pong_seconds,
+                logger=SOCKET_LOG,
                 create_connection=ClientWebSocket,
             ),
         )

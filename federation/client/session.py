@@ -5,6 +5,7 @@ import queue
 from datetime import UTC, datetime
 
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 
 from federation.client.content_assembly import ContentAssembly
 from federation.client.description import ClientDescription
@@ -155,6 +156,8 @@ class Session:
         reason = self._bye.reason if self._bye else received.reason if received else ""
         if code in set(messages.Close) - TEMPORARY:
             raise Refused(messages.Close(code), reason or messages.Close(code).name.lower())
+        if received is None and closed.sent is not None and closed.sent.code == CloseCode.INTERNAL_ERROR:
+            reason = "the server stopped responding"  # websockets closes so when a ping is not answered in time
         return f"connection lost ({reason})" if reason else "connection lost"
 
 

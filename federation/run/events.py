@@ -111,13 +111,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ClientChanged:
-    """A client connected, disconnected, or described itself anew; ``facts`` and ``data`` only if it did."""
+    """A client connected, disconnected, or described itself anew; ``facts`` and ``data`` only if it did.
+
+    ``changes`` over 0: this one stands for so many connections and disconnections, the last of them as it says.
+    """
 
     client_id: int
     online: bool
     reason: str = ""
     facts: dict[str, object] | None = None
     data: dict[str, object] | None = None
+    changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

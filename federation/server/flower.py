@@ -7,6 +7,7 @@ side of flwr takes over a second to import: clients must not import this module.
 import base64
 import binascii
 import logging
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ from flwr.superlink.routers.fleet.node_auth import NodeAuthMiddleware
 from flwr.superlink.routers.fleet.router import router
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
+
+from federation.run.events import StoreUnavailable
 
 HEARTBEAT_SECONDS = 30.0
 """A new node counts as online for so long."""
@@ -99,12 +102,24 @@ class Nodes:
         return verified_key(public_key, message, signature)
 
     def node_id(self, public_key: str) -> int:
-        """Return the id of the node with that key; a new key gets a node."""
+        """Return the id of the node with that key; a new key gets a node.
+
+        Raises
+        ------
+        StoreUnavailable
+            When Flower's database cannot be read or written now, on a full disk for example.
+        """
         key = public_key.encode("ascii")
-        known = self._state.get_node_id_by_public_key(key)
-        if known is not None:
-            return known
-        return self._state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, key, HEARTBEAT_SECONDS)
+        try:
+            known = self._state.get_node_id_by_public_key(key)
+            if known is not None:
+                return known
+            return self._state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, key, HEARTBEAT_SECONDS)
+        except Exception as error:
+            cause = getattr(error, "orig", None)  # as SQLAlchemy wraps what SQLite raises
+            if not isinstance(cause, sqlite3.Error):
+                raise
+            raise StoreUnavailable(f"Flower's database of nodes cannot be written: {cause}") from error
 
     def mark_all_offline(self) -> None:
         """Drop heartbeats of an earlier process: a node that it left online could not activate for a minute."""

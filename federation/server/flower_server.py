@@ -161,6 +161,7 @@ class FlowerServer:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self.lane.flush_changes(at_once=True)
             while not self._events.empty():
                 self._record(self._events.get_nowait())
 
@@ -189,6 +190,7 @@ class FlowerServer:
         """Report when a connected client falls silent and when it sends again."""
         while True:
             await asyncio.sleep(1.0)
+            self.lane.flush_changes()
             now = time.monotonic()
             silent = {c.client_id for c in self.lane.connections if now - c.last_heard_at > self.limits.stale_seconds}
             for client_id in silent ^ self._stale:

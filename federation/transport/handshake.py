@@ -80,6 +80,7 @@ class Handshake:
             raise messages.BadFrame("the signature does not fit the key and the challenge", messages.Close.SIGNATURE)
         try:
             admission = self._admit(key, hello, address)
+            node_id = self._registry.node_id(key) if admission.state == "admitted" else 0
         except StoreUnavailable as error:
             log.warning("%s; the client tries again", error)
             raise messages.BadFrame("the server cannot check admissions now", messages.Close.STOPPING) from error
@@ -87,5 +88,4 @@ class Handshake:
             raise messages.BadFrame(str(error), messages.Close.FULL) from error
         if admission.state == "revoked":
             raise messages.BadFrame("this client was revoked on the server", messages.Close.REVOKED)
-        node_id = self._registry.node_id(key) if admission.state == "admitted" else 0
         return Joined(hello.model_copy(update={"public_key": key}), admission, node_id)

@@ -15,6 +15,7 @@ from federation.protocol import messages
 from federation.run.events import ClientChanged, Record
 from federation.transport.admission import Admit, Limits, Refusal, Registry
 from federation.transport.connection import Connection
+from federation.transport.connection_changes import ConnectionChanges
 from federation.transport.dispatcher import Dispatcher
 from federation.transport.exchange import Exchange, Member
 from federation.transport.handshake import Handshake, Joined
@@ -72,6 +73,7 @@ class StreamLane:
         self._dispatcher = Dispatcher(limits, report, self._connections.get)
         self._handshake = Handshake(admit, registry, limits.hello_seconds)
         self._send_turns = asyncio.Semaphore(limits.sending_at_once)
+        self._changes = ConnectionChanges(report)
         self._watchers: set[Callable[[], None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
@@ -143,6 +145,10 @@ class StreamLane:
     def open(self) -> None:
         """Bind the lane to the running loop."""
         self._loop = asyncio.get_running_loop()
+
+    def flush_changes(self, *, at_once: bool = False) -> None:
+        """Report connections and disconnections that were counted instead; due about once a second."""
+        self._changes.flush(at_once=at_once)
 
     def stop(self) -> None:
         """Send a bye over every connection, and let no other begin."""
@@ -234,6 +240,6 @@ class StreamLane:
 
     def _report_change(self, connection: Connection, *, online: bool) -> None:
         reason = connection.close_reason or ("" if online else "connection lost")
-        self._report(ClientChanged(connection.client_id, online=online, reason=reason))
+        self._changes.add(ClientChanged(connection.client_id, online=online, reason=reason))
         for watcher in list(self._watchers):
             watcher()

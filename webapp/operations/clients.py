@@ -64,7 +64,9 @@ class Clients:
                 table.update_client(session, event.client_id, changes)
                 if (row := table.get_client(session, event.client_id)) is not None:
                     live = self._live().get(row.id) if event.online else None
-                    self._add_event(session, row, live, clean_text(event.reason), online=event.online)
+                    self._add_event(
+                        session, row, live, clean_text(event.reason), online=event.online, changes=event.changes
+                    )
 
     def record_demo_end(self, public_key: str, name: str, sentence: str) -> None:
         """Record that the process of a demo client ended by itself, perhaps before the client had ever joined."""
@@ -171,11 +173,15 @@ class Clients:
         session.expire_all()
         self._add_event(session, _get(session, client_id), self._live().get(client_id), reason, online=False)
 
-    def _add_event(self, session: Session, row: Client, live: LiveClient | None, reason: str, *, online: bool) -> None:
+    def _add_event(
+        self, session: Session, row: Client, live: LiveClient | None, reason: str, *, online: bool, changes: int = 0
+    ) -> None:
         state = client_state(row, live)
         if online and state == "offline":  # just connected: the server's list of connections may not have it yet
             state = "online"
         data = {"client_id": row.id, "name": row.name, "state": state, "reason": reason}
+        if changes:
+            data["changes"] = changes
         add_event(session, "client", data, client_id=row.id)
 
     def _live(self) -> dict[int, LiveClient]:

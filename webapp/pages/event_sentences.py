@@ -64,7 +64,7 @@ def _repeated(newest_first: Sequence[StoredEvent]) -> set[int]:
     repeated = set()
     for event in reversed(newest_first):
         if event.type == "client" and event.client_id is not None:
-            if state.get(event.client_id) == event.data.get("state"):
+            if state.get(event.client_id) == event.data.get("state") and not event.data.get("changes"):
                 repeated.add(event.id)
             state[event.client_id] = str(event.data.get("state"))
     return repeated
@@ -187,6 +187,8 @@ def _client(event: StoredEvent, names: Mapping[int, str]) -> tuple[str, str, str
     }.get(str(state))  # fmt: skip
     if words is None:
         return None
+    if changes := event.data.get("changes"):
+        return "refused", f"{name} connected or disconnected {count(changes)} times more, and {words}", ""
     if state == "online" and reason in ONLINE_WORDS:
         words = ONLINE_WORDS[reason]
     glyph = "refused" if state == "put_aside" else str(state)

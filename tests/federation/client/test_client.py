@@ -1,17 +1,48 @@
 """The client process over a real socket: it joins, works, reconnects, cancels, and waits for its server."""
 
+import logging
 import time
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
 import pytest
 
+from federation.client.description import ClientDescription
+from federation.client.identity import Identity
+from federation.client.outbox import Outbox
+from federation.client.reconnect import ReconnectLoop
 from federation.protocol import messages
 from tests.conftest import StartClient
 from tests.support.processes import free_port, wait_until
+from tests.support.proxy import Proxy
 from tests.support.small_server import NUMPY_APP, WEIGHTS, SmallServer, as_content, joined
+
+
+def test_a_server_that_stands_still_is_one_sentence_and_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with SmallServer().running() as server, Proxy(server.address).running() as between:
+        host, port = between.address.split(":")
+        loop = ReconnectLoop(
+            host, int(port), Identity.load(tmp_path / "key.json", "site-a", "site-a"), ClientDescription(), Outbox(),
+            lambda refusal: None, ping_seconds=0.1, pong_seconds=0.4,
+        )  # fmt: skip
+        loop.start()
+        server.next_connection().welcome()
+        wait_until(lambda: "joined as client" in caplog.text)
+        between.stall()
+        wait_until(lambda: "retrying" in caplog.text)
+        between.flow()
+        server.next_connection().welcome()
+        loop.stop()
+        assert loop.wait(5)
+    lost = [record.getMessage() for record in caplog.records if "connection lost" in record.getMessage()]
+    assert lost and lost[0].startswith(f"{between.address}: connection lost (the server stopped responding), retrying")
+    assert not [record for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR]
 
 
 def test_a_hello_describes_the_client_and_its_data(client: StartClient) -> None:

@@ -2,7 +2,9 @@
 
 import base64
 import importlib
+import logging
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -12,9 +14,11 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from federation.protocol import messages
 from federation.server.flower import Nodes, verified_key
 from federation.transport.admission import Admission
 from tests.support.engine import Engine, running_engine
+from tests.support.light_client import LightClient, Stage
 from tests.support.processes import free_port
 
 RELIED_ON = {
@@ -70,6 +74,29 @@ def test_a_node_keeps_its_id_over_a_restart_and_none_is_left_online(tmp_path: Pa
     second.mark_all_offline()
     assert second.node_id(key) == node_id
     assert [(n.node_id, n.online) for n in second.listed()] == [(node_id, False)]
+
+
+def test_a_new_client_on_a_full_disk_is_told_to_come_back_in_one_sentence(
+    engine: Engine, stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = stage.add("known")
+    engine.wait_online(1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))  # the kernel refuses each write to a file
+        new = stage.add("new")
+        engine.ledger.wait(lambda: new.closed is not None)
+        again = LightClient(stage.address, "known", key=known.key)
+        stage.do(again.run())
+        engine.ledger.wait(lambda: again.welcome is not None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert new.closed == (messages.Close.STOPPING, "the server cannot check admissions now")
+    (said,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "Flower's database of nodes cannot be written: " in said.getMessage() and said.exc_info is None
+    later = LightClient(stage.address, "new", key=new.key)
+    stage.do(later.run())
+    engine.ledger.wait(lambda: later.welcome is not None)
 
 
 def test_a_stock_supernode_registers_and_is_listed_as_connected(tmp_path: Path) -> None:

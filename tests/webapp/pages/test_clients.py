@@ -9,6 +9,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from federation.protocol.messages import PATH, SUBPROTOCOL, Close
+from federation.run.events import ClientChanged
 from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import LightClient
 from tests.support.markup import get_both, get_page
@@ -101,3 +102,14 @@ def test_a_description_of_another_form_is_refused_with_its_field_and_breaks_no_p
         insert_client(session, "key", {**said, "data": {"dataset": [1], "samples": "x", "label_counts": 5}})
     for path in ("/", "/clients", "/clients/1", "/runs/new", "/server", "/api/clients", "/api/clients/1"):
         assert dashboard.http.get(path).status_code == 200, path
+
+
+def test_a_client_that_connects_again_and_again_has_one_event_with_a_count(dashboard: Dashboard) -> None:
+    with dashboard.stage() as stage:
+        first = stage.add("site-a")
+        dashboard.wait_for_clients(1)
+        dashboard.parts.clients.handle_event(ClientChanged(1, online=True, changes=57))
+        page = get_both(dashboard.http, "/clients/1", "client-page")
+    assert first.closed is None
+    told = [line.text for line in page.one("section", aria_labelledby="events-h").all("li")]
+    assert told[0].endswith("site-a connected or disconnected 57 times more, and is online")
