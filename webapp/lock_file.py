@@ -20,7 +20,7 @@ class LockFile:
     """Locks a file until ``close``, or until the process ends.
 
     Raises DataInUse where another process has the lock; ``what`` names the locked thing and ``flag`` the setting that
-    chooses another. Raises OSError where the file cannot be opened.
+    chooses another. Raises OSError where the file cannot be opened, or its file system has no locks.
     """
 
     def __init__(self, path: Path, what: str, flag: str) -> None:
@@ -29,6 +29,8 @@ class LockFile:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
+            if not isinstance(error, BlockingIOError):
+                raise
             raise DataInUse(what, _holder(path), flag) from error
         self.show_address({})
 

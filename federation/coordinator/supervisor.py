@@ -12,7 +12,7 @@ from federation.run.events import StoreUnavailable
 from federation.run.metric_goals import BestRound
 from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
-from federation.storage.checkpoints import CheckpointDamaged
+from federation.storage.checkpoints import CheckpointDamaged, CheckpointsMissing, read_layout
 from federation.storage.initial_weights import KEPT_NETWORKS, NetworkNotBuilt
 from federation.storage.kept_files import FileKind, KeptFiles
 from federation.storage.keras_export import KEPT_EXPORTS
@@ -28,6 +28,7 @@ __all__ = [
     "BestRound",
     "CheckpointDamaged",
     "CheckpointPolicy",
+    "CheckpointsMissing",
     "Control",
     "FileKind",
     "Job",
@@ -37,6 +38,7 @@ __all__ = [
     "Supervisor",
     "UploadUnusable",
     "UploadedWeights",
+    "read_layout",
 ]  # fmt: skip
 
 

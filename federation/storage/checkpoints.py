@@ -25,10 +25,23 @@ class CheckpointDamaged(Exception):
     """A checkpoint is missing or is not what was written; the sentence names the file."""
 
 
+class CheckpointsMissing(CheckpointDamaged):
+    """A run has no checkpoints at all, though the database has its rounds."""
+
+
 def read_layout(folder: Path) -> Layout:
-    """Return the layout of the run with that folder; raises CheckpointDamaged. May be called on any thread."""
+    """Return the layout of the run with that folder. May be called on any thread.
+
+    Raises CheckpointDamaged, and of its kind CheckpointsMissing where there are no weights either.
+    """
     try:
         return Layout.from_json(json.loads((folder / "layout.json").read_bytes()))
+    except FileNotFoundError as error:
+        if any(folder.glob("round-*.weights")):
+            raise CheckpointDamaged(f"layout.json of the run cannot be read: {error}") from error
+        raise CheckpointsMissing(
+            f"no weights are in {folder}. A database and its runs folder belong together: restore both from one backup"
+        ) from error
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointDamaged(f"layout.json of the run cannot be read: {error}") from error
 

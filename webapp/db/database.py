@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.db.database_url import connect_options, parse_database_url
 from webapp.db.disk_reserve import DiskReserve
-from webapp.db.failures import BUSY, DatabaseUnavailable, is_full, temporary_failure
+from webapp.db.failures import POOL, DatabaseUnavailable, is_full, temporary_failure
 from webapp.db.instance_lock import InstanceLock
 from webapp.db.repository.events import StoredEvent, added_events
 
@@ -73,7 +73,7 @@ class Database:
         try:
             yield
         except PoolTimeout as error:
-            raise DatabaseUnavailable(BUSY, error) from error
+            raise DatabaseUnavailable(POOL, error) from error
         except DBAPIError as error:
             if is_full(error) and self._reserve is not None:
                 self._reserve.release()

@@ -66,7 +66,9 @@ def take_database(url: str, data_lock: Path) -> InstanceLock:
     try:
         return InstanceLock(LockFile(lock, f"database {file}", "database-url"))
     except OSError as error:
-        raise DatabaseUnusable(f"The database cannot be used: {lock} cannot be made: {error.strerror}.") from error
+        raise DatabaseUnusable(
+            f"The database cannot be used: {lock} cannot be made or locked: {error.strerror}."
+        ) from error
 
 
 def sqlite_file(url: URL) -> Path | None:

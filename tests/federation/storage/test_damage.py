@@ -37,6 +37,7 @@ def of_the_round_before(file: Path) -> None:
 
 
 NOT_WITH = "round-000002.state.npz does not belong to the weights of round 2: its sha256 differs"
+RESTORE = "A database and its runs folder belong together: restore both from one backup"
 DAMAGE: dict[str, tuple[str, Damage, str]] = {
     "a state cut off": (STATE, lambda f: f.write_bytes(f.read_bytes()[:100]), f"{STATE} cannot be read"),
     "an empty state": (STATE, lambda f: f.write_bytes(b""), f"{STATE} cannot be read"),
@@ -64,6 +65,7 @@ DAMAGE: dict[str, tuple[str, Damage, str]] = {
     "a layout of other sides": (LAYOUT, lambda f: f.write_text('[["w", [5], "float32"]]'), "does not fit its weights"),
     "weights cut off": (WEIGHTS, lambda f: f.write_bytes(f.read_bytes()[:-1]), "sha256 differs"),
     "no weights": (WEIGHTS, Path.unlink, "cannot be read"),
+    "a database without its files": (LAYOUT, lambda f: shutil.rmtree(f.parent), RESTORE),
 }
 
 
@@ -128,6 +130,9 @@ def test_damaged_weights_are_not_downloaded(dashboard: Dashboard) -> None:
     (folder / WEIGHTS).unlink()
     answer = dashboard.http.get(address)
     assert (answer.status_code, "no longer on disk" in answer.text) == (404, True)
+    shutil.rmtree(folder)
+    answer = dashboard.http.get(address)
+    assert (answer.status_code, RESTORE in answer.text) == (404, True), answer.text
 
 
 @pytest.mark.parametrize(("name", "value", "better"), [

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from federation.run.states import RunState
 from tests.support.books import Books
-from webapp.db.database import Database
+from webapp.db.database import Database, DatabaseUnavailable
 from webapp.db.repository.client_history import recent_outcomes, shares_of_client
 from webapp.db.repository.clients import client_names, insert_client
 from webapp.db.repository.events import add_event, events_after
@@ -195,3 +196,11 @@ def test_sqlite_is_opened_as_agreed(tmp_path: Path) -> None:
         }
     database.close()
     assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 15_000}
+
+
+def test_a_dashboard_that_is_out_of_connections_does_not_blame_the_server(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'meadow.db'}")
+    with pytest.raises(DatabaseUnavailable) as caught, database.read():
+        raise PoolTimeout("QueuePool limit of size 10 overflow 40 reached")
+    database.close()
+    assert caught.value.sentence == "The database is not asked now: all connections of the dashboard are in use."

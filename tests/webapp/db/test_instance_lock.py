@@ -1,5 +1,8 @@
 """Two dashboards on one database: the second is refused, and one that loses the database writes nothing more."""
 
+import errno
+import fcntl
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,9 +20,10 @@ from tests.support.postgres import emptied
 from tests.support.processes import Meadow, RealProcess, make_meadow, refused, wait_until
 from tests.support.proxy import Proxy
 from webapp.db.database import Database
+from webapp.db.database_url import DatabaseUnusable
 from webapp.db.failures import DatabaseUnavailable
 from webapp.db.instance_lock import InstanceLock, take_database
-from webapp.lock_file import DataInUse
+from webapp.lock_file import DataInUse, LockFile
 from webapp.operations.event_hub import EventHub
 from webapp.parts import open_parts
 from webapp.settings import Settings
@@ -227,3 +231,16 @@ def test_a_lock_is_taken_again_although_the_server_has_not_noticed_that_its_conn
         assert (numbers(database), lock.lost) == ([1], None)
         with pytest.raises(DataInUse):
             take_database(postgres, tmp_path / "unused.lock")
+
+
+def test_a_file_system_without_locks_is_not_taken_for_another_dashboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def has_no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", has_no_locks)
+    with pytest.raises(OSError, match="No locks available"):
+        LockFile(tmp_path / "meadow.lock", "data directory", "data-dir")
+    with pytest.raises(DatabaseUnusable, match="cannot be made or locked: No locks available"):
+        take_database(f"sqlite:///{tmp_path / 'elsewhere.db'}", tmp_path / "meadow.lock")

@@ -11,6 +11,7 @@ from tests.support.light_client import LightClient
 from tests.support.markup import Element, get_both
 from tests.support.processes import wait_until
 from webapp.operations.connections.incidents import MAX_KEPT, Incidents
+from webapp.pages.server.blockers import obstacles
 
 
 def reasons(page: Element) -> list[tuple[str, str]]:
@@ -151,3 +152,11 @@ def test_a_key_of_another_curve_is_no_reason_to_fall_over(dashboard: Dashboard) 
         stage.do(odd.run())
         wait_until(lambda: odd.closed is not None or odd.welcome is not None, what="an answer")
     server(dashboard)
+
+
+def test_little_free_disk_space_is_a_warning_because_rounds_are_still_saved(dashboard: Dashboard) -> None:
+    with dashboard.parts.database.read() as session:
+        found = obstacles(session, {}, flower_runs=True, free_bytes=900_000_000)
+    assert (found[0].state, found[0].text) == (
+        "waiting", "Only 900\u202fMB free on the data volume: a run pauses when it is full. Free up disk space."
+    )  # fmt: skip

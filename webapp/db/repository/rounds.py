@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import ColumnElement, and_, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -35,6 +35,16 @@ class ReplyRow:
     bytes_up: int
     loss: float | None
     accuracy: float | None
+
+
+class Trouble(NamedTuple):
+    """A client's trouble in a round, and how much of it the round has in all."""
+
+    round: int
+    amount: int
+    client: str
+    outcome: str
+    reason: str | None
 
 
 def insert_round(session: Session, row: dict[str, Any]) -> bool:
@@ -92,14 +102,47 @@ def recent_seconds(session: Session, run_ids: Collection[int], rounds: int = 10)
 
 
 def list_replies(
-    session: Session, run_id: int, first: int, last: int, *, outcomes: Iterable[str] = (), limit: int = 10_000
-) -> list[ReplyRow]:
+    session: Session, run_id: int, first: int, last: int, *, outcomes: Iterable[str] = ()
+) -> list[ReplyRow]:  # fmt: skip
     """Return the replies of rounds ``first`` to ``last``, in the order in which they were recorded."""
     query = _replies().where(Reply.run_id == run_id, Reply.round.between(first, last))
     if chosen := list(outcomes):
         query = query.where(Reply.outcome.in_(chosen))
-    rows = session.execute(query.order_by(Reply.id).limit(limit))
-    return [ReplyRow(*row) for row in rows]
+    return [ReplyRow(*row) for row in session.execute(query.order_by(Reply.id))]
+
+
+def last_round_within(session: Session, run_id: int, first: int, last: int, most: int) -> int:
+    """Return the last round up to which, from ``first`` on, there is trouble with ``most`` replies or fewer.
+
+    It is ``first`` at least, however much trouble that round has.
+    """
+    of_rounds = select(Reply.round, func.count()).where(*_trouble(run_id, first, last)).group_by(Reply.round)
+    for round_, amount in session.execute(of_rounds.order_by(Reply.round)):
+        most -= amount
+        if most < 0:
+            return max(first, round_ - 1)
+    return last
+
+
+def first_troubles(session: Session, run_id: int, first: int, last: int, most: int) -> list[Trouble]:
+    """Return up to ``most`` troubles of each round, the first ones.
+
+    The same trouble of a client counts once in a round; a late reply has no reason.
+    """
+    reason = case((Reply.outcome == "late", None), else_=Reply.reason).label("reason")
+    same = (Reply.round, Reply.client_id, Reply.outcome, reason)
+    once = select(*same, func.min(Reply.id).label("id")).where(*_trouble(run_id, first, last)).group_by(*same)
+    one = once.subquery().c
+    numbered = select(
+        one.round, func.count().over(partition_by=one.round).label("amount"), Client.name, one.outcome, one.reason,
+        func.row_number().over(partition_by=one.round, order_by=one.id).label("place"),
+    ).join(Client, Client.id == one.client_id).subquery()  # fmt: skip
+    rows = session.execute(select(numbered).where(numbered.c.place <= most).order_by(numbered.c.place))
+    return [Trouble(*row[:-1]) for row in rows]
+
+
+def _trouble(run_id: int, first: int, last: int) -> tuple[ColumnElement[bool], ...]:
+    return Reply.run_id == run_id, Reply.round.between(first, last), Reply.outcome.in_(TROUBLE)
 
 
 def replies_of_client(session: Session, client_id: int, *, limit: int = 50) -> list[tuple[int, ReplyRow]]:

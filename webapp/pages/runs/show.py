@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 from federation.server.flower_server import LiveClient
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import list_clients
-from webapp.db.repository.rounds import TROUBLE, ReplyRow, list_replies, newest_rounds
+from webapp.db.repository.rounds import Trouble, first_troubles, newest_rounds
 from webapp.db.repository.series import Series, values_of
 from webapp.db.tables import Round, Run
+from webapp.formatting import count
 from webapp.operations.files.downloads import Model
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.cut import Cut
@@ -97,18 +98,17 @@ def _rounds(
     """Return the rows of some rounds, newest first; ``series`` are accuracy and loss of the evaluation."""
     if not rounds:
         return []
-    trouble: dict[int, list[ReplyRow]] = {}
-    for reply in list_replies(session, run.id, rounds[-1].round, rounds[0].round, outcomes=TROUBLE):
-        trouble.setdefault(reply.round, []).append(reply)
+    troubles: dict[int, list[Trouble]] = {}
+    for one in first_troubles(session, run.id, rounds[-1].round, rounds[0].round, MAX_ISSUES):
+        troubles.setdefault(one.round, []).append(one)
     best = (run.best_metrics.get("evaluate_accuracy") or {}).get("round")
-    said = _not_finite(session, run, series, rounds, names)
-    for number, replies in trouble.items():
-        said.setdefault(number, []).extend(happened(replies))
-    return [_round_line(row, *series, said.get(row.round, []), names, best) for row in rounds]
+    odd = _not_finite(session, run, series, rounds, names)
+    issues = {row.round: _issues(odd.get(row.round, []), troubles.get(row.round, [])) for row in rounds}
+    return [_round_line(row, *series, issues[row.round], names, best) for row in rounds]
 
 
 def _round_line(
-    row: Round, accuracy: Series, loss: Series, said: Sequence[str], names: Mapping[int, str], best: int | None
+    row: Round, accuracy: Series, loss: Series, issues: str, names: Mapping[int, str], best: int | None
 ) -> RoundLine:
     phase = row.outcomes.get("train") or row.outcomes.get("evaluate") or {}
     spread = accuracy.spread_in(row.round)
@@ -118,7 +118,7 @@ def _round_line(
         loss.mean_in(row.round), row.round == best, spread.min if spread else None, spread.max if spread else None,
         names.get(worst, f"client {worst}") if worst is not None else "",
         f"{phase.get('accepted', 0)}/{sum(phase.values())}", row.seconds,
-        row.bytes_down + row.bytes_up, _issues(said),
+        row.bytes_down + row.bytes_up, issues,
     )  # fmt: skip
 
 
@@ -137,15 +137,9 @@ def _not_finite(
     return said
 
 
-def happened(trouble: Sequence[ReplyRow]) -> list[str]:
-    """Return what went wrong in a round, one text for each reply: the client, the outcome and the reason."""
-    said = []
-    for reply in trouble:
-        why = f", {reply.reason}" if reply.reason and reply.outcome != "late" else ""
-        said.append(f"{reply.client}: {OUTCOMES[reply.outcome]}{why}")
-    return list(dict.fromkeys(said))
-
-
-def _issues(said: Sequence[str]) -> str:
-    more = len(said) - MAX_ISSUES
-    return "; ".join([*said[:MAX_ISSUES], *([f"{more} more"] if more > 0 else [])])
+def _issues(odd: Sequence[str], troubles: Sequence[Trouble]) -> str:
+    """Say what went wrong in a round: means that are not finite, and troubles, of which the first are given."""
+    said = [f"{one.client}: {OUTCOMES[one.outcome]}" + (f", {one.reason}" if one.reason else "") for one in troubles]
+    shown = [*odd, *said][:MAX_ISSUES]
+    more = len(odd) + (troubles[0].amount if troubles else 0) - len(shown)
+    return "; ".join([*shown, *([f"{count(more)} more"] if more > 0 else [])])

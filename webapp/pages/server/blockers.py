@@ -41,8 +41,8 @@ def obstacles(
     if not flower_runs:
         found.append(Obstacle("failed", "The Flower server is not running: no client can connect. Restart Meadow."))
     if free_bytes is not None and free_bytes < LEAST_FREE_BYTES:
-        text = f"Only {size(free_bytes)} free on the data volume: rounds cannot be saved. Free up disk space."
-        found.append(Obstacle("failed", text))
+        text = f"Only {size(free_bytes)} free on the data volume: a run pauses when it is full. Free up disk space."
+        found.append(Obstacle("waiting", text))
     found += _clients(clients, live)
     if ahead is None:
         text = "No run is active or queued."

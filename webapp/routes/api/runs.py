@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 
 from federation.run.states import RunState
-from webapp.db.repository.rounds import TROUBLE, count_rounds, list_replies, list_rounds
+from webapp.db.repository.rounds import TROUBLE, count_rounds, last_round_within, list_replies, list_rounds
 from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import RunRequest
 from webapp.operations.views import RoundList, RunList, RunView, round_view
@@ -27,6 +27,8 @@ EXAMPLES = {
         },
     },
 }
+MAX_PROBLEMS = 10_000
+"""Of all rounds of one answer."""
 Sought = Annotated[
     str, Query(max_length=200, pattern=NO_NUL, description="Search name, network, dataset, strategy; #12 is an id.")
 ]
@@ -72,10 +74,15 @@ def list_run_rounds(
     after: Annotated[int, Query(ge=-1, le=MAX_ROUND, description="Rounds after this number.")] = -1,
     limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of rounds.")] = 1000,
 ) -> RoundList:
-    """Return completed rounds, oldest first, with the problems of each."""
+    """Return completed rounds, oldest first, with the problems of each.
+
+    There are fewer of them where they have over 10,000 problems together; request the others with ``after``.
+    """
     with database.read() as session:
         get_run(session, run_id)
         rows = list_rounds(session, run_id, after=after, limit=limit)
-        troubles = list_replies(session, run_id, rows[0].round, rows[-1].round, outcomes=TROUBLE) if rows else []
+        first, last = (rows[0].round, rows[-1].round) if rows else (0, -1)
+        last = last_round_within(session, run_id, first, last, MAX_PROBLEMS)
+        troubles = list_replies(session, run_id, first, last, outcomes=TROUBLE)
         total = count_rounds(session, run_id)
-    return RoundList(items=[round_view(row, troubles) for row in rows], total=total)
+    return RoundList(items=[round_view(row, troubles) for row in rows if row.round <= last], total=total)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
-from federation.coordinator.supervisor import CheckpointDamaged, NetworkNotBuilt
+from federation.coordinator.supervisor import CheckpointDamaged, CheckpointsMissing, NetworkNotBuilt
 from webapp.db.tables import Run
 from webapp.operations.files.downloads import Which, checkpoint_of
 from webapp.operations.run_moves import get_run
@@ -66,5 +66,7 @@ def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> R
         return FileResponse(made, media_type=NPZ, filename=name)
     except NetworkNotBuilt as error:
         raise Conflict(f"There is no .keras of run {run.id}: {error}.") from error
-    except (ValueError, TypeError, CheckpointDamaged) as error:
+    except CheckpointsMissing as error:
+        raise NotFound(f"The weights of run {run.id} cannot be downloaded: {error}.") from error
+    except (ValueError, CheckpointDamaged) as error:
         raise Conflict(f"The weights of round {chosen['round']} of run {run.id} are damaged: {error}.") from error

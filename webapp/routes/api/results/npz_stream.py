@@ -1,7 +1,6 @@
 """A checkpoint as an .npz archive that is made while it is sent: memory and disk hold one piece of it at a time."""
 
 import hashlib
-import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ import numpy as np
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from federation.coordinator.supervisor import read_layout
 from federation.weights.layout import Entry, Layout
 
 NPZ = "application/zip"
@@ -27,11 +27,11 @@ ReadPieces = Callable[[int, int], Iterator[bytes]]
 class Checkpoint:
     """An open file of weights, which may be deleted by now, with the layout of its run.
 
-    Raises FileNotFoundError where it was deleted, and ValueError or TypeError where it is damaged.
+    Raises FileNotFoundError where it was deleted, ValueError or CheckpointDamaged where it is not what was written.
     """
 
     def __init__(self, path: Path, sha256: str) -> None:
-        self.layout = Layout.from_json(json.loads((path.parent / "layout.json").read_bytes()))
+        self.layout = read_layout(path.parent)
         self._file = path.open("rb", buffering=0)
         try:
             status = os.fstat(self._file.fileno())
