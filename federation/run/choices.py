@@ -1,6 +1,6 @@
 """The values that options of a run may have, with their words; networks and data sets have a module of their own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -26,3 +26,14 @@ AppKey = Annotated[str, Field(min_length=1, max_length=100)]
 AppValue = bool | Annotated[int, Field(gt=-(2**53), lt=2**53)] | float | Annotated[str, Field(max_length=1000)]
 
 ClientId = Annotated[int, Field(ge=1, lt=2**53)]
+
+MAX_ENTRIES = 200
+"""Of an object that people send: before it is validated, for each of its entries could become an error."""
+
+
+def refuse_many_entries(value: Any) -> Any:
+    """Return a value; raises ValueError if it is an object, or holds one, with more entries than any object needs."""
+    held = value.values() if isinstance(value, dict) else ()
+    if any(isinstance(one, dict) and len(one) > MAX_ENTRIES for one in (value, *held)):
+        raise ValueError(f"has more than {MAX_ENTRIES} entries")
+    return value

@@ -3,7 +3,7 @@
 import secrets
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from federation.run.choices import (
     LOSSES,
@@ -18,6 +18,7 @@ from federation.run.choices import (
     Optimizer,
     Partitioner,
     StrategyName,
+    refuse_many_entries,
 )  # fmt: skip
 from federation.run.metric_goals import MetricGoals, names_of
 from federation.run.networks import KERAS_NETWORKS, NETWORKS, Dataset, DemoDataset, Network, data_of
@@ -144,6 +145,11 @@ class RunConfig(BaseModel):
     maximize_metrics: Annotated[str, Shown("Metrics to maximize", Group.ADVANCED, empty="those with common names")] = (
         Field("", max_length=500, description="Separated by commas; of any other metric no round is called the best.")
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_entries(cls, config: Any) -> Any:
+        return refuse_many_entries(config)
 
     @field_validator("dataset", mode="after")
     @classmethod

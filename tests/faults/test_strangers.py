@@ -98,6 +98,23 @@ def test_six_strangers_who_send_frames_without_end_cost_little_memory(shared: tu
     six_pour(shared, partial(upgraded, shared[0].flower_address), *FRAMES[what])
 
 
+BODIES = {
+    "unknown fields": {f"k{number}": 1 for number in range(35_000)},
+    "options that are none": {"app_config": {f"k{number}": [] for number in range(30_000)}},
+    "clients that are none": {"clients": [[]] * 100_000},
+    "a field that is a long list": {"network": [[]] * 100_000},
+}
+
+
+@pytest.mark.parametrize("what", BODIES)
+def test_six_strangers_who_send_large_bodies_cost_little_memory(shared: tuple[Meadow, int], what: str) -> None:
+    meadow, before = shared
+    with ThreadPoolExecutor(6) as strangers:
+        answers = list(strangers.map(lambda _: httpx.post(f"{meadow.url}/api/runs", json=BODIES[what]), range(6)))
+    assert {(answer.status_code, len(answer.content) < 10_000) for answer in answers} == {(422, True)}
+    assert peak_bytes(meadow.running.pid) - before < 100 * 10**6
+
+
 def test_silent_peers_half_heads_and_half_bodies_are_closed_on_both_ports(shared: tuple[Meadow, int]) -> None:
     meadow, _ = shared
     began, peers = time.monotonic(), []

@@ -19,7 +19,7 @@ from webapp.http.problem_json import problem_response
 from webapp.sanitizing import clean_text
 from webapp.settings import Settings
 
-MAX_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 512 * 1024
 UPLOAD_PATH = "/api/weights"
 UPLOAD_OVERHEAD_BYTES = 64 * 1024
 """What a form and an archive add to the size of uploaded weights."""
@@ -66,7 +66,7 @@ class AllowedHosts:
 
 
 class BodyLimit:
-    """Refuses a compressed body, and one over a mebibyte; uploaded weights have a limit of their own.
+    """Refuses a compressed body, and one over half a mebibyte; uploaded weights have a limit of their own.
 
     The rest of a refused body is not read.
     """

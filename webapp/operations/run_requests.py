@@ -37,7 +37,7 @@ class RunRequest(RunConfig):
     """The body of POST /api/runs."""
 
     clients: list[ClientReference] | None = Field(
-        None, min_length=1, max_length=MAX_CLIENTS, examples=[[1, "site-b"]],
+        None, min_length=1, max_length=MAX_CLIENTS, fail_fast=True, examples=[[1, "site-b"]],
         description="Selected clients, by id or by a unique name; null: all clients.",
     )  # fmt: skip
 

@@ -17,6 +17,9 @@ from webapp.http.problem_json import problem_response, wants_json
 from webapp.pages.templating import Frame, render
 from webapp.problems import FieldError, Problem
 
+MAX_FIELDS = 50
+"""So many wrong fields are named in an answer."""
+
 log = logging.getLogger(__name__)
 
 DISK_FULL = (ENOSPC, EDQUOT)
@@ -41,7 +44,7 @@ def install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def answer_bad_input(request: Request, error: RequestValidationError) -> Response:
-        fields = [_field_error(one) for one in error.errors()]
+        fields = [_field_error(one) for one in error.errors()[:MAX_FIELDS]]
         return _answer(request, 422, "; ".join(f"{f.field}: {f.message}" for f in fields[:5]), fields)
 
     @app.exception_handler(HTTPException)
