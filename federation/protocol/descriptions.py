@@ -1,4 +1,4 @@
-"""The schemas of what a client says about its software, its machine and its data.
+"""The schemas of what a client says about its software, its machine and its data, and a server about its limits.
 
 The values stay plain dictionaries: they are stored and shown as they are. Fields that are not named here are dropped.
 """
@@ -100,8 +100,19 @@ class Failure(TypedDict, total=False):
     )
 
 
-FailureField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Failure))]
+class Limits(TypedDict, total=False):
+    """What the server's welcome says that it takes, in bytes."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    max_frame_bytes: Number
+    max_reply_bytes: Number
+    unasked_bytes: Number
+
+
 FactsField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Facts))]
 HeldDataField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(HeldData))]
 PreparedDataField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(PreparedData))]
+FailureField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Failure))]
+LimitsField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Limits))]
 VersionsField = Annotated[dict[ShortText, ShortText | Number], Field(max_length=MAX_VERSIONS)]

@@ -71,7 +71,7 @@ class ContentHeader(Frame):
     """Describes a content before a byte of it is sent: id (hex), size, and the arrays' names, shapes and dtypes."""
 
     id: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size_bytes: int = Field(ge=0, le=descriptions.MAX_NUMBER, strict=True)
+    size_bytes: descriptions.Number
     layout: list[tuple[str, list[int], str]] = Field(max_length=100_000)
 
 
@@ -94,8 +94,8 @@ class ProgressFrame(Frame):
 
     type: Literal["progress"] = "progress"
     message_id: MessageId
-    batch: int = Field(ge=0, le=descriptions.MAX_NUMBER, strict=True)
-    batches: int | None = Field(None, ge=0, le=descriptions.MAX_NUMBER, strict=True)
+    batch: descriptions.Number
+    batches: descriptions.Number | None = None
     loss: float | None = Field(None, strict=True)
 
 
@@ -123,8 +123,8 @@ class Challenge(Frame):
     """The server's first frame: the nonce to sign, its clock (ISO 8601), and the protocol versions that it speaks."""
 
     type: Literal["challenge"] = "challenge"
-    nonce: str
-    time: str
+    nonce: str = Field(max_length=200)
+    time: str = Field(max_length=100)
     versions: dict[str, Any]
 
 
@@ -133,20 +133,20 @@ class Welcome(Frame):
 
     type: Literal["welcome"] = "welcome"
     state: Literal["admitted", "pending"]
-    client_id: int
-    node_id: str
-    limits: dict[str, Any]
+    client_id: descriptions.Number
+    node_id: str = Field(pattern=r"^[0-9]{1,20}$")
+    limits: descriptions.LimitsField
 
 
 class Task(Frame):
     """One phase's work for one client. ``content`` None: the task needs no weights."""
 
     type: Literal["task"] = "task"
-    message_id: str
-    run_id: int
-    round: int
+    message_id: MessageId
+    run_id: descriptions.Number
+    round: descriptions.Number
     phase: Literal["prepare", "train", "evaluate"]
-    deadline_seconds: float
+    deadline_seconds: float = Field(ge=0, le=descriptions.MAX_NUMBER, allow_inf_nan=False)
     config: dict[str, Any]
     content: ContentHeader | None = None
 
@@ -155,30 +155,30 @@ class Grant(Frame):
     """The offered content may be sent now."""
 
     type: Literal["grant"] = "grant"
-    message_id: str
+    message_id: MessageId
 
 
 class Ack(Frame):
     """The reply arrived and need not be kept. ``refused`` is the reason where it does not count."""
 
     type: Literal["ack"] = "ack"
-    message_id: str
-    refused: str | None = None
+    message_id: MessageId
+    refused: descriptions.Text | None = None
 
 
 class Cancel(Frame):
     """The task is needed no more."""
 
     type: Literal["cancel"] = "cancel"
-    message_id: str
+    message_id: MessageId
 
 
 class Bye(Frame):
     """The server closes the connection with ``code``; a close frame's own reason may be cut short."""
 
     type: Literal["bye"] = "bye"
-    code: int
-    reason: str
+    code: descriptions.Number
+    reason: descriptions.Text
 
 
 ClientFrame = Hello | ProgressFrame | Offer

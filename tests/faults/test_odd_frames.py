@@ -69,7 +69,7 @@ def beside_a_run(
 def test_no_value_in_any_field_of_a_frame_breaks_a_page_or_a_run(
     dashboard: Dashboard, caplog: pytest.LogCaptureFixture
 ) -> None:
-    frames = sampled(odd_frames(messages.Hello, messages.ProgressFrame, messages.Offer))
+    frames = sampled(odd_frames(messages.Hello, messages.ProgressFrame, messages.Offer), 8)
     keys = [ec.generate_private_key(ec.SECP384R1()) for _ in range(AT_ONCE)]
     with dashboard.stage() as stage:
         for count, name in enumerate("ab", 1):

@@ -26,9 +26,12 @@ Place = tuple[str | int, ...]
 """Where a value stands in a document: names of fields, and indexes of lists."""
 
 
-def sampled(cases: Sequence[_T]) -> Sequence[_T]:
-    """Return each eighth case: every place has some of the values, and every value some places; all if wanted."""
-    return cases if FUZZ_SECONDS else cases[::8]
+def sampled(cases: Sequence[_T], step: int) -> Sequence[_T]:
+    """Return each ``step``-th case; all if they are wanted.
+
+    With a step that has no factor in common with the number of values, all values and all places are among them.
+    """
+    return cases if FUZZ_SECONDS else cases[::step]
 
 
 def places(schema: dict[str, Any]) -> list[Place]:

@@ -12,7 +12,8 @@ PAGES = ("/", "/clients", "/runs", "/runs/new", "/server", "/api/clients")
 def check_pages(dashboard: Dashboard, *more: str) -> None:
     """Assert that the pages, and some more, are answered with 200."""
     for path in (*PAGES, *more):
-        assert dashboard.http.get(path).status_code == 200, path
+        answer = dashboard.http.get(path)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text[-500:])
 
 
 def check_log(caplog: pytest.LogCaptureFixture) -> None:
