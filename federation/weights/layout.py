@@ -78,9 +78,7 @@ class Layout:
         entries = tuple(Entry(name, tuple(shape), dtype) for name, shape, dtype in rows)
         for entry in entries:
             if entry.dtype not in ALLOWED_DTYPES:
-                raise LayoutMismatch(
-                    f"array {shortened(entry.name)!r} has dtype {shortened(entry.dtype)!r}, which is not allowed"
-                )
+                raise LayoutMismatch(f"array {shortened(entry.name)!r} {_refusal_of(entry.dtype)}")
             if any(side < 0 for side in entry.shape):
                 raise LayoutMismatch(f"array {shortened(entry.name)!r} has a negative side")
         return cls(entries)
@@ -155,3 +153,10 @@ class Layout:
 def shortened(text: str) -> str:
     """Return a text cut to ``MAX_SHOWN_CHARACTERS``, to be put into a sentence."""
     return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[: MAX_SHOWN_CHARACTERS - 1]}…"
+
+
+def _refusal_of(dtype: str) -> str:
+    """Return what is wrong with a dtype, and what to do: NumPy saves bfloat16 as two bytes without a type."""
+    if dtype in ("void16", "bfloat16"):
+        return "is bfloat16, which is not allowed: convert it to float32"
+    return f"has dtype {shortened(dtype)!r}, which is not allowed"

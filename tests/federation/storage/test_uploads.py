@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import ml_dtypes
 import numpy as np
 import pytest
 
+from federation.weights.layout import Layout, LayoutMismatch
 from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import Answer, honest, shifted
 
@@ -107,6 +109,15 @@ NO_WEIGHTS = {
     "locked": altered(altered(ONE, 6, 1), LISTED + 8, 1),
     "packed in an unknown way": altered(altered(ONE, 8, 99), LISTED + 10, 99),
 }
+
+
+def test_bfloat16_is_named_and_float32_advised(dashboard: Dashboard) -> None:
+    answer = upload(dashboard, npz(w=np.ones(3, ml_dtypes.bfloat16)))  # NumPy saves it as void16
+    assert answer.status_code == 422
+    said = "array 'w' is bfloat16, which is not allowed: convert it to float32"
+    assert said in answer.json()["detail"]
+    with pytest.raises(LayoutMismatch, match=said):  # of a client's reply
+        Layout.from_json(Layout.of(["w"], [np.ones(3, ml_dtypes.bfloat16)]).to_json())
 
 
 @pytest.mark.parametrize("content", NO_WEIGHTS)
