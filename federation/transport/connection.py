@@ -167,9 +167,11 @@ class Connection:
         self._is_closed = self._is_closed or self._bye is None
         self._wake.set()
 
-    def mark_disconnected(self) -> None:
-        """The peer has closed the socket: write nothing more, not even a bye."""
+    def mark_disconnected(self, *, ended: bool) -> None:
+        """The peer has closed the socket, because it was ``ended`` or not: write nothing more, not even a bye."""
         self._is_closed = True
+        if ended:
+            self.close_reason = self.close_reason or "ended on request"
 
     def abort_within(self, seconds: float) -> None:
         """The connection is over: abort the socket where what is left does not go out in time."""

@@ -22,6 +22,9 @@ from federation.transport.handshake import Handshake, Joined
 
 _P = ParamSpec("_P")
 
+CLOSED_BY_CLIENT = 1000
+"""The close code of a client process that a signal, or the end of its standard input, has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class LaneSnapshot:
@@ -190,8 +193,8 @@ class StreamLane:
                 self._dispatcher.refuse_client(connection.client_id, str(error))
             connection.end(error.code, str(error))
             self._report_refusal(connection, error)
-        except WebSocketDisconnect:
-            connection.mark_disconnected()
+        except WebSocketDisconnect as closed:
+            connection.mark_disconnected(ended=closed.code == CLOSED_BY_CLIENT)
         finally:
             self._remove(connection)
             with contextlib.suppress(TimeoutError, asyncio.CancelledError):

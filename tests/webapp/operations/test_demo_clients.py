@@ -87,6 +87,10 @@ def test_demo_clients_join_do_a_run_and_are_ended_one_by_one(dashboard: Dashboar
     assert http.delete("/api/demo-clients/2").status_code == 404
     assert http.get("/api/demo-clients").json() == {"items": [], "most": 4, "ended": []}
     online(http, 0)
+    for name, client_id in clients.items():
+        events = get_page(http, f"/clients/{client_id}").one("section", aria_labelledby="events-h")
+        assert f"{name} went offline: ended on request" in events.text
+        assert "connection lost" not in events.text
     assert start(http, 1)["items"][0]["client_id"] == clients["demo-1"], "with the same key it is the same client"
 
 
