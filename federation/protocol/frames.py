@@ -2,12 +2,18 @@
 
 import struct
 
-TEXT, BINARY = 0x81, 0x82
+TEXT, BINARY, PING, PONG = 0x81, 0x82, 0x89, 0x8A
 """First byte of a whole frame: FIN and opcode."""
+
+MAX_CONTROL = 125
+"""Bytes that the payload of a ping or a pong may have."""
+
+WHOLE_PING = bytes((PING, 0))
+"""A ping without payload: whatever a peer sends shows that it is there."""
 
 
 def frame_head(first: int, size: int) -> bytes:
-    """Return the head of a frame that a server sends, which has no mask; ``first`` is TEXT or BINARY."""
+    """Return the head of a frame that a server sends, which has no mask; ``first`` is its first byte."""
     if size < 126:
         return bytes((first, size))
     return struct.pack("!BBH", first, 126, size) if size < 65_536 else struct.pack("!BBQ", first, 127, size)

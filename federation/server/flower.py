@@ -16,6 +16,7 @@ from urllib.parse import quote
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID, TIMESTAMP_HEADER
+from flwr.proto.node_pb2 import NodeInfo
 from flwr.server.superlink.linkstate import LinkStateFactory
 from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
 from flwr.supercore.error import http_error_translator
@@ -123,17 +124,22 @@ class Nodes:
 
     def mark_all_offline(self) -> None:
         """Drop heartbeats of an earlier process: a node that it left online could not activate for a minute."""
-        for node in self.listed():
+        for node in self.supernodes():
             if node.online:
                 self._state.deactivate_node(node.node_id)
 
     def listed(self) -> list[Node]:
         """Return every node that is registered."""
-        return [
-            Node(info.node_id, info.public_key.decode("ascii", "replace"), info.status == "online", info.online_until)
-            for info in self._state.get_node_info()
-            if info.status != "unregistered"
-        ]
+        return [_node(info) for info in self._state.get_node_info() if info.status != "unregistered"]
+
+    def supernodes(self) -> list[Node]:
+        """Return the nodes that have sent a heartbeat: those of stream clients, perhaps a thousand, never do."""
+        return [_node(info) for info in self._state.get_node_info(statuses=("online", "offline"))]
+
+
+def _node(info: NodeInfo) -> Node:
+    key = info.public_key.decode("ascii", "replace")
+    return Node(info.node_id, key, info.status == "online", info.online_until)
 
 
 def fleet_app(nodes: Nodes) -> FastAPI:

@@ -209,10 +209,10 @@ class FlowerServer:
 
     async def _compare_nodes(self, admit_node: AdmitNode) -> None:
         streaming = {connection.node_id for connection in self.lane.connections}
-        for node in await asyncio.to_thread(self._nodes.listed):
+        for node in await asyncio.to_thread(self._nodes.supernodes):
             known = self._fleet.get(node.node_id)
             self._refused_nodes -= set() if node.online else {node.node_id}
-            if node.node_id in streaming | self._refused_nodes or (known is None and not node.online):
+            if node.node_id in streaming or node.node_id in self._refused_nodes or (known is None and not node.online):
                 continue
             try:
                 admission = known[0] if known else await asyncio.to_thread(admit_node, node.public_key, node.node_id)

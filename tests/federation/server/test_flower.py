@@ -74,6 +74,7 @@ def test_a_node_keeps_its_id_over_a_restart_and_none_is_left_online(tmp_path: Pa
     second.mark_all_offline()
     assert second.node_id(key) == node_id
     assert [(n.node_id, n.online) for n in second.listed()] == [(node_id, False)]
+    assert not second.supernodes(), "the node of a stream client is not read every two seconds"
 
 
 def test_a_new_client_on_a_full_disk_is_told_to_come_back_in_one_sentence(

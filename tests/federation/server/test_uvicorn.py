@@ -22,10 +22,10 @@ from federation.transport.websocket import StreamProtocol
 
 RELIED_ON: dict[type, dict[str, set[str]]] = {
     StreamProtocol: {
-        "overridden": {"connection_made", "connection_lost", "data_received", "handle_connect", "keepalive_timeout",
-                       "pause_writing", "resume_writing"},
-        "used": {"close_sent", "config", "conn", "handshake_complete", "loop", "ping_timeout", "pong_timer", "queue",
-                 "scope", "transport", "writable"},
+        "overridden": {"connection_made", "connection_lost", "data_received", "handle_connect", "pause_writing",
+                       "resume_writing", "send_keepalive_ping"},
+        "used": {"close_sent", "config", "conn", "handshake_complete", "keepalive_timeout", "loop", "ping_interval",
+                 "ping_timeout", "ping_timer", "queue", "scope", "transport", "writable"},
     },
     GuardedHttp: {
         "overridden": {"connection_made", "connection_lost", "data_received", "handle_events",

@@ -183,6 +183,20 @@ def test_a_frame_that_breaks_the_protocol_ends_its_own_connection_only(engine: E
     asyncio.run(work())
 
 
+def test_a_ping_is_answered_with_its_payload_also_where_it_comes_byte_by_byte(engine: Engine) -> None:
+    async def work() -> None:
+        client = RawClient(engine.address)
+        await client.join()
+        for payload, cut in ((b"", 100), (b"are you there", 1), (b"x" * 125, 100)):
+            await client.send([client.frame(Opcode.PING, payload)], cut)
+            while (answer := await client.next()).opcode is not Opcode.PONG:
+                pass
+            assert bytes(answer.data) == payload
+        await client.leave()
+
+    asyncio.run(work())
+
+
 def test_a_client_that_sends_stays_although_its_pong_is_late_and_a_silent_one_is_disconnected(tmp_path: Path) -> None:
     """A pong waits behind what a peer sends: over a slow line it comes long after the weights before it."""
     limits = Limits(ping_seconds=0.2, pong_seconds=1.0)

@@ -114,7 +114,8 @@ def lines_of(session: Session, run: Run, query: RunQuery) -> Lines:
         last = {c: value for c, of in values.items() if (value := of.get(run.current_round)) is not None}
         matching.sort(key=lambda line: (not line.shown, last.get(line.id, inf)))
     shown = cut(matching, query.page_of("chips"))
-    return Lines([line for line in lines if line.shown or line in shown.rows], shown)
+    part = {line.id for line in shown.rows}
+    return Lines([line for line in lines if line.shown or line.id in part], shown)
 
 
 def _figure(run: Run, phase: str, metric: str, title: str, series: Series) -> Figure:
