@@ -72,9 +72,9 @@ def test_whatever_call_of_a_run_raises_it_ends_and_the_next_one_starts(parts: Pa
         failing.plan([first, *more])
         pair = [start_run(parts, 2 * len(played) + index) for index in (0, 1)]
         said = f"both runs {pair} end after {failing.raised}"
-        wait_until(lambda: all(parts.runs.show(run_id).state in ENDED for run_id in pair), 12, said)
+        wait_until(lambda: all(parts.runs.show(run_id).state in ENDED for run_id in pair), 40, said)
         failing.forget()
-        wait_until(lambda: is_alive(parts), 5, said)
+        wait_until(lambda: is_alive(parts), 20, said)
         for run_id in pair:
             check_moves(parts, run_id)
             check_rounds(parts, folder, run_id)

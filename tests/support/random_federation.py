@@ -119,7 +119,7 @@ class RandomFederation:
         if accepted is None:
             self._disturb(action, number)
         elif accepted and action == "stop":
-            wait_until(lambda: self.parts.runs.show(run_id).state in ENDED, 5, f"run {run_id} ends as it was told")
+            wait_until(lambda: self.parts.runs.show(run_id).state in ENDED, 20, f"run {run_id} ends as it was told")
         elif accepted and action == "delete":
             assert run_id not in self.run_ids()
         elif accepted and action == "resume":
@@ -208,7 +208,7 @@ class RandomFederation:
 
     def check_alive(self) -> None:
         """Nobody presses anything: every active run has its thread, and no queued run waits for nothing."""
-        wait_until(lambda: is_alive(self.parts), 5, f"all is well after {self.failing.raised}")
+        wait_until(lambda: is_alive(self.parts), 20, f"all is well after {self.failing.raised}")
 
     def end_all_runs(self) -> None:
         """Stop the active run and cancel the queued ones, until every run has ended."""
@@ -220,7 +220,7 @@ class RandomFederation:
                     self.request(self.parts.steering.stop_run, view.id)
             return all(view.state in ENDED for view in views) and self.parts.supervisor.active_run_id is None
 
-        wait_until(ended, 20, "every run has ended")
+        wait_until(ended, 60, "every run has ended")
 
     def check(self) -> None:
         for run_id in self.run_ids():
