@@ -5,6 +5,7 @@ Everything here runs on the Flower server's event loop and never waits.
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from federation.protocol import messages
 from federation.run.events import Outcome, Phase, Progress, Record
@@ -173,3 +174,27 @@ class Dispatcher:
         if (connection := self._connection_of(assignment.client_id)) is not None:
             connection.progress = progress
         self._report(progress)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionListener:
+    """Passes the frames of one connection to the dispatcher, where its bytes arrive."""
+
+    dispatcher: Dispatcher
+    connection: Connection
+
+    def on_text(self, text: str) -> None:
+        """Act on a text frame."""
+        self.dispatcher.handle_frame(self.connection, text)
+
+    def buffer_for(self, head: bytes, size: int) -> memoryview | None:
+        """Return the memory for a piece."""
+        return self.dispatcher.replies.buffer_for(self.connection, *messages.read_piece_head(head), size)
+
+    def on_piece(self, head: bytes, size: int) -> None:
+        """A piece is in its memory."""
+        self.dispatcher.replies.piece_received(self.connection, *messages.read_piece_head(head), size)
+
+    def on_bad_frame(self, error: messages.BadFrame) -> None:
+        """End the connection."""
+        self.connection.fail(error)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,9 +31,18 @@ class Handshake:
 
     def __init__(self, admit: Admit, registry: Registry, hello_seconds: float) -> None:
         self._admit, self._registry, self._hello_seconds = admit, registry, hello_seconds
+        self._running = 0
+        self._decisions: Counter[int] = Counter()
+
+    def note_decision(self, client_id: int) -> None:
+        """A person has admitted or revoked a client that is not connected, but may be about to be; on the loop."""
+        if self._running:
+            self._decisions[client_id] += 1
 
     async def run(self, connection: Connection, offered: Sequence[str]) -> Joined:
-        """Return the client behind a connection that offers those sub-protocols; on the loop.
+        """Return the client behind a connection that offers those sub-protocols, as people have decided by now.
+
+        On the loop.
 
         Raises
         ------
@@ -41,6 +51,19 @@ class Handshake:
         WebSocketDisconnect
             When the client goes meanwhile.
         """
+        self._running, known = self._running + 1, 0
+        try:
+            joined = await self._greet(connection, offered)
+            while (decisions := self._decisions[joined.admission.client_id]) > known:
+                hello, known = joined.hello, decisions
+                joined = await asyncio.to_thread(self._ask, hello, hello.public_key, connection.address)
+            return joined
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._decisions.clear()
+
+    async def _greet(self, connection: Connection, offered: Sequence[str]) -> Joined:
         if messages.SUBPROTOCOL not in offered:
             protocols = ", ".join(offered)[:80] or "no sub-protocol"
             raise messages.BadFrame(
@@ -73,11 +96,14 @@ class Handshake:
         return hello
 
     def _verify(self, hello: messages.Hello, nonce: str, address: str) -> Joined:
-        """Check the signature, ask for admission, and find the node's id; in a worker thread."""
+        """Check the signature and ask for admission; in a worker thread."""
         signed = messages.SIGNED_PREFIX + nonce.encode()
         key = self._registry.verified_key(hello.public_key, signed, hello.signature)
         if key is None:
             raise messages.BadFrame("the signature does not fit the key and the challenge", messages.Close.SIGNATURE)
+        return self._ask(hello, key, address)
+
+    def _ask(self, hello: messages.Hello, key: str, address: str) -> Joined:
         try:
             admission = self._admit(key, hello, address)
             node_id = self._registry.node_id(key) if admission.state == "admitted" else 0

@@ -16,7 +16,7 @@ from federation.run.events import ClientChanged, Record
 from federation.transport.admission import Admit, Limits, Refusal, Registry
 from federation.transport.connection import Connection
 from federation.transport.connection_changes import ConnectionChanges
-from federation.transport.dispatcher import Dispatcher
+from federation.transport.dispatcher import ConnectionListener, Dispatcher
 from federation.transport.exchange import Exchange, Member
 from federation.transport.handshake import Handshake, Joined
 
@@ -42,30 +42,6 @@ class LaneSnapshot:
     budget_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionListener:
-    """Passes the frames of one connection to the dispatcher, where its bytes arrive."""
-
-    dispatcher: Dispatcher
-    connection: Connection
-
-    def on_text(self, text: str) -> None:
-        """Act on a text frame."""
-        self.dispatcher.handle_frame(self.connection, text)
-
-    def buffer_for(self, head: bytes, size: int) -> memoryview | None:
-        """Return the memory for a piece."""
-        return self.dispatcher.replies.buffer_for(self.connection, *messages.read_piece_head(head), size)
-
-    def on_piece(self, head: bytes, size: int) -> None:
-        """A piece is in its memory."""
-        self.dispatcher.replies.piece_received(self.connection, *messages.read_piece_head(head), size)
-
-    def on_bad_frame(self, error: messages.BadFrame) -> None:
-        """End the connection."""
-        self.connection.fail(error)
-
-
 class StreamLane:
     """Connections of admitted and pending clients, and the exchanges under way over them."""
 
@@ -80,6 +56,7 @@ class StreamLane:
         self._watchers: set[Callable[[], None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # -- from any thread ------------------------------------------------------------------------------------------
 
@@ -128,8 +105,7 @@ class StreamLane:
 
     def readmit(self, client_id: int) -> None:
         """Admit a client whose connection is pending."""
-        if (connection := self._connections.get(client_id)) is not None and not connection.admitted:
-            self._call(self._admit_pending, client_id, self._registry.node_id(connection.public_key))
+        self._call(self._begin_to_admit, client_id)
 
     def _close_exchange(self, exchange: Exchange) -> None:
         self._call(self._dispatcher.cancel, exchange)
@@ -162,13 +138,24 @@ class StreamLane:
     def _end_client(self, client_id: int, code: messages.Close, reason: str) -> None:
         if (connection := self._connections.get(client_id)) is not None:
             connection.end(code, reason)
+        else:
+            self._handshake.note_decision(client_id)
 
     def _set_name(self, client_id: int, name: str) -> None:
         if (connection := self._connections.get(client_id)) is not None:
             connection.name = name
 
-    def _admit_pending(self, client_id: int, node_id: int) -> None:
-        if (connection := self._connections.get(client_id)) is not None and not connection.admitted:
+    def _begin_to_admit(self, client_id: int) -> None:
+        if (connection := self._connections.get(client_id)) is None:
+            self._handshake.note_decision(client_id)
+        elif not connection.admitted:
+            task = asyncio.create_task(self._admit_pending(connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _admit_pending(self, connection: Connection) -> None:
+        node_id = await asyncio.to_thread(self._registry.node_id, connection.public_key)
+        if self._connections.get(connection.client_id) is connection and not connection.admitted:
             connection.admitted, connection.node_id = True, node_id
             connection.send(self._welcome(connection))
             self._report_change(connection, online=True)
