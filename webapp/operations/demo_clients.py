@@ -153,7 +153,8 @@ class DemoClients:
             identity = Identity.load(key_file, name, name)
             process = self._spawn(log_file, [
                 "--server", self._address, "--name", name, "--identity", str(key_file), "--dataset", dataset,
-                "--partition", str(part[0]), "--partitions", str(part[1]), "--share-labels", "--end-with-stdin",
+                "--partition", str(part[0]), "--partitions", str(part[1]), "--share-labels", "--share-logs",
+                "--end-with-stdin",
             ])  # fmt: skip
         except BadIdentity as error:
             raise Conflict(str(error)) from error

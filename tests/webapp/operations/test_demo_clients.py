@@ -66,6 +66,8 @@ def test_demo_clients_join_do_a_run_and_are_ended_one_by_one(dashboard: Dashboar
     assert [(one["name"], one["partition"], one["partitions"]) for one in listed["items"]] == [
         ("demo-1", 0, 2), ("demo-2", 1, 2),
     ]  # fmt: skip
+    command = Path(f"/proc/{listed['items'][0]['pid']}/cmdline").read_text().split("\0")
+    assert {"--share-labels", "--share-logs"} <= set(command), "what is of this machine is shown on its pages"
     online(http, 2)
     dashboard.wait_for_state(dashboard.start_run(num_rounds=2), "completed")
 
