@@ -66,8 +66,17 @@ function open() {
     lastEventAt = Date.now();
     hasPings = true;
   });
-  stream.addEventListener("reset", () => location.reload());
+  stream.addEventListener("reset", reset);
   stream.onerror = reconnect;
+}
+
+/* More happened at once than a stream holds, as in a round of a thousand clients: go on after it and read the state. */
+function reset(event) {
+  lastId = event.lastEventId;
+  close();
+  open();
+  dispatch("reset");
+  scheduleChanged();
 }
 
 function close() {

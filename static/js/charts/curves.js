@@ -31,6 +31,7 @@ export class Curves {
     document.body.addEventListener("meadow:round", ({ detail }) => {
       if (detail.run_id === run && detail.committed) this.refresh();
     });
+    document.body.addEventListener("meadow:reset", () => this.refresh());
     document.body.addEventListener("meadow:changed", () => {
       if (this.hasFailed) this.refresh();
     });
