@@ -117,7 +117,7 @@ class Compare extends ChartElement {
   }
 
   get header() {
-    return ["metric", "run", "name", "round", "seconds", "bytes", "mean"];
+    return ["metric", "run", "name", "round", "seconds", "bytes", "mean", "clients", "samples", "data"];
   }
 
   /* The values of the visible rounds of each run. */
@@ -126,11 +126,11 @@ class Compare extends ChartElement {
     return this.runs.flatMap(({ id, name }) => {
       const curve = this.curves.get(id);
       if (!curve) return []; // its series has not come
-      const { rounds, work, bytes, mean, odd, [column]: xs } = curve;
-      const rows = rounds.map((
-        round,
-        i,
-      ) => [this.metric, id, name, round, work[i], bytes[i], odd.get(round) ?? mean[i]]);
+      const { rounds, work, bytes, mean, odd, reported_by, samples, data, [column]: xs } = curve;
+      const rows = rounds.map((round, i) => {
+        const value = odd.get(round) ?? mean[i];
+        return [this.metric, id, name, round, work[i], bytes[i], value, reported_by[i], samples[i], data];
+      });
       return rows.filter((_, i) => xs[i] >= min && xs[i] <= max);
     });
   }

@@ -8,7 +8,8 @@ const twoDigits = (value) => String(value).padStart(2, "0");
 const isMissing = (value) => value === null || value === undefined;
 const notFinite = (value) => (Number.isNaN(value) ? "NaN" : `${value < 0 ? MINUS : ""}infinite`);
 
-export const count = (value) => signed(String(Math.round(value))).replace(/\B(?=(\d{3})+$)/g, ",");
+export const count = (value) =>
+  isMissing(value) ? NOTHING : signed(String(Math.round(value))).replace(/\B(?=(\d{3})+$)/g, ",");
 
 export function percent(value) {
   if (isMissing(value)) return NOTHING;

@@ -66,7 +66,7 @@ def test_what_is_seen_of_compared_runs_is_shared_and_saved(compared: Dashboard, 
     with page.expect_download() as csv:
         page.get_by_role("button", name="CSV").click()
     rows = [row.split(",") for row in Path(csv.value.path()).read_text("utf-8-sig").splitlines()]
-    assert rows[0] == ["metric", "run", "name", "round", "seconds", "bytes", "mean"]
+    assert rows[0] == ["metric", "run", "name", "round", "seconds", "bytes", "mean", "clients", "samples", "data"]
     assert {(row[0], row[1], row[2]) for row in rows[1:]} == {
         (metric, *run) for metric in ("accuracy", "loss", "f1") for run in (("2", "Seed 9"), ("1", "Skewed hospitals"))
     }

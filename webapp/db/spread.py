@@ -1,8 +1,9 @@
-"""The spread of the clients' values around a round's mean: minimum, 10 %, 90 %, maximum, and the worst client. Pure."""
+"""The spread of the clients' values around a round's mean, and which clients and how many samples it is over. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import NamedTuple
+from zlib import crc32
 
 from federation.run.events import ReplyRecorded
 from federation.run.metric_goals import MetricGoals
@@ -12,7 +13,8 @@ class Spread(NamedTuple):
     """The values of the clients in one round, in the order in which a round's row stores them.
 
     ``clients`` counts those with a finite value; 10 % of them are below ``p10`` and above ``p90``; ``worst`` is an id,
-    or 0 where it is unknown which values are better.
+    or 0 where it is unknown which values are better. ``samples`` are those of the clients together; ``cohort`` is a
+    number that stands for the set of their ids. Both are 0 in rounds of earlier releases, which did not store them.
     """
 
     clients: int
@@ -21,9 +23,13 @@ class Spread(NamedTuple):
     p90: float
     max: float
     worst: int
+    samples: int = 0
+    cohort: int = 0
 
 
-def spread_of(name: str, values: Mapping[int, float | None], goals: MetricGoals) -> Spread | None:
+def spread_of(
+    name: str, values: Mapping[int, float | None], goals: MetricGoals, samples: Mapping[int, int] | None = None
+) -> Spread | None:
     """Return the spread of client -> value of one metric; None where no client has a finite value.
 
     Edges have eight digits: more would only make long runs slow to read.
@@ -36,18 +42,25 @@ def spread_of(name: str, values: Mapping[int, float | None], goals: MetricGoals)
     worst = 0 if less is None else (max if less else min)(known, key=lambda c: known[c])
     edges = (ordered[0], _quantile(ordered, 0.1), _quantile(ordered, 0.9), ordered[-1])
     low, p10, p90, high = (float(f"{edge:.8g}") for edge in edges)
-    return Spread(len(ordered), low, p10, p90, high, worst)
+    together = sum((samples or {}).get(client_id, 0) for client_id in known)
+    cohort = crc32(" ".join(map(str, sorted(known))).encode())
+    return Spread(len(ordered), low, p10, p90, high, worst, together, cohort)
 
 
 def spreads_of(replies: Iterable[ReplyRecorded], goals: MetricGoals) -> dict[str, Spread]:
     """Return ``evaluate_accuracy`` and so on -> spread, over the accepted replies of a round."""
     values: dict[str, dict[int, float | None]] = {}
+    samples: dict[str, dict[int, int]] = {}
     for reply in replies:
         if reply.outcome == "accepted":
+            samples.setdefault(reply.phase, {})[reply.client_id] = reply.num_examples or 0
             for name, value in reply.metrics.items():
                 values.setdefault(f"{reply.phase}_{name}", {})[reply.client_id] = value
-    spreads = {name: spread_of(name.partition("_")[2], of_clients, goals) for name, of_clients in values.items()}
-    return {name: spread for name, spread in spreads.items() if spread is not None}
+    spreads = {}
+    for key, of_clients in values.items():
+        phase, _, name = key.partition("_")
+        spreads[key] = spread_of(name, of_clients, goals, samples[phase])
+    return {key: spread for key, spread in spreads.items() if spread is not None}
 
 
 def _quantile(ordered: Sequence[float], q: float) -> float:

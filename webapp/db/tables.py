@@ -108,7 +108,7 @@ class Round(Row):
     """Phase -> outcome -> number of replies."""
     metrics: Mapped[dict[str, float | None]] = mapped_column(JSON)
     spread: Mapped[dict[str, list[float]] | None] = mapped_column(NullableJson)
-    """Metric -> count, least, 10 %, 90 %, most of the clients, and who was worst; NULL in rounds of older releases."""
+    """Metric -> the fields of ``Spread``; NULL in rounds of older releases, some of which stored fewer fields."""
     checkpoint: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 

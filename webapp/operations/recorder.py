@@ -127,7 +127,7 @@ class Recorder:
         checkpoint = {**row["checkpoint"], "round": done.round}
         if best is None or not advance_run(session, done.run_id, done.round, {
             "last_metrics": row["metrics"], "checkpoint": checkpoint,
-            "best_metrics": best_metrics(best, row["metrics"], done.round, goals),
+            "best_metrics": best_metrics(best, row, goals),
         }) or not insert_round(session, row):  # fmt: skip
             session.rollback()
             if _is_committed(get_run(session, done.run_id), checkpoint):

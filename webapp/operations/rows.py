@@ -93,20 +93,22 @@ def flat_metrics(done: RoundDone) -> dict[str, float | None]:
     return {_name(name): value if isfinite(value) else None for name, value in metrics.items()}
 
 
-def best_metrics(
-    best: dict[str, Any], last: dict[str, float | None], round_: int, goals: MetricGoals
-) -> dict[str, Any]:
-    """Return the best value of each metric with its round, after ``last``; none where its direction is unknown."""
-    better = dict(best)
+def best_metrics(best: dict[str, Any], row: Row, goals: MetricGoals) -> dict[str, Any]:
+    """Return the best value of each metric with its round and its number of clients, after a round's ``row``.
+
+    None where it is unknown which values are better.
+    """
+    better, last = dict(best), row["metrics"]
     for name, value in last.items():
         phase, _, metric = name.partition("_")
         less = goals.less_is_better(metric)
         if value is None or less is None:
             continue
         known = BestRound.of(better.get(name))
-        found = better_round(BestRound(round_, value, last.get(f"{phase}_loss")), known, less=less)
-        if found is not None:
-            better[name] = asdict(found)
+        new = BestRound(row["round"], value, last.get(f"{phase}_loss"))
+        if better_round(new, known, less=less) is new:
+            spread = row["spread"].get(name)
+            better[name] = asdict(new) | {"clients": spread.clients if spread else None}
     return better
 
 

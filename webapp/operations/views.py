@@ -1,7 +1,7 @@
 """What API and pages show of runs, rounds and clients: rows made whole with what is known only now."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from statistics import median
@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from federation.learning.evaluation_data import evaluated_on
 from federation.run.events import Progress
 from federation.run.states import ACTIVE, RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.rounds import ReplyRow
+from webapp.db.spread import Spread
 from webapp.db.tables import Client, Round, Run
 
 ClientState = Literal["online", "stale", "offline", "pending", "revoked"]
@@ -34,6 +36,7 @@ class Best(BaseModel):
 
     value: float
     round: int
+    clients: int | None = Field(None, description="Number of clients that the value is the mean of; null: unknown.")
 
 
 class RunView(BaseModel):
@@ -54,6 +57,7 @@ class RunView(BaseModel):
     eta_seconds: float | None = Field(description="Estimate from the last ten rounds; null before the first one.")
     last_metrics: Metrics = Field(examples=[{"evaluate_accuracy": 0.91, "evaluate_loss": 0.31}])
     best_metrics: dict[str, Best]
+    evaluated_on: str = Field(description="What the metrics of the evaluation are measured on.")
     pausing: bool = Field(
         description="Whether a pause after the current round is requested; for an interrupted run: it was paused."
     )
@@ -79,6 +83,7 @@ def run_view(run: Run, queue: Iterable[Run], recent_seconds: Iterable[float] = (
     return RunView(
         **{name: getattr(run, name) for name in RunView.model_fields if hasattr(run, name)},
         elapsed_seconds=elapsed_seconds(run),
+        evaluated_on=evaluated_on(run.config),
         eta_seconds=median(recent) * (run.num_rounds - run.current_round) if active and recent else None,
         queue_position=waiting.index(run.id) + 1 if run.id in waiting else None,
     )
@@ -115,6 +120,7 @@ class RoundView(BaseModel):
     bytes_down: int
     bytes_up: int
     replies: dict[str, int] = Field(description="Accepted replies by phase.", examples=[{"train": 2, "evaluate": 2}])
+    samples: dict[str, int] = Field(description="Samples behind the metrics, by phase; none of earlier releases.")
     refusals: list[Trouble]
     failures: list[Trouble] = Field(description="Failed, late and lost.")
     metrics: Metrics
@@ -136,10 +142,21 @@ def round_view(row: Round, troubles: Iterable[ReplyRow]) -> RoundView:
     ]
     return RoundView(
         **{name: getattr(row, name) for name in RoundView.model_fields if hasattr(row, name)},
+        samples=_samples(row.spread or {}),
         replies={phase: outcomes.get("accepted", 0) for phase, outcomes in row.outcomes.items()},
         refusals=[one for one in mine if one.outcome == "refused"],
         failures=[one for one in mine if one.outcome != "refused"],
     )
+
+
+def _samples(spreads: Mapping[str, Sequence[Any]]) -> dict[str, int]:
+    """Return phase -> samples of a round, those of the metric with the most."""
+    samples: dict[str, int] = {}
+    for key, values in spreads.items():
+        phase, spread = key.partition("_")[0], Spread(*values)
+        if spread.samples:
+            samples[phase] = max(samples.get(phase, 0), spread.samples)
+    return samples
 
 
 class ClientView(BaseModel):

@@ -17,7 +17,8 @@ const bands = () =>
     fill: () => withAlpha(colour("accent"), alpha),
   }));
 
-/* curve() returns the present curve, marks.events() the present events of the run, marks.best() its best round. */
+/* curve() returns the present curve, marks.events() the present events of the run, marks.best() an object with its best
+   round. */
 export function buildRunPlot(holder, run, curve, view, { events, best }, handlers) {
   const narrow = isNarrow(holder.clientWidth), breaks = () => resumedIndices(curve(), view, events());
   const clientSeries = view.lines.map(({ slot }) =>
@@ -76,7 +77,7 @@ function annotate(u, curve, view, events, best, narrow) {
   const positions = events.map((event) => ({ ...event, x: eventPosition(curve, xs, event.round) }));
   drawEvents(u, positions.filter(({ x }) => isVisible(x)));
   drawNotFinite(u, [...curve.odd.keys()].map((round) => xs[curve.rounds.indexOf(round)]).filter(isVisible));
-  const index = best ? curve.rounds.indexOf(best.round) : -1;
+  const index = curve.rounds.indexOf(best.round);
   if (index >= 0 && mean.length > 2 && isVisible(xs[index])) drawBest(u, xs[index], mean[index]);
   drawLabels(u, labels(u, curve, view, isVisible, narrow));
 }

@@ -16,7 +16,7 @@ class Chart extends ChartElement {
     this.run = Number(this.getAttribute("run"));
     this.curves = Curves.of(this.run, this.phase);
     this.section.addEventListener("meadow:view", () => this.includeClients(), { signal });
-    document.addEventListener("htmx:after:swap", () => this.showBest(), { signal });
+    document.addEventListener("htmx:after:swap", () => this.showNote(), { signal });
     this.includeClients();
     this.unsubscribe = this.curves.subscribe(this.metric, (curve, first) => this.update(curve, first));
   }
@@ -34,7 +34,7 @@ class Chart extends ChartElement {
   }
 
   build(handlers) {
-    const marks = { events: () => readMarks("events", "[]"), best: () => this.best };
+    const marks = { events: () => [...readMarks("events", "[]"), ...this.changes], best: () => this.note };
     return buildRunPlot(this.holder, this.run, () => this.curve, this.view, marks, handlers);
   }
 
@@ -67,37 +67,41 @@ class Chart extends ChartElement {
     return write(odd.get(rounds[index]) ?? mean[index], this.metric);
   }
 
-  /* The best round and its value, or undefined. The server says which it is, so that the whole page says the same. */
-  get best() {
-    return readMarks("best", "{}")[`${this.phase}_${this.metric}`];
+  /* The best round, what is written of it and of the clients, and the rounds from which on they are others. The server
+     says it, so that the whole page says the same. */
+  get note() {
+    return readMarks("notes", "{}")[`${this.phase}_${this.metric}`] ?? { best: "", basis: "", changes: [] };
   }
 
-  /* The page was refreshed: a new best round may be in it. */
-  showBest() {
-    if (!this.hasData() || this.best?.round === this.bestRound) return;
+  get changes() {
+    return this.note.changes.map((round) => ({ round: round - 0.5, kind: "clients" }));
+  }
+
+  /* The page was refreshed: another note may be in it. */
+  showNote() {
+    if (!this.hasData() || JSON.stringify(this.note) === this.noteShown) return;
     this.writeFigure();
     this.plot?.redraw(false);
   }
 
   writeFigure() {
-    const { rounds, mean } = this.curve, last = mean.length - 1, { best } = this;
-    this.bestRound = best?.round;
+    const { rounds, mean } = this.curve, last = mean.length - 1, { best, basis } = this.note;
+    this.noteShown = JSON.stringify(this.note);
     const hasChange = last > 0 && mean[last] !== null && mean[last - 1] !== null;
     const changeText = hasChange
       ? `${change(mean[last], mean[last - 1], this.metric)} since round ${rounds[last - 1]}`
       : "";
-    const bestText = best ? `best ${write(best.value, this.metric)} in round ${best.round}` : "";
-    const texts = { figure: this.text(last), change: changeText, best: bestText };
+    const texts = { figure: this.text(last), change: changeText, best, basis };
     for (const [part, text] of Object.entries(texts)) this.querySelector(`[data-part=${part}]`).textContent = text;
     const label = `${this.metric} by round: mean ${this.text(last)} in round ${rounds[last]}`;
     this.holder.setAttribute(
       "aria-label",
-      `${label}${bestText && `, ${bestText}`}; the bands show the client spread`,
+      `${label}${best && `, ${best}`}; ${basis}; the bands show the client spread`,
     );
   }
 
   writeRows(first) {
-    const body = this.querySelector("tbody"), { rounds, least, most } = this.curve;
+    const body = this.querySelector("tbody"), { rounds, least, most, reported_by, samples } = this.curve;
     const last = Number(body.lastElementChild?.dataset.round ?? -1);
     for (let i = Math.max(first, rounds.length - TABLE_ROWS); i < rounds.length; i += 1) {
       if (rounds[i] <= last) continue;
@@ -106,7 +110,8 @@ class Chart extends ChartElement {
       head.scope = "row";
       head.textContent = rounds[i];
       row.append(head);
-      for (const text of [this.text(i), write(least[i], this.metric), write(most[i], this.metric)]) {
+      const range = [least[i], most[i]].map((value) => write(value, this.metric));
+      for (const text of [this.text(i), ...range, count(reported_by[i]), count(samples[i])]) {
         const cell = row.insertCell();
         cell.className = "num";
         cell.textContent = text;
@@ -126,11 +131,15 @@ class Chart extends ChartElement {
   }
 
   writeReadout() {
-    const { rounds, least, most, clients } = this.curve, i = Math.min(this.cursor ?? Infinity, rounds.length - 1);
+    const { rounds, least, most, reported_by, clients } = this.curve,
+      i = Math.min(this.cursor ?? Infinity, rounds.length - 1);
     const x = this.view?.x ?? "round", { column, label } = X_AXES[x];
     const position = x === "round" ? "" : `${label(this.curve[column][i])}, `;
     const parts = [`${position}round ${rounds[i]}: mean ${this.text(i).replace("NaN", "not a number")}`];
-    if (least[i] !== null) parts.push(`clients ${write(least[i], this.metric)} to ${write(most[i], this.metric)}`);
+    if (least[i] !== null) {
+      parts.push(`clients ${write(least[i], this.metric)} to ${write(most[i], this.metric)}`);
+      parts.push(`${count(reported_by[i])} client${reported_by[i] === 1 ? "" : "s"}`);
+    }
     if (this.cursor !== null) {
       for (const line of this.view.lines) parts.push(`${line.name} ${write(clients[line.id]?.[i], this.metric)}`);
     }
@@ -147,22 +156,23 @@ class Chart extends ChartElement {
 
   get header() {
     const columns = ["metric", "round", "seconds", "bytes", "mean", "least", "low_10", "high_10", "most"];
-    return [...columns, ...this.view.lines.map(({ name }) => name)];
+    return [...columns, "clients", "samples", "data", ...this.view.lines.map(({ name }) => name)];
   }
 
   /* The values of the visible rounds. */
   get rows() {
     const { curve, view, metric } = this, [xs] = this.plot.data, { min, max } = this.plot.scales.x;
-    const { seconds, bytes, mean, least, low, high, most, odd, clients } = curve;
+    const { seconds, bytes, mean, least, low, high, most, reported_by, samples, odd, clients } = curve;
     const rows = curve.rounds.map((round, i) => {
       const spread = [least[i], low[i], high[i], most[i]], lines = view.lines.map(({ id }) => clients[id]?.[i]);
-      return [metric, round, seconds[i], bytes[i], odd.get(round) ?? mean[i], ...spread, ...lines];
+      const over = [reported_by[i], samples[i], curve.data];
+      return [metric, round, seconds[i], bytes[i], odd.get(round) ?? mean[i], ...spread, ...over, ...lines];
     });
     return rows.filter((_, i) => xs[i] >= min && xs[i] <= max);
   }
 }
 
-/* The events of the run between its rounds, or the best round of each metric. They are in a fragment that is refreshed,
+/* The events of the run between its rounds, or the notes of each metric. They are in a fragment that is refreshed,
    so they are read when needed. */
 function readMarks(name, none) {
   return JSON.parse(document.querySelector("#run-marks")?.dataset[name] ?? none);

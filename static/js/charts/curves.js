@@ -2,7 +2,19 @@
    of a page, then extended by the rounds that are committed. The server sends only some rounds of a long run (its
    overview); where a reader zooms in, the other rounds of that range are fetched and put into the overview. */
 
-const COLUMNS = ["rounds", "seconds", "work", "bytes", "mean", "least", "low", "high", "most"];
+const COLUMNS = [
+  "rounds",
+  "seconds",
+  "work",
+  "bytes",
+  "mean",
+  "least",
+  "low",
+  "high",
+  "most",
+  "reported_by",
+  "samples",
+];
 const NOT_FINITE = { nan: NaN, inf: Infinity, "-inf": -Infinity };
 const instances = new Map();
 

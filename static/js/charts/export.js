@@ -31,17 +31,17 @@ function layOutLegend(context, legend, left, top, width, step, draw) {
   return legend.length ? y + step - top : 0;
 }
 
-/* The title of a chart in an image. Charts of one run have no legend that names the run, so its name stands before the
-   title. */
+/* The title of a chart in an image, without the line below it, which says what the values are over. Charts of one run
+   have no legend that names the run, so its name stands before the title. */
 function titleOf(chart) {
-  const parts = [...chart.querySelector("h2").children].map((part) => part.textContent.trim()).filter(Boolean);
-  const title = parts.join("   ");
-  return chart.legend.length ? title : `${document.title.split(" \u00b7 ")[0]}: ${title}`;
+  const parts = [...chart.querySelectorAll("h2 > :not([data-part=basis])")].map((part) => part.textContent.trim());
+  const title = parts.filter(Boolean).join("   ");
+  return chart.legend.length ? title : `${document.title.split(" \u00b7 ").at(-2)}: ${title}`;
 }
 
 function savePng(section) {
   const charts = chartsOf(section), canvases = charts.map(({ plot }) => plot.ctx.canvas), { legend } = charts[0];
-  const ratio = devicePixelRatio, titleHeight = 34 * ratio, margin = 16 * ratio, font = `600 ${14 * ratio}px`;
+  const ratio = devicePixelRatio, titleHeight = 62 * ratio, margin = 16 * ratio, font = `600 ${14 * ratio}px`;
   const sheet = document.createElement("canvas"), context = sheet.getContext("2d");
   const width = Math.max(...canvases.map((canvas) => canvas.width));
   context.font = `${font} ${fontFamily()}`;
@@ -55,7 +55,11 @@ function savePng(section) {
   let top = margin + legendHeight;
   charts.forEach((chart, i) => {
     context.fillStyle = colour("ink");
-    context.fillText(titleOf(chart), margin, top + 18 * ratio);
+    const basis = chart.querySelector("[data-part=basis]").textContent.trim();
+    [titleOf(chart), ...basis.split("; ")].forEach((line, i) => {
+      context.font = `${i ? 400 : 600} ${(i ? 12 : 14) * ratio}px ${fontFamily()}`;
+      context.fillText(line, margin, top + (18 + 17 * i) * ratio, width);
+    });
     context.drawImage(canvases[i], margin, top + titleHeight);
     top += titleHeight + canvases[i].height + margin;
   });

@@ -2,7 +2,7 @@
 
 import { colour, fontFamily } from "./colours.js";
 
-const TOKENS = { failed: "bad", paused: "calm", interrupted: "note", resumed: "note" };
+const TOKENS = { failed: "bad", paused: "calm", interrupted: "note", resumed: "note", clients: "note" };
 
 /* Draw a label at the right end of each line: { text, x, value, token, strong }. Labels of lines that end near each
    other are moved apart, so that none covers another. */
@@ -75,6 +75,9 @@ function drawGlyph(ctx, kind, x, y, r) {
       ctx.lineTo(x + side, y + r);
     }
     ctx.stroke();
+  } else if (kind === "clients") {
+    ctx.arc(x, y, r, 0, 7);
+    ctx.fill();
   } else {
     ctx.moveTo(x - r, y - r);
     ctx.lineTo(x + r, y);

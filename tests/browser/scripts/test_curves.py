@@ -13,7 +13,7 @@ from playwright.sync_api import Route
 from tests.browser.scripts.conftest import ORIGIN, Scripts
 from tests.support.processes import wait_until
 
-COLUMNS = ("seconds", "work", "bytes", "mean", "least", "low", "high", "most")
+COLUMNS = ("seconds", "work", "bytes", "mean", "least", "low", "high", "most", "reported_by", "samples")
 
 
 def item(rounds: list[int], *, metric: str = "loss", odd: dict[int, str] | None = None) -> dict[str, Any]:

@@ -27,9 +27,10 @@ def test_runs_are_compared_in_the_order_of_choice(dashboard: Dashboard) -> None:
     assert page.one("h1").text == "Compare 2 runs"
     assert [row["id"] for row in page.all("tr") if "id" in row] == [f"compared-{long}", f"compared-{short}"]
     assert page.one("tr", id=f"compared-{long}").one("svg")["class"] == "swatch k1"
-    best, last, worst, rounds, *_ = row_of(page, long)
+    best, last, worst, clients, rounds, *_ = row_of(page, long)
     assert (best, last, worst, rounds) == ("90.0\u202f% in 8", "90.0\u202f%", "90.0\u202f%", "2")
-    assert row_of(page, short)[3] == "2"
+    assert (clients, row_of(page, short)[4]) == ("2 clients, 20 samples", "2")
+    assert "Values: mean of the clients, no data, computed values." in page.text
     marked = page.one("tr", id=f"compared-{long}").all("td", class_="best")
     assert len(marked) >= 4
     settings = page.one("section", aria_labelledby="settings-h")
@@ -67,8 +68,8 @@ def test_any_metric_of_a_run_may_be_compared_in_evaluation_and_in_training(dashb
     page = get_page(dashboard.http, asked)
     assert page.one("code", id="link").text.endswith(asked), "the link holds every choice"
     assert [chart.one("h2").text for chart in page.all("meadow-compare")] == [
-        "Accuracy, training mean of clients", "Loss, training mean of clients", "f1, training mean of clients",
-    ]  # fmt: skip
+        f"{title}, training mean of clients; each client's training data" for title in ("Accuracy", "Loss", "f1")
+    ]
     assert [chart["phase"] for chart in page.all("meadow-compare")] == ["train"] * 3
     assert page.all("meadow-compare")[2].one("p", class_="readout").text == f"last: #{scored} 0.500, #{plain} –"
     values = page.one("details", id="compare-values")
@@ -90,11 +91,11 @@ def test_results_are_told_in_the_metric_that_was_asked_for(dashboard: Dashboard)
     runs = f"/runs/compare?id={ids[0]}&id={ids[1]}"
 
     page = get_page(dashboard.http, f"{runs}&metric=f1&target=0.5")
-    assert [head.text for head in page.one("section", aria_labelledby="results-h").all("th")][1:5] == [
-        "Best f1", "Last", "Worst client", "Rounds to 0.500",
+    assert [head.text for head in page.one("section", aria_labelledby="results-h").all("th")][1:6] == [
+        "Best f1", "Last", "Worst client", "Measured by", "Rounds to 0.500",
     ]  # fmt: skip
-    assert row_of(page, ids[0])[:4] == ["1.000 in 4", "1.000", "1.000", "2"]
-    assert row_of(page, ids[1])[:4] == ["0.500 in 2", "0.500", "0.500", "2"]
+    assert row_of(page, ids[0])[:5] == ["1.000 in 4", "1.000", "1.000", "2 clients, 20 samples", "2"]
+    assert row_of(page, ids[1])[:5] == ["0.500 in 2", "0.500", "0.500", "2 clients, 20 samples", "2"]
     section = page.one("section", id="charts")
     assert (section["data-measure"], section["data-target"]) == ("f1", "0.5")
     assert f"Highest f1: #{ids[0]}, 1.000." in page.text

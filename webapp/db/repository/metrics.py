@@ -8,10 +8,13 @@ from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from webapp.db.repository.many import insert_many
-from webapp.db.tables import METRIC_POINTS, MetricPoint, Run
+from webapp.db.spread import Spread
+from webapp.db.tables import METRIC_POINTS, REPLIES, MetricPoint, Round, Run
 
 SPARKLINE_POINTS = 60
 Whose = int | Literal["aggregate"]
+Samples = dict[tuple[int, str, int | str], tuple[int, int]]
+"""Round, phase, and client id or the name of an aggregate -> number of clients and of samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,22 @@ def points_after(
         chosen = [MetricPoint.client_id.in_(clients)] if clients else []
         query = query.where(or_(*chosen, *([MetricPoint.client_id.is_(None)] if "aggregate" in whose else [])))
     return [Point(*row) for row in session.execute(query.order_by(MetricPoint.id).limit(limit))]
+
+
+def samples_behind(session: Session, run_id: int, first: int, last: int) -> Samples:
+    """Return the numbers of clients and samples behind the values of some rounds."""
+    of_run = (REPLIES.c.run_id == run_id, REPLIES.c.round.between(first, last), REPLIES.c.outcome == "accepted")
+    columns = REPLIES.c.round, REPLIES.c.phase, REPLIES.c.client_id, REPLIES.c.num_examples
+    replies = session.execute(select(*columns).where(*of_run).order_by(REPLIES.c.attempt))
+    found: Samples = {(number, phase, client): (1, samples or 0) for number, phase, client, samples in replies}
+    rounds = select(Round.round, Round.spread).where(Round.run_id == run_id, Round.round.between(first, last))
+    for number, spreads in session.execute(rounds):
+        for key, values in (spreads or {}).items():
+            phase, _, name = key.partition("_")
+            stored: list[Any] = values
+            spread = Spread(*stored)
+            found[number, phase, name] = (spread.clients, spread.samples)
+    return found
 
 
 def sparklines(session: Session, run_ids: Collection[int]) -> dict[int, list[float | None]]:

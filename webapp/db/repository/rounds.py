@@ -181,17 +181,6 @@ def outcome_counts(session: Session, client_ids: Collection[int] | None = None) 
     return counts
 
 
-def last_outcomes(session: Session, run_id: int, first: int, last: int) -> dict[int, dict[int, str]]:
-    """Return client -> round -> outcome of its train task in the last attempt, for a range of rounds."""
-    rounds = select(Reply.client_id, Reply.round, Reply.outcome).where(
-        Reply.run_id == run_id, Reply.round.between(first, last), Reply.phase == "train"
-    )
-    outcomes: dict[int, dict[int, str]] = {}
-    for client_id, round_, outcome in session.execute(rounds.order_by(Reply.attempt)):
-        outcomes.setdefault(client_id, {})[round_] = outcome
-    return outcomes
-
-
 def count_rounds(session: Session, run_id: int) -> int:
     """Return the number of committed rounds, round 0 included."""
     return session.scalar(select(func.count(Round.id)).where(Round.run_id == run_id)) or 0

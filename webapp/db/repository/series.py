@@ -24,6 +24,8 @@ ROW = np.dtype([
     *((name, np.float64) for name in Spread._fields),
 ])  # fmt: skip
 NO_SPREAD = ",".join(["nan"] * len(Spread._fields))
+OLD_FIELDS = 6
+"""A spread that an earlier release stored ends before its samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ class Series:
         at = self.position(round_)
         if at is None or np.isnan(self["clients"][at]):
             return None
-        clients, low, p10, p90, high, worst = self.rows[list(Spread._fields)][at].tolist()
-        return Spread(int(clients), low, p10, p90, high, int(worst))
+        clients, low, p10, p90, high, *ids = self.rows[list(Spread._fields)][at].tolist()
+        return Spread(int(clients), low, p10, p90, high, *map(int, ids))
 
     def first_reaching(self, value: float, *, least: bool) -> int | None:
         """Return the position of the first round after round 0 with a mean of at least a value; ``least``: at most."""
@@ -96,7 +98,7 @@ def read_series(session: Session, run_id: int, phase: str, name: str, *, after: 
     found = session.connection().execute(query.order_by(ROUNDS.c.round)).all()
     rounds, kinds, is_old, stored, at, seconds, sent, mean = zip(*found, strict=True) if found else [()] * 8
     # one text for all: ten thousand lists of a JSON parser keep the garbage collector busy
-    text = ",".join(spread.strip("[]") if spread else NO_SPREAD for spread in stored)
+    text = ",".join(_numbers(spread) if spread else NO_SPREAD for spread in stored)
     spreads = np.fromstring(text, sep=",").reshape(-1, len(Spread._fields))
     if any(is_old):
         _measure_old(session, run_id, phase, name, rounds, spreads)
@@ -106,6 +108,11 @@ def read_series(session: Session, run_id: int, phase: str, name: str, *, after: 
     for name_, column in zip(Spread._fields, spreads.T, strict=True):
         rows[name_] = column
     return Series(rows, {r: kind for r, kind in zip(rounds, kinds, strict=True) if kind not in (None, "finite")})
+
+
+def _numbers(spread: str) -> str:
+    missing = len(Spread._fields) - OLD_FIELDS if spread.count(",") == OLD_FIELDS - 1 else 0
+    return spread.strip("[]") + missing * ",0"
 
 
 def _measure_old(

@@ -12,8 +12,7 @@ from federation.run.events import Progress
 from federation.run.states import ENDED, RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.pages import misfits
-from webapp.db.repository.rounds import last_outcomes
-from webapp.db.repository.series import values_of
+from webapp.db.repository.series import clients_of_run, values_of
 from webapp.db.tables import Client, Run
 from webapp.formatting import THIN, count, plural
 from webapp.pages.clients.exclusions import exclusions_of
@@ -38,6 +37,8 @@ class ClientNow:
     loss: float | None
     spark: list[float | None]
     accuracy: float | None
+    lost_after: int | None
+    """The round of ``accuracy`` where that is not the run's last one."""
     at: float | None
     mean_at: float | None
     worst: bool
@@ -101,14 +102,14 @@ class Split:
 
 
 def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> Split:
-    """Part the clients: online and eligible, or in the run before; and online but not for it.
+    """Part the clients: online and eligible, or with a value in the run before; and online but not for it.
 
     Beside an ended run are only the clients that it excludes: who else is online has nothing to do with it.
     """
     left = {one.id: one.why for one in exclusions_of(session, run)}
     unfit, over = misfits(session, run.id), run.state in ENDED
     misfit = unfit | left
-    seen = last_outcomes(session, run.id, max(1, run.current_round), run.current_round)
+    seen = {client_id for client_id, _ in clients_of_run(session, run.id)}
     part, other = [], []
     for client in clients:
         reason = why_not(client, run, misfit)
@@ -139,25 +140,29 @@ def clients_now(
         matching.sort(key=lambda client: (client.id not in silent, last.get(client.id, inf)))
     shown = cut(matching, page)
     first = max(0, run.current_round - SPARK_ROUNDS + 1)
-    losses = values_of(session, run.id, "train", "loss", [client.id for client in shown.rows], first=first)
+    ids = [client.id for client in shown.rows]
+    losses = values_of(session, run.id, "train", "loss", ids, first=first)
+    recent = values_of(session, run.id, "evaluate", "accuracy", ids, first=first)
+    former = {c: max(of.items()) for c, of in recent.items() if c not in last and c not in live}
     rows, paused = [], run.state == RunState.PAUSED
     for client in shown.rows:
         here = live.get(client.id)
         task = here.task if not paused and here and here.task and here.task.run_id == run.id else None
         spark = list(losses.get(client.id, {}).values())
+        lost_after, accuracy = former[client.id] if client.id in former else (None, last.get(client.id))
         rows.append(ClientNow(
-            client.id, client.name, state_of(client, live), _doing(here, task, paused),
+            client.id, client.name, state_of(client, live), _doing(here, task, paused, lost_after),
             task is None or task.task == "sent", *_progress(task),
             task.loss if task and task.loss is not None else (spark[-1] if spark else None), spark,
-            last.get(client.id), place(last.get(client.id)), place(mean), client.id == worst,
+            accuracy, lost_after, place(last.get(client.id)), place(mean), client.id == worst,
             task is not None and task.task == "preparing", _holds(client),
         ))  # fmt: skip
     return shown.with_rows(rows)
 
 
-def _doing(here: LiveClient | None, task: Progress | None, paused: bool) -> str:
+def _doing(here: LiveClient | None, task: Progress | None, paused: bool, lost_after: int | None) -> str:
     if here is None:
-        return "Offline"
+        return "Offline" if lost_after is None else f"Offline, last in round {count(lost_after)}"
     if here.state == "stale":
         return f"No signal for {round(here.silent_seconds)}{THIN}s"
     return "Paused" if paused else task_words(task)

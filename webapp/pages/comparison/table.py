@@ -1,24 +1,30 @@
 """Runs side by side: their results, when each reached the target, and the settings in which they differ."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from federation.learning.evaluation_data import measured_on, split_seed
 from federation.run.states import ACTIVE
+from webapp.charts.cohorts import cohort_of
 from webapp.charts.downsampling import bucket_size
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import client_names
 from webapp.db.repository.series import Series
 from webapp.db.tables import Run
 from webapp.formatting import count, plural
-from webapp.pages.runs.charts import titles_of
+from webapp.pages.runs.charts import cohort_words, fewer_clients, titles_of
 from webapp.pages.runs.target_metric import Measure
 from webapp.pages.start.fields import config_lines
 from webapp.pages.wording import run_numbers
 
 MAX_RUNS, TABLE_ROUNDS = 8, 60
+DIFFERENT_DATA = "measured on different data"
+SEEDS = ("name", "seed", "data_seed")
+"""What differs between runs that repeat each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,9 @@ class Side:
     last: float | None
     worst: float | None
     reached: Reached | None
+    clients: str
+    best_clients: str
+    """``2 of 3 clients`` where the best value is not that of all clients of the run; else empty."""
     series: dict[str, Series]
 
     @property
@@ -72,6 +81,26 @@ class Comparison:
     equal: int
     left_out: int
     missing: list[int]
+
+    @property
+    def data(self) -> str:
+        """What the values are measured on."""
+        found = {measured_on(side.run.config, self.measure.phase) for side in self.sides}
+        return found.pop() if len(found) == 1 else DIFFERENT_DATA
+
+    @property
+    def same_split(self) -> bool:
+        """Whether the same samples are evaluation data in all runs, as far as seeds decide it."""
+        return len({split_seed(side.run.config) for side in self.sides}) < 2
+
+    @property
+    def repeats(self) -> list[list[Side]]:
+        """The runs in groups that differ in their seeds only, in the order of their first runs."""
+        groups: dict[str, list[Side]] = {}
+        for side in self.sides:
+            alike = {name: value for name, value in side.run.config.items() if name not in SEEDS}
+            groups.setdefault(json.dumps(alike, sort_keys=True), []).append(side)
+        return list(groups.values())
 
     @property
     def headline(self) -> str:
@@ -146,8 +175,11 @@ def _side(
     spread = measured.spread_in(run.current_round)
     worst = None if spread is None or least is None else spread.max if least else spread.min
     best = run.best_metrics.get(measure.key) or {} if least is not None else {}
-    last = run.last_metrics.get(measure.key)
-    return Side(run, slot, best.get("value"), best.get("round"), last, worst, reached, series)
+    last, cohort = run.last_metrics.get(measure.key), cohort_of(measured)
+    return Side(
+        run, slot, best.get("value"), best.get("round"), last, worst, reached,
+        cohort_words(cohort) if cohort else "", fewer_clients(measured, cohort, best["round"]) if best else "", series,
+    )  # fmt: skip
 
 
 def _settings(runs: Sequence[Run], clients: Mapping[int, str]) -> tuple[list[Setting], int]:
@@ -166,8 +198,30 @@ def _settings(runs: Sequence[Run], clients: Mapping[int, str]) -> tuple[list[Set
     return differing, equal
 
 
+def _caveats(page: Comparison) -> list[str]:
+    """Return what limits a comparison: single runs, the spread over seeds, other evaluation data."""
+    said, groups, measure = [], page.repeats, page.measure
+    alone = [group[0].run.id for group in groups if len(group) == 1]
+    if len(groups) > 1 and alone:
+        which = "1 run each" if len(alone) == len(groups) else f"1 run only: {run_numbers(alone)}"
+        said.append(f"{which}; another seed may change the order.")
+    for group in groups:
+        values = [side.best for side in group if side.best is not None]
+        if len(values) > 1:
+            numbers = run_numbers([side.run.id for side in group])
+            alike = "differ in the seed only" if len({side.run.config["seed"] for side in group}) > 1 else "are alike"
+            said.append(
+                f"{numbers} {alike}: best {measure.word} {measure.write(min(values))} to {measure.write(max(values))}."
+            )
+    if len(page.sides) > 1 and page.data == DIFFERENT_DATA:
+        said.append("The runs are measured on different data.")
+    elif not page.same_split:
+        said.append("Their partitions were cut with different seeds; one data seed gives all runs the same.")
+    return said
+
+
 def summary(page: Comparison) -> str:
-    """Return which runs reach the target first, which have the best value, and which are still active."""
+    """Return which runs reach the target first, which have the best value, and what that can mean."""
     said = []
     first, best, measure = page.best["round"], page.best["best"], page.measure
     if first and page.target is not None:
@@ -178,6 +232,7 @@ def summary(page: Comparison) -> str:
         value = next(side.best for side in page.sides if side.run.id in best)
         which = "Lowest" if measure.least else "Highest"
         said.append(f"{which} {measure.word}: {run_numbers(sorted(best))}, {measure.write(value)}.")
+    said += _caveats(page)
     if active := [side.run.id for side in page.sides if side.active]:
         said.append(f"Still active: {run_numbers(active)}.")
     return " ".join(said)

@@ -1,41 +1,54 @@
 """A run's charts as the server writes them: the figures above each, and the last values as a table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
+from federation.learning.evaluation_data import measured_on
+from webapp.charts.cohorts import Cohort, cohort_of
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.series import Series, clients_of_run, values_of
 from webapp.db.tables import Run
+from webapp.formatting import count, plural
+from webapp.formatting import metric as written
 from webapp.pages.cut import FEW, Cut, cut
 from webapp.pages.runs.query import RunQuery
 
-ROWS, SLOTS, DRAWN_UNASKED = 100, 8, 4
+ROWS, SLOTS, DRAWN_UNASKED, MOST_CHANGES = 100, 8, 4, 20
 USUAL = {"accuracy": "Accuracy", "loss": "Loss"}
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One round of one metric: the mean, and the lowest and the highest value of a client."""
+    """One round of one metric: the mean, the lowest and the highest value of a client, and what the mean is over."""
 
     round: int
     mean: float | None
     lowest: float | None
     highest: float | None
+    clients: int | None
+    samples: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The text of a chart: the last value, the one before, the best with its round; and the rows of its table."""
+    """The text of a chart: the last value, the one before, the best one, what they are over; and the rows of its table.
+
+    ``changes`` are the rounds from which on the clients are others, where they are few enough to be marked.
+    """
 
     metric: str
     title: str
     last: Value | None
     before: Value | None
-    best: tuple[float, int] | None
+    best: str
+    best_round: int | None
+    basis: str
+    changes: list[int]
     rows: list[Value]
 
 
@@ -66,6 +79,16 @@ class RunCharts:
     phase: str
     figures: list[Figure]
     more: list[str]
+
+    @property
+    def notes(self) -> dict[str, dict[str, object]]:
+        """What scripts write beside a chart and mark on it, by phase and metric."""
+        return {
+            f"{self.phase}_{one.metric}": {
+                "round": one.best_round, "best": one.best, "basis": one.basis, "changes": one.changes,
+            }
+            for one in self.figures
+        }  # fmt: skip
 
 
 def first_request(charts: RunCharts, lines: Sequence[Line]) -> str:
@@ -120,13 +143,42 @@ def lines_of(session: Session, run: Run, query: RunQuery) -> Lines:
 
 def _figure(run: Run, phase: str, metric: str, title: str, series: Series) -> Figure:
     rows = [_value(series, round_) for round_ in series["round"][-ROWS:].tolist()]
-    best = run.best_metrics.get(f"{phase}_{metric}")
+    best, cohort = run.best_metrics.get(f"{phase}_{metric}"), cohort_of(series)
+    changes = cohort.changes if cohort and len(cohort.changes) <= MOST_CHANGES else []
     return Figure(
         metric, title, rows[-1] if rows else None, rows[-2] if len(rows) > 1 else None,
-        (best["value"], best["round"]) if best else None, rows,
+        _best_words(best, metric, series, cohort) if best else "", best["round"] if best else None,
+        f"{cohort_words(cohort)}; {measured_on(run.config, phase)}" if cohort else "", changes, rows,
     )  # fmt: skip
 
 
-def _value(series: Series, round_: int) -> Value:
+def _best_words(best: Mapping[str, Any], metric: str, series: Series, cohort: Cohort | None) -> str:
+    """Return the best value with its round, and with its clients where another round had more of them."""
+    value = f"best {written(best['value'], metric)} in round {count(best['round'])}"
+    return ", ".join(filter(None, (value, fewer_clients(series, cohort, best["round"]))))
+
+
+def fewer_clients(series: Series, cohort: Cohort | None, round_: int) -> str:
+    """Return the clients of a round where another round of the run had more: ``2 of 3 clients``; else nothing."""
     spread = series.spread_in(round_)
-    return Value(round_, series.mean_in(round_), spread.min if spread else None, spread.max if spread else None)
+    if spread is None or cohort is None or spread.clients >= cohort.most:
+        return ""
+    return f"{count(spread.clients)} of {plural(cohort.most, 'client')}"
+
+
+def cohort_words(cohort: Cohort) -> str:
+    """Return how many clients and samples a mean is over, and since when: ``2 of 3 clients since round 3``."""
+    samples = f", {plural(cohort.samples, 'sample')}" if cohort.samples else ""
+    if len(cohort.changes) > MOST_CHANGES:
+        least = f"{count(cohort.least)} to " if cohort.least < cohort.most else ""
+        return f"{least}{plural(cohort.most, 'client')} per round{samples} in the last"
+    fewer = f"{count(cohort.clients)} of " if cohort.clients < cohort.most else ""
+    since = f" since round {count(cohort.changes[-1])}" if cohort.changes else ""
+    return f"{fewer}{plural(cohort.most, 'client')}{since}{samples}"
+
+
+def _value(series: Series, round_: int) -> Value:
+    mean, spread = series.mean_in(round_), series.spread_in(round_)
+    if spread is None:
+        return Value(round_, mean, None, None, None, None)
+    return Value(round_, mean, spread.min, spread.max, spread.clients, spread.samples or None)

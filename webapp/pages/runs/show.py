@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from federation.server.flower_server import LiveClient
+from webapp.charts.cohorts import cohort_of
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.rounds import Trouble, first_troubles, newest_rounds
@@ -17,7 +18,7 @@ from webapp.operations.files.downloads import Model
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.cut import Cut
 from webapp.pages.runs.buttons import Buttons, buttons_of
-from webapp.pages.runs.charts import Lines, RunCharts, charts_of, lines_of
+from webapp.pages.runs.charts import Lines, RunCharts, charts_of, fewer_clients, lines_of
 from webapp.pages.runs.head import RunHead, head_of, tasks_of
 from webapp.pages.runs.heatmap import Heatmap, heatmap_of
 from webapp.pages.runs.log import Log, log_of
@@ -67,6 +68,8 @@ class RunPage:
     heatmap: Heatmap | None
     timeline: Timeline | None
     models: list[Model]
+    best_clients: str
+    """``2 of 3 clients`` where the best model was not evaluated by all clients of the run; else empty."""
 
 
 def run_page(
@@ -89,6 +92,7 @@ def run_page(
         run.current_round, log_of(session, run.id, names, query.events, query.before), config_lines(run.config, names),
         buttons_of(session, run, parted.taking_part, live), parted, heatmap_of(session, run, accuracy, query),
         timeline_of(session, run, query), models,
+        next((fewer_clients(accuracy, cohort_of(accuracy), one.round) for one in models if one.which == "best"), ""),
     )  # fmt: skip
 
 
@@ -103,6 +107,8 @@ def _rounds(
         troubles.setdefault(one.round, []).append(one)
     best = (run.best_metrics.get("evaluate_accuracy") or {}).get("round")
     odd = _not_finite(session, run, series, rounds, names)
+    for number, other in _other_clients(session, run, series[0], rounds, names).items():
+        odd.setdefault(number, []).append(other)
     issues = {row.round: _issues(odd.get(row.round, []), troubles.get(row.round, [])) for row in rounds}
     return [_round_line(row, *series, issues[row.round], names, best) for row in rounds]
 
@@ -137,8 +143,28 @@ def _not_finite(
     return said
 
 
+def _other_clients(
+    session: Session, run: Run, accuracy: Series, rounds: Sequence[Round], names: Mapping[int, str]
+) -> dict[int, str]:  # fmt: skip
+    """Return round -> who evaluated that did not in the round before, or no longer, for the rounds that are shown."""
+    cohort = cohort_of(accuracy)
+    shown = {row.round for row in rounds}
+    changed = [number for number in cohort.changes if number in shown] if cohort else []
+    if not changed:
+        return {}
+    only = [number - step for number in changed for step in (0, 1)]
+    values = values_of(session, run.id, "evaluate", "accuracy", names, only=only)
+    said = {}
+    for number in changed:
+        now, before = ({c for c, of in values.items() if at in of} for at in (number, number - 1))
+        parts = [(word, sorted(ids)) for word, ids in (("without", before - now), ("with", now - before)) if ids]
+        if parts:
+            said[number] = f"evaluated {', '.join(f'{word} {listed([names[c] for c in ids])}' for word, ids in parts)}"
+    return said
+
+
 def _issues(odd: Sequence[str], troubles: Sequence[Trouble]) -> str:
-    """Say what went wrong in a round: means that are not finite, and troubles, of which the first are given."""
+    """Say what is odd about a round: its means or clients, and troubles, of which the first are given."""
     said = [f"{one.client}: {OUTCOMES[one.outcome]}" + (f", {one.reason}" if one.reason else "") for one in troubles]
     shown = [*odd, *said][:MAX_ISSUES]
     more = len(odd) + (troubles[0].amount if troubles else 0) - len(shown)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
+from federation.learning.evaluation_data import evaluated_on
 from federation.run.config import SHOWN, RunConfig
 from federation.run.options import Group, Shown, applies
 from federation.run.strategies import STRATEGIES, StrategyOption
@@ -155,4 +156,5 @@ def config_lines(config: Mapping[str, Any], clients: Mapping[int, str]) -> list[
         for name, field in FIELDS.items()
         if name in values and name != "name" and field.applies(values)
     ]
-    return [line for line in lines if line.text]
+    data = evaluated_on(config)
+    return [*(line for line in lines if line.text), ConfigLine("Evaluated on", data, data)]

@@ -16,7 +16,8 @@ from webapp.db.repository.clients import insert_client
 
 
 def add_client(dashboard: Dashboard, name: str) -> int:
-    said = {"state": "admitted", "kind": "client", "lane": "stream", "facts": {}, "data": {}, "versions": {}}
+    said = {"state": "admitted", "kind": "client", "lane": "stream", "facts": {}, "versions": {}}
+    said |= {"data": {"dataset": "digits"}}
     with dashboard.parts.database.write() as session:
         return insert_client(session, f"key of {name}", {"name": name, "left_out": False, **said})
 
@@ -101,7 +102,7 @@ def test_csv_holds_every_point_and_no_formula_of_a_client(dashboard: Dashboard) 
     answer = dashboard.http.get(f"/api/runs/{run_id}/metrics.csv")
     assert answer.headers["content-disposition"] == f'attachment; filename="run-{run_id}-metrics.csv"'
     rows = list(csv.reader(io.StringIO(answer.text)))
-    assert rows[0] == ["round", "phase", "client_id", "client", "name", "value"]
+    assert rows[0] == ["round", "phase", "client_id", "client", "name", "value", "clients", "samples", "data"]
     assert len(rows) - 1 == len(points(dashboard, run_id)[0]) == 3 * (4 + 3 * 2)
     assert {row[3] for row in rows[1:]} == {"", "'=1+1", "'@SUM(A1)", 'site, "a"'}
     assert {row[4] for row in rows[1:]} == {"loss", "'+cmd"}

@@ -25,7 +25,7 @@ def test_a_run_goes_from_a_request_to_trained_weights(dashboard: Dashboard) -> N
 
     assert (run["name"], run["current_round"], run["num_rounds"]) == ("First", 3, 3)
     assert run["last_metrics"]["evaluate_accuracy"] == pytest.approx(0.8)
-    assert run["best_metrics"]["evaluate_loss"] == {"value": pytest.approx(0.25), "round": 3}
+    assert run["best_metrics"]["evaluate_loss"] == {"value": pytest.approx(0.25), "round": 3, "clients": 2}
     assert run["elapsed_seconds"] > 0
     assert run["finished_at"] > run["started_at"] >= run["created_at"]
 

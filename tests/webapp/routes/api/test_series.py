@@ -13,13 +13,14 @@ from sqlalchemy import null, update
 
 from benchmarks.long_run import let_it_run, make_long_run
 from federation.run.metric_goals import MetricGoals
-from tests.support.books import done, reply
+from tests.support.books import Books, done, reply
 from tests.support.dashboard import Dashboard, finished_run, running
 from tests.support.light_client import nan_loss_in_round_1
 from tests.support.series import make_series
 from webapp.charts.downsampling import downsample
 from webapp.db.repository.runs import set_values
-from webapp.db.spread import spread_of
+from webapp.db.repository.series import read_series
+from webapp.db.spread import Spread, spread_of
 from webapp.db.tables import Round
 
 COLUMNS = ("seconds", "work", "bytes", "mean", "least", "low", "high", "most")
@@ -27,7 +28,7 @@ COLUMNS = ("seconds", "work", "bytes", "mean", "least", "low", "high", "most")
 
 def test_the_spread_names_the_worst_client_and_passes_over_what_is_no_number() -> None:
     spread = spread_of("accuracy", {1: 0.5, 2: 0.9, 3: nan, 4: 0.7, 5: None, 6: inf}, MetricGoals())
-    assert spread == pytest.approx((3, 0.5, 0.54, 0.86, 0.9, 1))
+    assert spread is not None and spread[:6] == pytest.approx((3, 0.5, 0.54, 0.86, 0.9, 1))
     of_loss = spread_of("loss", {1: 0.5, 2: 0.9}, MetricGoals())
     assert of_loss is not None and of_loss.worst == 2
     assert spread_of("loss", {1: nan}, MetricGoals()) is None
@@ -87,8 +88,23 @@ def test_rounds_of_an_earlier_release_are_measured_when_they_are_read(tmp_path: 
         with dashboard.parts.database.write() as session:
             session.execute(update(Round).values(spread=null()))
     assert before["items"][0]["least"] == before["items"][0]["mean"] != [None] * 3
+    before["items"][0]["samples"] = [None] * 3  # not known afterwards
     with running(tmp_path) as dashboard:
         assert dashboard.http.get(address).json() == before
+
+
+def test_a_spread_that_an_earlier_release_stored_is_read(tmp_path: Path) -> None:
+    books = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path)
+    run_id = books.start_run()
+    books.play_round(run_id, 0, books.add_clients("a", "b"), loss=1.0)
+    with books.database.write() as session:
+        session.execute(update(Round).values(spread={"evaluate_loss": [2, 1.0, 1.0, 1.0, 1.0, 1]}))
+    books.play_round(run_id, 1, [1], loss=1.0)
+    with books.database.read() as session:
+        series = read_series(session, run_id, "evaluate", "loss")
+    assert series.spread_in(0) == Spread(2, 1.0, 1.0, 1.0, 1.0, 1) and (series.spread_in(1) or ())[:1] == (1,)
+    assert series["samples"].tolist() == [0, 10]
+    books.close()
 
 
 def test_a_series_that_the_browser_has_is_not_sent_again(dashboard: Dashboard) -> None:

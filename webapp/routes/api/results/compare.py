@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
+from federation.learning.evaluation_data import measured_on
 from webapp.charts.downsampling import bucket_size, downsample
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.run_list import runs_of
@@ -71,6 +72,8 @@ class ComparedRun(BaseModel):
     num_rounds: int
     best: Best | None
     last: float | None
+    measured_on: str = Field(description="The data behind the values.")
+    clients: str = Field(description="The clients and samples behind the last value, in words.")
     worst_client: float | None = Field(description="The value of the worst client in the last round.")
     reached: ReachedView | None
     steps: list[StepView]
@@ -91,6 +94,7 @@ class ComparisonView(BaseModel):
     target: float | None
     items: list[ComparedRun]
     settings: list[DifferingSetting]
+    repeats: list[list[int]] = Field(description="Ids of the runs, in groups that differ in their seeds only.")
 
 
 @router.get("/compare")
@@ -106,20 +110,22 @@ def compare_runs(
         page = compare(session, parts.series, runs, id, target, measure=measure)
         if page.missing:
             raise NotFound(f"There is no run {page.missing[0]}.")
-        items = [_compared(side, _steps(session, parts.series, side.run)) for side in page.sides]
+        items = [_compared(side, phase, _steps(session, parts.series, side.run)) for side in page.sides]
     settings = [DifferingSetting(name=one.name, values=one.values) for one in page.settings]
     return ComparisonView(
-        metric=measure.name, phase=measure.phase, target=page.target, items=items, settings=settings
+        metric=measure.name, phase=measure.phase, target=page.target, items=items, settings=settings,
+        repeats=[[side.run.id for side in group] for group in page.repeats],
     )  # fmt: skip
 
 
-def _compared(side: Side, steps: list[StepView]) -> ComparedRun:
+def _compared(side: Side, phase: Phase, steps: list[StepView]) -> ComparedRun:
     run, met = side.run, side.reached
     known = side.best is not None and side.best_round is not None
     best = Best.model_validate({"value": side.best, "round": side.best_round}) if known else None
     return ComparedRun(
         id=run.id, name=run.name, state=run.state, current_round=run.current_round, num_rounds=run.num_rounds,
-        best=best, last=side.last, worst_client=side.worst,
+        best=best, last=side.last,
+        measured_on=measured_on(run.config, phase), clients=side.clients, worst_client=side.worst,
         reached=ReachedView(round=met.round, seconds=met.seconds, bytes=met.bytes) if met else None,
         steps=steps,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
+from federation.learning.evaluation_data import measured_on
 from federation.run.metric_goals import goals_of
 from webapp.charts.downsampling import BUCKETS, DOWNSAMPLED_ABOVE, bucket_size, downsample
 from webapp.db.repository.series import Series, started_at, values_of
@@ -45,6 +46,9 @@ class SeriesView(BaseModel):
     low: Column = Field(description="10th percentile of the clients.")
     high: Column = Field(description="90th percentile of the clients.")
     most: Column
+    reported_by: list[int | None] = Field(description="Number of clients that the mean is over.")
+    samples: list[int | None] = Field(description="Number of samples of these clients together; null: unknown.")
+    data: str = Field(description="What the values were measured on.")
     clients: dict[int, Column] = Field(description="Values of the requested clients.")
 
 
@@ -117,8 +121,14 @@ def _view(
         seconds=_short(np.maximum(rows["at"] - since, 0.0)), mean=_short(rows["mean"]),
         odd={r: series.non_finite[r] for r in rounds if r in series.non_finite},
         least=_short(sample.min), low=_short(rows["p10"]), high=_short(rows["p90"]), most=_short(sample.max),
+        reported_by=_counts(rows["clients"]), samples=_counts(rows["samples"]), data=measured_on(run.config, phase),
         clients={c: _short([values.get(c, {}).get(r) for r in rounds]) for c in clients},
     )  # fmt: skip
+
+
+def _counts(values: Iterable[float]) -> list[int | None]:
+    """Write whole numbers; null where there is none, or 0, which stands for an unknown one."""
+    return [None if isnan(value) or not value else int(value) for value in values]
 
 
 def _short(values: Iterable[float | None]) -> Column:

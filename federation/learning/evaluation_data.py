@@ -1,0 +1,35 @@
+"""What clients evaluate a run's weights on, in words. Nothing is opened here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from federation.learning.data.catalogue import TEST_SAMPLES
+from federation.learning.data.partitioning import TEST_SHARE
+from federation.run.networks import KERAS_NETWORKS
+
+
+def evaluated_on(config: Mapping[str, Any]) -> str:
+    """Return the evaluation data of a run with that stored configuration."""
+    network, dataset = config["network"], config.get("dataset")
+    if network == "custom":
+        return "data that each client's own app chooses"
+    if network not in KERAS_NETWORKS:
+        return "no data, computed values"
+    if dataset in TEST_SAMPLES:
+        return f"an even part of the {dataset} test split per client"
+    partitioner = config.get("partitioner", "iid")
+    cut = f"Dirichlet α {config.get('dirichlet_alpha')}" if partitioner == "dirichlet" else "IID"
+    return f"{TEST_SHARE:.0%} held out of each client's own partition of {dataset} ({cut})"
+
+
+def measured_on(config: Mapping[str, Any], phase: str) -> str:
+    """Return the data behind the metrics of a phase of a run."""
+    return evaluated_on(config) if phase == "evaluate" else "each client's training data"
+
+
+def split_seed(config: Mapping[str, Any]) -> int | None:
+    """Return the seed that decides which samples are evaluation data; None where no seed does."""
+    if config["network"] not in KERAS_NETWORKS:
+        return None
+    seed = config.get("data_seed")
+    return config.get("seed") if seed is None else seed
