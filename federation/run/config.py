@@ -43,8 +43,10 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_strip_whitespace=True)
 
     network: Annotated[
-        Network, Shown("Network", Group.MODEL, choices=NETWORKS, api_only=("custom",), quick=True)
-    ] = Field("mlp", description="The Keras model; synthetic needs neither TensorFlow nor data.")  # fmt: skip
+        Network, Shown("Network", Group.MODEL, choices=NETWORKS, not_quick=("custom",), quick=True)
+    ] = Field(
+        "mlp", description="A Keras model, or that of your app; synthetic needs neither TensorFlow nor data."
+    )  # fmt: skip
     dataset: Annotated[Dataset, Shown("Dataset", Group.MODEL, when=_KERAS, quick=True)] = Field(
         "digits", description="Only clients that hold it are eligible."
     )
@@ -63,9 +65,11 @@ class RunConfig(BaseModel):
     synthetic_seconds: Annotated[
         float, Shown("Synthetic training time", Group.MODEL, unit="seconds", when=("network", "synthetic"))
     ] = Field(0.0, ge=0, le=3600, description="How long a client trains the synthetic network.")
-    initial_weights: Annotated[str | None, Shown("Uploaded weights", Group.MODEL, when=("network", "custom"))] = Field(
+    initial_weights: Annotated[
+        str | None, Shown("Initial weights", Group.MODEL, when=("network", "custom"), upload=True)
+    ] = Field(
         None, pattern=r"^[0-9a-f]{64}$", validate_default=True,
-        description="Network custom starts from them: the id that POST /api/weights returned.",
+        description="An .npz of plain arrays, in the order of your app; in the API, the id from POST /api/weights.",
     )  # fmt: skip
 
     strategy: Annotated[StrategyName, Shown("Strategy", Group.TRAINING, notes=STRATEGY_NOTES)] = Field(
@@ -163,7 +167,9 @@ class RunConfig(BaseModel):
     def _only_custom_has_weights(cls, initial_weights: str | None, info: ValidationInfo) -> str | None:
         custom = info.data.get("network") == "custom"
         if custom and initial_weights is None:
-            raise ValueError("network custom starts from uploaded weights: POST an .npz to /api/weights first")
+            raise ValueError(
+                "network custom starts from uploaded weights: choose an .npz, or POST it to /api/weights first"
+            )
         if not custom and initial_weights is not None:
             raise ValueError("only network custom starts from uploaded weights")
         return initial_weights

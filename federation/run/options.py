@@ -39,7 +39,8 @@ class Shown:
 
     ``empty`` says what no value means. ``when`` is the name of another option, followed by the values of it with which
     this option applies; an empty tuple: always. ``choices`` are the words of the values, ``notes`` a sentence on each.
-    ``api_only`` are values that the form does not offer. ``quick``: the short form on Home has the option as well.
+    ``upload``: people choose a file, and the value is the id of its content. ``quick``: the short form on Home has the
+    option as well, without the values ``not_quick``.
     """
 
     label: str
@@ -49,5 +50,6 @@ class Shown:
     when: tuple[str, ...] = ()
     choices: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
-    api_only: tuple[str, ...] = ()
+    upload: bool = False
+    not_quick: tuple[str, ...] = ()
     quick: bool = False

@@ -20,7 +20,8 @@ from webapp.sanitizing import clean_text
 from webapp.settings import Settings
 
 MAX_BODY_BYTES = 512 * 1024
-UPLOAD_PATH = "/api/weights"
+UPLOAD_PATHS = ("/api/weights", "/runs")
+"""A form with several parts that is sent there may hold a file with weights."""
 UPLOAD_OVERHEAD_BYTES = 64 * 1024
 """What a form and an archive add to the size of uploaded weights."""
 _DISCONNECTED: Message = {"type": "http.disconnect"}
@@ -81,7 +82,7 @@ class BodyLimit:
         encoding = Headers(scope=scope).get("content-encoding", "identity")
         if encoding.lower() != "identity":
             return await _encoding_refused(encoding)(scope, receive, send)
-        limit = self._max_upload_bytes if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
+        limit = self._max_upload_bytes if _may_hold_weights(scope) else MAX_BODY_BYTES
         refusal = problem_response(413, f"The body is too large: at most {limit:,} bytes are accepted.")
         length = Headers(scope=scope).get("content-length", "0")
         if not length.isdigit() or int(length) > limit:
@@ -107,6 +108,11 @@ class BodyLimit:
                 raise
         if taken > limit and not answered:  # the handler may have failed on the truncated body, or ignored it
             await refusal(scope, receive, send)
+
+
+def _may_hold_weights(scope: Scope) -> bool:
+    """Say whether a request may be an upload: its parts are spooled to disk, those without a file are bounded."""
+    return scope["path"] in UPLOAD_PATHS and Headers(scope=scope).get("content-type", "").startswith("multipart/")
 
 
 def _encoding_refused(encoding: str) -> Response:

@@ -133,9 +133,11 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read_whole(shared: Dashbo
 
 def test_weights_have_a_limit_of_their_own(tmp_path: Path) -> None:
     with running(tmp_path, max_reply_bytes=4 * MAX_BODY_BYTES) as dashboard:
-        for size, status in ((3 * MAX_BODY_BYTES, 422), (5 * MAX_BODY_BYTES, 413)):
-            answer = dashboard.http.post("/api/weights", files={"file": ("w.npz", b"x" * size)})
-            assert answer.status_code == status, "no archive, or too much of one"
+        for path, field in (("/api/weights", "file"), ("/runs", "weights")):
+            for size, status in ((3 * MAX_BODY_BYTES, 422), (5 * MAX_BODY_BYTES, 413)):
+                files = {field: ("w.npz", b"x" * size)}
+                answer = dashboard.http.post(path, data={"network": "custom"}, files=files)
+                assert answer.status_code == status, "no archive, or too much of one"
 
 
 @pytest.mark.parametrize(

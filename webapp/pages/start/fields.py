@@ -59,8 +59,13 @@ class Field:
 
     @property
     def offered(self) -> list[tuple[str, str]]:
-        """The values that the form offers, and their words."""
-        return [(value, self.word(value)) for value in self.choices if value not in self.shown.api_only]
+        """The values to choose from, and their words."""
+        return [(value, self.word(value)) for value in self.choices]
+
+    @property
+    def offered_quick(self) -> list[tuple[str, str]]:
+        """Those of them that the short form on Home offers."""
+        return [one for one in self.offered if one[0] not in self.shown.not_quick]
 
     def word(self, value: str) -> str:
         """Return the word for a value of a choice."""

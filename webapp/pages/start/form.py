@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,8 +16,10 @@ from webapp.pages.start.fields import FIELDS, Field
 
 _COPY = re.compile(r"(.+) \(copy(?: ([0-9]{1,6}))?\)")
 MAX_NAME = FIELDS["name"].max_length or 0
-CLIENT_CHOICE = ("who", "clients", "find")
-"""Names of the controls that choose clients: "all" or "some", a box for each client, and the search for boxes."""
+UPLOAD = "weights"
+"""The name of the control that chooses a file with initial weights."""
+CONTROLS = ("who", "clients", "find", UPLOAD)
+"""Controls that are no settings: "all" or "some" clients, a box for each client, the search for boxes, the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class StartForm:
     def config_without_errors(self) -> RunConfig:
         """The run that the form describes, with the default in place of each answer that has an error."""
         valid = {name: value for name, value in self.values.items() if name not in self.errors}
+        if "initial_weights" in self.errors:
+            valid["initial_weights"] = "0" * 64  # of which only the run itself takes notice
         chosen = frozenset[str]() if "clients" in self.errors else self.chosen
         form = StartForm(default_form().values | valid, who=self.who, chosen=chosen)
         few = StartForm(
@@ -112,7 +116,7 @@ def copy_name(name: str) -> str:
 
 def parse_form(sent: Sequence[tuple[str, str]]) -> StartForm:
     """Return the form as a browser sent it, with its errors as sentences; a field that was not sent has its default."""
-    typed = {name: value.strip() for name, value in sent if name not in CLIENT_CHOICE}
+    typed = {name: value.strip() for name, value in sent if name not in CONTROLS}
     who = next((value for name, value in sent if name == "who"), "all")
     chosen = frozenset(value for name, value in sent if name == "clients")
     find = next((value.strip() for name, value in sent if name == "find"), "")
@@ -121,6 +125,11 @@ def parse_form(sent: Sequence[tuple[str, str]]) -> StartForm:
     if who == "some" and not chosen:
         errors["clients"] = "Select at least one client, or all clients with this dataset"
     return StartForm(form.values, errors, who, chosen, find)
+
+
+def with_errors(form: StartForm, errors: Mapping[str, str]) -> StartForm:
+    """Return a form with more errors, by field."""
+    return replace(form, errors={**form.errors, **errors})
 
 
 def _read(form: StartForm) -> tuple[RunConfig | None, dict[str, str]]:

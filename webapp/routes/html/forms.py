@@ -1,6 +1,7 @@
 """The fields of a posted form, each read with its limits, and the redirect to the next page with a flash message."""
 
 import re
+from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -23,6 +24,13 @@ async def read_form(request: Request) -> FormData:
     return await request.form(max_files=0, max_fields=2000)
 
 
+async def read_start_form(request: Request) -> AsyncIterator[FormData]:
+    """Give the fields of the form that starts a run, which may send a file with initial weights."""
+    async with request.form(max_files=1, max_fields=2000) as form:
+        yield form
+
+
+StartFormDep = Annotated[FormData, Depends(read_start_form)]
 FormDep = Annotated[FormData, Depends(read_form)]
 
 

@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.datastructures import UploadFile
 
+from federation.run.networks import NETWORKS
 from federation.run.states import ENDED
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.runs import queued_runs
@@ -16,11 +18,13 @@ from webapp.pages.clients.demo_offer import offer_for_run
 from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
-from webapp.pages.start.form import StartForm, default_form, duplicate_form, parse_form
+from webapp.pages.start.form import UPLOAD, StartForm, default_form, duplicate_form, parse_form, with_errors
 from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
+from webapp.pages.wording import sentence
+from webapp.problems import Invalid
 from webapp.routes.dependencies import RunsDep
-from webapp.routes.html.forms import SEE_OTHER, FormDep
+from webapp.routes.html.forms import SEE_OTHER, StartFormDep
 from webapp.routes.html.page import Page, PageDep, RunId, shared
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
@@ -50,18 +54,29 @@ def ask(
 
 
 @router.post("")
-def start(page: PageDep, runs: RunsDep, fields: FormDep) -> Response:
+def start(page: PageDep, runs: RunsDep, fields: StartFormDep) -> Response:
     """Queue the run that the form describes, and go to its page; or show the form again with what is wrong."""
-    form = parse_form([(name, value) for name, value in fields.multi_items() if isinstance(value, str)])
-    if (config := form.config) is None:
-        return _show_form(page, form, 422)
-    return RedirectResponse(f"/runs/{runs.create(config).id}", SEE_OTHER)
+    sent = [(name, value) for name, value in fields.multi_items() if isinstance(value, str)]
+    file, wrong = fields.get(UPLOAD), dict[str, str]()
+    if isinstance(file, UploadFile) and file.filename and ("network", "custom") in sent:
+        sent = [(name, value) for name, value in sent if name != "initial_weights"]
+        try:
+            sent.append(("initial_weights", runs.keep_upload(file.file, page.parts.settings.max_reply_bytes).id))
+        except Invalid as error:
+            wrong = {"initial_weights": sentence(error.fields[0].message)}
+    form = parse_form(sent)
+    if not wrong and (config := form.config) is not None:
+        try:
+            return RedirectResponse(f"/runs/{runs.create(config).id}", SEE_OTHER)
+        except Invalid as error:  # what only the database and the uploads know
+            wrong = {one.field.partition(".")[0]: sentence(one.message) for one in error.fields}
+    return _show_form(page, with_errors(form, wrong), 422)
 
 
 def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = None) -> HTMLResponse:
     template = PARTS.get(wanted_block(page.request), "runs/new.html")
     return page.show(
-        template, "/runs", status, form=form, source=source, clients=list_clients(page.session),
+        template, "/runs", status, form=form, source=source, clients=list_clients(page.session), networks=NETWORKS,
         preview=preview_run(page.session, form, page.live),
         queued=len(queued_runs(page.session)) + (page.parts.supervisor.active_run_id is not None),
     )  # fmt: skip
