@@ -46,7 +46,7 @@ class TaskConsole:
             return
         try:
             self._move_bar(f"{_title(task)}{'' if loss is None else f', loss {loss:.4f}'}", batch, batches)
-        except OSError:  # the terminal was closed: the task goes on
+        except (OSError, ValueError):  # the terminal, or the stream, was closed: the task goes on
             self._console, self._bar = Console(quiet=True, force_terminal=False), None
 
     def _move_bar(self, title: str, batch: int, batches: int | None) -> None:
@@ -60,7 +60,7 @@ class TaskConsole:
     def show_end(self, task: Task, outcome: str, seconds: float) -> None:
         """Log that the task is over, unless the last line was only just written."""
         if self._bar is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 self._bar.stop()
             self._bar = None
         now = time.monotonic()
@@ -127,7 +127,11 @@ def open_standard_streams() -> None:
 
 
 def write_log_to(console: Console, *, keep: bool = False) -> RecentLog | None:
-    """Let all loggers write to the console, above the bar where there is one; ``keep`` returns their last lines."""
+    """Let all loggers write to the console, above the bar where there is one; ``keep`` returns their last lines.
+
+    A line that cannot be written, since an app has closed the stream, is lost and ends no thread.
+    """
+    logging.raiseExceptions = False
     if console.is_terminal:
         handler: logging.Handler = RichHandler(
             console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S"

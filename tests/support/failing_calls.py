@@ -5,6 +5,7 @@ a wrapper that calls it, or raises. Other threads than those of runs are never d
 """
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,9 @@ class Failure:
     late: bool
 
 
+RUN_THREAD = re.compile(r"run-[0-9]+")
+"""Names of the threads that work on runs."""
+
 ONLY_KEEP = ("Runs.record", "Recorder.record", "Recorder._add_reply")
 """Functions that may only keep a reply in memory: their caller gets no answer that could be lost after the effect."""
 
@@ -95,7 +99,7 @@ class FailingCalls:
 
         @wraps(function)
         def call(*arguments: Any, **named: Any) -> Any:
-            if not threading.current_thread().name.startswith("run-"):
+            if RUN_THREAD.fullmatch(threading.current_thread().name) is None:
                 return function(*arguments, **named)
             error, late = self._next(function.__qualname__)
             if error is not None and not late:

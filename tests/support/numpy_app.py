@@ -1,6 +1,7 @@
 """A Flower ClientApp that a test controls by its configuration: it adds one to the weights, waits, or fails."""
 
 import asyncio
+import sys
 import threading
 import time
 
@@ -20,7 +21,7 @@ class Mute(Exception):
     """An error that cannot say what it is."""
 
     def __str__(self) -> str:
-        raise ValueError("no text")
+        raise SystemExit(9)
 
 
 @app.train()
@@ -31,6 +32,9 @@ def train(message: Message, context: Context) -> Message:
         raise ValueError(str(error))
     if raised := config.get("raises"):
         raise {"CancelledError": asyncio.CancelledError, "Panic": Panic, "Mute": Mute}[str(raised)]("far \ud800")
+    if config.get("close_streams"):
+        sys.stdout.close()
+        sys.stderr.close()
     if config.get("stuck"):
         time.sleep(3600)
     batches = int(config.get("batches", 1))  # type: ignore[arg-type]

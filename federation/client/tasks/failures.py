@@ -40,7 +40,7 @@ def error_sentence(error: BaseException, frames: list[dict[str, Any]]) -> str:
     """Return type and text of the error and the place where the app's own code raised or met it, on one line."""
     try:
         text = str(error)
-    except Exception:  # the app's own class may fail to say what it is
+    except BaseException:  # the app's own class may fail to say what it is
         text = "its text cannot be read"
     where = ", {file}:{line} in {function}".format(**frames[-1]) if frames else ""
     if len(where) > MAX_ERROR_CHARACTERS // 2:

@@ -71,8 +71,10 @@ class Worker:
             while (task := self._outbox.queue.get()) is not None:
                 self._run_task(task)
         except BaseException:  # whatever ends this thread ends the process: a client without a worker answers nothing
-            log.exception("the worker thread failed")
-            self._on_failure()
+            try:
+                log.exception("the worker thread failed")
+            finally:
+                self._on_failure()
 
     def _run_task(self, task: ClientTask) -> None:
         started = time.monotonic()

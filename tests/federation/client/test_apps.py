@@ -3,6 +3,7 @@
 import asyncio
 import io
 from threading import Event
+from typing import Any
 
 import httpx
 import numpy as np
@@ -33,6 +34,17 @@ def test_whatever_an_app_raises_is_a_failed_reply_and_the_client_goes_on(client:
             assert (peer.next(messages.Offer).error or "").startswith(text)
         peer.send_task("evaluate", WEIGHTS, pieces=False)
         assert peer.next(messages.Offer).error is None
+
+
+def test_an_app_that_closes_the_standard_streams_takes_the_log_alone_with_it(client: StartClient) -> None:
+    tasks: tuple[dict[str, Any], ...] = ({"close_streams": True}, {"raises": "Panic"}, {}, {})
+    with SmallServer().running() as server:
+        process, peer = joined(client, server)
+        for number, more in enumerate(tasks):
+            message_id = peer.send_task("train", WEIGHTS, pieces=not number, **more)
+            offer = peer.next(messages.Offer)
+            assert (offer.message_id, offer.error is None) == (message_id, "raises" not in more)
+        assert process.interrupt(5) == 0
 
 
 def test_a_worker_thread_that_ends_is_reported_whatever_it_raised() -> None:
