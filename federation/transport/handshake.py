@@ -15,6 +15,8 @@ from federation.transport.connection import Connection
 
 log = logging.getLogger(__name__)
 
+CANNOT_CHECK = "the server cannot check admissions now"
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:
@@ -109,7 +111,7 @@ class Handshake:
             node_id = self._registry.node_id(key) if admission.state == "admitted" else 0
         except StoreUnavailable as error:
             log.warning("%s; the client tries again", error)
-            raise messages.BadFrame("the server cannot check admissions now", messages.Close.STOPPING) from error
+            raise messages.BadFrame(CANNOT_CHECK, messages.Close.STOPPING) from error
         except AdmissionRefused as error:
             raise messages.BadFrame(str(error), messages.Close.FULL) from error
         if admission.state == "revoked":

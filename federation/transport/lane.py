@@ -5,6 +5,7 @@ Everything here runs on the Flower server's event loop, but for the methods unde
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, ParamSpec
@@ -12,14 +13,15 @@ from typing import Literal, ParamSpec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from federation.protocol import messages
-from federation.run.events import ClientChanged, Record
+from federation.run.events import ClientChanged, Record, StoreUnavailable
 from federation.transport.admission import Admit, Limits, Refusal, Registry
 from federation.transport.connection import Connection
 from federation.transport.connection_changes import ConnectionChanges
 from federation.transport.dispatcher import ConnectionListener, Dispatcher
 from federation.transport.exchange import Exchange, Member
-from federation.transport.handshake import Handshake, Joined
+from federation.transport.handshake import CANNOT_CHECK, Handshake, Joined
 
+log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 
 CLOSED_BY_CLIENT = 1000
@@ -154,7 +156,13 @@ class StreamLane:
             task.add_done_callback(self._tasks.discard)
 
     async def _admit_pending(self, connection: Connection) -> None:
-        node_id = await asyncio.to_thread(self._registry.node_id, connection.public_key)
+        """Welcome a client that was admitted while it was connected; without a node id, let it connect again."""
+        try:
+            node_id = await asyncio.to_thread(self._registry.node_id, connection.public_key)
+        except StoreUnavailable as error:
+            log.warning("%s; the client tries again", error)
+            connection.end(messages.Close.STOPPING, CANNOT_CHECK)
+            return
         if self._connections.get(connection.client_id) is connection and not connection.admitted:
             connection.admitted, connection.node_id = True, node_id
             connection.send(self._welcome(connection))

@@ -100,6 +100,23 @@ def test_a_new_client_on_a_full_disk_is_told_to_come_back_in_one_sentence(
     engine.ledger.wait(lambda: later.welcome is not None)
 
 
+def test_a_client_that_is_admitted_on_a_full_disk_connects_again_instead_of_waiting(tmp_path: Path) -> None:
+    with running_engine(tmp_path) as engine, Stage(engine.address) as stage:
+        engine.admission = "pending"
+        waiting = stage.add("site-a")
+        engine.ledger.wait(lambda: waiting.welcome is not None)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))  # the kernel refuses each write to a file
+            client_id = engine.clients[waiting.public_key]
+            engine.states[client_id] = "admitted"
+            engine.server.readmit(client_id)
+            engine.ledger.wait(lambda: waiting.closed is not None)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert waiting.closed == (messages.Close.STOPPING, "the server cannot check admissions now")
+
+
 def test_a_stock_supernode_registers_and_is_listed_as_connected(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it starts other commands of flwr by name
     command = shutil.which("flower-supernode", path=path)
