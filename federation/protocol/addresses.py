@@ -21,3 +21,18 @@ def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach ``host``; an address of IPv6 may have its brackets."""
     address = host.strip("[]")
     return host.lower() == "localhost" or (is_ip_address(address) and ipaddress.ip_address(address).is_loopback)
+
+
+def network_of(host: str) -> str:
+    """Return whose address it is: the /64 of an IPv6 address, of which one host has all; empty if it is none.
+
+    An IPv4 address counts as itself also where a socket for both has it as IPv6.
+    """
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return ""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    if mapped is None and address.version == 6:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(mapped or address)

@@ -1,12 +1,13 @@
 """How many connections a port serves at once: in all, and from one address."""
 
-import ipaddress
 import logging
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+
+from federation.protocol.addresses import network_of
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class ConnectionLimit:
 
     def enter(self, host: str) -> Leave | None:
         """Count a connection from a host, and return how it leaves; None where the port serves no more."""
-        address = _network(host)
+        address = network_of(host) or host
         if self._count >= self._bounds.total:
             self._refuse(f"{self._count} connections are open, the most that it serves")
             return None
@@ -61,12 +62,3 @@ class ConnectionLimit:
             self._next_log_at = time.monotonic() + LOG_SECONDS
             advice = "A higher limit of open files (ulimit -Hn) allows more"
             log.warning("the %s refuses connections (%d so far): %s. %s", self._name, self._refused, reason, advice)
-
-
-def _network(host: str) -> str:
-    """Return what counts as one address: an IPv6 host usually has a whole /64 of them."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else host

@@ -2,7 +2,8 @@
 
 import pytest
 
-from federation.protocol.addresses import format_address, is_ip_address, is_loopback
+from federation.protocol.addresses import format_address, is_ip_address, is_loopback, network_of
+from federation.protocol.connection_limit import ConnectionBounds, ConnectionLimit
 
 
 @pytest.mark.parametrize(("host", "text"), [
@@ -22,3 +23,17 @@ def test_only_the_machines_own_addresses_are_loopback(host: str, stays: bool) ->
 
 def test_a_name_is_no_ip_address() -> None:
     assert [is_ip_address(host) for host in ("127.0.0.1", "::", "localhost", "[::1]")] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(("host", "network"), [
+    ("10.0.0.1", "10.0.0.1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("2001:db8::1", "2001:db8::/64"),
+    ("fe80::1%eth0", "fe80::/64"), ("", ""), ("proxy.example", ""),
+])  # fmt: skip
+def test_all_addresses_of_an_ipv6_network_are_one(host: str, network: str) -> None:
+    assert network_of(host) == network
+
+
+def test_a_port_for_ipv4_and_ipv6_counts_each_ipv4_address_for_itself() -> None:
+    limit = ConnectionLimit(ConnectionBounds(total=9, per_address=1), "port")
+    hosts = ("::ffff:10.0.0.1", "::ffff:10.0.0.2", "2001:db8::1", "fe80::1%eth0", "::ffff:10.0.0.1", "2001:db8::2")
+    assert [limit.enter(host) is not None for host in hosts] == [True, True, True, True, False, False]

@@ -6,9 +6,9 @@ is room, and a week at most; while it is online nobody takes its place.
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
+from federation.protocol.addresses import network_of
 from federation.protocol.messages import Hello
 from federation.server.flower_server import Admission, AdmissionRefused
 from webapp.db.database import Database, Session
@@ -101,17 +101,6 @@ class Admissions:
     def _offline(self, waiting: Sequence[Client]) -> list[Client]:
         online, recent = self._online_ids(), datetime.now(UTC) - JUST_SEEN
         return [one for one in waiting if one.id not in online and one.last_seen_at < recent]
-
-
-def network_of(address: str) -> str:
-    """Return whose address it is: the /64 of an IPv6 address, of which one host has all; empty if it is none."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
-        return str(ip_network((parsed, 64), strict=False))
-    return str(parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else str(parsed)
 
 
 def _address_of(client: Client) -> str:
