@@ -37,6 +37,12 @@ def loss(value: Number) -> str:
     return _signed(f"{value:.3f}" if abs(value) < 1000 else f"{value:.2e}".replace("e+0", "e+"))
 
 
+def share_of_range(value: float, low: float, high: float) -> float:
+    """Return where a value lies between two ends, from 0 to 1; the middle where they are equal."""
+    span = high / 2 - low / 2  # halves: the difference of two finite numbers may be infinite
+    return (value / 2 - low / 2) / span if span else 0.5
+
+
 def exact(value: float, scale: int = 1) -> str:
     """Write a number times a power of ten with all its digits, as people type it: the text reads as the same number."""
     if not isfinite(value):

@@ -67,4 +67,5 @@ def _quantile(ordered: Sequence[float], q: float) -> float:
     at = (len(ordered) - 1) * q
     low = int(at)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+    share = at - low
+    return ordered[low] * (1 - share) + ordered[high] * share  # the difference of two finite numbers may be infinite

@@ -6,9 +6,11 @@ import pytest
 
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
+from tests.support.books import done, reply
 from tests.support.dashboard import Dashboard, finished_run
 from tests.support.light_client import Answer, honest, nan_loss_in_round_1
 from tests.support.markup import Element, get_both, get_page
+from tests.webapp.routes.api.test_metrics import add_client, add_run
 from webapp.pages.runs.timeline import _rulers
 
 
@@ -79,6 +81,21 @@ def test_a_number_that_did_not_come_is_marked_and_the_round_says_whose_it_was(da
     assert happened == ["loss is not a number, reported by site-b", ""]
     accuracy = get_page(dashboard.http, f"/runs/{run_id}").one("section", id="by-round")
     assert not accuracy.all("p", class_="key"), "accuracies are all there"
+
+
+@pytest.mark.parametrize(("values", "low", "high"), [
+    ([0.1, 0.2, 0.3], "0.100", "0.300"), ([1.0] * 39 + [9.0], "1.000", "9.000"), ([1.0, 1.0], "", ""),
+    ([*(1 + n / 100 for n in range(49)), 1e6], "1.000", "1.480 to 1.00e+6"),
+    ([-1.7e308, 0.0, 1.7e308], "−1.70e+308", "1.70e+308"),
+])  # fmt: skip
+def test_the_scale_holds_all_values(dashboard: Dashboard, values: list[float], low: str, high: str) -> None:
+    run_id = add_run(dashboard)
+    for number, client in enumerate(add_client(dashboard, f"site {n}") for n in range(len(values))):
+        dashboard.parts.runs.record(reply(run_id, 1, client, "evaluate", loss=values[number]))
+    dashboard.parts.runs.record(done(run_id, 1, loss=0.5))
+    page = get_page(dashboard.http, f"/runs/{run_id}?cells=loss&heatmap=1")
+    scale = [one.text for one in page.one("section", id="by-round").all("span", class_="scale")]
+    assert scale == ([f"{low} {high}"] if low else [])
 
 
 @pytest.mark.parametrize("seconds", [0.004, 0.3, 1.19, 2.2, 7.5, 61.0, 4000.0])

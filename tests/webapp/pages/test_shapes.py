@@ -12,6 +12,7 @@ from webapp.db.tables import Run
 from webapp.pages.clients.rows import common_scale, polyline
 from webapp.pages.runs.round_bars import RoundBars, bars_of
 
+HUGE = 1.7e308
 ROOT = Path(__file__).parents[3]
 VENDOR = ROOT / "static" / "vendor"
 
@@ -72,7 +73,8 @@ def test_bars_of_a_long_run_show_its_best_round() -> None:
 def test_a_sparkline_passes_over_what_is_missing() -> None:
     assert polyline([], (0, 1)) == polyline([1.0], (0, 1)) == polyline([None, 1.0], (0, 1)) == ""
     assert polyline([0.0, None, 1.0], (0, 1)) == "0.0,20.0 88.0,2.0"
-    assert polyline([1.0, 1.0], (1, 1)) == "0.0,20.0 88.0,20.0"
+    assert polyline([1.0, 1.0], (1, 1)) == "0.0,11.0 88.0,11.0"
+    assert polyline([-HUGE, 0.0, HUGE], (-HUGE, HUGE)) == "0.0,20.0 44.0,11.0 88.0,2.0"
 
 
 def test_sparklines_of_one_list_have_one_scale() -> None:

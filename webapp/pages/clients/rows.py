@@ -14,7 +14,7 @@ from federation.server.flower_server import LiveClient
 from webapp.db.repository.pages import misfits
 from webapp.db.repository.series import clients_of_run, values_of
 from webapp.db.tables import Client, Run
-from webapp.formatting import THIN, count, plural
+from webapp.formatting import THIN, count, plural, share_of_range
 from webapp.pages.clients.exclusions import exclusions_of
 from webapp.pages.clients.holdings import dataset_of, partition_words, train_samples
 from webapp.pages.cut import FEW, Cut, cut
@@ -181,11 +181,11 @@ def _progress(task: Progress | None) -> tuple[int | None, int | None]:
 def _scale(values: Sequence[float]) -> Any:
     """Return a function from a value to percent of a strip that has room at both ends."""
     low, high = (min(values), max(values)) if values else (0.0, 0.0)
-    span = max(high - low, 0.1)
-    middle = (low + high) / 2
+    if high - low < 0.1:
+        low, high = (low + high) / 2 - 0.05, (low + high) / 2 + 0.05
 
     def place(value: float | None) -> float | None:
-        return None if value is None else round(50 + (value - middle) / span * 76, 1)
+        return None if value is None else round(12 + share_of_range(value, low, high) * 76, 1)
 
     return place
 
@@ -203,9 +203,10 @@ def polyline(
     known = [(i, value) for i, value in enumerate(values) if value is not None]
     if len(known) < 2:
         return ""
-    low, high = scale
-    step, span = width / (len(values) - 1), (high - low) or 1.0
-    return " ".join(f"{i * step:.1f},{height - 2 - (value - low) / span * (height - 4):.1f}" for i, value in known)
+    step = width / (len(values) - 1)
+    return " ".join(
+        f"{i * step:.1f},{height - 2 - share_of_range(value, *scale) * (height - 4):.1f}" for i, value in known
+    )
 
 
 def machine(client: Client) -> str:

@@ -16,7 +16,7 @@ from webapp.db.repository.series import (
     values_of,
 )  # fmt: skip
 from webapp.db.tables import Run
-from webapp.formatting import change, count, duration, loss, percent
+from webapp.formatting import change, count, duration, loss, percent, share_of_range
 from webapp.pages.cut import FEW, Cut, cut
 from webapp.pages.runs.query import Cells, RunQuery
 from webapp.pages.wording import OUTCOMES
@@ -89,7 +89,7 @@ def heatmap_of(session: Session, run: Run, accuracy: Series, query: RunQuery) ->
     trained = _trained(replies)
     evaluated = {(r.client_id, r.round) for r in replies if r.phase == "evaluate"}
     values = _values(session, run, shows, shown.rows, first, trained)
-    low, high = _ends(values.values())
+    low, high = _ends(ordered := sorted(values.values()) or [0.0])
 
     def cell(task: Task) -> Cell:
         reply = trained.get(task)
@@ -98,7 +98,7 @@ def heatmap_of(session: Session, run: Run, accuracy: Series, query: RunQuery) ->
 
     rows = [HeatmapRow(c, names[c], [cell((c, round_)) for round_ in rounds]) for c in shown.rows]
     outcomes = {one.outcome for row in rows for one in row.cells} - {"accepted"}
-    least, most = (WRITE[shows](end) if high > low else "" for end in (low, high))
+    least, most = _end_words(WRITE.get(shows, str), (ordered[0], low), (high, ordered[-1])) if high > low else ("", "")
     return Heatmap(rounds, to_come, shown.with_rows(rows), least, most, outcomes, _sentence(run, accuracy, names))
 
 
@@ -133,10 +133,24 @@ def _values(
     return {task: value for task, value in values.items() if value is not None}
 
 
-def _ends(values: Iterable[float]) -> tuple[float, float]:
-    """Return where the scale begins and ends: a few outliers do not make all others alike."""
-    ordered = sorted(values) or [0.0]
-    return ordered[int((len(ordered) - 1) * 0.04)], ordered[int((len(ordered) - 1) * 0.98)]
+def _ends(ordered: Sequence[float]) -> tuple[float, float]:
+    """Return the values between which the colours change: the ends of the data, but without far outliers.
+
+    A few of those would make all other cells alike: they have the colour of the end.
+    """
+    low, high = ordered[int((len(ordered) - 1) * 0.04)], ordered[int((len(ordered) - 1) * 0.98)]
+    half = high / 2 - low / 2  # halves: the difference of two finite numbers may be infinite
+    if not half:
+        return ordered[0], ordered[-1]
+    return (
+        ordered[0] if low / 2 - ordered[0] / 2 <= half else low,
+        ordered[-1] if ordered[-1] / 2 - high / 2 <= half else high,
+    )
+
+
+def _end_words(write: Callable[[float], str], *ends: tuple[float, float]) -> list[str]:
+    """Write the ends of the scale, each as the range of values that have its colour."""
+    return [write(low) if low == high else f"{write(low)} to {write(high)}" for low, high in ends]
 
 
 def _cell(shows: Cells, outcome: str, value: float | None, low: float, high: float) -> Cell:
@@ -145,7 +159,7 @@ def _cell(shows: Cells, outcome: str, value: float | None, low: float, high: flo
         return Cell(STEPS // 2 if accepted else None, OUTCOMES["accepted"] if accepted else "", outcome)
     if value is None:
         return Cell(None, "", NO_NUMBER if accepted else outcome)
-    step = max(0, min(STEPS - 1, int((value - low) / (high - low) * STEPS))) if high > low else STEPS // 2
+    step = max(0, min(STEPS - 1, int(share_of_range(value, low, high) * STEPS)))
     return Cell(step, WRITE[shows](value), outcome)
 
 

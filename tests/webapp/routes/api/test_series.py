@@ -32,6 +32,8 @@ def test_the_spread_names_the_worst_client_and_passes_over_what_is_no_number() -
     of_loss = spread_of("loss", {1: 0.5, 2: 0.9}, MetricGoals())
     assert of_loss is not None and of_loss.worst == 2
     assert spread_of("loss", {1: nan}, MetricGoals()) is None
+    far = spread_of("loss", {1: -1.7e308, 2: 1.7e308}, MetricGoals())
+    assert far is not None and far.p10 == pytest.approx(-1.36e308), "no edge of finite values is infinite"
 
 
 def test_series_hold_mean_spread_and_chosen_clients_by_round(dashboard: Dashboard) -> None:
