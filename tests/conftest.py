@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.books import Books
 from tests.support.dashboard import Dashboard, running
 from tests.support.engine import Engine, running_engine
 from tests.support.light_client import Stage
@@ -60,6 +61,20 @@ def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
     """A dashboard in the test's own process, with its Flower server."""
     with running(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def books_url(tmp_path: Path) -> str:
+    """The database of ``books``; a test file for both kinds replaces this by ``database_url``."""
+    return f"sqlite:///{tmp_path / 'meadow.db'}"
+
+
+@pytest.fixture
+def books(books_url: str, tmp_path: Path) -> Iterator[Books]:
+    """A migrated database with a ledger over it."""
+    made = Books(books_url, tmp_path / "runs")
+    yield made
+    made.close()
 
 
 @pytest.fixture

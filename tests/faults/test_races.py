@@ -30,13 +30,6 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         yield started
 
 
-@pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    made = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path / "runs")
-    yield made
-    made.close()
-
-
 def test_cancelling_a_queued_run_costs_the_active_one_no_reply(books: Books) -> None:
     a, b = books.add_clients("site-a", "site-b")
     active = books.start_run(num_rounds=5)

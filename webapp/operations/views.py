@@ -78,22 +78,25 @@ class RunList(BaseModel):
 def run_view(run: Run, queue: Iterable[Run], recent_seconds: Iterable[float] = ()) -> RunView:
     """Return a run with its place in the queue, and the time that it took and will take."""
     waiting = [one.id for one in queue if not one.held]
-    active = run.state in ACTIVE
-    recent = list(recent_seconds)
     return RunView(
         **{name: getattr(run, name) for name in RunView.model_fields if hasattr(run, name)},
         elapsed_seconds=elapsed_seconds(run),
         evaluated_on=evaluated_on(run.config),
-        eta_seconds=median(recent) * (run.num_rounds - run.current_round) if active and recent else None,
+        eta_seconds=remaining_seconds(run, list(recent_seconds)),
         queue_position=waiting.index(run.id) + 1 if run.id in waiting else None,
     )
 
 
+def remaining_seconds(run: Run, recent_seconds: Sequence[float]) -> float | None:
+    """Return how long an active run will take, by its last rounds; None where that is not known."""
+    known = run.state in ACTIVE and recent_seconds
+    return median(recent_seconds) * (run.num_rounds - run.current_round) if known else None
+
+
 def elapsed_seconds(run: Run) -> float | None:
     """Return how long a run has been active; None where it never was."""
-    if run.started_at is None:
-        return None
-    return run.active_seconds + (time.monotonic() - run.measured_at if run.measured_at is not None else 0.0)
+    since = time.monotonic() - run.measured_at if run.measured_at is not None else 0.0
+    return run.active_seconds + since if run.started_at is not None else None
 
 
 class Trouble(BaseModel):

@@ -62,7 +62,7 @@ def home(session: Session, series: SeriesCache, live: Mapping[int, LiveClient]) 
         head = head_of(session, run, accuracy, tasks_of(run, live, names))
         charts = charts_of(session, series, run)
         parted = split(session, run, known, live)
-        buttons = buttons_of(session, run, parted.taking_part, live)
+        buttons = buttons_of(run, parted, live)
         rows = clients_now(session, run, parted.taking_part, live)
         if head.wait is not None:
             seats = clients_now(session, run, [client for client in parted.taking_part if client.id in live], live)

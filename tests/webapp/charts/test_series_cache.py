@@ -1,24 +1,13 @@
 """Series that were read before: only what came since is read, once for all who ask, and no session sees the future."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
-import pytest
 
 from tests.support.asked import asked
 from tests.support.books import Books
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.runs import get_run
 from webapp.db.repository.series import Series
-
-
-@pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    made = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path / "runs")
-    yield made
-    made.close()
 
 
 def read(books: Books, cache: SeriesCache, run_id: int, metric: str = "accuracy") -> Series:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import isnan, nan
 from pathlib import Path
@@ -25,10 +24,8 @@ from webapp.problems import Invalid
 
 
 @pytest.fixture
-def books(database_url: str, tmp_path: Path) -> Iterator[Books]:
-    made = Books(database_url, tmp_path / "runs")
-    yield made
-    made.close()
+def books_url(database_url: str) -> str:
+    return database_url
 
 
 def test_a_run_is_recorded_the_same_on_either_database(books: Books) -> None:

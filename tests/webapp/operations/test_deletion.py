@@ -1,7 +1,6 @@
 """A deleted run is gone at once; its rows and files go in slices, between which the active run commits its rounds."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,22 +12,20 @@ from tests.support.books import Books
 from tests.support.processes import wait_until
 from webapp.db.repository.client_history import recent_outcomes
 from webapp.db.repository.metrics import insert_points
-from webapp.db.tables import MetricPoint, Reply, Round, Run, RunEvent
+from webapp.db.tables import Row, Run
 from webapp.operations.files.deletion import SLICE_ROWS, RunDeletion, delete_folder
 from webapp.problems import NotFound
 
 
 @pytest.fixture
-def books(database_url: str, tmp_path: Path) -> Iterator[Books]:
-    made = Books(database_url, tmp_path / "runs")
-    yield made
-    made.close()
+def books_url(database_url: str) -> str:
+    return database_url
 
 
 def rows_of(books: Books, run_id: int) -> int:
     with books.database.read() as session:
-        tables = (MetricPoint, Reply, Round, RunEvent)
-        counts = [session.scalar(select(func.count()).where(table.run_id == run_id)) for table in tables]
+        of_runs = [table.c.run_id for table in Row.metadata.tables.values() if "run_id" in table.c]
+        counts = [session.scalar(select(func.count()).where(column == run_id)) for column in of_runs]
         return sum(map(int, filter(None, counts))) + (session.get(Run, run_id) is not None)
 
 

@@ -1,8 +1,6 @@
 """What a run tells becomes rows: a round in one transaction, replies when they are due, nothing after the end."""
 
-from collections.abc import Iterator
 from math import inf, nan
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -16,13 +14,6 @@ from webapp.db.repository.metrics import points_after, sparklines
 from webapp.db.repository.rounds import list_replies, list_rounds
 from webapp.db.tables import MetricPoint, Reply, Round
 from webapp.operations.run_moves import get_run, requeue_run
-
-
-@pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    made = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path / "runs")
-    yield made
-    made.close()
 
 
 def test_a_round_is_written_whole_and_told_once(books: Books) -> None:

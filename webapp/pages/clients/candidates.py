@@ -4,13 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy.orm import Session
-
 from federation.run.eligibility import why_ineligible
 from federation.server.flower_server import LiveClient
-from webapp.db.repository.pages import misfits
 from webapp.db.tables import Client, Run
-from webapp.pages.clients.exclusions import exclusions_of
+from webapp.pages.clients.rows import Split
 
 
 class Needs(StrEnum):
@@ -35,8 +32,7 @@ class Candidate:
 
 
 def candidates_of(
-    session: Session, run: Run, known: Sequence[Client], live: Mapping[int, LiveClient],
-    is_demo: Callable[[str], bool],
+    run: Run, parted: Split, known: Sequence[Client], live: Mapping[int, LiveClient], is_demo: Callable[[str], bool]
 ) -> list[Candidate]:  # fmt: skip
     """Return the clients that a run waiting for clients lacks, those first whose action ends the wait at once.
 
@@ -44,8 +40,8 @@ def candidates_of(
     """
     if (run.blocked_on or {}).get("kind") != "quorum":
         return []
-    excluded = {one.id: one.why for one in exclusions_of(session, run)}
-    unfit, selected = misfits(session, run.id), run.config.get("clients")
+    excluded = {one.id: one.why for one in parted.excluded}
+    unfit, selected = parted.unfit, run.config.get("clients")
     found = []
     for client in known:
         unmet = why_ineligible(client.id, client.data, network=run.network, dataset=run.dataset, selected=selected)

@@ -11,10 +11,11 @@ from webapp.db.repository.client_history import recent_outcomes
 from webapp.db.repository.pages import troubled_clients
 from webapp.db.tables import Client, Run
 from webapp.formatting import count, plural
+from webapp.operations.views import client_state
 from webapp.pages.clients.holdings import dataset_of, train_samples
 from webapp.pages.clients.label_bars import Labels, Totals, class_words, labels_of, totals_of
 from webapp.pages.clients.query import SHOWN, SORTS, ClientsQuery, Show, shows
-from webapp.pages.clients.rows import holding, split, state_of
+from webapp.pages.clients.rows import holding, split
 from webapp.pages.clients.warnings import ClientWarning, client_warnings, folded, run_ahead
 from webapp.pages.cut import Cut, cut
 from webapp.pages.wording import OUTCOMES, task_words
@@ -72,7 +73,7 @@ def clients_page(
     """Gather the page of clients; ``clients`` are all that are known."""
     totals, run = totals_of(clients), run_ahead(session)
     warnings = client_warnings(session, clients, live, totals, run)
-    states = {client.id: state_of(client, live) for client in clients}
+    states = {client.id: client_state(client, live.get(client.id)) for client in clients}
     ranks = ranks_of(clients, states, warnings, troubled_clients(session))
     shown = cut(query.ordered(query.chosen(clients, states), ranks), query.page)
     outcomes = recent_outcomes(session, [client.id for client in shown.rows], HISTORY)
@@ -116,8 +117,8 @@ def client_line(
     doing = task_words(here.task).lower() if here and here.task and here.task.task != "sent" else ""
     labels = labels_of(client, totals)
     return ClientLine(
-        client, state_of(client, live), doing, held, labels.words if labels else what, labels, outcomes,
-        outcome_words(Counter(outcomes)), why,
+        client, client_state(client, live.get(client.id)), doing, held, labels.words if labels else what, labels,
+        outcomes, outcome_words(Counter(outcomes)), why,
     )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from webapp.db.repository.pages import misfits
 from webapp.db.repository.series import clients_of_run, values_of
 from webapp.db.tables import Client, Run
 from webapp.formatting import THIN, count, plural, share_of_range
-from webapp.pages.clients.exclusions import exclusions_of
+from webapp.operations.views import client_state
+from webapp.pages.clients.exclusions import Exclusion, exclusions_of
 from webapp.pages.clients.holdings import dataset_of, partition_words, train_samples
 from webapp.pages.cut import FEW, Cut, cut
 from webapp.pages.wording import task_words
@@ -45,13 +46,6 @@ class ClientNow:
     preparing: bool
     holds: str
     """How much of which data, ``898 samples of digits``; empty if the client does not report it."""
-
-
-def state_of(client: Client, live: Mapping[int, LiveClient]) -> str:
-    """Return a client's state: admission first, then whether it is connected."""
-    if client.state in ("pending", "revoked"):
-        return client.state
-    return live[client.id].state if client.id in live else "offline"
 
 
 def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
@@ -93,6 +87,9 @@ class Split:
     not_for_it: list[tuple[Client, str]]
     includable: frozenset[int]
     """Ids of the clients that a person may include: excluded from the run, or unable to prepare for it."""
+    excluded: list[Exclusion]
+    unfit: Mapping[int, str]
+    """Client -> why it could not prepare."""
 
     @property
     def reasons(self) -> list[tuple[list[Client], str]]:
@@ -106,7 +103,8 @@ def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[i
 
     Beside an ended run are only the clients that it excludes: who else is online has nothing to do with it.
     """
-    left = {one.id: one.why for one in exclusions_of(session, run)}
+    excluded = exclusions_of(session, run)
+    left = {one.id: one.why for one in excluded}
     unfit, over = misfits(session, run.id), run.state in ENDED
     misfit = unfit | left
     seen = {client_id for client_id, _ in clients_of_run(session, run.id)}
@@ -118,7 +116,7 @@ def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[i
         elif reason is not None and client.id in live and (client.id in left or not over):
             other.append((client, reason))
     includable = {client.id for client, reason in other if reason == misfit.get(client.id)}
-    return Split(part, other, frozenset(includable))
+    return Split(part, other, frozenset(includable), excluded, unfit)
 
 
 def clients_now(
@@ -136,7 +134,7 @@ def clients_now(
     worst = min(last, key=lambda c: last[c]) if len(last) > 2 else None
     matching = [client for client in clients if q.casefold() in client.name.casefold()]
     if len(matching) > FEW:
-        silent = {client.id for client in matching if state_of(client, live) in ("offline", "stale")}
+        silent = {client.id for client in matching if client_state(client, live.get(client.id)) in ("offline", "stale")}
         matching.sort(key=lambda client: (client.id not in silent, last.get(client.id, inf)))
     shown = cut(matching, page)
     first = max(0, run.current_round - SPARK_ROUNDS + 1)
@@ -151,7 +149,7 @@ def clients_now(
         spark = list(losses.get(client.id, {}).values())
         lost_after, accuracy = former[client.id] if client.id in former else (None, last.get(client.id))
         rows.append(ClientNow(
-            client.id, client.name, state_of(client, live), _doing(here, task, paused, lost_after),
+            client.id, client.name, client_state(client, live.get(client.id)), _doing(here, task, paused, lost_after),
             task is None or task.task == "sent", *_progress(task),
             task.loss if task and task.loss is not None else (spark[-1] if spark else None), spark,
             accuracy, lost_after, place(last.get(client.id)), place(mean), client.id == worst,
@@ -236,10 +234,8 @@ def _holds(client: Client) -> str:
 
 def holding(client: Client) -> tuple[str, str]:
     """Say what data a client holds: how much, and what it is."""
-    data, dataset = client.data, dataset_of(client)
+    amount, dataset = train_samples(client), dataset_of(client)
     if not dataset:
         return "", ""
-    samples = data.get("samples")
-    amount = samples.get("train") if isinstance(samples, dict) else samples
-    held = f"{count(amount)} samples" if isinstance(amount, int) else "counted in the first run"
+    held = f"{count(amount)} samples" if amount is not None else "counted in the first run"
     return held, ", ".join(filter(None, (dataset, partition_words(client))))

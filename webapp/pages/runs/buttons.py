@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
 from federation.run.config import MAX_ROUNDS
 from federation.run.states import ACTIVE, RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.runs import is_resumable
 from webapp.db.tables import Client, Run
-from webapp.pages.clients.exclusions import Exclusion, exclusions_of
+from webapp.pages.clients.exclusions import Exclusion
+from webapp.pages.clients.rows import Split
 
 MORE_ROUNDS, LONGER_SECONDS = 5, 600
 STOPPABLE = {*ACTIVE, RunState.QUEUED} - {RunState.STOPPING}
@@ -38,8 +37,9 @@ class Buttons:
     longer_seconds: int = LONGER_SECONDS
 
 
-def buttons_of(session: Session, run: Run, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> Buttons:
-    """Return the buttons of a run; ``clients`` are those that take part in it."""
+def buttons_of(run: Run, parted: Split, live: Mapping[int, LiveClient]) -> Buttons:
+    """Return the buttons of a run; ``parted`` are the clients beside it."""
+    clients = parted.taking_part
     state, blocked = RunState(run.state), run.blocked_on or {}
     actions, online = blocked.get("actions", ()), sum(client.id in live for client in clients)
     samples = state in ACTIVE and state != RunState.STOPPING
@@ -54,7 +54,7 @@ def buttons_of(session: Session, run: Run, clients: Sequence[Client], live: Mapp
         cancel=state == RunState.QUEUED,
         stop=state in STOPPABLE and state != RunState.QUEUED,
         may_exclude=[client for client in clients if client.id not in run.excluded] if samples else [],
-        excluded=exclusions_of(session, run) if samples or is_resumable(run) else [],
+        excluded=parted.excluded if samples or is_resumable(run) else [],
         fewer_clients=online if "min_clients" in actions and online < run.config["min_clients"] else 0,
         wait="wait" in actions,
     )

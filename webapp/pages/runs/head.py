@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -17,7 +16,7 @@ from webapp.db.repository.rounds import recent_seconds
 from webapp.db.repository.series import Series
 from webapp.db.tables import Run
 from webapp.formatting import about, count, duration, loss, percent, plural, size
-from webapp.operations.views import elapsed_seconds
+from webapp.operations.views import elapsed_seconds, remaining_seconds
 from webapp.pages.runs.round_bars import RoundBars, bars_of
 from webapp.pages.wording import STATES, listed, problems_of, sentence
 
@@ -81,7 +80,7 @@ def head_of(
     active = run.state in ACTIVE
     blocked = run.blocked_on or {}
     recent = recent_seconds(session, [run.id]).get(run.id, [])
-    remaining = median(recent) * (run.num_rounds - run.current_round) if active and recent else None
+    remaining = remaining_seconds(run, recent)
     closes_in = _left(run) if active and blocked.get("kind") == "round" else None
     return RunHead(
         run, active, headline(run, tasks), detail(run, tasks), closes_in,

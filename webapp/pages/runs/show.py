@@ -12,7 +12,7 @@ from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.rounds import Trouble, first_troubles, newest_rounds
 from webapp.db.repository.series import Series, values_of
-from webapp.db.tables import Round, Run
+from webapp.db.tables import Client, Round, Run
 from webapp.formatting import count
 from webapp.operations.files.downloads import Model
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
@@ -70,6 +70,7 @@ class RunPage:
     models: list[Model]
     best_clients: str
     """``2 of 3 clients`` where the best model was not evaluated by all clients of the run; else empty."""
+    known: Sequence[Client]
 
 
 def run_page(
@@ -90,9 +91,10 @@ def run_page(
         clients_now(session, run, seats, live),
         _rounds(session, run, (accuracy, loss), names, newest_rounds(session, run.id, before=query.below, limit=limit)),
         run.current_round, log_of(session, run.id, names, query.events, query.before), config_lines(run.config, names),
-        buttons_of(session, run, parted.taking_part, live), parted, heatmap_of(session, run, accuracy, query),
+        buttons_of(run, parted, live), parted, heatmap_of(session, run, accuracy, query),
         timeline_of(session, run, query), models,
         next((fewer_clients(accuracy, cohort_of(accuracy), one.round) for one in models if one.which == "best"), ""),
+        known,
     )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from webapp.db.repository.pages import misfits
 from webapp.db.repository.runs import queued_runs
 from webapp.db.tables import Client, Run
 from webapp.formatting import plural, size
-from webapp.pages.clients.rows import state_of, why_not
+from webapp.operations.views import client_state
+from webapp.pages.clients.rows import why_not
 from webapp.pages.clients.warnings import run_ahead
 from webapp.pages.wording import listed, run_numbers
 
@@ -59,7 +60,7 @@ def _clients(known: Sequence[Client], live: Mapping[int, LiveClient]) -> list[Ob
     if not here:
         text = "No client is online." if known else "No client has connected yet."
         found.append(Obstacle("offline", text, "Connect a client", "/clients#join-h"))
-    if silent := [client.name for client in here if state_of(client, live) == "stale"]:
+    if silent := [client.name for client in here if client_state(client, live.get(client.id)) == "stale"]:
         text = f"No signal from {listed(silent)}: the machine sleeps, or its network is down."
         found.append(Obstacle("stale", text, "View", "/clients?show=online"))
     if out := [client.name for client in here if client.left_out]:

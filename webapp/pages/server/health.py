@@ -118,10 +118,12 @@ def _disk(parts: Parts) -> tuple[int | None, int | None]:
 
 def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
     said, pending = parts.settings, len(pending_clients(session))
+    lane = parts.flower.lane.snapshot()
+    budget = f"{size(lane.budget_bytes)}, {size(lane.used_bytes)} in use"
     room = f", {count(pending)} of at most {count(said.max_pending)} clients pending"
     return [
         ("Admission", said.admission + (room if pending or said.admission == "approve" else "")),
-        ("Maximum update size", size(said.max_reply_bytes)), ("In-flight update budget", size(said.reply_budget_bytes)),
+        ("Maximum update size", size(said.max_reply_bytes)), ("In-flight update budget", budget),
         ("Checkpoints kept per run", f"latest {said.keep_checkpoints} and the best"), ("Best metric", said.best_metric),
         ("Auto-resume", "on" if said.auto_resume else "off"),
         ("Demo clients", f"up to {said.demo_clients}" if said.demo_clients else "off"), ("Log level", said.log_level),

@@ -23,7 +23,7 @@ def show_home(page: PageDep, request: Request) -> HTMLResponse:
     now = home(page.session, page.parts.series, live)
     candidates: list[Candidate] = []
     if now.active and now.head is not None and now.parted is not None:
-        candidates = candidates_of(page.session, now.head.run, now.known, live, demo.knows)
+        candidates = candidates_of(now.head.run, now.parted, now.known, live, demo.knows)
         offer = offer_for_run(demo, now.head.run, now.parted.taking_part, now.known, live)
     else:
         offer = offer_for(demo, now.known, live)

@@ -89,9 +89,9 @@ def show(page: PageDep, run_id: RunId, query: Annotated[RunQuery, Depends(read_q
     run, settings, live = get_run(page.session, run_id), page.parts.settings, page.live
     query = query.of_reported(run.last_metrics)
     models = models_of(page.session, run, settings.runs_dir, settings.best_metric)
-    shown, known = run_page(page.session, page.parts.series, run, live, query, models), list_clients(page.session)
+    shown = run_page(page.session, page.parts.series, run, live, query, models)
     return page.show(
         "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, query=query, max_name=MAX_NAME,
-        offer=offer_for_run(page.parts.demo, run, shown.parted.taking_part, known, live),
-        candidates=candidates_of(page.session, run, known, live, page.parts.demo.knows),
+        offer=offer_for_run(page.parts.demo, run, shown.parted.taking_part, shown.known, live),
+        candidates=candidates_of(run, shown.parted, shown.known, live, page.parts.demo.knows),
     )  # fmt: skip
