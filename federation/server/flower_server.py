@@ -18,7 +18,7 @@ from federation.protocol.guarded_http import HttpLimits
 from federation.protocol.messages import MAX_FRAME_BYTES, Close
 from federation.protocol.serving import EmbeddedServer
 from federation.run.events import ClientChanged, Event, Progress, Record, StoreUnavailable
-from federation.server.flower import Node, Nodes, fleet_app, identify_process
+from federation.server.flower import Nodes, fleet_app, identify_process
 from federation.server.http import FlowerApp
 from federation.transport.admission import Admission, AdmissionRefused, Admit, Limits, Refusal
 from federation.transport.lane import StreamLane
@@ -76,7 +76,7 @@ class FlowerServer:
             admit=admit, registry=self._nodes, report=self._on_event, limits=self.limits, refused=refused
         )  # fmt: skip
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._fleet: dict[int, tuple[Admission, Node]] = {}
+        self._fleet: dict[int, Admission] = {}
         self._refused_nodes: set[int] = set()
         self._stale: set[int] = set()
         self._server = EmbeddedServer(
@@ -126,9 +126,8 @@ class FlowerServer:
     def live_clients(self) -> dict[int, LiveClient]:
         """Return the clients that are connected, by id; all others are offline."""
         now, live = time.monotonic(), {}
-        for admission, node in list(self._fleet.values()):
-            if node.online:
-                live[admission.client_id] = LiveClient(admission.client_id, "online", "fleet", 0.0)
+        for admission in list(self._fleet.values()):
+            live[admission.client_id] = LiveClient(admission.client_id, "online", "fleet", 0.0)
         for connection in self.lane.connections:
             silent = now - connection.last_heard_at
             state: Literal["online", "stale"] = "stale" if silent > self.limits.stale_seconds else "online"
@@ -209,17 +208,17 @@ class FlowerServer:
 
     async def _compare_nodes(self, admit_node: AdmitNode) -> None:
         streaming = {connection.node_id for connection in self.lane.connections}
-        for node in await asyncio.to_thread(self._nodes.supernodes):
-            known = self._fleet.get(node.node_id)
-            self._refused_nodes -= set() if node.online else {node.node_id}
-            if node.node_id in streaming or node.node_id in self._refused_nodes or (known is None and not node.online):
-                continue
+        listed = await asyncio.to_thread(self._nodes.supernodes)
+        online = {node.node_id: node for node in listed if node.online and node.node_id not in streaming}
+        self._refused_nodes &= online.keys()
+        for node_id in self._fleet.keys() - online.keys():  # one that has ended in order is listed no more
+            self._on_event(ClientChanged(self._fleet.pop(node_id).client_id, online=node_id in streaming))
+        for node_id in online.keys() - self._fleet.keys() - self._refused_nodes:
             try:
-                admission = known[0] if known else await asyncio.to_thread(admit_node, node.public_key, node.node_id)
+                admission = await asyncio.to_thread(admit_node, online[node_id].public_key, node_id)
             except AdmissionRefused as error:
-                self._refused_nodes.add(node.node_id)
+                self._refused_nodes.add(node_id)
                 log.warning("a SuperNode is not listed: %s", error)
                 continue
-            if known is None or known[1].online != node.online:
-                self._on_event(ClientChanged(admission.client_id, online=node.online))
-            self._fleet[node.node_id] = (admission, node)
+            self._fleet[node_id] = admission
+            self._on_event(ClientChanged(admission.client_id, online=True))

@@ -117,7 +117,7 @@ def test_a_client_that_is_admitted_on_a_full_disk_connects_again_instead_of_wait
         assert waiting.closed == (messages.Close.STOPPING, "the server cannot check admissions now")
 
 
-def test_a_stock_supernode_registers_and_is_listed_as_connected(tmp_path: Path) -> None:
+def test_a_stock_supernode_is_listed_as_connected_until_it_ends(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it starts other commands of flwr by name
     command = shutil.which("flower-supernode", path=path)
     assert command, "flwr brings flower-supernode"
@@ -134,10 +134,12 @@ def test_a_stock_supernode_registers_and_is_listed_as_connected(tmp_path: Path) 
         with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, env={**os.environ, "PATH": path}) as node:
             try:
                 engine.ledger.wait(lambda: 77 in engine.server.live_clients(), 40)
+                live = engine.server.live_clients()[77]
             finally:
                 node.terminate()
                 node.wait(20)
-        live = engine.server.live_clients()[77]
         assert (live.lane, live.state) == ("fleet", "online")
         assert len(seen) == 1 and seen[0][0].startswith("-----BEGIN PUBLIC KEY-----")
-        assert [(c.client_id, c.online) for c in engine.changes()][:1] == [(77, True)]
+        engine.ledger.wait(lambda: len(engine.changes()) == 2, 20)
+        assert [(c.client_id, c.online) for c in engine.changes()] == [(77, True), (77, False)]
+        assert engine.server.live_clients() == {}, "a SuperNode that has ended in order is listed no more"
