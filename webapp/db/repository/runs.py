@@ -23,7 +23,8 @@ def active_seconds(clock: Any) -> ColumnElement[float]:
 
 def end_measurements(session: Session) -> None:
     """Forget when active runs were measured last: that was on the clock of a process before this one."""
-    session.execute(update(Run).values(measured_at=None, deadline_at=None))
+    measured = or_(Run.measured_at.is_not(None), Run.deadline_at.is_not(None))
+    session.execute(update(Run).where(measured).values(measured_at=None, deadline_at=None))
 
 
 def insert_run(session: Session, name: str, config: dict[str, Any]) -> int:
