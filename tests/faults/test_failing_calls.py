@@ -123,6 +123,6 @@ def test_the_queue_goes_on_by_itself_when_its_store_was_away(tmp_path: Path, lat
             assert engine.supervisor.stop(first)
             engine.ledger.wait(lambda: engine.supervisor.active_run_id is None)
             behind = engine.start_run()
-        engine.ledger.wait(partial(is_waiting, engine, behind), 5)
+        engine.ledger.wait(partial(is_waiting, engine, behind), 20)
         assert engine.supervisor.stop(behind)
         assert engine.ledger.wait_end(behind) is RunState.STOPPED

@@ -124,10 +124,10 @@ def test_silent_peers_half_heads_and_half_bodies_are_closed_on_both_ports(shared
             peers[-1].sendall(sent)
     for peer in peers:
         with peer, contextlib.suppress(ConnectionError):
-            peer.settimeout(10)
+            peer.settimeout(30)
             while peer.recv(65_536):
                 pass
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 25
 
 
 def test_a_reader_of_an_event_stream_that_does_not_read_is_cut_off(tmp_path: Path) -> None:

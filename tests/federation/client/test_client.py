@@ -39,7 +39,7 @@ def test_a_server_that_stands_still_is_one_sentence_and_no_traceback(
         between.flow()
         server.next_connection().welcome()
         loop.stop()
-        assert loop.wait(5)
+        assert loop.wait(20)
     lost = [record.getMessage() for record in caplog.records if "connection lost" in record.getMessage()]
     assert lost and lost[0].startswith(f"{between.address}: connection lost (the server stopped responding), retrying")
     assert not [record for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR]

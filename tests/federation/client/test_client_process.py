@@ -183,10 +183,10 @@ def test_a_client_without_standard_streams_works_and_nothing_is_written_to_its_s
             peer.send_task("train", WEIGHTS, pieces=False)
             assert peer.next(messages.Offer).error is None
             process.send_signal(signal.SIGTERM)
-            assert process.wait(5) == 0
+            assert process.wait(20) == 0
         finally:
             process.kill()
-            process.wait(5)
+            process.wait(20)
 
 
 def test_a_terminal_that_closes_fails_no_task() -> None:

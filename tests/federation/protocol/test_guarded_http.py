@@ -102,7 +102,7 @@ def test_a_peer_that_sends_no_more_is_disconnected(engine: Engine, name: str) ->
         peer.sendall(WAITED_FOR[name])
         began = time.monotonic()
         read_to_the_end(peer)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("start", [START + b"x: ", BODY], ids=["a head", "a body"])
@@ -112,7 +112,7 @@ def test_a_peer_that_sends_byte_by_byte_is_disconnected(engine: Engine, start: b
         peer.settimeout(0.1)
         began = time.monotonic()
         while True:
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 15
             with contextlib.suppress(TimeoutError):
                 if peer.recv(65_536) == b"":
                     break
