@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections import deque
-from typing import TextIO
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -83,7 +82,8 @@ class RecentLog(logging.Handler):
     def follow(self) -> None:
         """Keep every log record from now on, and every line that is printed."""
         logging.getLogger().addHandler(self)
-        sys.stdout = _Copied(sys.stdout, self)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout = _Copied(sys.stdout, self)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record's lines."""
@@ -99,22 +99,22 @@ class RecentLog(logging.Handler):
         return list(self._lines.copy())
 
 
-class _Copied(io.TextIOBase):
-    """Standard output, of which each whole line goes to a log as well."""
+class _Copied(io.TextIOWrapper):
+    """Standard output, of which each whole line goes to a log as well; what else it can do, it does as before."""
 
-    def __init__(self, stream: TextIO | None, log_lines: RecentLog) -> None:
-        self._stream, self._log_lines, self._begun = stream, log_lines, ""
+    def __init__(self, stream: io.TextIOWrapper, log_lines: RecentLog) -> None:
+        super().__init__(
+            stream.buffer, stream.encoding, stream.errors, line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
+        )  # fmt: skip
+        self._stream, self._log_lines, self._begun = stream, log_lines, ""  # the stream's end would close its buffer
 
     def write(self, text: str) -> int:
         whole, newline, rest = (self._begun + text).rpartition("\n")
         if newline:
             self._log_lines.keep(whole)
         self._begun = rest[:MAX_LOG_LINE_CHARACTERS]
-        return self._stream.write(text) if self._stream is not None else len(text)
-
-    def flush(self) -> None:
-        if self._stream is not None:
-            self._stream.flush()
+        return super().write(text)
 
 
 def open_standard_streams() -> None:
