@@ -10,6 +10,8 @@ from webapp.db.repository.events import StoredEvent
 
 MAX_PENDING = 1000
 PROGRESS_SECONDS = 0.25
+SECONDS_PER_STREAM, MAX_DELIVERY_SECONDS = 0.001, 0.25
+"""The more streams there are, the longer events are collected: all of them together take a part of one core."""
 
 
 class Subscription:
@@ -80,6 +82,9 @@ class EventHub:
         self._subscriptions: set[Subscription] = set()
         self._newest: dict[int, Progress] = {}
         self._scheduled = False
+        self._undelivered: list[StoredEvent] = []
+        self._delivery: asyncio.TimerHandle | None = None
+        self._delivery_due_at = 0.0
         self.newest_id = 0
         """The id of the newest committed event. A session that begins after it was read sees that event."""
 
@@ -90,6 +95,7 @@ class EventHub:
     def close(self) -> None:
         """End every stream; new ones end at once."""
         self._loop = None
+        self._deliver()
         for subscription in list(self._subscriptions):
             subscription.end()
 
@@ -102,7 +108,7 @@ class EventHub:
         """Give committed events to every stream; callers keep the order of their ids."""
         self.newest_id = max(self.newest_id, *(event.id for event in events))
         if self._subscriptions:
-            self._call(self._deliver, events)
+            self._call(self._collect, events)
 
     def publish_progress(self, progress: Progress) -> None:
         """Give a client's progress to every stream; a newer one replaces it until the loop delivers it."""
@@ -131,7 +137,20 @@ class EventHub:
             with contextlib.suppress(RuntimeError):  # the loop was closed after the line above: no stream is left
                 loop.call_soon_threadsafe(function, *arguments)
 
-    def _deliver(self, events: Sequence[StoredEvent]) -> None:
+    def _collect(self, events: Sequence[StoredEvent]) -> None:
+        self._undelivered += events
+        if self._delivery is None:
+            loop = asyncio.get_running_loop()
+            due_at = max(self._delivery_due_at, loop.time())
+            self._delivery_due_at = due_at + min(SECONDS_PER_STREAM * len(self._subscriptions), MAX_DELIVERY_SECONDS)
+            self._delivery = loop.call_at(due_at, self._deliver)
+
+    def _deliver(self) -> None:
+        """Give the collected events to every stream."""
+        if self._delivery is not None:
+            self._delivery.cancel()
+            self._delivery = None
+        events, self._undelivered = self._undelivered, []
         for subscription in self._subscriptions:
             subscription.add(events)
 

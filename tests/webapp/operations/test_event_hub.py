@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
@@ -50,6 +51,29 @@ def test_every_stream_hears_of_its_run_in_order() -> None:
             assert await take(everything, 100) == list(range(100))
             assert await take(second, 50) == list(range(1, 100, 2))
             await asyncio.to_thread(thread.join, 5)
+
+    on_a_loop(story)
+
+
+def test_with_many_streams_each_gets_several_events_at_once() -> None:
+    async def story(event_hub: EventHub) -> None:
+        with ExitStack() as stack:
+            streams = [stack.enter_context(event_hub.subscribe(None)) for _ in range(200)]
+            batches: list[list[int]] = []
+
+            async def read() -> None:
+                async for events, _ in streams[0].batches():
+                    batches.append([one.id for one in events])
+                    if batches[-1][-1] == 99:
+                        return
+
+            reading = asyncio.create_task(read())
+            for number in range(100):
+                event_hub.publish([event(number)])
+                await asyncio.sleep(0)
+            await reading
+        assert [one for batch in batches for one in batch] == list(range(100))
+        assert len(batches) < 10
 
     on_a_loop(story)
 

@@ -1,8 +1,10 @@
 """run_events: append events, and read them after an id or newest first."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import func, insert, select, true
@@ -14,9 +16,9 @@ _ADDED = "added_events"
 _INSERT = insert(RUN_EVENTS).returning(RUN_EVENTS.c.id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredEvent:
-    """One run event as streams send it."""
+    """One run event."""
 
     id: int
     run_id: int | None
@@ -28,6 +30,12 @@ class StoredEvent:
     def payload(self) -> dict[str, Any]:
         """Return the data of a stream's event; a key in ``data`` replaces the column of the same name."""
         return {"id": self.id, "run_id": self.run_id, "at": self.at.isoformat().replace("+00:00", "Z"), **self.data}
+
+    @cached_property
+    def as_sent(self) -> bytes:
+        """The server-sent event, made once for all streams."""
+        data = json.dumps(self.payload(), separators=(",", ":"), allow_nan=False)
+        return f"id: {self.id}\r\nevent: {self.type}\r\ndata: {data}\r\n\r\n".encode()
 
 
 def add_event(
@@ -51,6 +59,12 @@ def added_events(session: Session) -> Sequence[StoredEvent]:
 def last_event_id(session: Session) -> int:
     """Return the id of the newest event, 0 where there is none."""
     return session.scalar(select(func.max(RunEvent.id))) or 0
+
+
+def are_more_events(session: Session, after: int, run_id: int | None, than: int) -> bool:
+    """Return whether more than so many events come after an id: of one run, or of all."""
+    of_run = RunEvent.run_id == run_id if run_id is not None else true()
+    return session.scalar(select(RunEvent.id).where(RunEvent.id > after, of_run).offset(than).limit(1)) is not None
 
 
 def events_after(session: Session, after: int, run_id: int | None, limit: int) -> list[StoredEvent]:

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from federation.run.events import Progress, StoreUnavailable
 from federation.run.states import ENDED
 from webapp.db.database import Database
-from webapp.db.repository.events import StoredEvent, events_after, last_event_id
+from webapp.db.repository.events import StoredEvent, are_more_events, events_after, last_event_id
 from webapp.operations.event_hub import EventHub, Subscription
 from webapp.operations.rows import iso
 from webapp.operations.run_moves import get_run
@@ -26,11 +27,12 @@ from webapp.routes.dependencies import MAX_ID, DatabaseDep, EventHubDep, Id
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["events"], responses=REFUSED)
 
-MOST_BACKLOG = 1000
+MOST_BACKLOG, READ_AT_ONCE = 1000, 100
 PING_SECONDS, RETRY_MS = 15, 1000
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"example": 'id: 7\nevent: round\ndata: {"id": 7, "run_id": 1, ...}\n\n'}}},
 }
+Sent = ServerSentEvent | bytes
 After = Annotated[int | None, Query(ge=0, le=MAX_ID, description="Id of the last received event; Last-Event-ID wins.")]
 LastEventId = Annotated[str | None, Header(max_length=20, description="Sent by browsers when they reconnect.")]
 
@@ -79,7 +81,7 @@ def _stream(database: Database, event_hub: EventHub, run_id: int | None, after: 
     )  # fmt: skip
 
 
-async def _while_read(events: AsyncGenerator[ServerSentEvent, None]) -> AsyncIterator[ServerSentEvent]:
+async def _while_read(events: AsyncGenerator[Sent, None]) -> AsyncIterator[Sent]:
     """End the stream where the database cannot be read: a reader reconnects with its last id."""
     try:
         async with aclosing(events):
@@ -91,80 +93,76 @@ async def _while_read(events: AsyncGenerator[ServerSentEvent, None]) -> AsyncIte
 
 async def _events(
     database: Database, event_hub: EventHub, run_id: int | None, after: int | None
-) -> AsyncGenerator[ServerSentEvent, None]:
+) -> AsyncGenerator[Sent, None]:
     """Subscribe first, then read what was missed: nothing falls in between, and what is in both is sent once.
 
     Where no position is given, what happens from the request on is told, also what comes before the subscription.
     """
     if after is None:
-        after = (await asyncio.to_thread(_missed, database, None, None))[1]
+        after = (await asyncio.to_thread(_look, database, None, None)).newest
     with event_hub.subscribe(run_id) as subscription:
-        missed, newest, ended = await asyncio.to_thread(_missed, database, run_id, after)
+        there = await asyncio.to_thread(_look, database, run_id, after)
         yield ServerSentEvent(comment="connected", retry=RETRY_MS)
-        if missed is None and run_id is not None and after == 0:
-            async for event in _from_its_beginning(database, run_id, newest):
-                yield _sent(event)
-        elif missed is None:
-            yield _reset(newest, run_id)
-        for event in missed or ():
-            yield _sent(event)
-        if not ended:
-            async for sent in _live(subscription, newest):
+        if there.is_far_ahead and not (run_id is not None and after == 0):
+            yield _reset(there.newest, run_id)
+        else:
+            async for missed in _between(database, run_id, after, there.newest):
+                yield missed
+        if not there.has_ended:
+            async for sent in _live(subscription, there.newest):
                 yield sent
         if subscription.overflowed:
-            newest = (await asyncio.to_thread(_missed, database, run_id, None))[1]
-            yield _reset(newest, run_id)
+            yield _reset((await asyncio.to_thread(_look, database, run_id, None)).newest, run_id)
 
 
-async def _from_its_beginning(database: Database, run_id: int, newest: int) -> AsyncIterator[StoredEvent]:
-    """Read a run's events up to one, some at a time: however many there are, the memory stays small."""
+async def _between(database: Database, run_id: int | None, after: int, newest: int) -> AsyncIterator[bytes]:
+    """Read events up to one, some at a time: however many there are, and however slow the reader is, they take little
+    memory."""
 
-    def read(after: int) -> list[StoredEvent]:
+    def read() -> list[StoredEvent]:
         with database.read() as session:
-            return events_after(session, after, run_id, MOST_BACKLOG)
+            return events_after(session, after, run_id, READ_AT_ONCE)
 
-    at = 0
-    while at < newest and (some := await asyncio.to_thread(read, at)):
-        for event in some:
-            if event.id <= newest:
-                yield event
-        at = some[-1].id
+    while after < newest and (some := await asyncio.to_thread(read)):
+        after = some[-1].id
+        yield b"".join(event.as_sent for event in some if event.id <= newest)
 
 
-async def _live(subscription: Subscription, newest: int) -> AsyncIterator[ServerSentEvent]:
+async def _live(subscription: Subscription, newest: int) -> AsyncIterator[bytes]:
     async for events, progress in subscription.batches():
+        parts, is_over = [], False
         for event in events:
-            if event.id > newest:
+            if event.id > newest and not is_over:
                 newest = event.id
-                yield _sent(event)
-                if (
-                    subscription.run_id is not None
-                    and event.type == "run"
-                    and event.data["state"] in (*ENDED, "deleted")
-                ):
-                    return
-        for one in progress:
-            yield _progress(one)
+                parts.append(event.as_sent)
+                is_end = event.type == "run" and event.data["state"] in (*ENDED, "deleted")
+                is_over = subscription.run_id is not None and is_end
+        if sent := b"".join(parts if is_over else [*parts, *map(_progress, progress)]):
+            yield sent
+        if is_over:
+            return
 
 
-def _missed(database: Database, run_id: int | None, after: int | None) -> tuple[list[StoredEvent] | None, int, bool]:
-    """Return the events after a position (None: too many), the id to continue after, whether the run has ended."""
+@dataclass(frozen=True, slots=True)
+class _There:
+    """Where a stream begins: the id to continue after, whether too many events come before it, and whether the run has
+    ended."""
+
+    newest: int
+    is_far_ahead: bool
+    has_ended: bool
+
+
+def _look(database: Database, run_id: int | None, after: int | None) -> _There:
     with database.read() as session:
         newest = last_event_id(session)
         ended = run_id is not None and get_run(session, run_id).state in ENDED
-        if after is None:
-            return [], newest, ended
-        missed = events_after(session, after, run_id, MOST_BACKLOG + 1)
-    return (missed if len(missed) <= MOST_BACKLOG else None), newest, ended
+        return _There(newest, after is not None and are_more_events(session, after, run_id, MOST_BACKLOG), ended)
 
 
-def _sent(event: StoredEvent) -> ServerSentEvent:
-    return ServerSentEvent(id=str(event.id), event=event.type, data=_json(event.payload()))
-
-
-def _progress(progress: Progress) -> ServerSentEvent:
+def _progress(progress: Progress) -> bytes:
     data = {"id": None, "at": iso(datetime.now(UTC)), **progress_data(progress)}
-    return ServerSentEvent(event="progress", data=_json(data))
+    return ServerSentEvent(event="progress", data=_json(data)).encode()
 
 
 def _reset(newest: int, run_id: int | None) -> ServerSentEvent:
