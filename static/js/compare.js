@@ -65,8 +65,8 @@ class Compare extends ChartElement {
       labelRoom: 44,
       include: target,
       firstMarked: 1,
-      series: this.runs.map((_, i) =>
-        lineSeries({ stroke: () => colour(`c${i + 1}`), width: 2, dash: i > 3 ? [5, 3] : undefined, size: 6 })
+      series: this.runs.map(({ slot }) =>
+        lineSeries({ stroke: () => colour(`c${slot}`), width: 2, dash: slot > 4 ? [5, 3] : undefined, size: 6 })
       ),
       annotate: (u) => {
         if (target !== null) drawTarget(u, target);
@@ -82,14 +82,14 @@ class Compare extends ChartElement {
   /* Label each run where its line ends, or where it leaves the visible range. */
   drawRunLabels(u) {
     const xs = u.data[0], { min, max } = u.scales.x, labels = [];
-    this.runs.forEach(({ id }, i) => {
+    this.runs.forEach(({ id, slot }, i) => {
       const values = u.data[i + 1];
       const last = xs.findLastIndex((x, index) => x >= min && x <= max && !isMissing(values[index]));
       if (last < 0) return;
       const next = xs.findIndex((x, index) => x > max && !isMissing(values[index]));
       const share = next < 0 ? 0 : (max - xs[last]) / (xs[next] - xs[last]);
       const value = values[last] * (1 - share) + (next < 0 ? 0 : values[next] * share);
-      labels.push({ text: `#${id}`, value, x: next < 0 ? xs[last] : max, token: `c${i + 1}`, strong: true });
+      labels.push({ text: `#${id}`, value, x: next < 0 ? xs[last] : max, token: `c${slot}`, strong: true });
     });
     drawLabels(u, labels);
   }
@@ -113,7 +113,7 @@ class Compare extends ChartElement {
   }
 
   get legend() {
-    return this.runs.map(({ id, name }, i) => ({ text: `#${id} ${name}`, token: `c${i + 1}` }));
+    return this.runs.map(({ id, name, slot }) => ({ text: `#${id} ${name}`, token: `c${slot}` }));
   }
 
   get header() {

@@ -1,6 +1,6 @@
-/* Keyboard focus. A live update may remove the focused element: the heading of the page gets the focus then, so that
-   the next Tab continues from there and not from the top of the window. Escape closes the open question below a button
-   and focuses that button. */
+/* Keyboard focus. A live update may replace the focused element: the one in its place gets the focus, or else the
+   heading of the page, so that the next Tab continues from there and not from the top of the window. Escape
+   closes the open question below a button and focuses that button. */
 
 let last = null; // the element that had the focus last; null after a click beside it
 
@@ -12,8 +12,18 @@ document.addEventListener("pointerdown", () => {
 });
 document.addEventListener("htmx:after:swap", restoreFocus);
 
+/* The element that has taken the place of one that was removed: of the same id, the same name and value, or text. */
+function successor({ id, localName, name, type, value, textContent }) {
+  if (id) return document.getElementById(id);
+  const same = [...document.querySelectorAll(`main ${localName}`)];
+  if (name) return same.find((one) => one.name === name && (type !== "radio" || one.value === value));
+  return same.find((one) => one.textContent.trim() === textContent.trim());
+}
+
 export function restoreFocus() {
   if (!last || last.isConnected || document.activeElement !== document.body) return;
+  const next = successor(last);
+  if (next) return next.focus({ preventScroll: true });
   const heading = document.querySelector("main h1");
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });

@@ -40,6 +40,15 @@
     change(themes[(themes.indexOf(theme) + 1) % themes.length]);
     save(theme);
   });
+  /* Paper is light: the theme of the page, and with it the charts, follow for as long as it is printed. */
+  addEventListener("beforeprint", () => {
+    root.setAttribute("data-theme", "light");
+    notify();
+  });
+  addEventListener("afterprint", () => {
+    apply();
+    notify();
+  });
   addEventListener("storage", (event) => {
     if (event.key === "theme") change(event.newValue || "auto");
   });

@@ -1,5 +1,6 @@
 /* Times in the time zone of the reader (time[data-form]), countdowns (data-until) and running times (data-since). */
 
+import { isLost } from "./live.js";
 import { clock, countdown, day, duration } from "./numbers.js";
 
 const FORMS = { clock, day };
@@ -23,6 +24,7 @@ function secondsSince(element, value) {
 }
 
 function tick() {
+  if (isLost()) return; // the run may stand still
   for (const element of document.querySelectorAll("[data-until]")) {
     const { until } = element.dataset, left = Number(until) - secondsSince(element, until);
     if (element.localName === "progress") element.value = Math.max(0, left);

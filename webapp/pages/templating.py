@@ -21,6 +21,7 @@ from webapp import formatting
 from webapp.pages import wording
 from webapp.pages.clients import holdings, rows
 from webapp.pages.flash import Flash
+from webapp.pages.markdown import markdown
 from webapp.pages.runs import charts
 from webapp.pages.start.fields import FIELDS, GROUPS, QUICK
 from webapp.settings import asset
@@ -97,6 +98,7 @@ def _environment() -> Environment:
         "listed": wording.listed,
         "state_word": wording.STATES.__getitem__,
         "run_word": wording.run_word,
+        "markdown": markdown,
         "outcome_word": wording.OUTCOMES.__getitem__,
         "network": FIELDS["network"].word,
     }

@@ -13,6 +13,7 @@ from tests.support.dashboard import Dashboard, finished_run, running
 from tests.support.light_client import Answer, honest
 from tests.support.markup import Element, get_both, get_page
 from webapp.db.repository.runs import set_values
+from webapp.pages.comparison.colours import slots_of
 
 
 def row_of(page: Element, run_id: int) -> list[str]:
@@ -26,7 +27,7 @@ def test_runs_are_compared_in_the_order_of_choice(dashboard: Dashboard) -> None:
 
     assert page.one("h1").text == "Compare 2 runs"
     assert [row["id"] for row in page.all("tr") if "id" in row] == [f"compared-{long}", f"compared-{short}"]
-    assert page.one("tr", id=f"compared-{long}").one("svg")["class"] == "swatch k1"
+    assert page.one("tr", id=f"compared-{long}").one("svg")["class"] == "swatch k2"
     best, last, worst, clients, rounds, *_ = row_of(page, long)
     assert (best, last, worst, rounds) == ("90.0\u202f% in 8", "90.0\u202f%", "90.0\u202f%", "2")
     assert (clients, row_of(page, short)[4]) == ("2 clients, 20 samples", "2")
@@ -61,7 +62,7 @@ def test_any_metric_of_a_run_may_be_compared_in_evaluation_and_in_training(dashb
     assert [chart["metric"] for chart in page.all("meadow-compare")] == ["accuracy", "loss"]
     assert [one["value"] for one in page.one("select", id="metric").all("option")] == ["accuracy", "loss", "f1"]
     assert page.one("section", id="charts")["data-compared"] == json.dumps(
-        [{"id": run_id, "name": dashboard.run(run_id)["name"]} for run_id in (scored, plain)]
+        [{"id": run_id, "name": dashboard.run(run_id)["name"], "slot": run_id} for run_id in (scored, plain)]
     )
 
     asked = f"{runs}&x=time&scale=log&smooth=30&from=0.123456789&to=1234567.8&phase=train&metric=f1&target=70.12345678"
@@ -181,3 +182,9 @@ def test_long_runs_are_downsampled_but_for_their_sums(tmp_path: Path) -> None:
     assert [step["bytes"] for step in run["steps"]] == [2_000_000 * (r + 1) for r in rounds]
     rows = [row.one("th").text for row in page.one("details", id="compare-values").one("tbody").all("tr")]
     assert rows == [*map(str, range(0, 1600, 27)), "1600"]
+
+
+def test_a_run_has_the_colour_of_its_number_whatever_else_is_compared() -> None:
+    assert slots_of([3, 1, 2]) == {1: 1, 2: 2, 3: 3}
+    assert slots_of([11, 3, 4]) == {3: 3, 4: 4, 11: 5}, "a later run with the same colour has the next free one"
+    assert sorted(slots_of([8, 16, 24, 32, 40, 48, 56, 64]).values()) == list(range(1, 9))

@@ -16,12 +16,13 @@ from webapp.db.repository.clients import client_names
 from webapp.db.repository.series import Series
 from webapp.db.tables import Run
 from webapp.formatting import count, plural
+from webapp.pages.comparison.colours import MAX_RUNS, slots_of
 from webapp.pages.runs.charts import cohort_words, fewer_clients, titles_of
 from webapp.pages.runs.target_metric import Measure
 from webapp.pages.start.fields import config_lines
 from webapp.pages.wording import run_numbers
 
-MAX_RUNS, TABLE_ROUNDS = 8, 60
+TABLE_ROUNDS = 60
 DIFFERENT_DATA = "measured on different data"
 SEEDS = ("name", "seed", "data_seed")
 """What differs between runs that repeat each other."""
@@ -38,7 +39,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class Side:
-    """One run of a comparison. ``slot`` is its colour, by the order of choice; ``series`` are those of the charts."""
+    """One run of a comparison. ``slot`` is its colour, see ``slots_of``; ``series`` are those of the charts."""
 
     run: Run
     slot: int
@@ -110,7 +111,7 @@ class Comparison:
     @property
     def named(self) -> list[dict[str, int | str]]:
         """The runs as the scripts of the charts know them."""
-        return [{"id": side.run.id, "name": side.run.name} for side in self.sides]
+        return [{"id": side.run.id, "name": side.run.name, "slot": side.slot} for side in self.sides]
 
     @property
     def live(self) -> bool:
@@ -156,7 +157,8 @@ def compare(
     known = {run.id for run in runs}
     goal = target if target is not None else measure.usual_target(shown)
     titles, more = titles_of(shown, measure.phase, measure.name)
-    sides = [_side(session, cache, run, slot, measure, goal, titles) for slot, run in enumerate(shown, 1)]
+    slots = slots_of([run.id for run in shown])
+    sides = [_side(session, cache, run, slots[run.id], measure, goal, titles) for run in shown]
     settings, equal = _settings(shown, client_names(session))
     missing = [run_id for run_id in dict.fromkeys(asked) if run_id not in known]
     left_out = len(runs) - len(shown)

@@ -13,6 +13,7 @@ from webapp.db.repository.runs import is_resumable
 from webapp.db.tables import Run
 from webapp.operations.views import elapsed_seconds
 from webapp.pages.clients.rows import common_scale
+from webapp.pages.markdown import plain
 from webapp.pages.start.fields import FIELDS
 from webapp.pages.wording import problems_of, sentence
 
@@ -204,5 +205,5 @@ def _why(run: Run) -> str:
 
 
 def _excerpt(note: str) -> str:
-    first = note.partition("\n")[0]
+    first = plain(note)
     return f"{first[:EXCERPT].rstrip(' .')}…" if len(first) > EXCERPT or "\n" in note else first

@@ -13,7 +13,8 @@ from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.run_list import runs_of
 from webapp.db.tables import Run
 from webapp.operations.views import Best
-from webapp.pages.comparison.table import MAX_RUNS, Side, compare
+from webapp.pages.comparison.colours import MAX_RUNS
+from webapp.pages.comparison.table import Side, compare
 from webapp.pages.runs.query import MAX_LENGTH, Phase
 from webapp.pages.runs.target_metric import measure_of
 from webapp.problems import Invalid, NotFound
