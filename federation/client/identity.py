@@ -27,7 +27,8 @@ class BadIdentity(Exception):
 def default_path(name: str) -> Path:
     """Return the default path of the identity of that name; no two names have one path.
 
-    A name that a file cannot have is replaced in part, and followed by a hash of the whole.
+    A name that a file cannot have is replaced in part, and followed by a hash of the whole. Earlier releases had no
+    hash: their file is kept where it holds this name.
 
     Raises
     ------
@@ -38,9 +39,20 @@ def default_path(name: str) -> Path:
         state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     except RuntimeError as error:
         raise BadIdentity("This user has no home directory: name an identity file with --identity.") from error
-    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".")[:MAX_STEM_CHARACTERS]
-    stem = safe if safe == name else f"{safe}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
-    return Path(state) / "meadow" / f"{stem}.json"
+    folder, safe = Path(state) / "meadow", "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".")
+    short = safe[:MAX_STEM_CHARACTERS]
+    if short == name:
+        return folder / f"{name}.json"
+    if _has_name(earlier := folder / f"{safe or 'client'}.json", name):
+        return earlier
+    return folder / f"{short}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}.json"
+
+
+def _has_name(file: Path, name: str) -> bool:
+    try:
+        return bool(json.loads(file.read_text())["name"] == name)
+    except (OSError, ValueError, KeyError, TypeError):  # there is no such file, or it is no identity
+        return False
 
 
 @dataclass(frozen=True)

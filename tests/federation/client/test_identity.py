@@ -36,6 +36,12 @@ def test_a_name_that_a_file_can_have_is_the_files_name(state: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("name", "file"), [("site a", "site_a"), ("🌷", "_"), ("...", "client"), ("a" * 60, "a" * 60)])
+def test_the_file_that_an_earlier_release_made_for_the_name_is_kept(state: Path, name: str, file: str) -> None:
+    made = Identity.load(state / f"{file}.json", name, "host")
+    assert Identity.load(default_path(name), name, "host") == made
+
+
 def test_a_file_of_another_name_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "own.json"
     first = Identity.load(file, "site-a", "host")
