@@ -55,15 +55,21 @@ class ActiveRun:
         self._ended = False
 
     def stop(self, ledger: Ledger, by: str | None) -> bool:
-        """Stop this start of the run; False if it has ended. Raises StoreUnavailable.
+        """Stop this start of the run; False if it has ended.
 
-        The thread of a run that is stopping already is told again.
+        The thread of a run that is stopping already is told again. Raises StoreUnavailable; the run stops all the same,
+        since the move may have been made although no answer came.
         """
         with self._lock:
             if self._ended:
                 return False
-            moved = ledger.move(self.run_id, RunState.STOPPING, by=by)
-            if moved or ledger.read_state(self.run_id) == RunState.STOPPING:
+            try:
+                moved = ledger.move(self.run_id, RunState.STOPPING, by=by)
+                stopping = moved or ledger.read_state(self.run_id) == RunState.STOPPING
+            except StoreUnavailable:
+                self.control.stop()
+                raise
+            if stopping:
                 self.control.stop()
                 return True
             return False  # its end is stored, and its thread is about to know

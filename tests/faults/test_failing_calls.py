@@ -126,3 +126,22 @@ def test_the_queue_goes_on_by_itself_when_its_store_was_away(tmp_path: Path, lat
         engine.ledger.wait(partial(is_waiting, engine, behind), 20)
         assert engine.supervisor.stop(behind)
         assert engine.ledger.wait_end(behind) is RunState.STOPPED
+
+
+class UnansweringLedger(ListLedger):
+    """Moves a run to stopping, and then says that no answer came."""
+
+    def move(self, run_id: int, to: RunState, *rest: Any, **more: Any) -> bool:
+        moved = super().move(run_id, to, *rest, **more)
+        if to is RunState.STOPPING:
+            raise StoreUnavailable("no answer")
+        return moved
+
+
+def test_a_stop_whose_answer_is_lost_stops_the_run_all_the_same(tmp_path: Path) -> None:
+    with running_engine(tmp_path, ledger=UnansweringLedger()) as engine:
+        run_id = engine.start_run()
+        engine.ledger.wait(lambda: is_waiting(engine, run_id))
+        with pytest.raises(StoreUnavailable):
+            engine.supervisor.stop(run_id)
+        assert engine.ledger.wait_end(run_id, 5) is RunState.STOPPED
