@@ -28,9 +28,7 @@ def move_run(
     by: str | None = None,
     blocked: Blocked | None = None,
 ) -> bool:
-    """Move a run and say so in an event; False when it lost the race. A completed run has its problems as reason."""
-    if to == RunState.COMPLETED:
-        reason = completion_reason(reply_problems(session, run_id), client_names(session)) or reason
+    """Move a run and say so in an event; False when it lost the race."""
     waits, deadline_at = blocked_on(blocked)
     left = table.move_run(session, run_id, to, sources(to), reason, waits, deadline_at)
     if left is None:
@@ -38,6 +36,11 @@ def move_run(
     data = {"state": to, "from": left, "reason": reason, "blocked_on": waits, "by": by}
     add_event(session, "run", data, run_id=run_id)
     return True
+
+
+def problems_of(session: Session, run_id: int) -> str | None:
+    """Return what a completed run has as its reason: which replies were not accepted. Takes seconds for 100,000."""
+    return completion_reason(reply_problems(session, run_id), client_names(session))
 
 
 def add_request_event(session: Session, run: Run, request: str, **more: object) -> None:

@@ -21,7 +21,7 @@ from webapp.db.tables import Run
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.recorder import Recorder
 from webapp.operations.rows import iso
-from webapp.operations.run_moves import get_run, move_run, requeue_run
+from webapp.operations.run_moves import get_run, move_run, problems_of, requeue_run
 from webapp.operations.run_requests import resolve_clients, stored_config
 from webapp.operations.views import RunView, run_view
 from webapp.problems import Conflict, Invalid, Problem
@@ -91,6 +91,9 @@ class Runs:
         """Move a run to a state, where its present one allows it; False changes nothing."""
         if to in ENDED:
             self._recorder.end_run(run_id)
+        if to == RunState.COMPLETED:
+            with self._database.read() as session:  # not in the transaction: others write meanwhile
+                reason = problems_of(session, run_id) or reason
         with self._database.write() as session:
             return move_run(session, run_id, to, reason, by, blocked)
 
@@ -116,7 +119,8 @@ class Runs:
                 if run.state == RunState.STOPPING:
                     move_run(session, run.id, RunState.STOPPED, "The server was stopped while the run was stopping.")
                 elif run.checkpoint is not None and run.current_round >= run.num_rounds:
-                    move_run(session, run.id, RunState.COMPLETED, "The server was restarted after its last round.")
+                    reason = problems_of(session, run.id) or "The server was restarted after its last round."
+                    move_run(session, run.id, RunState.COMPLETED, reason)
                 else:
                     move_run(session, run.id, RunState.INTERRUPTED, _lost(run))
             if resume:

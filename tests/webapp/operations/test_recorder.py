@@ -1,5 +1,6 @@
 """What a run tells becomes rows: a round in one transaction, replies when they are due, nothing after the end."""
 
+from concurrent.futures import ThreadPoolExecutor
 from math import inf, nan
 
 import pytest
@@ -10,6 +11,7 @@ from federation.run.metric_goals import BestRound
 from federation.run.states import RunState
 from tests.support.asked import asked
 from tests.support.books import Books, done, reply
+from tests.support.processes import wait_until
 from webapp.db.repository.metrics import points_after, sparklines
 from webapp.db.repository.rounds import list_replies, list_rounds
 from webapp.db.tables import MetricPoint, Reply, Round
@@ -212,3 +214,22 @@ def test_recording_asks_the_database_as_often_for_fifty_clients_as_for_two(books
     few = asked_for_a_round_of(2)
     assert asked_for_a_round_of(50) == few
     assert 4 <= len(few) <= 10, few
+
+
+def test_the_problems_of_a_completed_run_are_read_before_its_last_transaction(books: Books) -> None:
+    run_id = books.start_run()
+    with ThreadPoolExecutor(1) as other, asked(books.database.engine) as statements:
+        with books.database.write():
+            moved = other.submit(books.runs.move, run_id, RunState.COMPLETED)
+            wait_until(lambda: any("run_events" in statement for statement, _ in statements))
+            assert not moved.done()
+        assert moved.result(20)
+
+
+def test_a_run_that_a_process_left_after_its_last_round_says_its_problems(books: Books) -> None:
+    good, bad = books.add_clients("site-a", "site-b")
+    run_id = books.start_run(num_rounds=1)
+    books.runs.record(reply(run_id, 1, bad, outcome="failed", reason="no column age"))
+    books.play_round(run_id, 1, [good])
+    books.runs.restore()
+    assert books.runs.show(run_id).reason == "Completed with problems: site-b failed 1 time (no column age)"
