@@ -1,5 +1,6 @@
 """A run's weights as a .keras file, built by a child process from the network's own code, not from clients' bytes."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -52,7 +53,7 @@ class KerasExports:
         checkpoint = self._folder / str(run_id) / checkpoint_file
         exported = checkpoint.with_suffix(".keras")
         with self._lock:
-            if exported.exists():
+            with contextlib.suppress(FileNotFoundError):
                 os.utime(exported)
                 return exported
             found = self._building.get(exported)

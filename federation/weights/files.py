@@ -1,5 +1,6 @@
 """Atomic writes, a file is on disk whole or not at all; room on the disk; and files of which only the newest stay."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -21,8 +22,15 @@ def require_space(folder: Path, size_bytes: int) -> None:
 
 
 def delete_all_but_newest(files: Iterable[Path], most: int) -> None:
-    """Delete files, but for the ``most`` that were changed last; with each its ``.json``, where there is one."""
-    for file in sorted(files, key=lambda one: one.stat().st_mtime, reverse=True)[most:]:
+    """Delete files, but for the ``most`` that were changed last; with each its ``.json``, where there is one.
+
+    Others may delete some of them meanwhile.
+    """
+    changed: dict[Path, float] = {}
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            changed[file] = file.stat().st_mtime
+    for file in sorted(changed, key=changed.__getitem__, reverse=True)[most:]:
         file.with_suffix(".json").unlink(missing_ok=True)
         file.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from federation.weights.content_ids import content_id
-from federation.weights.files import write_file
+from federation.weights.files import delete_all_but_newest, write_file
 
 
 def test_a_failed_write_leaves_the_previous_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +31,13 @@ def test_threads_that_write_one_file_at_once_leave_it_whole(tmp_path: Path) -> N
     assert set(written) == {content_id(content)}
     assert path.read_bytes() == content
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_files_that_others_delete_meanwhile_stop_no_deletion_of_old_ones(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("old.weights", "deleted.weights", "new.weights")]
+    for number, file in enumerate(files):
+        file.touch()
+        os.utime(file, (number, number))
+    files[1].unlink()
+    delete_all_but_newest(files, 1)
+    assert list(tmp_path.iterdir()) == [files[2]]
