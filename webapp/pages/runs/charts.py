@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from federation.learning.evaluation_data import measured_on
 from webapp.charts.cohorts import Cohort, cohort_of
 from webapp.charts.series_cache import SeriesCache
-from webapp.db.repository.series import Series, clients_of_run, values_of
+from webapp.db.repository.series import Series, values_of
 from webapp.db.tables import Run
 from webapp.formatting import count, plural
 from webapp.formatting import metric as written
@@ -117,13 +117,13 @@ def titles_of(runs: Iterable[Run], phase: str, metric: str) -> tuple[dict[str, s
     return {**USUAL, **({metric: metric} if metric in more else {})}, more
 
 
-def lines_of(session: Session, run: Run, query: RunQuery) -> Lines:
-    """Return the clients of a run as lines; the address names the ids of those that are drawn, with dashes between.
+def lines_of(session: Session, run: Run, clients: Sequence[tuple[int, str]], query: RunQuery) -> Lines:
+    """Return the clients of a run, given by id and name, as lines; the address names those that are drawn.
 
     Of many a reader sees those that are drawn, then those with the lowest accuracy of the last round; they stand in the
     order of their first joining, so that a reader finds them again.
     """
-    clients, asked = clients_of_run(session, run.id), query.pairs.get("lines", "")
+    asked = query.pairs.get("lines", "")
     few = len(clients) <= DRAWN_UNASKED
     chosen = [part for part in asked.split("-") if part.isdigit()][:SLOTS] if asked else None
     lines = [

@@ -10,7 +10,6 @@ from webapp.db.repository.clients import client_names
 from webapp.db.repository.series import (
     Replied,
     Series,
-    clients_of_run,
     clients_with_tasks,
     replies_between,
     values_of,
@@ -70,7 +69,9 @@ class Heatmap:
         return len(self.rounds) + len(self.to_come) < 12
 
 
-def heatmap_of(session: Session, run: Run, accuracy: Series, query: RunQuery) -> Heatmap | None:
+def heatmap_of(
+    session: Session, run: Run, clients: Sequence[tuple[int, str]], accuracy: Series, query: RunQuery
+) -> Heatmap | None:
     """Return the heatmap of a run's last rounds; None before round 1. ``accuracy`` is that of the evaluation."""
     last = run.current_round
     if last < 1:
@@ -78,7 +79,7 @@ def heatmap_of(session: Session, run: Run, accuracy: Series, query: RunQuery) ->
     first = max(1, last - MAX_ROUNDS + 1)
     rounds = list(range(first, last + 1))
     to_come = list(range(last + 1, min(run.num_rounds, MAX_ROUNDS) + 1)) if first == 1 else []
-    names = dict(clients_of_run(session, run.id))
+    names = dict(clients)
     unknown = clients_with_tasks(session, run.id, first, last) - set(names)
     names |= client_names(session, unknown) if unknown else {}
     shows, matching = query.cells, sorted(c for c, name in names.items() if query.q.casefold() in name.casefold())

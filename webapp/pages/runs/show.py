@@ -11,7 +11,7 @@ from webapp.charts.cohorts import cohort_of
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.rounds import Trouble, first_troubles, newest_rounds
-from webapp.db.repository.series import Series, values_of
+from webapp.db.repository.series import Series, clients_of_run, values_of
 from webapp.db.tables import Client, Round, Run
 from webapp.formatting import count
 from webapp.operations.files.downloads import Model
@@ -79,7 +79,7 @@ def run_page(
 ) -> RunPage:  # fmt: skip
     """Gather a run's page; only the newest rounds unless the query wants all."""
     known = list_clients(session)
-    names = {client.id: client.name for client in known}
+    names, of_run = {client.id: client.name for client in known}, clients_of_run(session, run.id)
     accuracy, loss = (series.read(session, run, "evaluate", name) for name in ("accuracy", "loss"))
     head, parted = head_of(session, run, accuracy, tasks_of(run, live, names)), split(session, run, known, live)
     limit = MANY_ROUNDS if query.all_rounds else FEW_ROUNDS
@@ -87,11 +87,11 @@ def run_page(
     seats = [client for client in part if client.id in live and head.wait is not None]
     return RunPage(
         run, head, charts_of(session, series, run, query.phase, query.metric),
-        lines_of(session, run, query), clients_now(session, run, part, live, query.q, query.page_of("clients")),
+        lines_of(session, run, of_run, query), clients_now(session, run, part, live, query.q, query.page_of("clients")),
         clients_now(session, run, seats, live),
         _rounds(session, run, (accuracy, loss), names, newest_rounds(session, run.id, before=query.below, limit=limit)),
         run.current_round, log_of(session, run.id, names, query.events, query.before), config_lines(run.config, names),
-        buttons_of(run, parted, live), parted, heatmap_of(session, run, accuracy, query),
+        buttons_of(run, parted, live), parted, heatmap_of(session, run, of_run, accuracy, query),
         timeline_of(session, run, query), models,
         next((fewer_clients(accuracy, cohort_of(accuracy), one.round) for one in models if one.which == "best"), ""),
         known,
