@@ -201,4 +201,4 @@ def test_a_dashboard_that_is_out_of_connections_does_not_blame_the_server(tmp_pa
     with pytest.raises(DatabaseUnavailable) as caught, database.read():
         raise PoolTimeout("QueuePool limit of size 10 overflow 40 reached")
     database.close()
-    assert caught.value.sentence == "The database is not asked now: all connections of the dashboard are in use."
+    assert caught.value.sentence == "The database cannot be used now: all connections of the dashboard are in use."
