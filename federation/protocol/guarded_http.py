@@ -18,7 +18,7 @@ from federation.protocol.connection_limit import ConnectionBounds, ConnectionLim
 from federation.protocol.sockets import limit_unsent_bytes
 
 MAX_HEAD_BYTES, MAX_HEADER_LINES = 64 * 1024, 100
-MAX_UNWANTED_BYTES = 1024 * 1024
+MAX_UNWANTED_BYTES = 8 * 1024 * 1024
 """What a peer may still send of a request that is answered: it is dropped, for a close could destroy the answer."""
 MIN_BYTES_PER_SECOND = 1024
 """A body that comes more slowly than this is not waited for."""
