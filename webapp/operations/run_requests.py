@@ -4,10 +4,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema
 
+from federation.learning.sizes import BYTES_PER_PARAMETER, parameters_of
 from federation.run.config import MAX_CLIENTS, RunConfig
+from federation.run.strategies import models_in_memory
 from webapp.db.database import Session
 from webapp.db.repository.clients import ids_by_name, known_ids
 from webapp.db.tables import Run
+from webapp.formatting import plural, size
+from webapp.machine import memory_bytes
 from webapp.problems import Conflict, Invalid
 from webapp.sanitizing import is_one_line
 
@@ -40,6 +44,25 @@ class RunRequest(RunConfig):
         None, min_length=1, max_length=MAX_CLIENTS, fail_fast=True, examples=[[1, "site-b"]],
         description="Selected clients, by id or by a unique name; null: all clients.",
     )  # fmt: skip
+
+
+def round_memory(config: RunConfig, updates: int) -> int | None:
+    """Return the bytes that the server needs at once for a round with so many updates; None: the size is unknown."""
+    parameters = parameters_of(config.network, config.dataset, config.synthetic_parameters)
+    if parameters is None:
+        return None
+    capped = config.max_weight_share is not None
+    models = models_in_memory(config.strategy, updates, norm_rule=config.norm_rule, is_share_capped=capped)
+    return int(models * parameters * BYTES_PER_PARAMETER)
+
+
+def require_memory(config: RunConfig) -> None:
+    """Raise Invalid for a run whose smallest round does not fit in the memory of this machine."""
+    needed, most = round_memory(config, config.min_clients), memory_bytes()
+    if needed is not None and needed > most:
+        what = f"{config.strategy} with {plural(config.min_clients, 'client')} needs about {size(needed)} of memory"
+        advice = "Choose fewer clients, a smaller model, or FedAvg without update checks"
+        raise Invalid("min_clients", f"{what} on the server, which has {size(most)}. {advice}")
 
 
 def stored_config(run: Run) -> RunConfig:

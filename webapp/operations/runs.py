@@ -22,7 +22,7 @@ from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.recorder import Recorder
 from webapp.operations.rows import iso
 from webapp.operations.run_moves import get_run, move_run, problems_of, requeue_run
-from webapp.operations.run_requests import resolve_clients, stored_config
+from webapp.operations.run_requests import require_memory, resolve_clients, stored_config
 from webapp.operations.views import RunView, run_view
 from webapp.problems import Conflict, Invalid, Problem
 from webapp.sanitizing import is_one_line
@@ -157,6 +157,7 @@ class Runs:
         """
         if not is_one_line(config.name):
             raise Invalid("name", "must not contain control characters")
+        require_memory(config)
         with self._database.write() as session:
             kept = config.initial_weights
             if kept is not None and self._supervisor is not None and not self._supervisor.files.uploads.holds(kept):

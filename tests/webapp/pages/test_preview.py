@@ -8,7 +8,7 @@ import pytest
 from federation.learning.sizes import parameters_of
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
-from tests.support.dashboard import Dashboard, running
+from tests.support.dashboard import Dashboard, named, running
 from tests.support.light_client import Answer, Answering, honest, shifted
 from tests.support.markup import Element, get_both, get_page, parse
 
@@ -91,12 +91,26 @@ def test_size_and_traffic_are_estimated_as_they_turn_out(holders: Dashboard) -> 
     assert said["Model"] == "4\u202fkB 1,000 parameters"
     assert said["Rounds"] == "4 with 5 clients"
     assert (said["Traffic per round"], said["Total traffic"]) == ("about 40\u202fkB", "about 180\u202fkB")
+    assert said["Server memory"] == "about 16\u202fkB for the updates of a round"
     rounds = holders.http.get("/api/runs/1/rounds").json()["items"]
     sent = sum(one["bytes_down"] + one["bytes_up"] for one in rounds)
     assert 180_000 <= sent < 1.1 * 180_000
     assert said["Duration"].startswith("about ")
     assert "Duration" not in lines(ask(holders, network="synthetic", dataset="synthetic", synthetic_parameters=999))
     assert lines(ask(holders, **DIGITS))["Model"] == "38.4\u202fkB 9,610 parameters"
+
+
+def test_a_strategy_that_keeps_every_update_says_what_that_takes_and_what_does_not_fit(holders: Dashboard) -> None:
+    given = {"network": "synthetic", "dataset": "synthetic", "strategy": "Bulyan", "min_clients": 5}
+    page = ask(holders, **given, synthetic_parameters=1_000_000)
+    assert lines(page)["Server memory"] == "about 142\u202fMB for the updates of a round"
+    assert "needs about" not in page.text
+    large = {**given, "synthetic_parameters": 50_000_000, "min_clients": 10_000}
+    huge = ask(holders, **large)
+    assert "Bulyan needs about 12.6" in huge.text and "sample fewer clients or choose FedAvg" in huge.text
+    answer = holders.http.post("/api/runs", json=large)
+    assert named(answer, 422) == {"min_clients"}
+    assert "Bulyan with 10,000 clients needs about 12.6" in answer.json()["detail"]
 
 
 def test_the_sampled_clients_are_counted_by_the_rule_of_the_run(holders: Dashboard) -> None:

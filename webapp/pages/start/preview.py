@@ -15,7 +15,9 @@ from webapp.db.repository.clients import list_clients
 from webapp.db.repository.pages import newest_run_like
 from webapp.db.repository.rounds import recent_seconds
 from webapp.db.tables import Client, Run
-from webapp.formatting import plural, span
+from webapp.formatting import plural, size, span
+from webapp.machine import memory_bytes
+from webapp.operations.run_requests import round_memory
 from webapp.pages.clients.holdings import train_samples
 from webapp.pages.clients.label_bars import Labels, Totals, labels_of, totals_of
 from webapp.pages.clients.rows import by_reason, why_not
@@ -54,12 +56,14 @@ class EligibleClient:
 
 @dataclass(frozen=True, slots=True)
 class TrafficEstimate:
-    """The size of the model, which is exact, and the bytes that are sent, which are estimates."""
+    """The size of the model, which is exact, and estimates: the bytes that are sent, and that the server needs at once
+    for the updates of a round."""
 
     parameters: int
     model_bytes: int
     round_bytes: int
     run_bytes: int
+    memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +135,18 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     recent = recent_seconds(session, [similar.id]).get(similar.id) if similar else None
     clients = max(len(fit), config.min_clients)
     sampled = sample_size(clients, config.fraction_train, config.min_clients)
+    traffic = _estimate_traffic(config, clients, sampled)
     return RunPreview(
         config.num_rounds, clients, sampled, config.min_clients,
         [
             EligibleClient(c, train_samples(c), labels_of(c, totals) if place < FEW else None, shared[c.id])
             for place, c in enumerate(fit)
         ],
-        ineligible, _estimate_traffic(config, clients, sampled),
+        ineligible, traffic,
         median(recent) * config.num_rounds if recent else None, similar if recent else None,
         [
             *_too_few(config, known, fit, wanted, live),
+            *_too_large(traffic, config.strategy),
             *(RunWarning("refused", f"{listed([c.name for c in them])}: {why}.") for them, why in by_reason(unfit)),
             *_data_warnings(fit, totals),
         ],
@@ -194,7 +200,15 @@ def _estimate_traffic(config: RunConfig, clients: int, sampled: int) -> TrafficE
         return None
     model, rounds = parameters * BYTES_PER_PARAMETER, config.num_rounds
     run_bytes = model * (clients * (rounds + 1) + sampled * rounds)
-    return TrafficEstimate(parameters, model, model * (clients + sampled), run_bytes)
+    memory = round_memory(config, sampled) or 0
+    return TrafficEstimate(parameters, model, model * (clients + sampled), run_bytes, memory)
+
+
+def _too_large(traffic: TrafficEstimate | None, strategy: str) -> list[RunWarning]:
+    if traffic is None or traffic.memory_bytes <= (most := memory_bytes()):
+        return []
+    needs = f"{strategy} needs about {size(traffic.memory_bytes)} of memory on the server for the updates of a round"
+    return [RunWarning("refused", f"{needs}, the machine has {size(most)}: sample fewer clients or choose FedAvg.")]
 
 
 def _too_few(
