@@ -169,3 +169,15 @@ def test_pages_take_as_many_statements_and_bytes_for_more_clients(dashboard: Das
         now = cost_of(dashboard, path.format(run_id))
         assert now[0] == statements and now[1] < 1.15 * size, f"{path}: {size} bytes, {now}"
         assert now[1] < MOST_BYTES, path
+
+
+def test_any_of_many_clients_is_excluded_from_a_run_by_its_id(dashboard: Dashboard, stage: Stage) -> None:
+    run_id = dashboard.start_run(min_clients=1000)
+    last = dashboard.http.get("/api/clients").json()["items"][-1]
+    form = get_page(dashboard.http, f"/runs/{run_id}").one("form", action=f"/runs/{run_id}/exclude")
+    assert form.one("label").text == "Client ID" and form.one("small").text.endswith("shows its ID: Clients")
+    fields = {"client_id": str(last["id"]), "back": form.one("input", name="back")["value"] or ""}
+    assert dashboard.http.post(f"/runs/{run_id}/exclude", data=fields).status_code == 303
+    assert dashboard.run(run_id)["excluded"] == [last["id"]]
+    dashboard.http.post(f"/api/runs/{run_id}/stop")
+    dashboard.wait_for_state(run_id, "stopped", "cancelled")
