@@ -48,9 +48,11 @@ class RealProcess:
     def start(self) -> None:
         """Start it, or start it again."""
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200", **self.environment}
+        ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # tests under nohup: children inherit it
+        prefix = ["env", "--default-signal=HUP"] if ignores_hangup else []
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [self.program, *self.arguments], cwd=self.folder, env=environment,
+                [*prefix, self.program, *self.arguments], cwd=self.folder, env=environment,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
