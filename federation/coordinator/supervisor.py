@@ -96,6 +96,7 @@ class Supervisor:
         self._active: ActiveRun | None = None
         self._next: Job | None = None
         self._ended = threading.Event()
+        self._retrying = threading.Lock()
         self.files = KeptFiles(folder)
 
     @property
@@ -106,13 +107,24 @@ class Supervisor:
 
     def wake(self) -> None:
         """Start the next queued run if none is active; if that fails now, a thread repeats it until it succeeds."""
-        if not self._start_next():
+        if self._start_next() or not self._retrying.acquire(blocking=False):
+            return
+        try:
             threading.Thread(target=self._start_later, name="queue", daemon=True).start()
+        except RuntimeError as error:  # the process has no room for a thread
+            self._retrying.release()
+            log.error("the next queued run starts with the next request: %s", error)
 
     def _start_later(self) -> None:
-        """Start the next queued run as soon as that is possible, or return because the process ends."""
-        while not self._ended.wait(RETRY_SECONDS) and not self._start_next():
-            pass
+        """Start the next queued run as soon as that is possible, or return because the process ends.
+
+        ``_retrying`` is held until just before an attempt: a ``wake`` that fails meanwhile relies on that attempt, and
+        one that fails later starts a thread of its own.
+        """
+        while not self._ended.wait(RETRY_SECONDS):
+            self._retrying.release()
+            if self._start_next() or not self._retrying.acquire(blocking=False):
+                return
 
     def _start_next(self) -> bool:
         """Start the next queued run if none is active; False if an exception of any type prevented it.
@@ -207,7 +219,7 @@ class Supervisor:
         self._record_end(active, state, reason)
         with self._lock:
             self._active = None
-        if not self._start_next():
+        if not self._start_next() and self._retrying.acquire(blocking=False):
             self._start_later()
 
     def _record_end(self, active: ActiveRun, state: RunState, reason: str | None) -> None:

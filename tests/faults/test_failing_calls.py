@@ -5,6 +5,7 @@ The random worlds of `test_states.py` have such failures among other actions; he
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -126,6 +127,29 @@ def test_the_queue_goes_on_by_itself_when_its_store_was_away(tmp_path: Path, lat
         engine.ledger.wait(partial(is_waiting, engine, behind), 20)
         assert engine.supervisor.stop(behind)
         assert engine.ledger.wait_end(behind) is RunState.STOPPED
+
+
+class AwayLedger(ListLedger):
+    """Finds no queued run as long as it is ``away``."""
+
+    away = True
+
+    def next_queued(self) -> Any:
+        if self.away:
+            raise StoreUnavailable("away")
+        return super().next_queued()
+
+
+def test_many_requests_while_the_store_is_away_share_one_thread_that_tries_again(tmp_path: Path) -> None:
+    ledger = AwayLedger()
+    with running_engine(tmp_path, ledger=ledger) as engine:
+        run_id = engine.ledger.queue()
+        for _ in range(100):
+            engine.supervisor.wake()
+        assert sum(thread.name == "queue" for thread in threading.enumerate()) <= 2
+        ledger.away = False
+        engine.ledger.wait(partial(is_waiting, engine, run_id), 20)
+        assert engine.supervisor.stop(run_id)
 
 
 class UnansweringLedger(ListLedger):
