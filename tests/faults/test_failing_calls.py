@@ -29,7 +29,7 @@ from webapp.operations.event_hub import EventHub
 from webapp.parts import Parts, open_parts
 from webapp.settings import Settings
 
-BUDGET_SECONDS = float(os.environ.get("MEADOW_RANDOM_SECONDS", "15")) / 2
+BUDGET_SECONDS = float(os.environ.get("MEADOW_RANDOM_SECONDS", "10")) / 2
 STRATEGIES: tuple[Any, ...] = ("FedAvg", "FedAdam", "QFedAvg", "FedMedian")
 
 FAILURES = st.builds(Failure, st.integers(1, 160), st.integers(0, len(ERRORS) - 1), st.booleans())

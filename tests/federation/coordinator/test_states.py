@@ -19,7 +19,7 @@ from tests.support.failing_calls import FailingCalls
 from tests.support.migrated import lay_data
 from tests.support.random_federation import ACTIONS, RandomFederation
 
-BUDGET_SECONDS = float(os.environ.get("MEADOW_RANDOM_SECONDS", "15"))
+BUDGET_SECONDS = float(os.environ.get("MEADOW_RANDOM_SECONDS", "10"))
 """No further example begins after this, however slow the machine is."""
 
 
