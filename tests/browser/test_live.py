@@ -201,7 +201,7 @@ def test_an_idle_home_whose_last_run_goes_on_keeps_its_charts_and_offers_a_new_r
         dashboard.http.post(f"/api/runs/{run_id}/rounds", json={"add": 6})
         expect(page.locator("h1")).to_contain_text("of 8, training")
         expect(new_run).to_be_visible()
-        expect(page.locator("meadow-chart[metric=loss] .readout")).to_contain_text("round 6: mean")
+        expect(page.locator("meadow-chart[metric=loss] .readout")).to_contain_text("round 6: mean", timeout=30_000)
         expect(page.locator("meadow-chart canvas")).to_have_count(2)
         dashboard.wait_for_state(run_id, "completed")
         expect(new_run).to_be_hidden()
