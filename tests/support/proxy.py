@@ -71,7 +71,8 @@ class Proxy:
             server, to_server = await asyncio.open_connection(*self._target.split(":"))
         self._writers |= {to_client, to_server}
         self._to_clients.add(to_client)
-        await asyncio.gather(self._pass(client, to_server, up=True), self._pass(server, to_client, up=False))
+        with contextlib.suppress(asyncio.CancelledError):  # asyncio logs a cancelled handler as an error
+            await asyncio.gather(self._pass(client, to_server, up=True), self._pass(server, to_client, up=False))
 
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, up: bool) -> None:
         with contextlib.suppress(OSError):
