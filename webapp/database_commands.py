@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from webapp.db.backup import BackupUnusable, restore_backup, write_backup
 from webapp.db.database import Database
@@ -23,7 +24,7 @@ from webapp.formatting import size
 from webapp.lock_file import DataInUse, LockFile
 from webapp.settings import Settings, read_settings
 
-SHUT_DOWN = "Other settings, such as --data-dir and --database-url, are those of python -m webapp."
+EPILOG = "Other settings, such as --data-dir and --database-url, are those of python -m webapp."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "python -m webapp db", description="Maintain the database and the files that belong to it.", epilog=SHUT_DOWN
+        "python -m webapp db", description="Maintain the database and the files that belong to it.", epilog=EPILOG
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("upgrade", help="migrate the tables of a stopped dashboard to this version")
@@ -78,20 +79,44 @@ def _check(settings: Settings) -> int:
         try:
             with database.read() as session:
                 storage, faults = storage_of(session), faults_of(session)
-                behind = storage.migration != newest_revision()
-                checkpoints = [] if behind else last_checkpoints(session)
+            count, damaged = 0, list[str]()
+            if storage.migration == newest_revision():
+                count, damaged = _check_checkpoints(database, settings)
+            else:
+                faults.append(f"its tables are at revision {storage.migration}: start the dashboard, or run db upgrade")
         finally:
             database.close()
-    if behind:
-        faults.append(f"its tables are at revision {storage.migration}: start the dashboard, or run db upgrade")
-    faults += [fault for run_id, checkpoint in checkpoints if (fault := _fault_of(settings, run_id, checkpoint))]
-    for fault in faults:
+    for fault in (*faults, *damaged):
         _say(1, fault)
-    found = f"{len(faults)} faults" if faults else "no faults"
-    return _say(1 if faults else 0, f"{storage.kind} {storage.version}, {len(checkpoints)} checkpoints: {found}.")
+    faulty = len(faults) + len(damaged)
+    found = f"{storage.kind} {storage.version}, {count} checkpoints: {faulty or 'no'} faults."
+    return _say(1 if faulty else 0, found)
 
 
-def _fault_of(settings: Settings, run_id: int, checkpoint: dict[str, object]) -> str | None:
+def _check_checkpoints(database: Database, settings: Settings) -> tuple[int, list[str]]:
+    """Return how many runs have a checkpoint, and what is wrong with the last one of each.
+
+    A dashboard may complete rounds meanwhile, and delete the checkpoint that was named before them: a fault counts if
+    the database still names that checkpoint afterwards.
+    """
+    named, faults = _named_checkpoints(database), []
+    for run_id, first in named.items():
+        checkpoint: dict[str, Any] | None = first
+        while checkpoint is not None and (fault := _fault_of(settings, run_id, checkpoint)):
+            now = _named_checkpoints(database).get(run_id)
+            if now == checkpoint:
+                faults.append(fault)
+                break
+            checkpoint = now
+    return len(named), faults
+
+
+def _named_checkpoints(database: Database) -> dict[int, dict[str, Any]]:
+    with database.read() as session:
+        return dict(last_checkpoints(session))
+
+
+def _fault_of(settings: Settings, run_id: int, checkpoint: dict[str, Any]) -> str | None:
     path = settings.runs_dir / str(run_id) / Path(str(checkpoint["file"])).name
     try:
         with open(path, "rb") as stream:

@@ -35,6 +35,7 @@ def test_each_backup_of_a_run_under_way_can_be_restored_and_resumed(
             before = dashboard.run(run_id)["current_round"]
             more_rounds(dashboard, run_id, before + 3)
             assert main(["db", "backup", str(tmp_path / f"{number}.tar"), "--data-dir", data_of(dashboard)]) == 0
+            assert main(["db", "check", "--data-dir", data_of(dashboard)]) == 0, capsys.readouterr().err
             assert dashboard.run(run_id)["state"] == "running"
         dashboard.http.post(f"/api/runs/{run_id}/stop")
         dashboard.wait_for_state(run_id, "stopped")
@@ -65,6 +66,21 @@ def test_a_backup_is_laid_out_only_where_nothing_is_and_no_dashboard_runs(
     (tmp_path / "used" / "meadow.db").touch()
     assert main(["db", "restore", str(archive), "--data-dir", str(tmp_path / "used")]) == 1
     assert "holds meadow.db: move its content away" in capsys.readouterr().err
+
+
+def test_a_backup_holds_neither_earlier_backups_nor_links_without_their_content(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(tmp_path):
+        pass
+    data = tmp_path / "data"
+    assert main(["db", "backup", str(data / "one.tar"), "--data-dir", str(data)]) == 1
+    assert "lies in the data directory" in capsys.readouterr().err
+    (data / "runs").rename(tmp_path / "large disk")
+    (data / "runs").symlink_to(tmp_path / "large disk")
+    assert main(["db", "backup", str(tmp_path / "one.tar"), "--data-dir", str(data)]) == 1
+    assert "is a symbolic link" in capsys.readouterr().err
+    assert not (tmp_path / "one.tar").exists()
 
 
 def flip(archive: Path) -> None:

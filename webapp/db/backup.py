@@ -54,10 +54,19 @@ class Manifest(BaseModel):
 def write_backup(data_dir: Path, database: Path, file: Path) -> Manifest:
     """Write database and files of ``data_dir`` into a new archive. Raises BackupUnusable, OSError or sqlite3.Error.
 
-    The files are linked while no commit can end, so each checkpoint that the copied database needs is among them.
+    The files are linked while no commit can end, so each checkpoint that the copied database needs is among them. Where
+    the file system has no hard links they are copied, and commits wait as long.
     """
     if file.exists():
         raise BackupUnusable(f"{file} exists. Choose another file.")
+    if data_dir.resolve() in file.resolve().parents:
+        raise BackupUnusable(
+            f"{file} lies in the data directory, and would be part of the next backup. Choose another."
+        )
+    if link := next((path for path in data_dir.rglob("*") if path.is_symlink()), None):
+        raise BackupUnusable(
+            f"{link} is a symbolic link, whose content no backup would hold. Replace it by the content."
+        )
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=data_dir) as name:
         staged = Path(name)
         copy_sqlite(database, staged / DATABASE, lambda: _link_files(data_dir, staged))
@@ -73,7 +82,7 @@ def write_backup(data_dir: Path, database: Path, file: Path) -> Manifest:
 def restore_backup(file: Path, data_dir: Path) -> Manifest:
     """Lay an archive out in a data directory that holds nothing but a lock file. Raises BackupUnusable or OSError.
 
-    Nothing is laid out unless the whole archive is what its manifest says and its database passes SQLite's check.
+    Nothing is laid out unless the whole archive is what its manifest says.
     """
     if found := sorted(path.name for path in data_dir.iterdir() if path.suffix != ".lock"):
         raise BackupUnusable(f"{data_dir} holds {found[0]}: move its content away, or choose a new --data-dir.")
@@ -108,7 +117,7 @@ def _files_below(folder: Path, *but: str) -> Iterator[Path]:
     """Give the files below a folder that are not hidden and match none of some patterns."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not path.is_symlink() and not hidden and not any(path.match(one) for one in but):
+        if path.is_file() and not hidden and not any(path.match(one) for one in but):
             yield path
 
 
