@@ -70,7 +70,7 @@ class Executor:
         except TaskCancelled:
             return None
         except FunctionMissing as missing:
-            log.info("run %d: %s; the server sends no more such tasks of this run", client_task.task.run_id, missing)
+            log.warning("run %d: %s", client_task.task.run_id, missing)
             message_id = client_task.task.message_id
             reply = OutgoingReply(Offer(message_id=message_id, error=str(missing), not_implemented=True))
         except BaseException as error:  # CancelledError, SystemExit, a panic of a native library
