@@ -39,11 +39,12 @@ def spread_of(
         return None
     ordered = sorted(known.values())
     less = goals.less_is_better(name)
-    worst = 0 if less is None else (max if less else min)(known, key=lambda c: known[c])
+    ids = sorted(known)  # of equally bad clients the one that lists show first, however the replies arrived
+    worst = 0 if less is None else (max if less else min)(ids, key=lambda c: known[c])
     edges = (ordered[0], _quantile(ordered, 0.1), _quantile(ordered, 0.9), ordered[-1])
     low, p10, p90, high = (float(f"{edge:.8g}") for edge in edges)
     together = sum((samples or {}).get(client_id, 0) for client_id in known)
-    cohort = crc32(" ".join(map(str, sorted(known))).encode())
+    cohort = crc32(" ".join(map(str, ids)).encode())
     return Spread(len(ordered), low, p10, p90, high, worst, together, cohort)
 
 

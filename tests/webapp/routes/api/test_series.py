@@ -36,6 +36,11 @@ def test_the_spread_names_the_worst_client_and_passes_over_what_is_no_number() -
     assert far is not None and far.p10 == pytest.approx(-1.36e308), "no edge of finite values is infinite"
 
 
+def test_of_equally_bad_clients_the_worst_is_the_same_in_whatever_order_they_replied() -> None:
+    worst = [spread_of("accuracy", dict.fromkeys(order, 0.5), MetricGoals()) for order in ([3, 1, 2], [2, 3, 1])]
+    assert [one and one.worst for one in worst] == [1, 1]
+
+
 def test_series_hold_mean_spread_and_chosen_clients_by_round(dashboard: Dashboard) -> None:
     run_id = finished_run(dashboard, num_rounds=4)
     answer = dashboard.http.get(
