@@ -5,6 +5,7 @@ directory or the database, or took the database over while PostgreSQL was away, 
 """
 
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from contextlib import ExitStack
 from types import FrameType
 
 from federation.protocol.addresses import format_address
+from webapp.commands import COMMANDS
 from webapp.db.database_url import DatabaseUnusable
 from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.descriptors import connection_bounds, open_files, raise_open_files
@@ -27,13 +29,11 @@ log = logging.getLogger("webapp")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal comes, or run a command on the database; return the exit code."""
+    """Serve until a signal comes, or run a command; return the exit code."""
     os.umask(0o077)
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["db"]:
-        from webapp.database_commands import main as run_command  # a dashboard need not import it
-
-        return run_command(given[1:])
+    if given and (module := COMMANDS.get(given[0])):  # a dashboard need not import it
+        return int(importlib.import_module(module).main(given[1:]))
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     try:
         settings = read_settings(given)

@@ -1,49 +1,12 @@
-"""The tables. Times are UTC; NaN and infinity are stored as NULL with a kind; ids of deleted rows are not reused."""
+"""Runs and what they measure: rounds, replies, metrics. NaN and infinity are stored as NULL with a kind."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, MetaData, String, Table, Text
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Table, Text
+from sqlalchemy.orm import Mapped, mapped_column
 
-Id = BigInteger().with_variant(Integer, "sqlite")
-NullableJson = JSON(none_as_null=True)
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """A time that has a time zone in Python, and is stored as UTC because SQLite stores no time zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the time in UTC; raises ValueError for a time without a zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the time with its zone, UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Row(DeclarativeBase):
-    """Base of the tables; constraints have fixed names, by which migrations change them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_N_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
+from webapp.db.tables.base import Id, NullableJson, Row, UtcTime
 
 
 class Run(Row):
@@ -158,68 +121,7 @@ class MetricPoint(Row):
     """finite, nan, inf or -inf; ``value`` is NULL unless it is finite."""
 
 
-class Client(Row):
-    """One client, by its public key. Only the Flower server knows whether it is online."""
-
-    __tablename__ = "clients"
-    __table_args__ = ({"sqlite_autoincrement": True},)
-
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    public_key: Mapped[str] = mapped_column(Text, unique=True)
-    name: Mapped[str] = mapped_column(String(64))
-    said_name: Mapped[str | None] = mapped_column(String(64))
-    """The name that the client reports, where a person gave it another; NULL where ``name`` is the reported one."""
-    state: Mapped[str] = mapped_column(String(10))
-    """admitted, pending or revoked."""
-    kind: Mapped[str] = mapped_column(String(10))
-    lane: Mapped[str] = mapped_column(String(10))
-    node_id: Mapped[str | None] = mapped_column(String(20))
-    """Flower's node id, an unsigned 64-bit number in decimal."""
-    left_out: Mapped[bool] = mapped_column(default=False)
-    """Excluded from all runs by a person."""
-    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    versions: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    first_seen_at: Mapped[datetime] = mapped_column(UtcTime)
-    last_seen_at: Mapped[datetime] = mapped_column(UtcTime)
-
-
-class TaskFailure(Row):
-    """The last failed task of a client. ``log`` is NULL where the client does not share its log."""
-
-    __tablename__ = "task_failures"
-
-    client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"), primary_key=True)
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
-    round: Mapped[int]
-    phase: Mapped[str] = mapped_column(String(10))
-    at: Mapped[datetime] = mapped_column(UtcTime)
-    error: Mapped[str] = mapped_column(Text)
-    frames: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    """The last frames of the app's own code, the innermost last: file, line, function, code."""
-    log: Mapped[list[str] | None] = mapped_column(NullableJson)
-
-
-class RunEvent(Row):
-    """One event of a run or a client; rows are only added. Event streams send its id."""
-
-    __tablename__ = "run_events"
-    __table_args__ = (
-        Index("ix_run_events_run", "run_id", "id"),
-        Index("ix_run_events_client", "client_id", "id"),
-        {"sqlite_autoincrement": True},
-    )
-
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
-    client_id: Mapped[int | None] = mapped_column(ForeignKey("clients.id"))
-    type: Mapped[str] = mapped_column(String(20))
-    at: Mapped[datetime] = mapped_column(UtcTime)
-    data: Mapped[dict[str, Any]] = mapped_column(JSON)
-
-
 RUNS = cast(Table, Run.__table__)
 ROUNDS = cast(Table, Round.__table__)
 REPLIES = cast(Table, Reply.__table__)
 METRIC_POINTS = cast(Table, MetricPoint.__table__)
-RUN_EVENTS = cast(Table, RunEvent.__table__)

@@ -1,0 +1,14 @@
+"""The tables, a module for each subject. Ids of deleted rows are not reused.
+
+Imports nothing of webapp.
+"""
+
+from webapp.db.tables.base import Id, NullableJson, Row, UtcTime
+from webapp.db.tables.clients import Client, TaskFailure
+from webapp.db.tables.events import RUN_EVENTS, RunEvent
+from webapp.db.tables.runs import METRIC_POINTS, REPLIES, ROUNDS, RUNS, MetricPoint, Reply, Round, Run
+
+__all__ = [
+    "METRIC_POINTS", "REPLIES", "ROUNDS", "RUNS", "RUN_EVENTS", "Client", "Id", "MetricPoint", "NullableJson", "Reply",
+    "Round", "Row", "Run", "RunEvent", "TaskFailure", "UtcTime",
+]  # fmt: skip

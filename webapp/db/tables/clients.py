@@ -1,0 +1,51 @@
+"""Clients and their failed tasks."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.db.tables.base import Id, NullableJson, Row, UtcTime
+
+
+class Client(Row):
+    """One client, by its public key. Only the Flower server knows whether it is online."""
+
+    __tablename__ = "clients"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    public_key: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(String(64))
+    said_name: Mapped[str | None] = mapped_column(String(64))
+    """The name that the client reports, where a person gave it another; NULL where ``name`` is the reported one."""
+    state: Mapped[str] = mapped_column(String(10))
+    """admitted, pending or revoked."""
+    kind: Mapped[str] = mapped_column(String(10))
+    lane: Mapped[str] = mapped_column(String(10))
+    node_id: Mapped[str | None] = mapped_column(String(20))
+    """Flower's node id, an unsigned 64-bit number in decimal."""
+    left_out: Mapped[bool] = mapped_column(default=False)
+    """Excluded from all runs by a person."""
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    versions: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    first_seen_at: Mapped[datetime] = mapped_column(UtcTime)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class TaskFailure(Row):
+    """The last failed task of a client. ``log`` is NULL where the client does not share its log."""
+
+    __tablename__ = "task_failures"
+
+    client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    round: Mapped[int]
+    phase: Mapped[str] = mapped_column(String(10))
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    error: Mapped[str] = mapped_column(Text)
+    frames: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """The last frames of the app's own code, the innermost last: file, line, function, code."""
+    log: Mapped[list[str] | None] = mapped_column(NullableJson)

@@ -1,0 +1,30 @@
+"""Events of runs and clients."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Table
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.db.tables.base import Id, Row, UtcTime
+
+
+class RunEvent(Row):
+    """One event of a run or a client; rows are only added. Event streams send its id."""
+
+    __tablename__ = "run_events"
+    __table_args__ = (
+        Index("ix_run_events_run", "run_id", "id"),
+        Index("ix_run_events_client", "client_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
+    client_id: Mapped[int | None] = mapped_column(ForeignKey("clients.id"))
+    type: Mapped[str] = mapped_column(String(20))
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+RUN_EVENTS = cast(Table, RunEvent.__table__)
