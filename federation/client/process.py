@@ -11,10 +11,10 @@ from typing import Any
 
 from federation.client.console import TaskConsole
 from federation.client.description import ClientDescription, facts, readable, versions
+from federation.client.frame_handler import Refused
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
 from federation.client.reconnect import ReconnectLoop
-from federation.client.session import Refused
 from federation.client.tasks.executor import Executor
 from federation.client.tasks.worker import Worker
 from federation.protocol.messages import Close

@@ -11,9 +11,10 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from federation.client.description import ClientDescription
+from federation.client.frame_handler import Refused
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
-from federation.client.session import Refused, Session
+from federation.client.session import Session
 from federation.client.websocket import ClientWebSocket
 from federation.protocol import messages
 from federation.protocol.addresses import format_address, is_loopback
