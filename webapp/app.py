@@ -10,11 +10,13 @@ from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 
 from webapp.db.instance_lock import InstanceLock
+from webapp.http.request_metrics import RequestMetrics
 from webapp.http.security import guard
 from webapp.http.serving import bind
 from webapp.http.single_flight import SingleFlight
 from webapp.http.static_files import FingerprintedFiles
 from webapp.operations.event_hub import EventHub
+from webapp.operations.metrics import Metrics
 from webapp.pages.flash import Flashes
 from webapp.parts import open_parts
 from webapp.routes import ROUTERS
@@ -34,13 +36,13 @@ def create_app(
     """
     # it is process-wide and is never reset; EventHub.close ends the event streams instead
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
-    event_hub = EventHub()
+    event_hub, metrics = EventHub(), Metrics()
 
     @asynccontextmanager
     async def live(app: FastAPI) -> AsyncIterator[None]:
         sock = flower_socket or bind(settings.flower_host, settings.flower_port, "flower-port")
         event_hub.open()
-        app.state.parts = await asyncio.to_thread(open_parts, settings, event_hub, sock, instance_lock)
+        app.state.parts = await asyncio.to_thread(open_parts, settings, event_hub, sock, instance_lock, metrics)
         try:
             yield
         finally:
@@ -54,6 +56,7 @@ def create_app(
     app.state.event_hub, app.state.flashes, app.state.fragments = event_hub, Flashes(), SingleFlight(FRESH_SECONDS)
     install_errors(app)
     guard(app, settings)
+    app.add_middleware(RequestMetrics, metrics=metrics)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", FingerprintedFiles(directory=asset("static")), name="static")

@@ -20,6 +20,7 @@ from webapp.operations.connections.incidents import Incidents
 from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
 from webapp.operations.files.deletion import RunDeletion
+from webapp.operations.metrics import Metrics, StateCollector
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
 from webapp.operations.steering import Steering
@@ -46,6 +47,7 @@ class Parts:
     started: float
     instance_lock: InstanceLock
     deletion: RunDeletion
+    metrics: Metrics
     series: SeriesCache = field(default_factory=SeriesCache)
 
     @property
@@ -67,23 +69,24 @@ class Parts:
 
 
 def open_parts(
-    settings: Settings, event_hub: EventHub, flower_socket: socket.socket, instance_lock: InstanceLock | None = None
-) -> Parts:
+    settings: Settings, event_hub: EventHub, flower_socket: socket.socket, instance_lock: InstanceLock | None = None,
+    metrics: Metrics | None = None,
+) -> Parts:  # fmt: skip
     """Migrate the database, end the runs that the last process left active, and start the Flower server.
 
     ``instance_lock`` is the database's, where the caller has taken it; raises DataInUse where another dashboard has it.
     """
-    for folder in (settings.data_dir, settings.runs_dir, settings.flower_dir):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folders(settings)
     instance_lock = instance_lock or take_database(settings.sqlalchemy_url, settings.lock_file)
-    incidents = Incidents()
+    incidents, metrics = Incidents(), metrics or Metrics()
     incidents.open()
-    database = _open_database(settings, event_hub, instance_lock)
+    database = _open_database(settings, event_hub, instance_lock, metrics)
     clients = Clients(database, event_hub)
     admissions = Admissions(database, settings.admission, settings.max_pending, clients.online_ids)
     admissions.remove_expired()
     deletion = RunDeletion(database, settings.runs_dir)
-    runs = Runs(database, Recorder(database, event_hub.publish_progress), deletion, settings.best_metric)
+    recorder = Recorder(database, event_hub.publish_progress, metrics.count_event)
+    runs = Runs(database, recorder, deletion, settings.best_metric)
     runs.restore(resume=settings.auto_resume)
     flower = FlowerServer(
         sock=flower_socket, folder=settings.flower_dir, admit=admissions.admit, admit_node=admissions.admit_node,
@@ -98,18 +101,25 @@ def open_parts(
     flower.start()
     supervisor.wake()
     deletion.start()
+    metrics.add(StateCollector(database, flower, event_hub, settings.data_dir))
     host, port = flower_socket.getsockname()[:2]
     demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.record_demo_end)
     return Parts(
         settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
-        incidents, demo, time.monotonic(), instance_lock, deletion,
+        incidents, demo, time.monotonic(), instance_lock, deletion, metrics,
     )  # fmt: skip
 
 
-def _open_database(settings: Settings, event_hub: EventHub, instance_lock: InstanceLock) -> Database:
-    database = Database(
-        settings.sqlalchemy_url, event_hub.publish, DiskReserve(settings.data_dir / "reserve"), instance_lock
-    )
+def _make_folders(settings: Settings) -> None:
+    for folder in (settings.data_dir, settings.runs_dir, settings.flower_dir):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _open_database(
+    settings: Settings, event_hub: EventHub, instance_lock: InstanceLock, metrics: Metrics
+) -> Database:  # fmt: skip
+    reserve, failed = DiskReserve(settings.data_dir / "reserve"), metrics.count_database_failure
+    database = Database(settings.sqlalchemy_url, event_hub.publish, reserve, instance_lock, failed)
     migrate_to_head(database.engine)
     with database.read() as session:
         event_hub.newest_id = last_event_id(session)

@@ -93,6 +93,9 @@ def test_a_postgres_that_is_restarted_in_mid_run_loses_and_doubles_nothing(
             assert dashboard.http.get("/api/events").status_code == 200, "a stream ends, and is asked for again"
             assert dashboard.http.get("/healthz").status_code == 200
             assert dashboard.http.get("/readyz").status_code == 503
+            metrics = dashboard.http.get("/metrics")
+            assert metrics.status_code == 200 and "\nmeadow_database_up 0.0\n" in metrics.text
+            assert "\nmeadow_database_failures_total 0.0\n" not in metrics.text
             stage.add("c")
             wait_until(lambda: "the client tries again" in caplog.text)
             server.start()

@@ -28,7 +28,7 @@ class Database:
     """One SQLite file or PostgreSQL database. One writer at a time in this process, any number of readers.
 
     ``publish`` gets the run events of each transaction after its commit, in the order of their ids, on the thread that
-    wrote. Any thread may use a database.
+    wrote. ``failed`` is called before DatabaseUnavailable is raised. Any thread may use a database.
     """
 
     def __init__(
@@ -37,9 +37,10 @@ class Database:
         publish: Publish | None = None,
         reserve: DiskReserve | None = None,
         instance_lock: InstanceLock | None = None,
+        failed: Callable[[], None] = lambda: None,
     ) -> None:
         self.engine = _create_engine(url)
-        self.publish, self._reserve = publish, reserve
+        self.publish, self._reserve, self._failed = publish, reserve, failed
         locked = instance_lock.writer if instance_lock is not None else None
         self._writer = locked or self.engine.execution_options(meadow_writes=True)
         self._writing = threading.Lock()
@@ -73,6 +74,7 @@ class Database:
         try:
             yield
         except PoolTimeout as error:
+            self._failed()
             raise DatabaseUnavailable(POOL, error) from error
         except DBAPIError as error:
             if is_full(error) and self._reserve is not None:
@@ -80,6 +82,7 @@ class Database:
             failure = temporary_failure(error)
             if failure is None:
                 raise
+            self._failed()
             raise failure from error
 
     def check(self) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from webapp.problems import FieldError
 
-_MACHINES = ("/api/", "/healthz", "/readyz", "/openapi.json")
+_MACHINES = ("/api/", "/healthz", "/readyz", "/metrics", "/openapi.json")
 
 
 class ProblemBody(BaseModel):

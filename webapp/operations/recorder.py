@@ -46,11 +46,17 @@ log = logging.getLogger(__name__)
 class Recorder:
     """Records the runs, one after the other. Any thread may call it; calls for one run come in the order of its events.
 
-    ``publish_progress`` gets the progress of clients, which is never stored.
+    ``publish_progress`` gets the progress of clients, which is never stored; ``count`` gets every other event once it
+    is written, or kept to be written.
     """
 
-    def __init__(self, database: Database, publish_progress: Callable[[Progress], None]) -> None:
-        self._database, self._publish_progress = database, publish_progress
+    def __init__(
+        self,
+        database: Database,
+        publish_progress: Callable[[Progress], None],
+        count: Callable[[Event], None] = lambda _event: None,
+    ) -> None:
+        self._database, self._publish_progress, self._count = database, publish_progress, count
         self._lock = threading.Lock()
         self._unwritten: list[ReplyRecorded] = []
         self._attempt: list[ReplyRecorded] = []
@@ -61,9 +67,14 @@ class Recorder:
 
         Raises RoundRefused where the run has ended meanwhile, DatabaseUnavailable where a later try may succeed.
         """
+        if isinstance(event, Progress):
+            self._publish_progress(event)
+        else:
+            self._write(event)
+            self._count(event)
+
+    def _write(self, event: Event) -> None:
         match event:
-            case Progress():
-                self._publish_progress(event)
             case ReplyRecorded():
                 self._add_reply(event)
             case RoundDone():

@@ -13,6 +13,7 @@ from federation.learning.evaluation_data import evaluated_on
 from federation.run.events import Progress
 from federation.run.states import ACTIVE, RunState
 from federation.server.flower_server import LiveClient
+from webapp.db.repository.clients import Admission
 from webapp.db.repository.rounds import ReplyRow
 from webapp.db.spread import Spread
 from webapp.db.tables import Client, Round, Run
@@ -232,12 +233,10 @@ def last_seen(row: Client, live: LiveClient | None) -> datetime:
     return datetime.now(UTC) - timedelta(seconds=live.silent_seconds)
 
 
-def client_state(row: Client, live: LiveClient | None) -> ClientState:
+def client_state(row: Client | Admission, live: LiveClient | None) -> ClientState:
     """Return one word for admission and connection together."""
-    if row.state == "revoked":
-        return "revoked"
-    if row.state == "pending":
-        return "pending"
+    if row.state in ("pending", "revoked"):
+        return "pending" if row.state == "pending" else "revoked"
     return live.state if live is not None else "offline"
 
 

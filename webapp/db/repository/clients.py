@@ -1,6 +1,7 @@
 """clients: find by key or name, insert, list, update, change the admission."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,15 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from webapp.db.tables import Client, RunEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a client is: its id, admission state and kind."""
+
+    id: int
+    state: str
+    kind: str
 
 
 def get_client(session: Session, client_id: int) -> Client | None:
@@ -31,6 +41,11 @@ def insert_client(session: Session, public_key: str, values: dict[str, Any]) -> 
 def list_clients(session: Session) -> Sequence[Client]:
     """Return every client, in the order of their first connections."""
     return session.scalars(select(Client).order_by(Client.id)).all()
+
+
+def list_admissions(session: Session) -> list[Admission]:
+    """Return the admission of every client, without what it reported."""
+    return [Admission(*row) for row in session.execute(select(Client.id, Client.state, Client.kind))]
 
 
 def client_names(session: Session, client_ids: Collection[int] | None = None) -> dict[int, str]:

@@ -56,6 +56,11 @@ def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:
     return session.scalars(select(Run).where(Run.state.in_(states)).order_by(Run.id)).all()
 
 
+def count_by_state(session: Session) -> dict[str, int]:
+    """Return how many runs are in each state."""
+    return dict(session.execute(select(Run.state, func.count()).group_by(Run.state)).all())
+
+
 def left_by_last_process(session: Session) -> Sequence[Run]:
     """Return the interrupted runs, oldest first, that ended after the last start of any other run.
 

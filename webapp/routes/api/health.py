@@ -1,8 +1,10 @@
-"""/healthz: the process is alive. /readyz: whether the server is ready, or why not."""
+"""/healthz: the process is alive. /readyz: whether the server is ready, or why not. /metrics: for Prometheus."""
 
 import logging
 
 from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel
 
 from webapp.routes.api.errors import REFUSED
@@ -46,3 +48,9 @@ def show_readiness(parts: PartsDep, response: Response) -> Readiness:
         reasons.append("The Flower server is not running.")
     response.status_code = 503 if reasons else 200
     return Readiness(ready=not reasons, reasons=reasons)
+
+
+@router.get("/metrics", response_class=StreamingResponse, responses={200: {"content": {"text/plain": {}}}})
+def show_metrics(parts: PartsDep) -> Response:
+    """Return the metrics in the text format of Prometheus."""
+    return Response(parts.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -1,0 +1,91 @@
+"""Counters and histograms: of rounds and replies by a run's events, of HTTP requests, of database failures.
+
+Values of labels are words of this code, never a client's text, so the number of series is bounded.
+"""
+
+from importlib.metadata import version
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.registry import Collector
+
+from federation.run.events import AttemptFailed, Event, ReplyRecorded, RoundDone
+
+ROUND_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
+REQUEST_SECONDS = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+
+
+class Metrics:
+    """All metrics of one app, in a registry of its own. Any thread may use it."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the time at which a counter began would be a series more for each
+        registry = self._registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        info = Gauge("meadow_info", "The version of Meadow; the value is always 1.", ["version"], registry=registry)
+        info.labels(version("meadow")).set(1)
+        self._rounds = Counter(
+            "meadow_rounds_committed", "Rounds that were stored, without the evaluation of initial weights.",
+            registry=registry,
+        )  # fmt: skip
+        self._round_seconds = Histogram(
+            "meadow_round_seconds", "Duration of committed rounds.", buckets=ROUND_SECONDS, registry=registry
+        )
+        self._failed_attempts = Counter(
+            "meadow_round_attempts_failed", "Attempts at a round that committed nothing.", registry=registry
+        )
+        self._replies = Counter(
+            "meadow_replies", "Tasks of clients by phase and outcome.", ["phase", "outcome"], registry=registry
+        )
+        self._content_bytes = Counter(
+            "meadow_content_bytes", "Bytes of weights in tasks and updates: sent to clients, received from them.",
+            ["direction"], registry=registry,
+        )  # fmt: skip
+        self._requests = Counter(
+            "meadow_http_requests", "HTTP requests by route template, method and status class.",
+            ["route", "method", "status"], registry=registry,
+        )  # fmt: skip
+        self._request_seconds = Histogram(
+            "meadow_http_request_seconds", "Time from a request's head to the head of its answer.", ["route", "method"],
+            buckets=REQUEST_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._database_failures = Counter(
+            "meadow_database_failures", "Uses of the database that failed and may succeed later.", registry=registry
+        )
+
+    def count_event(self, event: Event) -> None:
+        """Count what a run tells; called once for each of its events, after a round is committed."""
+        match event:
+            case ReplyRecorded():
+                self._replies.labels(event.phase, event.outcome).inc()
+                self._content_bytes.labels("sent").inc(event.bytes_down)
+                self._content_bytes.labels("received").inc(event.bytes_up)
+            case RoundDone() if event.round > 0:
+                self._rounds.inc()
+                self._round_seconds.observe(event.seconds)
+            case AttemptFailed():
+                self._failed_attempts.inc()
+
+    def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count an answered HTTP request; route and method must come from a bounded set."""
+        self._requests.labels(route, method, f"{status // 100}xx").inc()
+        self._request_seconds.labels(route, method).observe(seconds)
+
+    def count_database_failure(self) -> None:
+        """Count a use of the database that failed."""
+        self._database_failures.inc()
+
+    def add(self, collector: Collector) -> None:
+        """Have a collector asked at each scrape."""
+        self._registry.register(collector)
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus' text format; asks the database, for seconds where it is away."""
+        return generate_latest(self._registry)
