@@ -17,7 +17,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 class Settings(BaseSettings):
     """Run the dashboard and the Flower server. A flag wins over its environment variable, MEADOW_ and its name.
-    `python -m webapp db --help` tells of backups and upgrades of the database.
+    `python -m webapp db --help` tells of backups and upgrades of the database, `audit --help` of the audit log.
     """
 
     model_config = SettingsConfigDict(

@@ -3,5 +3,5 @@
 Imports ``operations`` and what lies below them.
 """
 
-COMMANDS = {"db": "webapp.commands.database"}
+COMMANDS = {"audit": "webapp.commands.audit", "db": "webapp.commands.database"}
 """The module of each command; its ``main`` takes the arguments behind the command and returns the exit code."""

@@ -7,17 +7,17 @@ dashboard uses the data directory or the database.
 import argparse
 import hashlib
 import sqlite3
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from webapp.commands.existing import record_command, say, sqlite_database
 from webapp.db.backup import BackupUnusable, restore_backup, write_backup
 from webapp.db.database import Database
-from webapp.db.database_url import DatabaseUnusable, parse_database_url, startup_failures
+from webapp.db.database_url import DatabaseUnusable, startup_failures
 from webapp.db.failures import DatabaseUnavailable
-from webapp.db.instance_lock import sqlite_file, take_database
+from webapp.db.instance_lock import take_database
 from webapp.db.migrations import migrate_database, newest_revision
 from webapp.db.repository.storage import faults_of, last_checkpoints, storage_of
 from webapp.formatting import size
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = read_settings(rest)
     except ValueError as error:
-        return _say(2, str(error))
+        return say(2, str(error))
     try:
         match given.command:
             case "upgrade":
@@ -45,11 +45,11 @@ def main(arguments: Sequence[str]) -> int:
             case _:
                 return _restore(settings, given.file)
     except DataInUse as error:
-        return _say(3, str(error))
+        return say(3, str(error))
     except (DatabaseUnusable, DatabaseUnavailable, BackupUnusable) as error:
-        return _say(1, str(error))
+        return say(1, str(error))
     except (OSError, sqlite3.Error) as error:
-        return _say(1, f"{given.command} failed: {error}.")
+        return say(1, f"{given.command} failed: {error}.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,11 +69,12 @@ def _parser() -> argparse.ArgumentParser:
 def _upgrade(settings: Settings) -> int:
     with _locked(settings, database=True):
         migrate_database(settings.sqlalchemy_url)
-    return _say(0, f"The tables are at revision {newest_revision()}.")
+        record_command(settings, "db upgrade", f"revision {newest_revision()}")
+    return say(0, f"The tables are at revision {newest_revision()}.")
 
 
 def _check(settings: Settings) -> int:
-    _sqlite_file(settings)
+    sqlite_database(settings)
     with startup_failures():
         database = Database(settings.sqlalchemy_url)
         try:
@@ -87,10 +88,10 @@ def _check(settings: Settings) -> int:
         finally:
             database.close()
     for fault in (*faults, *damaged):
-        _say(1, fault)
+        say(1, fault)
     faulty = len(faults) + len(damaged)
     found = f"{storage.kind} {storage.version}, {count} checkpoints: {faulty or 'no'} faults."
-    return _say(1 if faulty else 0, found)
+    return say(1 if faulty else 0, found)
 
 
 def _check_checkpoints(database: Database, settings: Settings) -> tuple[int, list[str]]:
@@ -127,7 +128,7 @@ def _fault_of(settings: Settings, run_id: int, checkpoint: dict[str, Any]) -> st
 
 
 def _backup(settings: Settings, file: Path) -> int:
-    database = _sqlite_file(settings)
+    database = sqlite_database(settings)
     if database is None:
         raise BackupUnusable(
             "The database is PostgreSQL: stop the dashboard, save the database with pg_dump, and copy the folder "
@@ -135,7 +136,7 @@ def _backup(settings: Settings, file: Path) -> int:
         )
     manifest = write_backup(settings.data_dir, database, file)
     total = sum(one.size for one in manifest.files.values())
-    return _say(0, f"{file}: the database and {len(manifest.files) - 1} files, {size(total)}.")
+    return say(0, f"{file}: the database and {len(manifest.files) - 1} files, {size(total)}.")
 
 
 def _restore(settings: Settings, file: Path) -> int:
@@ -144,8 +145,9 @@ def _restore(settings: Settings, file: Path) -> int:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(settings, database=False):
         manifest = restore_backup(file, settings.data_dir)
+        record_command(settings, "db restore", file.name)
     made = manifest.made_at.isoformat(" ", "seconds")
-    return _say(0, f"{settings.data_dir} holds the backup of {made}, written by Meadow {manifest.meadow}.")
+    return say(0, f"{settings.data_dir} holds the backup of {made}, written by Meadow {manifest.meadow}.")
 
 
 @contextmanager
@@ -161,19 +163,3 @@ def _locked(settings: Settings, *, database: bool) -> Iterator[None]:
                 taken.close()
     finally:
         lock.close()
-
-
-def _sqlite_file(settings: Settings) -> Path | None:
-    """Return the file of the database, None for PostgreSQL; raises BackupUnusable where it does not exist."""
-    with startup_failures():
-        url = parse_database_url(settings.sqlalchemy_url)
-        if url.get_backend_name() == "postgresql":
-            return None
-        if not Path(url.database or "").parent.is_dir() or (file := sqlite_file(url)) is None or not file.is_file():
-            raise BackupUnusable(f"There is no database {url.database}: see --data-dir and --database-url.")
-    return file
-
-
-def _say(code: int, sentence: str) -> int:
-    (sys.stderr if code else sys.stdout).write(f"{sentence}\n")
-    return code
