@@ -72,7 +72,10 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
         migrate_database(settings.sqlalchemy_url)
     except DatabaseUnusable as error:
         return _refuse(1, str(error))
-    app = create_app(settings, flower, lock)
+    try:
+        app = create_app(settings, flower, lock)
+    except ValueError as error:
+        return _refuse(2, str(error))
     server = DashboardServer(
         app, connection_bounds(open_files())[0], app.state.event_hub.close, must_end=lambda: lock.lost is not None
     )
@@ -87,8 +90,8 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
     dashboard_address, flower_address = (format_address(*sock.getsockname()[:2]) for sock in (web, flower))
     gc.freeze()  # imported modules stay: the collections that Flower's classes force need not scan them
     log.info(
-        "dashboard at http://%s, clients join at %s, data in %s",
-        dashboard_address, flower_address, settings.data_dir.resolve(),
+        "dashboard at http://%s%s, clients join at %s, data in %s",
+        dashboard_address, settings.root_path, flower_address, settings.data_dir.resolve(),
     )  # fmt: skip
     server.run([web])
     if lock.lost is not None:

@@ -11,6 +11,7 @@ from sse_starlette.sse import AppStatus
 
 from webapp.db.instance_lock import InstanceLock
 from webapp.http.request_metrics import RequestMetrics
+from webapp.http.reverse_proxy import check_root_path
 from webapp.http.security import guard
 from webapp.http.serving import bind
 from webapp.http.single_flight import SingleFlight
@@ -32,7 +33,7 @@ def create_app(
     """Return the dashboard's app; its lifespan opens and closes the parts.
 
     Where ``flower_socket`` and ``instance_lock`` are not given, the lifespan binds the address of the settings, and
-    takes the lock of the database.
+    takes the lock of the database. Raises ValueError where the root path is the address of a page.
     """
     # it is process-wide and is never reset; EventHub.close ends the event streams instead
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
@@ -53,10 +54,12 @@ def create_app(
         title="Meadow", version=version("meadow"), lifespan=live, docs_url=None, redoc_url=None,
         summary="Start, watch and steer federated learning runs with Flower, and manage their clients.",
     )  # fmt: skip
+    app.state.root_path = settings.root_path
     app.state.event_hub, app.state.flashes, app.state.fragments = event_hub, Flashes(), SingleFlight(FRESH_SECONDS)
     install_errors(app)
     guard(app, settings)
     app.add_middleware(RequestMetrics, metrics=metrics)
+    check_root_path(settings.root_path, [getattr(route, "path", "") for router in ROUTERS for route in router.routes])
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", FingerprintedFiles(directory=asset("static")), name="static")

@@ -13,6 +13,7 @@ from federation.protocol.addresses import is_loopback
 
 Admission = Literal["open", "approve"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~@:+=-]+)+", re.ASCII)
 
 
 class Settings(BaseSettings):
@@ -45,6 +46,10 @@ class Settings(BaseSettings):
         description="Maximum number of clients pending approval, a tenth of them from one address.",
     )
     allowed_hosts: str = Field("", description="Additional host names for opening the dashboard, separated by commas.")
+    root_path: str = Field(
+        "",
+        description="Path under which a reverse proxy shows the dashboard, as /meadow; the proxy may remove it or not.",
+    )
     max_reply_bytes: int = Field(
         512 * 1024 * 1024,
         ge=1,
@@ -88,6 +93,14 @@ class Settings(BaseSettings):
             raise ValueError("the name of the folder must be UTF-8 text") from error
         except RuntimeError as error:
             raise ValueError(f"{value}: {error} Write the whole path, without ~") from error
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_path(cls, value: str) -> str:
+        path = value.strip().rstrip("/")
+        if path and (not ROOT_PATH.fullmatch(path) or {".", ".."} & set(path.split("/"))):
+            raise ValueError("must be a path as /meadow, of letters, digits and . _ ~ @ : + = -")
+        return path
 
     @field_validator("allowed_hosts")
     @classmethod

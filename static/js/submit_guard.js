@@ -4,13 +4,14 @@
 
 import { NO_ANSWER, showMessage } from "./flash.js";
 import { isLost } from "./live.js";
+import { atRoot } from "./root.js";
 
 const ANSWER_MS = 4000;
 const checking = new WeakSet(); // forms for which the server is being asked
 const allowed = new WeakSet(); // forms whose next submission is let through
 
 const serverAnswers = () =>
-  fetch("/healthz", { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) }).then(
+  fetch(atRoot("/healthz"), { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) }).then(
     ({ ok }) => ok,
     () => false,
   );

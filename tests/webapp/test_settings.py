@@ -78,12 +78,23 @@ def test_the_password_of_a_database_is_not_shown() -> None:
         (["--admission", "ajar"], "--admission"),
         (["--host", " "], "--host"),
         (["--data-dir", "\udcff"], "--data-dir"),
+        (["--root-path", "meadow"], "--root-path"),
+        (["--root-path", "//meadow.example"], "--root-path"),
+        (["--root-path", "/lab/../meadow"], "--root-path"),
+        (["--root-path", '/"onload='], "--root-path"),
         (["--allowed-hosts", "lab, meadow.example:9000"], "--allowed-hosts"),
     ],
 )
 def test_a_bad_value_names_its_flag(arguments: list[str], named: str) -> None:
     with pytest.raises(ValueError, match=f"^{named}: "):
         read_settings(arguments)
+
+
+@pytest.mark.parametrize(
+    ("given", "path"), [("/meadow/", "/meadow"), ("/user/a@b.org/lab", "/user/a@b.org/lab"), ("/", "")]
+)
+def test_a_root_path_ends_without_a_slash(given: str, path: str) -> None:
+    assert read_settings(["--root-path", given]).root_path == path
 
 
 def test_an_unknown_flag_ends_with_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:

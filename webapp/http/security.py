@@ -16,6 +16,7 @@ from federation.protocol.addresses import is_ip_address, is_loopback
 from webapp.http.head_requests import HeadAsGet
 from webapp.http.headers import HEADERS
 from webapp.http.problem_json import problem_response
+from webapp.http.reverse_proxy import RootPath
 from webapp.sanitizing import clean_text
 from webapp.settings import Settings
 
@@ -130,6 +131,7 @@ def guard(app: Starlette, settings: Settings) -> None:
     app.add_middleware(_cross_origin_protection)
     app.add_middleware(AllowedHosts, allows=host_rule(settings))
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RootPath, root_path=settings.root_path)
 
 
 def _cross_origin_protection(app: ASGIApp) -> Any:

@@ -60,6 +60,17 @@ def static(path: str) -> str:
     return f"/static/{path}?v={_fingerprint(file, file.stat().st_mtime_ns)}"
 
 
+ADDRESS = re.compile(
+    r"""(?<=[ \n])((?:href|src|action|formaction|hx-get|hx-post|data-stream|data-description)=")(?=/(?!/))"""
+)
+"""An attribute with an address of the dashboard. Text on a page cannot look like one: its quotes are escaped."""
+
+
+def with_root(html: str, root_path: str) -> str:
+    """Put the root path before each address of the dashboard that a page or a part of a page has."""
+    return ADDRESS.sub(lambda attribute: attribute[0] + root_path, html) if root_path else html
+
+
 IMPORTED = re.compile(r"""^import [^;]*?["'](\.[^"';]+)["'];""", re.MULTILINE)
 
 
@@ -123,7 +134,7 @@ def render(request: Request, template: str, frame: Frame, /, status: int = 200, 
     else:
         html = environment.get_template(template).render(context)
     headers = {"Vary": "HX-Request-Type, HX-Target", "Cache-Control": "no-store"}
-    return HTMLResponse(html, status, headers)
+    return HTMLResponse(with_root(html, request.app.state.root_path), status, headers)
 
 
 def wanted_block(request: Request) -> str:

@@ -2,6 +2,8 @@
    of a page, then extended by the rounds that are committed. The server sends only some rounds of a long run (its
    overview); where a reader zooms in, the other rounds of that range are fetched and put into the overview. */
 
+import { atRoot } from "../root.js";
+
 const COLUMNS = [
   "rounds",
   "seconds",
@@ -105,7 +107,7 @@ export class Curves {
     const query = new URLSearchParams({ phase: this.phase, ...rounds });
     for (const metric of new Set(this.listeners.values())) query.append("metric", metric);
     for (const id of this.clients) query.append("clients", id);
-    const response = await fetch(`/api/runs/${this.run}/series?${query}`);
+    const response = await fetch(atRoot(`/api/runs/${this.run}/series?${query}`));
     if (!response.ok) throw new Error(`${response.status}`);
     return response.json();
   }

@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 
-from webapp.pages.templating import templates
+from webapp.pages.templating import templates, with_root
 
 router = APIRouter(include_in_schema=False)
 
@@ -14,7 +14,8 @@ router = APIRouter(include_in_schema=False)
 @router.get("/docs")
 def show_docs(request: Request) -> HTMLResponse:
     """Return the page that draws /openapi.json."""
-    return HTMLResponse(templates().get_template("docs.html").render(request=request))
+    html = templates().get_template("docs.html").render(request=request)
+    return HTMLResponse(with_root(html, request.app.state.root_path))
 
 
 def describe_api(app: FastAPI) -> None:
@@ -26,6 +27,8 @@ def describe_api(app: FastAPI) -> None:
                 title=app.title, version=app.version, summary=app.summary, routes=app.routes,
                 license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
             )  # fmt: skip
+            if root_path := app.state.root_path:
+                schema["servers"] = [{"url": root_path}]
             for operations in schema["paths"].values():
                 for operation in operations.values():
                     _mend(operation["responses"])

@@ -33,5 +33,5 @@ def show(page: PageDep, query: Annotated[ComparisonQuery, Depends(read_query)]) 
     query = query.of([side.run.id for side in shown.sides])
     return page.show(
         "runs/compare.html", "/runs", page=shown, query=query, axes=AXES, summary=summary(shown),
-        link=str(page.request.url.replace(path="/", query="")).rstrip("/") + query.address,
+        link=page.root_address + query.address,
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """The home page: the active run, or the next step where there is none."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from webapp.pages.clients.candidates import Candidate, candidates_of
@@ -17,7 +17,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 @shared
-def show_home(page: PageDep, request: Request) -> HTMLResponse:
+def show_home(page: PageDep) -> HTMLResponse:
     """Show the active run, or the next step where there is none."""
     live, demo = page.live, page.parts.demo
     now = home(page.session, page.parts.series, live)
@@ -30,6 +30,6 @@ def show_home(page: PageDep, request: Request) -> HTMLResponse:
     form = default_form(dataset_of(client) for client in now.online)
     return page.show(
         "home/index.html", "/", page=now, form=form, offer=offer, candidates=candidates,
-        server=server_lines(page.parts, request.url.netloc),
+        server=server_lines(page.parts, page.root_address),
         preview=None if now.active else preview_run(page.session, form, live),
     )  # fmt: skip

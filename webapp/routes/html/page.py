@@ -38,6 +38,12 @@ class Page:
         self.join = Join(*parts.flower_address, here=request.url.hostname or "127.0.0.1")
 
     @property
+    def root_address(self) -> str:
+        """The address of the dashboard as the reader reached it, without a slash at its end."""
+        url = self.request.url
+        return f"{url.scheme}://{url.netloc}{self.request.app.state.root_path}"
+
+    @property
     def live(self) -> Mapping[int, LiveClient]:
         """The clients that are connected now, by id."""
         return self.parts.flower.live_clients()

@@ -13,7 +13,6 @@ router = APIRouter(include_in_schema=False)
 @shared
 def show(page: PageDep) -> HTMLResponse:
     """Show the health of the server and what blocks the next round."""
-    here = str(page.request.base_url).rstrip("/")
     return page.show(
-        "server/index.html", "/server", page=health(page.session, page.parts, page.live, page.join, here)
+        "server/index.html", "/server", page=health(page.session, page.parts, page.live, page.join, page.root_address)
     )  # fmt: skip
