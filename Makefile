@@ -29,8 +29,8 @@ serve: $(SETUP)  ## Dashboard at 127.0.0.1:8000 and Flower server at 127.0.0.1:8
 # Browser tests have processes of their own: Playwright's event loop and the other tests do not share one.
 test: $(SETUP)  ## All tests, with a Chromium installed first where there is none
 	$(BIN)/python scripts/chromium.py
-	$(BIN)/python -m pytest --ignore tests/browser -n 3 --dist loadfile --no-loadscope-reorder --durations 12
-	$(BIN)/python -m pytest tests/browser -n 2 --dist loadfile --no-loadscope-reorder --durations 8
+	$(BIN)/python -m pytest --ignore tests/browser -n 4 --dist loadfile --no-loadscope-reorder --durations 12
+	$(BIN)/python -m pytest tests/browser -n 3 --dist loadfile --no-loadscope-reorder --durations 8
 
 check: $(SETUP)  ## Format, lint and types of Python, scripts and styles; templates, imports, commit subjects
 	$(BIN)/ruff format --check

@@ -1,10 +1,13 @@
 """Fixtures that more than one test file uses: the dashboard and clients as real processes."""
 
+import gc
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support.books import Books
 from tests.support.dashboard import Dashboard, running
@@ -110,6 +113,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest: whichever process ends last then had little left to do."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+class OneProcessForTensorFlow(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Files that import TensorFlow run in the same process: it takes 600 MB and seconds in each that imports it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/federation/learning" if nodeid.startswith("tests/federation/learning/") else nodeid.split("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Give each process whole files."""
+    return OneProcessForTensorFlow(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Freeze what was imported: Flower's classes force a garbage collection with each reply, which need not scan it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

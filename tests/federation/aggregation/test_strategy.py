@@ -1,9 +1,7 @@
 """Each strategy equals Flower's own class over the same replies, round by round and resumed in the middle."""
 
-import gc
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -77,14 +75,6 @@ def flowers_own(name: str, rounds: int) -> tuple[list[Any], dict[str, float]]:
         aggregated, metrics = strategy.aggregate_train(number, replies)
         arrays = [aggregated[key].numpy().astype(np.float32) for key in NAMES]
     return arrays, dict(metrics)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def small_heap() -> Iterator[None]:
-    """Freeze objects of other tests: Flower's classes start a garbage collection with each reply."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def config_of(name: str) -> RunConfig:

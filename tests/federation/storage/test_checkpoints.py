@@ -81,7 +81,10 @@ def test_a_start_deletes_exports_whose_checkpoint_is_gone(tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_two_exports_of_one_round_at_once_share_one_build(tmp_path: Path) -> None:
     config = RunConfig(network="mlp", dataset="digits", seed=7)
-    layout, weights = initial_weights(config, tmp_path / "networks", time.sleep)
+    shapes = {"hidden/kernel": (64, 128), "hidden/bias": 128, "classes/kernel": (128, 10), "classes/bias": 10}
+    arrays: list[Any] = [np.full(shape, 0.5, np.float32) for shape in shapes.values()]
+    layout = Layout.of(list(shapes), arrays)
+    weights = layout.pack(arrays)
     kept = Checkpoints(tmp_path / "1")
     kept.write_layout(layout)
     file = kept.write(1, weights, {}).file

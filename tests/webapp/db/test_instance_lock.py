@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from tests.support.asked import asked
 from tests.support.dashboard import Api, running
-from tests.support.light_client import Stage
+from tests.support.light_client import Answer, Stage, training
 from tests.support.postgres import emptied
 from tests.support.processes import Meadow, RealProcess, make_meadow, refused, wait_until
 from tests.support.proxy import Proxy
@@ -46,7 +46,7 @@ def at_work(folder: Path, url: str) -> Iterator[tuple[Meadow, Api, int]]:
         with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http, Stage(meadow.flower_address) as st:
             api = Api(http)
             for name in "ab":
-                st.add(name)
+                st.add(name, training(lambda _, weights, __: Answer(weights, delay_seconds=0.03)))
             api.wait_for_clients(2)
             run_id = api.start_run(num_rounds=100_000)
             wait_until(lambda: api.run(run_id)["current_round"] >= 2)
