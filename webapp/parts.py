@@ -13,6 +13,7 @@ from webapp.db.disk_reserve import DiskReserve
 from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.db.migrations import migrate_to_head
 from webapp.db.repository.events import last_event_id
+from webapp.db.repository.upkeep.retention import RetentionLimits
 from webapp.descriptors import connection_bounds, open_files
 from webapp.operations.clients import Clients
 from webapp.operations.connections.admission import Admissions
@@ -84,7 +85,7 @@ def open_parts(
     clients = Clients(database, event_hub)
     admissions = Admissions(database, settings.admission, settings.max_pending, clients.online_ids)
     admissions.remove_expired()
-    deletion = RunDeletion(database, settings.runs_dir)
+    deletion = RunDeletion(database, settings.runs_dir, RetentionLimits(settings.keep_runs, settings.keep_days))
     recorder = Recorder(database, event_hub.publish_progress, metrics.count_event)
     runs = Runs(database, recorder, deletion, settings.best_metric)
     runs.restore(resume=settings.auto_resume)

@@ -61,6 +61,15 @@ class Settings(BaseSettings):
         description="In-flight update budget: bytes of updates received at the same time; one is always admitted.",
     )
     keep_checkpoints: int = Field(2, ge=1, description="Number of latest checkpoints kept per run.")
+    keep_runs: int | None = Field(
+        None, ge=1, description="Keep checkpoints and events of this many ended runs, the newest; default: of all."
+    )
+    keep_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="Keep checkpoints and events of ended runs for this many days; default: always.",
+    )
     best_metric: str = Field(
         "evaluate_accuracy",
         pattern=r"^(train|evaluate)_.+$",

@@ -11,6 +11,7 @@ from webapp.db.database import Database
 from webapp.db.migrations import migrate_to_head
 from webapp.db.repository.clients import insert_client
 from webapp.db.repository.events import StoredEvent
+from webapp.db.repository.upkeep.retention import RetentionLimits
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
@@ -25,7 +26,7 @@ class Books:
         self.database = Database(url, self.published.extend)
         migrate_to_head(self.database.engine)
         self.recorder = Recorder(self.database, self.shown.append)
-        self.deletion = RunDeletion(self.database, folder)
+        self.deletion = RunDeletion(self.database, folder, RetentionLimits())
         self.runs = Runs(self.database, self.recorder, self.deletion, "evaluate_accuracy")
 
     def add_clients(self, *names: str) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 from federation.run.states import ACTIVE
 from webapp.db.database import Database, Session
 from webapp.db.repository.run_list import runs_of, set_archived
-from webapp.db.repository.runs import set_values
+from webapp.db.repository.runs import can_continue, set_values
 from webapp.db.tables import Run
 from webapp.operations.run_moves import add_request_event, get_run
 from webapp.operations.runs import Runs
@@ -59,6 +59,19 @@ class RunRecords:
                 set_values(session, run_id, **changed)
             for name in changed:
                 add_request_event(session, run, name)
+
+    def pin(self, run_id: int, *, pinned: bool) -> None:
+        """Keep a run's checkpoints and events whatever its age, or let them expire again.
+
+        Raises NotFound, and Conflict where they were removed already.
+        """
+        with self._database.write() as session:
+            run = get_run(session, run_id)
+            if pinned and not can_continue(run):
+                raise Conflict(f"The checkpoints and events of run {run_id} were removed already.")
+            if run.pinned != pinned:
+                set_values(session, run_id, pinned=pinned)
+                add_request_event(session, run, "pin" if pinned else "unpin")
 
     def archive(self, run_ids: Sequence[int]) -> Changed:
         """Archive runs that are over; queued and active runs stay in the list."""

@@ -9,7 +9,7 @@ from webapp.db.repository.events import add_event, reply_problems
 from webapp.db.repository.rounds import delete_uncommitted_replies
 from webapp.db.tables import Run
 from webapp.operations.rows import blocked_on, completion_reason
-from webapp.problems import NotFound
+from webapp.problems import Conflict, NotFound
 
 
 def get_run(session: Session, run_id: int) -> Run:
@@ -18,6 +18,14 @@ def get_run(session: Session, run_id: int) -> Run:
     if run is None:
         raise NotFound(f"There is no run {run_id}.")
     return run
+
+
+def require_weights(run: Run) -> None:
+    """Raise Conflict for a run that has no weights to train on from."""
+    if not table.can_continue(run):
+        raise Conflict(
+            f"The checkpoints of run {run.id} were removed: it cannot be continued. Start a new run instead."
+        )
 
 
 def move_run(

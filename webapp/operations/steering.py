@@ -13,7 +13,7 @@ from webapp.db.database import Database
 from webapp.db.repository import runs as table
 from webapp.db.repository.clients import get_client
 from webapp.operations.rows import iso
-from webapp.operations.run_moves import add_request_event, get_run, requeue_run
+from webapp.operations.run_moves import add_request_event, get_run, requeue_run, require_weights
 from webapp.operations.run_requests import stored_config
 from webapp.problems import Conflict, NotFound
 
@@ -58,6 +58,7 @@ class Steering:
         queued run that is held since a restart."""
         with self._database.write() as session:
             run = get_run(session, run_id)
+            require_weights(run)
             if run.state == RunState.QUEUED and table.release_run(session, run_id):
                 add_request_event(session, run, "resume")
             elif not table.is_resumable(run):
@@ -87,6 +88,7 @@ class Steering:
         """Add rounds; an ended run is queued again to continue."""
         with self._database.write() as session:
             run = get_run(session, run_id)
+            require_weights(run)
             if run.state == RunState.CANCELLED and not table.is_resumable(run):
                 raise Conflict(f"Run {run_id} is cancelled and has no rounds: start a new run.")
             if run.state == RunState.STOPPING or run.num_rounds + count > MAX_ROUNDS:

@@ -16,7 +16,7 @@ from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import Admission
 from webapp.db.repository.rounds import ReplyRow
 from webapp.db.spread import Spread
-from webapp.db.tables import Client, Round, Run
+from webapp.db.tables import Client, Round, Run, RunContents
 
 ClientState = Literal["online", "stale", "offline", "pending", "revoked"]
 Metrics = dict[str, float | None]
@@ -59,13 +59,13 @@ class RunView(BaseModel):
     last_metrics: Metrics = Field(examples=[{"evaluate_accuracy": 0.91, "evaluate_loss": 0.31}])
     best_metrics: dict[str, Best]
     evaluated_on: str = Field(description="What the metrics of the evaluation are measured on.")
-    pausing: bool = Field(
-        description="Whether a pause after the current round is requested; for an interrupted run: it was paused."
-    )
+    pausing: bool = Field(description="Whether a pause after this round is requested; of an interrupted run: was.")
     excluded: list[int] = Field(description="Ids of the clients that are excluded from this run.")
     note: str
     tags: list[str]
     archived_at: datetime | None
+    pinned: bool = Field(description="Whether checkpoints and events are kept, whatever the age of the run.")
+    contents: RunContents = Field(description="Whether the run has its checkpoints and events.")
     queue_position: int | None = Field(description="1 starts next; null for a run that is not queued, or held.")
 
 

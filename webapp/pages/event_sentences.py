@@ -167,6 +167,10 @@ def _asked(data: Mapping[str, Any]) -> tuple[str, str] | None:
             return "waiting", f"Client wait timeout extended by {span(data.get('seconds', 0))}"
         case "rename":
             return "completed", f"Renamed to {data.get('to')}"
+        case "pin":
+            return "completed", "Pinned: checkpoints and events are kept"
+        case "unpin":
+            return "completed", "No longer pinned"
         case "front":
             return "queued", "Moved to the front of the queue"
     return None

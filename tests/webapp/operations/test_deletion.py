@@ -12,6 +12,7 @@ from tests.support.books import Books
 from tests.support.processes import wait_until
 from webapp.db.repository.client_history import recent_outcomes
 from webapp.db.repository.metrics import insert_points
+from webapp.db.repository.upkeep.retention import RetentionLimits
 from webapp.db.tables import Row, Run
 from webapp.operations.files.deletion import SLICE_ROWS, RunDeletion, delete_folder
 from webapp.problems import NotFound
@@ -64,7 +65,7 @@ def test_a_transaction_of_the_deletion_is_small_and_the_next_process_goes_on(boo
     (tmp_path / "runs" / str(gone)).mkdir(parents=True)
     books.runs.delete(gone)  # the process ends before its deletion begins
     assert rows_of(books, gone) > 3 * SLICE_ROWS
-    later = RunDeletion(books.database, tmp_path / "runs")
+    later = RunDeletion(books.database, tmp_path / "runs", RetentionLimits())
     with asked(books.database.engine) as statements:
         later.start()
         wait_until(lambda: rows_of(books, gone) == 0, 30, "the next process deletes the rest")

@@ -8,6 +8,7 @@ from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import Answer, honest
 from tests.support.processes import wait_until
 from webapp.db.database import Database
+from webapp.db.repository.upkeep.retention import RetentionLimits
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
@@ -85,7 +86,8 @@ def test_a_run_that_somebody_else_ended_stops_at_its_next_round_and_keeps_its_la
         run_id = dashboard.start_run(num_rounds=10_000)
         wait_until(lambda: dashboard.run(run_id)["current_round"] >= 4)
         other = Database(dashboard.parts.settings.sqlalchemy_url)
-        Runs(other, Recorder(other, lambda _: None), RunDeletion(other, tmp_path), "evaluate_accuracy").restore()
+        deletion = RunDeletion(other, tmp_path, RetentionLimits())
+        Runs(other, Recorder(other, lambda _: None), deletion, "evaluate_accuracy").restore()
         other.close()
         wait_until(lambda: dashboard.parts.supervisor.active_run_id is None, 10, "the end of the run's loop")
     run = dashboard.run(run_id)

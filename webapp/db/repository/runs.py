@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from federation.run.metric_goals import MetricGoals, goals_of
 from federation.run.networks import data_of
 from federation.run.states import ACTIVE, COMMITTING, ENDED, RESUMABLE, RunState
-from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunEvent, TaskFailure
+from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunContents, RunEvent, TaskFailure
 
 NOT_DELETED = Run.state != RunState.DELETED
 
@@ -48,7 +48,13 @@ def get_run(session: Session, run_id: int) -> Run | None:
 
 def is_resumable(run: Run) -> bool:
     """Return whether an ended run can be resumed; one that was cancelled in the queue needs a committed round."""
-    return run.state in RESUMABLE or (run.state == RunState.CANCELLED and run.checkpoint is not None)
+    resumable = run.state in RESUMABLE or (run.state == RunState.CANCELLED and run.checkpoint is not None)
+    return resumable and can_continue(run)
+
+
+def can_continue(run: Run) -> bool:
+    """Return whether a run has the weights to train on from: not one whose checkpoints were removed."""
+    return run.contents == RunContents.WHOLE
 
 
 def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:
@@ -68,7 +74,8 @@ def left_by_last_process(session: Session) -> Sequence[Run]:
     """
     started = select(func.max(Run.started_at)).where(Run.state != RunState.INTERRUPTED, NOT_DELETED).scalar_subquery()
     later = or_(started.is_(None), Run.finished_at >= started)
-    left = select(Run).where(Run.state == RunState.INTERRUPTED, ~Run.pausing, later)
+    whole = Run.contents == RunContents.WHOLE
+    left = select(Run).where(Run.state == RunState.INTERRUPTED, whole, ~Run.pausing, later)
     return session.scalars(left.order_by(Run.id)).all()
 
 

@@ -7,9 +7,10 @@ from webapp.db.tables.audit import AUDIT_ENTRIES, AuditEntry
 from webapp.db.tables.base import Id, NullableJson, Row, UtcTime
 from webapp.db.tables.clients import Client, TaskFailure
 from webapp.db.tables.events import RUN_EVENTS, RunEvent
-from webapp.db.tables.runs import METRIC_POINTS, REPLIES, ROUNDS, RUNS, MetricPoint, Reply, Round, Run
+from webapp.db.tables.runs import METRIC_POINTS, REPLIES, ROUNDS, RUNS, MetricPoint, Reply, Round, Run, RunContents
 
 __all__ = [
     "AUDIT_ENTRIES", "METRIC_POINTS", "REPLIES", "ROUNDS", "RUNS", "RUN_EVENTS", "AuditEntry", "Client", "Id",
-    "MetricPoint", "NullableJson", "Reply", "Round", "Row", "Run", "RunEvent", "TaskFailure", "UtcTime",
+    "MetricPoint", "NullableJson", "Reply", "Round", "Row", "Run", "RunContents", "RunEvent", "TaskFailure",
+    "UtcTime",
 ]  # fmt: skip

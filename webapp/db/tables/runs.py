@@ -1,12 +1,22 @@
 """Runs and what they measure: rounds, replies, metrics. NaN and infinity are stored as NULL with a kind."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, cast
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db.tables.base import Id, NullableJson, Row, UtcTime
+
+
+class RunContents(StrEnum):
+    """Whether a run has its checkpoints and events. Rounds, replies and metrics stay as long as the run."""
+
+    WHOLE = "whole"
+    REMOVING = "removing"
+    """Retention has begun to remove them: the run cannot be resumed any more."""
+    REMOVED = "removed"
 
 
 class Run(Row):
@@ -33,6 +43,11 @@ class Run(Row):
     note: Mapped[str] = mapped_column(Text, default="")
     tags: Mapped[list[str]] = mapped_column(JSON, default=list)
     archived_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    pinned: Mapped[bool] = mapped_column(server_default="0")
+    """A person keeps the checkpoints and events of the run, whatever its age."""
+    contents: Mapped[str] = mapped_column(String(10), server_default=RunContents.WHOLE)
+    contents_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When ``contents`` changed last; NULL where they never did."""
     num_rounds: Mapped[int]
     current_round: Mapped[int] = mapped_column(default=0)
     last_metrics: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

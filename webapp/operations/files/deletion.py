@@ -1,4 +1,4 @@
-"""Removes the rows and files of deleted runs on a thread of its own, a slice at a time, so that others can write."""
+"""Removes deleted runs, and the contents of old ones, on a thread of its own, a slice at a time: others can write."""
 
 import logging
 import shutil
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from webapp.db.database import Database, DatabaseUnavailable
 from webapp.db.repository.runs import delete_rows, deleted_runs
+from webapp.db.repository.upkeep.retention import RetentionLimits
+from webapp.operations.files.retention import Retention
 
 log = logging.getLogger(__name__)
 
@@ -15,16 +17,20 @@ SLICE_ROWS = 1000
 """Rows of one transaction: about 10 ms, for which a round's commit may have to wait."""
 
 RETRY_SECONDS = 5.0
+RETENTION_SECONDS = 60.0
+"""So often it looks for runs whose contents have expired."""
 
 
 class RunDeletion:
     """Works off the runs in state ``deleted``, also those that an earlier process left. Any thread may call ``wake``.
 
     ``folder`` holds a folder for each run. A folder that cannot be deleted is named in the log and stays.
+    ``limits`` say how long runs keep their contents.
     """
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, limits: RetentionLimits) -> None:
         self._database, self._folder = database, folder
+        self.retention = Retention(database, folder, limits)
         self._woken, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="run-deletion", daemon=True)
 
@@ -49,17 +55,18 @@ class RunDeletion:
         while not self._stopped.is_set():
             self._woken.wait(wait)
             self._woken.clear()
-            wait = None
+            wait = RETENTION_SECONDS if self.retention.limits.is_set else None
             try:
                 with self._database.read() as session:
                     waiting = deleted_runs(session)
                 for run_id in waiting:
                     self._delete(run_id)
+                self.retention.remove_expired(self._stopped)
             except DatabaseUnavailable as error:
                 log.warning("deleted runs are removed later: %s", error)
                 wait = RETRY_SECONDS
             except Exception:
-                log.exception("deleted runs are removed after the next deletion")
+                log.exception("deleted and expired runs are removed later")
 
     def _delete(self, run_id: int) -> None:
         """Delete a run's folder and rows. After each slice others have as much time to write as it took."""

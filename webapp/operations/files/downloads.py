@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from federation.run.networks import KERAS_NETWORKS
 from webapp.db.repository.rounds import get_round
-from webapp.db.tables import Run
+from webapp.db.tables import Run, RunContents
 
 Which = Literal["last", "best"]
 
@@ -34,6 +34,8 @@ def checkpoint_of(session: Session, run: Run, which: Which, metric: str) -> dict
 
 def models_of(session: Session, run: Run, runs_folder: Path, metric: str) -> list[Model]:
     """Return the weights that are there, the last round's first; the best round's where that is another one."""
+    if run.contents != RunContents.WHOLE:
+        return []
     models: list[Model] = []
     whiches: tuple[Which, ...] = ("last", "best")
     for which in whiches:

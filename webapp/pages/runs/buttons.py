@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from federation.run.config import MAX_ROUNDS
 from federation.run.states import ACTIVE, RunState
 from federation.server.flower_server import LiveClient
-from webapp.db.repository.runs import is_resumable
+from webapp.db.repository.runs import can_continue, is_resumable
 from webapp.db.tables import Client, Run
 from webapp.pages.clients.exclusions import Exclusion
 from webapp.pages.clients.rows import Split
@@ -50,7 +50,9 @@ def buttons_of(run: Run, parted: Split, live: Mapping[int, LiveClient]) -> Butto
         end_pause=state == RunState.PAUSED and blocked.get("kind") != "storage",
         resume=is_resumable(run) and not done,
         release=state == RunState.QUEUED and run.held,
-        add_rounds=state != RunState.STOPPING and (state != RunState.CANCELLED or is_resumable(run)),
+        add_rounds=can_continue(run)
+        and state != RunState.STOPPING
+        and (state != RunState.CANCELLED or is_resumable(run)),
         cancel=state == RunState.QUEUED,
         stop=state in STOPPABLE and state != RunState.QUEUED,
         may_exclude=[client for client in clients if client.id not in run.excluded] if samples else [],

@@ -17,10 +17,11 @@ from webapp.db.repository.storage import Storage, storage_of
 from webapp.db.tables import Run
 from webapp.formatting import count, plural, size
 from webapp.operations.connections.incidents import Incident
+from webapp.operations.files.retention import Removal
 from webapp.pages.clients.warnings import run_ahead
 from webapp.pages.join_command import Join
 from webapp.pages.server.blockers import Obstacle, obstacles
-from webapp.pages.server.files import FileLine, file_lines
+from webapp.pages.server.files import FileLine, file_lines, retention_text
 from webapp.pages.wording import STATES
 from webapp.parts import Parts
 
@@ -52,6 +53,7 @@ class Health:
     queue: Sequence[Run]
     storage: Storage
     files: list[FileLine]
+    removals: list[Removal]
     free_bytes: int | None
     whole_bytes: int | None
     incidents: list[Incident]
@@ -74,7 +76,8 @@ def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join:
     return Health(
         headline, detail, state, word, parts.uptime_seconds, found, _lanes(session, live),
         sum(one.task is not None and one.task.task != "sent" for one in live.values()), parts.event_hub.stream_count,
-        queued_runs(session), storage, file_lines(session, parts), free, whole, parts.incidents.newest(),
+        queued_runs(session), storage, file_lines(session, parts), list(parts.deletion.retention.newest), free, whole,
+        parts.incidents.newest(),
         [("Dashboard", here), ("Flower server", join.address), ("API", f"{here}/docs"),
          ("Data directory", str(parts.settings.data_dir.resolve()))],
         _settings(parts, session),
@@ -125,6 +128,7 @@ def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
         ("Admission", said.admission + (room if pending or said.admission == "approve" else "")),
         ("Maximum update size", size(said.max_reply_bytes)), ("In-flight update budget", budget),
         ("Checkpoints kept per run", f"latest {said.keep_checkpoints} and the best"), ("Best metric", said.best_metric),
+        ("Checkpoints and events kept", retention_text(said) or "of all runs"),
         ("Auto-resume", "on" if said.auto_resume else "off"),
         ("Demo clients", f"up to {said.demo_clients}" if said.demo_clients else "off"), ("Log level", said.log_level),
     ]  # fmt: skip

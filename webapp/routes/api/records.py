@@ -1,4 +1,4 @@
-"""/api/runs/{id}/…: name, note, tags, archive and restore."""
+"""/api/runs/{id}/…: name, note, tags, pin, archive and restore."""
 
 from typing import Annotated
 
@@ -54,6 +54,20 @@ def write_note(records: RecordsDep, runs: RunsDep, run_id: Id, body: Note) -> Ru
 def write_tags(records: RecordsDep, runs: RunsDep, run_id: Id, body: Tags) -> RunView:
     """Replace the tags of a run."""
     records.write(run_id, tags=body.tags)
+    return runs.show(run_id)
+
+
+@router.post("/pin", responses=CONFLICT)
+def pin_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
+    """Keep the checkpoints and events of a run, whatever --keep-runs and --keep-days say."""
+    records.pin(run_id, pinned=True)
+    return runs.show(run_id)
+
+
+@router.post("/unpin")
+def unpin_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
+    """Let the checkpoints and events of a run expire as --keep-runs and --keep-days say."""
+    records.pin(run_id, pinned=False)
     return runs.show(run_id)
 
 

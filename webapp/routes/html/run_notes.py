@@ -1,4 +1,4 @@
-"""The form that renames a run, and the page with its note and tags."""
+"""The forms that rename and pin a run, and the page with its note and tags."""
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
@@ -20,6 +20,20 @@ def rename(records: RecordsDep, flashes: FlashesDep, run_id: RunId, form: FormDe
     """Give a run another name and go to its page."""
     records.rename(run_id, text_of(form, "name"))
     return see_other(flashes, f"/runs/{run_id}", Flash("The run was renamed."))
+
+
+@router.post("/pin")
+def pin(records: RecordsDep, flashes: FlashesDep, run_id: RunId) -> Response:
+    """Keep a run's checkpoints and events, and go to its page."""
+    records.pin(run_id, pinned=True)
+    return see_other(flashes, f"/runs/{run_id}", Flash("Pinned: the checkpoints and events of this run are kept."))
+
+
+@router.post("/unpin")
+def unpin(records: RecordsDep, flashes: FlashesDep, run_id: RunId) -> Response:
+    """Let a run's checkpoints and events expire, and go to its page."""
+    records.pin(run_id, pinned=False)
+    return see_other(flashes, f"/runs/{run_id}", Flash("The run is no longer pinned."))
 
 
 @router.get("/notes")

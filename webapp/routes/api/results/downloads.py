@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from federation.coordinator.supervisor import CheckpointDamaged, CheckpointsMissing, NetworkNotBuilt
-from webapp.db.tables import Run
+from webapp.db.tables import Run, RunContents
 from webapp.operations.files.downloads import Which, checkpoint_of
 from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import stored_config
@@ -44,6 +44,8 @@ def download_model(
             chosen = checkpoint_of(session, run, which, parts.settings.best_metric)
         if chosen is None:
             raise NotFound(f"Run {run.id} has no model yet: no round is completed.")
+        if run.contents != RunContents.WHOLE:
+            raise NotFound(f"The checkpoints of run {run.id} were removed, as --keep-runs and --keep-days say.")
         try:
             return _answer(parts, run, chosen, format)
         except FileNotFoundError as error:

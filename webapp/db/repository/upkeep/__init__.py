@@ -1,0 +1,1 @@
+"""What is removed of runs when they are old. Imports ``tables``."""

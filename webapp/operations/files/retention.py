@@ -1,0 +1,104 @@
+"""Removes checkpoints and events of old runs, as the settings say. ``deletion`` calls it on its thread."""
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from webapp.db.database import Database
+from webapp.db.repository.events import add_event
+from webapp.db.repository.upkeep.retention import (
+    RetentionLimits,
+    begun_removals,
+    delete_events,
+    expired_runs,
+    move_contents,
+)
+from webapp.db.tables import RunContents
+from webapp.formatting import plural, size
+
+log = logging.getLogger(__name__)
+
+SLICE_EVENTS = 1000
+"""Events of one transaction, for which a round's commit may have to wait."""
+
+SHOWN_REMOVALS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What was removed of one run."""
+
+    run_id: int
+    files: int
+    size_bytes: int
+    events: int
+    at: datetime
+
+    @property
+    def sentence(self) -> str:
+        """What was removed, as the log, the run's event and the Server page have it."""
+        what = (
+            f"{plural(self.files, 'file')} of checkpoints ({size(self.size_bytes)}) and {plural(self.events, 'event')}"
+        )
+        return f"Retention removed {what}; rounds and metrics are kept"
+
+
+class Retention:
+    """Removes the contents of runs that have expired; what one process has begun, the next one completes.
+
+    ``folder`` holds a folder for each run. ``newest`` are the last removals of this process, the newest first.
+    """
+
+    def __init__(self, database: Database, folder: Path, limits: RetentionLimits) -> None:
+        self._database, self._folder, self.limits = database, folder, limits
+        self.newest: deque[Removal] = deque(maxlen=SHOWN_REMOVALS)
+
+    def remove_expired(self, stopped: threading.Event) -> None:
+        """Remove what has expired by now, until ``stopped``. Raises DatabaseUnavailable."""
+        with self._database.read() as session:
+            begun, expired = begun_removals(session), expired_runs(session, self.limits, datetime.now(UTC))
+        for run_id in [*begun, *expired]:
+            if stopped.is_set():
+                return
+            if run_id not in begun:
+                with self._database.write() as session:  # from here on the run cannot be resumed
+                    if not move_contents(session, run_id, RunContents.REMOVING, datetime.now(UTC)):
+                        continue
+            self._remove(run_id, stopped)
+
+    def _remove(self, run_id: int, stopped: threading.Event) -> None:
+        """Delete a run's files and events. After each slice others have as much time to write as it took."""
+        files, size_bytes = delete_files(self._folder / str(run_id))
+        events, deleted = 0, SLICE_EVENTS
+        while deleted == SLICE_EVENTS:
+            if stopped.is_set():
+                return
+            began = time.monotonic()
+            with self._database.write() as session:
+                deleted = delete_events(session, run_id, SLICE_EVENTS)
+            events += deleted
+            stopped.wait(time.monotonic() - began)
+        removal = Removal(run_id, files, size_bytes, events, datetime.now(UTC))
+        with self._database.write() as session:
+            if move_contents(session, run_id, RunContents.REMOVED, removal.at):
+                add_event(session, "note", {"sentence": removal.sentence}, run_id=run_id)
+        self.newest.appendleft(removal)
+        log.info("run %s: %s", run_id, removal.sentence)
+
+
+def delete_files(folder: Path) -> tuple[int, int]:
+    """Delete the files of a run; return how many went, and their size. The log names one that stays."""
+    files = size_bytes = 0
+    for file in folder.iterdir() if folder.is_dir() else ():
+        try:
+            found = file.lstat().st_size
+            file.unlink()
+        except OSError as error:
+            log.warning("%s stays, delete it yourself: %s", file, error)
+            continue
+        files, size_bytes = files + 1, size_bytes + found
+    return files, size_bytes
