@@ -16,8 +16,11 @@ from contextlib import ExitStack
 from types import FrameType
 
 from federation.protocol.addresses import format_address
+from webapp.accounts.accounts import Accounts
+from webapp.accounts.first_account import AccountMissing, ensure_first_account
 from webapp.commands import COMMANDS
-from webapp.db.database_url import DatabaseUnusable
+from webapp.db.database import Database
+from webapp.db.database_url import DatabaseUnusable, startup_failures
 from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.descriptors import connection_bounds, open_files, raise_open_files
 from webapp.http.serving import DashboardServer, PortTaken, bind
@@ -66,12 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: InstanceLock) -> int:
     """Serve on bound sockets until SIGINT, SIGTERM or SIGHUP, or until another dashboard took the database over."""
     from webapp.app import create_app  # after the sockets are bound: it imports Flower, which takes a second
-    from webapp.db.migrations import migrate_database
 
     try:
-        migrate_database(settings.sqlalchemy_url)
+        _prepare_database(settings)
     except DatabaseUnusable as error:
         return _refuse(1, str(error))
+    except AccountMissing as error:
+        return _refuse(2, str(error))
     try:
         app = create_app(settings, flower, lock)
     except ValueError as error:
@@ -97,6 +101,22 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
     if lock.lost is not None:
         return _refuse(3, lock.lost)
     return 0 if server.started else 1
+
+
+def _prepare_database(settings: Settings) -> None:
+    """Migrate the database, and create the first account where a setting says so.
+
+    Raises DatabaseUnusable, AccountMissing.
+    """
+    from webapp.db.migrations import migrate_database
+
+    migrate_database(settings.sqlalchemy_url)
+    with startup_failures():
+        database = Database(settings.sqlalchemy_url)
+        try:
+            ensure_first_account(Accounts(database, settings.data_dir, is_loopback=False), settings)
+        finally:
+            database.close()
 
 
 def _addresses(web: socket.socket, flower: socket.socket) -> dict[str, str | int]:

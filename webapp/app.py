@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from sse_starlette.sse import AppStatus
 
 from webapp.db.instance_lock import InstanceLock
@@ -21,6 +21,7 @@ from webapp.operations.metrics import Metrics
 from webapp.pages.flash import Flashes
 from webapp.parts import open_parts
 from webapp.routes import ROUTERS
+from webapp.routes.access import Access, end_streams_without_access, refuse_unlisted
 from webapp.routes.api.docs import describe_api
 from webapp.routes.error_handlers import install_errors
 from webapp.routes.html.page import FRESH_SECONDS
@@ -43,25 +44,34 @@ def create_app(
     async def live(app: FastAPI) -> AsyncIterator[None]:
         sock = flower_socket or bind(settings.flower_host, settings.flower_port, "flower-port")
         event_hub.open()
-        app.state.parts = await asyncio.to_thread(open_parts, settings, event_hub, sock, instance_lock, metrics)
+        parts = await asyncio.to_thread(open_parts, settings, event_hub, sock, instance_lock, metrics)
+        app.state.parts = parts
+        watch = asyncio.create_task(end_streams_without_access(event_hub, parts.accounts))
         try:
             yield
         finally:
+            watch.cancel()
             event_hub.close()
             await asyncio.to_thread(app.state.parts.close)
 
     app = FastAPI(
-        title="Meadow", version=version("meadow"), lifespan=live, docs_url=None, redoc_url=None,
+        title="Meadow", version=version("meadow"), lifespan=live, docs_url=None, redoc_url=None, openapi_url=None,
+        dependencies=[Depends(refuse_unlisted)],
         summary="Start, watch and steer federated learning runs with Flower, and manage their clients.",
     )  # fmt: skip
     app.state.root_path = settings.root_path
     app.state.event_hub, app.state.flashes, app.state.fragments = event_hub, Flashes(), SingleFlight(FRESH_SECONDS)
     install_errors(app)
+    app.add_middleware(Access)
     guard(app, settings)
     app.add_middleware(RequestMetrics, metrics=metrics)
+    _add_routes(app, settings)
+    return app
+
+
+def _add_routes(app: FastAPI, settings: Settings) -> None:
     check_root_path(settings.root_path, [getattr(route, "path", "") for router in ROUTERS for route in router.routes])
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", FingerprintedFiles(directory=asset("static")), name="static")
     describe_api(app)
-    return app

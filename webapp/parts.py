@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass, field
 
 from federation.coordinator.supervisor import CheckpointPolicy, Supervisor
+from federation.protocol.addresses import is_loopback as is_loopback_address
 from federation.server.flower_server import FlowerServer, Limits
+from webapp.accounts.accounts import Accounts
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.database import Database
 from webapp.db.disk_reserve import DiskReserve
@@ -49,6 +51,7 @@ class Parts:
     instance_lock: InstanceLock
     deletion: RunDeletion
     metrics: Metrics
+    accounts: Accounts
     series: SeriesCache = field(default_factory=SeriesCache)
 
     @property
@@ -107,13 +110,22 @@ def open_parts(
     demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.record_demo_end)
     return Parts(
         settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
-        incidents, demo, time.monotonic(), instance_lock, deletion, metrics,
+        incidents, demo, time.monotonic(), instance_lock, deletion, metrics, open_accounts(settings, database),
     )  # fmt: skip
 
 
 def _make_folders(settings: Settings) -> None:
     for folder in (settings.data_dir, settings.runs_dir, settings.flower_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def open_accounts(settings: Settings, database: Database) -> Accounts:
+    """Return the accounts in a database."""
+    is_loopback = is_loopback_address(settings.host) and not settings.public_url
+    accounts = Accounts(database, settings.data_dir, is_loopback=is_loopback)
+    if accounts.is_local:
+        log.info("local mode: there is no account, everyone on this machine has full access")
+    return accounts
 
 
 def _open_database(

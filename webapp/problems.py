@@ -1,6 +1,6 @@
 """Expected failures: an exception carries a status and a sentence that says what a person can do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, Field
 
@@ -10,10 +10,18 @@ class Problem(Exception):
 
     status = 400
 
-    def __init__(self, sentence: str, status: int | None = None, fields: Sequence["FieldError"] = ()) -> None:
+    def __init__(
+        self, sentence: str, status: int | None = None, fields: Sequence["FieldError"] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(sentence)
-        self.sentence, self.fields = sentence, fields
+        self.sentence, self.fields, self.headers = sentence, fields, headers or {}
         self.status = status or self.status
+
+    @property
+    def words(self) -> str:
+        """The sentence for a form that shows the field itself: without the name of the field."""
+        return f"{self.fields[0].message}." if self.fields else self.sentence
 
 
 class NotFound(Problem):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -34,8 +34,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the database; default: SQLite in the data directory."
     )
-    insecure_lan: bool = Field(
-        False, description="Allow addresses that other machines can reach; Meadow has no login yet."
+    public_url: str = Field(
+        "", description="Address of the dashboard behind a proxy that speaks TLS, such as https://meadow.example."
+    )
+    admin_password_file: Path | None = Field(
+        None, description="File with the password of the account admin, created at a start without accounts."
     )
     admission: Admission = Field(
         "open", description="New clients: open admits them at once, approve waits for approval on the Clients page."
@@ -91,10 +94,28 @@ class Settings(BaseSettings):
             raise ValueError("must be an address or a host name")
         return value.strip()
 
-    @field_validator("data_dir")
+    @field_validator("public_url")
     @classmethod
-    def _expand_home(cls, value: Path) -> Path:
+    def _check_public_url(cls, value: str) -> str:
+        url = value.strip().rstrip("/")
+        try:
+            parts = urlsplit(url)
+            is_valid = (
+                parts.scheme == "https" and bool(parts.hostname) and not (parts.query or parts.fragment or "@" in url)
+            )
+            _ = parts.port
+        except ValueError:
+            is_valid = False
+        if url and not is_valid:
+            raise ValueError("must be an address that begins with https://, without a query")
+        return url
+
+    @field_validator("data_dir", "admin_password_file")
+    @classmethod
+    def _expand_home(cls, value: Path | None) -> Path | None:
         """Shells leave the tilde of ``--data-dir=~/meadow`` and of quoted text alone."""
+        if value is None:
+            return None
         try:
             value.resolve().as_posix().encode()
             return value.expanduser()
@@ -148,8 +169,9 @@ class Settings(BaseSettings):
 
     @property
     def extra_hosts(self) -> frozenset[str]:
-        """The names of ``allowed_hosts``, lower case, without blanks."""
-        return frozenset(name for part in self.allowed_hosts.split(",") if (name := part.strip().lower()))
+        """The names of ``allowed_hosts`` and ``public_url``, lower case, without blanks."""
+        names = (*self.allowed_hosts.split(","), urlsplit(self.public_url).hostname or "")
+        return frozenset(name for part in names if (name := part.strip().lower()))
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
@@ -162,18 +184,14 @@ def read_settings(arguments: Sequence[str]) -> Settings:
         )) from error  # fmt: skip
     except SettingsError as error:
         raise ValueError(str(error)) from error
-    if (addresses := reachable_by_others(settings)) and not settings.insecure_lan:
-        raise ValueError(
-            f"{' and '.join(addresses)}: other machines can reach this address, and Meadow has no login yet: anyone on "
-            "the network can start, stop and delete runs. If you trust everyone on it, add --insecure-lan."
-        )
     return settings
 
 
 def reachable_by_others(settings: Settings) -> list[str]:
-    """Return the flags, with their values, that bind an address which other machines can reach."""
+    """Return the flags, with their values, by which other machines reach the dashboard or the Flower server."""
     flags = (("host", settings.host), ("flower-host", settings.flower_host))
-    return [f"--{flag} {host}" for flag, host in flags if not is_loopback(host)]
+    found = [f"--{flag} {host}" for flag, host in flags if not is_loopback(host)]
+    return [*found, f"--public-url {settings.public_url}"] if settings.public_url else found
 
 
 def asset(name: str) -> Path:

@@ -103,11 +103,13 @@ def test_data_left_by_a_killed_dashboard_is_free(meadow: Meadow) -> None:
     assert meadow.interrupt(5) == 0
 
 
-def test_an_address_that_others_reach_is_refused_with_the_reason(tmp_path: Path) -> None:
-    process = refused(tmp_path, "--host", "0.0.0.0", "--data-dir", str(tmp_path / "data"))
+@pytest.mark.parametrize("setting", ["--host 0.0.0.0", "--flower-host 0.0.0.0", "--public-url https://lab.example"])
+def test_an_address_that_others_reach_is_refused_without_an_account(tmp_path: Path, setting: str) -> None:
+    ports = ("--port", "0", "--flower-port", "0")
+    process = refused(tmp_path, *ports, *setting.split(), "--data-dir", str(tmp_path / "data"))
     assert process.running.returncode == 2
-    assert "--insecure-lan" in process.output
-    assert not (tmp_path / "data").exists()
+    assert process.output.startswith(f"{setting}: other machines can reach this address, and there is no account yet.")
+    assert f"users add NAME --role admin --data-dir {tmp_path / 'data'}" in process.output
 
 
 def test_a_newer_database_ends_it_with_a_sentence(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from webapp.settings import Settings, read_settings
+from webapp.settings import Settings, reachable_by_others, read_settings
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -83,6 +83,9 @@ def test_the_password_of_a_database_is_not_shown() -> None:
         (["--root-path", "/lab/../meadow"], "--root-path"),
         (["--root-path", '/"onload='], "--root-path"),
         (["--allowed-hosts", "lab, meadow.example:9000"], "--allowed-hosts"),
+        (["--public-url", "http://meadow.example"], "--public-url"),
+        (["--public-url", "https://ada:secret@meadow.example"], "--public-url"),
+        (["--public-url", "https://meadow.example:x"], "--public-url"),
     ],
 )
 def test_a_bad_value_names_its_flag(arguments: list[str], named: str) -> None:
@@ -106,12 +109,17 @@ def test_an_unknown_flag_ends_with_exit_code_2(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize("flag", ["--host", "--flower-host"])
 @pytest.mark.parametrize("address", ["0.0.0.0", "10.0.4.12", "::", "meadow.example"])
-def test_an_address_that_others_reach_needs_a_word(flag: str, address: str) -> None:
-    with pytest.raises(ValueError, match=rf"{flag} {address}: other machines.*no login.*--insecure-lan"):
-        read_settings([flag, address])
-    assert read_settings([flag, address, "--insecure-lan"]).insecure_lan
+def test_an_address_that_others_reach_is_known(flag: str, address: str) -> None:
+    assert reachable_by_others(read_settings([flag, address])) == [f"{flag} {address}"]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "localhost", "::1"])
-def test_loopback_needs_none(address: str) -> None:
-    assert read_settings(["--host", address]).host == address
+def test_loopback_is_reached_by_this_machine_alone(address: str) -> None:
+    assert reachable_by_others(read_settings(["--host", address])) == []
+
+
+def test_an_address_behind_a_proxy_is_reached_by_others_and_is_an_allowed_host() -> None:
+    settings = read_settings(["--public-url", "https://Meadow.example:8443/lab/"])
+    assert settings.public_url == "https://Meadow.example:8443/lab"
+    assert reachable_by_others(settings) == ["--public-url https://Meadow.example:8443/lab"]
+    assert settings.extra_hosts == {"meadow.example"}

@@ -1,7 +1,11 @@
 """Commands of ``python -m webapp`` beside the dashboard itself, a module each.
 
-Imports ``operations`` and what lies below them.
+Imports ``accounts``, ``operations`` and what lies below them.
 """
 
-COMMANDS = {"audit": "webapp.commands.audit", "db": "webapp.commands.database"}
+COMMANDS = {
+    "audit": "webapp.commands.audit",
+    "db": "webapp.commands.database",
+    "users": "webapp.commands.users",
+}
 """The module of each command; its ``main`` takes the arguments behind the command and returns the exit code."""

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _upgrade(settings: Settings) -> int:
-    with _locked(settings, database=True):
+    with locked(settings, database=True):
         migrate_database(settings.sqlalchemy_url)
         record_command(settings, "db upgrade", f"revision {newest_revision()}")
     return say(0, f"The tables are at revision {newest_revision()}.")
@@ -143,7 +143,7 @@ def _restore(settings: Settings, file: Path) -> int:
     if settings.database_url is not None:
         raise BackupUnusable("A backup is restored into a data directory: remove --database-url.")
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(settings, database=False):
+    with locked(settings, database=False):
         manifest = restore_backup(file, settings.data_dir)
         record_command(settings, "db restore", file.name)
     made = manifest.made_at.isoformat(" ", "seconds")
@@ -151,7 +151,7 @@ def _restore(settings: Settings, file: Path) -> int:
 
 
 @contextmanager
-def _locked(settings: Settings, *, database: bool) -> Iterator[None]:
+def locked(settings: Settings, *, database: bool) -> Iterator[None]:
     """Keep dashboards out of the data directory, and out of its database; raises DataInUse."""
     lock = LockFile(settings.lock_file, f"data directory {settings.data_dir}", "data-dir")
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 from federation.run.events import Progress
@@ -20,8 +20,8 @@ class Subscription:
     Belongs to the loop: no other thread may use it.
     """
 
-    def __init__(self, run_id: int | None, loop: asyncio.AbstractEventLoop) -> None:
-        self.run_id = run_id
+    def __init__(self, run_id: int | None, reader: Hashable, loop: asyncio.AbstractEventLoop) -> None:
+        self.run_id, self.reader = run_id, reader
         self.overflowed = False
         """More than ``MAX_PENDING`` events were pending: they are dropped, and the reader must read the state again."""
         self._loop, self._wake, self._ended = loop, asyncio.Event(), False
@@ -50,6 +50,11 @@ class Subscription:
     def _release_progress(self) -> None:
         self._timer, self._progress_due_at = None, self._loop.time() + PROGRESS_SECONDS
         self._wake.set()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the stream ends."""
+        return self._ended
 
     def end(self) -> None:
         """End the stream."""
@@ -118,10 +123,21 @@ class EventHub:
                 self._scheduled = True
                 self._call(self._deliver_progress)
 
+    @property
+    def readers(self) -> set[Hashable]:
+        """Who reads the open streams."""
+        return {subscription.reader for subscription in self._subscriptions}
+
+    def end_streams_of(self, reader: Hashable) -> None:
+        """End the streams of a reader."""
+        for subscription in self._subscriptions:
+            if subscription.reader == reader:
+                subscription.end()
+
     @contextlib.contextmanager
-    def subscribe(self, run_id: int | None) -> Iterator[Subscription]:
-        """Give a subscription to the events of one run, or of all runs and clients."""
-        subscription = Subscription(run_id, asyncio.get_running_loop())
+    def subscribe(self, run_id: int | None, reader: Hashable = None) -> Iterator[Subscription]:
+        """Give a subscription to the events of one run, or of all runs and clients; ``reader`` is who reads them."""
+        subscription = Subscription(run_id, reader, asyncio.get_running_loop())
         if self._loop is None:
             subscription.end()
         self._subscriptions.add(subscription)

@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2_fragments import render_block
 
 from webapp import formatting
+from webapp.accounts.principal import Principal
 from webapp.pages import wording
 from webapp.pages.clients import holdings, rows
 from webapp.pages.flash import Flash
@@ -127,7 +128,9 @@ def templates() -> Environment:
 def render(request: Request, template: str, frame: Frame, /, status: int = 200, **context: Any) -> HTMLResponse:
     """Answer with a page, or with the block of it that htmx asks for."""
     environment = templates()
-    context |= {"request": request, "frame": frame}
+    principal: Principal | None = getattr(request.state, "principal", None)
+    may = principal.may if principal is not None else lambda _role: False
+    context |= {"request": request, "frame": frame, "principal": principal, "may": may}
     block = wanted_block(request)
     if block in environment.get_template(template).blocks:
         html = render_block(environment, template, block, context)

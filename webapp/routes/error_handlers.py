@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 DISK_FULL = (ENOSPC, EDQUOT)
 HEADLINES = {
-    403: "Not allowed", 404: "Page not found", 409: "Not possible now", 422: "Invalid input", 500: "Internal error",
-    503: "Temporarily unavailable",
+    401: "Not signed in", 403: "Not allowed", 404: "Page not found", 409: "Not possible now", 422: "Invalid input",
+    429: "Too many attempts", 500: "Internal error", 503: "Temporarily unavailable",
 }  # fmt: skip
 """Headlines of the pages for errors; other errors have the phrase of their status."""
 
@@ -35,17 +35,19 @@ def install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     def answer_problem(request: Request, error: Problem) -> Response:
-        return _answer(request, error.status, error.sentence, error.fields)
+        answer = answer_failure(request, error.status, error.sentence, error.fields)
+        answer.headers.update(error.headers)
+        return answer
 
     @app.exception_handler(DatabaseUnavailable)
     def answer_outage(request: Request, error: DatabaseUnavailable) -> Response:
         log.error("%s", error)
-        return _answer(request, 503, error.sentence)
+        return answer_failure(request, 503, error.sentence)
 
     @app.exception_handler(RequestValidationError)
     def answer_bad_input(request: Request, error: RequestValidationError) -> Response:
         fields = [_field_error(one) for one in error.errors()[:MAX_FIELDS]]
-        return _answer(request, 422, "; ".join(f"{f.field}: {f.message}" for f in fields[:5]), fields)
+        return answer_failure(request, 422, "; ".join(f"{f.field}: {f.message}" for f in fields[:5]), fields)
 
     @app.exception_handler(HTTPException)
     def answer_http(request: Request, error: HTTPException) -> Response:
@@ -53,13 +55,13 @@ def install_errors(app: FastAPI) -> None:
         cause = error.__cause__
         if isinstance(cause, OSError) and cause.errno in DISK_FULL:  # FastAPI could not store the body that came in
             status, sentence = 507, f"The body cannot be stored: {cause.strerror}. Free up disk space."
-        answer = _answer(request, status, sentence)
+        answer = answer_failure(request, status, sentence)
         answer.headers.update(error.headers or {})
         return answer
 
     @app.exception_handler(Exception)
     def answer_bug(request: Request, error: Exception) -> Response:
-        answer = _answer(request, 500, "Internal error in Meadow. See the log of the server.")
+        answer = answer_failure(request, 500, "Internal error in Meadow. See the log of the server.")
         answer.headers.update(HEADERS)  # this answer is made outside of the middleware that sets them
         return answer
 
@@ -80,7 +82,8 @@ def _sentence(error: HTTPException) -> str:
     return error.detail
 
 
-def _answer(request: Request, status: int, sentence: str, fields: Sequence[FieldError] = ()) -> Response:
+def answer_failure(request: Request, status: int, sentence: str, fields: Sequence[FieldError] = ()) -> Response:
+    """Return the answer to a request that failed: problem+json for programs, a page for people."""
     if wants_json(request.url.path):
         return problem_response(status, sentence, fields)
     headline = HEADLINES.get(status, HTTPStatus(status).phrase)

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Mount, Route
 
 from tests.support.dashboard import Dashboard, running
+from tests.support.routes import filled, walk
 from webapp.app import create_app
 from webapp.http.headers import CONTENT_SECURITY_POLICY, HEADERS
 from webapp.http.security import MAX_BODY_BYTES, host_name, host_rule
@@ -26,20 +27,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         yield made
 
 
-def walk(routes: list[Any]) -> Iterator[Any]:
-    """Give the routes of an app and of the routers in it, which FastAPI includes as wholes."""
-    for route in routes:
-        router = getattr(route, "original_router", None)
-        yield from walk(router.routes) if router is not None else [route]
-
-
 def calls() -> list[tuple[str, str]]:
     """Return method and path of every route of the app, ids filled in, and a static file."""
     found = [("GET", "/static/css/base.css")]
     for route in walk(create_app(Settings()).routes):
         if isinstance(route, APIRoute | Route):
-            path = route.path.format(run_id=1, client_id=1, **{"round": 1, "number": 1})
-            found += [(method, path) for method in route.methods or () if method != "HEAD"]
+            found += [(method, filled(route.path)) for method in route.methods or () if method != "HEAD"]
         else:
             assert isinstance(route, Mount), f"{route} is served, and this test does not know how to call it"
     return sorted(found)

@@ -1,6 +1,7 @@
 """Handlers of the REST API, one file a resource. Imports what ``routes`` may."""
 
 from webapp.routes.api import (
+    accounts,
     clients,
     demo,
     docs,
@@ -17,4 +18,5 @@ from webapp.routes.api.results import compare, downloads, metrics, series
 ROUTERS = (
     compare.router, runs.router, records.router, steering.router, weights.router, metrics.router, series.router,
     events.router, downloads.router, clients.router, demo.router, options.router, health.router, docs.router,
+    *accounts.ROUTERS,
 )  # fmt: skip

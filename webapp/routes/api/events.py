@@ -15,12 +15,14 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from federation.run.events import Progress, StoreUnavailable
 from federation.run.states import ENDED
+from webapp.accounts.principal import Principal
 from webapp.db.database import Database
 from webapp.db.repository.events import StoredEvent, are_more_events, events_after, last_event_id
 from webapp.operations.event_hub import EventHub, Subscription
 from webapp.operations.rows import iso
 from webapp.operations.run_moves import get_run
 from webapp.operations.views import progress_data
+from webapp.routes.access import PrincipalDep
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.dependencies import MAX_ID, DatabaseDep, EventHubDep, Id
 
@@ -39,14 +41,15 @@ LastEventId = Annotated[str | None, Header(max_length=20, description="Sent by b
 
 @router.get("/events", response_class=EventSourceResponse, responses=STREAM)
 def stream_events(
-    database: DatabaseDep, event_hub: EventHubDep, after: After = None, last_event_id: LastEventId = None
-) -> Response:
+    database: DatabaseDep, event_hub: EventHubDep, principal: PrincipalDep, after: After = None,
+    last_event_id: LastEventId = None,
+) -> Response:  # fmt: skip
     """Stream events as server-sent events: ``run``, ``round``, ``reply`` and ``client``, each with its id.
 
     Between them come ``progress`` events of clients, without an id. After more than 1,000 missed events the stream
     sends one ``reset`` with the id to continue from: read the state again.
     """
-    return _stream(database, event_hub, None, _position(after, last_event_id))
+    return _stream(_Source(database, event_hub, principal), _position(after, last_event_id))
 
 
 @router.get(
@@ -55,8 +58,9 @@ def stream_events(
     responses={**STREAM, 204: {"description": "The run has ended and nothing is left to send."}, **MISSING},
 )
 def stream_run_events(
-    database: DatabaseDep, event_hub: EventHubDep, run_id: Id, after: After = None, last_event_id: LastEventId = None
-) -> Response:
+    database: DatabaseDep, event_hub: EventHubDep, principal: PrincipalDep, run_id: Id, after: After = None,
+    last_event_id: LastEventId = None,
+) -> Response:  # fmt: skip
     """Stream the events of one run, from its beginning if no position is given.
 
     The events are those of /api/events. The stream ends when the run has ended or is deleted.
@@ -65,7 +69,7 @@ def stream_run_events(
     with database.read() as session:
         ended = get_run(session, run_id).state in ENDED
         left = not ended or events_after(session, position, run_id, 1)
-    return _stream(database, event_hub, run_id, position) if left else Response(status_code=204)
+    return _stream(_Source(database, event_hub, principal, run_id), position) if left else Response(status_code=204)
 
 
 def _position(after: int | None, last_event_id: str | None) -> int | None:
@@ -74,9 +78,19 @@ def _position(after: int | None, last_event_id: str | None) -> int | None:
     return after
 
 
-def _stream(database: Database, event_hub: EventHub, run_id: int | None, after: int | None) -> EventSourceResponse:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the events of a stream come from, who reads them, and the run that they concern; None: all."""
+
+    database: Database
+    event_hub: EventHub
+    reader: Principal
+    run_id: int | None = None
+
+
+def _stream(source: _Source, after: int | None) -> EventSourceResponse:
     return EventSourceResponse(
-        _while_read(_events(database, event_hub, run_id, after)), ping=PING_SECONDS,
+        _while_read(_events(source, after)), ping=PING_SECONDS,
         ping_message_factory=lambda: ServerSentEvent(event="ping", data="{}"),
     )  # fmt: skip
 
@@ -91,22 +105,21 @@ async def _while_read(events: AsyncGenerator[Sent, None]) -> AsyncIterator[Sent]
         log.warning("an event stream ends: %s", error)
 
 
-async def _events(
-    database: Database, event_hub: EventHub, run_id: int | None, after: int | None
-) -> AsyncGenerator[Sent, None]:
+async def _events(source: _Source, after: int | None) -> AsyncGenerator[Sent, None]:
     """Subscribe first, then read what was missed: nothing falls in between, and what is in both is sent once.
 
     Where no position is given, what happens from the request on is told, also what comes before the subscription.
     """
+    database, run_id = source.database, source.run_id
     if after is None:
         after = (await asyncio.to_thread(_look, database, None, None)).newest
-    with event_hub.subscribe(run_id) as subscription:
+    with source.event_hub.subscribe(run_id, source.reader) as subscription:
         there = await asyncio.to_thread(_look, database, run_id, after)
         yield ServerSentEvent(comment="connected", retry=RETRY_MS)
         if there.is_far_ahead and not (run_id is not None and after == 0):
             yield _reset(there.newest, run_id)
         else:
-            async for missed in _between(database, run_id, after, there.newest):
+            async for missed in _between(database, subscription, after, there.newest):
                 yield missed
         if not there.has_ended:
             async for sent in _live(subscription, there.newest):
@@ -115,15 +128,15 @@ async def _events(
             yield _reset((await asyncio.to_thread(_look, database, run_id, None)).newest, run_id)
 
 
-async def _between(database: Database, run_id: int | None, after: int, newest: int) -> AsyncIterator[bytes]:
+async def _between(database: Database, subscription: Subscription, after: int, newest: int) -> AsyncIterator[bytes]:
     """Read events up to one, some at a time: however many there are, and however slow the reader is, they take little
     memory."""
 
     def read() -> list[StoredEvent]:
         with database.read() as session:
-            return events_after(session, after, run_id, READ_AT_ONCE)
+            return events_after(session, after, subscription.run_id, READ_AT_ONCE)
 
-    while after < newest and (some := await asyncio.to_thread(read)):
+    while after < newest and not subscription.has_ended and (some := await asyncio.to_thread(read)):
         after = some[-1].id
         yield b"".join(event.as_sent for event in some if event.id <= newest)
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel
@@ -36,8 +36,8 @@ def show_health() -> Health:
 
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "The server is not ready."}})
-def show_readiness(parts: PartsDep, response: Response) -> Readiness:
-    """Return whether the database and the Flower server are ready."""
+def show_readiness(request: Request, parts: PartsDep, response: Response) -> Readiness:
+    """Return whether the database and the Flower server are ready; why they are not is told to signed-in people."""
     reasons = []
     try:
         parts.database.check()
@@ -47,10 +47,12 @@ def show_readiness(parts: PartsDep, response: Response) -> Readiness:
     if not parts.flower.is_running:
         reasons.append("The Flower server is not running.")
     response.status_code = 503 if reasons else 200
-    return Readiness(ready=not reasons, reasons=reasons)
+    return Readiness(ready=not reasons, reasons=reasons if request.state.principal else [])
 
 
-@router.get("/metrics", response_class=StreamingResponse, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics", response_class=StreamingResponse, responses={200: {"content": {"text/plain": {}}}, 403: REFUSED[403]}
+)
 def show_metrics(parts: PartsDep) -> Response:
     """Return the metrics in the text format of Prometheus."""
     return Response(parts.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData
 
+from webapp.accounts.roles import Role
 from webapp.pages.flash import PARAMETER, Flash, Flashes
 from webapp.problems import Invalid
 from webapp.routes.dependencies import MAX_ID
@@ -46,6 +47,14 @@ def number_of(form: FormData, name: str, label: str, most: int) -> int:
     if number is None:
         raise Invalid(name, f"{label} must be a whole number from 1 to {most:,}")
     return number
+
+
+def role_of(form: FormData) -> Role:
+    """Return the role that a form names; raises Invalid."""
+    role = next((role for role in Role if role == text_of(form, "role")), None)
+    if role is None:
+        raise Invalid("role", "Choose a role")
+    return role
 
 
 def ids_of(form: FormData) -> list[int]:

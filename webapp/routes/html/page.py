@@ -64,7 +64,7 @@ def shared(handler: Callable[P, HTMLResponse]) -> Callable[P, Response]:
     """Share a handler's fragments: a decorator for handlers that have a ``page``.
 
     Every viewer asks for the same fragment as soon as something happens. Requests that are the same get one answer,
-    which is never older than the newest event. Whole pages are not shared.
+    which is never older than the newest event. Two people never share one. Whole pages are not shared.
     """
 
     @wraps(handler)
@@ -73,7 +73,7 @@ def shared(handler: Callable[P, HTMLResponse]) -> Callable[P, Response]:
         request, headers = page.request, page.request.headers
         if not wanted_block(request):
             return handler(*arguments, **named)
-        same = (str(request.url), *(headers.get(name) for name in SAME), page.last_event_id)
+        same = (str(request.url), request.state.principal, *(headers.get(name) for name in SAME), page.last_event_id)
         made: HTMLResponse = request.app.state.fragments.get(same, lambda: handler(*arguments, **named))
         copy = partial(Response, made.body, made.status_code, made.headers)
         return answer_unless_known(request, made.headers["Vary"], made.body, copy)

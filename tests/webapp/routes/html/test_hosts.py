@@ -9,7 +9,7 @@ HOSTS = ("one.example", "two.example")
 
 
 def test_readers_under_two_host_names_get_their_own_join_command(tmp_path: Path) -> None:
-    with running(tmp_path, flower_host="0.0.0.0", insecure_lan=True, allowed_hosts=",".join(HOSTS)) as dashboard:
+    with running(tmp_path, flower_host="0.0.0.0", allowed_hosts=",".join(HOSTS)) as dashboard:
         fragment = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#clients-page"}
 
         def read(place: int) -> tuple[str, str]:

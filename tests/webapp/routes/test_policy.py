@@ -1,0 +1,107 @@
+"""Every route of both ports is on the written list, and answers nobody, and no role, who may not use it."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+from starlette.routing import Mount
+
+from tests.support.dashboard import Dashboard, running
+from tests.support.people import acting, add_person, cookie_of, token_of
+from tests.support.routes import filled, walk
+from webapp.app import create_app
+from webapp.routes.policy import POLICY, Need, need_of
+from webapp.settings import Settings
+
+STREAMS = {"/api/events"}
+ROUTES = sorted(POLICY)
+ORDER = list(Need)
+WITHOUT_CREDENTIALS = {
+    ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/login"), ("GET", "/static/{path:path}"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    with running(tmp_path_factory.mktemp("shared"), demo_clients=0) as dashboard:
+        for role in ("admin", "operator", "viewer"):
+            add_person(dashboard, role, role)
+        yield dashboard
+
+
+@pytest.fixture(scope="module")
+def cookies(shared: Dashboard) -> dict[str, str]:
+    return {role: cookie_of(shared, role) for role in ("admin", "operator", "viewer")}
+
+
+def served() -> set[tuple[str, str]]:
+    """Return method and template of everything that the app serves; HEAD is answered as GET."""
+    found = set()
+    for route in walk(create_app(Settings()).routes):
+        if isinstance(route, Mount):
+            found.add(("GET", f"{route.path}/{{path:path}}"))
+        else:
+            assert isinstance(route, APIRoute), f"{route} has no dependencies: the policy does not hold for it"
+            found |= {("GET" if method == "HEAD" else method, route.path) for method in route.methods or ()}
+    return found
+
+
+def test_the_list_holds_every_route_and_nothing_else() -> None:
+    assert served() == set(POLICY), "a new route needs its line in webapp/routes/policy.py"
+
+
+def test_little_is_open() -> None:
+    assert {route for route, need in POLICY.items() if need is Need.OPEN} == WITHOUT_CREDENTIALS
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_a_request_needs_what_its_own_line_says(method: str, path: str) -> None:
+    assert need_of(method, filled(path)) is POLICY[method, path]
+
+
+def ask(http: httpx.Client, method: str, path: str) -> int:
+    """Send a request and return the status; the body of a stream is not read."""
+    with http.stream(method, filled(path)) as answer:
+        return answer.status_code
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_without_credentials_only_what_is_open_is_answered(shared: Dashboard, method: str, path: str) -> None:
+    wrong: tuple[dict[str, str], ...] = (
+        {}, {"Cookie": "__Host-meadow=" + "A" * 43}, {"Authorization": "Bearer mdw_" + "A" * 43},
+        {"Authorization": "Basic YWRtaW46YWRtaW4="}, {"Cookie": "__Host-meadow="},
+    )  # fmt: skip
+    for headers in wrong:
+        status = ask_as(shared, headers, method, path)
+        if POLICY[method, path] is Need.OPEN:
+            assert status != 403 and (status != 401 or path == "/login"), headers
+        else:
+            assert status == 401, headers
+
+
+def ask_as(dashboard: Dashboard, headers: dict[str, str], method: str, path: str) -> int:
+    with acting(dashboard, **headers) as http:
+        return ask(http, method, path)
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
+def test_each_role_gets_403_for_what_needs_more_and_nothing_else(
+    shared: Dashboard, cookies: dict[str, str], role: str
+) -> None:
+    token = token_of(shared, role, role)
+    for headers in ({"Cookie": cookies[role]}, {"Authorization": f"Bearer {token}"}):
+        with acting(shared, **headers) as http:
+            for (method, path), need in POLICY.items():
+                if need is Need.OPEN or path in STREAMS or path.startswith("/logout"):
+                    continue
+                status = ask(http, method, path)
+                if ORDER.index(need) <= ORDER.index(Need(role)):
+                    assert status not in (401, 403) or is_for_people(path, headers), (method, path, status)
+                else:
+                    assert status == 403, (method, path, status)
+
+
+def is_for_people(path: str, headers: dict[str, str]) -> bool:
+    """Return whether a page is one that a script with a token may not use."""
+    return "Authorization" in headers and path.startswith("/account")

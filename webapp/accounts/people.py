@@ -1,0 +1,143 @@
+"""People: add, list, give a role or a password, disable, enable, remove. One enabled admin always remains."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.accounts.changes import AccountChanges
+from webapp.accounts.passwords import Passwords, check_password
+from webapp.accounts.roles import Role
+from webapp.accounts.views import PersonView, person_view
+from webapp.db.database import Database
+from webapp.db.repository.accounts import sessions, users
+from webapp.db.tables import User
+from webapp.problems import Conflict, Invalid, NotFound
+
+NAME = r"^[a-z0-9][a-z0-9._@+-]{0,63}$"
+RESERVED = frozenset({"local"})
+NAME_RULE = "A name has up to 64 letters, digits and . _ @ + -, and begins with a letter or digit"
+
+
+def clean_name(text: str) -> str:
+    """Return a name in lower case; raises Invalid."""
+    name = text.strip().lower()
+    if not re.fullmatch(NAME, name):
+        raise Invalid("name", NAME_RULE)
+    if name in RESERVED:
+        raise Invalid("name", f"{name} is no name of a person: it stands for the dashboard without accounts")
+    return name
+
+
+class People:
+    """The accounts. Methods raise Invalid, Conflict and NotFound; any thread may call them."""
+
+    def __init__(self, database: Database, passwords: Passwords, changes: AccountChanges) -> None:
+        self._database, self._passwords, self._changes = database, passwords, changes
+
+    def has_any(self) -> bool:
+        """Return whether there is an account."""
+        with self._database.read() as session:
+            return users.has_users(session)
+
+    def list(self) -> list[PersonView]:
+        """Return everyone, by name."""
+        with self._database.read() as session:
+            return [person_view(user) for user in users.list_users(session)]
+
+    def show(self, user_id: int) -> PersonView:
+        """Return one person."""
+        with self._database.read() as session:
+            return person_view(_get(session, user_id))
+
+    def find(self, name: str) -> PersonView:
+        """Return the person with a name."""
+        with self._database.read() as session:
+            user = users.find_user(session, name.strip().lower())
+        if user is None:
+            raise NotFound(f"There is no account {name[:64]}.")
+        return person_view(user)
+
+    def add(self, name: str, password: str | None, role: Role, *, only_first: bool = False) -> PersonView:
+        """Add a person; without a password the person signs in by other means.
+
+        With ``only_first`` it is refused where there is an account already.
+        """
+        name = clean_name(name)
+        if password is not None:
+            check_password(password, name)
+        hashed = self._passwords.hash(password) if password is not None else None
+        with self._database.write() as session:
+            if only_first and users.has_users(session):
+                raise Conflict("There is an account already: sign in.")
+            if not users.has_users(session) and role is not Role.ADMIN:
+                raise Conflict("The first account must be an admin.")
+            if users.find_user(session, name) is not None:
+                raise Conflict(f"There is an account {name} already.")
+            view = person_view(_get(session, users.insert_user(session, name, role, hashed)))
+        self._changes.note()
+        return view
+
+    def set_role(self, user_id: int, role: Role) -> PersonView:
+        """Give a person another role; it counts from the next request on."""
+        return self._change(user_id, lambda session, _: users.change_user(session, user_id, role=role), admin=role)
+
+    def set_password(self, user_id: int, password: str) -> PersonView:
+        """Give a person a password, and end all sessions of the person."""
+        check_password(password, self.show(user_id).name)
+        hashed = self._passwords.hash(password)
+
+        def change(session: Session, _user: User) -> None:
+            users.change_user(session, user_id, password_hash=hashed)
+            sessions.delete_sessions_of(session, user_id)
+
+        return self._change(user_id, change)
+
+    def disable(self, user_id: int) -> PersonView:
+        """Let a person in no more: sessions end, and tokens do not work until the account is enabled again."""
+
+        def change(session: Session, user: User) -> None:
+            users.change_user(session, user_id, disabled_at=user.disabled_at or datetime.now(UTC))
+            sessions.delete_sessions_of(session, user_id)
+
+        return self._change(user_id, change, admin=None)
+
+    def enable(self, user_id: int) -> PersonView:
+        """Let a disabled person in again."""
+        return self._change(user_id, lambda session, _: users.change_user(session, user_id, disabled_at=None))
+
+    def remove(self, user_id: int) -> None:
+        """Remove a person with all sessions and tokens."""
+        with self._database.write() as session:
+            _keep_an_admin(session, _get(session, user_id))
+            users.delete_user(session, user_id)
+        self._changes.note()
+
+    def _change(
+        self, user_id: int, change: Callable[[Session, User], None], admin: Role | None = Role.ADMIN
+    ) -> PersonView:
+        """Change a person; ``admin`` is the role after the change, None where the person is let in no more."""
+        with self._database.write() as session:
+            user = _get(session, user_id)
+            if admin is not Role.ADMIN:
+                _keep_an_admin(session, user)
+            change(session, user)
+            session.refresh(user)
+            view = person_view(user)
+        self._changes.note()
+        return view
+
+
+def _get(session: Session, user_id: int) -> User:
+    user = users.get_user(session, user_id)
+    if user is None:
+        raise NotFound(f"There is no account {user_id}.")
+    return user
+
+
+def _keep_an_admin(session: Session, user: User) -> None:
+    """Raise Conflict where a person is the only admin who may sign in."""
+    is_admin = user.role == Role.ADMIN and user.disabled_at is None
+    if is_admin and not users.count_others(session, user.id, Role.ADMIN):
+        raise Conflict(f"{user.name} is the only admin: give another person the role first.")

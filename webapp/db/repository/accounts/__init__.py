@@ -1,0 +1,1 @@
+"""SQL of accounts: people, sessions in browsers, API tokens."""

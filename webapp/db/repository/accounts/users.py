@@ -1,0 +1,60 @@
+"""users: find, list, insert, change, delete."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from webapp.db.tables import ApiToken, LoginSession, User
+
+
+def has_users(session: Session) -> bool:
+    """Return whether there is an account."""
+    return session.scalar(select(User.id).limit(1)) is not None
+
+
+def get_user(session: Session, user_id: int) -> User | None:
+    """Return one person."""
+    return session.get(User, user_id)
+
+
+def find_user(session: Session, name: str) -> User | None:
+    """Return the person with that name."""
+    return session.scalar(select(User).where(User.name == name))
+
+
+def list_users(session: Session) -> Sequence[User]:
+    """Return every person, by name."""
+    return session.scalars(select(User).order_by(User.name)).all()
+
+
+def insert_user(session: Session, name: str, role: str, password_hash: str | None) -> int:
+    """Add a person; return the id."""
+    row = {"name": name, "role": role, "password_hash": password_hash, "created_at": datetime.now(UTC)}
+    user_id: int = session.execute(insert(User).returning(User.id), row).scalar_one()
+    return user_id
+
+
+def change_user(session: Session, user_id: int, **values: Any) -> None:
+    """Write columns of a person."""
+    session.execute(update(User).where(User.id == user_id).values(**values))
+
+
+def replace_hash(session: Session, user_id: int, old: str, new: str) -> None:
+    """Store another hash of the same password, unless the password was changed meanwhile."""
+    session.execute(update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new))
+
+
+def count_others(session: Session, user_id: int, role: str) -> int:
+    """Return how many people other than one have a role and are not disabled."""
+    query = select(func.count()).where(User.id != user_id, User.role == role, User.disabled_at.is_(None))
+    return session.scalar(query) or 0
+
+
+def delete_user(session: Session, user_id: int) -> None:
+    """Remove a person with all sessions and tokens."""
+    for table in (LoginSession, ApiToken):
+        session.execute(delete(table).where(table.user_id == user_id))
+    session.execute(delete(User).where(User.id == user_id))

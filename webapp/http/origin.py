@@ -1,0 +1,33 @@
+"""Where a request comes from, and whether a browser would keep the session cookie of an answer to it."""
+
+from fastapi import Request
+
+from federation.protocol.addresses import is_loopback
+from webapp.http.security import host_name
+from webapp.settings import Settings
+
+
+def client_address(request: Request, settings: Settings) -> str:
+    """Return the address of the peer; behind the proxy of ``public_url`` on this machine, the one that it names last.
+
+    What stands before that in X-Forwarded-For was sent by the peer of the proxy, and may be made up.
+    """
+    peer = request.client.host if request.client else ""
+    if settings.public_url and is_loopback(peer):
+        named = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        return named[:64] or peer
+    return peer
+
+
+def cookie_obstacle(request: Request, settings: Settings) -> str:
+    """Return why a browser would drop the session cookie, and what to do; empty where it keeps the cookie."""
+    host = host_name(request.headers.get("Host", ""))
+    if request.url.scheme == "https" or is_loopback(host):
+        return ""
+    if settings.public_url:
+        return "" if host in settings.extra_hosts else f"Sign in at {settings.public_url} instead."
+    return (
+        f"Browsers drop the session cookie of {host} because this connection is plain HTTP. Use HTTPS: set "
+        "--public-url to the https:// address of a proxy in front of the dashboard. Or open the dashboard as 127.0.0.1 "
+        "through an SSH tunnel."
+    )

@@ -1,0 +1,5 @@
+"""Handlers of the pages about accounts: sign in and out, the first account, the own account, people."""
+
+from webapp.routes.html.accounts import account, login, people, setup
+
+ROUTERS = (login.router, setup.router, account.router, people.router)

@@ -1,0 +1,47 @@
+"""The page that asks for the first account, with which the local mode ends."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from webapp.accounts.principal import Kind
+from webapp.accounts.sessions import Sessions
+from webapp.http.origin import client_address
+from webapp.pages.flash import Flash
+from webapp.problems import Conflict, Problem
+from webapp.routes.access import PrincipalDep
+from webapp.routes.html.accounts.login import with_session
+from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
+from webapp.routes.html.page import Page, PageDep
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/setup")
+def ask(page: PageDep, principal: PrincipalDep) -> Response:
+    """Show the form for the first account."""
+    return _show(page) if principal.kind is Kind.LOCAL else RedirectResponse("/people", 303)
+
+
+@router.post("/setup")
+def create(
+    page: PageDep, request: Request, principal: PrincipalDep, flashes: FlashesDep, form: FormDep
+) -> Response:  # fmt: skip
+    """Create the first account and sign its person in."""
+    if principal.kind is not Kind.LOCAL:
+        raise Conflict("There is an account already.")
+    accounts, name, password = page.parts.accounts, text_of(form, "name"), text_of(form, "password")
+    try:
+        if password != text_of(form, "again"):
+            raise Problem("The two passwords differ.", 422)
+        accounts.first_admin(name, password)
+        person = accounts.people.find(name)
+    except Problem as error:
+        return _show(page, error.status, name, error.words)
+    sessions: Sessions = accounts.sessions
+    address, agent = client_address(request, page.parts.settings), request.headers.get("User-Agent", "")
+    flash = Flash(f"The account {person.name} was created. From now on everyone signs in.")
+    return with_session(see_other(flashes, "/people", flash), sessions.open(person.id, address, agent))
+
+
+def _show(page: Page, status: int = 200, name: str = "", error: str = "") -> HTMLResponse:
+    return page.show("accounts/setup.html", "", status, name=name[:64], error=error)
