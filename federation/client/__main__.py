@@ -4,7 +4,6 @@ Modules that import flwr are imported in functions: ``main`` sets flwr's environ
 answered at once.
 """
 
-import importlib
 import logging
 import os
 import re
@@ -22,7 +21,6 @@ from rich.console import Console
 
 from federation.client.console import RecentLog, TaskConsole, open_standard_streams, write_log_to
 from federation.client.identity import BadIdentity, Identity, default_path
-from federation.protocol.descriptions import MAX_NUMBER
 from federation.protocol.messages import MAX_NAME_CHARACTERS
 from federation.run.networks import Dataset
 
@@ -63,23 +61,13 @@ def parse_node_config(text: str) -> dict[str, Any]:
 
 
 def load_app(spec: str, dataset: Dataset | None, node: dict[str, Any]) -> "Work":
-    """Return the Flower ClientApp that ``module:attribute`` names as the client's work, which prepares nothing."""
-    from flwr.clientapp import ClientApp
+    """Return the work of the Flower ClientApp that ``module:attribute`` names."""
+    from federation.client.tasks.apps import BadApp, work_of_app
 
-    from federation.learning.client_app import Work
-
-    module, _, attribute = spec.partition(":")
     try:
-        app = getattr(importlib.import_module(module), attribute or "app")
-    except (ImportError, AttributeError) as error:
-        raise typer.BadParameter(f"{spec!r} cannot be loaded: {error}") from error
-    if not isinstance(app, ClientApp):
-        raise typer.BadParameter(f"{spec!r} is not a flwr.clientapp.ClientApp")
-    data: dict[str, Any] = {"dataset": dataset, "app": spec, "samples": None, "source": spec}
-    for field, key in (("partition", "partition-id"), ("partitions", "num-partitions")):
-        if type(node[key]) is int and 0 <= node[key] <= MAX_NUMBER:
-            data[field] = node[key]
-    return Work(app=app, prepare=lambda config: {}, data=data)
+        return work_of_app(spec, dataset, node)
+    except BadApp as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def join(

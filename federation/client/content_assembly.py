@@ -1,19 +1,24 @@
 """Tasks and contents of one connection: tasks that wait for their content, and the content that arrived last."""
 
 import hashlib
+from collections.abc import Callable
 
 from federation.client.outbox import ClientTask
 from federation.protocol.messages import BadFrame, ContentHeader, Task, read_piece
 from federation.weights.layout import Buffer
 
+KeepContent = Callable[[str, Buffer], Buffer]
+
 
 class ContentAssembly:
     """Assembles contents from pieces. The server sends one content after the other, and none twice in a row.
 
-    Only the thread that reads the connection may use it.
+    Only the thread that reads the connection may use it. ``keep`` takes id and bytes of a content that is whole, and
+    returns the buffer to keep: clients in one process share it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep: KeepContent) -> None:
+        self._keep = keep
         self._waiting: list[Task] = []
         self._header: ContentHeader | None = None
         self._parts: Buffer = b""
@@ -58,7 +63,7 @@ class ContentAssembly:
         if self._content is None:
             if self._digest.hexdigest() != self._header.id:
                 raise BadFrame("a content whose sha256 does not match its id")
-            self._content, self._parts = self._parts, b""
+            self._content, self._parts = self._keep(self._header.id, self._parts), b""
         complete = [t for t in self._waiting if t.content is not None and t.content.id == self._header.id]
         self._waiting = [t for t in self._waiting if t not in complete]
         return [ClientTask(task, self._content) for task in complete]

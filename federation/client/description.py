@@ -7,6 +7,7 @@ import secrets
 import socket
 from dataclasses import dataclass, field
 
+from federation.protocol.descriptions import ClientKind
 from federation.protocol.messages import PROTOCOL
 
 
@@ -17,6 +18,7 @@ class ClientDescription:
     versions: dict[str, str | int] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
     data: dict[str, object] = field(default_factory=dict)
+    kind: ClientKind = "client"
 
 
 def versions() -> dict[str, str | int]:

@@ -1,6 +1,5 @@
-"""What a client keeps over all its connections: the queue of tasks, and replies that are not acknowledged yet."""
+"""What a client keeps over all its connections: tasks that are not done, and replies that are not acknowledged yet."""
 
-import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,12 +40,13 @@ class OutgoingReply:
 class Outbox:
     """Shared by the connection's thread, which adds tasks and acknowledges replies, and the worker's thread.
 
-    ``node_id`` is Flower's id of this client, as the server named it last; 0 before.
+    ``enqueue`` hands a task to the worker. ``node_id`` is Flower's id of this client, as the server named it last; 0
+    before.
     """
 
-    def __init__(self) -> None:
-        self.queue: queue.SimpleQueue[ClientTask | None] = queue.SimpleQueue()
+    def __init__(self, enqueue: Callable[[ClientTask], None]) -> None:
         self.node_id = 0
+        self._enqueue = enqueue
         self._lock = threading.Lock()
         self._send: Send | None = None
         self._tasks: dict[str, ClientTask] = {}
@@ -94,7 +94,7 @@ class Outbox:
         for task in tasks:
             with self._lock:
                 self._tasks[task.task.message_id] = task
-            self.queue.put(task)
+            self._enqueue(task)
 
     def holds(self, message_id: str) -> bool:
         """Return whether the task is queued or worked on, or its reply is kept."""
@@ -120,9 +120,8 @@ class Outbox:
     # -- from any thread ------------------------------------------------------------------------------------------
 
     def cancel_all(self) -> None:
-        """Cancel every task and end the queue: the process ends."""
+        """Cancel every task: the process ends."""
         with self._lock:
             tasks = list(self._tasks.values())
         for task in tasks:
             task.cancelled.set()
-        self.queue.put(None)

@@ -13,7 +13,6 @@ from federation.client.console import TaskConsole
 from federation.client.description import ClientDescription, facts, readable, versions
 from federation.client.frame_handler import Refused
 from federation.client.identity import Identity
-from federation.client.outbox import Outbox
 from federation.client.reconnect import ReconnectLoop
 from federation.client.tasks.executor import Executor
 from federation.client.tasks.worker import Worker
@@ -46,15 +45,15 @@ def run_client(
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
             signal.signal(number, lambda *_: codes.put(0))
     if end_with_stdin:
-        threading.Thread(target=_follow_stdin, args=[lambda: codes.put(0)], name="stdin", daemon=True).start()
+        threading.Thread(target=follow_stdin, args=[lambda: codes.put(0)], name="stdin", daemon=True).start()
 
     def on_end(refusal: Refused | None) -> None:
         if refusal is not None:
             log.error("%s: %s", connection.address, refusal.reason)
         codes.put(BROKEN if refusal is None else EXIT_CODES[refusal.code])
 
-    outbox = Outbox()
-    worker = Worker(executor, outbox, console, on_failure=lambda: codes.put(BROKEN))
+    worker = Worker(console, warm_up=executor.warm_up, on_failure=lambda: codes.put(BROKEN))
+    outbox = worker.add_client(executor)
     description = ClientDescription(versions(), facts(), readable(data))
     connection = ReconnectLoop(host, port, identity, description, outbox, on_end)
     worker.start()
@@ -70,7 +69,7 @@ def run_client(
     return code
 
 
-def _follow_stdin(on_end: Callable[[], None]) -> None:
+def follow_stdin(on_end: Callable[[], None]) -> None:
     """Wait until no process holds the other end of standard input any more; what is written there is ignored."""
     with contextlib.suppress(OSError):  # it was closed from the beginning: that is its end, too
         while os.read(0, 4096):  # not sys.stdin: a thread that waits in there stops the interpreter's end

@@ -109,7 +109,7 @@ class ReconnectLoop:
                 session = Session(websocket, self._identity, self._description, self._outbox)
                 reason = session.run()
         except (OSError, EOFError, WebSocketException, messages.BadFrame) as error:
-            reason = _sentence(error)
+            reason = failure_sentence(error)
         finally:
             self._websocket = None
         return reason, session is not None and session.welcome is not None
@@ -139,7 +139,8 @@ def longest_wait(failures: int) -> float:
     return min(LONGEST_WAIT_SECONDS, 2 * FIRST_WAIT_SECONDS * float(2 ** min(failures, 10)))
 
 
-def _sentence(error: Exception) -> str:
+def failure_sentence(error: Exception) -> str:
+    """Return why a connection could not be made, or was ended."""
     match error:
         case InvalidStatus() if error.response.status_code == 503:
             return "answered HTTP 503: serves no more connections now"

@@ -64,15 +64,24 @@ def build_work(
     ValueError
         If there is no such partition.
     """
+    data = None if dataset == "synthetic" else datasets.load(dataset, path)
+    return work_on(data, partition, partitions, share_labels=share_labels)
+
+
+def work_on(data: datasets.Data | None, partition: int, partitions: int, *, share_labels: bool = False) -> Work:
+    """Return the work of a client with a partition of ``data``; None: of one that trains no network.
+
+    Clients in one process share ``data``. Raises ValueError if there is no such partition.
+    """
     if not 0 <= partition < partitions:
         raise ValueError(f"There is no partition {partition} of {partitions}: they count from 0 to {partitions - 1}.")
-    about: dict[str, Any] = {"dataset": dataset, "partition": partition, "partitions": partitions}
-    synthetic = SyntheticLearner(partition, holds_data=dataset != "synthetic")
-    if dataset == "synthetic":
-        return _work(lambda _: synthetic, lambda: None, about | {"samples": None, "source": "synthetic"})
-    data = datasets.load(dataset, path)
+    about: dict[str, Any] = {"partition": partition, "partitions": partitions}
+    synthetic = SyntheticLearner(partition, holds_data=data is not None)
+    if data is None:
+        about |= {"dataset": "synthetic", "samples": None, "source": "synthetic"}
+        return _work(lambda _: synthetic, lambda: None, about)
     keras = KerasLearner(data, partition, partitions, share_labels)
-    about |= {"samples": data.part_size(partition, partitions), "source": data.source}
+    about |= {"dataset": data.name, "samples": data.part_size(partition, partitions), "source": data.source}
     return _work(lambda config: synthetic if config["network"] == "synthetic" else keras, load_keras, about)
 
 

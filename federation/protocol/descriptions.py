@@ -3,7 +3,7 @@
 The values stay plain dictionaries: they are stored and shown as they are. Fields that are not named here are dropped.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, GetPydanticSchema
 from typing_extensions import TypedDict  # Python 3.11's own keeps too little of itself for pydantic, which brings this
@@ -28,6 +28,9 @@ Number = Annotated[int, Field(ge=0, le=MAX_NUMBER, strict=True)]
 ShortText = Annotated[str, Field(max_length=100, strict=True)]
 SampleCounts = dict[ShortText, Number | None]
 """Number of samples that a client trains on (``train``), and that it evaluates on (``test``)."""
+
+ClientKind = Literal["client", "simulated"]
+"""A simulated client shares its process with others."""
 
 
 class Facts(TypedDict, total=False):

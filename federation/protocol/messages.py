@@ -87,6 +87,7 @@ class Hello(Frame):
     facts: descriptions.FactsField = Field(default_factory=dict)
     data: descriptions.HeldDataField = Field(default_factory=dict)
     pending: list[MessageId] = Field(default_factory=list, max_length=100)
+    kind: descriptions.ClientKind = "client"
 
 
 class ProgressFrame(Frame):

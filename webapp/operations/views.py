@@ -170,7 +170,7 @@ class ClientView(BaseModel):
     name: str = Field(examples=["site-a"])
     state: ClientState
     connected: bool = Field(description="Also true for a connected client that is pending approval.")
-    kind: Literal["client", "supernode"]
+    kind: Literal["client", "simulated", "supernode"]
     lane: Literal["stream", "fleet"]
     node_id: str | None = Field(description="Flower's node id, unsigned 64-bit, in decimal.")
     left_out: bool

@@ -46,11 +46,15 @@ class Executor:
         What the ClientApp finds in ``context.node_config``, such as ``partition-id``.
     recent_log : Callable[[], list[str]], optional
         Returns the last lines of the client's log, which go with a failed reply; None: the client keeps them.
+    name : str, optional
+        Begins the lines of the log where several clients write one.
     """
 
     def __init__(
-        self, work: Work, node_config: Mapping[str, Any], recent_log: Callable[[], list[str]] | None = None
-    ) -> None:
+        self, work: Work, node_config: Mapping[str, Any], recent_log: Callable[[], list[str]] | None = None,
+        name: str = "",
+    ) -> None:  # fmt: skip
+        self._begin = f"{name}, " if name else ""
         self._work, self._recent_log = work, recent_log
         self._node_config = dict(node_config)
         self._logged: set[str] = set()
@@ -70,7 +74,7 @@ class Executor:
         except TaskCancelled:
             return None
         except FunctionMissing as missing:
-            log.warning("run %d: %s", client_task.task.run_id, missing)
+            log.warning("%srun %d: %s", self._begin, client_task.task.run_id, missing)
             message_id = client_task.task.message_id
             reply = OutgoingReply(Offer(message_id=message_id, error=str(missing), not_implemented=True))
         except BaseException as error:  # CancelledError, SystemExit, a panic of a native library
@@ -85,7 +89,7 @@ class Executor:
 
     def _failed(self, task: Task, error: BaseException) -> OutgoingReply:
         """Log the error, and return the reply that describes it."""
-        log.error("run %d, round %d: %s failed", task.run_id, task.round, task.phase, exc_info=error)
+        log.error("%srun %d, round %d: %s failed", self._begin, task.run_id, task.round, task.phase, exc_info=error)
         frames, lines = app_frames(error), self._recent_log() if self._recent_log is not None else None
         failure = {"frames": frames, "log": lines}
         return OutgoingReply(Offer(message_id=task.message_id, error=error_sentence(error, frames), failure=failure))
@@ -117,7 +121,7 @@ class Executor:
         for reason, names in clean_metrics(metrics)[1].items():
             if reason not in self._logged:
                 self._logged.add(reason)
-                log.warning("%s", dropped_sentence(reason, names))
+                log.warning("%s%s", self._begin, dropped_sentence(reason, names))
 
     def _record_of(self, config: Config) -> ConfigRecord:
         """Return the config as a record: the last one with what has changed, for to make a new one takes long."""

@@ -1,6 +1,7 @@
 """The worker thread of a client: runs one task after the other, reports progress, and hands the replies over."""
 
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -39,16 +40,30 @@ class ProgressReporter:
 
 
 class Worker:
-    """Runs tasks until the outbox's queue ends. Public methods may be called from any thread."""
+    """Runs the tasks of its clients, one after the other in one thread. Public methods may be called from any thread.
 
-    def __init__(
-        self, executor: Executor, outbox: Outbox, console: TaskConsole, on_failure: Callable[[], None]
-    ) -> None:
-        self._executor, self._outbox, self._console, self._on_failure = executor, outbox, console, on_failure
+    Parameters
+    ----------
+    warm_up : Callable[[], None]
+        Called in the thread before its first task.
+    on_failure : Callable[[], None]
+        Called in the thread when that ends by an error.
+    """
+
+    def __init__(self, console: TaskConsole, *, warm_up: Callable[[], None], on_failure: Callable[[], None]) -> None:
+        self._console, self._warm_up, self._on_failure = console, warm_up, on_failure
+        self._queue: queue.SimpleQueue[tuple[Executor, Outbox, ClientTask] | None] = queue.SimpleQueue()
+        self._outboxes: list[Outbox] = []
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
 
+    def add_client(self, executor: Executor) -> Outbox:
+        """Return the outbox of a client whose tasks that executor runs."""
+        outbox = Outbox(lambda task: self._queue.put((executor, outbox, task)))
+        self._outboxes.append(outbox)
+        return outbox
+
     def start(self) -> None:
-        """Begin to take tasks from the queue."""
+        """Begin to run tasks."""
         self._thread.start()
 
     @property
@@ -58,7 +73,9 @@ class Worker:
 
     def stop(self) -> None:
         """Cancel the task under way, which ends at its next batch, and the tasks that wait."""
-        self._outbox.cancel_all()
+        for outbox in self._outboxes:
+            outbox.cancel_all()
+        self._queue.put(None)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end of the thread; False when it is still there after ``seconds``."""
@@ -67,21 +84,21 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            self._executor.warm_up()
-            while (task := self._outbox.queue.get()) is not None:
-                self._run_task(task)
+            self._warm_up()
+            while (item := self._queue.get()) is not None:
+                self._run_task(*item)
         except BaseException:  # whatever ends this thread ends the process: a client without a worker answers nothing
             try:
                 log.exception("the worker thread failed")
             finally:
                 self._on_failure()
 
-    def _run_task(self, task: ClientTask) -> None:
+    def _run_task(self, executor: Executor, outbox: Outbox, task: ClientTask) -> None:
         started = time.monotonic()
         reply = None
         if not task.cancelled.is_set():
-            reporter = ProgressReporter(task, self._outbox.send_progress, self._console)
-            reply = self._executor.run(task, self._outbox.node_id, reporter)
-        self._outbox.finish_task(task.task.message_id, reply)
+            reporter = ProgressReporter(task, outbox.send_progress, self._console)
+            reply = executor.run(task, outbox.node_id, reporter)
+        outbox.finish_task(task.task.message_id, reply)
         outcome = "cancelled" if reply is None else "failed" if reply.offer.error is not None else "done"
         self._console.show_end(task.task, outcome, time.monotonic() - started)

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,9 @@ class Part:
     test: Samples
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Data:
-    """A whole data set as its files hold it.
+    """A whole data set as its files hold it; two are equal if they are the same object.
 
     Pixels are 0 to ``scale``; ``test`` is None if the data set has no test split; ``source`` is a path or a word for
     people.
@@ -58,18 +59,26 @@ class Data:
 
         A test split is cut evenly, whatever the partitioner; without one, ``TEST_SHARE`` of the partition is held out.
         """
-        labels, holds_out = self.train.labels, self.test is None
-        parts = split(partitioner, labels, partitions, alpha=alpha, seed=seed, holds_out=holds_out)
-        train = self.train.subset(parts[partition][0], self.scale)
-        if self.test is None:
-            return Part(train, self.train.subset(parts[partition][1], self.scale))
-        tests = cut("iid", self.test.labels, partitions, alpha=alpha, seed=seed)[partition]
-        return Part(train, self.test.subset(tests, self.scale))
+        train, test = _indices(self, partitions, partitioner, alpha, seed)[partition]
+        held_out = self.train if self.test is None else self.test
+        return Part(self.train.subset(train, self.scale), held_out.subset(test, self.scale))
 
     def part_size(self, partition: int, partitions: int) -> int:
         """Return the number of samples, both splits together, in an evenly cut partition."""
         splits = [self.train] if self.test is None else [self.train, self.test]
         return sum(iid_size(len(split), partition, partitions) for split in splits)
+
+
+@lru_cache(maxsize=2)
+def _indices(
+    data: Data, partitions: int, partitioner: Partitioner, alpha: float, seed: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Return the (train, test) indices of every partition: many virtual clients in one process ask for the same cut."""
+    parts = split(partitioner, data.train.labels, partitions, alpha=alpha, seed=seed, holds_out=data.test is None)
+    if data.test is None:
+        return parts
+    tests = cut("iid", data.test.labels, partitions, alpha=alpha, seed=seed)
+    return [(train, test) for (train, _), test in zip(parts, tests, strict=True)]
 
 
 @dataclass(frozen=True)

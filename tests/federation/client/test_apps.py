@@ -11,7 +11,6 @@ from flwr.clientapp import ClientApp
 from rich.console import Console
 
 from federation.client.console import TaskConsole
-from federation.client.outbox import Outbox
 from federation.client.tasks.executor import Executor
 from federation.client.tasks.worker import Worker
 from federation.learning.client_app import Work
@@ -53,7 +52,7 @@ def test_a_worker_thread_that_ends_is_reported_whatever_it_raised() -> None:
 
     failed = Event()
     work = Work(ClientApp(), prepare=lambda config: {}, data={}, warm=warm)
-    worker = Worker(Executor(work, {}), Outbox(), TaskConsole(Console()), on_failure=failed.set)
+    worker = Worker(TaskConsole(Console()), warm_up=Executor(work, {}).warm_up, on_failure=failed.set)
     worker.start()
     assert failed.wait(10) and worker.wait(10)
 

@@ -28,8 +28,8 @@ def test_a_server_that_stands_still_is_one_sentence_and_no_traceback(
     with SmallServer().running() as server, Proxy(server.address).running() as between:
         host, port = between.address.split(":")
         loop = ReconnectLoop(
-            host, int(port), Identity.load(tmp_path / "key.json", "site-a", "site-a"), ClientDescription(), Outbox(),
-            lambda refusal: None, ping_seconds=0.1, pong_seconds=0.4,
+            host, int(port), Identity.load(tmp_path / "key.json", "site-a", "site-a"), ClientDescription(),
+            Outbox(lambda task: None), lambda refusal: None, ping_seconds=0.1, pong_seconds=0.4,
         )  # fmt: skip
         loop.start()
         server.next_connection().welcome()

@@ -42,7 +42,7 @@ class Admissions:
     def admit(self, public_key: str, hello: Hello, address: str) -> Admission:
         """Find or insert the client with that key, and store what it reports; raises AdmissionRefused."""
         reported = {
-            "name": clean_text(hello.name, 64) or "unnamed", "kind": "client", "lane": "stream",
+            "name": clean_text(hello.name, 64) or "unnamed", "kind": hello.kind, "lane": "stream",
             "facts": clean_json(hello.facts) | {"address": clean_text(address, 64)},
             "data": clean_json(hello.data), "versions": clean_json(hello.versions),
         }  # fmt: skip

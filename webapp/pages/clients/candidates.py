@@ -45,7 +45,7 @@ def candidates_of(
     found = []
     for client in known:
         unmet = why_ineligible(client.id, client.data, network=run.network, dataset=run.dataset, selected=selected)
-        if unmet is not None or client.kind != "client" or client.state == "revoked":
+        if unmet is not None or client.kind == "supernode" or client.state == "revoked":
             continue
         online = client.id in live
         one = _candidate(client, excluded.get(client.id), unfit.get(client.id), online)

@@ -211,7 +211,7 @@ def machine(client: Client) -> str:
     """Say what a client runs on: ``4 CPUs, 16 GB``."""
     if client.kind == "supernode":
         return "Flower SuperNode"
-    facts, parts = client.facts, []
+    facts, parts = client.facts, ["simulated"] if client.kind == "simulated" else []
     if isinstance(cpus := facts.get("cpus"), int):
         parts.append(plural(cpus, "CPU"))
     if isinstance(memory := facts.get("memory_bytes"), int | float):

@@ -59,6 +59,9 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
     )  # fmt: skip
 
 
+KINDS = {"client": "Meadow client", "simulated": "Meadow client, simulated", "supernode": "Flower SuperNode"}
+
+
 def _sentence(line: ClientLine, here: LiveClient | None) -> str:
     client = line.client
     if line.state == "pending":
@@ -82,7 +85,7 @@ def _facts(client: Client) -> list[tuple[str, str]]:
     samples = data.get("samples")
     test = samples.get("test") if isinstance(samples, dict) else None
     facts = [
-        ("Kind", "Flower SuperNode" if client.kind == "supernode" else "Meadow client"),
+        ("Kind", KINDS[client.kind]),
         ("CPUs", str(said["cpus"]) if said.get("cpus") else ""),
         ("Memory", size(memory) if isinstance(memory, int | float) else ""),
         ("System", str(said.get("platform") or "")), ("Python", str(said.get("python") or "")),

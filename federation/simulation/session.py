@@ -1,0 +1,75 @@
+"""One connection of a virtual client on the host's event loop, from the server's challenge to the close."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+
+from federation.client.content_assembly import KeepContent
+from federation.client.description import ClientDescription
+from federation.client.frame_handler import FrameHandler
+from federation.client.identity import Identity
+from federation.client.outbox import Outbox
+from federation.protocol import messages
+
+
+class VirtualSession:
+    """Reads frames and writes what is to be sent, in order. Made and used on the event loop.
+
+    ``on_welcome`` is called on the loop when the client has joined, and again when a pending client was admitted.
+    """
+
+    def __init__(
+        self, identity: Identity, description: ClientDescription, outbox: Outbox, keep: KeepContent,
+        on_welcome: Callable[[messages.Welcome], None],
+    ) -> None:  # fmt: skip
+        self._loop, self._outbox = asyncio.get_running_loop(), outbox
+        self._outgoing: asyncio.Queue[Iterable[str | bytes]] = asyncio.Queue()
+        self._handler = FrameHandler(
+            identity, description, outbox, send=self._send, on_grant=self._on_grant, on_welcome=on_welcome, keep=keep
+        )
+
+    @property
+    def is_welcomed(self) -> bool:
+        """Whether the server has accepted the hello."""
+        return self._handler.welcome is not None
+
+    async def run(self, websocket: ClientConnection) -> str:
+        """Stay until the connection ends, and return why it did; raises Refused, BadFrame and TimeoutError."""
+        sending: asyncio.Task[None] | None = None
+        try:
+            hello = self._handler.answer_challenge(await asyncio.wait_for(websocket.recv(), messages.HELLO_SECONDS))
+            if hello is not None:
+                await websocket.send(messages.encode(hello))
+            sending = asyncio.create_task(self._send_all(websocket))
+            while True:
+                self._handler.handle(await websocket.recv())
+        except ConnectionClosed as closed:
+            received, sent = closed.rcvd, closed.sent
+            if received is None and sent is not None and sent.code == CloseCode.INTERNAL_ERROR:
+                return self._handler.end_reason(0, "the server stopped responding")  # a ping was not answered in time
+            return self._handler.end_reason(received.code if received else 0, received.reason if received else "")
+        finally:
+            self._outbox.detach()
+            if sending is not None:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+
+    async def _send_all(self, websocket: ClientConnection) -> None:
+        """Write what is queued; what a closing connection does not take goes over the next one."""
+        try:
+            while True:
+                for frame in await self._outgoing.get():
+                    await websocket.send(frame)
+        except ConnectionClosed:
+            return
+
+    def _send(self, frame: messages.Offer | messages.ProgressFrame, pieces: Iterable[bytes]) -> None:
+        """Queue a frame and the pieces behind it; on the loop, and in the worker's thread."""
+        frames: list[str | bytes] = [messages.encode(frame), *pieces]
+        self._loop.call_soon_threadsafe(self._outgoing.put_nowait, frames)
+
+    def _on_grant(self, message_id: str) -> None:
+        self._outgoing.put_nowait(self._handler.granted_pieces(message_id))

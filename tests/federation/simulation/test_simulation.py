@@ -1,0 +1,164 @@
+"""Many virtual clients in few processes: members of the federation like all others."""
+
+import io
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+
+from federation.client.process import EXIT_CODES
+from federation.protocol.messages import Close
+from federation.simulation.plan import Plan
+from tests.conftest import StartClient
+from tests.federation.client.test_own_model import ended
+from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
+
+Simulate = Callable[..., RealProcess]
+
+
+@pytest.fixture(scope="module")
+def meadow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meadow]:
+    """One dashboard for all tests; each leaves no client online."""
+    process = make_meadow(tmp_path_factory.mktemp("meadow"))
+    try:
+        process.start()
+        yield process
+    finally:
+        process.kill()
+
+
+@pytest.fixture
+def simulate(tmp_path: Path, meadow: Meadow) -> Iterator[Simulate]:
+    """A function that starts ``python -m federation.simulation`` with more arguments."""
+    started: list[RealProcess] = []
+
+    def start(clients: int, *arguments: str) -> RealProcess:
+        command = ["-m", "federation.simulation", "--server", meadow.flower_address, "--clients", str(clients),
+                   "--identities", str(tmp_path / "identities"), *arguments]  # fmt: skip
+        process = RealProcess(command, tmp_path / f"simulation-{len(started)}.log")
+        started.append(process)
+        process.start()
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def http(meadow: Meadow) -> Iterator[httpx.Client]:
+    """The dashboard's REST API."""
+    with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as connected:
+        yield connected
+
+
+def online(http: httpx.Client, count: int) -> list[dict[str, Any]]:
+    """Return the clients that are online when they are so many, else an empty list."""
+    items = [one for one in http.get("/api/clients").json()["items"] if one["state"] == "online"]
+    return sorted(items, key=lambda one: str(one["name"])) if len(items) == count else []
+
+
+def run_to_end(http: httpx.Client, **config: Any) -> dict[str, Any]:
+    run_id = http.post("/api/runs", json=config).raise_for_status().json()["id"]
+    run: dict[str, Any] = wait_until(lambda: ended(http, run_id), 90)
+    assert run["state"] == "completed", run
+    return run
+
+
+def hosts(process: RealProcess) -> list[psutil.Process]:
+    return psutil.Process(process.running.pid).children()
+
+
+SYNTHETIC = {"network": "synthetic", "dataset": "synthetic", "synthetic_parameters": 1000, "seed": 3}
+
+
+def test_virtual_clients_take_part_and_are_back_after_their_process_was_killed(
+    simulate: Simulate, http: httpx.Client
+) -> None:
+    process = simulate(9, "--processes", "2", "--dataset", "synthetic")
+    clients = wait_until(lambda: online(http, 9), 60)
+    assert [one["name"] for one in clients] == [f"sim-{number}" for number in range(1, 10)]
+    assert {one["kind"] for one in clients} == {"simulated"}
+    assert [one["data"]["partition"] for one in clients] == list(range(9))
+
+    config = {**SYNTHETIC, "num_rounds": 30, "min_clients": 9, "synthetic_seconds": 0.02}
+    run_id = http.post("/api/runs", json=config).raise_for_status().json()["id"]
+    wait_until(lambda: http.get(f"/api/runs/{run_id}").json()["current_round"] >= 2, 30)
+    victim = hosts(process)[0]
+    victim.kill()
+    run = wait_until(lambda: ended(http, run_id), 90)
+    assert run["state"] == "completed", run
+    rounds = http.get(f"/api/runs/{run_id}/rounds").json()["items"]
+    assert len(rounds) == 31 and rounds[-1]["replies"] == {"train": 9, "evaluate": 9}
+    assert [one["id"] for one in wait_until(lambda: online(http, 9))] == [one["id"] for one in clients]
+    assert "was killed by signal 9, starting it again" in process.output
+
+    left = hosts(process)
+    assert len(left) == 2 and victim.pid not in {one.pid for one in left}
+    assert process.interrupt() == 0
+    assert not psutil.wait_procs(left, 10)[1]
+
+
+def test_no_host_process_outlives_the_one_that_started_it(simulate: Simulate, http: httpx.Client) -> None:
+    process = simulate(2, "--processes", "2", "--dataset", "synthetic")
+    wait_until(lambda: online(http, 2), 60)
+    left = hosts(process)
+    os.kill(process.running.pid, signal.SIGKILL)
+    assert len(left) == 2 and not psutil.wait_procs(left, 10)[1]
+
+
+def test_a_run_gives_the_same_weights_whether_its_clients_are_virtual_or_processes(
+    simulate: Simulate, client: StartClient, meadow: Meadow, http: httpx.Client
+) -> None:
+    def learned(clients: list[dict[str, Any]]) -> list[bytes]:
+        run = run_to_end(http, network="mlp", dataset="digits", num_rounds=2, min_clients=2, seed=5,
+                         clients=[one["id"] for one in clients])  # fmt: skip
+        with np.load(io.BytesIO(http.get(f"/api/runs/{run['id']}/model").raise_for_status().content)) as file:
+            return [file[name].tobytes() for name in file.files]
+
+    process = simulate(2)
+    virtual = learned(wait_until(lambda: online(http, 2), 60))
+    assert process.interrupt() == 0
+    wait_until(lambda: all(one["state"] == "offline" for one in http.get("/api/clients").json()["items"]))
+    for part in range(2):
+        client(meadow.flower_address, f"real-{part}", "--partition", str(part), "--partitions", "2")
+    real = wait_until(lambda: online(http, 2), 60)
+    assert {one["kind"] for one in real} == {"client"} and learned(real) == virtual
+
+
+def test_an_app_is_run_by_each_client_with_its_own_partition(simulate: Simulate, http: httpx.Client) -> None:
+    with io.BytesIO() as file:
+        np.savez(file, np.zeros((2, 4)), np.zeros(2))
+        kept = http.post("/api/weights", files={"file": file.getvalue()}).json()["id"]
+    simulate(2, "--app", "tests.support.quickstarts.sklearn_app:app")
+    clients = wait_until(lambda: online(http, 2), 60)
+    assert [one["data"]["partition"] for one in clients] == [0, 1]
+    run = run_to_end(http, network="custom", initial_weights=kept, num_rounds=3, min_clients=2,
+                     app_config={"penalty": "l2", "local-epochs": 5})  # fmt: skip
+    assert run["last_metrics"]["evaluate_accuracy"] > 0.9
+
+
+def test_clients_that_are_refused_for_good_are_not_started_again(simulate: Simulate, http: httpx.Client) -> None:
+    process = simulate(2, "--dataset", "synthetic")
+    for one in wait_until(lambda: online(http, 2), 60):
+        http.post(f"/api/clients/{one['id']}/revoke").raise_for_status()
+    assert process.wait(30) == EXIT_CODES[Close.REVOKED]
+
+
+def test_data_that_is_missing_ends_the_simulation_with_a_sentence(simulate: Simulate, tmp_path: Path) -> None:
+    process = simulate(2, "--processes", "2", "--dataset", "mnist", "--data-path", str(tmp_path))
+    assert process.wait(60) == 3
+    assert f"{tmp_path} does not hold mnist" in process.output and "Traceback" not in process.output
+
+
+def test_the_shares_of_processes_are_even_and_complete() -> None:
+    plan = Plan(host="127.0.0.1", port=1, prefix="sim", clients=10, count=10, identities=Path("x"))
+    shares = plan.shares(4)
+    assert [(share.first, share.count) for share in shares] == [(0, 3), (3, 3), (6, 2), (8, 2)]
+    assert {share.clients for share in shares} == {10} and plan.name_of(0) == "sim-01" and plan.name_of(9) == "sim-10"
