@@ -95,6 +95,7 @@ POST /demo-clients
 POST /api/runs
 DELETE /api/runs/{run_id}
 GET /api/runs/{run_id}/model
+GET /api/runs/{run_id}/export
 POST /api/runs/{run_id}/rename
 POST /api/runs/{run_id}/note
 POST /api/runs/{run_id}/tags

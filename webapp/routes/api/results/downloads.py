@@ -1,4 +1,4 @@
-"""/api/runs/{id}/model: the weights of the last completed round, or of the best one."""
+"""/api/runs/{id}/model: the weights of the last completed round, or of the best one; /export: all of a run as a zip."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,12 +9,14 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from federation.coordinator.supervisor import CheckpointDamaged, CheckpointsMissing, NetworkNotBuilt
 from webapp.db.tables import Run, RunContents
 from webapp.operations.files.downloads import Which, checkpoint_of
+from webapp.operations.files.npz import MAX_KNOWN_LENGTH, Checkpoint, npz_length, npz_pieces
 from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import stored_config
+from webapp.operations.transfer.export import RunExport
 from webapp.parts import Parts
 from webapp.problems import Conflict, NotFound
 from webapp.routes.api.errors import CONFLICT, REFUSED
-from webapp.routes.api.results.npz_stream import NPZ, Checkpoint, NpzResponse
+from webapp.routes.api.results.zip_responses import ZIP, ZipResponse
 from webapp.routes.dependencies import DatabaseDep, Id, PartsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **CONFLICT})
@@ -26,7 +28,7 @@ TRIES = 5
 @router.get(
     "/model",
     response_class=StreamingResponse,
-    responses={200: {"content": {NPZ: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses={200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
 )
 def download_model(
     database: DatabaseDep,
@@ -62,13 +64,36 @@ def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> R
     try:
         checkpoint = Checkpoint(file, chosen["sha256"])
         if format == "npz":
-            return NpzResponse(checkpoint, {"Content-Disposition": f'attachment; filename="{name}"'})
+            headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+            if (length := npz_length(checkpoint.layout)) <= MAX_KNOWN_LENGTH:
+                headers["Content-Length"] = str(length)
+            return ZipResponse(npz_pieces(checkpoint.layout, checkpoint.pieces), headers, checkpoint.close)
         checkpoint.close()
         made = parts.supervisor.files.exports.file(run.id, stored_config(run), file.name)
-        return FileResponse(made, media_type=NPZ, filename=name)
+        return FileResponse(made, media_type=ZIP, filename=name)
     except NetworkNotBuilt as error:
         raise Conflict(f"There is no .keras of run {run.id}: {error}.") from error
     except CheckpointsMissing as error:
         raise NotFound(f"The weights of run {run.id} cannot be downloaded: {error}.") from error
     except (ValueError, CheckpointDamaged) as error:
         raise Conflict(f"The weights of round {chosen['round']} of run {run.id} are damaged: {error}.") from error
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def export_run(database: DatabaseDep, parts: PartsDep, run_id: Id) -> Response:
+    """Return an ended run as one zip: configuration, clients, rounds, metrics, events, models, a model card, hashes.
+
+    It names clients and the fingerprints of their keys, no addresses.
+    """
+    settings, exports = parts.settings, parts.supervisor.files.exports
+
+    def keras(run: Run, file: str) -> Path:
+        return exports.file(run.id, stored_config(run), file)
+
+    export = RunExport(database, run_id, settings.runs_dir, settings.best_metric, keras)
+    headers = {"Content-Disposition": f'attachment; filename="run-{run_id}.zip"'}
+    return ZipResponse(export.pieces(), headers, export.close)

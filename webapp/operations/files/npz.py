@@ -3,19 +3,16 @@
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from federation.coordinator.supervisor import read_layout
 from federation.weights.layout import Entry, Layout
 
-NPZ = "application/zip"
 PIECE_BYTES = 1024 * 1024
 MAX_KNOWN_LENGTH = zipfile.ZIP64_LIMIT
 """A longer archive has further fields, depending on where an array lies; its length is not declared."""
@@ -65,31 +62,14 @@ def _sha256(path: Path, _inode: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class NpzResponse(StreamingResponse):
-    """Sends a checkpoint as .npz and closes it afterwards, also where its reader disconnects before the first."""
-
-    def __init__(self, checkpoint: Checkpoint, headers: Mapping[str, str]) -> None:
-        self._checkpoint = checkpoint
-        length = npz_length(checkpoint.layout)
-        declared = {"Content-Length": str(length)} if length <= MAX_KNOWN_LENGTH else {}
-        content = npz_pieces(checkpoint.layout, checkpoint.pieces)
-        super().__init__(content, media_type=NPZ, headers={**headers, **declared})
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the archive."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._checkpoint.close()
-
-
-class _Sink:
+class Sink:
     """The file that an archive is written to: it keeps what was written until the next ``take``, and cannot seek."""
 
     def __init__(self) -> None:
         self._written = bytearray()
 
     def write(self, piece: bytes) -> int:
+        """Keep a piece."""
         self._written += piece
         return len(piece)
 
@@ -97,6 +77,7 @@ class _Sink:
         """Keep all."""
 
     def take(self) -> bytes:
+        """Return what was written since the last call."""
         taken, self._written = bytes(self._written), bytearray()
         return taken
 
@@ -107,7 +88,7 @@ def npz_pieces(layout: Layout, read: ReadPieces) -> Iterator[bytes]:
     for dtype, count in layout.dtypes.items():
         starts[dtype] = start
         start += np.dtype(dtype).itemsize * count
-    sink = _Sink()
+    sink = Sink()
     with zipfile.ZipFile(cast(BinaryIO, sink), "w") as archive:
         for entry in layout.entries:
             size = entry.size * np.dtype(entry.dtype).itemsize
