@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = read_settings(given)
     except ValueError as error:
         return _refuse(2, str(error))
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, as_json=settings.log_format == "json")
     raise_open_files()
     with ExitStack() as stack:
         try:

@@ -10,7 +10,8 @@ from fastapi import Depends, FastAPI
 from sse_starlette.sse import AppStatus
 
 from webapp.db.instance_lock import InstanceLock
-from webapp.http.request_metrics import RequestMetrics
+from webapp.http.requests.ids import RequestIds
+from webapp.http.requests.metrics import RequestMetrics, RouteTemplate
 from webapp.http.reverse_proxy import check_root_path
 from webapp.http.security import guard
 from webapp.http.serving import bind
@@ -62,11 +63,18 @@ def create_app(
     app.state.root_path = settings.root_path
     app.state.event_hub, app.state.flashes, app.state.fragments = event_hub, Flashes(), SingleFlight(FRESH_SECONDS)
     install_errors(app)
+    _add_middleware(app, settings, metrics)
+    _add_routes(app, settings)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Add the middleware; the last one added sees a request first."""
+    app.add_middleware(RouteTemplate)
     app.add_middleware(Access)
     guard(app, settings)
     app.add_middleware(RequestMetrics, metrics=metrics)
-    _add_routes(app, settings)
-    return app
+    app.add_middleware(RequestIds)
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:

@@ -13,6 +13,7 @@ from federation.protocol.addresses import is_loopback
 
 Admission = Literal["open", "approve"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["console", "json"]
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~@:+=-]+)+", re.ASCII)
 
 
@@ -86,6 +87,7 @@ class Settings(BaseSettings):
         4, ge=0, le=4, description="Maximum number of demo clients on this machine; 0 disables them."
     )
     log_level: LogLevel = Field("info", description="Log level: the lowest level that is logged.")
+    log_format: LogFormat = Field("console", description="Log format: lines of text, or a JSON object a line.")
 
     @field_validator("host", "flower_host")
     @classmethod

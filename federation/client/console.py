@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from federation.protocol.descriptions import MAX_LOG_LINE_CHARACTERS, MAX_LOG_LINES
 from federation.protocol.messages import Task
+from federation.protocol.printable import EscapingFormatter
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ SHOW_SECONDS = 0.1
 LINE_SECONDS = 0.5
 """Shortest time between two lines about ended tasks; those in between are counted."""
 
-FORMATTER = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
+FORMATTER = EscapingFormatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
 
 
 class TaskConsole:
@@ -136,6 +137,7 @@ def write_log_to(console: Console, *, keep: bool = False) -> RecentLog | None:
         handler: logging.Handler = RichHandler(
             console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S"
         )
+        handler.setFormatter(EscapingFormatter("%(message)s"))
     else:
         handler = logging.StreamHandler(console.file)
         handler.setFormatter(FORMATTER)

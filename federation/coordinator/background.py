@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from typing import TypeVar
 
 from federation.coordinator.control import Control
@@ -30,7 +31,8 @@ def run_in_background(work: Callable[[], _T], control: Control) -> _T:
         except BaseException as error:
             result.set_exception(error)
 
-    thread = threading.Thread(target=run, name=THREAD_NAME, daemon=True)
+    context = copy_context()  # log entries keep the ids of the run
+    thread = threading.Thread(target=context.run, args=(run,), name=THREAD_NAME, daemon=True)
     thread.start()
     _wait_for(thread, control)
     return result.result()

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from structlog.contextvars import bound_contextvars
+
 from federation.aggregation.strategy import RunStrategy
 from federation.aggregation.strategy_warnings import recorded_warnings
 from federation.coordinator.attempt import Attempt, AttemptAborted, ClientsLost, GlobalModel
@@ -77,7 +79,8 @@ class RunLoop:
             self._control.reload_participation(lambda: self._ledger.read_participation(self._job.run_id))
             self._begin()
             while not self._control.try_finish(self._committed, lambda: self._ledger.read_num_rounds(self._job.run_id)):
-                self._run_round(self._committed + 1)
+                with bound_contextvars(round=self._committed + 1):
+                    self._run_round(self._committed + 1)
             return RunState.COMPLETED, None
         except RunStopped:
             return RunState.STOPPED, None
@@ -172,6 +175,7 @@ class RunLoop:
     def _commit(self, done: RoundDone) -> None:
         """Record the round. Checkpoints of earlier rounds may go only when it is known to be committed."""
         self._ledger.record(done)
+        log.debug("round %s is committed", done.round)
         self._committed, self._attempts, self._failures, self._losses = done.round, 0, 0, 0
         self._best = self._policy.best_of(done, self._best, self._job.config.metric_goals)
         self._checkpoints.keep(self._policy.rounds_to_keep(done.round, self._best))

@@ -4,6 +4,8 @@ import logging
 import threading
 from pathlib import Path
 
+from structlog.contextvars import bind_contextvars
+
 from federation.coordinator.control import Control
 from federation.coordinator.ledger import Job, Ledger, Participation
 from federation.coordinator.retrying_ledger import RETRY_SECONDS
@@ -207,6 +209,8 @@ class Supervisor:
 
     def _work(self, job: Job, active: ActiveRun) -> None:
         """Work a job to its end. Whatever is raised, the run gets an end state and the next one starts."""
+        bind_contextvars(run_id=job.run_id)
+        log.info("run %s starts", job.run_id)
         try:
             loop = RunLoop(
                 job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=active.control,
@@ -216,6 +220,7 @@ class Supervisor:
         except BaseException as error:
             log.exception("run %s ended by an internal error", job.run_id)
             state, reason = RunState.FAILED, f"internal error: {type(error).__name__}: {str(error)[:200]}"
+        log.info("run %s is %s%s", job.run_id, state, f": {reason}" if reason else "")
         self._record_end(active, state, reason)
         with self._lock:
             self._active = None

@@ -44,8 +44,12 @@ _SIGNED_HEADERS = (FLEET_HTTP_PUBLIC_KEY_HEADER, TIMESTAMP_HEADER, FLEET_HTTP_SI
 
 
 def identify_process(node_id: int) -> None:
-    """Set flwr's identity of this process, without which no ``Message`` can be made; let flwr log warnings only."""
+    """Set flwr's identity of this process, without which no ``Message`` can be made; let flwr log warnings only.
+
+    flwr's own handler would write them a second time, in another format and with control characters.
+    """
     logging.getLogger("flwr").setLevel(logging.WARNING)
+    logging.getLogger("flwr").handlers.clear()
     TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, 1, node_id
 
 

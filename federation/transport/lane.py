@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, ParamSpec
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from structlog.contextvars import bind_contextvars
 
 from federation.protocol import messages
 from federation.run.events import ClientChanged, Record, StoreUnavailable
@@ -211,6 +212,8 @@ class StreamLane:
     def _add(self, connection: Connection, joined: Joined) -> None:
         """Make a connection its client's present one; an older one of the same client is ended."""
         connection.identify(joined.hello, joined.admission, joined.node_id)
+        bind_contextvars(client_id=connection.client_id)
+        log.debug("client %s connects", connection.client_id)
         if (older := self._connections.get(connection.client_id)) is not None:
             older.expected.clear()  # the newer one sends a content from its start: the rest of this one must not mix in
             older.end(messages.Close.SUPERSEDED, "superseded: a newer connection came with the same key")

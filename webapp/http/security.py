@@ -135,8 +135,12 @@ def guard(app: Starlette, settings: Settings) -> None:
 
 
 def _cross_origin_protection(app: ASGIApp) -> Any:
+    return CrossOriginProtection(app, deny_app=_refuse_other_site)
+
+
+async def _refuse_other_site(scope: Scope, receive: Receive, send: Send) -> None:
     sentence = "Requests from another site are not allowed. Use the dashboard itself, or send no Origin header."
-    return CrossOriginProtection(app, deny_app=problem_response(403, sentence))
+    await problem_response(403, sentence)(scope, receive, send)
 
 
 def host_name(host: str) -> str:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from webapp.db.failures import DatabaseUnavailable
 from webapp.http.headers import HEADERS
 from webapp.http.problem_json import problem_response, wants_json
+from webapp.http.requests.ids import HEADER, current_request_id
 from webapp.pages.templating import Frame, render
 from webapp.problems import FieldError, Problem
 
@@ -62,7 +63,7 @@ def install_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     def answer_bug(request: Request, error: Exception) -> Response:
         answer = answer_failure(request, 500, "Internal error in Meadow. See the log of the server.")
-        answer.headers.update(HEADERS)  # this answer is made outside of the middleware that sets them
+        answer.headers.update(HEADERS | {HEADER: current_request_id() or ""})  # no middleware sets them on this answer
         return answer
 
 
@@ -87,4 +88,5 @@ def answer_failure(request: Request, status: int, sentence: str, fields: Sequenc
     if wants_json(request.url.path):
         return problem_response(status, sentence, fields)
     headline = HEADLINES.get(status, HTTPStatus(status).phrase)
-    return render(request, "errors/problem.html", Frame(), status, headline=headline, sentence=sentence, fields=fields)
+    shown = {"headline": headline, "sentence": sentence, "fields": fields}
+    return render(request, "errors/problem.html", Frame(), status, request_id=current_request_id(), **shown)

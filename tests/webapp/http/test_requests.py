@@ -11,7 +11,7 @@ from tests.support.dashboard import Dashboard, finished_run, named, running
 from tests.support.processes import wait_until
 from tests.webapp.http.test_security import calls
 
-VARYING = {"date", "set-cookie"}
+VARYING = {"date", "set-cookie", "x-request-id"}
 STREAMS = ("/api/events", "/api/runs/1/events")
 PATHS = [path for method, path in calls() if method == "GET" and path not in STREAMS]
 

@@ -74,6 +74,7 @@ def expressions() -> list[str]:
 def test_no_text_of_a_request_becomes_a_label(dashboard: Dashboard) -> None:
     for number in range(30):
         assert dashboard.http.get(f"/api/runs/{1000 + number}").status_code == 404
+        dashboard.http.head(f"/api/runs/{1000 + number}")
         dashboard.http.get(f"/nowhere-{number}")
         dashboard.http.get(f"/static/none-{number}.js")
         dashboard.http.request(f"WHATEVER{number}", "/api/runs")
@@ -81,6 +82,7 @@ def test_no_text_of_a_request_becomes_a_label(dashboard: Dashboard) -> None:
     samples = scrape(dashboard)
     labels = {label for name, found in samples if name.startswith("meadow_http") for label in found if label[0] != "le"}
     assert value(samples, "meadow_http_requests_total", route="/api/runs/{run_id}", method="GET", status="4xx") == 30
+    assert value(samples, "meadow_http_requests_total", route="/api/runs/{run_id}", method="HEAD", status="4xx") == 30
     assert ("route", "other") in labels and ("method", "other") in labels and ("route", "/static") in labels
     text = " ".join(text for _, text in labels)
     assert not re.search(r"\d\d|nowhere|none|WHATEVER|evil", text), text
