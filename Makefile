@@ -41,7 +41,8 @@ check: $(SETUP)  ## Format, lint and types of Python, scripts and styles; templa
 	$(BIN)/deno check --quiet static/js
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/lint-imports --no-logo --no-cache
-	$(BIN)/python -m pytest --quiet tests/test_imports.py tests/test_tree.py tests/test_lines.py
+	$(BIN)/python -m pytest --quiet tests/test_imports.py tests/test_tree.py tests/test_lines.py \
+		tests/test_words.py tests/test_fault_list.py
 	$(BIN)/python scripts/commit_subjects.py
 
 bench: $(SETUP)  ## Rounds beside flwr's own gRPC stream and the stock deployment, and what must hold (about 10 minutes)

@@ -87,6 +87,7 @@ def _round(
     same = {"run_id": run_id, "round": number}
     row = {
         **same, "attempt": 1, "committed_at": begun + timedelta(seconds=2 * number), "seconds": 2.0,
+        "elapsed_seconds": 2.0 * number,
         "train_seconds": 1.5, "aggregate_seconds": 0.1, "evaluate_seconds": 0.4,
         "bytes_down": 10**6 * len(ids), "bytes_up": 10**6 * len(ids),
         "outcomes": {phase: {"accepted": len(ids)} for phase in ("train", "evaluate")}, "metrics": means,

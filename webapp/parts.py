@@ -103,7 +103,7 @@ def open_parts(
     runs.supervise(supervisor)
     clients.attach_supervisor(supervisor)
     flower.start()
-    supervisor.wake()
+    supervisor.start()
     deletion.start()
     metrics.add(StateCollector(database, flower, event_hub, settings.data_dir))
     host, port = flower_socket.getsockname()[:2]

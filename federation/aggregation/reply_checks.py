@@ -22,7 +22,7 @@ def check_num_examples(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return f"num_examples is {str(value)[:40]!r}, not a whole number"
     if not 1 <= value <= MAX_EXAMPLES:
-        return f"num_examples is {shortened(str(value))}, it must be from 1 to {MAX_EXAMPLES}"
+        return f"num_examples is {shortened(str(value))}, it must be from 1 to {MAX_EXAMPLES:,}"
     return None
 
 
@@ -33,7 +33,7 @@ def check_finite(flats: Flats) -> str | None:
         total += flat.size
         if flat.dtype.kind == "f" and not _has_finite_sum(flat):
             bad += sum(int(np.count_nonzero(~np.isfinite(block))) for block in _blocks(flat))
-    return f"{bad} of {total} values are not finite" if bad else None
+    return f"{bad:,} of {total:,} values are not finite" if bad else None
 
 
 def _has_finite_sum(flat: NumpyArray) -> bool:
@@ -53,7 +53,7 @@ def check_weights(flats: Flats) -> str | None:
         return None
     large = sum(int(np.count_nonzero(np.abs(block) > most)) for flat, most in bounds for block in _blocks(flat))
     total = sum(flat.size for flat in flats.values())
-    return check_finite(flats) or f"{large} of {total} values are too large to be averaged"
+    return check_finite(flats) or f"{large:,} of {total:,} values are too large to be averaged"
 
 
 def _blocks(flat: NumpyArray) -> Iterator[NumpyArray]:

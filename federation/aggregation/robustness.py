@@ -111,7 +111,8 @@ def _limit_shares(updates: list[Update], share: float) -> list[Update]:
 def _limit_weight(update: Update, ceiling: int, share: float) -> Update:
     if update.refusal is not None or update.num_examples <= ceiling:
         return update
-    remark = f"counts as {ceiling} of its {update.num_examples} samples: the maximum weight per client is {share:.0%}"
+    samples = f"{ceiling:,} of its {update.num_examples:,} samples"
+    remark = f"counts as {samples}: the maximum weight per client is {share:.0%}"
     return replace(update, weight=ceiling, remark=remark)
 
 

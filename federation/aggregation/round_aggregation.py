@@ -105,7 +105,7 @@ class RoundAggregation:
         except Exception as error:  # Flower's classes raise what numpy raises; the attempt fails, the run continues
             raise UnusableAggregate(f"{self.name} could not aggregate: {str(error)[:160]}") from error
         if arrays is None or used is None:
-            raise UnusableAggregate(f"{self.name} returned no weights for {len(self.replies)} replies")
+            raise UnusableAggregate(f"{self.name} returned no weights for {len(self.replies):,} replies")
         return arrays, used
 
     def _cast(self, flats: Flats) -> Buffer:

@@ -19,6 +19,10 @@ class _Notes(logging.Handler):
         self._run_id, self._record, self._thread = run_id, record, threading.get_ident()
         self._told: set[str] = set()
 
+    def createLock(self) -> None:
+        """Have no lock: other threads that warn must not wait while this one asks the store."""
+        self.lock = None
+
     def emit(self, record: logging.LogRecord) -> None:
         sentence = " ".join(record.getMessage().split())
         if record.thread == self._thread and sentence not in self._told and len(self._told) < MAX_NOTES:

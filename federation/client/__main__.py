@@ -132,7 +132,7 @@ def _check_options(name: str | None, partition: int, partitions: int, node_confi
     if partition >= partitions:
         raise typer.BadParameter(f"partition {partition} of {partitions} does not exist: partitions count from 0")
     if name is not None and not 1 <= len(name) <= MAX_NAME_CHARACTERS:
-        raise typer.BadParameter(f"a name has 1 to {MAX_NAME_CHARACTERS} characters")
+        raise typer.BadParameter(f"a name has 1 to {MAX_NAME_CHARACTERS:,} characters")
     if name is not None and not _is_text(name):
         raise typer.BadParameter(f"the name {name!r} is not UTF-8 text")
     if node_config and app is None:

@@ -67,7 +67,7 @@ class TaskConsole:
         if now - self._last_line_at < LINE_SECONDS:
             self._skipped_lines += 1
             return
-        before = f" ({self._skipped_lines} more since the last line)" if self._skipped_lines else ""
+        before = f" ({self._skipped_lines:,} more since the last line)" if self._skipped_lines else ""
         log.info("%s: %s after %.2f s%s", _title(task), outcome, seconds, before)
         self._last_line_at, self._skipped_lines = now, 0
 
@@ -150,4 +150,4 @@ def write_log_to(console: Console, *, keep: bool = False) -> RecentLog | None:
 
 
 def _title(task: Task) -> str:
-    return f"run {task.run_id}, round {task.round}, {task.phase}"
+    return f"run {task.run_id}, round {task.round:,}, {task.phase}"

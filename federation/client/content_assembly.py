@@ -46,7 +46,8 @@ class ContentAssembly:
             self._received, self._digest = 0, hashlib.sha256()
             self._parts = data if whole else bytearray(self._header.size_bytes)
         if offset != self._received or offset + len(data) > len(self._parts):
-            raise BadFrame(f"a piece at byte {offset} of {self._header.size_bytes}, expected at byte {self._received}")
+            size, expected = self._header.size_bytes, self._received
+            raise BadFrame(f"a piece at byte {offset:,} of {size:,}, expected at byte {expected:,}")
         if isinstance(self._parts, bytearray):
             self._parts[offset : offset + len(data)] = data
         self._digest.update(data)

@@ -4,17 +4,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from federation.aggregation.reply_checks import check_finite
 from federation.aggregation.robustness import Update, apply_rules, needs_whole_round
 from federation.aggregation.round_aggregation import RoundAggregation, UnusableAggregate, mean_metrics
 from federation.aggregation.strategy import RunStrategy
 from federation.coordinator.background import run_in_background
-from federation.coordinator.client_sampling import sample_clients
 from federation.coordinator.eligibility import Eligibility
 from federation.coordinator.phase import PhaseContext, RunningPhase, listed
 from federation.coordinator.preparation import Preparation
 from federation.run.config import RunConfig
 from federation.run.events import Checkpoint, Metrics, RoundDone
+from federation.run.sampling import sample_size
 from federation.storage.checkpoints import Checkpoints
 from federation.transport.exchange import Content, Member, TaskConfig
 from federation.weights.layout import Buffer, Layout
@@ -77,6 +79,7 @@ class Attempt:
             return self._evaluate(ready, write, self._started, self._started, {})
         aggregation, train = self._train(ready)
         trained = time.monotonic()
+        self._eligibility.reload()
         weights, metrics = self._aggregate(aggregation, train)
         self._model.replace(weights)
         self._model.strategy.commit(aggregation)
@@ -103,7 +106,7 @@ class Attempt:
         accepted = len(train.accepted)
         needed = min(self._min_clients, self._context.control.min_clients)  # a raised minimum is for later rounds
         if accepted < needed:
-            sentence = f"{accepted} of the {needed} replies it needs"
+            sentence = f"{accepted:,} of the {needed:,} replies it needs"
             lost = [train.members[client].name for client, outcome in train.outcomes.items() if outcome == "lost"]
             if accepted + len(lost) >= needed:
                 raise ClientsLost(f"{sentence}; {listed(lost)} lost the connection")
@@ -144,3 +147,17 @@ class Attempt:
             self._context.run_id, number, attempt, now - self._started, trained - self._started,
             aggregated - trained, now - aggregated, metrics, evaluated, checkpoint,
         )  # fmt: skip
+
+
+def sample_clients(
+    ready: dict[int, Member], config: RunConfig, min_clients: int, number: int, attempt: int
+) -> dict[int, Member]:
+    """Return the ready clients that train, as many as ``sample_size`` says.
+
+    The same run seed, round and attempt sample the same clients of the same ready ones.
+    """
+    count = sample_size(len(ready), config.fraction_train, min_clients)
+    if count == len(ready):
+        return ready
+    drawn = np.random.default_rng([config.seed, number, attempt]).choice(sorted(ready), count, replace=False)
+    return {int(client_id): ready[int(client_id)] for client_id in sorted(drawn)}

@@ -24,7 +24,7 @@ class Control:
     Parameters
     ----------
     num_rounds : int
-        The run ends when this many rounds are committed; ``add_rounds`` raises it.
+        The run ends when this many rounds are committed; ``raise_rounds`` changes it.
     participation : Participation
         The minimum of clients, below which the run waits, and the excluded ones; ``reload_participation`` changes them.
     """
@@ -35,10 +35,10 @@ class Control:
         """Clients that a person has included again; emptied by the run's thread."""
         self._mailbox: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
         self._stop, self._interrupt, self._pause = threading.Event(), threading.Event(), threading.Event()
-        self._end = threading.Event()
+        self._end, self._outdated = threading.Event(), threading.Event()
+        self._outdated.set()
         self._lock = threading.Lock()
-        self._finished = self._closed = False
-        self._reads = self._last_read = 0
+        self._closed = False
         self._waiting_since: float | None = None
         self._wait_seconds = 0.0
 
@@ -66,29 +66,19 @@ class Control:
         self._pause.clear()
         self.wake()
 
-    def add_rounds(self, count: int) -> bool:
-        """Add rounds; False if the run has just finished its last one."""
+    def raise_rounds(self, num_rounds: int) -> None:
+        """Let the run have as many rounds; fewer than it has change nothing, nor do more once it has finished."""
         with self._lock:
-            if self._finished:
-                return False
-            self.num_rounds += count
+            self.num_rounds = max(self.num_rounds, num_rounds)
         self.wake()
-        return True
 
-    def reload_participation(self, read: Callable[[], Participation], included: int | None = None) -> None:
-        """Set what people have decided to the result of ``read``; the call that began last has the last word.
+    def reload_participation(self, included: int | None = None) -> None:
+        """Let the run's thread read anew what people have decided, before it uses it next.
 
-        ``read`` is called without the lock: it may last until the database is back, and other requests must not wait.
         ``included`` is a client that is admitted again, also if the run has suspended it, unless it is excluded.
         """
-        with self._lock:
-            self._reads += 1
-            number = self._reads
-        value = read()
-        with self._lock:
-            if number > self._last_read:
-                self._last_read, self._participation = number, value
-        if included is not None and included not in value.excluded:
+        self._outdated.set()
+        if included is not None:
             self.included.put(included)
         self.wake()
 
@@ -116,18 +106,26 @@ class Control:
     # -- for the run's thread -----------------------------------------------------------------------------------------
 
     def try_finish(self, committed: int, read_num_rounds: Callable[[], int]) -> bool:
-        """Return whether the last round is committed; if so, no more rounds can be added.
+        """Return whether the last round is committed.
 
         ``read_num_rounds`` is called at the end only, for rounds that were added while the run was about to start; and
-        without the lock, because it may last until the database is back.
+        without the lock, because it may last until the database is back. Rounds that are added later are the ledger's
+        business, which then queues the run again.
         """
         if committed < self.num_rounds:
             return False
-        wanted = read_num_rounds()
-        with self._lock:
-            self.num_rounds = max(self.num_rounds, wanted)
-            self._finished = committed >= self.num_rounds
-            return self._finished
+        self.raise_rounds(read_num_rounds())
+        return committed >= self.num_rounds
+
+    def read_participation(self, read: Callable[[], Participation]) -> None:
+        """Call ``read`` where people have decided anew since the last call; one that raises is due again."""
+        if self._outdated.is_set():
+            self._outdated.clear()
+            try:
+                self._participation = read()
+            except BaseException:
+                self._outdated.set()
+                raise
 
     def begin_wait(self, seconds: float) -> None:
         """Begin to wait for clients, with a deadline in ``seconds``."""

@@ -3,8 +3,9 @@
 import contextlib
 import queue
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from federation.coordinator.ledger import Participation
 from federation.coordinator.phase import PhaseContext
 from federation.run.config import RunConfig
 from federation.run.eligibility import why_ineligible
@@ -19,11 +20,12 @@ class Eligibility:
     """The eligible clients of one run; for the run's thread.
 
     A person excludes a client, the run suspends it after refused replies, and a client that does not fit the network
-    is ineligible until its process is started anew. A person that includes the client lifts all three.
+    is ineligible until its process is started anew. A person that includes the client lifts all three. ``read`` asks
+    the ledger what people have decided.
     """
 
-    def __init__(self, context: PhaseContext, config: RunConfig) -> None:
-        self._context, self._config = context, config
+    def __init__(self, context: PhaseContext, config: RunConfig, read: Callable[[], Participation]) -> None:
+        self._context, self._config, self._read = context, config, read
         self._selected = frozenset(config.clients) if config.clients is not None else None
         self._refusals: Counter[int] = Counter()
         self._suspended: set[int] = set()
@@ -59,14 +61,22 @@ class Eligibility:
             self._refusals[client_id] = self._refusals[client_id] + 1 if outcome == "refused" else 0
             if self._refusals[client_id] >= MAX_REFUSALS and client_id not in self._suspended:
                 self._suspended.add(client_id)
-                reason = f"{MAX_REFUSALS} of its replies in a row were rejected"
+                reason = f"{MAX_REFUSALS:,} of its replies in a row were rejected"
                 self._context.record(ClientSuspended(self._context.run_id, client_id, reason))
 
-    def readmit_included(self) -> None:
-        """Make the clients eligible that a person has included; one that was unfit gets another prepare task."""
+    def reload(self) -> None:
+        """Read what people have decided since the last call: the minimum, excluded clients, and those included again.
+
+        A client that was unfit and is included gets another prepare task. Raises as the ledger does.
+        """
+        control = self._context.control
+        control.read_participation(self._read)
         with contextlib.suppress(queue.Empty):
             while True:
-                client_id = self._context.control.included.get_nowait()
+                client_id = control.included.get_nowait()
+                control.read_participation(self._read)
+                if client_id in control.excluded:
+                    continue
                 self._suspended.discard(client_id)
                 self._refusals[client_id] = 0
                 self._unfit = {key for key in self._unfit if key[0] != client_id}

@@ -217,7 +217,7 @@ class RunningPhase:
         connected = {member.client_id for member in self.context.lane.members()}
         missing = [self.members[c].name for c in sorted(self.waiting)]
         disconnected = [self.members[c].name for c in sorted(self.waiting - connected)]
-        sentence = f"Round {self.round} waits for {listed(missing)}"
+        sentence = f"Round {self.round:,} waits for {listed(missing)}"
         if disconnected:
             sentence += f"; {listed(disconnected)} lost the connection"
         if sentence != self._reported:
@@ -228,5 +228,5 @@ class RunningPhase:
 
 def listed(names: list[str]) -> str:
     """Return at most ``MAX_NAMES`` names as a phrase: "a, b and c"; a count stands for the others."""
-    shown = names if len(names) <= MAX_NAMES else [*names[: MAX_NAMES - 1], f"{len(names) - MAX_NAMES + 1} others"]
+    shown = names if len(names) <= MAX_NAMES else [*names[: MAX_NAMES - 1], f"{len(names) - MAX_NAMES + 1:,} others"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

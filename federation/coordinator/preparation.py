@@ -109,7 +109,7 @@ class Preparation:
     def _difference(self, data: dict[str, object]) -> str | None:
         """Compare the client's layout with the run's; a client with an app of its own may send none."""
         if len(json.dumps(_data_fields(data))) > MAX_DATA_CHARACTERS:
-            return f"reports more than {MAX_DATA_CHARACTERS} characters about its data"
+            return f"reports more than {MAX_DATA_CHARACTERS:,} characters about its data"
         if data.get("layout") is None:
             return None
         rows = cast(list[LayoutRow], data["layout"])  # ``from_json`` raises if it is not

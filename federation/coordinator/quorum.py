@@ -96,7 +96,7 @@ class Quorum:
         if not self._control.pausing:
             return
         self._wait_state.set_running()
-        after = f"after round {committed}" if committed >= 0 else "before round 0"
+        after = f"after round {committed:,}" if committed >= 0 else "before round 0"
         self._wait_state.block(RunState.PAUSED, "paused", f"Paused by a user {after}", None, "continue")
         self._ledger.flush()
         while self._control.pausing:
@@ -122,7 +122,7 @@ class Quorum:
         reported: ClientWait | None = None
         while not self._control.pausing:
             self._handle_arrived()
-            self._eligibility.readmit_included()
+            self._eligibility.reload()
             self._preparation.cancel_overdue()
             eligible = self._eligibility.eligible()
             self._preparation.send_to_new(eligible, number, config)
@@ -134,7 +134,7 @@ class Quorum:
                     return ready
             elif (waited := self._control.expire_wait()) is not None:
                 needed = self._control.min_clients
-                raise QuorumMissed(f"{len(ready)} of {needed} clients were online after {waited:g} s")
+                raise QuorumMissed(f"{len(ready):,} of {needed:,} clients were online after {waited:g} s")
             reported = self._report(len(ready) + preparing, preparing, reported)
             self._handle(self._control.next_reply(CHECK_SECONDS))
         return None
@@ -162,12 +162,12 @@ class Quorum:
     def _describe(self, present: int, preparing: int) -> ClientWait:
         config, needed, deadline = self._config, self._control.min_clients, self._control.deadline
         if present >= needed:
-            sentence = f"{preparing} of {present} clients are still building the network over their data"
+            sentence = f"{preparing:,} of {present:,} clients are still building the network over their data"
             return ClientWait("prepare", sentence, ("wait",), deadline)
         outsiders = self._eligibility.count_ineligible()
         data = f" with {config.dataset}" if needs_dataset(config.network) else ""
         can = "are eligible and online" if outsiders else "are online"
-        sentence = f"{present} of {needed} clients {can}; the run needs {needed - present} more{data}"
+        sentence = f"{present:,} of {needed:,} clients {can}; the run needs {needed - present:,} more{data}"
         if outsiders:
             sentence += f" ({outsiders} online but not eligible)"
         fewer = ("min_clients",) if present >= config.clients_needed else ()

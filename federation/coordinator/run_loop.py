@@ -76,7 +76,6 @@ class RunLoop:
         self._lane.watch(self._control.wake)
         try:
             self._on_exit.enter_context(recorded_warnings(self._job.run_id, self._ledger.record))
-            self._control.reload_participation(lambda: self._ledger.read_participation(self._job.run_id))
             self._begin()
             while not self._control.try_finish(self._committed, lambda: self._ledger.read_num_rounds(self._job.run_id)):
                 with bound_contextvars(round=self._committed + 1):
@@ -101,7 +100,9 @@ class RunLoop:
         self._checkpoints = self._retry_storage(lambda: Checkpoints(self._folder), "The run's folder", RunState.WAITING)
         self._model = self._resumed_model(self._job.resume) if self._job.resume is not None else self._initial_model()
         config = self._job.config
-        self._eligibility = Eligibility(self._context, config)
+        self._eligibility = Eligibility(
+            self._context, config, lambda: self._ledger.read_participation(self._job.run_id)
+        )
         cut = DataCut.of(self._task_config)
         self._preparation = Preparation(self._context, self._model.layout, self._eligibility, cut)
         self._context.unmatched_reply_handler = self._preparation.handle
@@ -133,7 +134,8 @@ class RunLoop:
         strategy = RunStrategy(config, layout)
         if self._committed > 0 and strategy.is_incomplete(state):
             file = self._checkpoints.state_file(self._committed).name
-            raise CheckpointDamaged(f"the state of {config.strategy} after round {self._committed} was deleted: {file}")
+            state_of = f"the state of {config.strategy} after round {self._committed:,}"
+            raise CheckpointDamaged(f"{state_of} was deleted: {file}")
         strategy.restore(state)
         return GlobalModel(layout, weights, strategy)
 
@@ -161,7 +163,7 @@ class RunLoop:
             self._failures += 1
             if self._failures >= MAX_ATTEMPTS:
                 raise RunFailed(
-                    f"{MAX_ATTEMPTS} attempts at round {number} in a row failed, the last: {error}"
+                    f"{MAX_ATTEMPTS:,} attempts at round {number:,} in a row failed, the last: {error}"
                 ) from error
             return
         now, longest = time.monotonic(), self._job.config.quorum_timeout_seconds
@@ -169,7 +171,8 @@ class RunLoop:
         self._losses += 1
         if self._losses >= MAX_ATTEMPTS and now - self._lost_since > longest:
             raise RunFailed(
-                f"{self._losses} attempts at round {number} lost clients in more than {longest:g} s, the last: {error}"
+                f"{self._losses:,} attempts at round {number:,} lost clients in more than {longest:g} s, "
+                f"the last: {error}"
             ) from error
 
     def _commit(self, done: RoundDone) -> None:
@@ -183,7 +186,7 @@ class RunLoop:
             self._checkpoints.delete_expired()
 
     def _write_checkpoint(self, number: int) -> Checkpoint:
-        what = f"The weights of round {number}"
+        what = f"The weights of round {number:,}"
         return self._retry_storage(lambda: self._model.write(self._checkpoints, number), what, RunState.PAUSED)
 
     def _retry_storage(self, write: Callable[[], _T], what: str, state: RunState) -> _T:

@@ -93,7 +93,8 @@ class GuardedHttp(H11Protocol):
     def handle_events(self) -> None:
         """Called when there is something to parse: what was received, or a request that waited for its turn."""
         if self.conn.their_state is h11.IDLE and _is_large_head(self.conn.trailing_data[0]):
-            sentence = f"The head of a request has at most {MAX_HEAD_BYTES} bytes and {MAX_HEADER_LINES} header lines."
+            most = f"{MAX_HEAD_BYTES:,} bytes and {MAX_HEADER_LINES:,} header lines"
+            sentence = f"The head of a request has at most {most}."
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, sentence)
         else:
             super().handle_events()

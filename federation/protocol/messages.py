@@ -238,7 +238,7 @@ def piece_parts(content: str, buffer: bytes | bytearray | memoryview) -> Iterato
 def read_piece(frame: bytes) -> tuple[str, int, memoryview]:
     """Return content id, offset and data (a view, not a copy) of a binary frame; raises BadFrame."""
     if len(frame) <= HEADER_BYTES:
-        raise BadFrame(f"binary frame: {len(frame)} bytes, a piece has more than {HEADER_BYTES}")
+        raise BadFrame(f"binary frame: {len(frame):,} bytes, a piece has more than {HEADER_BYTES:,}")
     return *read_piece_head(frame), memoryview(frame)[HEADER_BYTES:]
 
 

@@ -35,5 +35,5 @@ def refuse_many_entries(value: Any) -> Any:
     """Return a value; raises ValueError if it is an object, or holds one, with more entries than any object needs."""
     held = value.values() if isinstance(value, dict) else ()
     if any(isinstance(one, dict) and len(one) > MAX_ENTRIES for one in (value, *held)):
-        raise ValueError(f"has more than {MAX_ENTRIES} entries")
+        raise ValueError(f"has more than {MAX_ENTRIES:,} entries")
     return value

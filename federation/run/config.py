@@ -195,7 +195,8 @@ class RunConfig(BaseModel):
             strategy = info.data["strategy"]
             needed = clients_needed(strategy, info.data["strategy_options"])
             if min_clients < needed:
-                raise ValueError(f"{strategy} with these options needs {needed} clients, min_clients is {min_clients}")
+                needs = f"{strategy} with these options needs {needed:,} clients"
+                raise ValueError(f"{needs}, min_clients is {min_clients:,}")
         return min_clients
 
     @property

@@ -9,7 +9,7 @@ from federation.run.events import Metrics
 MAX_METRICS, MAX_NAME, MAX_LIST = 100, 100, 20
 
 NO_NAME = f'the name must have 1 to {MAX_NAME} printable characters, without " and \\'
-NO_NUMBER, LONG_LIST, TOO_MANY = "no number", f"a list of more than {MAX_LIST}", f"over {MAX_METRICS} metrics"
+NO_NUMBER, LONG_LIST, TOO_MANY = "no number", f"a list of more than {MAX_LIST:,}", f"over {MAX_METRICS:,} metrics"
 SHOWN_NAMES, SHOWN_CHARACTERS = 5, 40
 
 
@@ -36,7 +36,7 @@ def dropped_sentence(reason: str, names: list[str]) -> str:
     """Say which metrics were dropped and why; names are cut, and written so that no character acts."""
     shown = ", ".join(ascii(name[:SHOWN_CHARACTERS]) if not name.isprintable() else name[:SHOWN_CHARACTERS] or "''"
                       for name in names[:SHOWN_NAMES])  # fmt: skip
-    more = f" and {len(names) - SHOWN_NAMES} others" if len(names) > SHOWN_NAMES else ""
+    more = f" and {len(names) - SHOWN_NAMES:,} others" if len(names) > SHOWN_NAMES else ""
     return f"metrics were dropped: {shown}{more} ({reason})"
 
 

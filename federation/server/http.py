@@ -62,7 +62,7 @@ class FlowerApp:
         if not length.isdigit():
             return 411, "A request to the Fleet API needs a Content-Length."
         if int(length) > self._limits.max_request_bytes:
-            return 413, f"A request to the Fleet API has at most {self._limits.max_request_bytes} bytes."
+            return 413, f"A request to the Fleet API has at most {self._limits.max_request_bytes:,} bytes."
         if not has_valid_signature(headers):
             return 401, "A request to the Fleet API is signed with the node's key."
         return None

@@ -120,7 +120,7 @@ class Checkpoints:
             raise CheckpointDamaged(f"checkpoint {path.name} cannot be read: {error}") from error
         if str(state.pop(SHA256_NAME, "")) != _state_digest(state, weights_sha256):
             raise CheckpointDamaged(
-                f"checkpoint {path.name} does not belong to the weights of round {number}: its sha256 differs"
+                f"checkpoint {path.name} does not belong to the weights of round {number:,}: its sha256 differs"
             )
         return state
 

@@ -112,9 +112,9 @@ def _arrays_in(packed: BinaryIO, max_bytes: int) -> dict[str, NumpyArray]:
     with zipfile.ZipFile(packed) as archive:
         members = archive.infolist()
         if sum(member.file_size for member in members) > max_bytes:
-            raise UploadUnusable(f"the arrays have more than {max_bytes} bytes")
+            raise UploadUnusable(f"the arrays have more than {max_bytes:,} bytes")
         if len(members) > MAX_ARRAYS:
-            raise UploadUnusable(f"there are more than {MAX_ARRAYS} arrays in it")
+            raise UploadUnusable(f"there are more than {MAX_ARRAYS:,} arrays in it")
         for member in members:
             name = member.filename.removesuffix(".npy")
             if name == member.filename:

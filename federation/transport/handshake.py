@@ -83,7 +83,7 @@ class Handshake:
         except TimeoutError:
             raise messages.BadFrame("no hello within 5 seconds of the challenge", messages.Close.TOO_SLOW) from None
         if len(frame) > messages.MAX_HELLO_BYTES:
-            raise messages.BadFrame(f"a hello has at most {messages.MAX_HELLO_BYTES} bytes", messages.Close.TOO_BIG)
+            raise messages.BadFrame(f"a hello has at most {messages.MAX_HELLO_BYTES:,} bytes", messages.Close.TOO_BIG)
         protocol = messages.protocol_in(frame) if isinstance(frame, str) else None
         if protocol not in (None, messages.PROTOCOL):
             reason = f"client speaks protocol {repr(protocol)[:40]}, server speaks {messages.PROTOCOL}"

@@ -143,11 +143,11 @@ def _refusal_of(offer: messages.Offer, exchange: Exchange, max_reply_bytes: int)
     if exchange.phase != "train" or layout is None:
         return f"sends weights with its {exchange.phase} reply"
     if offer.content.size_bytes > max_reply_bytes:
-        return f"sends {offer.content.size_bytes} bytes, the maximum is {max_reply_bytes}"
+        return f"sends {offer.content.size_bytes:,} bytes, the maximum is {max_reply_bytes:,}"
     try:
         difference = layout.difference(Layout.from_json(offer.content.layout).entries)
     except LayoutMismatch as error:
         return str(error)
     if difference is None and offer.content.size_bytes != layout.size_bytes:
-        return f"sends {offer.content.size_bytes} bytes, the run needs {layout.size_bytes}"
+        return f"sends {offer.content.size_bytes:,} bytes, the run needs {layout.size_bytes:,}"
     return difference

@@ -219,7 +219,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     def _begin_piece(self, data: bytes, start: int, size: int, key: bytes) -> int:
         """Read a piece's head, ask for the memory of the rest, and return where the rest begins."""
         if size <= HEADER_BYTES:
-            raise BadFrame(f"binary frame: {size} bytes, a piece has more than {HEADER_BYTES}")
+            raise BadFrame(f"binary frame: {size:,} bytes, a piece has more than {HEADER_BYTES:,}")
         end = start + HEADER_BYTES  # a multiple of four: the mask begins anew behind it
         head, self._frame_bytes_left = apply_mask(data[start:end], key), size - HEADER_BYTES
         buffer = self._listener.buffer_for(head, self._frame_bytes_left) if self._listener is not None else None

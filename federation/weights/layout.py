@@ -109,7 +109,7 @@ class Layout:
         """Return the buffer as one flat array for each dtype (views); raises LayoutMismatch for a wrong length."""
         view = memoryview(buffer).cast("B")
         if len(view) != self.size_bytes:
-            raise LayoutMismatch(f"{len(view)} bytes, the layout needs {self.size_bytes}")
+            raise LayoutMismatch(f"{len(view):,} bytes, the layout needs {self.size_bytes:,}")
         flats: Flats = {}
         start = 0
         for dtype, count in self.dtypes.items():
@@ -143,7 +143,7 @@ class Layout:
         Only shapes, dtypes and the order are compared; names may differ.
         """
         if len(others) != len(self.entries):
-            return f"sends {len(others)} arrays, the run needs {len(self.entries)}"
+            return f"sends {len(others):,} arrays, the run needs {len(self.entries):,}"
         for mine, theirs in zip(self.entries, others, strict=True):
             if (mine.shape, mine.dtype) != (theirs.shape, theirs.dtype):
                 return f"sends {theirs}, the run needs {mine}"

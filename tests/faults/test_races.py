@@ -209,13 +209,14 @@ def test_a_run_resumed_while_its_thread_ends_can_be_stopped_again(slow: tuple[En
     assert ledger.wait_end(run_id, 3) in (RunState.CANCELLED, RunState.STOPPED)
 
 
-def test_rounds_added_at_the_last_moment_are_done_or_refused() -> None:
+def test_rounds_added_at_the_last_moment_are_done() -> None:
     control = Control(num_rounds=3)
     assert not control.try_finish(2, lambda: 0)
-    assert control.add_rounds(1)
+    control.raise_rounds(4)
+    control.raise_rounds(3)
     assert not control.try_finish(3, lambda: 4)
-    assert control.try_finish(4, lambda: 4)
-    assert not control.add_rounds(1)
+    assert not control.try_finish(4, lambda: 5)
+    assert control.try_finish(5, lambda: 5)
 
 
 def test_a_task_of_a_server_that_is_gone_is_cancelled_when_the_client_comes(engine: Engine, stage: Stage) -> None:

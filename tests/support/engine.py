@@ -205,6 +205,7 @@ def running_engine(
     """Start an engine, with a ledger and a checkpoint policy of the test's own if it has some; stop it at the end."""
     engine = kind(folder, limits, ledger, policy)
     engine.server.start()
+    engine.supervisor.start()
     try:
         yield engine
     finally:

@@ -2,6 +2,8 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
@@ -17,14 +19,21 @@ ENTRY_ROUNDS = 100
 
 @dataclass(slots=True)
 class _Entry:
-    """One series as far as it was read. Under ``lock`` one thread reads what is missing while others wait for it."""
+    """One series as far as it was read, and the read that is under way, which others wait for."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
     series: Series = field(default_factory=Series)
+    reading: Future[None] | None = None
+
+    def newest(self) -> int:
+        """Return the last round that was read; -1 where there is none."""
+        return int(self.series["round"].max(initial=-1))
 
 
 class SeriesCache:
-    """Reads series. Any thread may ask; those that ask for the same series at the same time cost one read."""
+    """Reads series. Any thread may ask; those that ask for the same series at the same time cost one read.
+
+    No lock is held while the database is asked.
+    """
 
     def __init__(self, max_rounds: int = MAX_ROUNDS) -> None:
         self._max_rounds = max_rounds
@@ -34,13 +43,30 @@ class SeriesCache:
     def read(self, session: Session, run: Run, phase: str, metric: str) -> Series:
         """Return a metric of a run up to the run's current round, as ``session`` knows it."""
         entry = self._entry((run.id, phase, metric))
-        with entry.lock:
-            newest = int(entry.series["round"].max(initial=-1))
-            if newest < run.current_round:
-                entry.series = entry.series.extended(read_series(session, run.id, phase, metric, after=newest))
-            series = entry.series
+        while True:
+            with self._lock:
+                if entry.newest() >= run.current_round:
+                    break
+                other, mine = entry.reading, Future[None]()
+                entry.reading = other or mine
+            if other is None:
+                self._extend(entry, mine, lambda after: read_series(session, run.id, phase, metric, after=after))
+                break
+            other.result()
+        series = entry.series
         stop = series.window(-1, run.current_round).stop
         return series if stop == len(series) else Series(series.rows[:stop], series.non_finite)
+
+    def _extend(self, entry: _Entry, reading: Future[None], read: Callable[[int], Series]) -> None:
+        """Read what is missing, without a lock; those that wait go on then, or get the same error."""
+        try:
+            entry.series = entry.series.extended(read(entry.newest()))
+        except BaseException as error:
+            entry.reading = None
+            reading.set_exception(error)
+            raise
+        entry.reading = None
+        reading.set_result(None)
 
     def _entry(self, key: tuple[int, str, str]) -> _Entry:
         with self._lock:

@@ -4,21 +4,24 @@ The first member is ``backup.json``, which names each other member with its size
 its backup is written. Only a data directory that holds nothing else takes a backup back.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import io
 import os
 import secrets
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from glob import escape
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from webapp.db.repository.storage import copy_sqlite
+from webapp.db.temporaries import delete_unlocked, temporary_folder
 
 DATABASE = "meadow.db"
 MANIFEST = "backup.json"
@@ -67,8 +70,7 @@ def write_backup(data_dir: Path, database: Path, file: Path) -> Manifest:
         raise BackupUnusable(
             f"{link} is a symbolic link, whose content no backup would hold. Replace it by the content."
         )
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=data_dir) as name:
-        staged = Path(name)
+    with temporary_folder(data_dir, ".backup-") as staged:
         copy_sqlite(database, staged / DATABASE, lambda: _link_files(data_dir, staged))
         for other in (path for path in _files_below(data_dir) if path.suffix == ".db"):
             if other.resolve() != database.resolve():
@@ -84,10 +86,9 @@ def restore_backup(file: Path, data_dir: Path) -> Manifest:
 
     Nothing is laid out unless the whole archive is what its manifest says.
     """
-    if found := sorted(path.name for path in data_dir.iterdir() if path.suffix != ".lock"):
-        raise BackupUnusable(f"{data_dir} holds {found[0]}: move its content away, or choose a new --data-dir.")
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=data_dir) as name:
-        staged = Path(name)
+    with temporary_folder(data_dir, ".restore-") as staged:
+        if found := sorted(one.name for one in data_dir.iterdir() if one.suffix != ".lock" and one.name != staged.name):
+            raise BackupUnusable(f"{data_dir} holds {found[0]}: move its content away, or choose a new --data-dir.")
         try:
             with tarfile.open(file, "r:") as archive:
                 manifest = _read_manifest(archive)
@@ -97,7 +98,8 @@ def restore_backup(file: Path, data_dir: Path) -> Manifest:
             raise BackupUnusable(f"{file} is not a backup of Meadow: {error}.") from error
         if missing := [path for path in manifest.files if not (staged / path).exists()]:
             raise BackupUnusable(f"{file} is incomplete: {missing[0]} is missing.")
-        for entry in staged.iterdir():
+        # the database last: a restore that is killed leaves no database without its files
+        for entry in sorted(staged.iterdir(), key=lambda one: one.name == DATABASE):
             os.replace(entry, data_dir / entry.name)
     return manifest
 
@@ -133,9 +135,12 @@ def _describe(path: Path) -> File:
 
 
 def _write_archive(file: Path, staged: Path, manifest: Manifest) -> None:
+    delete_unlocked(file.parent, f".{escape(file.name)}.{'[0-9a-f]' * 8}")
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as stream:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
                 text = manifest.model_dump_json().encode()
                 head = tarfile.TarInfo(MANIFEST)

@@ -13,13 +13,15 @@ from sqlalchemy.orm import Session
 
 from webapp.db.database_url import connect_options, parse_database_url
 from webapp.db.disk_reserve import DiskReserve
-from webapp.db.failures import POOL, DatabaseUnavailable, is_full, temporary_failure
+from webapp.db.failures import POOL, TURN, DatabaseUnavailable, is_full, temporary_failure
 from webapp.db.instance_lock import InstanceLock
 from webapp.db.repository.events import StoredEvent, added_events
 
 __all__ = ["Database", "DatabaseUnavailable", "Publish", "Session"]
 
 BUSY_TIMEOUT_SECONDS = 15
+SOON_SECONDS, MAX_WAITING = 1.0, 16
+"""Writers that have waited so long for others give up if so many wait: readers need threads of the web server, too."""
 
 Publish = Callable[[Sequence[StoredEvent]], None]
 
@@ -44,6 +46,7 @@ class Database:
         locked = instance_lock.writer if instance_lock is not None else None
         self._writer = locked or self.engine.execution_options(meadow_writes=True)
         self._writing = threading.Lock()
+        self._waiting: list[int] = []  # one entry for each thread that waits: adding and removing one needs no lock
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -60,13 +63,30 @@ class Database:
 
         Raises DatabaseUnavailable where a later try may succeed.
         """
-        with self._failures(), self._writing, Session(self._writer, expire_on_commit=False) as session:
+        with self._failures(), self._turn(), Session(self._writer, expire_on_commit=False) as session:
             yield session
             session.commit()
             if self.publish and (events := added_events(session)):
                 self.publish(events)
             if self._reserve is not None and not self._reserve.is_held:
                 self._reserve.hold()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for the other writers of this process, as long as for those of others; not where many wait too long."""
+        self._waiting.append(1)
+        try:
+            mine = self._writing.acquire(timeout=SOON_SECONDS)
+            if not mine and len(self._waiting) <= MAX_WAITING:
+                mine = self._writing.acquire(timeout=BUSY_TIMEOUT_SECONDS)
+        finally:
+            self._waiting.pop()
+        if not mine:
+            raise DatabaseUnavailable(TURN)
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

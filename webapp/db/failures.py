@@ -19,6 +19,7 @@ AWAY = "The database cannot be reached: its server is down, or the network is cu
 FULL = "The database cannot be written: its disk is full"
 HELD = "The database cannot be written: another program has locked it"
 BUSY = "The database cannot be used: its server is out of connections, memory or disk"
+TURN = "The database cannot be written now: earlier writes of the dashboard take too long"
 POOL = "The database cannot be used now: all connections of the dashboard are in use"
 UNREADABLE = "The database cannot be used: its file cannot be read or written"
 TAKEN_OVER = "Another dashboard has taken over the database"

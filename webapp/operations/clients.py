@@ -133,7 +133,7 @@ class Clients:
         """
         wanted = clean_text(name, MAX_NAME + 1)
         if len(wanted) > MAX_NAME:
-            raise Invalid("name", f"A name has at most {MAX_NAME} characters")
+            raise Invalid("name", f"A name has at most {MAX_NAME:,} characters")
         with self._database.write() as session:
             row = _get(session, client_id)
             own = row.said_name or row.name

@@ -143,7 +143,7 @@ class DemoClients:
     def _why_no_room(self) -> str:
         if self.most == 0:
             return "Demo clients are disabled: see the setting --demo-clients."
-        return f"Demo clients running: {len(self._running)} of at most {self.most}. Stop one first."
+        return f"Demo clients running: {len(self._running):,} of at most {self.most:,}. Stop one first."
 
     def _start(self, number: int, dataset: DemoDataset, part: Part) -> DemoClient:
         name = f"demo-{number}"

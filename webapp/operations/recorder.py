@@ -2,8 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from federation.run.events import (
@@ -57,7 +58,7 @@ class Recorder:
         count: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         self._database, self._publish_progress, self._count = database, publish_progress, count
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # for the two lists; never held while the database is asked
         self._unwritten: list[ReplyRecorded] = []
         self._attempt: list[ReplyRecorded] = []
         """All replies of the present attempt, because their metrics are written when it commits."""
@@ -78,9 +79,9 @@ class Recorder:
             case ReplyRecorded():
                 self._add_reply(event)
             case RoundDone():
-                self._finish_attempt(lambda session: self._write_round(session, event))
+                self._finish_attempt(partial(self._write_round, event))
             case AttemptFailed():
-                self._finish_attempt(lambda session: self._write_failure(session, event))
+                self._finish_attempt(partial(self._write_failure, event))
             case Blocked():
                 self._write_blocked(event)
             case ClientSuspended():
@@ -92,27 +93,22 @@ class Recorder:
 
     def flush(self) -> None:
         """Write the unwritten replies, each with an event of its own."""
-        with self._lock:
-            if self._unwritten:
-                with self._database.write() as session:
-                    self._write_replies(session, with_events=True)
-                self._unwritten = []
+        self._flush(self._kept(self._unwritten))
 
     def end_run(self, run_id: int) -> None:
         """Write a run's unwritten replies and drop its present attempt, which will not be finished.
 
         Replies that the database refuses for good are dropped: they must not keep the run from its end.
         """
+        replies = [reply for reply in self._kept(self._unwritten) if reply.run_id == run_id]
         try:
-            self.flush()
+            self._flush(replies)
         except StoreUnavailable:
             raise
         except Exception:
             log.exception("replies of run %s cannot be stored and are dropped", run_id)
-            with self._lock:
-                self._unwritten = []
-        with self._lock:
-            self._attempt = [reply for reply in self._attempt if reply.run_id != run_id]
+            self._drop(self._unwritten, replies)
+        self._drop(self._attempt, [reply for reply in self._kept(self._attempt) if reply.run_id == run_id])
 
     def _add_reply(self, reply: ReplyRecorded) -> None:
         with self._lock:
@@ -120,44 +116,69 @@ class Recorder:
             if reply.phase != "prepare":
                 self._attempt.append(replace(reply, failure=None) if reply.failure is not None else reply)
 
-    def _finish_attempt(self, write: Callable[[Session], None]) -> None:
+    def _kept(self, replies: list[ReplyRecorded]) -> list[ReplyRecorded]:
         with self._lock:
-            try:
-                with self._database.write() as session:
-                    write(session)
-            except RoundRefused as error:
-                log.warning("%s", error)
-                self._unwritten, self._attempt = [], []
-                raise
-            self._unwritten, self._attempt = [], []
+            return list(replies)
 
-    def _write_round(self, session: Session, done: RoundDone) -> None:
-        replies = [r for r in self._attempt if (r.round, r.attempt) == (done.round, done.attempt)]
+    def _drop(self, replies: list[ReplyRecorded], done: list[ReplyRecorded]) -> None:
+        """Keep no more what is written or will not be; what came meanwhile stays."""
+        gone = set(map(id, done))
+        with self._lock:
+            replies[:] = [reply for reply in replies if id(reply) not in gone]
+
+    def _flush(self, replies: list[ReplyRecorded]) -> None:
+        if replies:
+            with self._database.write() as session:
+                self._write_replies(session, replies, with_events=True)
+            self._drop(self._unwritten, replies)
+
+    def _finish_attempt(self, write: Callable[[Session, list[ReplyRecorded], list[ReplyRecorded]], None]) -> None:
+        """Call ``write`` in a transaction with the unwritten replies and those of the attempt."""
+        unwritten, attempt = self._kept(self._unwritten), self._kept(self._attempt)
+        try:
+            with self._database.write() as session:
+                write(session, unwritten, attempt)
+        except RoundRefused as error:
+            log.warning("%s", error)
+            self._drop_all(unwritten, attempt)
+            raise
+        self._drop_all(unwritten, attempt)
+
+    def _drop_all(self, unwritten: list[ReplyRecorded], attempt: list[ReplyRecorded]) -> None:
+        self._drop(self._unwritten, unwritten)
+        self._drop(self._attempt, attempt)
+
+    def _write_round(
+        self, done: RoundDone, session: Session, unwritten: Sequence[ReplyRecorded], attempt: Sequence[ReplyRecorded]
+    ) -> None:
+        replies = [r for r in attempt if (r.round, r.attempt) == (done.round, done.attempt)]
         best, goals = best_metrics_of(session, done.run_id) or (None, MetricGoals())
         row = round_row(done, replies, goals)
         checkpoint = {**row["checkpoint"], "round": done.round}
-        if best is None or not advance_run(session, done.run_id, done.round, {
-            "last_metrics": row["metrics"], "checkpoint": checkpoint,
-            "best_metrics": best_metrics(best, row, goals),
-        }) or not insert_round(session, row):  # fmt: skip
+        elapsed = None if best is None else advance_run(session, done.run_id, done.round, {
+            "last_metrics": row["metrics"], "checkpoint": checkpoint, "best_metrics": best_metrics(best, row, goals),
+        })  # fmt: skip
+        if elapsed is None or not insert_round(session, row | {"elapsed_seconds": elapsed}):
             session.rollback()
             if _is_committed(get_run(session, done.run_id), checkpoint):
                 return
-            raise RoundRefused(f"Round {done.round} of run {done.run_id} came too late and is not saved")
-        self._write_replies(session, with_events=False)
+            raise RoundRefused(f"Round {done.round:,} of run {done.run_id} came too late and is not saved")
+        self._write_replies(session, unwritten, with_events=False)
         insert_points(session, point_rows(done, replies))
         add_event(session, "round", round_event(done, row, last_metric_id(session, done.run_id)), run_id=done.run_id)
 
-    def _write_failure(self, session: Session, failed: AttemptFailed) -> None:
-        self._write_replies(session, with_events=True)
+    def _write_failure(
+        self, failed: AttemptFailed, session: Session, unwritten: Sequence[ReplyRecorded], _: Sequence[ReplyRecorded]
+    ) -> None:
+        self._write_replies(session, unwritten, with_events=True)
         data = failed_event(failed, last_metric_id(session, failed.run_id))
         add_event(session, "round", data, run_id=failed.run_id)
 
-    def _write_replies(self, session: Session, *, with_events: bool) -> None:
-        """Write the unwritten replies. Accepted ones of a fast round have no event: the round's event counts them."""
-        insert_replies(session, [reply_row(reply) for reply in self._unwritten])
-        replace_failures(session, [row for reply in self._unwritten if (row := failure_row(reply)) is not None])
-        for reply in self._unwritten:
+    def _write_replies(self, session: Session, replies: Sequence[ReplyRecorded], *, with_events: bool) -> None:
+        """Write replies. Accepted ones of a fast round have no event: the round's event counts them."""
+        insert_replies(session, [reply_row(reply) for reply in replies])
+        replace_failures(session, [row for reply in replies if (row := failure_row(reply)) is not None])
+        for reply in replies:
             if with_events or reply.outcome != "accepted":
                 add_event(session, "reply", reply_event(reply), run_id=reply.run_id, client_id=reply.client_id)
 

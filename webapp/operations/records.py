@@ -37,7 +37,7 @@ class RunRecords:
         """Give a run another name; raises NotFound, Invalid."""
         wanted = " ".join(name.split())
         if not wanted or len(wanted) > MAX_NAME or not is_one_line(wanted):
-            raise Invalid("name", f"must have 1 to {MAX_NAME} characters")
+            raise Invalid("name", f"must have 1 to {MAX_NAME:,} characters")
         with self._database.write() as session:
             run = get_run(session, run_id)
             if run.name != wanted:
@@ -131,10 +131,10 @@ def clean_tags(tags: Sequence[str]) -> list[str]:
     """Return the tags without surrounding blanks, each once; raises Invalid."""
     wanted = list(dict.fromkeys(" ".join(tag.split()) for tag in tags if tag.strip()))
     if len(wanted) > MAX_TAGS:
-        raise Invalid("tags", f"must be at most {MAX_TAGS}, you entered {len(wanted)}")
+        raise Invalid("tags", f"must be at most {MAX_TAGS:,}, you entered {len(wanted)}")
     for tag in wanted:
         if len(tag) > MAX_TAG:
-            raise Invalid("tags", f"must have at most {MAX_TAG} characters each: {tag[:MAX_TAG]}… has {len(tag)}")
+            raise Invalid("tags", f"must have at most {MAX_TAG:,} characters each: {tag[:MAX_TAG]}… has {len(tag)}")
         if not _TAG.fullmatch(tag):
             raise Invalid("tags", f"{tag}: use a letter or digit first, then letters, digits, spaces and . : / + # - _")
     return wanted

@@ -23,7 +23,7 @@ def _reference(value: Any) -> int | str:
         return value.strip()
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < MAX_ID:
         return value
-    raise ValueError(f"must be the id of a client, or a name of 1 to {MAX_NAME} characters")
+    raise ValueError(f"must be the id of a client, or a name of 1 to {MAX_NAME:,} characters")
 
 
 ClientReference = Annotated[
@@ -102,4 +102,4 @@ def _sentence(reference: int | str, found: list[int]) -> str:
     if not found:
         return f"There is no client {reference}" if isinstance(reference, int) else f"No client is named {reference}"
     ids = ", ".join(map(str, found))
-    return f"{len(found)} clients are named {reference}: use one of the ids {ids}"
+    return f"{len(found):,} clients are named {reference}: use one of the ids {ids}"

@@ -88,14 +88,21 @@ class Runs:
         self, run_id: int, to: RunState, reason: str | None = None, by: str | None = None,
         blocked: Blocked | None = None,
     ) -> bool:  # fmt: skip
-        """Move a run to a state, where its present one allows it; False changes nothing."""
+        """Move a run to a state, where its present one allows it; False changes nothing.
+
+        A completed run that has been given more rounds meanwhile is queued again, as the first.
+        """
         if to in ENDED:
             self._recorder.end_run(run_id)
         if to == RunState.COMPLETED:
             with self._database.read() as session:  # not in the transaction: others write meanwhile
                 reason = problems_of(session, run_id) or reason
         with self._database.write() as session:
-            return move_run(session, run_id, to, reason, by, blocked)
+            moved = move_run(session, run_id, to, reason, by, blocked)
+            if moved and to == RunState.COMPLETED and (run := get_run(session, run_id)).current_round < run.num_rounds:
+                requeue_run(session, run)
+                table.move_to_front(session, run_id)
+            return moved
 
     def record(self, event: Event) -> None:
         """Keep what a run tells."""
@@ -183,7 +190,7 @@ class Runs:
             run = get_run(session, run_id)
             if table.move_run(session, run_id, RunState.DELETED, sources(RunState.DELETED), None) is None:
                 raise Conflict(f"Run {run_id} is {run.state}: stop it before you delete it.")
-            add_event(session, "run", {"run_id": run_id, "state": "deleted", "reason": None, "blocked_on": None})
+            add_event(session, "run", {"run_id": run_id, "state": RunState.DELETED, "reason": None, "blocked_on": None})
         self._deletion.wake()
         with self._database.write() as session:
             upload = run.config.get("initial_weights")
@@ -221,5 +228,5 @@ def _lost(run: Run) -> str:
         return "The server was restarted before the first round was completed."
     done, of = run.current_round, run.num_rounds
     at_work = run.state == RunState.RUNNING or (run.blocked_on or {}).get("kind") == "storage"
-    rest = f", round {done + 1} is lost" if at_work else ""
-    return f"The server was restarted: {done} of {of} rounds are saved{rest}."
+    rest = f", round {done + 1:,} is lost" if at_work else ""
+    return f"The server was restarted: {done:,} of {of:,} rounds are saved{rest}."

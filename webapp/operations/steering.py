@@ -1,7 +1,7 @@
 """What people do to a run that exists: pause, resume, stop, add rounds, exclude a client; and what ends a wait.
 
-Each request is written to the database, with an event, and passed on to the active run. Running the rounds is the
-supervisor's business.
+Each request is written to the database, with an event, and then passed on to the active run, which needs no database
+for that: a run is told of nothing that is not stored. Running the rounds is the supervisor's business.
 """
 
 from datetime import datetime, timedelta
@@ -37,9 +37,10 @@ class Steering:
             run = get_run(session, run_id)
             if run.state != RunState.RUNNING:
                 raise Conflict(f"Run {run_id} is {run.state}: only a running run can be paused.")
+            control = self._active(run_id)
             table.set_values(session, run_id, pausing=True)
             add_request_event(session, run, "pause")
-            self._active(run_id).pause()
+        control.pause()
 
     def continue_run(self, run_id: int) -> None:
         """Resume a paused run, or cancel a requested pause."""
@@ -49,9 +50,10 @@ class Steering:
             if waits_for_disk or run.state not in ACTIVE or not (run.pausing or run.state == RunState.PAUSED):
                 why = "waits for free disk space" if waits_for_disk else f"is {run.state}"
                 raise Conflict(f"Run {run_id} {why}: only a paused run can be continued.")
+            control = self._active(run_id)
             table.set_values(session, run_id, pausing=False)
             add_request_event(session, run, "continue")
-            self._active(run_id).end_pause()
+        control.end_pause()
 
     def resume_run(self, run_id: int) -> None:
         """Queue an interrupted, stopped or failed run again, to continue after its last completed round; or release a
@@ -66,7 +68,7 @@ class Steering:
                     f"Run {run_id} is {run.state}: only an interrupted, stopped or failed run can be resumed."
                 )
             elif run.checkpoint is not None and run.current_round >= run.num_rounds:
-                raise Conflict(f"Run {run_id} has completed its {run.num_rounds} rounds: add rounds instead.")
+                raise Conflict(f"Run {run_id} has completed its {run.num_rounds:,} rounds: add rounds instead.")
             else:
                 stored_config(run)  # raises where it could only fail at once
                 requeue_run(session, run)
@@ -85,14 +87,14 @@ class Steering:
                 raise Conflict(f"Run {run_id} is {state}: the state changed during the request.")
 
     def add_rounds(self, run_id: int, count: int) -> None:
-        """Add rounds; an ended run is queued again to continue."""
+        """Add rounds; an ended run is queued again to continue, also one that ends just now."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             require_weights(run)
             if run.state == RunState.CANCELLED and not table.is_resumable(run):
                 raise Conflict(f"Run {run_id} is cancelled and has no rounds: start a new run.")
             if run.state == RunState.STOPPING or run.num_rounds + count > MAX_ROUNDS:
-                why = "is stopping" if run.state == RunState.STOPPING else f"may have at most {MAX_ROUNDS} rounds"
+                why = "is stopping" if run.state == RunState.STOPPING else f"may have at most {MAX_ROUNDS:,} rounds"
                 raise Conflict(f"Run {run_id} {why}.")
             stored_config(run)
             wanted = run.num_rounds + count
@@ -100,9 +102,8 @@ class Steering:
             add_request_event(session, run, "rounds", add=count, num_rounds=wanted)
             if run.state in ENDED:
                 requeue_run(session, run)
-            control = self._supervisor.control(run_id)
-            if run.state in ACTIVE and control is not None and not control.add_rounds(count):
-                raise Conflict(f"Run {run_id} has just finished its last round: add rounds once the run is completed.")
+        if (control := self._supervisor.control(run_id)) is not None:
+            control.raise_rounds(wanted)
         self._supervisor.wake()
 
     def exclude_client(self, run_id: int, client_id: int) -> None:
@@ -136,7 +137,7 @@ class Steering:
                 raise Conflict(f"Run {run_id} is {run.state}: no more clients are sampled.")
             config = stored_config(run)
             if count < config.clients_needed:
-                needed = f"{run.strategy} with these options needs {config.clients_needed} clients"
+                needed = f"{run.strategy} with these options needs {config.clients_needed:,} clients"
                 raise Conflict(f"{needed}, the minimum cannot be {count}.")
             if count == config.min_clients:
                 return
@@ -150,11 +151,13 @@ class Steering:
             run, control = get_run(session, run_id), self._supervisor.control(run_id)
             waits = run.blocked_on or {}
             deadline = waits.get("deadline") if "wait" in waits.get("actions", ()) else None
-            if deadline is None or run.deadline_at is None or control is None or not control.wait_longer(seconds):
+            if deadline is None or run.deadline_at is None or control is None:
                 raise Conflict(f"Run {run_id} is not waiting for clients: there is no timeout to extend.")
             waits = waits | {"deadline": iso(datetime.fromisoformat(deadline) + timedelta(seconds=seconds))}
             table.set_blocked_on(session, run_id, waits, run.deadline_at + seconds)
             add_request_event(session, run, "wait", seconds=seconds, blocked_on=waits)
+        if not control.wait_longer(seconds):
+            raise Conflict(f"Run {run_id} has just ended its wait for clients.")
 
     def move_to_front(self, run_id: int) -> None:
         """Move a queued run to the front of the queue. A run that is held since a restart stays held."""

@@ -78,7 +78,7 @@ def _sentence(group: Sequence[StoredEvent], names: Mapping[int, str]) -> tuple[s
         case "round" if data.get("committed"):
             return "completed", _committed(event), ""
         case "round":
-            return "failed", f"Attempt at round {data['round']} failed: {data.get('reason')}", ""
+            return "failed", f"Attempt at round {count(data['round'])} failed: {data.get('reason')}", ""
         case "reply":
             return _reply(group, names)
         case "run":

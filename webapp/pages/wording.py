@@ -47,7 +47,7 @@ def run_word(run: Run) -> str:
 def listed(names: Sequence[str], most: int = 4) -> str:
     """Write names as a list: ``a``, ``a and b``, ``a, b and 7 others``."""
     if len(names) > most:
-        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} others"
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1:,} others"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
 
 

@@ -68,7 +68,7 @@ def content_of_reply(phase: str, names: list[str], reply: Message) -> tuple[Reco
     if phase == "train":
         arrays = parameters_to_ndarrays(result.parameters)
         if len(arrays) != len(names):
-            raise ValueError(f"fit returned {len(arrays)} arrays, the run needs {len(names)}")
+            raise ValueError(f"fit returned {len(arrays):,} arrays, the run needs {len(names):,}")
         content["arrays"] = ArrayRecord(dict(zip(names, ArrayRecord(arrays).values(), strict=True)))
     else:
         metrics = {"loss": float(result.loss)} | metrics

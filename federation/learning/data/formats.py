@@ -65,7 +65,7 @@ def read_idx(file: Path) -> NDArray[np.uint8]:
     start = 4 + 4 * content[3]
     sides = [int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4)]
     if len(content) - start != math.prod(sides):
-        raise ValueError(f"{len(content) - start} bytes for sides {sides}")
+        raise ValueError(f"{len(content) - start:,} bytes for sides {sides}")
     return np.frombuffer(content, np.uint8, offset=start).reshape(sides)
 
 

@@ -33,7 +33,7 @@ def cut(partitioner: Partitioner, labels: Labels, parts: int, *, alpha: float, s
         If there are fewer than ``parts`` times ``minimum`` samples.
     """
     if len(labels) < parts * minimum:
-        raise TooFewSamples(f"{len(labels)} samples cannot be cut into {parts} parts of at least {minimum}")
+        raise TooFewSamples(f"{len(labels):,} samples cannot be cut into {parts:,} parts of at least {minimum:,}")
     rng = np.random.default_rng(seed)
     if partitioner == "iid":
         return iid(len(labels), parts, rng)

@@ -1,4 +1,4 @@
-/* The x axes that a chart can have (rounds, wall-clock time, time spent in rounds, bytes sent), and the ticks of both
+/* The x axes that a chart can have (rounds, active time of the run, time spent in rounds, bytes sent), and the ticks of both
    axes. */
 
 import { duration, size } from "../numbers.js";

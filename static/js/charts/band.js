@@ -61,12 +61,12 @@ export function eventPosition(curve, xs, round) {
   return xs[left] + (xs[right] - xs[left]) * Math.min(1, (round - curve.rounds[left]) / span);
 }
 
-/* The indices of the rounds after which the run was resumed. With the wall clock as x, no line crosses the time during
-   which the run had ended. */
+/* The indices of the rounds before which the run was paused, or had ended and was resumed. With time as x, no line
+   crosses that: a mark stands there. */
 export function resumedIndices(curve, view, events) {
   if (view.x !== "clock") return [];
-  const resumed = events.filter(({ kind }) => kind === "resumed");
-  const indices = resumed.map(({ round }) => curve.rounds.findIndex((known) => known >= round));
+  const resting = events.filter(({ kind }) => kind === "resumed" || kind === "paused");
+  const indices = resting.map(({ round }) => curve.rounds.findIndex((known) => known >= round));
   return [...new Set(indices)].filter((index) => index > 0);
 }
 

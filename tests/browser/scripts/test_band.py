@@ -21,13 +21,13 @@ def test_an_event_of_a_run_with_one_round_lies_on_it(scripts: Scripts) -> None:
 @pytest.mark.parametrize(
     ("x", "events", "expected"),
     [
-        ("clock", [("resumed", 12.5), ("paused", 3.5), ("resumed", 15.5)], [2]),
+        ("clock", [("resumed", 12.5), ("paused", 3.5), ("failed", 3.5), ("resumed", 15.5)], [2, 1]),
         ("clock", [("resumed", 0), ("resumed", 99)], []),
         ("clock", [("resumed", 5), ("resumed", 20)], [1, 2]),
         ("round", [("resumed", 5)], []),
     ],
 )
-def test_lines_break_only_where_a_run_was_resumed_by_the_clock(
+def test_lines_break_only_where_a_run_was_paused_or_resumed_by_the_clock(
     scripts: Scripts, x: str, events: list[tuple[str, float]], expected: list[int]
 ) -> None:
     named = [{"kind": kind, "round": round_} for kind, round_ in events]

@@ -5,7 +5,7 @@ from flwr.app import ArrayRecord, ConfigRecord
 from flwr.serverapp.strategy import FedAvg
 
 from federation.aggregation.frozen_grid import FrozenGrid
-from federation.coordinator.client_sampling import sample_clients
+from federation.coordinator.attempt import sample_clients
 from federation.run.config import RunConfig
 from federation.run.sampling import sample_size
 from federation.server.flower import identify_process

@@ -239,7 +239,7 @@ def test_a_clients_description_of_its_data_is_limited_in_size_and_fields(engine:
     run_id = engine.start_run(num_rounds=1, min_clients=1)
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
     assert sorted(o[1:] for o in outcomes(engine, "prepare")) == [
-        (1, "accepted", None), (2, "refused", "reports more than 65536 characters about its data")
+        (1, "accepted", None), (2, "refused", "reports more than 65,536 characters about its data")
     ]  # fmt: skip
     told = {member.name: member.data for member in engine.server.lane.members()}
     assert told["talks"] == {"dataset": "synthetic", "app": None, "samples": {"train": 7, "test": 3}, "classes": 10}

@@ -46,17 +46,17 @@ def as_layout(*rows: Any) -> Any:
 NEEDED = "the run needs w float32 1000"
 RANGE = "it must be from 1 to 10000000"
 BAD = {
-    "NaN": (with_one(math.nan), "1 of 1000 values are not finite"),
-    "infinity": (with_one(math.inf), "1 of 1000 values are not finite"),
-    "too large": (with_one(-3e38), "1 of 1000 values are too large to be averaged"),
+    "NaN": (with_one(math.nan), "1 of 1,000 values are not finite"),
+    "infinity": (with_one(math.inf), "1 of 1,000 values are not finite"),
+    "too large": (with_one(-3e38), "1 of 1,000 values are too large to be averaged"),
     "wrong shape": (as_layout(("w", [10, 100], "float32")), f"sends w float32 10×100, {NEEDED}"),
     "more arrays": (as_layout(("w", [1000], "float32"), ("x", [0], "float32")), "sends 2 arrays, the run needs 1"),
     "no array": (lambda w: Answer(b"1234", layout=[]), "sends 0 arrays, the run needs 1"),
     "no weights": (lambda w: Answer(None), "sends no weights"),
     "wrong dtype": (as_layout(("w", [1000], "float64")), f"sends w float64 1000, {NEEDED}"),
     "unknown dtype": (as_layout(("w", [1000], "object")), "array 'w' has dtype 'object', which is not allowed"),
-    "too few bytes": (lambda w: Answer(w.tobytes()[:-4]), "sends 3996 bytes, the run needs 4000"),
-    "over the cap": (lambda w: Answer(bytes(200_000)), "sends 200000 bytes, the maximum is 100000"),
+    "too few bytes": (lambda w: Answer(w.tobytes()[:-4]), "sends 3,996 bytes, the run needs 4,000"),
+    "over the cap": (lambda w: Answer(bytes(200_000)), "sends 200,000 bytes, the maximum is 100,000"),
     "no examples": (examples(0), f"num_examples is 0, {RANGE}"),
     "negative": (examples(-5), f"num_examples is -5, {RANGE}"),
     "a bool": (examples(True), "num_examples is 'True', not a whole number"),

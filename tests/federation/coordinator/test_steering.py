@@ -98,7 +98,7 @@ def test_rounds_are_added_to_an_active_run_and_to_an_ended_one(engine: Engine, s
         stage.add(name, adds(0.1))
     run_id = engine.start_run(num_rounds=4)
     engine.ledger.wait(lambda: engine.supervisor.control(run_id))
-    control_of(engine).add_rounds(3)
+    control_of(engine).raise_rounds(7)
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
     assert committed(engine) == list(range(8))
     engine.ledger.requeue(run_id, num_rounds=9)

@@ -57,7 +57,7 @@ def test_weights_near_the_largest_float_are_refused_and_the_run_continues(
     engine.wait_online(4)
     run_id = engine.start_run(num_rounds=2, strategy=strategy, min_clients=3)
     assert engine.ledger.wait_end(run_id) is RunState.COMPLETED, engine.ledger.reasons
-    assert reasons_of(engine, client) == [("refused", "1000 of 1000 values are too large to be averaged")] * 2
+    assert reasons_of(engine, client) == [("refused", "1,000 of 1,000 values are too large to be averaged")] * 2
 
 
 @pytest.mark.parametrize(("metrics", "says"), [

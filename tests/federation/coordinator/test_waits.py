@@ -4,12 +4,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from federation.coordinator.supervisor import Participation
 from federation.protocol.messages import Task
-from federation.run.events import AttemptFailed, Blocked, RoundDone
+from federation.run.events import AttemptFailed, Blocked, RoundDone, StoreUnavailable
 from federation.run.states import RunState
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, running
-from tests.support.engine import Engine
+from tests.support.engine import Engine, ListLedger, running_engine
 from tests.support.light_client import Answer, Stage, honest
 from tests.support.processes import wait_until
 
@@ -27,6 +28,38 @@ def test_a_waiting_run_continues_at_once_when_fewer_clients_are_enough(engine: E
     engine.ledger.set_min_clients(run_id, 1)
     engine.supervisor.reload_participation(run_id)
     assert engine.ledger.wait_end(run_id, 5) is RunState.COMPLETED
+
+
+def test_a_sentence_about_a_thousand_clients_has_a_separator(engine: Engine, stage: Stage) -> None:
+    stage.add("alone")
+    engine.wait_online(1)
+    run_id = engine.start_run(min_clients=1002, quorum_timeout_seconds=1.0)
+    engine.ledger.wait(lambda: missing(engine))
+    assert missing(engine)[-1].sentence == "1 of 1,002 clients are online; the run needs 1,001 more"
+    assert engine.ledger.wait_end(run_id) is RunState.FAILED
+    assert engine.ledger.reasons[run_id] == "1 of 1,002 clients were online after 1 s"
+
+
+def test_what_a_run_cannot_read_when_it_is_decided_counts_all_the_same(tmp_path: Path) -> None:
+    class Away(ListLedger):
+        away = 0
+
+        def read_participation(self, run_id: int) -> Participation:
+            self.away -= 1
+            if self.away >= 0:
+                raise StoreUnavailable("away")
+            return super().read_participation(run_id)
+
+    ledger = Away()
+    with running_engine(tmp_path, ledger=ledger) as engine, Stage(engine.address) as stage:
+        stage.add("alone")
+        engine.wait_online(1)
+        run_id = engine.start_run(num_rounds=2)
+        engine.ledger.wait(lambda: missing(engine))
+        ledger.away = 2
+        engine.ledger.set_min_clients(run_id, 1)
+        engine.supervisor.reload_participation(run_id)
+        assert engine.ledger.wait_end(run_id, 5) is RunState.COMPLETED
 
 
 def test_fewer_clients_are_not_offered_below_what_the_strategy_needs(engine: Engine, stage: Stage) -> None:

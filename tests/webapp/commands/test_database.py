@@ -1,8 +1,11 @@
 """``python -m webapp db``: a backup of a dashboard under way, and the way back from it."""
 
+import fcntl
 import io
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.dashboard import Dashboard, finished_run, running
-from tests.support.processes import Meadow, wait_until
+from tests.support.migrated import lay_data
+from tests.support.processes import ROOT, Meadow, wait_until
 from webapp.__main__ import main
 
 Edit = Callable[[Path], object]
@@ -66,6 +70,31 @@ def test_a_backup_is_laid_out_only_where_nothing_is_and_no_dashboard_runs(
     (tmp_path / "used" / "meadow.db").touch()
     assert main(["db", "restore", str(archive), "--data-dir", str(tmp_path / "used")]) == 1
     assert "holds meadow.db: move its content away" in capsys.readouterr().err
+
+
+def test_the_next_backup_deletes_what_a_killed_one_left(tmp_path: Path) -> None:
+    data, archive = lay_data(tmp_path / "data"), tmp_path / "one.tar"
+    large = data / "runs" / "1" / "round-000001.weights"
+    large.parent.mkdir(parents=True)
+    with open(large, "wb") as stream:
+        stream.truncate(2 * 10**9)
+    command = [sys.executable, "-m", "webapp", "db", "backup", str(archive), "--data-dir", str(data)]
+    with subprocess.Popen(command, cwd=ROOT) as killed:
+        wait_until(lambda: list(data.glob(".backup-*/runs/1/*")), 30, "files are linked")
+        killed.kill()
+    assert list(data.glob(".backup-*"))
+    large.unlink()
+    (tmp_path / ".one.tar.0123abcd").touch()
+    (data / ".backup-of-another").mkdir()
+    other = os.open(data / ".backup-of-another", os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    assert main(command[3:]) == 0
+    assert [path.name for path in data.glob(".backup-*")] == [".backup-of-another"]
+    os.close(other)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "data"] == ["one.tar"]
+    (tmp_path / "again" / ".restore-of-a-killed-one").mkdir(parents=True)
+    assert main(["db", "restore", str(archive), "--data-dir", str(tmp_path / "again")]) == 0
+    assert not list((tmp_path / "again").glob(".restore-*"))
 
 
 def test_a_backup_holds_neither_earlier_backups_nor_links_without_their_content(

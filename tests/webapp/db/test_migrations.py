@@ -181,3 +181,17 @@ def test_a_stored_run_has_no_options_of_other_networks(tmp_path: Path) -> None:
             ("own data", configs[0].stored()), ("synthetic", configs[1].stored()), ("mnist", configs[2].stored()),
         ]  # fmt: skip
     books.close()
+
+
+def test_rounds_of_before_have_the_durations_up_to_them_as_elapsed_time(books: Books) -> None:
+    ids = [books.start_run(), books.start_run()]
+    for number in range(3):
+        for run_id in ids:
+            books.play_round(run_id, number, [], accuracy=0.5)
+    with books.database.engine.begin() as connection:
+        connection.execute(text("UPDATE rounds SET seconds = round + run_id"))
+        command.downgrade(migration_config(connection), "0013")
+        command.upgrade(migration_config(connection), "head")
+    with books.database.read() as session:
+        found = session.execute(text("SELECT run_id, elapsed_seconds FROM rounds ORDER BY run_id, round")).all()
+    assert [tuple(row) for row in found] == [(ids[0], s) for s in (1, 3, 6)] + [(ids[1], s) for s in (2, 5, 9)]

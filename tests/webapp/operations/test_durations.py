@@ -1,9 +1,9 @@
 """The wall clock of the machine is set while a run is active: durations, deadlines and the queue do not notice."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from federation.run.events import Blocked
 from federation.run.states import RunState
@@ -11,7 +11,7 @@ from tests.support.books import Books
 from webapp.db.repository.run_list import RunFilter, find_runs
 from webapp.db.repository.runs import get_run
 from webapp.db.repository.series import read_series
-from webapp.db.tables import Run, UtcTime
+from webapp.db.tables import Round, Run, UtcTime
 from webapp.operations.rows import iso
 from webapp.pages.runs.head import RunHead, head_of
 
@@ -59,6 +59,20 @@ def test_elapsed_time_and_deadlines_survive_a_clock_that_is_set(books: Books, ah
     books.play_round(run_id, 1, [client], loss=1.0)
     assert books.runs.move(run_id, RunState.STOPPED)
     assert 0 < (books.runs.show(run_id).elapsed_seconds or 0) < 60
+
+
+def test_no_curve_follows_a_clock_that_is_set(books: Books) -> None:
+    [client] = books.add_clients("site-a")
+    run_id = books.start_run(num_rounds=3)
+    for number in range(4):
+        books.play_round(run_id, number, [client], loss=1.0)
+        with books.database.write() as session:
+            jump = timedelta(days=3650 if number % 2 else -3650)
+            session.execute(update(Round).where(Round.round == number).values(committed_at=datetime.now(UTC) + jump))
+    with books.database.read() as session:
+        elapsed = read_series(session, run_id, "evaluate", "loss")["elapsed"].tolist()
+        active = session.scalar(select(Run.active_seconds).where(Run.id == run_id))
+    assert elapsed == sorted(elapsed) and 0 < elapsed[0] < elapsed[-1] == active
 
 
 def test_a_run_is_queued_behind_the_others_though_the_clock_was_set_back(books: Books) -> None:

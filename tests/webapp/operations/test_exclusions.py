@@ -59,6 +59,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         runs = MeanwhileRuns(parts.database, recorder, parts.deletion, "evaluate_accuracy")
         supervisor = Supervisor(lane=parts.flower.lane, ledger=runs, folder=tmp_path / "own" / "runs")
         runs.supervise(supervisor)
+        supervisor.start()
         clients = Clients(parts.database, parts.event_hub)
         clients.attach_supervisor(supervisor)
         try:

@@ -5,7 +5,6 @@ Series are kept by ``charts``, which asks here only for the rounds that it has n
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from webapp.db.tables import METRIC_POINTS, ROUNDS, Client, MetricPoint, Reply, 
 Values = dict[int, float | None]
 """Round -> value, None where the value is not finite."""
 ROW = np.dtype([
-    ("round", np.int64), ("at", np.float64), ("work", np.float64), ("sent", np.int64), ("mean", np.float64),
+    ("round", np.int64), ("elapsed", np.float64), ("work", np.float64), ("sent", np.int64), ("mean", np.float64),
     *((name, np.float64) for name in Spread._fields),
 ])  # fmt: skip
 NO_SPREAD = ",".join(["nan"] * len(Spread._fields))
@@ -32,9 +31,9 @@ OLD_FIELDS = 6
 class Series:
     """One metric of a run by committed round, oldest first. Never changed once made.
 
-    A row has the round, the POSIX time of its commit, seconds of work and bytes sent up to it, the mean, and the fields
-    of ``Spread``. The mean is NaN where it is not finite or was not reported; ``non_finite`` maps the rounds of the
-    former to nan, inf or -inf. The spread is NaN where no client had a finite value.
+    A row has the round, how many seconds the run had been active by then, seconds of work and bytes sent up to it, the
+    mean, and the fields of ``Spread``. The mean is NaN where it is not finite or was not reported; ``non_finite`` maps
+    the rounds of the former to nan, inf or -inf. The spread is NaN where no client had a finite value.
     """
 
     rows: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, ROW))
@@ -93,17 +92,17 @@ def read_series(session: Session, run_id: int, phase: str, name: str, *, after: 
     )  # fmt: skip
     query = select(
         ROUNDS.c.round, METRIC_POINTS.c.kind, ROUNDS.c.spread.is_(None), ROUNDS.c.spread[f"{phase}_{name}"].as_string(),
-        ROUNDS.c.committed_at, ROUNDS.c.seconds, ROUNDS.c.bytes_down + ROUNDS.c.bytes_up, METRIC_POINTS.c.value,
+        ROUNDS.c.elapsed_seconds, ROUNDS.c.seconds, ROUNDS.c.bytes_down + ROUNDS.c.bytes_up, METRIC_POINTS.c.value,
     ).outerjoin(METRIC_POINTS, of_round).where(ROUNDS.c.run_id == run_id, ROUNDS.c.round > after)  # fmt: skip
     found = session.connection().execute(query.order_by(ROUNDS.c.round)).all()
-    rounds, kinds, is_old, stored, at, seconds, sent, mean = zip(*found, strict=True) if found else [()] * 8
+    rounds, kinds, is_old, stored, elapsed, seconds, sent, mean = zip(*found, strict=True) if found else [()] * 8
     # one text for all: ten thousand lists of a JSON parser keep the garbage collector busy
     text = ",".join(_numbers(spread) if spread else NO_SPREAD for spread in stored)
     spreads = np.fromstring(text, sep=",").reshape(-1, len(Spread._fields))
     if any(is_old):
         _measure_old(session, run_id, phase, name, rounds, spreads)
     rows = np.zeros(len(found), ROW)
-    rows["round"], rows["at"], rows["mean"] = rounds, [one.timestamp() for one in at], np.array(mean, np.float64)
+    rows["round"], rows["elapsed"], rows["mean"] = rounds, elapsed, np.array(mean, np.float64)
     rows["work"], rows["sent"] = np.cumsum(seconds), np.cumsum(sent)
     for name_, column in zip(Spread._fields, spreads.T, strict=True):
         rows[name_] = column
@@ -188,8 +187,3 @@ def replies_between(
     query = select(*columns).where(Reply.run_id == run_id, Reply.round.between(first, last), Reply.phase != "prepare")
     query = query if clients is None else query.where(Reply.client_id.in_(clients))
     return [Replied(*row) for row in session.execute(query.order_by(Reply.round, Reply.attempt))]
-
-
-def started_at(run: Run) -> datetime:
-    """Return the moment that a run's wall clock counts from."""
-    return run.started_at or run.created_at

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from federation.run.states import RunState
 from webapp.db.tables import Run, RunContents
 
 
@@ -45,7 +46,7 @@ def faults_of(session: Session) -> list[str]:
 
 def last_checkpoints(session: Session) -> list[tuple[int, dict[str, Any]]]:
     """Return the id and the last checkpoint of each run that has one on disk, oldest run first."""
-    there = (Run.state != "deleted", Run.contents == RunContents.WHOLE)
+    there = (Run.state != RunState.DELETED, Run.contents == RunContents.WHOLE)
     rows = session.execute(select(Run.id, Run.checkpoint).where(*there).order_by(Run.id))
     return [(run_id, checkpoint) for run_id, checkpoint in rows if checkpoint]
 

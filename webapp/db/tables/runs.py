@@ -76,6 +76,8 @@ class Round(Row):
     round: Mapped[int]
     attempt: Mapped[int]
     committed_at: Mapped[datetime] = mapped_column(UtcTime)
+    elapsed_seconds: Mapped[float] = mapped_column(server_default="0")
+    """How long the run had been active at the end of the round, waits and pauses included, by the monotonic clock."""
     seconds: Mapped[float]
     train_seconds: Mapped[float]
     aggregate_seconds: Mapped[float]

@@ -59,20 +59,27 @@ class Admissions:
             self._expire(session)
 
     def _admit(self, public_key: str, reported: dict[str, Any]) -> Admission:
-        with self._database.write() as session:
+        """A known process that connects again is only looked up: it must not wait for those that write."""
+        with self._database.read() as session:
             row = table.find_client(session, public_key)
-            state: Any
-            if row is None:
-                state = "admitted" if self._rule == "open" else "pending"
-                if state == "pending":
-                    self._make_room(session, reported.get("facts", {}).get("address", ""))
-                client_id = table.insert_client(session, public_key, {"state": state, **reported})
-            else:
-                client_id, state = row.id, row.state
-                if row.said_name is not None:  # the name that a person gave overrides the reported one
-                    reported = {**reported, "name": row.name, "said_name": reported["name"]}
-                table.update_client(session, client_id, reported | _kept_data(row, reported))
-        return Admission(client_id=client_id, name=str(reported["name"]), state=state)
+        if row is None or _news(row, reported):
+            with self._database.write() as session:
+                row = self._store(session, public_key, reported)
+        name = str(reported["name"]) if row.said_name is None else row.name  # a name that a person gave counts
+        state: Any = row.state
+        return Admission(client_id=row.id, name=name, state=state)
+
+    def _store(self, session: Session, public_key: str, reported: dict[str, Any]) -> Client:
+        """Add the client, or write what it reports that was not known; return its row as it was, or is."""
+        row = table.find_client(session, public_key)
+        if row is None:
+            state = "admitted" if self._rule == "open" else "pending"
+            if state == "pending":
+                self._make_room(session, reported.get("facts", {}).get("address", ""))
+            return _get(session, table.insert_client(session, public_key, {"state": state, **reported}))
+        if news := _news(row, reported):
+            table.update_client(session, row.id, news)
+        return row
 
     def _make_room(self, session: Session, address: str) -> None:
         """Remove the client that waits and has been offline longest where no more may wait; or raise."""
@@ -105,6 +112,20 @@ class Admissions:
 
 def _address_of(client: Client) -> str:
     return str(client.facts.get("address") or "")
+
+
+def _get(session: Session, client_id: int) -> Client:
+    row = table.get_client(session, client_id)
+    assert row is not None
+    return row
+
+
+def _news(row: Client, reported: dict[str, Any]) -> dict[str, Any]:
+    """Return what a client reports that is not stored; the name that a person gave stays."""
+    if row.said_name is not None:
+        reported = {**reported, "name": row.name, "said_name": reported["name"]}
+    reported = reported | _kept_data(row, reported)
+    return {name: value for name, value in reported.items() if getattr(row, name) != value}
 
 
 def _kept_data(row: Client, reported: dict[str, Any]) -> dict[str, Any]:

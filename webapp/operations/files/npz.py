@@ -33,7 +33,7 @@ class Checkpoint:
         try:
             status = os.fstat(self._file.fileno())
             if status.st_size != self.layout.size_bytes:
-                raise ValueError(f"they are {status.st_size} bytes, the layout needs {self.layout.size_bytes}")
+                raise ValueError(f"they are {status.st_size:,} bytes, the layout needs {self.layout.size_bytes:,}")
             if _sha256(path, status.st_ino, status.st_mtime_ns) != sha256:
                 raise ValueError("their sha256 differs")
         except BaseException:
@@ -46,7 +46,7 @@ class Checkpoint:
         while start < end:
             piece = os.pread(self._file.fileno(), min(PIECE_BYTES, end - start), start)
             if not piece:
-                raise OSError(f"the file of the weights ends after {start} bytes")
+                raise OSError(f"the file of the weights ends after {start:,} bytes")
             start += len(piece)
             yield piece
 

@@ -76,7 +76,7 @@ def _run(session: Session, run: Run, clients: Sequence[Client], live: Mapping[in
         text = f"{name} is held: {blocked.get('sentence', 'start the run to release it')!s}."
         return [Obstacle("queued", text, "Start now", f"{address}/resume", "post")]
     if run.state == RunState.PAUSED:
-        found.append(Obstacle("paused", f"{name} is paused after round {run.current_round}.", "View run", address))
+        found.append(Obstacle("paused", f"{name} is paused after round {run.current_round:,}.", "View run", address))
     elif blocked.get("kind") in ("quorum", "prepare", "storage"):
         found.append(Obstacle("waiting", f"{name} is waiting: {blocked['sentence']}.", "View run", address))
     if blocked.get("kind") == "quorum" or run.state == RunState.QUEUED:

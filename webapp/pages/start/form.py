@@ -195,7 +195,7 @@ def _sentence(kind: str, message: str, limits: Mapping[str, Any], typed: Any, sc
         case "literal_error":
             return f"“{typed}” is not one of {limits['expected']}"
         case "string_too_long":
-            return f"At most {limits['max_length']} characters"
+            return f"At most {limits['max_length']:,} characters"
         case _:
             text = message.removeprefix("Value error, ")
             return text[:1].upper() + text[1:]

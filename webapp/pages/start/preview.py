@@ -182,7 +182,7 @@ def _difference(client: Client, wanted: Run) -> str | None:
     if isinstance(sends, list) and sends and tuple(sends) != shape:
         return f"input shape {_times(sends)}, the run needs {_times(shape)}"
     if (classes := client.data.get("classes")) not in (None, 0, CLASSES):
-        return f"{classes} classes, the run needs {CLASSES}"
+        return f"{classes} classes, the run needs {CLASSES:,}"
     return None
 
 
@@ -216,7 +216,7 @@ def _too_few(
 ) -> list[RunWarning]:
     if len(fit) >= config.min_clients:
         return []
-    online = f"{len(fit)} of {plural(config.min_clients, 'client')} online"
+    online = f"{len(fit):,} of {plural(config.min_clients, 'client')} online"
     wait = f"the run waits up to {span(config.quorum_timeout_seconds)} for more, then fails."
     warnings = [RunWarning("waiting", f"{online}: {wait}")]
     offline = [c.name for c in known if c.id not in live and c.state == "admitted" and why_not(c, wanted, {}) is None]

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from federation.run.events import Progress, StoreUnavailable
-from federation.run.states import ENDED
+from federation.run.states import ENDED, RunState
 from webapp.accounts.principal import Principal
 from webapp.db.database import Database
 from webapp.db.repository.events import StoredEvent, are_more_events, events_after, last_event_id
@@ -148,7 +148,7 @@ async def _live(subscription: Subscription, newest: int) -> AsyncIterator[bytes]
             if event.id > newest and not is_over:
                 newest = event.id
                 parts.append(event.as_sent)
-                is_end = event.type == "run" and event.data["state"] in (*ENDED, "deleted")
+                is_end = event.type == "run" and event.data["state"] in (*ENDED, RunState.DELETED)
                 is_over = subscription.run_id is not None and is_end
         if sent := b"".join(parts if is_over else [*parts, *map(_progress, progress)]):
             yield sent

@@ -52,7 +52,7 @@ def download_model(
             return _answer(parts, run, chosen, format)
         except FileNotFoundError as error:
             if not tries_left:
-                gone = f"The weights of round {chosen['round']} of run {run_id} are no longer on disk."
+                gone = f"The weights of round {chosen['round']:,} of run {run_id} are no longer on disk."
                 raise NotFound(gone) from error
     raise AssertionError("the last try returns or raises")
 
@@ -76,7 +76,7 @@ def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> R
     except CheckpointsMissing as error:
         raise NotFound(f"The weights of run {run.id} cannot be downloaded: {error}.") from error
     except (ValueError, CheckpointDamaged) as error:
-        raise Conflict(f"The weights of round {chosen['round']} of run {run.id} are damaged: {error}.") from error
+        raise Conflict(f"The weights of round {chosen['round']:,} of run {run.id} are damaged: {error}.") from error
 
 
 @router.get(

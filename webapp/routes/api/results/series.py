@@ -5,7 +5,6 @@ from importlib.metadata import version
 from math import isnan
 from typing import Annotated, Literal
 
-import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 from federation.learning.evaluation_data import measured_on
 from federation.run.metric_goals import goals_of
 from webapp.charts.downsampling import BUCKETS, DOWNSAMPLED_ABOVE, bucket_size, downsample
-from webapp.db.repository.series import Series, started_at, values_of
+from webapp.db.repository.series import Series, values_of
 from webapp.db.tables import Run
 from webapp.http.compression import compress
 from webapp.http.conditional import answer_unless_known
@@ -37,7 +36,10 @@ class SeriesView(BaseModel):
     metric: str = Field(examples=["accuracy"])
     less_is_better: bool | None = Field(description="Whether lower values are better; null: unknown.")
     rounds: list[int]
-    seconds: Column = Field(description="Wall-clock seconds from the start of the run to the end of the round.")
+    seconds: Column = Field(
+        description="How long the run had been active at the end of the round, with its waits and pauses; not the time "
+        "between a stop and a resume. By the monotonic clock: setting the clock of the machine changes nothing."
+    )
     work: Column = Field(description="Duration of the rounds until then, without the waits between them.")
     bytes: list[int] = Field(description="Total traffic until then, download and upload.")
     mean: Column
@@ -114,11 +116,10 @@ def _view(
     rows = series.rows[sample.positions]
     rounds = rows["round"].tolist()
     values = values_of(session, run.id, phase, name, clients, only=rounds)
-    since = started_at(run).timestamp()
     return SeriesView(
         metric=name, less_is_better=goals_of(run.config).less_is_better(name), rounds=rounds,
         bytes=rows["sent"].tolist(), work=_short(rows["work"]),
-        seconds=_short(np.maximum(rows["at"] - since, 0.0)), mean=_short(rows["mean"]),
+        seconds=_short(rows["elapsed"]), mean=_short(rows["mean"]),
         odd={r: series.non_finite[r] for r in rounds if r in series.non_finite},
         least=_short(sample.min), low=_short(rows["p10"]), high=_short(rows["p90"]), most=_short(sample.max),
         reported_by=_counts(rows["clients"]), samples=_counts(rows["samples"]), data=measured_on(run.config, phase),
