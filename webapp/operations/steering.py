@@ -87,7 +87,7 @@ class Steering:
                 raise Conflict(f"Run {run_id} is {state}: the state changed during the request.")
 
     def add_rounds(self, run_id: int, count: int) -> None:
-        """Add rounds; an ended run is queued again to continue, also one that ends just now."""
+        """Add rounds; an ended run is queued again to continue."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             require_weights(run)
