@@ -52,6 +52,7 @@ class Parts:
     deletion: RunDeletion
     metrics: Metrics
     accounts: Accounts
+    admissions: Admissions
     series: SeriesCache = field(default_factory=SeriesCache)
 
     @property
@@ -67,6 +68,7 @@ class Parts:
         self.flower.stop()
         self.demo.wait()
         self.deletion.stop()
+        self.admissions.stop()
         self.database.close()
         self.instance_lock.close()
         self.incidents.close()
@@ -87,7 +89,6 @@ def open_parts(
     database = _open_database(settings, event_hub, instance_lock, metrics)
     clients = Clients(database, event_hub)
     admissions = Admissions(database, settings.admission, settings.max_pending, clients.online_ids)
-    admissions.remove_expired()
     deletion = RunDeletion(database, settings.runs_dir, RetentionLimits(settings.keep_runs, settings.keep_days))
     recorder = Recorder(database, event_hub.publish_progress, metrics.count_event)
     runs = Runs(database, recorder, deletion, settings.best_metric)
@@ -105,12 +106,14 @@ def open_parts(
     flower.start()
     supervisor.start()
     deletion.start()
+    admissions.start()
     metrics.add(StateCollector(database, flower, event_hub, settings.data_dir))
     host, port = flower_socket.getsockname()[:2]
     demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.record_demo_end)
     return Parts(
         settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
         incidents, demo, time.monotonic(), instance_lock, deletion, metrics, open_accounts(settings, database),
+        admissions,
     )  # fmt: skip
 
 

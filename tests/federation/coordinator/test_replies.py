@@ -44,7 +44,7 @@ def as_layout(*rows: Any) -> Any:
 
 
 NEEDED = "the run needs w float32 1000"
-RANGE = "it must be from 1 to 10000000"
+RANGE = "it must be from 1 to 10,000,000"
 BAD = {
     "NaN": (with_one(math.nan), "1 of 1,000 values are not finite"),
     "infinity": (with_one(math.inf), "1 of 1,000 values are not finite"),

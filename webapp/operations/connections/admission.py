@@ -4,6 +4,8 @@ A stranger can make a new key for each connection. So a client that waits and is
 is room, and a week at most; while it is online nobody takes its place.
 """
 
+import logging
+import threading
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,8 +20,13 @@ from webapp.formatting import plural
 from webapp.sanitizing import clean_json, clean_text
 from webapp.settings import Admission as AdmissionRule
 
+log = logging.getLogger(__name__)
+
 PENDING_FOR = timedelta(days=7)
 """A client that waits for approval is removed when it has been offline for so long."""
+
+EXPIRY_SECONDS = 600.0
+"""So often clients that have waited too long are looked for."""
 
 JUST_SEEN = timedelta(seconds=15)
 """A client that was seen so recently may be about to be online."""
@@ -32,12 +39,26 @@ class Admissions:
     """Answers what the Flower server asks about keys; any thread may call it.
 
     ``max_pending`` clients may wait for approval; ``online_ids`` returns the ids of the clients that are connected.
+    From ``start`` to ``stop`` the clients that have waited too long are removed every ``expiry_seconds``.
     """
 
     def __init__(
-        self, database: Database, rule: AdmissionRule, max_pending: int, online_ids: Callable[[], Collection[int]]
-    ) -> None:
+        self, database: Database, rule: AdmissionRule, max_pending: int, online_ids: Callable[[], Collection[int]], *,
+        expiry_seconds: float = EXPIRY_SECONDS,
+    ) -> None:  # fmt: skip
         self._database, self._rule, self._max_pending, self._online_ids = database, rule, max_pending, online_ids
+        self._expiry_seconds, self._stopped = expiry_seconds, threading.Event()
+        self._thread = threading.Thread(target=self._remove_expired, name="pending-clients", daemon=True)
+
+    def start(self) -> None:
+        """Begin to remove clients that have waited too long."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Remove no more."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(5.0)
 
     def admit(self, public_key: str, hello: Hello, address: str) -> Admission:
         """Find or insert the client with that key, and store what it reports; raises AdmissionRefused."""
@@ -53,10 +74,19 @@ class Admissions:
         name = f"node-{str(node_id)[:8]}"
         return self._admit(public_key, {"name": name, "kind": "supernode", "lane": "fleet", "node_id": str(node_id)})
 
-    def remove_expired(self) -> None:
-        """Remove the clients that have waited too long for approval."""
-        with self._database.write() as session:
-            self._expire(session)
+    def _remove_expired(self) -> None:
+        """Remove the clients that have waited too long for approval, again and again until ``stop``."""
+        while True:
+            try:
+                with self._database.read() as session:
+                    expired = self._expired(table.pending_clients(session))
+                if expired:
+                    with self._database.write() as session:
+                        self._expire(session)
+            except Exception as error:
+                log.warning("clients that wait for approval expire later: %s", error)
+            if self._stopped.wait(self._expiry_seconds):
+                return
 
     def _admit(self, public_key: str, reported: dict[str, Any]) -> Admission:
         """A known process that connects again is only looked up: it must not wait for those that write."""
@@ -100,10 +130,14 @@ class Admissions:
 
     def _expire(self, session: Session) -> Sequence[Client]:
         """Remove the clients that have waited too long; return those that wait, longest unseen first."""
-        waiting, limit = table.pending_clients(session), datetime.now(UTC) - PENDING_FOR
-        expired = [one.id for one in self._offline(waiting) if one.last_seen_at < limit]
+        waiting = table.pending_clients(session)
+        expired = self._expired(waiting)
         table.delete_clients(session, expired)
         return [one for one in waiting if one.id not in expired]
+
+    def _expired(self, waiting: Sequence[Client]) -> set[int]:
+        limit = datetime.now(UTC) - PENDING_FOR
+        return {one.id for one in self._offline(waiting) if one.last_seen_at < limit}
 
     def _offline(self, waiting: Sequence[Client]) -> list[Client]:
         online, recent = self._online_ids(), datetime.now(UTC) - JUST_SEEN
