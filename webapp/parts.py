@@ -95,8 +95,7 @@ def open_parts(
     runs.restore(resume=settings.auto_resume)
     flower = FlowerServer(
         sock=flower_socket, folder=settings.flower_dir, admit=admissions.admit, admit_node=admissions.admit_node,
-        report=clients.handle_event, refused=incidents.refuse,
-        limits=_limits(settings),
+        report=clients.handle_event, refused=incidents.refuse, limits=_limits(settings),
     )  # fmt: skip
     clients.attach_flower(flower)
     policy = CheckpointPolicy(settings.keep_checkpoints, settings.best_metric)

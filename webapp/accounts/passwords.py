@@ -45,7 +45,7 @@ class Passwords:
 def check_password(password: str, name: str) -> None:
     """Raise Invalid for a password that is too short, too long, no text, or the name itself."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise Invalid("password", f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters")
+        raise Invalid("password", f"A password has {MIN_LENGTH} to {MAX_LENGTH:,} characters")
     if any("\ud800" <= character <= "\udfff" for character in password):
         raise Invalid("password", "The password is not text")
     if password.casefold() == name.casefold():

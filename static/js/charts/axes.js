@@ -1,5 +1,5 @@
-/* The x axes that a chart can have (rounds, active time of the run, time spent in rounds, bytes sent), and the ticks of both
-   axes. */
+/* The x axes that a chart can have (rounds, active time of the run, time spent in rounds, bytes sent), and the ticks of
+   both axes. */
 
 import { duration, size } from "../numbers.js";
 import { colour, fontFamily } from "./colours.js";

@@ -108,6 +108,7 @@ class RoundRow(Document):
     round: RoundNumber
     attempt: Amount
     committed_at: AwareDatetime
+    elapsed_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     seconds: Seconds
     train_seconds: Seconds
     aggregate_seconds: Seconds

@@ -13,9 +13,10 @@ def model_card(run: RunDocument, members: Sequence[MemberDocument]) -> str:
     """Return the card; ``members`` are the files of the archive that were written before it."""
     config, hashes = run.config, {member.name: member.sha256 for member in members}
     origin = f"imported from run {run.origin.run_id} of Meadow {run.origin.meadow}" if run.origin else "trained here"
+    more = len(run.clients) - SHOWN_CLIENTS
     lines = [
         f"# {_text(run.name)}", "",
-        f"Run {run.run_id}, {run.state} after {run.current_round} of {run.num_rounds} rounds; {origin}.", "",
+        f"Run {run.run_id}, {run.state} after {run.current_round:,} of {run.num_rounds:,} rounds; {origin}.", "",
         "## What was learned", "",
         *_table({
             "Network": config.get("network"), "Data": config.get("dataset"), "Strategy": config.get("strategy"),
@@ -25,14 +26,14 @@ def model_card(run: RunDocument, members: Sequence[MemberDocument]) -> str:
         "## How it was evaluated", "", f"On {evaluated_on(config)}.", "",
         "| Metric | Last round | Best | Round of the best |", "|---|---|---|---|",
         *(f"| {_text(name)} | {_number(v)} | {_best(run, name)} |" for name, v in sorted(run.last_metrics.items())),
-        "", "## Who took part", "",
-        f"{len(run.clients)} clients, {sum(client.train_samples for client in run.clients)} samples.", "",
+        "", "## Clients that participated", "",
+        f"{len(run.clients):,} clients, {sum(client.train_samples for client in run.clients):,} samples.", "",
         "| Client | Samples trained on | Data | App | SHA-256 of its public key |", "|---|---|---|---|---|",
         *(
             f"| {_text(c.name)} | {c.train_samples} | {_text(c.dataset)} | {_text(c.app)} | `{c.key_sha256}` |"
             for c in run.clients[:SHOWN_CLIENTS]
         ),
-        *([f"{len(run.clients) - SHOWN_CLIENTS} more are in `run.json`."] if len(run.clients) > SHOWN_CLIENTS else []),
+        *([f"{more:,} more are in `run.json`."] if more > 0 else []),
         "", "## Files", "", f"`{MANIFEST}` has the SHA-256 of every file.", "",
         "| Weights | Round | SHA-256 of the file | SHA-256 of the checkpoint |", "|---|---|---|---|",
         *(
