@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from types import FrameType
 
 from federation.protocol.addresses import format_address
+from federation.protocol.tls.certificates import CertificateUnusable, ServerTls
 from webapp.accounts.accounts import Accounts
 from webapp.accounts.first_account import AccountMissing, ensure_first_account
 from webapp.commands import COMMANDS
@@ -23,6 +24,7 @@ from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable, startup_failures
 from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.descriptors import connection_bounds, open_files, raise_open_files
+from webapp.http.certificates import dashboard_tls, server_tls
 from webapp.http.serving import DashboardServer, PortTaken, bind
 from webapp.lock_file import DataInUse, LockFile
 from webapp.logs import configure_logging
@@ -42,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = read_settings(given)
     except ValueError as error:
         return _refuse(2, str(error))
+    try:
+        tls = server_tls(settings)
+    except CertificateUnusable as error:
+        return _refuse(2, f"{error}.")
     configure_logging(settings.log_level, as_json=settings.log_format == "json")
     raise_open_files()
     with ExitStack() as stack:
@@ -63,10 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _refuse(2, f"--data-dir {settings.data_dir} cannot be used: {error.strerror}.")
         for lock in (data_lock, database_lock):
             lock.show_address(_addresses(web, flower))
-        return serve(settings, web, flower, database_lock)
+        return serve(settings, web, flower, database_lock, tls)
 
 
-def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: InstanceLock) -> int:
+def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: InstanceLock,
+          tls: ServerTls | None) -> int:  # fmt: skip
     """Serve on bound sockets until SIGINT, SIGTERM or SIGHUP, or until another dashboard took the database over."""
     from webapp.app import create_app  # after the sockets are bound: it imports Flower, which takes a second
 
@@ -77,12 +84,13 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
     except AccountMissing as error:
         return _refuse(2, str(error))
     try:
-        app = create_app(settings, flower, lock)
+        app = create_app(settings, flower, lock, tls)
     except ValueError as error:
         return _refuse(2, str(error))
     server = DashboardServer(
-        app, connection_bounds(open_files())[0], app.state.event_hub.close, must_end=lambda: lock.lost is not None
-    )
+        app, connection_bounds(open_files())[0], app.state.event_hub.close, must_end=lambda: lock.lost is not None,
+        tls=dashboard_tls(settings, tls),
+    )  # fmt: skip
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         server.force_exit = server.should_exit
@@ -94,8 +102,9 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
     dashboard_address, flower_address = (format_address(*sock.getsockname()[:2]) for sock in (web, flower))
     gc.freeze()  # imported modules stay: the collections that Flower's classes force need not scan them
     log.info(
-        "dashboard at http://%s%s, clients join at %s, data in %s",
-        dashboard_address, settings.root_path, flower_address, settings.data_dir.resolve(),
+        "dashboard at %s://%s%s, clients join at %s, data in %s",
+        "http" if dashboard_tls(settings, tls) is None else "https", dashboard_address, settings.root_path,
+        f"https://{flower_address}" if tls else flower_address, settings.data_dir.resolve(),
     )  # fmt: skip
     server.run([web])
     if lock.lost is not None:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from sse_starlette.sse import AppStatus
 
+from federation.protocol.tls.certificates import ServerTls
 from webapp.db.instance_lock import InstanceLock
 from webapp.http.requests.ids import RequestIds
 from webapp.http.requests.metrics import RequestMetrics, RouteTemplate
@@ -30,12 +31,14 @@ from webapp.settings import Settings, asset
 
 
 def create_app(
-    settings: Settings, flower_socket: socket.socket | None = None, instance_lock: InstanceLock | None = None
-) -> FastAPI:
+    settings: Settings, flower_socket: socket.socket | None = None, instance_lock: InstanceLock | None = None,
+    tls: ServerTls | None = None,
+) -> FastAPI:  # fmt: skip
     """Return the dashboard's app; its lifespan opens and closes the parts.
 
-    Where ``flower_socket`` and ``instance_lock`` are not given, the lifespan binds the address of the settings, and
-    takes the lock of the database. Raises ValueError where the root path is the address of a page.
+    ``tls`` is the certificate of the Flower port. Where ``flower_socket`` and ``instance_lock`` are not given, the
+    lifespan binds the address of the settings, and takes the lock of the database. Raises ValueError where the root
+    path is the address of a page.
     """
     # it is process-wide and is never reset; EventHub.close ends the event streams instead
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
@@ -45,7 +48,7 @@ def create_app(
     async def live(app: FastAPI) -> AsyncIterator[None]:
         sock = flower_socket or bind(settings.flower_host, settings.flower_port, "flower-port")
         event_hub.open()
-        parts = await asyncio.to_thread(open_parts, settings, event_hub, sock, instance_lock, metrics)
+        parts = await asyncio.to_thread(open_parts, settings, event_hub, sock, instance_lock, metrics, tls)
         app.state.parts = parts
         watch = asyncio.create_task(end_streams_without_access(event_hub, parts.accounts))
         try:
@@ -72,7 +75,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Add the middleware; the last one added sees a request first."""
     app.add_middleware(RouteTemplate)
     app.add_middleware(Access)
-    guard(app, settings)
+    guard(app, settings, tls)
     app.add_middleware(RequestMetrics, metrics=metrics)
     app.add_middleware(RequestIds)
 

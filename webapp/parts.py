@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from federation.coordinator.supervisor import CheckpointPolicy, Supervisor
 from federation.protocol.addresses import is_loopback as is_loopback_address
+from federation.protocol.tls.certificates import ServerTls
+from federation.protocol.tls.proxies import ProxyCertificates
 from federation.server.flower_server import FlowerServer, Limits
 from webapp.accounts.accounts import Accounts
 from webapp.charts.series_cache import SeriesCache
@@ -53,6 +55,7 @@ class Parts:
     metrics: Metrics
     accounts: Accounts
     admissions: Admissions
+    tls: ServerTls | None
     series: SeriesCache = field(default_factory=SeriesCache)
 
     @property
@@ -76,7 +79,7 @@ class Parts:
 
 def open_parts(
     settings: Settings, event_hub: EventHub, flower_socket: socket.socket, instance_lock: InstanceLock | None = None,
-    metrics: Metrics | None = None,
+    metrics: Metrics | None = None, tls: ServerTls | None = None,
 ) -> Parts:  # fmt: skip
     """Migrate the database, end the runs that the last process left active, and start the Flower server.
 
@@ -95,7 +98,8 @@ def open_parts(
     runs.restore(resume=settings.auto_resume)
     flower = FlowerServer(
         sock=flower_socket, folder=settings.flower_dir, admit=admissions.admit, admit_node=admissions.admit_node,
-        report=clients.handle_event, refused=incidents.refuse, limits=_limits(settings),
+        report=clients.handle_event, refused=incidents.refuse, limits=_limits(settings), tls=tls,
+        proxies=ProxyCertificates(settings.proxy_certificates) if settings.proxy_certificates else None,
     )  # fmt: skip
     clients.attach_flower(flower)
     policy = CheckpointPolicy(settings.keep_checkpoints, settings.best_metric)
@@ -108,11 +112,11 @@ def open_parts(
     admissions.start()
     metrics.add(StateCollector(database, flower, event_hub, settings.data_dir))
     host, port = flower_socket.getsockname()[:2]
-    demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.record_demo_end)
+    demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.record_demo_end, tls)
     return Parts(
         settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
         incidents, demo, time.monotonic(), instance_lock, deletion, metrics, open_accounts(settings, database),
-        admissions,
+        admissions, tls,
     )  # fmt: skip
 
 

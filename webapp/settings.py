@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from federation.protocol.addresses import is_loopback
 
 Admission = Literal["open", "approve"]
+Tls = Literal["auto", "flower", "off"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~@:+=-]+)+", re.ASCII)
@@ -19,7 +20,8 @@ ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~@:+=-]+)+", re.ASCII)
 
 class Settings(BaseSettings):
     """Run the dashboard and the Flower server. A flag wins over its environment variable, MEADOW_ and its name.
-    `python -m webapp db --help` tells of backups and upgrades of the database, `audit --help` of the audit log.
+    `python -m webapp db --help` tells of backups and upgrades of the database, `audit --help` of the audit log,
+    `certs --help` of certificates for TLS.
     """
 
     model_config = SettingsConfigDict(
@@ -40,6 +42,22 @@ class Settings(BaseSettings):
     )
     admin_password_file: Path | None = Field(
         None, description="File with the password of the account admin, created at a start without accounts."
+    )
+    tls: Tls = Field(
+        "auto",
+        description="TLS with the certificate that is named or that `python -m webapp certs` made: auto on both ports, "
+        "flower on the clients' alone, off on none.",
+    )
+    tls_certificate: Path | None = Field(
+        None, description="File with the server's certificate and its chain (PEM); default: that of the data directory."
+    )
+    tls_key: Path | None = Field(
+        None, description="File with the key of the certificate (PEM); default: the file of the certificate."
+    )
+    proxy_certificates: Path | None = Field(
+        None,
+        description="File with the certificates (PEM) of proxies that end TLS in front of the Flower port; clients "
+        "sign for the certificate that they see.",
     )
     admission: Admission = Field(
         "open", description="New clients: open admits them at once, approve waits for approval on the Clients page."
@@ -163,6 +181,11 @@ class Settings(BaseSettings):
     def demo_dir(self) -> Path:
         """Keys and logs of the demo clients."""
         return self.data_dir / "demo"
+
+    @property
+    def tls_dir(self) -> Path:
+        """Holds the CA and the certificate that `python -m webapp certs` makes."""
+        return self.data_dir / "tls"
 
     @property
     def lock_file(self) -> Path:

@@ -13,14 +13,16 @@ import sys
 import tomllib
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 
+from federation.client import options
 from federation.client.console import RecentLog, TaskConsole, open_standard_streams, write_log_to
 from federation.client.identity import BadIdentity, Identity, default_path
+from federation.client.tls.server_trust import BadRoots, ServerTrust
 from federation.protocol.messages import MAX_NAME_CHARACTERS
 from federation.run.networks import Dataset
 
@@ -31,13 +33,14 @@ log = logging.getLogger(__name__)
 
 USAGE, NO_DATA = 2, 3
 DEFAULT_PORT = 8080
+HTTPS = "https://"
 NODE_CONFIG_PAIR = re.compile(r"""([\w.-]+)=("[^"]*"|'[^']*'|\S+)(?:\s+|$)""")
 
 
 def parse_address(server: str) -> tuple[str, int]:
-    """Return host and port of ``HOST``, ``HOST:PORT`` or ``[IPv6]:PORT``."""
+    """Return host and port of ``HOST``, ``HOST:PORT`` or ``[IPv6]:PORT``, with or without ``https://`` before it."""
     try:
-        parts = urlsplit(f"//{server}")
+        parts = urlsplit(f"//{server.removeprefix(HTTPS)}")
         host, port = parts.hostname, parts.port or DEFAULT_PORT
     except ValueError:
         host, port = None, 0
@@ -71,34 +74,25 @@ def load_app(spec: str, dataset: Dataset | None, node: dict[str, Any]) -> "Work"
 
 
 def join(
-    server: Annotated[str, typer.Option(help="Address of the Flower server.", metavar="HOST:PORT")] = "127.0.0.1:8080",
-    name: Annotated[str | None, typer.Option(help="Client name on the dashboard; default: the host name.")] = None,
-    dataset: Annotated[Dataset | None, typer.Option(help="Dataset; default: digits, or none with --app.")] = None,
-    partition: Annotated[int, typer.Option(min=0, help="Index of the client's partition, from 0.")] = 0,
-    partitions: Annotated[int, typer.Option(min=1, help="Number of partitions.")] = 2,
-    data_path: Annotated[Path | None, typer.Option(help="File or folder that holds the dataset.")] = None,
-    identity: Annotated[
-        Path | None, typer.Option(help="File with the key pair and the name; created if missing.")
-    ] = None,
-    rename: Annotated[bool, typer.Option("--rename", help="Change the name in the identity file to --name.")] = False,
-    share_labels: Annotated[
-        bool, typer.Option("--share-labels", help="Report the number of samples per label to the server.")
-    ] = False,
-    share_logs: Annotated[
-        bool, typer.Option("--share-logs", help="Send the last 200 log lines to the server when a task fails.")
-    ] = False,
-    node_config: Annotated[
-        str, typer.Option(help="Values of context.node_config for --app: 'partition-id=0 num-partitions=2'.")
-    ] = "",
-    app: Annotated[
-        str | None, typer.Option(help="Run this Flower ClientApp instead of the built-in client.", metavar="MODULE:APP")
-    ] = None,
-    end_with_stdin: Annotated[
-        bool, typer.Option("--end-with-stdin", help="Exit when standard input is closed.")
-    ] = False,
+    server: options.Server = "127.0.0.1:8080",
+    root_certificates: options.RootCertificates = None,
+    tls_server_name: options.TlsServerName = None,
+    name: options.Name = None,
+    dataset: options.HeldDataset = None,
+    partition: options.Partition = 0,
+    partitions: options.Partitions = 2,
+    data_path: options.DataPath = None,
+    identity: options.IdentityFile = None,
+    rename: options.Rename = False,
+    share_labels: options.ShareLabels = False,
+    share_logs: options.ShareLogs = False,
+    node_config: options.NodeConfig = "",
+    app: options.App = None,
+    end_with_stdin: options.EndWithStdin = False,
 ) -> None:
     """Connect to a Meadow server, train on local data, and send updates back. Stop with Ctrl-C."""
     address = parse_address(server)
+    trust = _trust(server, root_certificates, tls_server_name)
     _check_options(name, partition, partitions, node_config, app)
     node = {"partition-id": partition, "num-partitions": partitions, **parse_node_config(node_config)}
     console = Console(stderr=True)
@@ -108,16 +102,27 @@ def join(
     built_in = partial(_built_in_work, held, partition, partitions, path=path, share_labels=share_labels)
     work = built_in() if app is None else load_app(app, dataset, node)
     log.info("client %s: %s, partition %s of %s", loaded.name, app or held, *list(node.values())[:2])
-    raise typer.Exit(_run(address, loaded, work, node, recent_log, TaskConsole(console), end_with_stdin))
+    raise typer.Exit(_run(address, trust, loaded, work, node, recent_log, TaskConsole(console), end_with_stdin))
 
 
-def _run(address: tuple[str, int], identity: Identity, work: "Work", node: dict[str, Any],
+def _run(address: tuple[str, int], trust: ServerTrust | None, identity: Identity, work: "Work", node: dict[str, Any],
          recent_log: RecentLog | None, console: TaskConsole, end_with_stdin: bool) -> int:  # fmt: skip
     from federation.client.process import run_client
     from federation.client.tasks.executor import Executor
 
     executor = Executor(work, node, recent_log.lines if recent_log is not None else None)
-    return run_client(*address, identity, executor, work.data, console, end_with_stdin=end_with_stdin)
+    return run_client(
+        *address, identity, executor, work.data, console, trust=trust, end_with_stdin=end_with_stdin
+    )  # fmt: skip
+
+
+def _trust(server: str, root_certificates: str | None, server_name: str | None) -> ServerTrust | None:
+    if root_certificates is None and not server.startswith(HTTPS):
+        return None
+    try:
+        return ServerTrust.parse(root_certificates, server_name)
+    except BadRoots as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _identity_of(path: Path | None, name: str | None, *, rename: bool) -> Identity:

@@ -56,8 +56,11 @@ class FrameHandler:
         self._send_frames, self._on_grant, self._on_welcome = send, on_grant, on_welcome
         self._contents = ContentAssembly(keep)
 
-    def answer_challenge(self, frame: str | bytes) -> messages.Hello | None:
-        """Return the hello that answers the first frame; None where that is a bye. Raises BadFrame."""
+    def answer_challenge(self, frame: str | bytes, certificate: str | None) -> messages.Hello | None:
+        """Return the hello that answers the first frame; None where that is a bye. Raises BadFrame.
+
+        ``certificate`` is the SHA-256 (hex) of the server's certificate as it came over TLS; None without TLS.
+        """
         challenge = _decode(frame)
         if isinstance(challenge, messages.Bye):
             self.bye = challenge
@@ -66,7 +69,7 @@ class FrameHandler:
             raise messages.BadFrame("no challenge")
         _compare_clocks(challenge.time)
         return messages.Hello(
-            public_key=self._identity.public_key, signature=self._identity.sign(challenge.nonce),
+            public_key=self._identity.public_key, signature=self._identity.sign(challenge.nonce, certificate),
             name=self._identity.name, pending=self._outbox.held_ids(), versions=self._description.versions,
             facts=self._description.facts, data=self._description.data, kind=self._description.kind,
         )  # fmt: skip

@@ -14,7 +14,8 @@ from typing import Self
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from federation.protocol.messages import MAX_NAME_CHARACTERS, SIGNED_PREFIX
+from federation.protocol.messages import MAX_NAME_CHARACTERS
+from federation.protocol.tls.fingerprints import signed_message
 
 MAX_STEM_CHARACTERS = 48
 """Of four bytes each, they leave room for a hash and suffixes in the 255 bytes of a file's name."""
@@ -131,9 +132,13 @@ class Identity:
         encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         return self._key.public_key().public_bytes(encoding, form).decode()
 
-    def sign(self, nonce: str) -> str:
-        """Return the base64 signature (ECDSA over SHA-256) that answers a challenge."""
-        return base64.b64encode(self._key.sign(SIGNED_PREFIX + nonce.encode(), ec.ECDSA(hashes.SHA256()))).decode()
+    def sign(self, nonce: str, certificate: str | None = None) -> str:
+        """Return the base64 signature (ECDSA over SHA-256) that answers a challenge.
+
+        ``certificate`` is the SHA-256 (hex) of the certificate that the server has shown; None without TLS.
+        """
+        signed = self._key.sign(signed_message(nonce, certificate), ec.ECDSA(hashes.SHA256()))
+        return base64.b64encode(signed).decode()
 
 
 def _new_private_key() -> str:

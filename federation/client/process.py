@@ -16,6 +16,7 @@ from federation.client.identity import Identity
 from federation.client.reconnect import ReconnectLoop
 from federation.client.tasks.executor import Executor
 from federation.client.tasks.worker import Worker
+from federation.client.tls.server_trust import NotTrusted, ServerTrust
 from federation.protocol.messages import Close
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ GRACE_SECONDS = 1.5
 
 def run_client(
     host: str, port: int, identity: Identity, executor: Executor, data: dict[str, Any], console: TaskConsole, *,
-    end_with_stdin: bool,
+    trust: ServerTrust | None, end_with_stdin: bool,
 ) -> int:  # fmt: skip
     """Work until a signal, a refusal or the end of standard input comes, and return the exit code."""
     codes: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put may be called in a signal handler
@@ -47,15 +48,15 @@ def run_client(
     if end_with_stdin:
         threading.Thread(target=follow_stdin, args=[lambda: codes.put(0)], name="stdin", daemon=True).start()
 
-    def on_end(refusal: Refused | None) -> None:
+    def on_end(refusal: Refused | NotTrusted | None) -> None:
         if refusal is not None:
-            log.error("%s: %s", connection.address, refusal.reason)
-        codes.put(BROKEN if refusal is None else EXIT_CODES[refusal.code])
+            log.error("%s: %s", connection.address, refusal)
+        codes.put(_exit_code(refusal))
 
     worker = Worker(console, warm_up=executor.warm_up, on_failure=lambda: codes.put(BROKEN))
     outbox = worker.add_client(executor)
     description = ClientDescription(versions(), facts(), readable(data))
-    connection = ReconnectLoop(host, port, identity, description, outbox, on_end)
+    connection = ReconnectLoop(host, port, identity, description, outbox, on_end, trust=trust)
     worker.start()
     connection.start()
     code = codes.get()
@@ -67,6 +68,16 @@ def run_client(
     if not (worker.wait(GRACE_SECONDS) and connection.wait(GRACE_SECONDS)):
         os._exit(code)
     return code
+
+
+def _exit_code(refusal: Refused | NotTrusted | None) -> int:
+    match refusal:
+        case Refused():
+            return EXIT_CODES[refusal.code]
+        case NotTrusted():
+            return int(refusal.fault)
+        case None:
+            return BROKEN
 
 
 def follow_stdin(on_end: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import cast
 
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -15,6 +16,7 @@ from federation.client.frame_handler import Refused
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
 from federation.client.session import Session
+from federation.client.tls.server_trust import NotTrusted, ServerTrust, tls_fault
 from federation.client.websocket import ClientWebSocket
 from federation.protocol import messages
 from federation.protocol.addresses import format_address, is_loopback
@@ -29,7 +31,7 @@ SOCKET_LOG.addFilter(lambda record: record.getMessage() != "keepalive ping faile
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 5.0
 OPEN_SECONDS, CLOSE_SECONDS, PING_SECONDS, PONG_SECONDS = 5.0, 1.0, 10.0, 20.0
 
-OnEnd = Callable[[Refused | None], None]
+OnEnd = Callable[[Refused | NotTrusted | None], None]
 
 
 class ReconnectLoop:
@@ -39,19 +41,23 @@ class ReconnectLoop:
 
     Parameters
     ----------
-    on_end : Callable[[Refused | None], None]
+    on_end : OnEnd
         Called in that thread when the loop ends by itself: with a refusal, or with None after an error of its own.
+    trust : ServerTrust | None
+        Which server is trusted; without it the client speaks no TLS. A server that is not trusted ends a loop which
+        it has never welcomed; later the loop tries again, for a certificate is renewed, too.
     ping_seconds, pong_seconds : float
         How often the server is pinged, and how long it may take to answer.
     """
 
     def __init__(
         self, host: str, port: int, identity: Identity, description: ClientDescription, outbox: Outbox, on_end: OnEnd,
-        *, ping_seconds: float = PING_SECONDS, pong_seconds: float = PONG_SECONDS,
+        *, trust: ServerTrust | None = None, ping_seconds: float = PING_SECONDS, pong_seconds: float = PONG_SECONDS,
     ) -> None:  # fmt: skip
         self.address = format_address(host, port)
         self._host, self._identity, self._description, self._outbox = host, identity, description, outbox
         self._on_end, self._ping_seconds, self._pong_seconds = on_end, ping_seconds, pong_seconds
+        self._port, self._trust, self._was_welcomed = port, trust, False
         self._websocket: ClientWebSocket | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconnect", daemon=True)
@@ -77,10 +83,10 @@ class ReconnectLoop:
         return not self.is_running
 
     def _run(self) -> None:
-        refusal: Refused | None = None
+        refusal: Refused | NotTrusted | None = None
         try:
             self._stay_connected()
-        except Refused as refused:
+        except (Refused, NotTrusted) as refused:
             refusal = refused
         except BaseException:  # a thread that ends must end the process
             log.exception("the connection thread failed")
@@ -108,17 +114,25 @@ class ReconnectLoop:
                 log.info("connected to %s", self.address)
                 session = Session(websocket, self._identity, self._description, self._outbox)
                 reason = session.run()
-        except (OSError, EOFError, WebSocketException, messages.BadFrame) as error:
-            reason = failure_sentence(error)
+        except (OSError, EOFError, HTTPException, WebSocketException, messages.BadFrame, NotTrusted) as error:
+            fault = tls_fault(error)
+            if fault is not None and not self._was_welcomed:
+                raise fault from error
+            reason = str(fault) if fault is not None else failure_sentence(error)
         finally:
             self._websocket = None
-        return reason, session is not None and session.welcome is not None
+        welcomed = session is not None and session.welcome is not None
+        self._was_welcomed = self._was_welcomed or welcomed
+        return reason, welcomed
 
     def _open(self) -> ClientWebSocket:
+        context = self._trust.context(self._host, self._port) if self._trust is not None else None
         return cast(
             ClientWebSocket,
             connect(
-                f"ws://{self.address}{messages.PATH}",
+                f"{'ws' if context is None else 'wss'}://{self.address}{messages.PATH}",
+                ssl=context,
+                server_hostname=self._trust.server_name if self._trust is not None else None,
                 subprotocols=[Subprotocol(messages.SUBPROTOCOL)],
                 compression=None,
                 max_size=messages.MAX_FRAME_BYTES + 4096,

@@ -63,7 +63,8 @@ class Session:
             self._outbox.detach()
 
     def _handshake(self) -> None:
-        hello = self._handler.answer_challenge(self._websocket.recv(timeout=messages.HELLO_SECONDS))
+        first = self._websocket.recv(timeout=messages.HELLO_SECONDS)
+        hello = self._handler.answer_challenge(first, self._websocket.certificate)
         if hello is None:
             self._websocket.recv(timeout=messages.HELLO_SECONDS)  # the close that follows a bye
             raise messages.BadFrame("a frame behind a bye")

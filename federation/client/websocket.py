@@ -3,6 +3,10 @@
 ``tests/federation/server/test_uvicorn.py`` names what is relied on of websockets.
 """
 
+import contextlib
+import hashlib
+import socket
+import ssl
 from collections.abc import Callable, Iterable
 from typing import Self
 
@@ -30,6 +34,20 @@ class ClientWebSocket(ClientConnection):
         """Return this very connection."""
         super().__enter__()
         return self
+
+    @property
+    def certificate(self) -> str | None:
+        """The SHA-256 (hex) of the certificate that the server has shown; None without TLS."""
+        if not isinstance(self.socket, ssl.SSLSocket):
+            return None
+        return hashlib.sha256(self.socket.getpeercert(binary_form=True) or b"").hexdigest()
+
+    def close_socket(self) -> None:
+        """Close the socket; a thread that waits in it for the rest of a TLS record is woken first."""
+        if isinstance(self.socket, ssl.SSLSocket):
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+        super().close_socket()
 
     def listen(self, on_frame: OnFrame, on_end: Callable[[], None]) -> None:
         """Pass every frame that is yet to come to ``on_frame``."""

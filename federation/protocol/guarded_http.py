@@ -6,6 +6,7 @@ on of uvicorn and h11.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
@@ -59,6 +60,12 @@ class GuardedHttp(H11Protocol):
 
     limits = HttpLimits()
     connection_limit = ConnectionLimit(ConnectionBounds(), "port")
+    _leave: Leave | None = None
+    _began_at: float | None = None
+
+    def count_from(self, leave: Leave | None, began_at: float) -> None:
+        """Called before ``connection_made`` for a connection that has been counted since then, on the loop's clock."""
+        self._leave, self._began_at = leave, began_at
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Called when a peer has connected."""
@@ -66,11 +73,12 @@ class GuardedHttp(H11Protocol):
         limit_unsent_bytes(transport.get_extra_info("socket"))
         self._received_bytes = self._unwanted_bytes = 0
         self._is_refused = False
-        self._progress: tuple[Wait, object] | None = None
+        self._progress: tuple[Wait, object] = (Wait.HEAD, None)
+        self._progress_at = self.loop.time() if self._began_at is None else self._began_at
         self._watch()
-        self._leave = self.connection_limit.enter(self.client[0] if self.client else "")
+        self._leave = self._leave or self.connection_limit.enter(self.client[0] if self.client else "")
         if self._leave is None:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections are open. Please try again later.")
+            self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections are open. Please try again later.")
             transport.close()  # without delay: its descriptor is needed
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -95,7 +103,7 @@ class GuardedHttp(H11Protocol):
         if self.conn.their_state is h11.IDLE and _is_large_head(self.conn.trailing_data[0]):
             most = f"{MAX_HEAD_BYTES:,} bytes and {MAX_HEADER_LINES:,} header lines"
             sentence = f"The head of a request has at most {most}."
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, sentence)
+            self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, sentence)
         else:
             super().handle_events()
 
@@ -110,20 +118,21 @@ class GuardedHttp(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Called when what came is no HTTP, or when h11 has read too much without an end."""
         is_too_long = len(self.conn.trailing_data[0]) > MAX_HEAD_BYTES
-        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if is_too_long else HTTPStatus.BAD_REQUEST, msg)
+        self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if is_too_long else HTTPStatus.BAD_REQUEST, msg)
 
-    def _refuse(self, status: HTTPStatus, sentence: str) -> None:
+    def refuse(self, status: HTTPStatus, sentence: str, more_headers: Sequence[tuple[str, str]] = ()) -> None:
         """Answer what the application does not get, and close the way out. Where it got the head, just close."""
         if self.conn.our_state is not h11.IDLE:
             self.transport.abort()
             return
         body = f"{sentence}\n".encode()
         headers = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body))),
-                   ("x-content-type-options", "nosniff"), ("connection", "close")]  # fmt: skip
+                   ("x-content-type-options", "nosniff"), ("connection", "close"), *more_headers]  # fmt: skip
         head = h11.Response(status_code=status.value, headers=headers, reason=status.phrase)
         for event in (head, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event))
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # TLS cannot
+            self.transport.write_eof()
         self._is_refused = True
 
     # -- time limits --------------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from federation.protocol import descriptions
 PROTOCOL = 1
 SUBPROTOCOL = "meadow.1"
 PATH = "/v1/fleet/stream"
-SIGNED_PREFIX = b"meadow.1|"
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 HEADER_BYTES = 40

@@ -17,6 +17,8 @@ from typing import Literal
 from federation.protocol.guarded_http import HttpLimits
 from federation.protocol.messages import MAX_FRAME_BYTES, Close
 from federation.protocol.serving import EmbeddedServer
+from federation.protocol.tls.certificates import ServerTls
+from federation.protocol.tls.proxies import ProxyCertificates
 from federation.run.events import ClientChanged, Event, Progress, Record, StoreUnavailable
 from federation.server.flower import Nodes, fleet_app, identify_process
 from federation.server.http import FlowerApp
@@ -62,10 +64,15 @@ class FlowerServer:
         Gets events: ``Progress`` on the loop, where it must not wait, all others in worker threads.
     refused : Callable[[Refusal], None]
         Gets each refused connection, on the loop.
+    tls : ServerTls
+        The certificate; without one the port speaks no TLS.
+    proxies : ProxyCertificates
+        Those of proxies that end TLS in front of the port.
     """
 
     def __init__(self, *, sock: socket.socket, folder: Path, admit: Admit, report: Record,
-                 admit_node: AdmitNode | None = None, limits: Limits | None = None,
+                 admit_node: AdmitNode | None = None, limits: Limits | None = None, tls: ServerTls | None = None,
+                 proxies: ProxyCertificates | None = None,
                  refused: Callable[[Refusal], None] | None = None) -> None:  # fmt: skip
         self.limits = limits or Limits()
         self._socket, self._report, self._admit_node = sock, report, admit_node
@@ -73,15 +80,16 @@ class FlowerServer:
         self._nodes = Nodes(folder / "linkstate.db")
         self._nodes.mark_all_offline()
         self.lane = StreamLane(
-            admit=admit, registry=self._nodes, report=self._on_event, limits=self.limits, refused=refused
+            admit=admit, registry=self._nodes, report=self._on_event, limits=self.limits, refused=refused,
+            proxies=proxies,
         )  # fmt: skip
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._fleet: dict[int, Admission] = {}
         self._refused_nodes: set[int] = set()
         self._stale: set[int] = set()
         self._server = EmbeddedServer(
-            FlowerApp(fleet_app(self._nodes), self.lane, self._lifespan, self.limits), "Flower port",
-            self.limits.connections, self.lane.stop, HttpLimits(request=self.limits.first_request_seconds),
+            FlowerApp(fleet_app(self._nodes), self.lane, self._lifespan, self.limits, tls), "Flower port",
+            self.limits.connections, self.lane.stop, HttpLimits(request=self.limits.first_request_seconds), tls,
             ws=StreamProtocol, ws_ping_interval=self.limits.ping_seconds, ws_ping_timeout=self.limits.pong_seconds,
             ws_per_message_deflate=False, ws_max_size=MAX_FRAME_BYTES + 4096, lifespan="on",
         )  # fmt: skip

@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from federation.protocol.messages import PATH
+from federation.protocol.tls.certificates import ServerTls
+from federation.protocol.tls.fingerprints import CA_PATH
 from federation.server.flower import has_valid_signature
 from federation.transport.admission import Limits
 from federation.transport.lane import StreamLane
@@ -24,8 +26,10 @@ class FlowerApp:
     ``lifespan`` is entered when the server has started and left when it stops.
     """
 
-    def __init__(self, fleet: ASGIApp, lane: StreamLane, lifespan: Lifespan, limits: Limits) -> None:
-        self._fleet, self._lane, self._lifespan, self._limits = fleet, lane, lifespan, limits
+    def __init__(
+        self, fleet: ASGIApp, lane: StreamLane, lifespan: Lifespan, limits: Limits, tls: ServerTls | None
+    ) -> None:
+        self._fleet, self._lane, self._lifespan, self._limits, self._tls = fleet, lane, lifespan, limits, tls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
@@ -33,8 +37,11 @@ class FlowerApp:
             await self._live(receive, send)
         elif scope["type"] == "websocket":
             await self._serve_websocket(scope, receive, send)
+        elif scope["path"] == CA_PATH and self._tls is not None and (pem := self._tls.authority_pem) is not None:
+            await _answer(send, 200, pem, b"application/x-pem-file")
         elif (refusal := self._refusal(scope)) is not None:
-            await _answer(send, *refusal)
+            status, sentence = refusal
+            await _answer(send, status, json.dumps({"detail": sentence}).encode(), b"application/json")
         else:
             await self._fleet(scope, receive, send)
 
@@ -68,8 +75,7 @@ class FlowerApp:
         return None
 
 
-async def _answer(send: Send, status: int, sentence: str) -> None:
-    body = json.dumps({"detail": sentence}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+async def _answer(send: Send, status: int, body: bytes, content_type: bytes) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -40,7 +40,8 @@ class VirtualSession:
         """Stay until the connection ends, and return why it did; raises Refused, BadFrame and TimeoutError."""
         sending: asyncio.Task[None] | None = None
         try:
-            hello = self._handler.answer_challenge(await asyncio.wait_for(websocket.recv(), messages.HELLO_SECONDS))
+            first = await asyncio.wait_for(websocket.recv(), messages.HELLO_SECONDS)
+            hello = self._handler.answer_challenge(first, certificate=None)
             if hello is not None:
                 await websocket.send(messages.encode(hello))
             sending = asyncio.create_task(self._send_all(websocket))

@@ -43,6 +43,7 @@ class Connection:
     def __init__(self, websocket: WebSocket, send_turns: asyncio.Semaphore) -> None:
         self._websocket, self._send_turns = websocket, send_turns
         self._socket: StreamProtocol = websocket.scope["extensions"]["meadow.socket"]
+        self.certificate: str | None = websocket.scope["extensions"].get("meadow.certificate")
         self._unsent: list[str] = []
         self._batch_timer: asyncio.TimerHandle | None = None
         self._tasks: deque[Assignment] = deque()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from federation.protocol import messages
+from federation.protocol.tls.fingerprints import signed_message
+from federation.protocol.tls.proxies import ProxyCertificates
 from federation.run.events import StoreUnavailable
 from federation.transport.admission import Admission, AdmissionRefused, Admit, Registry
 from federation.transport.connection import Connection
@@ -31,8 +33,10 @@ class Joined:
 class Handshake:
     """Asks each new connection for its hello, and the application whether the client may join."""
 
-    def __init__(self, admit: Admit, registry: Registry, hello_seconds: float) -> None:
-        self._admit, self._registry, self._hello_seconds = admit, registry, hello_seconds
+    def __init__(
+        self, admit: Admit, registry: Registry, hello_seconds: float, proxies: ProxyCertificates | None = None
+    ) -> None:
+        self._admit, self._registry, self._hello_seconds, self._proxies = admit, registry, hello_seconds, proxies
         self._running = 0
         self._decisions: Counter[int] = Counter()
 
@@ -75,7 +79,7 @@ class Handshake:
         connection.send(messages.Challenge(nonce=nonce, time=datetime.now(UTC).isoformat(), versions=versions))
         hello = await self._receive_hello(connection)
         connection.name = hello.name
-        return await asyncio.to_thread(self._verify, hello, nonce, connection.address)
+        return await asyncio.to_thread(self._verify, hello, nonce, connection.certificate, connection.address)
 
     async def _receive_hello(self, connection: Connection) -> messages.Hello:
         try:
@@ -97,13 +101,15 @@ class Handshake:
             )
         return hello
 
-    def _verify(self, hello: messages.Hello, nonce: str, address: str) -> Joined:
-        """Check the signature and ask for admission; in a worker thread."""
-        signed = messages.SIGNED_PREFIX + nonce.encode()
-        key = self._registry.verified_key(hello.public_key, signed, hello.signature)
-        if key is None:
-            raise messages.BadFrame("the signature does not fit the key and the challenge", messages.Close.SIGNATURE)
-        return self._ask(hello, key, address)
+    def _verify(self, hello: messages.Hello, nonce: str, shown: str | None, address: str) -> Joined:
+        """Check the signature and ask for admission; ``shown`` is the server's certificate. In a worker thread."""
+        proxies = self._proxies.accepted() if self._proxies is not None else ()
+        for certificate in (shown, *proxies):
+            signed = signed_message(nonce, certificate)
+            if key := self._registry.verified_key(hello.public_key, signed, hello.signature):
+                return self._ask(hello, key, address)
+        what = "the key and the challenge" if shown is None else "the key, the challenge and this server's certificate"
+        raise messages.BadFrame(f"the signature does not fit {what}", messages.Close.SIGNATURE)
 
     def _ask(self, hello: messages.Hello, key: str, address: str) -> Joined:
         try:

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from structlog.contextvars import bind_contextvars
 
 from federation.protocol import messages
+from federation.protocol.tls.proxies import ProxyCertificates
 from federation.run.events import ClientChanged, Record, StoreUnavailable
 from federation.transport.admission import Admit, Limits, Refusal, Registry
 from federation.transport.connection import Connection
@@ -49,11 +50,12 @@ class StreamLane:
     """Connections of admitted and pending clients, and the exchanges under way over them."""
 
     def __init__(self, *, admit: Admit, registry: Registry, report: Record, limits: Limits,
-                 refused: Callable[[Refusal], None] | None = None) -> None:  # fmt: skip
+                 refused: Callable[[Refusal], None] | None = None,
+                 proxies: ProxyCertificates | None = None) -> None:  # fmt: skip
         self._report, self._refused, self._limits, self._registry = report, refused, limits, registry
         self._connections: dict[int, Connection] = {}
         self._dispatcher = Dispatcher(limits, report, self._connections.get)
-        self._handshake = Handshake(admit, registry, limits.hello_seconds)
+        self._handshake = Handshake(admit, registry, limits.hello_seconds, proxies)
         self._send_turns = asyncio.Semaphore(limits.sending_at_once)
         self._changes = ConnectionChanges(report)
         self._watchers: set[Callable[[], None]] = set()

@@ -22,6 +22,7 @@ from federation.protocol.connection_limit import Leave
 from federation.protocol.frames import BINARY, MAX_CONTROL, PING, PONG, TEXT, WHOLE_PING, frame_head, head_of
 from federation.protocol.messages import HEADER_BYTES, BadFrame
 from federation.protocol.sockets import limit_unsent_bytes
+from federation.protocol.tls.certificates import shown_certificate
 
 try:
     from websockets.speedups import apply_mask
@@ -81,7 +82,8 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         """Hand this object to the application, which writes to the socket through it."""
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            cast(dict[str, Any], self.scope["extensions"])["meadow.socket"] = self
+            extensions = cast(dict[str, Any], self.scope["extensions"])
+            extensions["meadow.socket"], extensions["meadow.certificate"] = self, shown_certificate(self.transport)
 
     # -- out ----------------------------------------------------------------------------------------------------------
 

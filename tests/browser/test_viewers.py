@@ -8,8 +8,9 @@ from playwright.sync_api import Browser, expect
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.browser.conftest import LISTEN, OpenPage, url_of
+from tests.support.answers import nan_loss_in_round_1
 from tests.support.dashboard import Dashboard
-from tests.support.light_client import Answer, honest, nan_loss_in_round_1
+from tests.support.light_client import Answer, honest
 from tests.support.processes import wait_until
 from tests.support.proxy import Proxy
 

@@ -1,6 +1,7 @@
 """A dashboard in the test's own process, on real sockets: app, Flower server and database, and a way into them."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from tests.support.light_client import Answering, Stage, honest
 from tests.support.migrated import lay_data
 from tests.support.processes import wait_until
 from webapp.app import create_app
+from webapp.http.certificates import dashboard_tls, server_tls
 from webapp.http.serving import DashboardServer, bind
 from webapp.parts import Parts
 from webapp.settings import Settings
@@ -114,21 +116,25 @@ def read_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def running(
-    folder: Path, bounds: ConnectionBounds | None = None, limits: HttpLimits | None = None, **settings: Any
-) -> Iterator[Dashboard]:
+    folder: Path, bounds: ConnectionBounds | None = None, limits: HttpLimits | None = None,
+    verify: ssl.SSLContext | bool = True, **settings: Any,
+) -> Iterator[Dashboard]:  # fmt: skip
     """Serve a dashboard from a thread until the end of the block."""
     given: dict[str, Any] = {"data_dir": lay_data(folder / "data"), "port": 0, "flower_port": 0, **settings}
     made = Settings(**given)
     web, flower = bind(made.host, 0, "port"), bind(made.flower_host, 0, "flower-port")
-    app = create_app(made, flower)
-    server = DashboardServer(app, bounds or ConnectionBounds(), app.state.event_hub.close, limits=limits)
+    tls = server_tls(made)
+    app = create_app(made, flower, tls=tls)
+    server = DashboardServer(app, bounds or ConnectionBounds(), app.state.event_hub.close, limits=limits,
+                             tls=dashboard_tls(made, tls))  # fmt: skip
     thread = threading.Thread(target=server.run, args=([web],), name="dashboard")
     thread.start()
     try:
         wait_until(lambda: server.started or not thread.is_alive(), what="the dashboard's start")
         assert server.started, "the dashboard did not start"
         port = web.getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as http:
+        url = f"{'https' if dashboard_tls(made, tls) else 'http'}://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, trust_env=False, timeout=20, verify=verify) as http:
             yield Dashboard(server, app.state.parts, http)
     finally:
         server.should_exit = True

@@ -11,6 +11,8 @@ from typing import Any
 
 from federation.coordinator.supervisor import CheckpointPolicy, Job, Participation, Supervisor
 from federation.protocol.messages import Hello
+from federation.protocol.tls.certificates import ServerTls
+from federation.protocol.tls.proxies import ProxyCertificates
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, ClientChanged, Event, Progress, ReplyRecorded, RoundDone, RoundRefused
 from federation.run.states import COMMITTING, ENDED, RunState, sources
@@ -149,7 +151,7 @@ class Engine:
 
     def __init__(
         self, folder: Path, limits: Limits | None = None, ledger: ListLedger | None = None,
-        policy: CheckpointPolicy | None = None,
+        policy: CheckpointPolicy | None = None, tls: ServerTls | None = None, proxies: ProxyCertificates | None = None,
     ) -> None:  # fmt: skip
         self.ledger = ledger or ListLedger()
         self.progress: list[Progress] = []
@@ -165,6 +167,8 @@ class Engine:
             report=self._report,
             admit_node=self.admit_node,
             limits=limits or Limits(),
+            tls=tls,
+            proxies=proxies,
         )
         self.supervisor = Supervisor(lane=self.server.lane, ledger=self.ledger, folder=folder / "runs", policy=policy)
 
@@ -200,10 +204,10 @@ class Engine:
 @contextmanager
 def running_engine(
     folder: Path, limits: Limits | None = None, kind: type[Engine] = Engine, *, ledger: ListLedger | None = None,
-    policy: CheckpointPolicy | None = None,
+    policy: CheckpointPolicy | None = None, tls: ServerTls | None = None, proxies: ProxyCertificates | None = None,
 ) -> Iterator[Engine]:  # fmt: skip
     """Start an engine, with a ledger and a checkpoint policy of the test's own if it has some; stop it at the end."""
-    engine = kind(folder, limits, ledger, policy)
+    engine = kind(folder, limits, ledger, policy, tls, proxies)
     engine.server.start()
     engine.supervisor.start()
     try:

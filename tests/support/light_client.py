@@ -5,8 +5,10 @@ Many of them share one event loop, so two hundred clients cost one thread.
 
 import asyncio
 import base64
+import hashlib
 import json
 import math
+import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from federation.protocol import messages
+from federation.protocol.tls.fingerprints import signed_message
 from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout
 
@@ -68,6 +71,8 @@ class LightClient:
 
     sends_small_weights_at_once = False
     """Whether small weights follow their offer; otherwise the client waits for its grant."""
+    tls: ssl.SSLContext | None = None
+    certificate: str | None = None
 
     def __init__(self, address: str, name: str, answer: Answering = honest, *, dataset: str = "synthetic",
                  key: ec.EllipticCurvePrivateKey | None = None, **data: Any) -> None:  # fmt: skip
@@ -92,7 +97,7 @@ class LightClient:
 
     def hello(self, nonce: str, pending: list[str] | None = None) -> messages.Hello:
         """Return the signed hello to a challenge."""
-        signature = self.key.sign(messages.SIGNED_PREFIX + nonce.encode(), ec.ECDSA(hashes.SHA256()))
+        signature = self.key.sign(signed_message(nonce, self.certificate), ec.ECDSA(hashes.SHA256()))
         return messages.Hello(
             public_key=self.public_key, signature=base64.b64encode(signature).decode(), name=self.name,
             versions={"protocol": messages.PROTOCOL, "meadow": "test"}, facts={"platform": "light", "cpus": 1},
@@ -101,11 +106,12 @@ class LightClient:
 
     async def run(self) -> None:
         """Serve one connection to its end."""
-        url = f"ws://{self.address}{messages.PATH}"
-        async with connect(
-            url, subprotocols=[Subprotocol(messages.SUBPROTOCOL)], compression=None, max_size=2**23, proxy=None
-        ) as socket:
+        url = f"{'wss' if self.tls else 'ws'}://{self.address}{messages.PATH}"
+        more: dict[str, Any] = {"ssl": self.tls, "compression": None, "max_size": 2**23, "proxy": None}
+        async with connect(url, subprotocols=[Subprotocol(messages.SUBPROTOCOL)], **more) as socket:
             self.socket: ClientConnection = socket
+            secure = socket.transport.get_extra_info("ssl_object")
+            self.certificate = hashlib.sha256(secure.getpeercert(True)).hexdigest() if secure else None
             challenge = json.loads(await socket.recv())
             await self.send_frame(self.hello(challenge["nonce"]))
             try:
@@ -159,18 +165,14 @@ class LightClient:
         header = None
         if answer.weights is not None:
             rows = answer.layout if answer.layout is not None else (layout.to_json() if layout else [])
-            header = messages.ContentHeader(
-                id=content_id(task.message_id.encode()), size_bytes=len(answer.weights), layout=rows
-            )
+            name, size = content_id(task.message_id.encode()), len(answer.weights)
+            header = messages.ContentHeader(id=name, size_bytes=size, layout=rows)
         self.offers[task.message_id] = (task, answer)
         offer = messages.Offer(message_id=task.message_id, metrics=answer.metrics, num_examples=answer.num_examples,
                            seconds=0.0, content=header, data=answer.data, error=answer.error,
                            failure=answer.failure, not_implemented=answer.not_implemented)  # fmt: skip
-        follows = (
-            self.sends_small_weights_at_once
-            and answer.weights is not None
-            and len(answer.weights) <= messages.UNGRANTED_BYTES
-        )
+        is_small = answer.weights is not None and len(answer.weights) <= messages.UNGRANTED_BYTES
+        follows = self.sends_small_weights_at_once and is_small
         await self.send_frame(offer.model_copy(update={"follows": follows}))
         if follows:
             await self.send_content(task.message_id)
@@ -238,12 +240,4 @@ def adds(by: float, *, bad_in: range = range(0), examples: int = 10) -> Answerin
         by_now = math.nan if task.round in bad_in else by * task.round
         return Answer(shifted(weights, by_now), num_examples=examples)
 
-    return answer
-
-
-def nan_loss_in_round_1(task: messages.Task, weights: bytes | None, layout: Layout | None) -> Answer:
-    """Answer honestly, but for one loss that is no number."""
-    answer = honest(task, weights, layout)
-    if task.phase == "evaluate" and task.round == 1:
-        answer.metrics = {"loss": float("nan"), "accuracy": 0.5}
     return answer

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.answers import nan_loss_in_round_1
 from tests.support.dashboard import Dashboard, running
-from tests.support.light_client import nan_loss_in_round_1
 from tests.support.processes import wait_until
 
 COMPLETED, PAUSED, QUEUED = 1, 2, 3

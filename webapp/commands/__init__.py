@@ -5,6 +5,7 @@ Imports ``accounts``, ``operations`` and what lies below them.
 
 COMMANDS = {
     "audit": "webapp.commands.audit",
+    "certs": "webapp.commands.certificates",
     "db": "webapp.commands.database",
     "users": "webapp.commands.users",
 }

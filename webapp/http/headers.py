@@ -12,3 +12,5 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+HSTS = "max-age=31536000"
+"""Browsers keep to TLS for a year, once they have seen it under this name."""

@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from federation.protocol.addresses import is_ip_address, is_loopback
+from federation.protocol.tls.certificates import ServerTls
 from webapp.http.head_requests import HeadAsGet
-from webapp.http.headers import HEADERS
+from webapp.http.headers import HEADERS, HSTS
 from webapp.http.problem_json import problem_response
 from webapp.http.reverse_proxy import RootPath
 from webapp.sanitizing import clean_text
@@ -44,6 +45,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["scheme"] == "https" and _is_default_port(Headers(scope=scope).get("host", "")):
+                    headers.setdefault("Strict-Transport-Security", HSTS)
                 if scope["path"].startswith("/api/"):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
@@ -111,6 +114,12 @@ class BodyLimit:
             await refusal(scope, receive, send)
 
 
+def _is_default_port(host: str) -> bool:
+    """Say whether a Host header is a name without a port. Browsers keep to TLS for all ports of a name: where the
+    dashboard is on another port than 443, other programs of the machine may be on ports without TLS."""
+    return bool(host) and ":" not in host and not is_ip_address(host) and not is_loopback(host)
+
+
 def _may_hold_weights(scope: Scope) -> bool:
     """Say whether a request may be an upload: its parts are spooled to disk, those without a file are bounded."""
     return scope["path"] in UPLOAD_PATHS and Headers(scope=scope).get("content-type", "").startswith("multipart/")
@@ -124,12 +133,12 @@ def _encoding_refused(encoding: str) -> Response:
     return refusal
 
 
-def guard(app: Starlette, settings: Settings) -> None:
+def guard(app: Starlette, settings: Settings, tls: ServerTls | None = None) -> None:
     """Add the middleware; the last one added sees a request first."""
     app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimit, max_upload_bytes=settings.max_reply_bytes + UPLOAD_OVERHEAD_BYTES)
     app.add_middleware(_cross_origin_protection)
-    app.add_middleware(AllowedHosts, allows=host_rule(settings))
+    app.add_middleware(AllowedHosts, allows=host_rule(settings, tls))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RootPath, root_path=settings.root_path)
 
@@ -149,8 +158,9 @@ def host_name(host: str) -> str:
     return name.removeprefix("[").lower() if bracket or host.count(":") <= 1 else ""
 
 
-def host_rule(settings: Settings) -> Callable[[str], bool]:
-    """Return a test for allowed hosts: loopback, the bound address, this machine's name, and ``--allowed-hosts``.
+def host_rule(settings: Settings, tls: ServerTls | None = None) -> Callable[[str], bool]:
+    """Return a test for allowed hosts: loopback, the bound address, this machine's name, the names of the server's
+    certificate, and ``--allowed-hosts``.
 
     A dashboard that is bound to all addresses allows every literal address, because DNS rebinding needs a name.
     """
@@ -159,6 +169,7 @@ def host_rule(settings: Settings) -> Callable[[str], bool]:
     everywhere = is_ip_address(host) and ipaddress.ip_address(host).is_unspecified
 
     def allows(name: str) -> bool:
-        return name in names or is_loopback(name) or (everywhere and is_ip_address(name))
+        certified = tls is not None and name in tls.certificate.names
+        return certified or name in names or is_loopback(name) or (everywhere and is_ip_address(name))
 
     return allows

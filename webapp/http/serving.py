@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from federation.protocol.connection_limit import ConnectionBounds
 from federation.protocol.guarded_http import HttpLimits
 from federation.protocol.serving import MAX_WAITING, EmbeddedServer
+from federation.protocol.tls.certificates import ServerTls
 
 
 class PortTaken(Exception):
@@ -44,9 +45,9 @@ class DashboardServer(EmbeddedServer):
 
     def __init__(
         self, app: ASGIApp, bounds: ConnectionBounds, end_streams: Callable[[], None],
-        must_end: Callable[[], bool] = lambda: False, limits: HttpLimits | None = None,
+        must_end: Callable[[], bool] = lambda: False, limits: HttpLimits | None = None, tls: ServerTls | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(app, "dashboard's port", bounds, end_streams, limits, ws="none", proxy_headers=False)
+        super().__init__(app, "dashboard's port", bounds, end_streams, limits, tls, ws="none", proxy_headers=False)
         self._must_end = must_end
 
     async def on_tick(self, counter: int) -> bool:

@@ -16,7 +16,9 @@ from pathlib import Path
 
 from federation.client.identity import BadIdentity, Identity
 from federation.protocol.addresses import format_address
+from federation.protocol.tls.certificates import ServerTls
 from federation.run.networks import DemoDataset
+from webapp.operations.connections.local_trust import trust_options
 from webapp.problems import Conflict, NotFound
 from webapp.sanitizing import clean_text
 
@@ -85,10 +87,15 @@ class DemoClients:
         Where the Flower server listens.
     ended : Ended
         Called in a thread when a process has ended that was not stopped by a user.
+    tls : ServerTls | None
+        The certificate of the Flower server.
     """
 
-    def __init__(self, folder: Path, address: tuple[str, int], most: int, ended: Ended) -> None:
+    def __init__(
+        self, folder: Path, address: tuple[str, int], most: int, ended: Ended, tls: ServerTls | None = None
+    ) -> None:
         host = UNSPECIFIED.get(address[0], address[0])
+        self._host, self._tls = host, tls
         self.most = most
         self._folder, self._ended = folder.resolve(), ended
         self._address = format_address(host, address[1])
@@ -154,7 +161,7 @@ class DemoClients:
             process = self._spawn(log_file, [
                 "--server", self._address, "--name", name, "--identity", str(key_file), "--dataset", dataset,
                 "--partition", str(part[0]), "--partitions", str(part[1]), "--share-labels", "--share-logs",
-                "--end-with-stdin",
+                "--end-with-stdin", *trust_options(self._tls, self._host, self._folder),
             ])  # fmt: skip
         except BadIdentity as error:
             raise Conflict(str(error)) from error

@@ -17,6 +17,7 @@ from federation.client.__main__ import NO_DATA, USAGE, join
 from federation.client.console import TaskConsole
 from federation.client.identity import Identity
 from federation.client.process import BROKEN, EXIT_CODES
+from federation.client.tls.server_trust import TlsFault
 from federation.protocol import messages
 from tests.conftest import StartClient
 from tests.support.processes import ROOT, RealProcess, free_port
@@ -227,5 +228,5 @@ def test_the_docs_name_every_option_and_exit_code() -> None:
     docs = (ROOT / "docs" / "client.md").read_text()
     for parameter in inspect.signature(join).parameters:
         assert f"`--{parameter.replace('_', '-')}" in docs
-    for code in (0, BROKEN, USAGE, NO_DATA, *EXIT_CODES.values()):
+    for code in (0, BROKEN, USAGE, NO_DATA, *EXIT_CODES.values(), *TlsFault):
         assert f"\n| {code} | " in docs

@@ -8,6 +8,8 @@ import resource
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from federation.protocol import messages
+from federation.protocol.tls.certificates import ServerTls
 from federation.server.flower import Nodes, verified_key
 from federation.transport.admission import Admission
+from tests.support.authority import Authority
 from tests.support.engine import Engine, running_engine
 from tests.support.light_client import LightClient, Stage
 from tests.support.processes import free_port
@@ -117,29 +121,45 @@ def test_a_client_that_is_admitted_on_a_full_disk_connects_again_instead_of_wait
         assert waiting.closed == (messages.Close.STOPPING, "the server cannot check admissions now")
 
 
-def test_a_stock_supernode_is_listed_as_connected_until_it_ends(tmp_path: Path) -> None:
+class WithNodes(Engine):
+    """Admits each SuperNode as client 77; ``seen`` are their keys."""
+
+    seen: list[str]
+
+    def admit_node(self, public_key: str, node_id: int) -> Admission:
+        self.seen = [*getattr(self, "seen", []), public_key]
+        return Admission(77, "node", "admitted")
+
+
+def test_a_stock_supernode_is_listed_until_it_ends_over_tls_as_without(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    trusts = {"--insecure": None, f"--root-certificates={authority.file}": ServerTls(authority.issue())}
+    with ExitStack() as stack:
+        engines = [
+            stack.enter_context(running_engine(tmp_path / str(number), kind=WithNodes, tls=tls))
+            for number, tls in enumerate(trusts.values())
+        ]
+        threads = stack.enter_context(ThreadPoolExecutor(2))  # a node takes seconds to start
+        for done in [threads.submit(join_and_end, *one) for one in zip(engines, trusts, strict=True)]:
+            done.result()
+
+
+def join_and_end(engine: Engine, trust: str) -> None:
+    """Let a SuperNode join and end; assert what the server says of it."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it starts other commands of flwr by name
     command = shutil.which("flower-supernode", path=path)
     assert command, "flwr brings flower-supernode"
-    seen: list[tuple[str, int]] = []
-
-    class WithNodes(Engine):
-        def admit_node(self, public_key: str, node_id: int) -> Admission:
-            seen.append((public_key, node_id))
-            return Admission(77, "node", "admitted")
-
-    with running_engine(tmp_path, kind=WithNodes) as engine:
-        own = str(free_port())
-        arguments = [command, "--insecure", "--superlink", engine.address, "--port", own]
-        with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, env={**os.environ, "PATH": path}) as node:
-            try:
-                engine.ledger.wait(lambda: 77 in engine.server.live_clients(), 40)
-                live = engine.server.live_clients()[77]
-            finally:
-                node.terminate()
-                node.wait(20)
-        assert (live.lane, live.state) == ("fleet", "online")
-        assert len(seen) == 1 and seen[0][0].startswith("-----BEGIN PUBLIC KEY-----")
-        engine.ledger.wait(lambda: len(engine.changes()) == 2, 20)
-        assert [(c.client_id, c.online) for c in engine.changes()] == [(77, True), (77, False)]
-        assert engine.server.live_clients() == {}, "a SuperNode that has ended in order is listed no more"
+    arguments = [command, trust, "--superlink", engine.address, "--port", str(free_port())]
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, env={**os.environ, "PATH": path}) as node:
+        try:
+            engine.ledger.wait(lambda: 77 in engine.server.live_clients(), 40)
+            live = engine.server.live_clients()[77]
+        finally:
+            node.terminate()
+            node.wait(20)
+    assert (live.lane, live.state) == ("fleet", "online")
+    assert isinstance(engine, WithNodes) and len(engine.seen) == 1
+    assert engine.seen[0].startswith("-----BEGIN PUBLIC KEY-----")
+    engine.ledger.wait(lambda: len(engine.changes()) == 2, 20)
+    assert [(c.client_id, c.online) for c in engine.changes()] == [(77, True), (77, False)]
+    assert engine.server.live_clients() == {}, "a SuperNode that has ended in order is listed no more"

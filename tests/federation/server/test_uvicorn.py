@@ -33,10 +33,11 @@ RELIED_ON: dict[type, dict[str, set[str]]] = {
         "used": {"client", "conn", "cycle", "flow", "loop", "transport"},
     },
     EmbeddedServer: {
-        "overridden": {"capture_signals", "shutdown", "startup"}, "used": {"run", "should_exit", "started"},
+        "overridden": {"capture_signals", "on_tick", "shutdown", "startup"},
+        "used": {"run", "should_exit", "started"},
     },
     ClientWebSocket: {
-        "overridden": {"process_event", "recv_bufsize", "recv_events"},
+        "overridden": {"close_socket", "process_event", "recv_bufsize", "recv_events"},
         "used": {"protocol", "send_context", "socket"},
     },
 }  # fmt: skip

@@ -6,9 +6,10 @@ import pytest
 
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
+from tests.support.answers import nan_loss_in_round_1
 from tests.support.books import done, reply
 from tests.support.dashboard import Dashboard, finished_run
-from tests.support.light_client import Answer, honest, nan_loss_in_round_1
+from tests.support.light_client import Answer, honest
 from tests.support.markup import Element, get_both, get_page
 from tests.webapp.routes.api.test_metrics import add_client, add_run
 from webapp.pages.runs.timeline import _rulers

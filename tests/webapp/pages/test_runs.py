@@ -4,9 +4,9 @@ from urllib.parse import quote
 
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
-from tests.support.answers import train_only
+from tests.support.answers import nan_loss_in_round_1, train_only
 from tests.support.dashboard import Dashboard, finished_run
-from tests.support.light_client import Answer, honest, nan_loss_in_round_1
+from tests.support.light_client import Answer, honest
 from tests.support.markup import flash_of, get_both, get_fragment, get_page
 from webapp.db.repository.runs import set_values
 

@@ -13,9 +13,9 @@ from sqlalchemy import null, update
 
 from benchmarks.long_run import let_it_run, make_long_run
 from federation.run.metric_goals import MetricGoals
+from tests.support.answers import nan_loss_in_round_1
 from tests.support.books import Books, done, reply
 from tests.support.dashboard import Dashboard, finished_run, running
-from tests.support.light_client import nan_loss_in_round_1
 from tests.support.series import make_series
 from webapp.charts.downsampling import downsample
 from webapp.db.repository.runs import set_values
