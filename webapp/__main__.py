@@ -16,15 +16,15 @@ from contextlib import ExitStack
 from types import FrameType
 
 from federation.protocol.addresses import format_address
-from federation.protocol.tls.certificates import CertificateUnusable, ServerTls
+from federation.protocol.tls.certificates import ServerTls
 from webapp.accounts.accounts import Accounts
 from webapp.accounts.first_account import AccountMissing, ensure_first_account
+from webapp.certificates import dashboard_tls, server_tls
 from webapp.commands import COMMANDS
 from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable, startup_failures
 from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.descriptors import connection_bounds, open_files, raise_open_files
-from webapp.http.certificates import dashboard_tls, server_tls
 from webapp.http.serving import DashboardServer, PortTaken, bind
 from webapp.lock_file import DataInUse, LockFile
 from webapp.logs import configure_logging
@@ -42,12 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     try:
         settings = read_settings(given)
+        tls = server_tls(settings)
     except ValueError as error:
         return _refuse(2, str(error))
-    try:
-        tls = server_tls(settings)
-    except CertificateUnusable as error:
-        return _refuse(2, f"{error}.")
     configure_logging(settings.log_level, as_json=settings.log_format == "json")
     raise_open_files()
     with ExitStack() as stack:

@@ -36,9 +36,8 @@ def create_app(
 ) -> FastAPI:  # fmt: skip
     """Return the dashboard's app; its lifespan opens and closes the parts.
 
-    ``tls`` is the certificate of the Flower port. Where ``flower_socket`` and ``instance_lock`` are not given, the
-    lifespan binds the address of the settings, and takes the lock of the database. Raises ValueError where the root
-    path is the address of a page.
+    Where ``flower_socket`` and ``instance_lock`` are not given, the lifespan binds the address of the settings, and
+    takes the lock of the database. Raises ValueError where the root path is the address of a page.
     """
     # it is process-wide and is never reset; EventHub.close ends the event streams instead
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from federation.coordinator.supervisor import CheckpointPolicy, Supervisor
 from federation.protocol.addresses import is_loopback as is_loopback_address
 from federation.protocol.tls.certificates import ServerTls
-from federation.protocol.tls.proxies import ProxyCertificates
 from federation.server.flower_server import FlowerServer, Limits
 from webapp.accounts.accounts import Accounts
+from webapp.certificates import proxy_certificates
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.database import Database
 from webapp.db.disk_reserve import DiskReserve
@@ -99,7 +99,7 @@ def open_parts(
     flower = FlowerServer(
         sock=flower_socket, folder=settings.flower_dir, admit=admissions.admit, admit_node=admissions.admit_node,
         report=clients.handle_event, refused=incidents.refuse, limits=_limits(settings), tls=tls,
-        proxies=ProxyCertificates(settings.proxy_certificates) if settings.proxy_certificates else None,
+        proxies=proxy_certificates(settings),
     )  # fmt: skip
     clients.attach_flower(flower)
     policy = CheckpointPolicy(settings.keep_checkpoints, settings.best_metric)

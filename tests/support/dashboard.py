@@ -16,7 +16,7 @@ from tests.support.light_client import Answering, Stage, honest
 from tests.support.migrated import lay_data
 from tests.support.processes import wait_until
 from webapp.app import create_app
-from webapp.http.certificates import dashboard_tls, server_tls
+from webapp.certificates import dashboard_tls, server_tls
 from webapp.http.serving import DashboardServer, bind
 from webapp.parts import Parts
 from webapp.settings import Settings

@@ -24,7 +24,7 @@ from federation.protocol.addresses import is_ip_address
 from federation.protocol.tls.certificates import CertificateUnusable, read_chain
 from federation.protocol.tls.fingerprints import sha256_of
 from federation.weights.files import write_file
-from webapp.http.certificates import AUTHORITY_FILE, AUTHORITY_KEY_FILE, SERVER_FILE
+from webapp.certificates import AUTHORITY_FILE, AUTHORITY_KEY_FILE, SERVER_FILE
 from webapp.settings import Settings, read_settings
 
 AUTHORITY_DAYS, SERVER_DAYS = 3650, 397

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from federation.protocol.addresses import format_address
+from federation.protocol.tls.certificates import ServerTls
 from federation.run.config import RunConfig
 from federation.run.networks import OWN_DATA
 
@@ -16,6 +17,24 @@ class Join:
     host: str
     port: int
     here: str
+    tls: ServerTls | None = None
+
+    @property
+    def server(self) -> str:
+        """Where the Flower server is, as the client's command line has it."""
+        return f"https://{self.address}" if self.tls is not None else self.address
+
+    @property
+    def probe(self) -> str:
+        """Arguments of curl with which a machine tries whether it reaches the Flower server."""
+        return f"-k {self.server}" if self.tls is not None else f"http://{self.server}"
+
+    @property
+    def start(self) -> str:
+        """The beginning of each command: the server, and by which CA a client knows it."""
+        authority = self.tls.authority_sha256 if self.tls is not None else None
+        trust = f" --root-certificates sha256:{authority}" if authority is not None else ""
+        return f"python -m federation.client --server {self.server}{trust}"
 
     @property
     def address(self) -> str:
@@ -31,11 +50,10 @@ class Join:
     def command_for(self, data: str) -> str:
         """Return the command for a machine with data of one kind, as ``data_of`` names it."""
         holds = "--app MODULE:APP" if data == OWN_DATA else f"--dataset {data}"
-        return f"python -m federation.client --server {self.address} --name my-lab {holds}"
+        return f"{self.start} --name my-lab {holds}"
 
     @property
     def demo(self) -> tuple[str, str]:
         """Two commands that try it out on one machine."""
-        start = f"python -m federation.client --server {self.address}"
         rest = "--dataset digits --partitions 2 --partition"
-        return f"{start} --name site-a {rest} 0", f"{start} --name site-b {rest} 1"
+        return f"{self.start} --name site-a {rest} 0", f"{self.start} --name site-b {rest} 1"

@@ -24,7 +24,7 @@ MAX_FILE_BYTES = 1024 * 1024
 Version = tuple[tuple[int, int, int], ...]
 
 
-class CertificateUnusable(Exception):
+class CertificateUnusable(ValueError):
     """A certificate or key cannot be used; the sentence names the file and says why."""
 
 

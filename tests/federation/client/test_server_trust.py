@@ -49,8 +49,8 @@ def connect(tmp_path: Path) -> Iterator[Connect]:
         ended: Ended = queue.SimpleQueue()
         identity = Identity.load(tmp_path / "key.json", "site-a", "site-a")
         host, port = address.split(":")
-        loops.append(ReconnectLoop(host, int(port), identity, ClientDescription({"protocol": 1}), Outbox(), ended.put,
-                                   trust=trust))  # fmt: skip
+        about, outbox = ClientDescription({"protocol": 1}), Outbox(lambda tasks: None)
+        loops.append(ReconnectLoop(host, int(port), identity, about, outbox, ended.put, trust=trust))
         loops[-1].start()
         return ended
 

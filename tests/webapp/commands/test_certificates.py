@@ -11,8 +11,8 @@ from cryptography import x509
 from federation.protocol.tls.certificates import CertificateUnusable, ServerTls
 from tests.support.authority import Authority
 from tests.support.processes import refused
+from webapp.certificates import server_tls
 from webapp.commands.certificates import main
-from webapp.http.certificates import server_tls
 from webapp.settings import Settings
 
 
@@ -116,4 +116,4 @@ def test_a_chain_without_its_own_ca_tells_no_fingerprint(tmp_path: Path) -> None
 def test_a_dashboard_with_a_bad_certificate_does_not_start(tmp_path: Path) -> None:
     ended = refused(tmp_path, "--data-dir", str(tmp_path / "data"), "--tls-certificate", str(tmp_path / "none.pem"))
     assert ended.running.returncode == 2
-    assert "none.pem: no such file or directory." in ended.output and "Traceback" not in ended.output
+    assert "none.pem: no such file or directory" in ended.output and "Traceback" not in ended.output

@@ -21,6 +21,7 @@ from webapp.operations.files.retention import Removal
 from webapp.pages.clients.warnings import run_ahead
 from webapp.pages.join_command import Join
 from webapp.pages.server.blockers import Obstacle, obstacles
+from webapp.pages.server.certificate import certificate_lines, certificate_obstacles
 from webapp.pages.server.files import FileLine, file_lines, retention_text
 from webapp.pages.wording import STATES
 from webapp.parts import Parts
@@ -71,15 +72,17 @@ def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join:
     """Gather the Server page; ``here`` is the address that the reader uses."""
     free, whole = _disk(parts)
     storage = storage_of(session)
-    found = obstacles(session, live, flower_runs=parts.flower.is_running, free_bytes=free)
+    found = certificate_obstacles(parts.tls) + obstacles(
+        session, live, flower_runs=parts.flower.is_running, free_bytes=free
+    )
     headline, detail, state, word = _sentence(run_ahead(session), found, len(live))
     return Health(
         headline, detail, state, word, parts.uptime_seconds, found, _lanes(session, live),
         sum(one.task is not None and one.task.task != "sent" for one in live.values()), parts.event_hub.stream_count,
         queued_runs(session), storage, file_lines(session, parts), list(parts.deletion.retention.newest), free, whole,
         parts.incidents.newest(),
-        [("Dashboard", here), ("Flower server", join.address), ("API", f"{here}/docs"),
-         ("Data directory", str(parts.settings.data_dir.resolve()))],
+        [("Dashboard", here), ("Flower server", join.server), ("API", f"{here}/docs"),
+         ("Data directory", str(parts.settings.data_dir.resolve())), *certificate_lines(parts.settings, parts.tls)],
         _settings(parts, session),
         [("Meadow", version("meadow")), ("flwr", version("flwr")), ("Python", platform.python_version()),
          (storage.kind, storage.version), ("Client protocol", "meadow.1")],

@@ -19,7 +19,7 @@ class ServerLines:
 def server_lines(parts: Parts, here: str) -> ServerLines:
     """Return what the empty home page says of the server; ``here`` is the address that the reader uses."""
     lines = [
-        ("Flower server", format_address(*parts.flower_address)),
+        ("Flower server", f"{'https://' if parts.tls else ''}{format_address(*parts.flower_address)}"),
         ("Dashboard", here),
         ("Admission", parts.settings.admission),
         ("Connections", str(len(parts.flower.live_clients()))),

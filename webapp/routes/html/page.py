@@ -35,7 +35,7 @@ class Page:
         self.request, self.parts, self.session, self._flashes = request, parts, session, flashes
         # before the session reads anything, so that the stream misses no event that the page does not show
         self.last_event_id = parts.event_hub.newest_id
-        self.join = Join(*parts.flower_address, here=request.url.hostname or "127.0.0.1")
+        self.join = Join(*parts.flower_address, here=request.url.hostname or "127.0.0.1", tls=parts.tls)
 
     @property
     def root_address(self) -> str:
@@ -50,7 +50,7 @@ class Page:
 
     def show(self, template: str, nav: str, status: int = 200, **context: Any) -> HTMLResponse:
         """Answer with a template in the frame, or with the part of it that htmx asks for."""
-        frame = Frame(nav, STREAM, self.last_event_id, self.join.address, self._flash())
+        frame = Frame(nav, STREAM, self.last_event_id, self.join.server, self._flash())
         answer = render(self.request, template, frame, status, join=self.join, demo=self.parts.demo, **context)
         compress(self.request, answer)
         return answer

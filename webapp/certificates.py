@@ -13,8 +13,7 @@ def server_tls(settings: Settings) -> ServerTls | None:
 
     Raises CertificateUnusable where there is one that cannot be used, a proxy's too.
     """
-    if settings.proxy_certificates is not None:
-        ProxyCertificates(settings.proxy_certificates)
+    proxy_certificates(settings)
     if settings.tls == "off":
         return None
     if settings.tls_certificate is not None:
@@ -32,3 +31,8 @@ def server_tls(settings: Settings) -> ServerTls | None:
 def dashboard_tls(settings: Settings, tls: ServerTls | None) -> ServerTls | None:
     """Return the certificate of the dashboard's port, which has none where only the Flower port speaks TLS."""
     return None if settings.tls == "flower" else tls
+
+
+def proxy_certificates(settings: Settings) -> ProxyCertificates | None:
+    """Return the certificates of proxies that end TLS in front of the Flower port; raises CertificateUnusable."""
+    return ProxyCertificates(settings.proxy_certificates) if settings.proxy_certificates is not None else None
