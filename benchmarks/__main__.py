@@ -30,7 +30,7 @@ from benchmarks.recording import measure_recording
 from benchmarks.report import Report
 from benchmarks.timing import Series
 
-PARTS = ("floors", "aggregation", "recording", "duel", "flatness", "crowd", "rest", "memory", "stock")
+PARTS = ("floors", "aggregation", "recording", "duel", "tls", "flatness", "crowd", "rest", "memory", "stock")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -59,6 +59,7 @@ def _parts(
         "aggregation": lambda: _aggregation(report),
         "recording": lambda: _recording(folder / "recording", report),
         "duel": lambda: duel.duel(folder, sizes, report),
+        "tls": lambda: duel.tls(folder, sizes, report),
         "flatness": lambda: duel.flatness(folder, (2, 10, 50), report),
         "crowd": lambda: duel.crowd(folder, report),
         "rest": lambda: _rest(folder, report, 3 if given.smoke else 30),

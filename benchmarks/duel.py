@@ -1,13 +1,14 @@
 """Contenders side by side: both federations stay up, and take turns, so that a noisy machine is noisy for both."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
 from benchmarks.grpc_stream import GrpcFederation
 from benchmarks.meadow import MeadowFederation
-from benchmarks.plan import AGAINST_GRPC, CROWD, FLATNESS, KILO, Size
+from benchmarks.plan import AGAINST_GRPC, CROWD, FLATNESS, KILO, REAL_CLIENTS, TLS_AGAINST_PLAIN, Size
 from benchmarks.processes import Children
 from benchmarks.report import Report
 from benchmarks.timing import Series, Timing, ratio
@@ -30,21 +31,36 @@ def duel(folder: Path, sizes: Sequence[Size], report: Report) -> None:
             try:
                 grpc = GrpcFederation(children, clients)
                 for size in group:
-                    _turns(size, meadow, grpc, report)
+                    measured, limit = _turns(size, meadow, grpc, report), AGAINST_GRPC.get(str(size))
+                    if limit is not None:
+                        report.judge(f"{size}: Meadow over the gRPC stream, wall time a round", measured, limit)
             finally:
                 meadow.close()
 
 
-def _turns(size: Size, meadow: MeadowFederation, grpc: Contender, report: Report) -> None:
+def _turns(size: Size, one: Contender, other: Contender, report: Report) -> float:
+    """Let both work in turns; return the ratio of their wall times a round."""
     pairs = [
-        (meadow.work(size.parameters, size.rounds), grpc.work(size.parameters, size.rounds)) for _ in range(size.turns)
+        (one.work(size.parameters, size.rounds), other.work(size.parameters, size.rounds)) for _ in range(size.turns)
     ]
-    ours, theirs = Series(meadow.name, [a for a, _ in pairs]), Series(grpc.name, [b for _, b in pairs])
+    ours, theirs = Series(one.name, [a for a, _ in pairs]), Series(other.name, [b for _, b in pairs])
     report.add_series(size, ours)
     report.add_series(size, theirs)
-    limit = AGAINST_GRPC.get(str(size))
-    if limit is not None:
-        report.judge(f"{size}: Meadow over the gRPC stream, wall time a round", ratio(ours, theirs), limit)
+    return ratio(ours, theirs)
+
+
+def tls(folder: Path, sizes: Sequence[Size], report: Report) -> None:
+    """Measure Meadow with TLS between clients and server beside Meadow without, in the sizes of real clients."""
+    sizes = sorted((size for size in sizes if size.clients <= REAL_CLIENTS), key=lambda size: size.clients)
+    for clients, group in groupby(sizes, key=lambda size: size.clients):
+        with Children(folder) as children, ExitStack() as stack:
+            plain = MeadowFederation(folder / f"plain-{clients}", children, clients)
+            stack.callback(plain.close)
+            secure = MeadowFederation(folder / f"secure-{clients}", children, clients, tls=True)
+            stack.callback(secure.close)
+            for size in group:
+                what = f"{size}: with TLS over without, wall time a round"
+                report.judge(what, _turns(size, secure, plain, report), TLS_AGAINST_PLAIN)
 
 
 def flatness(folder: Path, counts: Sequence[int], report: Report) -> None:

@@ -13,6 +13,7 @@ from benchmarks.processes import Children, cpu_seconds, peak_bytes, reset_peak, 
 from benchmarks.timing import Timing
 from federation.run.states import ENDED
 from tests.support.processes import Meadow, make_meadow
+from webapp.commands.certificates import main as make_certificates
 
 CROWD_PROCESSES = 2
 POLL_SECONDS = 0.25
@@ -21,10 +22,10 @@ LEFT_OUT_ROUNDS = 2
 """The first rounds of a run are left out: round 0 trains nobody, round 1 warms up."""
 
 
-def _started(folder: Path) -> Meadow:
-    """Start a dashboard on free ports; where somebody was quicker to take one, on others."""
+def _started(folder: Path, *, tls: bool) -> Meadow:
+    """Start a dashboard on free ports; where somebody was quicker to take one, on others. It has no TLS itself."""
     while True:
-        meadow = make_meadow(folder, "--log-level", "warning")
+        meadow = make_meadow(folder, "--log-level", "warning", "--tls", "flower" if tls else "off")
         try:
             meadow.start()
         except AssertionError:
@@ -39,11 +40,17 @@ class MeadowFederation:
 
     name = "Meadow"
 
-    def __init__(self, folder: Path, children: Children, clients: int, *, light: bool | None = None) -> None:
+    def __init__(
+        self, folder: Path, children: Children, clients: int, *, light: bool | None = None, tls: bool = False
+    ) -> None:
         self.clients, self._children = clients, children
         self.light = clients > REAL_CLIENTS if light is None else light
+        self._trust: list[str] = []
         folder.mkdir(parents=True)
-        self.meadow = _started(folder)
+        if tls:
+            self.name, self._trust = "Meadow, TLS", ["--root-certificates", str(folder / "data" / "tls" / "ca.pem")]
+            make_certificates(["--data-dir", str(folder / "data")])
+        self.meadow = _started(folder, tls=tls)
         self.http = httpx.Client(base_url=self.meadow.url, trust_env=False, timeout=60)
         self._workers = [process.pid for process in (self._crowd() if self.light else self._real_clients(folder))]
         wait_until(lambda: self._online() >= clients, 180, f"{clients} clients online")
@@ -58,7 +65,7 @@ class MeadowFederation:
             self._children.module(
                 f"client-{self.clients}-{i}", "federation.client", "--server", self.meadow.flower_address,
                 "--name", f"client-{i}", "--dataset", "synthetic", "--partition", str(i),
-                "--partitions", str(self.clients), "--identity", str(folder / f"client-{i}.json"),
+                "--partitions", str(self.clients), "--identity", str(folder / f"client-{i}.json"), *self._trust,
             )
             for i in range(self.clients)
         ]  # fmt: skip

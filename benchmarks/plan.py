@@ -33,6 +33,7 @@ REAL_CLIENTS = 10
 AGAINST_GRPC = {"2 × 1 k": 1.5, "10 × 1 k": 1.0, "2 × 1 M": 1.0, "10 × 1 M": 1.0}
 """Most that a round may take, as a multiple of a round over flwr's gRPC stream."""
 
+TLS_AGAINST_PLAIN = 2.0
 STOCK_AGAINST_MEADOW = 300.0
 FLATNESS = 1.5
 AGGREGATION = 2.0
