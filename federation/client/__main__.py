@@ -92,7 +92,7 @@ def join(
 ) -> None:
     """Connect to a Meadow server, train on local data, and send updates back. Stop with Ctrl-C."""
     address = parse_address(server)
-    trust = _trust(server, root_certificates, tls_server_name)
+    trust = server_trust(server, root_certificates, tls_server_name)
     _check_options(name, partition, partitions, node_config, app)
     node = {"partition-id": partition, "num-partitions": partitions, **parse_node_config(node_config)}
     console = Console(stderr=True)
@@ -116,7 +116,8 @@ def _run(address: tuple[str, int], trust: ServerTrust | None, identity: Identity
     )  # fmt: skip
 
 
-def _trust(server: str, root_certificates: str | None, server_name: str | None) -> ServerTrust | None:
+def server_trust(server: str, root_certificates: str | None, server_name: str | None) -> ServerTrust | None:
+    """Return which server is trusted, as the options say it; None without TLS. Raises BadParameter."""
     if root_certificates is None and not server.startswith(HTTPS):
         return None
     try:

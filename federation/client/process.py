@@ -51,7 +51,7 @@ def run_client(
     def on_end(refusal: Refused | NotTrusted | None) -> None:
         if refusal is not None:
             log.error("%s: %s", connection.address, refusal)
-        codes.put(_exit_code(refusal))
+        codes.put(exit_code(refusal))
 
     worker = Worker(console, warm_up=executor.warm_up, on_failure=lambda: codes.put(BROKEN))
     outbox = worker.add_client(executor)
@@ -70,7 +70,8 @@ def run_client(
     return code
 
 
-def _exit_code(refusal: Refused | NotTrusted | None) -> int:
+def exit_code(refusal: Refused | NotTrusted | None) -> int:
+    """Return the exit code for the end of a connection's loop: a refusal, or None after an error of its own."""
     match refusal:
         case Refused():
             return EXIT_CODES[refusal.code]

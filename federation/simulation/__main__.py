@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from federation.client.__main__ import parse_address, parse_node_config
+from federation.client import options
+from federation.client.__main__ import parse_address, parse_node_config, server_trust
 from federation.client.console import open_standard_streams, write_log_to
 from federation.client.identity import default_path
 from federation.client.process import follow_stdin
@@ -21,7 +22,6 @@ from federation.simulation.processes import HostProcesses
 MAX_PREFIX = MAX_NAME_CHARACTERS - 1 - len(str(MAX_CLIENTS))
 
 
-ServerOption = Annotated[str, typer.Option(help="Address of the Flower server.", metavar="HOST:PORT")]
 ClientsOption = Annotated[int, typer.Option(min=1, max=MAX_CLIENTS, help="Number of virtual clients.")]
 ProcessesOption = Annotated[
     int, typer.Option(min=1, max=MAX_PROCESSES, help="Number of processes that share the clients.")
@@ -44,7 +44,9 @@ StdinOption = Annotated[bool, typer.Option("--end-with-stdin", help="Exit when s
 
 
 def simulate(
-    clients: ClientsOption, server: ServerOption = "127.0.0.1:8080", processes: ProcessesOption = 1,
+    clients: ClientsOption, server: options.Server = "127.0.0.1:8080",
+    root_certificates: options.RootCertificates = None, tls_server_name: options.TlsServerName = None,
+    processes: ProcessesOption = 1,
     dataset: DatasetOption = None, data_path: DataPathOption = None, name: NameOption = "sim",
     identities: IdentitiesOption = None, share_labels: LabelsOption = False, share_logs: LogsOption = False,
     node_config: NodeConfigOption = "", app: AppOption = None, end_with_stdin: StdinOption = False,
@@ -54,6 +56,7 @@ def simulate(
     A process takes about 650 MB once it trains, whatever the number of its clients. One that dies is started again.
     """
     host, port = parse_address(server)
+    trust = server_trust(server, root_certificates, tls_server_name)
     if not 1 <= len(name) <= MAX_PREFIX or not name.isprintable() or "/" in name:
         raise typer.BadParameter(f"--name has 1 to {MAX_PREFIX} printable characters, none of them a /")
     if node_config and app is None:
@@ -61,7 +64,9 @@ def simulate(
     write_log_to(Console(stderr=True))
     folder = identities or default_path(name).parent / "simulation" / name
     plan = Plan(
-        host=host, port=port, prefix=name, clients=clients, count=clients, identities=folder.expanduser().resolve(),
+        host=host, port=port, tls=trust is not None, root_certificates=root_certificates,
+        tls_server_name=tls_server_name, prefix=name, clients=clients, count=clients,
+        identities=folder.expanduser().resolve(),
         dataset=dataset, data_path=data_path and data_path.expanduser().resolve(), app=app,
         node_config=parse_node_config(node_config), share_labels=share_labels, share_logs=share_logs,
     )  # fmt: skip

@@ -19,9 +19,10 @@ from rich.console import Console
 from federation.client.console import TaskConsole, open_standard_streams, write_log_to
 from federation.client.description import ClientDescription, facts, readable, versions
 from federation.client.identity import BadIdentity, Identity
-from federation.client.process import BROKEN, EXIT_CODES, GRACE_SECONDS, follow_stdin
+from federation.client.process import BROKEN, GRACE_SECONDS, exit_code, follow_stdin
 from federation.client.tasks.executor import Executor
 from federation.client.tasks.worker import Worker
+from federation.client.tls.server_trust import ServerTrust
 from federation.learning.client_app import Work
 from federation.simulation.contents import SharedContents
 from federation.simulation.plan import Plan
@@ -41,6 +42,7 @@ class Host:
     def __init__(self, plan: Plan, works: Sequence[tuple[int, Work, Executor]], worker: Worker) -> None:
         self._changed, self._stopped = asyncio.Event(), asyncio.Event()
         joining, contents, about, machine = asyncio.Semaphore(JOINING_AT_ONCE), SharedContents(), versions(), facts()
+        trust = ServerTrust.parse(plan.root_certificates, plan.tls_server_name) if plan.tls else None
         self.clients: list[VirtualClient] = []
         for number, work, executor in works:
             name = plan.name_of(number)
@@ -48,7 +50,7 @@ class Host:
             description = ClientDescription(about, machine, readable(work.data), "simulated")
             self.clients.append(VirtualClient(
                 (plan.host, plan.port), identity, description, worker.add_client(executor), keep=contents.keep,
-                joining=joining, on_change=self._changed.set,
+                joining=joining, on_change=self._changed.set, trust=trust,
             ))  # fmt: skip
 
     def stop(self) -> None:
@@ -66,7 +68,7 @@ class Host:
             for task in (telling, stopped, all_refused, *running):
                 task.cancel()
         first = self.clients[0].refusal
-        return EXIT_CODES[first.code] if first is not None and not self._stopped.is_set() else 0
+        return exit_code(first) if first is not None and not self._stopped.is_set() else 0
 
     async def _tell(self) -> None:
         """Log how many clients are connected, and why others are not, when that has changed."""

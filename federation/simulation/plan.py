@@ -25,6 +25,9 @@ class Plan(BaseModel):
     first: int = Field(0, ge=0)
     count: int = Field(ge=1, le=MAX_CLIENTS)
     identities: Path
+    tls: bool = False
+    root_certificates: str | None = None
+    tls_server_name: str | None = None
     dataset: Dataset | None = None
     data_path: Path | None = None
     app: str | None = None

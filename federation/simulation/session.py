@@ -1,6 +1,8 @@
 """One connection of a virtual client on the host's event loop, from the server's challenge to the close."""
 
 import asyncio
+import hashlib
+import ssl
 from collections.abc import Callable, Iterable
 
 from websockets.asyncio.client import ClientConnection
@@ -41,7 +43,7 @@ class VirtualSession:
         sending: asyncio.Task[None] | None = None
         try:
             first = await asyncio.wait_for(websocket.recv(), messages.HELLO_SECONDS)
-            hello = self._handler.answer_challenge(first, certificate=None)
+            hello = self._handler.answer_challenge(first, _certificate(websocket))
             if hello is not None:
                 await websocket.send(messages.encode(hello))
             sending = asyncio.create_task(self._send_all(websocket))
@@ -74,3 +76,9 @@ class VirtualSession:
 
     def _on_grant(self, message_id: str) -> None:
         self._outgoing.put_nowait(self._handler.granted_pieces(message_id))
+
+
+def _certificate(websocket: ClientConnection) -> str | None:
+    """Return the SHA-256 (hex) of the certificate that the server has shown; None without TLS."""
+    secure: ssl.SSLObject | None = websocket.transport.get_extra_info("ssl_object")
+    return hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest() if secure is not None else None

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import ExitStack
+from http.client import HTTPException
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
@@ -24,6 +25,7 @@ from federation.client.reconnect import (
     failure_sentence,
     longest_wait,
 )
+from federation.client.tls.server_trust import NotTrusted, ServerTrust, tls_fault
 from federation.protocol import messages
 from federation.protocol.addresses import format_address, is_loopback
 from federation.simulation.session import VirtualSession
@@ -44,15 +46,16 @@ class VirtualClient:
 
     def __init__(
         self, server: tuple[str, int], identity: Identity, description: ClientDescription, outbox: Outbox, *,
-        keep: KeepContent, joining: asyncio.Semaphore, on_change: Callable[[], None],
+        keep: KeepContent, joining: asyncio.Semaphore, on_change: Callable[[], None], trust: ServerTrust | None = None,
     ) -> None:  # fmt: skip
         self.is_joined = False
         self.trouble = ""
         """Why the last connection ended or could not be made; empty before the first."""
-        self.refusal: Refused | None = None
+        self.refusal: Refused | NotTrusted | None = None
         self.name = identity.name
         self._server, self._identity, self._description = server, identity, description
         self._outbox, self._keep, self._joining, self._on_change = outbox, keep, joining, on_change
+        self._trust, self._was_welcomed = trust, False
 
     async def run(self) -> None:
         """Return when the server refuses the client for good; ``refusal`` says why."""
@@ -75,19 +78,26 @@ class VirtualClient:
 
             session = VirtualSession(self._identity, self._description, self._outbox, self._keep, on_welcome)
             try:
-                async with self._connection() as websocket:
+                async with await self._connection() as websocket:
                     self.trouble = await session.run(websocket)
             except Refused as refused:
                 self.refusal, self.trouble = refused, refused.reason
-            except (OSError, EOFError, WebSocketException, messages.BadFrame) as error:
-                self.trouble = failure_sentence(error)
+            except (OSError, EOFError, HTTPException, WebSocketException, messages.BadFrame, NotTrusted) as error:
+                fault = tls_fault(error)
+                self.trouble = str(fault) if fault is not None else failure_sentence(error)
+                self.refusal = None if self._was_welcomed else fault
             finally:
                 self._set_joined(False)
+        self._was_welcomed = self._was_welcomed or session.is_welcomed
         return session.is_welcomed
 
-    def _connection(self) -> connect:
+    async def _connection(self) -> connect:
+        trust = self._trust
+        context = await asyncio.to_thread(trust.context, *self._server) if trust is not None else None
         return connect(
-            f"ws://{format_address(*self._server)}{messages.PATH}",
+            f"{'ws' if context is None else 'wss'}://{format_address(*self._server)}{messages.PATH}",
+            ssl=context,
+            server_hostname=trust.server_name if trust is not None else None,
             subprotocols=[Subprotocol(messages.SUBPROTOCOL)],
             compression=None,
             max_size=messages.MAX_FRAME_BYTES + 4096,

@@ -1,5 +1,6 @@
 """Many virtual clients in few processes: members of the federation like all others."""
 
+import asyncio
 import io
 import os
 import signal
@@ -12,11 +13,20 @@ import numpy as np
 import psutil
 import pytest
 
-from federation.client.process import EXIT_CODES
+from federation.client.description import ClientDescription
+from federation.client.identity import Identity
+from federation.client.outbox import Outbox
+from federation.client.process import EXIT_CODES, exit_code
+from federation.client.tls.server_trust import NotTrusted, ServerTrust, TlsFault
 from federation.protocol.messages import Close
+from federation.protocol.tls.certificates import ServerTls
+from federation.simulation.contents import SharedContents
 from federation.simulation.plan import Plan
+from federation.simulation.virtual_client import VirtualClient
 from tests.conftest import StartClient
 from tests.federation.client.test_own_model import ended
+from tests.support.authority import Authority
+from tests.support.engine import Engine, running_engine
 from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
 
 Simulate = Callable[..., RealProcess]
@@ -162,3 +172,29 @@ def test_the_shares_of_processes_are_even_and_complete() -> None:
     shares = plan.shares(4)
     assert [(share.first, share.count) for share in shares] == [(0, 3), (3, 3), (6, 2), (8, 2)]
     assert {share.clients for share in shares} == {10} and plan.name_of(0) == "sim-01" and plan.name_of(9) == "sim-10"
+
+
+def test_a_virtual_client_joins_over_tls_and_names_another_ca(tmp_path: Path) -> None:
+    authority, other = Authority(tmp_path), Authority(tmp_path, "Other CA")
+
+    async def joined(engine: Engine, ca: Path) -> VirtualClient:
+        identity, changed = Identity.load(tmp_path / "key.json", "sim-1", "sim-1"), asyncio.Event()
+        host, port = engine.address.split(":")
+        client = VirtualClient(
+            (host, int(port)), identity, ClientDescription({"protocol": 1}), Outbox(lambda task: None),
+            keep=SharedContents().keep, joining=asyncio.Semaphore(1), on_change=changed.set,
+            trust=ServerTrust(roots=ca),
+        )  # fmt: skip
+        running, changing = asyncio.create_task(client.run()), asyncio.create_task(changed.wait())
+        await asyncio.wait([running, changing], timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        was_joined = client.is_joined
+        running.cancel()
+        changing.cancel()
+        await asyncio.gather(running, changing, return_exceptions=True)
+        assert was_joined is (client.refusal is None)
+        return client
+
+    with running_engine(tmp_path, tls=ServerTls(authority.issue())) as engine:
+        assert asyncio.run(joined(engine, authority.file)).refusal is None
+        refusal = asyncio.run(joined(engine, other.file)).refusal
+    assert isinstance(refusal, NotTrusted) and exit_code(refusal) == TlsFault.WRONG_CA
