@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError as error:
             return _refuse(2, f"--data-dir {settings.data_dir} cannot be used: {error.strerror}.")
         for lock in (data_lock, database_lock):
-            lock.show_address(_addresses(web, flower))
+            lock.show_address(_addresses(web, flower, "http" if dashboard_tls(settings, tls) is None else "https"))
         return serve(settings, web, flower, database_lock, tls)
 
 
@@ -125,10 +125,10 @@ def _prepare_database(settings: Settings) -> None:
             database.close()
 
 
-def _addresses(web: socket.socket, flower: socket.socket) -> dict[str, str | int]:
+def _addresses(web: socket.socket, flower: socket.socket, scheme: str) -> dict[str, str | int]:
     host, port = web.getsockname()[:2]
     flower_host, flower_port = flower.getsockname()[:2]
-    return {"host": host, "port": port, "flower_host": flower_host, "flower_port": flower_port}
+    return {"scheme": scheme, "host": host, "port": port, "flower_host": flower_host, "flower_port": flower_port}
 
 
 def _refuse(code: int, sentence: str) -> int:

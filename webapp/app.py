@@ -65,12 +65,12 @@ def create_app(
     app.state.root_path = settings.root_path
     app.state.event_hub, app.state.flashes, app.state.fragments = event_hub, Flashes(), SingleFlight(FRESH_SECONDS)
     install_errors(app)
-    _add_middleware(app, settings, metrics)
+    _add_middleware(app, settings, metrics, tls)
     _add_routes(app, settings)
     return app
 
 
-def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tls: ServerTls | None) -> None:
     """Add the middleware; the last one added sees a request first."""
     app.add_middleware(RouteTemplate)
     app.add_middleware(Access)

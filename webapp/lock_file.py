@@ -35,7 +35,7 @@ class LockFile:
         self.show_address({})
 
     def show_address(self, address: dict[str, Any]) -> None:
-        """Tell other processes where this one serves: ``host``, ``port`` and so on."""
+        """Tell other processes where this one serves: ``scheme``, ``host``, ``port`` and so on."""
         self._file.truncate(0)
         json.dump({"pid": os.getpid(), **address}, self._file)
         self._file.flush()
@@ -47,10 +47,15 @@ class LockFile:
             self._file.close()
 
 
+def url_in(address: dict[str, Any]) -> str:
+    """Return the URL of a dashboard that has shown its address."""
+    return f"{address.get('scheme', 'http')}://{format_address(address['host'], address['port'])}"
+
+
 def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
-        at = f", at http://{format_address(holder['host'], holder['port'])}" if "port" in holder else ""
+        at = f", at {url_in(holder)}" if "port" in holder else ""
         return f"process {holder['pid']}{at}"
     except (OSError, ValueError, KeyError):
         return "another dashboard"

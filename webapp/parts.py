@@ -102,10 +102,7 @@ def open_parts(
         proxies=proxy_certificates(settings),
     )  # fmt: skip
     clients.attach_flower(flower)
-    policy = CheckpointPolicy(settings.keep_checkpoints, settings.best_metric)
-    supervisor = Supervisor(lane=flower.lane, ledger=runs, folder=settings.runs_dir, policy=policy)
-    runs.supervise(supervisor)
-    clients.attach_supervisor(supervisor)
+    supervisor = _supervisor(settings, flower, runs, clients)
     flower.start()
     supervisor.start()
     deletion.start()
@@ -123,6 +120,14 @@ def open_parts(
 def _make_folders(settings: Settings) -> None:
     for folder in (settings.data_dir, settings.runs_dir, settings.flower_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _supervisor(settings: Settings, flower: FlowerServer, runs: Runs, clients: Clients) -> Supervisor:
+    policy = CheckpointPolicy(settings.keep_checkpoints, settings.best_metric)
+    supervisor = Supervisor(lane=flower.lane, ledger=runs, folder=settings.runs_dir, policy=policy)
+    runs.supervise(supervisor)
+    clients.attach_supervisor(supervisor)
+    return supervisor
 
 
 def open_accounts(settings: Settings, database: Database) -> Accounts:

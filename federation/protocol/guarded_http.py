@@ -75,7 +75,7 @@ class GuardedHttp(H11Protocol):
         self._is_refused = False
         self._progress: tuple[Wait, object] = (Wait.HEAD, None)
         self._progress_at = self.loop.time() if self._began_at is None else self._began_at
-        self._watch()
+        self._timer: asyncio.Handle = self.loop.call_soon(self._watch)
         self._leave = self._leave or self.connection_limit.enter(self.client[0] if self.client else "")
         if self._leave is None:
             self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections are open. Please try again later.")

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from federation.protocol.addresses import format_address
 from webapp.db.database_url import DatabaseUnusable, connect_options, parse_database_url, startup_failures
 from webapp.db.failures import AWAY, TAKEN_OVER, DatabaseUnavailable
 from webapp.db.repository import advisory_lock
-from webapp.lock_file import DataInUse, LockFile
+from webapp.lock_file import DataInUse, LockFile, url_in
 
 if TYPE_CHECKING:
     import psycopg
@@ -102,7 +101,7 @@ class PostgresLock(InstanceLock):
 
     def show_address(self, address: dict[str, Any]) -> None:
         """Tell other dashboards where this one serves; if PostgreSQL does not answer, the next connection tells it."""
-        self._name = f"{self._owner}, at http://{format_address(address['host'], address['port'])}"
+        self._name = f"{self._owner}, at {url_in(address)}"
         with contextlib.suppress(SQLAlchemyError, DatabaseUnavailable):
             self._use_connection()
 

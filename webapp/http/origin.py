@@ -27,7 +27,7 @@ def cookie_obstacle(request: Request, settings: Settings) -> str:
     if settings.public_url:
         return "" if host in settings.extra_hosts else f"Sign in at {settings.public_url} instead."
     return (
-        f"Browsers drop the session cookie of {host} because this connection is plain HTTP. Use HTTPS: set "
-        "--public-url to the https:// address of a proxy in front of the dashboard. Or open the dashboard as 127.0.0.1 "
-        "through an SSH tunnel."
+        f"Browsers drop the session cookie of {host} because this connection is plain HTTP. Use HTTPS: make a "
+        "certificate with python -m webapp certs, or set --public-url to the https:// address of a proxy in front of "
+        "the dashboard. Or open the dashboard as 127.0.0.1 through an SSH tunnel."
     )

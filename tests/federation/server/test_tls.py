@@ -40,8 +40,15 @@ def tls(authority: Authority) -> ServerTls:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory, tls: ServerTls) -> Iterator[Engine]:
-    """A Flower port with TLS that is less patient."""
-    with running_engine(tmp_path_factory.mktemp("engine"), HASTE, tls=tls) as started:
+    """A Flower port with TLS."""
+    with running_engine(tmp_path_factory.mktemp("engine"), tls=tls) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory, tls: ServerTls) -> Iterator[Engine]:
+    """One that is less patient, and has room for fewer peers."""
+    with running_engine(tmp_path_factory.mktemp("hasty"), HASTE, tls=tls) as started:
         yield started
 
 
@@ -124,30 +131,30 @@ def test_plaintext_on_the_port_gets_an_answer_that_names_tls(engine: Engine) -> 
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01"], ids=["none", "head", "part"])
-def test_a_handshake_that_never_ends_is_cut_off_in_time(engine: Engine, sent: bytes) -> None:
+def test_a_handshake_that_never_ends_is_cut_off_in_time(hasty: Engine, sent: bytes) -> None:
     began = time.monotonic()
-    with connected(engine) as peer:
+    with connected(hasty) as peer:
         peer.sendall(sent)
         assert read_to_the_end(peer) == b""
     assert time.monotonic() - began < 5
 
 
-def test_the_time_for_the_first_request_begins_with_the_connection(engine: Engine, authority: Authority) -> None:
+def test_the_time_for_the_first_request_begins_with_the_connection(hasty: Engine, authority: Authority) -> None:
     began = time.monotonic()
-    with connected(engine) as peer, authority.trusted().wrap_socket(peer, server_hostname="127.0.0.1") as secure:
+    with connected(hasty) as peer, authority.trusted().wrap_socket(peer, server_hostname="127.0.0.1") as secure:
         assert read_to_the_end(secure) == b""
     assert time.monotonic() - began < 5
 
 
-def test_peers_in_a_handshake_count_and_leave_no_count_behind(engine: Engine, authority: Authority) -> None:
+def test_peers_in_a_handshake_count_and_leave_no_count_behind(hasty: Engine, authority: Authority) -> None:
     """A port for 30 peers of an address: 60 who are silent at once do not keep it shut."""
     with contextlib.ExitStack() as stack:
-        silent = [stack.enter_context(connected(engine)) for _ in range(60)]
+        silent = [stack.enter_context(connected(hasty)) for _ in range(60)]
         ends = [read_to_the_end(peer) for peer in silent]
     assert ends == [b""] * 60
-    wait_until(lambda: not accepted_sockets(engine.address))
-    with Stage(engine.address) as stage:
-        client = client_of(engine, authority.trusted(), LightClient)
+    wait_until(lambda: not accepted_sockets(hasty.address))
+    with Stage(hasty.address) as stage:
+        client = client_of(hasty, authority.trusted(), LightClient)
         stage.do(client.run())
         wait_until(lambda: client.welcome is not None)
 

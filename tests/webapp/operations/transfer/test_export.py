@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.answers import nan_loss_in_round_1
 from tests.support.dashboard import Dashboard, finished_run, running
-from tests.support.light_client import adds, nan_loss_in_round_1
+from tests.support.light_client import adds
 from webapp.operations.transfer.documents import ROWS, Manifest, RunDocument
 
 
