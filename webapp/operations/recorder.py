@@ -22,7 +22,7 @@ from federation.run.events import (
 from federation.run.metric_goals import MetricGoals
 from webapp.db.database import Database, Session
 from webapp.db.repository.client_history import replace_failures
-from webapp.db.repository.events import add_event
+from webapp.db.repository.events import add_event, count_problems
 from webapp.db.repository.metrics import insert_points, last_metric_id
 from webapp.db.repository.rounds import insert_replies, insert_round
 from webapp.db.repository.runs import advance_run, best_metrics_of, get_run, set_blocked_on, set_values
@@ -176,7 +176,9 @@ class Recorder:
 
     def _write_replies(self, session: Session, replies: Sequence[ReplyRecorded], *, with_events: bool) -> None:
         """Write replies. Accepted ones of a fast round have no event: the round's event counts them."""
-        insert_replies(session, [reply_row(reply) for reply in replies])
+        rows = [reply_row(reply) for reply in replies]
+        insert_replies(session, rows)
+        count_problems(session, rows)
         replace_failures(session, [row for reply in replies if (row := failure_row(reply)) is not None])
         for reply in replies:
             if with_events or reply.outcome != "accepted":

@@ -47,7 +47,7 @@ def move_run(
 
 
 def problems_of(session: Session, run_id: int) -> str | None:
-    """Return what a completed run has as its reason: which replies were not accepted. Takes seconds for 100,000."""
+    """Return what a completed run has as its reason: which replies were not accepted."""
     return completion_reason(reply_problems(session, run_id), client_names(session))
 
 

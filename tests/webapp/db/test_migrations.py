@@ -13,12 +13,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, select, text
 
 from federation.run.config import RunConfig
-from tests.support.books import Books
+from federation.run.events import Outcome
+from tests.support.books import Books, reply
 from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable
 from webapp.db.migrations import migrate_database, migration_config
 from webapp.db.repository.clients import insert_client
-from webapp.db.repository.events import newest_events
+from webapp.db.repository.events import newest_events, reply_problems
 from webapp.db.repository.runs import insert_run, set_values
 from webapp.db.tables import Row, Run
 from webapp.pages.runs.log import log_of
@@ -195,3 +196,20 @@ def test_rounds_of_before_have_the_durations_up_to_them_as_elapsed_time(books: B
     with books.database.read() as session:
         found = session.execute(text("SELECT run_id, elapsed_seconds FROM rounds ORDER BY run_id, round")).all()
     assert [tuple(row) for row in found] == [(ids[0], s) for s in (1, 3, 6)] + [(ids[1], s) for s in (2, 5, 9)]
+
+
+def test_problems_of_before_are_counted_from_their_events(books: Books) -> None:
+    [client] = books.add_clients("site-a")
+    run_id = books.start_run()
+    problems: list[tuple[Outcome, str | None]] = [("failed", "a"), ("failed", "b"), ("late", None)]
+    for outcome, reason in problems:
+        books.runs.record(reply(run_id, 1, client, "train", outcome, reason))
+        books.runs.flush()
+    with books.database.read() as session:
+        before = reply_problems(session, run_id)
+    with books.database.engine.begin() as connection:
+        command.downgrade(migration_config(connection), "0014")
+        command.upgrade(migration_config(connection), "head")
+    with books.database.read() as session:
+        assert reply_problems(session, run_id) == before != []
+    assert [(one.outcome, one.times, one.reason) for one in before] == [("failed", 2, "b"), ("late", 1, None)]

@@ -221,7 +221,7 @@ def test_the_problems_of_a_completed_run_are_read_before_its_last_transaction(bo
     with ThreadPoolExecutor(1) as other, asked(books.database.engine) as statements:
         with books.database.write():
             moved = other.submit(books.runs.move, run_id, RunState.COMPLETED)
-            wait_until(lambda: any("run_events" in statement for statement, _ in statements))
+            wait_until(lambda: any("run_problems" in statement for statement, _ in statements))
             assert not moved.done()
         assert moved.result(20)
 

@@ -1,16 +1,17 @@
-"""run_events: append events, and read them after an id or newest first."""
+"""run_events: append events, and read them after an id or newest first. run_problems: counts of bad replies."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from sqlalchemy import func, insert, select, true
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from webapp.db.tables import RUN_EVENTS, RunEvent
+from webapp.db.tables import RUN_EVENTS, RunEvent, RunProblem
 
 _ADDED = "added_events"
 _INSERT = insert(RUN_EVENTS).returning(RUN_EVENTS.c.id)
@@ -97,7 +98,7 @@ def events_of_client(session: Session, client_id: int, limit: int = 50) -> list[
 
 @dataclass(frozen=True, slots=True)
 class ReplyProblem:
-    """How often a client's replies in one run had an outcome other than accepted, and one of the reasons."""
+    """How often a client's replies in one run had an outcome other than accepted, and the last of the reasons."""
 
     client_id: int
     outcome: str
@@ -105,14 +106,32 @@ class ReplyProblem:
     reason: str | None
 
 
+def count_problems(session: Session, replies: Iterable[Mapping[str, Any]]) -> None:
+    """Count those of the rows of replies that were not accepted."""
+    counted: dict[tuple[int, int, str], dict[str, Any]] = {}
+    for row in replies:
+        if row["outcome"] != "accepted":
+            key = {name: row[name] for name in ("run_id", "client_id", "outcome")}
+            known = counted.setdefault((row["run_id"], row["client_id"], row["outcome"]), {**key, "times": 0})
+            known |= {"times": known["times"] + 1, "reason": row["reason"]}
+    if counted:
+        session.connection().execute(_upsert(session.get_bind().dialect.name), list(counted.values()))
+
+
 def reply_problems(session: Session, run_id: int) -> list[ReplyProblem]:
     """Return the problems with replies in a run, the most frequent first."""
-    outcome, times = RunEvent.data["outcome"].as_string(), func.count()
-    query = select(RunEvent.client_id, outcome, times, func.max(RunEvent.data["reason"].as_string())).where(
-        RunEvent.run_id == run_id, RunEvent.type == "reply", outcome != "accepted", RunEvent.client_id.is_not(None)
+    query = select(RunProblem.client_id, RunProblem.outcome, RunProblem.times, RunProblem.reason)
+    ordered = query.where(RunProblem.run_id == run_id).order_by(RunProblem.times.desc(), RunProblem.client_id)
+    return [ReplyProblem(*row) for row in session.execute(ordered)]
+
+
+@cache
+def _upsert(dialect: str) -> Any:
+    added = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(RunProblem)
+    times = RunProblem.times + added.excluded.times
+    return added.on_conflict_do_update(
+        index_elements=["run_id", "client_id", "outcome"], set_={"times": times, "reason": added.excluded.reason}
     )
-    grouped = query.group_by(RunEvent.client_id, outcome).order_by(times.desc(), RunEvent.client_id)
-    return [ReplyProblem(*row) for row in session.execute(grouped)]
 
 
 def _stored(row: RunEvent) -> StoredEvent:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from federation.run.metric_goals import MetricGoals, goals_of
 from federation.run.networks import data_of
 from federation.run.states import ACTIVE, COMMITTING, ENDED, RESUMABLE, RunState
-from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunContents, RunEvent, TaskFailure
+from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunContents, RunEvent, RunProblem, TaskFailure
 
 NOT_DELETED = Run.state != RunState.DELETED
 
@@ -222,7 +222,8 @@ def delete_rows(session: Session, run_id: int, most: int) -> bool:
         some = select(table.id).where(table.run_id == run_id).limit(most)
         if _delete(session, delete(table).where(table.id.in_(some))):
             return True
-    _delete(session, delete(TaskFailure).where(TaskFailure.run_id == run_id))
+    for small in (TaskFailure, RunProblem):
+        _delete(session, delete(small).where(small.run_id == run_id))
     _delete(session, delete(Run).where(Run.id == run_id, Run.state == RunState.DELETED))
     return False
 

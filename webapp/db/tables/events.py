@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Table
+from sqlalchemy import JSON, ForeignKey, Index, String, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db.tables.base import Id, Row, UtcTime
@@ -25,6 +25,18 @@ class RunEvent(Row):
     type: Mapped[str] = mapped_column(String(20))
     at: Mapped[datetime] = mapped_column(UtcTime)
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class RunProblem(Row):
+    """How often a client's replies in a run had an outcome other than accepted, and the last reason."""
+
+    __tablename__ = "run_problems"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"), primary_key=True)
+    outcome: Mapped[str] = mapped_column(String(10), primary_key=True)
+    times: Mapped[int]
+    reason: Mapped[str | None] = mapped_column(Text)
 
 
 RUN_EVENTS = cast(Table, RunEvent.__table__)

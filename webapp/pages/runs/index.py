@@ -11,6 +11,7 @@ from webapp.db.repository.metrics import sparklines
 from webapp.db.repository.run_list import TEXTS, RunFilter, Sort, filter_choices, find_runs
 from webapp.db.repository.runs import is_resumable
 from webapp.db.tables import Run
+from webapp.formatting import NOTHING, metric, percent
 from webapp.operations.views import elapsed_seconds
 from webapp.pages.clients.rows import common_scale
 from webapp.pages.markdown import plain
@@ -125,8 +126,15 @@ class RunLine:
     """Whether the end of a server interrupted it, so that the row offers to resume it."""
     note: str
     spark: list[float | None]
-    best: float | None
+    best: str
+    metric: str
+    """What ``best`` is a value of, where that is not the accuracy."""
     elapsed: float | None
+
+    @property
+    def short_why(self) -> str:
+        """The reason, cut where it is long: the run's page has all of it."""
+        return self.why if len(self.why) <= EXCERPT else f"{self.why[:EXCERPT].rstrip(' .,;:')}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +192,25 @@ def run_lines(session: Session, runs: Sequence[Run]) -> list[RunLine]:
     return [
         RunLine(
             run, _why(run), run.state == RunState.INTERRUPTED and is_resumable(run), _excerpt(run.note),
-            series.get(run.id, []), _best(run), elapsed_seconds(run),
+            series.get(run.id, []), *_best(run), elapsed_seconds(run),
         )
         for run in runs
     ]  # fmt: skip
 
 
-def _best(run: Run) -> float | None:
-    best: dict[str, float] = run.best_metrics.get("evaluate_accuracy") or {}
-    return best.get("value")
+def _best(run: Run) -> tuple[str, str]:
+    """Return a run's best value as text and what it is of; the accuracy needs no name.
+
+    A run without an accuracy has its own metrics: the first by name, the loss where there is no other.
+    """
+    known = {key: one for key, one in run.best_metrics.items() if (one or {}).get("value") is not None}
+    if (accuracy := known.get("evaluate_accuracy")) is not None:
+        return percent(accuracy["value"]), ""
+    if not known:
+        return NOTHING, ""
+    key = min(known, key=lambda key: (key.startswith("train_"), key.endswith("_loss"), key))
+    phase, _, name = key.partition("_")
+    return metric(known[key]["value"], name), name if phase == "evaluate" else f"train {name}"
 
 
 def _why(run: Run) -> str:
