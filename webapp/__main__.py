@@ -18,7 +18,7 @@ from types import FrameType
 from federation.protocol.addresses import format_address
 from federation.protocol.tls.certificates import ServerTls
 from webapp.accounts.accounts import Accounts
-from webapp.accounts.first_account import AccountMissing, ensure_first_account
+from webapp.accounts.first_account import FIRST_NAME, AccountMissing, ensure_first_account
 from webapp.certificates import dashboard_tls, server_tls
 from webapp.commands import COMMANDS
 from webapp.db.database import Database
@@ -28,6 +28,8 @@ from webapp.descriptors import connection_bounds, open_files, raise_open_files
 from webapp.http.serving import DashboardServer, PortTaken, bind
 from webapp.lock_file import DataInUse, LockFile
 from webapp.logs import configure_logging
+from webapp.operations.audit.attempts import SERVER, Attempt
+from webapp.operations.audit.log import record_once
 from webapp.settings import Settings, read_settings
 
 log = logging.getLogger("webapp")
@@ -120,7 +122,8 @@ def _prepare_database(settings: Settings) -> None:
     with startup_failures():
         database = Database(settings.sqlalchemy_url)
         try:
-            ensure_first_account(Accounts(database, settings.data_dir, is_loopback=False), settings)
+            if ensure_first_account(Accounts(database, settings.data_dir, is_loopback=False), settings):
+                record_once(database, Attempt(SERVER, "first account", target=f"user {FIRST_NAME}"))
         finally:
             database.close()
 

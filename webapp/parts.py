@@ -3,12 +3,13 @@
 import logging
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from federation.coordinator.supervisor import CheckpointPolicy, Supervisor
 from federation.protocol.addresses import is_loopback as is_loopback_address
 from federation.protocol.tls.certificates import ServerTls
-from federation.server.flower_server import FlowerServer, Limits
+from federation.server.flower_server import FlowerServer, Limits, Refusal
 from webapp.accounts.accounts import Accounts
 from webapp.certificates import proxy_certificates
 from webapp.charts.series_cache import SeriesCache
@@ -19,6 +20,8 @@ from webapp.db.migrations import migrate_to_head
 from webapp.db.repository.events import last_event_id
 from webapp.db.repository.upkeep.retention import RetentionLimits
 from webapp.descriptors import connection_bounds, open_files
+from webapp.operations.audit.attempts import SERVER, Actor, Attempt, Outcome
+from webapp.operations.audit.log import AuditLog
 from webapp.operations.clients import Clients
 from webapp.operations.connections.admission import Admissions
 from webapp.operations.connections.incidents import Incidents
@@ -56,6 +59,7 @@ class Parts:
     accounts: Accounts
     admissions: Admissions
     tls: ServerTls | None
+    audit: AuditLog
     series: SeriesCache = field(default_factory=SeriesCache)
 
     @property
@@ -72,6 +76,7 @@ class Parts:
         self.demo.wait()
         self.deletion.stop()
         self.admissions.stop()
+        self.audit.stop()
         self.database.close()
         self.instance_lock.close()
         self.incidents.close()
@@ -95,26 +100,53 @@ def open_parts(
     deletion = RunDeletion(database, settings.runs_dir, RetentionLimits(settings.keep_runs, settings.keep_days))
     recorder = Recorder(database, event_hub.publish_progress, metrics.count_event)
     runs = Runs(database, recorder, deletion, settings.best_metric)
-    runs.restore(resume=settings.auto_resume)
-    flower = FlowerServer(
-        sock=flower_socket, folder=settings.flower_dir, admit=admissions.admit, admit_node=admissions.admit_node,
-        report=clients.handle_event, refused=incidents.refuse, limits=_limits(settings), tls=tls,
-        proxies=proxy_certificates(settings),
-    )  # fmt: skip
+    audit = AuditLog(database)
+    _restore(runs, audit, settings)
+    flower = _flower_server(settings, flower_socket, admissions, clients, _refusals(incidents, audit), tls)
     clients.attach_flower(flower)
     supervisor = _supervisor(settings, flower, runs, clients)
     flower.start()
     supervisor.start()
     deletion.start()
     admissions.start()
+    audit.start()
     metrics.add(StateCollector(database, flower, event_hub, settings.data_dir))
     host, port = flower_socket.getsockname()[:2]
     demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.record_demo_end, tls)
     return Parts(
         settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
         incidents, demo, time.monotonic(), instance_lock, deletion, metrics, open_accounts(settings, database),
-        admissions, tls,
+        admissions, tls, audit,
     )  # fmt: skip
+
+
+def _flower_server(
+    settings: Settings, sock: socket.socket, admissions: Admissions, clients: Clients,
+    refused: Callable[[Refusal], None], tls: ServerTls | None,
+) -> FlowerServer:  # fmt: skip
+    return FlowerServer(
+        sock=sock, folder=settings.flower_dir, admit=admissions.admit, admit_node=admissions.admit_node,
+        report=clients.handle_event, refused=refused, limits=_limits(settings), tls=tls,
+        proxies=proxy_certificates(settings),
+    )  # fmt: skip
+
+
+def _refusals(incidents: Incidents, audit: AuditLog) -> Callable[[Refusal], None]:
+    """Return what takes the clients that the Flower server refuses: for the Server page, and for the audit log."""
+
+    def refuse(refusal: Refusal) -> None:
+        incidents.refuse(refusal)
+        audit.record_later(Attempt(
+            Actor("client", refusal.name), "connect", Outcome.REFUSED, address=refusal.address, status=refusal.code,
+            detail={"reason": refusal.reason},
+        ))  # fmt: skip
+
+    return refuse
+
+
+def _restore(runs: Runs, audit: AuditLog, settings: Settings) -> None:
+    for run_id in runs.restore(resume=settings.auto_resume):
+        audit.record(Attempt(SERVER, "auto-resume", target=f"run {run_id}"))
 
 
 def _make_folders(settings: Settings) -> None:

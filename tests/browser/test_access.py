@@ -96,7 +96,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             "delete": f"/runs/delete?id=1&id={active}", "notes": "/runs/1/notes", "clients": "/clients",
             "clients-none": "/clients?show=offline", "client": "/clients/1", "client-out": "/clients/4",
             "client-revoked": "/clients/6", "client-pending": "/clients/17", "revoke": "/clients/2/revoke",
-            "server": "/server", "docs": "/docs",
+            "server": "/server", "audit": "/audit?check=1", "docs": "/docs",
         })  # fmt: skip
 
 
@@ -119,7 +119,8 @@ WITH_CHARTS = ("home-running", "run-running", "run-done", "run-loss", "run-stopp
 PAGES = (
     *WITH_CHARTS, "run-failed", "run-cancelled", "run-held", "run-queued", "runs", "runs-chosen", "runs-none",
     "archived", "compare", "compare-none", "new-from", "new-errors", "new-digits", "stop", "delete", "notes",
-    "clients", "clients-none", "client", "client-out", "client-revoked", "client-pending", "revoke", "server", "docs",
+    "clients", "clients-none", "client", "client-out", "client-revoked", "client-pending", "revoke", "server", "audit",
+    "docs",
 )  # fmt: skip
 
 

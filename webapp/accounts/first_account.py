@@ -12,14 +12,18 @@ class AccountMissing(Exception):
     """The settings need an account, and there is none; the text says how to make one."""
 
 
-def ensure_first_account(accounts: Accounts, settings: Settings) -> None:
-    """Create the first account where the settings name a file with its password; raises AccountMissing."""
+def ensure_first_account(accounts: Accounts, settings: Settings) -> bool:
+    """Create the first account where the settings name a file with its password; return whether it did.
+
+    Raises AccountMissing.
+    """
     if accounts.people.has_any():
-        return
+        return False
     if settings.admin_password_file is not None:
         try:
             password = settings.admin_password_file.read_text("utf-8").rstrip("\r\n")
             accounts.first_admin(FIRST_NAME, password)
+            return True
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             path = settings.admin_password_file
@@ -32,3 +36,4 @@ def ensure_first_account(accounts: Accounts, settings: Settings) -> None:
             f"one with: python -m webapp users add NAME --role admin --data-dir {settings.data_dir} (it asks for a "
             "password), or set --admin-password-file."
         )
+    return False

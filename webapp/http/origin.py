@@ -3,7 +3,6 @@
 from fastapi import Request
 
 from federation.protocol.addresses import is_loopback
-from webapp.http.security import host_name
 from webapp.settings import Settings
 
 
@@ -31,3 +30,9 @@ def cookie_obstacle(request: Request, settings: Settings) -> str:
         "certificate with python -m webapp certs, or set --public-url to the https:// address of a proxy in front of "
         "the dashboard. Or open the dashboard as 127.0.0.1 through an SSH tunnel."
     )
+
+
+def host_name(host: str) -> str:
+    """Return the name or address of a Host header in lower case, without port and brackets; empty if malformed."""
+    name, bracket, _port = host.rpartition("]") if host.startswith("[") else (host.split(":")[0], "", "")
+    return name.removeprefix("[").lower() if bracket or host.count(":") <= 1 else ""

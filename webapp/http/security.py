@@ -14,8 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from federation.protocol.addresses import is_ip_address, is_loopback
 from federation.protocol.tls.certificates import ServerTls
+from webapp.http.audit_trail import AuditTrail, note_refusal
 from webapp.http.head_requests import HeadAsGet
 from webapp.http.headers import HEADERS, HSTS
+from webapp.http.origin import host_name
 from webapp.http.problem_json import problem_response
 from webapp.http.reverse_proxy import RootPath
 from webapp.sanitizing import clean_text
@@ -65,6 +67,7 @@ class AllowedHosts:
         if scope["type"] == "http":
             hosts = Headers(scope=scope).getlist("host")
             if len(hosts) != 1 or not self._allows(host_name(hosts[0])):
+                note_refusal(scope, "foreign host")
                 sentence = "This host name is not allowed. Add the name with --allowed-hosts."
                 return await problem_response(400, sentence)(scope, receive, send)
         await self._app(scope, receive, send)
@@ -139,6 +142,7 @@ def guard(app: Starlette, settings: Settings, tls: ServerTls | None = None) -> N
     app.add_middleware(BodyLimit, max_upload_bytes=settings.max_reply_bytes + UPLOAD_OVERHEAD_BYTES)
     app.add_middleware(_cross_origin_protection)
     app.add_middleware(AllowedHosts, allows=host_rule(settings, tls))
+    app.add_middleware(AuditTrail)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RootPath, root_path=settings.root_path)
 
@@ -149,13 +153,8 @@ def _cross_origin_protection(app: ASGIApp) -> Any:
 
 async def _refuse_other_site(scope: Scope, receive: Receive, send: Send) -> None:
     sentence = "Requests from another site are not allowed. Use the dashboard itself, or send no Origin header."
+    note_refusal(scope, "cross-site request")
     await problem_response(403, sentence)(scope, receive, send)
-
-
-def host_name(host: str) -> str:
-    """Return the name or address of a Host header in lower case, without port and brackets; empty if malformed."""
-    name, bracket, _port = host.rpartition("]") if host.startswith("[") else (host.split(":")[0], "", "")
-    return name.removeprefix("[").lower() if bracket or host.count(":") <= 1 else ""
 
 
 def host_rule(settings: Settings, tls: ServerTls | None = None) -> Callable[[str], bool]:

@@ -28,10 +28,10 @@ class Changed:
 
 
 class RunRecords:
-    """The records of runs. Each change is an event, so that open pages show it."""
+    """The records of runs. Each change is an event, so that open pages show it; ``by`` is the person's name."""
 
-    def __init__(self, database: Database, runs: Runs) -> None:
-        self._database, self._runs = database, runs
+    def __init__(self, database: Database, runs: Runs, by: str | None = None) -> None:
+        self._database, self._runs, self._by = database, runs, by
 
     def rename(self, run_id: int, name: str) -> None:
         """Give a run another name; raises NotFound, Invalid."""
@@ -42,7 +42,7 @@ class RunRecords:
             run = get_run(session, run_id)
             if run.name != wanted:
                 set_values(session, run_id, name=wanted)
-                add_request_event(session, run, "rename", to=wanted)
+                add_request_event(session, run, "rename", self._by, to=wanted)
 
     def write(self, run_id: int, *, note: str | None = None, tags: Sequence[str] | None = None) -> None:
         """Replace a run's note, its tags, or both of them; None leaves one as it is. Raises NotFound, Invalid.
@@ -58,7 +58,7 @@ class RunRecords:
             if changed:
                 set_values(session, run_id, **changed)
             for name in changed:
-                add_request_event(session, run, name)
+                add_request_event(session, run, name, self._by)
 
     def pin(self, run_id: int, *, pinned: bool) -> None:
         """Keep a run's checkpoints and events whatever its age, or let them expire again.
@@ -86,7 +86,7 @@ class RunRecords:
         deleted = []
         for run_id in dict.fromkeys(run_ids):
             try:
-                self._runs.delete(run_id)
+                self._runs.delete(run_id, self._by)
             except (Conflict, NotFound):
                 continue
             deleted.append(run_id)
@@ -97,7 +97,7 @@ class RunRecords:
         with self._database.write() as session:
             changed = set_archived(session, run_ids, archived=archived)
             for run in runs_of(session, changed):
-                add_request_event(session, run, "archive" if archived else "restore")
+                add_request_event(session, run, "archive" if archived else "restore", self._by)
             return _changed(session, run_ids, changed, _why_not_archived if archived else lambda _: "not archived")
 
 

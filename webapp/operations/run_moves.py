@@ -38,9 +38,11 @@ def move_run(
 ) -> bool:
     """Move a run and say so in an event; False when it lost the race."""
     waits, deadline_at = blocked_on(blocked)
-    left = table.move_run(session, run_id, to, sources(to), reason, waits, deadline_at)
+    left = table.move_run(session, run_id, to, sources(to), reason, waits, deadline_at, by)
     if left is None:
         return False
+    if to == RunState.STOPPED and by is None:  # its thread ends it, after a person has stopped it
+        by = get_run(session, run_id).stopped_by
     data = {"state": to, "from": left, "reason": reason, "blocked_on": waits, "by": by}
     add_event(session, "run", data, run_id=run_id)
     return True
@@ -51,9 +53,9 @@ def problems_of(session: Session, run_id: int) -> str | None:
     return completion_reason(reply_problems(session, run_id), client_names(session))
 
 
-def add_request_event(session: Session, run: Run, request: str, **more: object) -> None:
-    """Say in an event what a person asked of a run; its state is still the one before."""
-    data = {"state": run.state, "reason": run.reason, "blocked_on": run.blocked_on, "asked": request, **more}
+def add_request_event(session: Session, run: Run, request: str, by: str | None = None, **more: object) -> None:
+    """Say in an event who asked what of a run; its state is still the one before."""
+    data = {"state": run.state, "reason": run.reason, "blocked_on": run.blocked_on, "asked": request, "by": by, **more}
     add_event(session, "run", data, run_id=run.id)
 
 

@@ -114,8 +114,10 @@ class Runs:
 
     # -- start-up ---------------------------------------------------------------------------------------------------
 
-    def restore(self, *, resume: bool = False) -> None:
+    def restore(self, *, resume: bool = False) -> list[int]:
         """Say what became of the runs that a process before this one left behind; queued ones wait for a person.
+
+        Returns the ids of the runs that it resumed.
 
         With ``resume`` no user is waited for: the interrupted run is resumed first, then the queue starts, with
         runs that an earlier start held back. A run that a person had paused stays for that person to resume.
@@ -133,15 +135,17 @@ class Runs:
             if resume:
                 session.expire_all()
                 table.release_queue(session)
-                for run in reversed(table.left_by_last_process(session)):
+                left = table.left_by_last_process(session)
+                for run in reversed(left):
                     requeue_run(session, run, "--auto-resume")
                     table.move_to_front(session, run.id)
-                return
+                return [run.id for run in left]
             table.hold_queue(session, {
                 "kind": "held",
                 "sentence": "The server was restarted while this run was queued; press Start now to start it",
                 "since": iso(datetime.now(UTC)), "deadline": None, "actions": ["resume", "stop"],
             })  # fmt: skip
+        return []
 
     # -- what people do ---------------------------------------------------------------------------------------------
 
@@ -170,7 +174,7 @@ class Runs:
             if kept is not None and self._supervisor is not None and not self._supervisor.files.uploads.holds(kept):
                 raise Invalid("initial_weights", "No uploaded weights have this id: POST them to /api/weights first.")
             config = resolve_clients(session, config)
-            run_id = table.insert_run(session, config.title, config.stored())
+            run_id = table.insert_run(session, config.title, config.stored(), by)
             data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": config.title}
             add_event(session, "run", data, run_id=run_id)
             if ignored := ignored_options(config.strategy, config.strategy_options):
@@ -181,7 +185,7 @@ class Runs:
             self._supervisor.wake()
         return self.show(run_id)
 
-    def delete(self, run_id: int) -> None:
+    def delete(self, run_id: int, by: str | None = None) -> None:
         """Remove a run; not while it is active. Its rows and files go one part after the other, on another thread.
 
         Uploaded initial weights go with the last run that names them.
@@ -190,7 +194,8 @@ class Runs:
             run = get_run(session, run_id)
             if table.move_run(session, run_id, RunState.DELETED, sources(RunState.DELETED), None) is None:
                 raise Conflict(f"Run {run_id} is {run.state}: stop it before you delete it.")
-            add_event(session, "run", {"run_id": run_id, "state": RunState.DELETED, "reason": None, "blocked_on": None})
+            data = {"run_id": run_id, "state": RunState.DELETED, "reason": None, "blocked_on": None, "by": by}
+            add_event(session, "run", data)
         self._deletion.wake()
         with self._database.write() as session:
             upload = run.config.get("initial_weights")

@@ -28,8 +28,12 @@ class Steering:
     The API's calls have the names of the methods and their docstrings as descriptions.
     """
 
-    def __init__(self, database: Database, supervisor: Supervisor) -> None:
-        self._database, self._supervisor = database, supervisor
+    def __init__(self, database: Database, supervisor: Supervisor, by: str | None = None) -> None:
+        self._database, self._supervisor, self._by = database, supervisor, by
+
+    def acting_for(self, by: str) -> "Steering":
+        """Return the same for one person, whose name the events of runs tell."""
+        return Steering(self._database, self._supervisor, by)
 
     def pause_run(self, run_id: int) -> None:
         """Pause a running run after the current round. Clients stay connected."""
@@ -39,7 +43,7 @@ class Steering:
                 raise Conflict(f"Run {run_id} is {run.state}: only a running run can be paused.")
             control = self._active(run_id)
             table.set_values(session, run_id, pausing=True)
-            add_request_event(session, run, "pause")
+            add_request_event(session, run, "pause", self._by)
         control.pause()
 
     def continue_run(self, run_id: int) -> None:
@@ -52,7 +56,7 @@ class Steering:
                 raise Conflict(f"Run {run_id} {why}: only a paused run can be continued.")
             control = self._active(run_id)
             table.set_values(session, run_id, pausing=False)
-            add_request_event(session, run, "continue")
+            add_request_event(session, run, "continue", self._by)
         control.end_pause()
 
     def resume_run(self, run_id: int) -> None:
@@ -62,7 +66,8 @@ class Steering:
             run = get_run(session, run_id)
             require_weights(run)
             if run.state == RunState.QUEUED and table.release_run(session, run_id):
-                add_request_event(session, run, "resume")
+                table.set_values(session, run_id, resumed_by=self._by)
+                add_request_event(session, run, "resume", self._by)
             elif not table.is_resumable(run):
                 raise Conflict(
                     f"Run {run_id} is {run.state}: only an interrupted, stopped or failed run can be resumed."
@@ -71,7 +76,7 @@ class Steering:
                 raise Conflict(f"Run {run_id} has completed its {run.num_rounds:,} rounds: add rounds instead.")
             else:
                 stored_config(run)  # raises where it could only fail at once
-                requeue_run(session, run)
+                requeue_run(session, run, self._by)
         self._supervisor.wake()
 
     def stop_run(self, run_id: int) -> None:
@@ -80,7 +85,7 @@ class Steering:
             state = get_run(session, run_id).state
         if state in ENDED:
             raise Conflict(f"Run {run_id} is {state} already: only a queued or an active run can be stopped.")
-        if not self._supervisor.stop(run_id):
+        if not self._supervisor.stop(run_id, self._by):
             with self._database.read() as session:
                 state = get_run(session, run_id).state
             if state not in (RunState.STOPPED, RunState.CANCELLED):  # otherwise another person was quicker
@@ -99,9 +104,9 @@ class Steering:
             stored_config(run)
             wanted = run.num_rounds + count
             table.set_values(session, run_id, num_rounds=wanted, config=run.config | {"num_rounds": wanted})
-            add_request_event(session, run, "rounds", add=count, num_rounds=wanted)
+            add_request_event(session, run, "rounds", self._by, add=count, num_rounds=wanted)
             if run.state in ENDED:
-                requeue_run(session, run)
+                requeue_run(session, run, self._by)
         if (control := self._supervisor.control(run_id)) is not None:
             control.raise_rounds(wanted)
         self._supervisor.wake()
@@ -126,7 +131,7 @@ class Steering:
                 raise Conflict(f"{client.name} is excluded from all runs: include the client on the Clients page.")
             excluded = set(run.excluded) | {client_id} if request == "exclude" else set(run.excluded) - {client_id}
             table.set_values(session, run_id, excluded=sorted(excluded))
-            add_request_event(session, run, request, client_id=client_id, client=client.name)
+            add_request_event(session, run, request, self._by, client_id=client_id, client=client.name)
         self._supervisor.reload_participation(run_id, client_id if request == "include" else None)
 
     def ask_for_clients(self, run_id: int, count: int) -> None:
@@ -142,7 +147,7 @@ class Steering:
             if count == config.min_clients:
                 return
             table.set_values(session, run_id, config=run.config | {"min_clients": count})
-            add_request_event(session, run, "min_clients", min_clients=count)
+            add_request_event(session, run, "min_clients", self._by, min_clients=count)
         self._supervisor.reload_participation(run_id)
 
     def wait_longer(self, run_id: int, seconds: int) -> None:
@@ -155,7 +160,7 @@ class Steering:
                 raise Conflict(f"Run {run_id} is not waiting for clients: there is no timeout to extend.")
             waits = waits | {"deadline": iso(datetime.fromisoformat(deadline) + timedelta(seconds=seconds))}
             table.set_blocked_on(session, run_id, waits, run.deadline_at + seconds)
-            add_request_event(session, run, "wait", seconds=seconds, blocked_on=waits)
+            add_request_event(session, run, "wait", self._by, seconds=seconds, blocked_on=waits)
         if not control.wait_longer(seconds):
             raise Conflict(f"Run {run_id} has just ended its wait for clients.")
 
@@ -166,7 +171,7 @@ class Steering:
             if run.state != RunState.QUEUED:
                 raise Conflict(f"Run {run_id} is {run.state}: only a queued run can be moved to the front.")
             if table.move_to_front(session, run_id):
-                add_request_event(session, run, "front")
+                add_request_event(session, run, "front", self._by)
 
     def _active(self, run_id: int) -> Control:
         control = self._supervisor.control(run_id)

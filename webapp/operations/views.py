@@ -1,7 +1,7 @@
-"""What API and pages show of runs, rounds and clients: rows made whole with what is known only now."""
+"""What API and pages show of runs and clients: rows made whole with what is known only now."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from statistics import median
@@ -14,9 +14,7 @@ from federation.run.events import Progress
 from federation.run.states import ACTIVE, RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import Admission
-from webapp.db.repository.rounds import ReplyRow
-from webapp.db.spread import Spread
-from webapp.db.tables import Client, Round, Run, RunContents
+from webapp.db.tables import Client, Run, RunContents
 
 ClientState = Literal["online", "stale", "offline", "pending", "revoked"]
 Metrics = dict[str, float | None]
@@ -56,6 +54,9 @@ class RunView(BaseModel):
     finished_at: datetime | None
     elapsed_seconds: float | None = Field(description="Time while active, without the time between stop and resume.")
     eta_seconds: float | None = Field(description="Estimate from the last ten rounds; null before the first one.")
+    started_by: str | None = Field(description="Who queued the run; local: without accounts.", examples=["ada"])
+    resumed_by: str | None
+    stopped_by: str | None = Field(description="Who stopped or cancelled the run; null once the run is queued again.")
     last_metrics: Metrics = Field(examples=[{"evaluate_accuracy": 0.91, "evaluate_loss": 0.31}])
     best_metrics: dict[str, Best]
     evaluated_on: str = Field(description="What the metrics of the evaluation are measured on.")
@@ -98,69 +99,6 @@ def elapsed_seconds(run: Run) -> float | None:
     """Return how long a run has been active; None where it never was."""
     since = time.monotonic() - run.measured_at if run.measured_at is not None else 0.0
     return run.active_seconds + since if run.started_at is not None else None
-
-
-class Trouble(BaseModel):
-    """A task without an accepted reply, and the reason."""
-
-    client_id: int
-    client: str
-    phase: str
-    attempt: int
-    outcome: Literal["refused", "failed", "late", "lost"]
-    reason: str | None
-
-
-class RoundView(BaseModel):
-    """One completed round."""
-
-    round: int
-    attempt: int
-    committed_at: datetime
-    seconds: float
-    train_seconds: float
-    aggregate_seconds: float
-    evaluate_seconds: float
-    bytes_down: int
-    bytes_up: int
-    replies: dict[str, int] = Field(description="Accepted replies by phase.", examples=[{"train": 2, "evaluate": 2}])
-    samples: dict[str, int] = Field(description="Samples behind the metrics, by phase; none of earlier releases.")
-    refusals: list[Trouble]
-    failures: list[Trouble] = Field(description="Failed, late and lost.")
-    metrics: Metrics
-
-
-class RoundList(BaseModel):
-    """Completed rounds, oldest first."""
-
-    items: list[RoundView]
-    total: int
-
-
-def round_view(row: Round, troubles: Iterable[ReplyRow]) -> RoundView:
-    """Return a round with what went wrong in it."""
-    mine = [
-        Trouble.model_validate({name: getattr(trouble, name) for name in Trouble.model_fields})
-        for trouble in troubles
-        if trouble.round == row.round
-    ]
-    return RoundView(
-        **{name: getattr(row, name) for name in RoundView.model_fields if hasattr(row, name)},
-        samples=_samples(row.spread or {}),
-        replies={phase: outcomes.get("accepted", 0) for phase, outcomes in row.outcomes.items()},
-        refusals=[one for one in mine if one.outcome == "refused"],
-        failures=[one for one in mine if one.outcome != "refused"],
-    )
-
-
-def _samples(spreads: Mapping[str, Sequence[Any]]) -> dict[str, int]:
-    """Return phase -> samples of a round, those of the metric with the most."""
-    samples: dict[str, int] = {}
-    for key, values in spreads.items():
-        phase, spread = key.partition("_")[0], Spread(*values)
-        if spread.samples:
-            samples[phase] = max(samples.get(phase, 0), spread.samples)
-    return samples
 
 
 class ClientView(BaseModel):

@@ -9,6 +9,8 @@ from webapp.db.repository.events import StoredEvent
 from webapp.formatting import count, duration, percent, plural, span
 from webapp.pages.wording import STATES
 
+LOCAL = "local"
+"""Stands for who acts where there are no accounts."""
 WORTH_SAYING = ("run", "note", "round", "reply", "client")
 
 
@@ -129,10 +131,15 @@ def _where(replies: Sequence[Mapping[str, Any]]) -> str:
     return rounds if len(replies) == 1 else f"{rounds}, {count(len(replies))} times"
 
 
+def by_whom(by: str | None) -> str:
+    """Return the end of a sentence that says who acted; empty where nobody knows."""
+    return "on this machine" if by == LOCAL else f"by {by}" if by else ""
+
+
 def _run(event: StoredEvent) -> tuple[str, str, str] | None:
     data = event.data
     state, reason, by = data.get("state"), data.get("reason"), data.get("by")
-    who = f"by {by}" if by else ""
+    who = by_whom(by)
     if asked := _asked(data):
         return asked[0], asked[1], who or "by a user"
     if dropped := data.get("unresolved_clients"):

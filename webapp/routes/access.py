@@ -14,10 +14,11 @@ from webapp.accounts.principal import Kind, Principal
 from webapp.db.failures import DatabaseUnavailable
 from webapp.http.problem_json import wants_json
 from webapp.http.reverse_proxy import without_root
+from webapp.operations.audit.attempts import Note
 from webapp.operations.event_hub import EventHub
 from webapp.problems import Problem
 from webapp.routes.error_handlers import answer_failure
-from webapp.routes.policy import Need, need_of
+from webapp.routes.policy import Need, need_of, route_of
 
 COOKIE = "__Host-meadow"
 """Browsers keep a cookie with this prefix only over TLS or on loopback, for this host alone, and for all paths."""
@@ -64,7 +65,15 @@ class Access:
             principal = None
         if need is Need.OPEN or (principal is not None and (need is None or need.is_met_by(principal))):
             return await self._app(scope, receive, send)
+        _name_route(request)
         await (_ask_to_sign_in(request) if principal is None else _forbid(request, need))(scope, receive, send)
+
+
+def _name_route(request: Request) -> None:
+    """Tell the audit log what was asked for: a refused request reaches no router."""
+    note: Note = request.state.audit
+    if found := route_of(request.method, request.url.path):
+        note.template, note.parameters = found
 
 
 async def _identify(request: Request) -> Principal | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Query, Request
 
 from webapp.db.database import Database
+from webapp.operations.audit.attempts import Note
 from webapp.operations.clients import Clients
 from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
@@ -42,11 +43,41 @@ def _from(choose: Callable[[Parts], object]) -> Any:
 
 DatabaseDep = Annotated[Database, _from(lambda parts: parts.database)]
 RunsDep = Annotated[Runs, _from(lambda parts: parts.runs)]
-SteeringDep = Annotated[Steering, _from(lambda parts: parts.steering)]
-RecordsDep = Annotated[RunRecords, _from(lambda parts: RunRecords(parts.database, parts.runs))]
 ClientsDep = Annotated[Clients, _from(lambda parts: parts.clients)]
 DemoDep = Annotated[DemoClients, _from(lambda parts: parts.demo)]
 EventHubDep = Annotated[EventHub, _from(lambda parts: parts.event_hub)]
+
+
+async def get_by(request: Request) -> str:
+    """Return the name of who acts, as the events of runs tell it."""
+    principal = getattr(request.state, "principal", None)
+    return principal.name if principal is not None else "local"
+
+
+ByDep = Annotated[str, Depends(get_by)]
+
+
+async def get_steering(parts: PartsDep, by: ByDep) -> Steering:
+    """Return what steers runs, for who acts."""
+    return parts.steering.acting_for(by)
+
+
+async def get_records(parts: PartsDep, by: ByDep) -> RunRecords:
+    """Return what changes the records of runs, for who acts."""
+    return RunRecords(parts.database, parts.runs, by)
+
+
+SteeringDep = Annotated[Steering, Depends(get_steering)]
+RecordsDep = Annotated[RunRecords, Depends(get_records)]
+
+
+async def get_note(request: Request) -> Note:
+    """Return what the handler may add to the request's entry in the audit log."""
+    note: Note = request.state.audit
+    return note
+
+
+NoteDep = Annotated[Note, Depends(get_note)]
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
 AnyId = Annotated[int, Query(ge=0, le=MAX_ID)]

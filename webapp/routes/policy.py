@@ -114,6 +114,11 @@ DELETE /api/demo-clients/{number}
 """
 _STEERING = "pause continue resume rounds exclude include min_clients wait front stop"
 _ADMIN = """
+GET /audit
+GET /api/audit
+GET /api/audit/verify
+GET /api/audit.csv
+GET /api/audit.jsonl
 GET /setup
 POST /setup
 GET /people
@@ -153,6 +158,14 @@ POLICY: dict[tuple[str, str], Need] = dict(_rows())
 @lru_cache(maxsize=1)
 def _patterns() -> list[tuple[str, re.Pattern[str], Need]]:
     return [(method, compile_path(path)[0], need) for (method, path), need in POLICY.items()]
+
+
+def route_of(method: str, path: str) -> tuple[str, dict[str, str]] | None:
+    """Return template and parameters of the route that a request asks for; None where none is listed."""
+    for (of, template), (_, pattern, _need) in zip(POLICY, _patterns(), strict=True):
+        if of == method and (match := pattern.match(path)):
+            return template, match.groupdict()
+    return None
 
 
 @lru_cache(maxsize=4096)

@@ -137,6 +137,8 @@ def test_a_run_without_checkpoints_says_so_and_cannot_be_continued(keeper: Dashb
     assert keeper.rounds(first) == [0, 1]
     server = get_both(keeper.http, "/server", "server-page")
     assert f"#{first} Retention removed " in server.text
+    entries = keeper.http.get("/api/audit?action=retention").json()["items"]
+    assert [(one["actor_kind"], one["target"]) for one in entries] == [("server", f"run {first}")]
     assert "of the 1 ended run that ended last" in server.text
     assert not keeper.http.post(f"/api/runs/{pinned}/unpin").json()["pinned"]
     keeper.parts.deletion.wake()

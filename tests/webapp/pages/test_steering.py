@@ -62,7 +62,7 @@ def test_a_run_is_paused_and_continued_with_buttons(dashboard: Dashboard) -> Non
         question = get_page(dashboard.http, f"/runs/{run_id}/stop").text
         assert "pause instead" not in question and "Cancel" in question
         assert page.one("section", class_="block").one("h2").text.startswith("Paused since")
-        assert "by a user" in page.one("section", id="events").text
+        assert "on this machine" in page.one("section", id="events").text
 
         home = press(dashboard, run_id, "continue", back="/")
         assert flash_of(home) == "The run continues."
@@ -104,7 +104,7 @@ def test_a_client_is_left_out_and_let_in_again(dashboard: Dashboard) -> None:
         home = get_page(dashboard.http, "/")
         other = home.one("section", aria_labelledby="other-h")
         assert other.one("h2").text == "Online but not eligible"
-        assert "site-c : excluded from this run by a user" in other.text
+        assert "site-c : excluded from this run on this machine" in other.text
         assert other.one("button").text == "Include"
 
         page = press(dashboard, run_id, "include", client_id=clients["site-c"], back="/")

@@ -27,14 +27,14 @@ def end_measurements(session: Session) -> None:
     session.execute(update(Run).where(measured).values(measured_at=None, deadline_at=None))
 
 
-def insert_run(session: Session, name: str, config: dict[str, Any]) -> int:
+def insert_run(session: Session, name: str, config: dict[str, Any], by: str | None = None) -> int:
     """Append a run to the queue; return its id."""
     row = {
         "name": name, "config": config, "network": config["network"],
         "dataset": data_of(config["network"], config.get("dataset", "")),
         "strategy": config["strategy"], "state": RunState.QUEUED.value, "num_rounds": config["num_rounds"],
         "created_at": datetime.now(UTC), "queued_at": _end_of_queue(session), "pausing": False, "excluded": [],
-        "note": "", "tags": [],
+        "note": "", "tags": [], **({"started_by": by} if by else {}),
     }  # fmt: skip
     run_id: int = session.connection().execute(insert(RUNS).returning(RUNS.c.id), row).scalar_one()
     return run_id
@@ -125,6 +125,7 @@ def move_run(
     reason: str | None,
     blocked_on: dict[str, Any] | None = None,
     deadline_at: float | None = None,
+    by: str | None = None,
 ) -> RunState | None:
     """Change a run's state to ``to`` if it is in one of ``sources``; return the old state, else None."""
     where = RUNS.c.id == run_id
@@ -150,6 +151,9 @@ def move_run(
         values["pausing"] = False
     if to == RunState.QUEUED:
         values |= {"queued_at": _end_of_queue(session), "finished_at": None, "pausing": False}
+        values |= {"resumed_by": by, "stopped_by": None}
+    elif by is not None:  # only a stop is another person's move
+        values["stopped_by"] = by
     moved = session.connection().execute(update(RUNS).where(where, RUNS.c.state == row.state).values(values))
     return RunState(row.state) if moved.rowcount == 1 else None
 

@@ -28,7 +28,7 @@ class AuditEntry(Row):
     outcome: Mapped[str] = mapped_column(String(10))
     """done, refused or failed."""
     status: Mapped[int | None]
-    """Of the HTTP answer."""
+    """Of the HTTP answer; the close code of a client."""
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)
     previous: Mapped[str] = mapped_column(String(64))
     """The hash of the entry before."""

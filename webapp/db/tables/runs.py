@@ -48,6 +48,12 @@ class Run(Row):
     contents: Mapped[str] = mapped_column(String(10), server_default=RunContents.WHOLE)
     contents_at: Mapped[datetime | None] = mapped_column(UtcTime)
     """When ``contents`` changed last; NULL where they never did."""
+    started_by: Mapped[str | None] = mapped_column(String(100))
+    """The name, at that time, of the person who queued the run; ``local`` without accounts; NULL in earlier runs."""
+    resumed_by: Mapped[str | None] = mapped_column(String(100))
+    """Who queued the run again most recently."""
+    stopped_by: Mapped[str | None] = mapped_column(String(100))
+    """Who stopped or cancelled the run; NULL once it is queued again."""
     num_rounds: Mapped[int]
     current_round: Mapped[int] = mapped_column(default=0)
     last_metrics: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

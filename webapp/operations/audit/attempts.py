@@ -1,6 +1,7 @@
 """What an entry of the audit log says: who attempted what, on what, from where, and how it ended."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -30,6 +31,8 @@ class Actor:
 
 SERVER = Actor("server", "server")
 ANONYMOUS = Actor("anonymous")
+LOCAL = Actor("local", "this machine")
+"""Who uses a dashboard without accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,22 @@ class Attempt:
 
 @dataclass(slots=True)
 class Note:
-    """What the handler of a request adds to its entry. ``refusal``: why the request was not allowed, in a few words."""
+    """What a request adds to its entry.
+
+    ``refusal``: why it was not allowed, in a few words. ``template`` and ``parameters``: of a route that it did not
+    reach. ``actor``: who it proved to be. ``is_change``: it may change something although its method says not.
+    """
 
     target: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
     refusal: str = ""
+    template: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    actor: Actor | None = None
+    is_change: bool = False
+
+    def add_runs(self, run_ids: Sequence[int]) -> None:
+        """Name the runs that a request concerned, where its address does not."""
+        self.target = ", ".join(f"run {run_id}" for run_id in run_ids)
+        if len(run_ids) > 1:
+            self.detail["runs"] = list(run_ids)

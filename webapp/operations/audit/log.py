@@ -39,7 +39,7 @@ class AuditLog:
         self._repeats = repeats or Repeats()
         self._waiting: deque[Attempt] = deque()
         self._writing = threading.Lock()
-        self._ending = threading.Event()
+        self._woken, self._is_ending = threading.Event(), False
         self._thread = threading.Thread(target=self._keep, name="audit", daemon=True)
         self.checked: Check | None = None
 
@@ -48,6 +48,18 @@ class AuditLog:
         first = attempt if attempt.outcome == Outcome.DONE else self._repeats.add(attempt)
         if first is not None:
             self._add([first])
+
+    def record_later(self, attempt: Attempt) -> None:
+        """Do what ``record`` does, on another thread: for event loops, which must not wait for the database."""
+        first = attempt if attempt.outcome == Outcome.DONE else self._repeats.add(attempt)
+        if first is not None:
+            self._waiting.append(first)
+            self._woken.set()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether entries wait for the database."""
+        return bool(self._waiting)
 
     def require(self) -> None:
         """Write the entries that wait; raises StoreUnavailable where they cannot be written: nothing may change now."""
@@ -73,7 +85,8 @@ class AuditLog:
 
     def stop(self) -> None:
         """Write what waits, the counts too, and end."""
-        self._ending.set()
+        self._is_ending = True
+        self._woken.set()
         if self._thread.is_alive():
             self._thread.join(5.0)
         self.settle(everything=True)
@@ -88,7 +101,12 @@ class AuditLog:
                     check_at += CHECK_SECONDS
                 except StoreUnavailable as error:
                     log.warning("the audit log cannot be checked now: %s", error)
-            if self._ending.wait(TRY_SECONDS):
+                except Exception:
+                    log.exception("the audit log cannot be checked")
+                    check_at += CHECK_SECONDS
+            self._woken.wait(TRY_SECONDS)
+            self._woken.clear()
+            if self._is_ending:
                 return
             self.settle()
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from webapp.db.database import Database
+from webapp.db.repository.audit.entries import append_entry
 from webapp.db.repository.events import add_event
 from webapp.db.repository.upkeep.retention import (
     RetentionLimits,
@@ -19,6 +20,7 @@ from webapp.db.repository.upkeep.retention import (
 )
 from webapp.db.tables import RunContents
 from webapp.formatting import plural, size
+from webapp.operations.audit.attempts import SERVER, Attempt
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,8 @@ class Retention:
         with self._database.write() as session:
             if move_contents(session, run_id, RunContents.REMOVED, removal.at):
                 add_event(session, "note", {"sentence": removal.sentence}, run_id=run_id)
+                detail = {"files": files, "bytes": size_bytes, "events": events}
+                append_entry(session, Attempt(SERVER, "retention", target=f"run {run_id}", detail=detail).values())
         self.newest.appendleft(removal)
         log.info("run %s: %s", run_id, removal.sentence)
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from webapp.db.repository.clients import client_names
 from webapp.db.repository.events import newest_events
 from webapp.db.tables import Run
+from webapp.pages.event_sentences import by_whom
 
 MAX_EVENTS = 300
 """How many of a run's newest events are searched for the reasons."""
@@ -31,6 +32,6 @@ def exclusions_of(session: Session, run: Run) -> list[Exclusion]:
         if event.data.get("state") == "put_aside":
             why.setdefault(client_id or 0, f"suspended, {event.data.get('reason')}")
         elif event.data.get("asked") == "exclude":
-            by = event.data.get("by") or "a user"
-            why.setdefault(client_id or 0, f"excluded from this run by {by}")
+            by = by_whom(event.data.get("by")) or "by a user"
+            why.setdefault(client_id or 0, f"excluded from this run {by}")
     return [Exclusion(c, names.get(c, f"client {c}"), why.get(c, "excluded from this run")) for c in run.excluded]

@@ -17,6 +17,7 @@ from webapp.db.repository.series import Series
 from webapp.db.tables import Run
 from webapp.formatting import about, count, duration, loss, percent, plural, size
 from webapp.operations.views import elapsed_seconds, remaining_seconds
+from webapp.pages.event_sentences import LOCAL
 from webapp.pages.runs.round_bars import RoundBars, bars_of
 from webapp.pages.wording import STATES, listed, problems_of, sentence
 
@@ -174,7 +175,8 @@ def _facts(
     if recent:
         facts.append(Fact("Last round", duration(recent[0])))
         facts.append(Fact("Traffic", size(int(series["sent"].max(initial=0)))))
-    return facts
+    people = (("Started by", run.started_by), ("Resumed by", run.resumed_by), ("Stopped by", run.stopped_by))
+    return facts + [Fact(label, name) for label, name in people if name and name != LOCAL]
 
 
 def _left(run: Run) -> float | None:

@@ -2,6 +2,7 @@
 
 from webapp.routes.api import (
     accounts,
+    audit,
     clients,
     demo,
     docs,
@@ -18,5 +19,5 @@ from webapp.routes.api.results import compare, downloads, metrics, series
 ROUTERS = (
     compare.router, runs.router, records.router, steering.router, weights.router, metrics.router, series.router,
     events.router, downloads.router, clients.router, demo.router, options.router, health.router, docs.router,
-    *accounts.ROUTERS,
+    *accounts.ROUTERS, *audit.ROUTERS,
 )  # fmt: skip

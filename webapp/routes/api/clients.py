@@ -9,7 +9,7 @@ from webapp.operations.clients import MAX_NAME
 from webapp.operations.views import ClientList, ClientView, FailureView
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import MISSING, REFUSED
-from webapp.routes.dependencies import ClientsDep, Id
+from webapp.routes.dependencies import ClientsDep, Id, NoteDep
 
 router = APIRouter(prefix="/api/clients", tags=["clients"], responses=REFUSED)
 
@@ -53,8 +53,9 @@ def revoke_client(clients: ClientsDep, client_id: Id) -> ClientView:
 
 
 @router.post("/{client_id}/rename", responses=MISSING)
-def rename_client(clients: ClientsDep, client_id: Id, body: NewName) -> ClientView:
+def rename_client(clients: ClientsDep, note: NoteDep, client_id: Id, body: NewName) -> ClientView:
     """Set the name of a client; it overrides the name that the client reports."""
+    note.detail["name"] = body.name
     return clients.rename(client_id, body.name)
 
 

@@ -11,7 +11,7 @@ from webapp.operations.views import RunView
 from webapp.problems import Conflict
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
-from webapp.routes.dependencies import Id, RecordsDep, RunsDep
+from webapp.routes.dependencies import Id, NoteDep, RecordsDep, RunsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["runs"], responses={**REFUSED, **MISSING})
 
@@ -37,8 +37,9 @@ class Tags(StrictBody):
 
 
 @router.post("/rename")
-def rename_run(records: RecordsDep, runs: RunsDep, run_id: Id, body: Name) -> RunView:
+def rename_run(records: RecordsDep, runs: RunsDep, note: NoteDep, run_id: Id, body: Name) -> RunView:
     """Rename a run."""
+    note.detail["name"] = body.name
     records.rename(run_id, body.name)
     return runs.show(run_id)
 

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Body, Query
 
 from federation.run.states import RunState
 from webapp.db.repository.rounds import TROUBLE, count_rounds, last_round_within, list_replies, list_rounds
+from webapp.operations.round_views import RoundList, round_view
 from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import RunRequest
-from webapp.operations.views import RoundList, RunList, RunView, round_view
+from webapp.operations.views import RunList, RunView
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
-from webapp.routes.dependencies import MAX_ROUND, NO_NUL, DatabaseDep, Id, RunsDep
+from webapp.routes.dependencies import MAX_ROUND, NO_NUL, ByDep, DatabaseDep, Id, NoteDep, RunsDep
 
 router = APIRouter(prefix="/api/runs", tags=["runs"], responses=REFUSED)
 
@@ -37,9 +38,13 @@ Offset = Annotated[int, Query(ge=0, le=2**31, description="Number of runs to ski
 
 
 @router.post("", status_code=201)
-def create_run(runs: RunsDep, config: Annotated[RunRequest, Body(openapi_examples=EXAMPLES)]) -> RunView:
+def create_run(
+    runs: RunsDep, note: NoteDep, by: ByDep, config: Annotated[RunRequest, Body(openapi_examples=EXAMPLES)]
+) -> RunView:  # fmt: skip
     """Queue a run. It starts at once if no run is active: its state is then waiting, else queued."""
-    return runs.create(config)
+    run = runs.create(config, by)
+    note.add_runs([run.id])
+    return run
 
 
 @router.get("")
@@ -62,9 +67,9 @@ def show_run(runs: RunsDep, run_id: Id) -> RunView:
 
 
 @router.delete("/{run_id}", status_code=204, responses=CONFLICT)
-def delete_run(runs: RunsDep, run_id: Id) -> None:
+def delete_run(runs: RunsDep, by: ByDep, run_id: Id) -> None:
     """Delete a run with its metrics, events and weights."""
-    runs.delete(run_id)
+    runs.delete(run_id, by)
 
 
 @router.get("/{run_id}/rounds", responses=MISSING)

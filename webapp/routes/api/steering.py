@@ -10,7 +10,7 @@ from pydantic import Field, create_model
 from webapp.operations.views import RunView
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, REFUSED
-from webapp.routes.dependencies import Id, RunsDep, SteeringDep
+from webapp.routes.dependencies import Id, NoteDep, RunsDep, SteeringDep
 from webapp.routes.steering_verbs import VERBS, Argument, Verb
 
 router = APIRouter(prefix="/api/runs/{run_id}", responses={**REFUSED, **CONFLICT})
@@ -27,7 +27,10 @@ def _endpoint(verb: Verb) -> Callable[..., RunView]:
         verb.operation(steering, run_id)
         return runs.show(run_id)
 
-    def act_with_number(steering: SteeringDep, runs: RunsDep, run_id: Id, body: StrictBody) -> RunView:
+    def act_with_number(
+        steering: SteeringDep, runs: RunsDep, note: NoteDep, run_id: Id, body: StrictBody
+    ) -> RunView:  # fmt: skip
+        note.detail |= body.model_dump()
         verb.operation(steering, run_id, *body.model_dump().values())
         return runs.show(run_id)
 

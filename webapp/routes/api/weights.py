@@ -6,7 +6,7 @@ from fastapi import APIRouter, File, UploadFile
 from pydantic import BaseModel, Field
 
 from webapp.routes.api.errors import REFUSED, STORED
-from webapp.routes.dependencies import PartsDep
+from webapp.routes.dependencies import NoteDep, PartsDep
 
 router = APIRouter(prefix="/api/weights", tags=["weights"], responses={**REFUSED, **STORED})
 
@@ -21,8 +21,9 @@ class Uploaded(BaseModel):
 
 @router.post("", status_code=201)
 def upload_weights(
-    parts: PartsDep, file: Annotated[UploadFile, File(description="An .npz with plain arrays.")]
+    parts: PartsDep, note: NoteDep, file: Annotated[UploadFile, File(description="An .npz with plain arrays.")]
 ) -> Uploaded:
     """Store the arrays of an .npz in their order. Pickled objects and values that are not finite are rejected."""
     kept = parts.runs.keep_upload(file.file, parts.settings.max_reply_bytes)
+    note.target = f"weights {kept.id}"
     return Uploaded(id=kept.id, layout=list(kept.layout), size_bytes=kept.size_bytes)

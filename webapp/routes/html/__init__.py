@@ -1,8 +1,20 @@
 """Handlers of pages and their forms, one file a page. Imports what ``routes`` may."""
 
-from webapp.routes.html import accounts, clients, compare, demo, home, run, run_list, run_notes, run_steering, server
+from webapp.routes.html import (
+    accounts,
+    audit,
+    clients,
+    compare,
+    demo,
+    home,
+    run,
+    run_list,
+    run_notes,
+    run_steering,
+    server,
+)
 
 ROUTERS = (
     home.router, run_list.router, compare.router, run_notes.router, run.router, run_steering.router, clients.router,
-    demo.router, server.router, *accounts.ROUTERS,
+    demo.router, server.router, audit.router, *accounts.ROUTERS,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from webapp.pages.clients.query import clients_query
 from webapp.pages.clients.show import client_page
 from webapp.pages.flash import Flash
 from webapp.problems import Conflict, Invalid, NotFound
-from webapp.routes.dependencies import ClientsDep
+from webapp.routes.dependencies import ClientsDep, NoteDep
 from webapp.routes.html.forms import SEE_OTHER, FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import ClientId, Page, PageDep, shared
 
@@ -102,9 +102,11 @@ def end_demo(page: PageDep, flashes: FlashesDep, client_id: ClientId) -> Respons
 
 
 @router.post("/{client_id}/rename")
-def rename(page: PageDep, clients: ClientsDep, flashes: FlashesDep, client_id: ClientId, form: FormDep) -> Response:
+def rename(
+    page: PageDep, clients: ClientsDep, flashes: FlashesDep, note: NoteDep, client_id: ClientId, form: FormDep
+) -> Response:  # fmt: skip
     """Give a client another name; or show its page again with what is wrong."""
-    name = text_of(form, "name")
+    note.detail["name"] = name = text_of(form, "name")
     try:
         renamed = clients.rename(client_id, name).name
     except Invalid as error:

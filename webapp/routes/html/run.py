@@ -23,7 +23,7 @@ from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
 from webapp.pages.wording import sentence
 from webapp.problems import Invalid
-from webapp.routes.dependencies import RunsDep
+from webapp.routes.dependencies import ByDep, NoteDep, RunsDep
 from webapp.routes.html.forms import SEE_OTHER, StartFormDep
 from webapp.routes.html.page import Page, PageDep, RunId, shared
 
@@ -54,7 +54,7 @@ def ask(
 
 
 @router.post("")
-def start(page: PageDep, runs: RunsDep, fields: StartFormDep) -> Response:
+def start(page: PageDep, runs: RunsDep, note: NoteDep, by: ByDep, fields: StartFormDep) -> Response:
     """Queue the run that the form describes, and go to its page; or show the form again with what is wrong."""
     sent = [(name, value) for name, value in fields.multi_items() if isinstance(value, str)]
     file, wrong = fields.get(UPLOAD), dict[str, str]()
@@ -67,7 +67,9 @@ def start(page: PageDep, runs: RunsDep, fields: StartFormDep) -> Response:
     form = parse_form(sent)
     if not wrong and (config := form.config) is not None:
         try:
-            return RedirectResponse(f"/runs/{runs.create(config).id}", SEE_OTHER)
+            run_id = runs.create(config, by).id
+            note.add_runs([run_id])
+            return RedirectResponse(f"/runs/{run_id}", SEE_OTHER)
         except Invalid as error:  # what only the database and the uploads know
             wrong = {one.field.partition(".")[0]: sentence(one.message) for one in error.fields}
     return _show_form(page, with_errors(form, wrong), 422)

@@ -15,7 +15,7 @@ from webapp.operations.records import Changed, is_active
 from webapp.pages.flash import Flash
 from webapp.pages.runs.index import COLUMNS, PARAMETERS, SEGMENTS, STATES_OF, RunListQuery, parse_order, run_list
 from webapp.pages.wording import run_numbers
-from webapp.routes.dependencies import MAX_ID, NO_NUL, AnyId, RecordsDep
+from webapp.routes.dependencies import MAX_ID, NO_NUL, AnyId, NoteDep, RecordsDep
 from webapp.routes.html.forms import FlashesDep, FormDep, ids_of, see_other, text_of
 from webapp.routes.html.page import PageDep, shared
 
@@ -50,16 +50,18 @@ def list_them(
 
 
 @router.post("/archive")
-def archive(records: RecordsDep, flashes: FlashesDep, form: FormDep) -> Response:
+def archive(records: RecordsDep, flashes: FlashesDep, note: NoteDep, form: FormDep) -> Response:
     """Archive the selected runs; active ones stay."""
     done = records.archive(ids_of(form))
+    note.add_runs(done.ids)
     return _to_list(flashes, form, _what("Archived", done), "/runs/restore", done.ids)
 
 
 @router.post("/restore")
-def restore(records: RecordsDep, flashes: FlashesDep, form: FormDep) -> Response:
+def restore(records: RecordsDep, flashes: FlashesDep, note: NoteDep, form: FormDep) -> Response:
     """Take the selected runs back into the list."""
     done = records.restore(ids_of(form))
+    note.add_runs(done.ids)
     return _to_list(flashes, form, _what("Restored", done), "/runs/archive", done.ids)
 
 
@@ -74,9 +76,10 @@ def ask_to_delete(page: PageDep, id: RunIds = []) -> HTMLResponse:  # noqa: B006
 
 
 @router.post("/delete")
-def delete(records: RecordsDep, flashes: FlashesDep, form: FormDep) -> Response:
+def delete(records: RecordsDep, flashes: FlashesDep, note: NoteDep, form: FormDep) -> Response:
     """Delete the selected runs; active ones stay."""
     done = records.delete(ids_of(form))
+    note.add_runs(done.ids)
     return _to_list(flashes, form, f"Deleted {plural(len(done.ids), 'run')} for good.{_unchanged(done)}")
 
 

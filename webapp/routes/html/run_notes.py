@@ -8,7 +8,7 @@ from webapp.operations.records import MAX_NOTE, MAX_TAG, MAX_TAGS
 from webapp.operations.run_moves import get_run
 from webapp.pages.flash import Flash
 from webapp.problems import FieldError, Invalid
-from webapp.routes.dependencies import RecordsDep
+from webapp.routes.dependencies import NoteDep, RecordsDep
 from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import Page, PageDep, RunId
 
@@ -16,9 +16,12 @@ router = APIRouter(prefix="/runs/{run_id}", include_in_schema=False)
 
 
 @router.post("/rename")
-def rename(records: RecordsDep, flashes: FlashesDep, run_id: RunId, form: FormDep) -> Response:
+def rename(
+    records: RecordsDep, flashes: FlashesDep, note: NoteDep, run_id: RunId, form: FormDep
+) -> Response:  # fmt: skip
     """Give a run another name and go to its page."""
-    records.rename(run_id, text_of(form, "name"))
+    note.detail["name"] = text_of(form, "name")
+    records.rename(run_id, note.detail["name"])
     return see_other(flashes, f"/runs/{run_id}", Flash("The run was renamed."))
 
 

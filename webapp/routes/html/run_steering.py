@@ -11,7 +11,7 @@ from webapp.pages.clients.rows import split
 from webapp.pages.flash import Flash
 from webapp.pages.runs.buttons import STOPPABLE
 from webapp.problems import Conflict
-from webapp.routes.dependencies import ClientsDep, RunsDep, SteeringDep
+from webapp.routes.dependencies import ClientsDep, NoteDep, RunsDep, SteeringDep
 from webapp.routes.html.forms import FlashesDep, FormDep, number_of, page_of, see_other
 from webapp.routes.html.page import PageDep, RunId
 from webapp.routes.steering_verbs import CLIENT, VERBS, Done, Verb
@@ -30,10 +30,12 @@ def ask_to_stop(page: PageDep, run_id: RunId) -> HTMLResponse:
 
 def _handler(verb: Verb) -> Callable[..., Response]:
     def steer(
-        steering: SteeringDep, runs: RunsDep, clients: ClientsDep, flashes: FlashesDep, run_id: RunId, form: FormDep
-    ) -> Response:
+        steering: SteeringDep, runs: RunsDep, clients: ClientsDep, flashes: FlashesDep, note: NoteDep, run_id: RunId,
+        form: FormDep,
+    ) -> Response:  # fmt: skip
         argument = verb.argument
         number = number_of(form, argument.field, argument.label, argument.most) if argument else 0
+        note.detail |= {argument.field: number} if argument else {}
         try:
             verb.operation(steering, run_id, *([number] if argument else []))
         except Conflict:

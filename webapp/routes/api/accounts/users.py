@@ -10,7 +10,7 @@ from webapp.accounts.roles import Role
 from webapp.accounts.views import PersonView
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, REFUSED
-from webapp.routes.dependencies import Id, PartsDep
+from webapp.routes.dependencies import Id, NoteDep, PartsDep
 
 router = APIRouter(prefix="/api/users", tags=["accounts"], responses=REFUSED)
 
@@ -51,8 +51,9 @@ def list_users(parts: PartsDep) -> UserList:
 
 
 @router.post("", status_code=201, responses=CONFLICT)
-def create_user(parts: PartsDep, body: NewUser) -> PersonView:
+def create_user(parts: PartsDep, note: NoteDep, body: NewUser) -> PersonView:
     """Create an account. The first one must be an admin; with it the local mode ends."""
+    note.target, note.detail["role"] = f"user {body.name}", body.role.value
     return parts.accounts.people.add(body.name, body.password.get_secret_value(), body.role)
 
 
@@ -69,8 +70,9 @@ def remove_user(parts: PartsDep, user_id: Id) -> None:
 
 
 @router.post("/{user_id}/role", responses=CONFLICT)
-def set_role(parts: PartsDep, user_id: Id, body: NewRole) -> PersonView:
+def set_role(parts: PartsDep, note: NoteDep, user_id: Id, body: NewRole) -> PersonView:
     """Give an account another role. It counts from the next request on."""
+    note.detail["role"] = body.role.value
     return parts.accounts.people.set_role(user_id, body.role)
 
 

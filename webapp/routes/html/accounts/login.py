@@ -8,9 +8,10 @@ from fastapi.responses import RedirectResponse, Response
 from webapp.accounts.principal import Kind
 from webapp.accounts.sessions import LONGEST
 from webapp.http.origin import client_address, cookie_obstacle
+from webapp.operations.audit.attempts import Actor
 from webapp.problems import Problem
 from webapp.routes.access import COOKIE, LOGIN, SEE_OTHER, PersonDep
-from webapp.routes.dependencies import PartsDep
+from webapp.routes.dependencies import NoteDep, PartsDep
 from webapp.routes.html.forms import FormDep, text_of
 from webapp.routes.html.page import Page, PageDep
 
@@ -33,7 +34,7 @@ def show(page: PageDep, request: Request, next: str = "/") -> Response:
 
 
 @router.post(LOGIN)
-def sign_in(page: PageDep, request: Request, form: FormDep) -> Response:
+def sign_in(page: PageDep, request: Request, note: NoteDep, form: FormDep) -> Response:
     """Sign a person in and lead to the page that was asked for."""
     principal, then = request.state.principal, local_address(text_of(form, "next"))
     if principal is not None and principal.kind is Kind.LOCAL:
@@ -45,10 +46,12 @@ def sign_in(page: PageDep, request: Request, form: FormDep) -> Response:
     agent = request.headers.get("User-Agent", "")
     try:
         session_id = page.parts.accounts.sessions.sign_in(name, text_of(form, "password"), address, agent, previous)
+        person = page.parts.accounts.people.find(name)
     except Problem as error:
         answer = _show(page, then, error.status, name=name, error=error.sentence)
         answer.headers.update(error.headers)
         return answer
+    note.actor = Actor("user", person.name, person.id)
     return with_session(RedirectResponse(then, SEE_OTHER), session_id)
 
 

@@ -8,7 +8,7 @@ from webapp.accounts.roles import Role
 from webapp.pages.flash import Flash
 from webapp.problems import Problem
 from webapp.routes.access import PrincipalDep
-from webapp.routes.dependencies import Id, PartsDep
+from webapp.routes.dependencies import Id, NoteDep, PartsDep
 from webapp.routes.html.forms import SEE_OTHER, FlashesDep, FormDep, role_of, see_other, text_of
 from webapp.routes.html.page import Page, PageDep
 
@@ -24,10 +24,11 @@ def show(page: PageDep, principal: PrincipalDep) -> Response:
 
 
 @router.post("")
-def add(page: PageDep, flashes: FlashesDep, form: FormDep) -> Response:
+def add(page: PageDep, flashes: FlashesDep, note: NoteDep, form: FormDep) -> Response:
     """Add a person with a first password."""
     try:
         role = role_of(form)
+        note.target = f"user {text_of(form, 'name')}"
         person = page.parts.accounts.people.add(text_of(form, "name"), text_of(form, "password"), role)
     except Problem as error:
         return _show(page, error.status, text_of(form, "name"), error.words)
@@ -35,8 +36,9 @@ def add(page: PageDep, flashes: FlashesDep, form: FormDep) -> Response:
 
 
 @router.post("/{user_id}/role")
-def set_role(parts: PartsDep, flashes: FlashesDep, user_id: Id, form: FormDep) -> Response:
+def set_role(parts: PartsDep, flashes: FlashesDep, note: NoteDep, user_id: Id, form: FormDep) -> Response:
     """Give a person another role."""
+    note.detail["role"] = role_of(form).value
     person = parts.accounts.people.set_role(user_id, role_of(form))
     return see_other(flashes, HERE, Flash(f"{person.name} has the role {person.role} now."))
 

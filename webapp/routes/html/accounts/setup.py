@@ -9,6 +9,7 @@ from webapp.http.origin import client_address
 from webapp.pages.flash import Flash
 from webapp.problems import Conflict, Problem
 from webapp.routes.access import PrincipalDep
+from webapp.routes.dependencies import NoteDep
 from webapp.routes.html.accounts.login import with_session
 from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import Page, PageDep
@@ -24,7 +25,7 @@ def ask(page: PageDep, principal: PrincipalDep) -> Response:
 
 @router.post("/setup")
 def create(
-    page: PageDep, request: Request, principal: PrincipalDep, flashes: FlashesDep, form: FormDep
+    page: PageDep, request: Request, principal: PrincipalDep, flashes: FlashesDep, note: NoteDep, form: FormDep
 ) -> Response:  # fmt: skip
     """Create the first account and sign its person in."""
     if principal.kind is not Kind.LOCAL:
@@ -33,6 +34,7 @@ def create(
     try:
         if password != text_of(form, "again"):
             raise Problem("The two passwords differ.", 422)
+        note.target = f"user {name}"
         accounts.first_admin(name, password)
         person = accounts.people.find(name)
     except Problem as error:
