@@ -1,16 +1,20 @@
 """``python -m webapp certs``: files, names, renewal; and what a dashboard does with certificates that it finds."""
 
 import os
+import re
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 
 from federation.protocol.tls.certificates import CertificateUnusable, ServerTls
+from tests.conftest import StartClient
 from tests.support.authority import Authority
-from tests.support.processes import refused
+from tests.support.dashboard import Api
+from tests.support.processes import make_meadow, refused
 from webapp.certificates import server_tls
 from webapp.commands.certificates import main
 from webapp.settings import Settings
@@ -117,3 +121,25 @@ def test_a_dashboard_with_a_bad_certificate_does_not_start(tmp_path: Path) -> No
     ended = refused(tmp_path, "--data-dir", str(tmp_path / "data"), "--tls-certificate", str(tmp_path / "none.pem"))
     assert ended.running.returncode == 2
     assert "none.pem: no such file or directory" in ended.output and "Traceback" not in ended.output
+
+
+def test_a_client_trains_over_tls_with_nothing_but_the_fingerprint(
+    tmp_path: Path, client: StartClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meadow = make_meadow(tmp_path, "--tls", "flower")
+    assert main(["--data-dir", str(meadow.data_dir)]) == 0
+    (fingerprint,) = re.findall(r"sha256:[0-9a-f]{64}", capsys.readouterr().out)
+    try:
+        meadow.start()
+        server = f"https://{meadow.flower_address}"
+        process = client(server, "site-a", "--root-certificates", fingerprint, "--dataset", "synthetic")
+        with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http:
+            api = Api(http)
+            api.wait_for_clients(1)
+            run_id = api.start_run(num_rounds=2, min_clients=1, synthetic_parameters=1_000_000)
+            api.wait_for_state(run_id, "completed", timeout=60)
+        assert process.interrupt() == 0
+    finally:
+        meadow.kill()
+    secret = re.findall(r"BEGIN PRIVATE KEY-----\n(.{40})", (meadow.data_dir / "tls" / "server.pem").read_text())
+    assert secret and not [key for key in secret if key in meadow.output + process.output]
