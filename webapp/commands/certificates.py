@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from federation.protocol.addresses import is_ip_address
-from federation.protocol.tls.certificates import CertificateUnusable, read_chain
+from federation.protocol.tls.certificates import CertificateUnusable, names_of, read_chain
 from federation.protocol.tls.fingerprints import sha256_of
 from federation.weights.files import write_file
 from webapp.certificates import AUTHORITY_FILE, AUTHORITY_KEY_FILE, SERVER_FILE
@@ -45,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     given, rest = _parser().parse_known_args(arguments)
     try:
         settings = read_settings(rest)
-        names = _names(given.host_names or _names_of_machine(settings))
+        kept = _names_so_far(settings.tls_dir / SERVER_FILE)
+        names = _names(given.host_names or (*kept, *_names_of_machine(settings)))
     except ValueError as error:
         return _fail(2, str(error))
     try:
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--host-name", action="append", dest="host_names", metavar="NAME",
         help="name or address by which browsers and clients reach the server; may be given again; default: the names "
-        "and addresses of this machine",
+        "so far, and the names and addresses of this machine",
     )  # fmt: skip
     return parser
 
@@ -91,6 +92,13 @@ def _checked(name: str) -> str:
     if not name or not all(c.isalnum() or c in "-._*" for c in name):
         raise ValueError("not a host name")
     return name
+
+
+def _names_so_far(file: Path) -> list[str]:
+    """Return the names of the certificate that is renewed, if there is one."""
+    with contextlib.suppress(CertificateUnusable):
+        return sorted(names_of(read_chain(file)[0]))
+    return []
 
 
 def _names_of_machine(settings: Settings) -> Iterator[str]:
@@ -188,7 +196,9 @@ def _tell(settings: Settings, authority: x509.Certificate, certificate: x509.Cer
         f"           sha256:{sha256_of(authority)}\n"
         f"Server     {folder / SERVER_FILE}, valid until {certificate.not_valid_after_utc:%Y-%m-%d}\n"
         f"           {', '.join(str(name.value) for name in names)}\n"
-        f"{follows}\n"
+        f"{follows} A client joins it by the CA's fingerprint:\n"
+        f"python -m federation.client --server HOST:{settings.flower_port} "
+        f"--root-certificates sha256:{sha256_of(authority)}\n"
         f"Clients and browsers trust it by {AUTHORITY_FILE}; keep the other files secret.\n"
     )
 

@@ -111,7 +111,9 @@ def load_certificate(certificate_file: Path, key_file: Path) -> Certificate:
     chain = read_chain(certificate_file)
     now, leaf = datetime.now(UTC), chain[0]
     if leaf.not_valid_after_utc <= now:
-        raise CertificateUnusable(f"{certificate_file}: the certificate expired on {leaf.not_valid_after_utc:%Y-%m-%d}")
+        end = f"{leaf.not_valid_after_utc:%Y-%m-%d}"
+        renew = "renew it, with python -m webapp certs if that made it"
+        raise CertificateUnusable(f"{certificate_file}: the certificate expired on {end}; {renew}")
     if leaf.not_valid_before_utc > now:
         begin = f"{leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
         raise CertificateUnusable(f"{certificate_file}: the certificate is valid from {begin} on; is the clock right?")
@@ -130,7 +132,7 @@ def load_certificate(certificate_file: Path, key_file: Path) -> Certificate:
         else:
             sentence = f"{key_file}: {(error.strerror or str(error)).lower()}"
         raise CertificateUnusable(sentence) from error
-    return Certificate(context, leaf, _authority_of(chain), _names_of(leaf))
+    return Certificate(context, leaf, _authority_of(chain), names_of(leaf))
 
 
 def read_chain(file: Path) -> list[x509.Certificate]:
@@ -145,7 +147,8 @@ def read_chain(file: Path) -> list[x509.Certificate]:
         raise CertificateUnusable(f"{file}: holds no certificate (PEM)") from error
 
 
-def _names_of(certificate: x509.Certificate) -> frozenset[str]:
+def names_of(certificate: x509.Certificate) -> frozenset[str]:
+    """Return the host names and addresses that a certificate is for, in lower case."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
