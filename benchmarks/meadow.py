@@ -1,5 +1,7 @@
 """Meadow as it is shipped: ``python -m webapp`` with database, checkpoints and events, and clients that do no work."""
 
+import contextlib
+import sys
 import time
 from datetime import datetime
 from itertools import pairwise
@@ -49,7 +51,8 @@ class MeadowFederation:
         folder.mkdir(parents=True)
         if tls:
             self.name, self._trust = "Meadow, TLS", ["--root-certificates", str(folder / "data" / "tls" / "ca.pem")]
-            make_certificates(["--data-dir", str(folder / "data")])
+            with contextlib.redirect_stdout(sys.stderr):
+                make_certificates(["--data-dir", str(folder / "data")])
         self.meadow = _started(folder, tls=tls)
         self.http = httpx.Client(base_url=self.meadow.url, trust_env=False, timeout=60)
         self._workers = [process.pid for process in (self._crowd() if self.light else self._real_clients(folder))]
