@@ -29,6 +29,7 @@ from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.metrics import Metrics, StateCollector
+from webapp.operations.notifications.service import Notifications
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
 from webapp.operations.steering import Steering
@@ -60,6 +61,7 @@ class Parts:
     admissions: Admissions
     tls: ServerTls | None
     audit: AuditLog
+    notifications: Notifications
     series: SeriesCache = field(default_factory=SeriesCache)
 
     @property
@@ -77,6 +79,7 @@ class Parts:
         self.deletion.stop()
         self.admissions.stop()
         self.audit.stop()
+        self.notifications.stop()
         self.database.close()
         self.instance_lock.close()
         self.incidents.close()
@@ -96,6 +99,7 @@ def open_parts(
     incidents.open()
     database = _open_database(settings, event_hub, instance_lock, metrics)
     clients = Clients(database, event_hub)
+    notifications = Notifications(settings, database, clients.online_ids)
     admissions = Admissions(database, settings.admission, settings.max_pending, clients.online_ids)
     deletion = RunDeletion(database, settings.runs_dir, RetentionLimits(settings.keep_runs, settings.keep_days))
     recorder = Recorder(database, event_hub.publish_progress, metrics.count_event)
@@ -105,18 +109,15 @@ def open_parts(
     flower = _flower_server(settings, flower_socket, admissions, clients, _refusals(incidents, audit), tls)
     clients.attach_flower(flower)
     supervisor = _supervisor(settings, flower, runs, clients)
-    flower.start()
-    supervisor.start()
-    deletion.start()
-    admissions.start()
-    audit.start()
+    for part in (flower, supervisor, deletion, admissions, audit, notifications):
+        part.start()
     metrics.add(StateCollector(database, flower, event_hub, settings.data_dir))
     host, port = flower_socket.getsockname()[:2]
     demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.record_demo_end, tls)
     return Parts(
         settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
         incidents, demo, time.monotonic(), instance_lock, deletion, metrics, open_accounts(settings, database),
-        admissions, tls, audit,
+        admissions, tls, audit, notifications,
     )  # fmt: skip
 
 

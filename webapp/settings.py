@@ -15,6 +15,8 @@ Admission = Literal["open", "approve"]
 Tls = Literal["auto", "flower", "off"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
+MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+SmtpSecurity = Literal["starttls", "tls", "none"]
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~@:+=-]+)+", re.ASCII)
 
 
@@ -107,6 +109,26 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field("info", description="Log level: the lowest level that is logged.")
     log_format: LogFormat = Field("console", description="Log format: lines of text, or a JSON object a line.")
 
+    notify_wait_seconds: int = Field(
+        600, ge=1, description="Send notifications of a run that waits for longer than this many seconds."
+    )
+    allow_private_webhooks: bool = Field(
+        False, description="Allow webhooks to loopback, link-local and private addresses."
+    )
+    smtp_host: str = Field("", description="SMTP server for notifications by e-mail.")
+    smtp_port: int = Field(587, ge=1, le=65_535, description="Port of the SMTP server.")
+    smtp_security: SmtpSecurity = Field("starttls", description="Encryption of the connection to the SMTP server.")
+    smtp_user: str = Field("", description="User name for the SMTP server.")
+    smtp_password_file: Path | None = Field(None, description="File with the password for the SMTP server.")
+    smtp_from: str = Field("", description="Sender of notifications by e-mail; default: meadow@ and the SMTP server.")
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _check_sender(cls, value: str) -> str:
+        if value and not MAILBOX.fullmatch(value):
+            raise ValueError("must be an e-mail address")
+        return value
+
     @field_validator("host", "flower_host")
     @classmethod
     def _check_address(cls, value: str) -> str:
@@ -130,7 +152,7 @@ class Settings(BaseSettings):
             raise ValueError("must be an address that begins with https://, without a query")
         return url
 
-    @field_validator("data_dir", "admin_password_file")
+    @field_validator("data_dir", "admin_password_file", "smtp_password_file")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
         """Shells leave the tilde of ``--data-dir=~/meadow`` and of quoted text alone."""

@@ -96,7 +96,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             "delete": f"/runs/delete?id=1&id={active}", "notes": "/runs/1/notes", "clients": "/clients",
             "clients-none": "/clients?show=offline", "client": "/clients/1", "client-out": "/clients/4",
             "client-revoked": "/clients/6", "client-pending": "/clients/17", "revoke": "/clients/2/revoke",
-            "server": "/server", "audit": "/audit?check=1", "docs": "/docs",
+            "server": "/server", "notifications": "/notifications", "audit": "/audit?check=1", "docs": "/docs",
         })  # fmt: skip
 
 

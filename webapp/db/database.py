@@ -1,5 +1,6 @@
 """The engine with its pragmas, and the two ways to use it: ``read()`` and ``write()``. Publishes committed events."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,11 +20,14 @@ from webapp.db.repository.events import StoredEvent, added_events
 
 __all__ = ["Database", "DatabaseUnavailable", "Publish", "Session"]
 
+log = logging.getLogger(__name__)
+
 BUSY_TIMEOUT_SECONDS = 15
 SOON_SECONDS, MAX_WAITING = 1.0, 16
 """Writers that have waited so long for others give up if so many wait: readers need threads of the web server, too."""
 
 Publish = Callable[[Sequence[StoredEvent]], None]
+BeforeCommit = Callable[[Session, Sequence[StoredEvent]], None]
 
 
 class Database:
@@ -47,6 +51,8 @@ class Database:
         self._writer = locked or self.engine.execution_options(meadow_writes=True)
         self._writing = threading.Lock()
         self._waiting: list[int] = []  # one entry for each thread that waits: adding and removing one needs no lock
+        self.before_commit: BeforeCommit = lambda _session, _events: None
+        """Gets the events of each transaction, and may write more in it."""
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -65,11 +71,23 @@ class Database:
         """
         with self._failures(), self._turn(), Session(self._writer, expire_on_commit=False) as session:
             yield session
+            events = added_events(session)
+            if events:
+                self._add_to(session, events)
             session.commit()
-            if self.publish and (events := added_events(session)):
+            if self.publish and events:
                 self.publish(events)
             if self._reserve is not None and not self._reserve.is_held:
                 self._reserve.hold()
+
+    def _add_to(self, session: Session, events: Sequence[StoredEvent]) -> None:
+        """Call ``before_commit``; a transaction fails with the database only, not for a notification."""
+        try:
+            self.before_commit(session, events)
+        except DBAPIError:
+            raise
+        except Exception:
+            log.exception("notifications of %s are lost", ", ".join(event.type for event in events))
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from webapp.routes.api import (
     docs,
     events,
     health,
+    notifications,
     options,
     records,
     runs,
@@ -19,5 +20,5 @@ from webapp.routes.api.results import compare, downloads, metrics, series
 ROUTERS = (
     compare.router, runs.router, records.router, steering.router, weights.router, metrics.router, series.router,
     events.router, downloads.router, clients.router, demo.router, options.router, health.router, docs.router,
-    *accounts.ROUTERS, *audit.ROUTERS,
+    *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
 )  # fmt: skip

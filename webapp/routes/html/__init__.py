@@ -7,6 +7,7 @@ from webapp.routes.html import (
     compare,
     demo,
     home,
+    notifications,
     run,
     run_list,
     run_notes,
@@ -16,5 +17,5 @@ from webapp.routes.html import (
 
 ROUTERS = (
     home.router, run_list.router, compare.router, run_notes.router, run.router, run_steering.router, clients.router,
-    demo.router, server.router, audit.router, *accounts.ROUTERS,
+    demo.router, server.router, audit.router, notifications.router, *accounts.ROUTERS,
 )  # fmt: skip

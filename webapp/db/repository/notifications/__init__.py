@@ -1,0 +1,1 @@
+"""SQL of notifications: channels and deliveries."""

@@ -1,0 +1,99 @@
+"""The page of notifications: channels, a form for another one, and the newest deliveries."""
+
+from typing import Any, cast, get_args
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, Response
+
+from webapp.operations.notifications.messages import ChannelKind, Occasion
+from webapp.pages.flash import Flash
+from webapp.problems import Invalid, Problem
+from webapp.routes.dependencies import Id, PartsDep
+from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
+from webapp.routes.html.page import Page, PageDep
+
+router = APIRouter(prefix="/notifications", include_in_schema=False)
+
+HERE = "/notifications"
+KINDS = {"webhook": "Webhook", "slack": "Slack", "teams": "Microsoft Teams", "ntfy": "ntfy", "email": "E-mail"}
+OCCASIONS = {
+    Occasion.RUN_FINISHED: "Run completed", Occasion.RUN_FAILED: "Run failed or interrupted",
+    Occasion.RUN_WAITING: "Run waits too long", Occasion.CLIENT_LOST: "Client lost",
+    Occasion.TARGET_REACHED: "Target reached",
+}  # fmt: skip
+FIELDS = ("name", "kind", "target_metric", "target_value")
+"""What the form shows again after an error; address and secret are not among them."""
+
+
+@router.get("")
+def show(page: PageDep) -> HTMLResponse:
+    """Show channels and deliveries."""
+    return _show(page)
+
+
+@router.post("")
+def add(page: PageDep, flashes: FlashesDep, form: FormDep) -> Response:
+    """Add a channel. A key that was made for it is shown once: in the answer to this request."""
+    kind, value = text_of(form, "kind"), text_of(form, "target_value").strip()
+    events = [Occasion(one) for one in form.getlist("events") if isinstance(one, str) and one in list(Occasion)]
+    try:
+        if kind not in get_args(ChannelKind):
+            raise Invalid("kind", "Choose a kind")
+        channel, made = page.parts.notifications.channels.add(
+            text_of(form, "name"), cast(ChannelKind, kind), text_of(form, "address"), text_of(form, "secret"), events,
+            text_of(form, "target_metric"), _number(value),
+        )  # fmt: skip
+    except Problem as error:
+        given = {name: text_of(form, name)[:100] for name in FIELDS}
+        return _show(page, error.status, error=error.sentence, given=given, chosen=events)
+    if made:
+        return _show(page, made=made, made_for=channel.name)
+    return see_other(flashes, HERE, Flash(f"The channel {channel.name} was added. Send a test."))
+
+
+@router.post("/{channel_id}/test")
+def test(parts: PartsDep, flashes: FlashesDep, channel_id: Id) -> Response:
+    """Queue a test."""
+    channel = parts.notifications.channels.test(channel_id)
+    return see_other(flashes, HERE, Flash(f"A test for {channel.name} is on its way: see Deliveries."))
+
+
+@router.post("/{channel_id}/enable")
+def enable(parts: PartsDep, flashes: FlashesDep, channel_id: Id) -> Response:
+    """Switch a channel on."""
+    channel = parts.notifications.channels.set_enabled(channel_id, True)
+    return see_other(flashes, HERE, Flash(f"The channel {channel.name} is on."))
+
+
+@router.post("/{channel_id}/disable")
+def disable(parts: PartsDep, flashes: FlashesDep, channel_id: Id) -> Response:
+    """Switch a channel off."""
+    channel = parts.notifications.channels.set_enabled(channel_id, False)
+    return see_other(flashes, HERE, Flash(f"The channel {channel.name} is off.", f"{HERE}/{channel_id}/enable"))
+
+
+@router.post("/{channel_id}/remove")
+def remove(parts: PartsDep, flashes: FlashesDep, channel_id: Id) -> Response:
+    """Remove a channel."""
+    parts.notifications.channels.remove(channel_id)
+    return see_other(flashes, HERE, Flash("The channel was removed."))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError as error:
+        raise Invalid("target_value", "must be a number") from error
+
+
+def _show(page: Page, status: int = 200, **shown: Any) -> HTMLResponse:
+    notifications = page.parts.notifications
+    context: dict[str, Any] = {
+        "error": "", "given": dict.fromkeys(FIELDS, ""), "made": "", "made_for": "",
+        "chosen": [Occasion.RUN_FINISHED, Occasion.RUN_FAILED, Occasion.RUN_WAITING],
+    }  # fmt: skip
+    return page.show(
+        "notifications/index.html", HERE, status, channels=notifications.channels.list(), kinds=KINDS,
+        occasions=OCCASIONS, deliveries=notifications.channels.deliveries(), can_mail=notifications.can_mail,
+        **context | shown,
+    )  # fmt: skip
