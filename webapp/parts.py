@@ -25,6 +25,7 @@ from webapp.operations.audit.log import AuditLog
 from webapp.operations.clients import Clients
 from webapp.operations.connections.admission import Admissions
 from webapp.operations.connections.incidents import Incidents
+from webapp.operations.connections.join_codes import JoinCodes
 from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
 from webapp.operations.files.deletion import RunDeletion
@@ -46,6 +47,7 @@ class Parts:
     database: Database
     event_hub: EventHub
     clients: Clients
+    join_codes: JoinCodes
     runs: Runs
     steering: Steering
     flower: FlowerServer
@@ -98,9 +100,9 @@ def open_parts(
     incidents, metrics = Incidents(), metrics or Metrics()
     incidents.open()
     database = _open_database(settings, event_hub, instance_lock, metrics)
-    clients = Clients(database, event_hub)
+    clients, join_codes = Clients(database, event_hub), JoinCodes(database)
     notifications = Notifications(settings, database, clients.online_ids)
-    admissions = Admissions(database, settings.admission, settings.max_pending, clients.online_ids)
+    admissions = Admissions(database, settings.admission_rule, settings.max_pending, clients.online_ids, join_codes)
     deletion = RunDeletion(database, settings.runs_dir, RetentionLimits(settings.keep_runs, settings.keep_days))
     recorder = Recorder(database, event_hub.publish_progress, metrics.count_event)
     runs = Runs(database, recorder, deletion, settings.best_metric)
@@ -112,11 +114,10 @@ def open_parts(
     for part in (flower, supervisor, deletion, admissions, audit, notifications):
         part.start()
     metrics.add(StateCollector(database, flower, event_hub, settings.data_dir))
-    host, port = flower_socket.getsockname()[:2]
-    demo = DemoClients(settings.demo_dir, (host, port), settings.demo_clients, clients.record_demo_end, tls)
+    demo = _demo_clients(settings, clients, address := flower_socket.getsockname()[:2], tls)
     return Parts(
-        settings, database, event_hub, clients, runs, Steering(database, supervisor), flower, supervisor, (host, port),
-        incidents, demo, time.monotonic(), instance_lock, deletion, metrics, open_accounts(settings, database),
+        settings, database, event_hub, clients, join_codes, runs, Steering(database, supervisor), flower, supervisor,
+        address, incidents, demo, time.monotonic(), instance_lock, deletion, metrics, open_accounts(settings, database),
         admissions, tls, audit, notifications,
     )  # fmt: skip
 
@@ -148,6 +149,13 @@ def _refusals(incidents: Incidents, audit: AuditLog) -> Callable[[Refusal], None
 def _restore(runs: Runs, audit: AuditLog, settings: Settings) -> None:
     for run_id in runs.restore(resume=settings.auto_resume):
         audit.record(Attempt(SERVER, "auto-resume", target=f"run {run_id}"))
+
+
+def _demo_clients(
+    settings: Settings, clients: Clients, address: tuple[str, int], tls: ServerTls | None
+) -> DemoClients:  # fmt: skip
+    admit = clients.add_key if settings.admission_rule == "code" else None
+    return DemoClients(settings.demo_dir, address, settings.demo_clients, clients.record_demo_end, tls, admit)
 
 
 def _make_folders(settings: Settings) -> None:

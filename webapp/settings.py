@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from federation.protocol.addresses import is_loopback
 
-Admission = Literal["open", "approve"]
+Admission = Literal["open", "code", "approve"]
 Tls = Literal["auto", "flower", "off"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
@@ -61,8 +61,10 @@ class Settings(BaseSettings):
         description="File with the certificates (PEM) of proxies that end TLS in front of the Flower port; clients "
         "sign for the certificate that they see.",
     )
-    admission: Admission = Field(
-        "open", description="New clients: open admits them at once, approve waits for approval on the Clients page."
+    admission: Admission | None = Field(
+        None,
+        description="New clients: open admits all, code those with a join code from the dashboard, approve those that "
+        "a person approves on the Clients page; default: open while the Flower port is bound to loopback, else code.",
     )
     max_pending: int = Field(
         1000,
@@ -108,7 +110,6 @@ class Settings(BaseSettings):
     )
     log_level: LogLevel = Field("info", description="Log level: the lowest level that is logged.")
     log_format: LogFormat = Field("console", description="Log format: lines of text, or a JSON object a line.")
-
     notify_wait_seconds: int = Field(
         600, ge=1, description="Send notifications of a run that waits for longer than this many seconds."
     )
@@ -181,6 +182,19 @@ class Settings(BaseSettings):
             if re.fullmatch(r"(\[.*\]|[^:]+):\d+", name.strip()):
                 raise ValueError(f"{name.strip()}: write the host name without a port")
         return value
+
+    @property
+    def admission_rule(self) -> Admission:
+        """Which new clients are admitted."""
+        return self.admission or ("open" if is_loopback(self.flower_host) else "code")
+
+    @property
+    def admission_reason(self) -> str:
+        """Why that rule holds."""
+        if self.admission is not None:
+            return "set by --admission"
+        others = "only this machine reaches" if is_loopback(self.flower_host) else "other machines reach"
+        return f"since {others} the Flower port"
 
     @property
     def sqlalchemy_url(self) -> str:

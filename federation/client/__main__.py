@@ -14,7 +14,6 @@ import tomllib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -22,7 +21,10 @@ from rich.console import Console
 from federation.client import options
 from federation.client.console import RecentLog, TaskConsole, open_standard_streams, write_log_to
 from federation.client.identity import BadIdentity, Identity, default_path
+from federation.client.options import Joining, complete
 from federation.client.tls.server_trust import BadRoots, ServerTrust
+from federation.protocol.addresses import parse_address
+from federation.protocol.keys import fingerprint
 from federation.protocol.messages import MAX_NAME_CHARACTERS
 from federation.run.networks import Dataset
 
@@ -37,16 +39,12 @@ HTTPS = "https://"
 NODE_CONFIG_PAIR = re.compile(r"""([\w.-]+)=("[^"]*"|'[^']*'|\S+)(?:\s+|$)""")
 
 
-def parse_address(server: str) -> tuple[str, int]:
-    """Return host and port of ``HOST``, ``HOST:PORT`` or ``[IPv6]:PORT``, with or without ``https://`` before it."""
+def parse_server(server: str) -> tuple[str, int]:
+    """Return host and port of the option --server, with or without https:// before them; raises BadParameter."""
     try:
-        parts = urlsplit(f"//{server.removeprefix(HTTPS)}")
-        host, port = parts.hostname, parts.port or DEFAULT_PORT
-    except ValueError:
-        host, port = None, 0
-    if not host or parts.path or parts.query or parts.username is not None:
-        raise typer.BadParameter(f"{server!r} is not HOST:PORT")
-    return host, port
+        return parse_address(server.removeprefix(HTTPS), DEFAULT_PORT)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def parse_node_config(text: str) -> dict[str, Any]:
@@ -74,13 +72,14 @@ def load_app(spec: str, dataset: Dataset | None, node: dict[str, Any]) -> "Work"
 
 
 def join(
-    server: options.Server = "127.0.0.1:8080",
+    server: options.Server = None,
     root_certificates: options.RootCertificates = None,
     tls_server_name: options.TlsServerName = None,
+    code: options.Join = None,
     name: options.Name = None,
     dataset: options.HeldDataset = None,
-    partition: options.Partition = 0,
-    partitions: options.Partitions = 2,
+    partition: options.Partition = None,
+    partitions: options.Partitions = None,
     data_path: options.DataPath = None,
     identity: options.IdentityFile = None,
     rename: options.Rename = False,
@@ -91,28 +90,34 @@ def join(
     end_with_stdin: options.EndWithStdin = False,
 ) -> None:
     """Connect to a Meadow server, train on local data, and send updates back. Stop with Ctrl-C."""
-    address = parse_address(server)
-    trust = server_trust(server, root_certificates, tls_server_name)
-    _check_options(name, partition, partitions, node_config, app)
-    node = {"partition-id": partition, "num-partitions": partitions, **parse_node_config(node_config)}
+    joining = complete(code, server, root_certificates, name, dataset, partition, partitions)
+    address = parse_server(joining.server)
+    trust = server_trust(joining.server, joining.root_certificates, tls_server_name)
+    _check_options(joining, node_config, app)
+    node = {"partition-id": joining.partition, "num-partitions": joining.partitions, **parse_node_config(node_config)}
     console = Console(stderr=True)
     recent_log = write_log_to(console, keep=share_logs)
-    loaded = _identity_of(identity, name, rename=rename)
-    path, held = data_path and _expanded(data_path), dataset or "digits"
-    built_in = partial(_built_in_work, held, partition, partitions, path=path, share_labels=share_labels)
-    work = built_in() if app is None else load_app(app, dataset, node)
+    loaded = _identity_of(identity, joining.name, rename=rename)
+    path, held = data_path and _expanded(data_path), joining.dataset or "digits"
+    part = joining.partition, joining.partitions
+    built_in = partial(_built_in_work, held, *part, path=path, share_labels=share_labels)
+    work = built_in() if app is None else load_app(app, joining.dataset, node)
     log.info("client %s: %s, partition %s of %s", loaded.name, app or held, *list(node.values())[:2])
-    raise typer.Exit(_run(address, trust, loaded, work, node, recent_log, TaskConsole(console), end_with_stdin))
+    log.info("key %s", fingerprint(loaded.public_key))
+    run = partial(_run, address, trust, loaded, work, node, recent_log, TaskConsole(console))
+    raise typer.Exit(run(joining.secret, end_with_stdin=end_with_stdin))
 
 
-def _run(address: tuple[str, int], trust: ServerTrust | None, identity: Identity, work: "Work", node: dict[str, Any],
-         recent_log: RecentLog | None, console: TaskConsole, end_with_stdin: bool) -> int:  # fmt: skip
+def _run(
+    address: tuple[str, int], trust: ServerTrust | None, identity: Identity, work: "Work", node: dict[str, Any],
+    recent_log: RecentLog | None, console: TaskConsole, code: str | None, *, end_with_stdin: bool,
+) -> int:  # fmt: skip
     from federation.client.process import run_client
     from federation.client.tasks.executor import Executor
 
     executor = Executor(work, node, recent_log.lines if recent_log is not None else None)
     return run_client(
-        *address, identity, executor, work.data, console, trust=trust, end_with_stdin=end_with_stdin
+        *address, identity, executor, work.data, console, trust=trust, code=code, end_with_stdin=end_with_stdin
     )  # fmt: skip
 
 
@@ -134,7 +139,8 @@ def _identity_of(path: Path | None, name: str | None, *, rename: bool) -> Identi
         _fail(USAGE, str(error))
 
 
-def _check_options(name: str | None, partition: int, partitions: int, node_config: str, app: str | None) -> None:
+def _check_options(joining: Joining, node_config: str, app: str | None) -> None:
+    name, partition, partitions = joining.name, joining.partition, joining.partitions
     if partition >= partitions:
         raise typer.BadParameter(f"partition {partition} of {partitions} does not exist: partitions count from 0")
     if name is not None and not 1 <= len(name) <= MAX_NAME_CHARACTERS:

@@ -13,12 +13,16 @@ from federation.protocol.messages import PROTOCOL
 
 @dataclass(frozen=True)
 class ClientDescription:
-    """Versions of packages, facts about the machine, and the data that the client holds."""
+    """Versions of packages, facts about the machine, and the data that the client holds.
+
+    ``code`` is the secret of a join code, by which a server takes a key that it does not know.
+    """
 
     versions: dict[str, str | int] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
     data: dict[str, object] = field(default_factory=dict)
     kind: ClientKind = "client"
+    code: str | None = None
 
 
 def versions() -> dict[str, str | int]:

@@ -70,8 +70,9 @@ class FrameHandler:
         _compare_clocks(challenge.time)
         return messages.Hello(
             public_key=self._identity.public_key, signature=self._identity.sign(challenge.nonce, certificate),
-            name=self._identity.name, pending=self._outbox.held_ids(), versions=self._description.versions,
-            facts=self._description.facts, data=self._description.data, kind=self._description.kind,
+            name=self._identity.name, code=self._description.code, pending=self._outbox.held_ids(),
+            versions=self._description.versions, facts=self._description.facts, data=self._description.data,
+            kind=self._description.kind,
         )  # fmt: skip
 
     def handle(self, frame: str | bytes) -> None:

@@ -29,6 +29,8 @@ EXIT_CODES = {
     Close.BAD_FRAME: 7,
     Close.SUPERSEDED: 8,
     Close.TOO_BIG: 9,
+    Close.CODE_NEEDED: 10,
+    Close.CODE_REFUSED: 11,
 }
 """Exit codes for the close codes by which the server refuses a client for good."""
 
@@ -38,9 +40,12 @@ GRACE_SECONDS = 1.5
 
 def run_client(
     host: str, port: int, identity: Identity, executor: Executor, data: dict[str, Any], console: TaskConsole, *,
-    trust: ServerTrust | None, end_with_stdin: bool,
+    trust: ServerTrust | None, code: str | None, end_with_stdin: bool,
 ) -> int:  # fmt: skip
-    """Work until a signal, a refusal or the end of standard input comes, and return the exit code."""
+    """Work until a signal, a refusal or the end of standard input comes, and return the exit code.
+
+    ``code`` is the secret of a join code, by which a server takes a key that it does not know.
+    """
     codes: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put may be called in a signal handler
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
@@ -55,19 +60,19 @@ def run_client(
 
     worker = Worker(console, warm_up=executor.warm_up, on_failure=lambda: codes.put(BROKEN))
     outbox = worker.add_client(executor)
-    description = ClientDescription(versions(), facts(), readable(data))
+    description = ClientDescription(versions(), facts(), readable(data), code=code)
     connection = ReconnectLoop(host, port, identity, description, outbox, on_end, trust=trust)
     worker.start()
     connection.start()
-    code = codes.get()
-    guard = threading.Timer(GRACE_SECONDS, os._exit, [code])
+    ended_by = codes.get()
+    guard = threading.Timer(GRACE_SECONDS, os._exit, [ended_by])
     guard.daemon = True
     guard.start()
     worker.stop()
     connection.stop()
     if not (worker.wait(GRACE_SECONDS) and connection.wait(GRACE_SECONDS)):
-        os._exit(code)
-    return code
+        os._exit(ended_by)
+    return ended_by
 
 
 def exit_code(refusal: Refused | NotTrusted | None) -> int:

@@ -4,6 +4,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from http.client import HTTPException
 from typing import cast
 
@@ -123,6 +124,8 @@ class ReconnectLoop:
             self._websocket = None
         welcomed = session is not None and session.welcome is not None
         self._was_welcomed = self._was_welcomed or welcomed
+        if welcomed:
+            self._description = replace(self._description, code=None)  # the server knows the key now
         return reason, welcomed
 
     def _open(self) -> ClientWebSocket:

@@ -1,11 +1,24 @@
 """Host names and IP addresses, for clients and the web side: how a URL has them, which only this machine reaches."""
 
 import ipaddress
+from urllib.parse import urlsplit
 
 
 def format_address(host: str, port: int) -> str:
     """Return host and port as a URL has them: an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def parse_address(text: str, default_port: int) -> tuple[str, int]:
+    """Return host and port of ``HOST``, ``HOST:PORT`` or ``[IPv6]:PORT``; raises ValueError."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port or default_port
+    except ValueError:
+        host, port = None, 0
+    if not host or parts.path or parts.query or parts.fragment or parts.username is not None or not text.isprintable():
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return host, port
 
 
 def is_ip_address(host: str) -> bool:

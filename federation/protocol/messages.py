@@ -31,6 +31,7 @@ MAX_HELLO_BYTES = 256 * 1024
 """Any peer may send a hello, and what a hello holds stays in memory as long as the connection."""
 
 MAX_NAME_CHARACTERS = 64
+MAX_CODE_CHARACTERS = 200
 MAX_ERROR_CHARACTERS = 200
 PROGRESS_SECONDS = 0.5
 
@@ -41,8 +42,10 @@ class Close(IntEnum):
     BAD_FRAME = 4400
     SIGNATURE = 4401
     REVOKED = 4403
+    CODE_NEEDED = 4406
     TOO_SLOW = 4408
     SUPERSEDED = 4409
+    CODE_REFUSED = 4410
     TOO_BIG = 4413
     VERSION = 4426
     FULL = 4429
@@ -75,13 +78,13 @@ class ContentHeader(Frame):
 
 
 class Hello(Frame):
-    """A client's first frame. ``pending`` names the tasks it works on or keeps a reply for."""
+    """A client's first frame. ``pending``: tasks it works on or keeps a reply for; ``code``: a join code's secret."""
 
     type: Literal["hello"] = "hello"
     public_key: str = Field(max_length=2000)
     signature: str = Field(max_length=1000)
     name: str = Field(min_length=1, max_length=MAX_NAME_CHARACTERS)
-    code: str | None = Field(None, max_length=200)
+    code: str | None = Field(None, max_length=MAX_CODE_CHARACTERS)
     versions: descriptions.VersionsField = Field(default_factory=dict)
     facts: descriptions.FactsField = Field(default_factory=dict)
     data: descriptions.HeldDataField = Field(default_factory=dict)

@@ -6,6 +6,7 @@ side of flwr takes over a second to import: clients must not import this module.
 
 import base64
 import binascii
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ from flwr.superlink.routers.fleet.router import router
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
+from federation.protocol.keys import BadKey, parse_public_key
 from federation.run.events import StoreUnavailable
 
 HEARTBEAT_SECONDS = 30.0
@@ -143,6 +145,8 @@ class Nodes:
 
 def _node(info: NodeInfo) -> Node:
     key = info.public_key.decode("ascii", "replace")
+    with contextlib.suppress(BadKey):  # Flower keeps it as it came, and PEM can be written in many ways
+        key = parse_public_key(key)
     return Node(info.node_id, key, info.status == "online", info.online_until)
 
 

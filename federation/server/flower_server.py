@@ -151,7 +151,8 @@ class FlowerServer:
         self.lane.rename(client_id, name)
 
     def readmit(self, client_id: int) -> None:
-        """Admit a pending client."""
+        """Admit a pending client, and look again at the SuperNodes that were not listed."""
+        self._refused_nodes = set()
         self.lane.readmit(client_id)
 
     # -- on the loop --------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from federation.client import options
-from federation.client.__main__ import parse_address, parse_node_config, server_trust
+from federation.client.__main__ import parse_node_config, parse_server, server_trust
 from federation.client.console import open_standard_streams, write_log_to
 from federation.client.identity import default_path
 from federation.client.process import follow_stdin
@@ -44,7 +44,7 @@ StdinOption = Annotated[bool, typer.Option("--end-with-stdin", help="Exit when s
 
 
 def simulate(
-    clients: ClientsOption, server: options.Server = "127.0.0.1:8080",
+    clients: ClientsOption, server: options.Server = None,
     root_certificates: options.RootCertificates = None, tls_server_name: options.TlsServerName = None,
     processes: ProcessesOption = 1,
     dataset: DatasetOption = None, data_path: DataPathOption = None, name: NameOption = "sim",
@@ -55,7 +55,8 @@ def simulate(
 
     A process takes about 650 MB once it trains, whatever the number of its clients. One that dies is started again.
     """
-    host, port = parse_address(server)
+    server = server or options.DEFAULT_SERVER
+    host, port = parse_server(server)
     trust = server_trust(server, root_certificates, tls_server_name)
     if not 1 <= len(name) <= MAX_PREFIX or not name.isprintable() or "/" in name:
         raise typer.BadParameter(f"--name has 1 to {MAX_PREFIX} printable characters, none of them a /")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from federation.protocol.connection_limit import ConnectionBounds
-from federation.protocol.messages import Hello
+from federation.protocol.messages import Close, Hello
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,11 @@ class Admission:
 
 
 class AdmissionRefused(Exception):
-    """A client may not join now, but may try again; the sentence says why."""
+    """A client may not join; the sentence says why. After ``Close.FULL`` it may try again."""
+
+    def __init__(self, sentence: str, code: Close = Close.FULL) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 Admit = Callable[[str, Hello, str], Admission]

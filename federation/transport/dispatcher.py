@@ -63,10 +63,10 @@ class Dispatcher:
             assignment.advance(AssignmentState.AWAY)
             assignment.exchange.watch_away()
 
-    def refuse_client(self, client_id: int, sentence: str) -> None:
-        """A client broke the protocol and is disconnected: its tasks are refused, with the reason."""
+    def refuse_client(self, client_id: int, reason: str) -> None:
+        """A client is disconnected for good: its tasks are refused, so that no reply to them counts any more."""
         for assignment in list(self._by_client.get(client_id, ())):
-            self._finish(assignment, "refused", f"broke the protocol: {sentence}")
+            self._finish(assignment, "refused", reason)
 
     def _await_offer(self, assignment: Assignment) -> None:
         """Begin anew: what was offered over an earlier connection is offered again."""

@@ -119,7 +119,7 @@ class Handshake:
             log.warning("%s; the client tries again", error)
             raise messages.BadFrame(CANNOT_CHECK, messages.Close.STOPPING) from error
         except AdmissionRefused as error:
-            raise messages.BadFrame(str(error), messages.Close.FULL) from error
+            raise messages.BadFrame(str(error), error.code) from error
         if admission.state == "revoked":
             raise messages.BadFrame("this client was revoked on the server", messages.Close.REVOKED)
         return Joined(hello.model_copy(update={"public_key": key}), admission, node_id)

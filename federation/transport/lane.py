@@ -101,7 +101,7 @@ class StreamLane:
         self._call(self._add_data, client_id, data)
 
     def disconnect(self, client_id: int, code: messages.Close, reason: str) -> None:
-        """End a client's connection."""
+        """End a client's connection for good: no reply of the client counts any more."""
         self._call(self._end_client, client_id, code, reason)
 
     def rename(self, client_id: int, name: str) -> None:
@@ -141,7 +141,9 @@ class StreamLane:
             connection.end(messages.Close.STOPPING, "the server is stopping")
 
     def _end_client(self, client_id: int, code: messages.Close, reason: str) -> None:
+        self._dispatcher.refuse_client(client_id, reason)
         if (connection := self._connections.get(client_id)) is not None:
+            connection.admitted = False
             connection.end(code, reason)
         else:
             self._handshake.note_decision(client_id)
@@ -188,7 +190,7 @@ class StreamLane:
             await self._serve(connection, offered)
         except messages.BadFrame as error:
             if self._connections.get(connection.client_id) is connection:
-                self._dispatcher.refuse_client(connection.client_id, str(error))
+                self._dispatcher.refuse_client(connection.client_id, f"broke the protocol: {error}")
             connection.end(error.code, str(error))
             self._report_refusal(connection, error)
         except WebSocketDisconnect as closed:

@@ -75,8 +75,9 @@ class LightClient:
     certificate: str | None = None
 
     def __init__(self, address: str, name: str, answer: Answering = honest, *, dataset: str = "synthetic",
-                 key: ec.EllipticCurvePrivateKey | None = None, **data: Any) -> None:  # fmt: skip
-        self.address, self.name, self.answer = address, name, answer
+                 key: ec.EllipticCurvePrivateKey | None = None, code: str | None = None,
+                 **data: Any) -> None:  # fmt: skip
+        self.address, self.name, self.answer, self.code = address, name, answer, code
         self.data = {"dataset": dataset, "samples": 10, "app": None, **data}
         self.key = key or ec.generate_private_key(ec.SECP384R1())
         self.tasks: list[messages.Task] = []
@@ -99,7 +100,7 @@ class LightClient:
         """Return the signed hello to a challenge."""
         signature = self.key.sign(signed_message(nonce, self.certificate), ec.ECDSA(hashes.SHA256()))
         return messages.Hello(
-            public_key=self.public_key, signature=base64.b64encode(signature).decode(), name=self.name,
+            public_key=self.public_key, signature=base64.b64encode(signature).decode(), name=self.name, code=self.code,
             versions={"protocol": messages.PROTOCOL, "meadow": "test"}, facts={"platform": "light", "cpus": 1},
             data=self.data, pending=pending or [],
         )  # fmt: skip

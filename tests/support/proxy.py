@@ -16,6 +16,8 @@ class Proxy:
         """Cut when so many bytes more have come from the client; once. ``cut_after_down``: from the server."""
         self.cut_after_down: int | None = None
         self.accepted = 0
+        self.down: bytearray | None = None
+        """Keeps all that comes from the server, where a test sets it."""
         self._target = target
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
@@ -80,6 +82,8 @@ class Proxy:
                 await self._flowing.wait()
                 await asyncio.sleep(self.delay_seconds)
                 self._count(len(data), "cut_after_up" if up else "cut_after_down")
+                if not up and self.down is not None:
+                    self.down += data
                 sink.write(data)
                 await sink.drain()
         if not (up and self._hides_end):

@@ -33,7 +33,7 @@ def test_every_setting_says_what_it_is() -> None:
 
 def test_defaults_stay_on_this_machine() -> None:
     settings = read_settings([])
-    assert (settings.host, settings.flower_host, settings.admission) == ("127.0.0.1", "127.0.0.1", "open")
+    assert (settings.host, settings.flower_host, settings.admission_rule) == ("127.0.0.1", "127.0.0.1", "open")
     assert settings.sqlalchemy_url.startswith("sqlite:///")
 
 
@@ -111,6 +111,16 @@ def test_an_unknown_flag_ends_with_exit_code_2(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("address", ["0.0.0.0", "10.0.4.12", "::", "meadow.example"])
 def test_an_address_that_others_reach_is_known(flag: str, address: str) -> None:
     assert reachable_by_others(read_settings([flag, address])) == [f"{flag} {address}"]
+
+
+def test_new_clients_need_a_code_where_other_machines_reach_the_flower_port_unless_the_setting_says_otherwise() -> None:
+    def admission(*arguments: str) -> tuple[str, str]:
+        settings = read_settings(list(arguments))
+        return settings.admission_rule, settings.admission_reason
+
+    assert admission("--host", "0.0.0.0") == ("open", "since only this machine reaches the Flower port")
+    assert admission("--flower-host", "0.0.0.0") == ("code", "since other machines reach the Flower port")
+    assert admission("--flower-host", "0.0.0.0", "--admission", "open") == ("open", "set by --admission")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "localhost", "::1"])

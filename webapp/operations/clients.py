@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection, Sequence
 
 from federation.coordinator.supervisor import Supervisor
+from federation.protocol.keys import BadKey, parse_public_key, short_fingerprint
 from federation.protocol.messages import Close
 from federation.run.events import ClientChanged, Event, Progress, StoreUnavailable
 from federation.server.flower_server import FlowerServer, LiveClient
@@ -19,7 +20,7 @@ from webapp.db.tables import Client
 from webapp.operations.demo_clients import Part
 from webapp.operations.event_hub import EventHub
 from webapp.operations.views import ClientView, FailureView, client_state, client_view
-from webapp.problems import Invalid, NotFound
+from webapp.problems import Conflict, Invalid, NotFound
 from webapp.sanitizing import clean_json, clean_text
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,33 @@ class Clients:
             if row is None:
                 raise NotFound(f"No failed task of client {client_id} is known.")
             return FailureView.model_validate(row, from_attributes=True)
+
+    def add_key(self, public_key: str, name: str = "") -> ClientView:
+        """Admit the client with a public key (PEM or OpenSSH) that may not have connected yet.
+
+        Raises Invalid for a text that is no key, Conflict where the access of its client was revoked.
+        """
+        try:
+            key = parse_public_key(public_key)
+        except BadKey as error:
+            raise Invalid("public_key", str(error)) from None
+        given = clean_text(name, MAX_NAME)
+        with self._database.write() as session:
+            row = table.find_client(session, key)
+            if row is not None and row.state == "revoked":
+                raise Conflict(f"Access of {row.name}, which has this key, was revoked: restore it on its page.")
+            if row is None:
+                client_id = table.insert_client(session, key, {
+                    "name": given or f"key {short_fingerprint(key)}", "said_name": "" if given else None,
+                    "state": "admitted", "kind": "supernode", "lane": "fleet",
+                })  # fmt: skip
+            else:
+                client_id = row.id
+                table.move_client(session, client_id, "admitted", ("pending",))
+            self._add_event_of_change(session, client_id, "approved")
+        if self._flower is not None:
+            self._flower.readmit(client_id)
+        return self.show(client_id)
 
     def approve(self, client_id: int) -> ClientView:
         """Admit a pending or revoked client."""

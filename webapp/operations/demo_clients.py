@@ -39,6 +39,9 @@ Part = tuple[int, int]
 Ended = Callable[[str, str, str], None]
 """Gets public key, name and a sentence when a process has ended by itself."""
 
+Admit = Callable[[str, str], object]
+"""Admits the client with a public key, under a name."""
+
 
 @dataclass(eq=False)
 class DemoClient:
@@ -89,15 +92,18 @@ class DemoClients:
         Called in a thread when a process has ended that was not stopped by a user.
     tls : ServerTls | None
         The certificate of the Flower server.
+    admit : Admit | None
+        Called before a start where the server admits no client that asks: whoever starts a demo client admits it.
     """
 
     def __init__(
-        self, folder: Path, address: tuple[str, int], most: int, ended: Ended, tls: ServerTls | None = None
-    ) -> None:
+        self, folder: Path, address: tuple[str, int], most: int, ended: Ended, tls: ServerTls | None = None,
+        admit: Admit | None = None,
+    ) -> None:  # fmt: skip
         host = UNSPECIFIED.get(address[0], address[0])
         self._host, self._tls = host, tls
         self.most = most
-        self._folder, self._ended = folder.resolve(), ended
+        self._folder, self._ended, self._admit = folder.resolve(), ended, admit
         self._address = format_address(host, address[1])
         self._lock = threading.Lock()
         self._running: dict[int, DemoClient] = {}
@@ -158,6 +164,8 @@ class DemoClients:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             identity = Identity.load(key_file, name, name)
+            if self._admit is not None:
+                self._admit(identity.public_key, name)
             process = self._spawn(log_file, [
                 "--server", self._address, "--name", name, "--identity", str(key_file), "--dataset", dataset,
                 "--partition", str(part[0]), "--partitions", str(part[1]), "--share-labels", "--share-logs",

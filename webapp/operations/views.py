@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from federation.learning.evaluation_data import evaluated_on
+from federation.protocol.keys import fingerprint
 from federation.run.events import Progress
 from federation.run.states import ACTIVE, RunState
 from federation.server.flower_server import LiveClient
@@ -112,6 +113,7 @@ class ClientView(BaseModel):
     lane: Literal["stream", "fleet"]
     node_id: str | None = Field(description="Flower's node id, unsigned 64-bit, in decimal.")
     left_out: bool
+    fingerprint: str = Field(description="SHA-256 of the public key.", examples=["5f:3a:91:c0:…"])
     first_seen: datetime
     last_seen: datetime
     facts: dict[str, Any]
@@ -157,7 +159,7 @@ def client_view(row: Client, live: LiveClient | None, counts: dict[str, int] | N
     dataset, samples = row.data.get("dataset"), row.data.get("samples")
     return ClientView(
         **{name: getattr(row, name) for name in names}, state=client_state(row, live), connected=live is not None,
-        first_seen=row.first_seen_at, last_seen=last_seen(row, live),
+        fingerprint=fingerprint(row.public_key), first_seen=row.first_seen_at, last_seen=last_seen(row, live),
         dataset=dataset if isinstance(dataset, str) else None, samples=samples if isinstance(samples, int) else None,
         task=live.task.task if live and live.task else None,
         progress=progress_data(live.task) if live and live.task else None, counts=counts or {},

@@ -2,22 +2,30 @@
 
 from dataclasses import dataclass
 
-from federation.protocol.addresses import format_address
+from federation.protocol.addresses import format_address, parse_address
+from federation.protocol.join_code import JoinCode
 from federation.protocol.tls.certificates import ServerTls
 from federation.run.config import RunConfig
 from federation.run.networks import OWN_DATA
+from webapp.operations.connections.join_codes import ClientSettings
+from webapp.problems import Invalid
 
+HTTPS = "https://"
 UNSPECIFIED = ("0.0.0.0", "::", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """The address that clients join at; ``here`` is the name under which the reader reached the dashboard."""
+    """The address that clients join at; ``here`` is the name under which the reader reached the dashboard.
+
+    ``needs_code``: the server admits no new client without a join code.
+    """
 
     host: str
     port: int
     here: str
     tls: ServerTls | None = None
+    needs_code: bool = False
 
     @property
     def server(self) -> str:
@@ -51,6 +59,27 @@ class Join:
         """Return the command for a machine with data of one kind, as ``data_of`` names it."""
         holds = "--app MODULE:APP" if data == OWN_DATA else f"--dataset {data}"
         return f"{self.start} --name my-lab {holds}"
+
+    def checked_server(self, text: str) -> str:
+        """Return the address for a join code, the reader's own where the text is empty; raises Invalid."""
+        try:
+            address = format_address(*parse_address(text.strip().removeprefix(HTTPS) or self.address, self.port))
+        except ValueError as error:
+            raise Invalid("server", str(error)) from None
+        return f"{HTTPS}{address}" if self.tls is not None else address
+
+    def code_for(self, secret: str, settings: ClientSettings, server: str) -> str:
+        """Return the join code with a secret, for a client that reaches the Flower server at ``server``."""
+        return JoinCode(
+            server=server, secret=secret, fingerprint=self.tls.authority_sha256 if self.tls is not None else None,
+            name=settings.name, dataset=settings.dataset, partition=settings.partition,
+            partitions=settings.partitions,
+        ).encode()  # fmt: skip
+
+    @staticmethod
+    def command_with(code: str) -> str:
+        """Return the command that joins with a code."""
+        return f"python -m federation.client --join {code}"
 
     @property
     def demo(self) -> tuple[str, str]:

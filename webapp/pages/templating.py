@@ -103,7 +103,7 @@ def _environment() -> Environment:
         "holding": rows.holding,
         "machine": rows.machine,
         "brings": holdings.brings,
-        "fingerprint": holdings.fingerprint,
+        "short_key": holdings.short_key,
         "software": rows.software,
         "glyph": lambda state: wording.GLYPHS.get(state, state),
         "tone": lambda state: wording.TONES.get(state, state),

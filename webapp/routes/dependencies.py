@@ -5,9 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 
+from webapp.accounts.principal import Principal
 from webapp.db.database import Database
 from webapp.operations.audit.attempts import Note
 from webapp.operations.clients import Clients
+from webapp.operations.connections.join_codes import JoinCodes
 from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
 from webapp.operations.records import RunRecords
@@ -44,6 +46,7 @@ def _from(choose: Callable[[Parts], object]) -> Any:
 DatabaseDep = Annotated[Database, _from(lambda parts: parts.database)]
 RunsDep = Annotated[Runs, _from(lambda parts: parts.runs)]
 ClientsDep = Annotated[Clients, _from(lambda parts: parts.clients)]
+JoinCodesDep = Annotated[JoinCodes, _from(lambda parts: parts.join_codes)]
 DemoDep = Annotated[DemoClients, _from(lambda parts: parts.demo)]
 EventHubDep = Annotated[EventHub, _from(lambda parts: parts.event_hub)]
 
@@ -81,3 +84,9 @@ NoteDep = Annotated[Note, Depends(get_note)]
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
 AnyId = Annotated[int, Query(ge=0, le=MAX_ID)]
+
+
+def name_of_person(request: Request) -> str:
+    """Return the name of the account that a request comes from."""
+    principal: Principal = request.state.principal
+    return principal.name

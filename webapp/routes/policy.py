@@ -84,6 +84,10 @@ POST /runs/{run_id}/notes
 POST /runs/{run_id}/pin
 POST /runs/{run_id}/unpin
 GET /runs/{run_id}/stop
+GET /clients/add
+POST /clients/add
+POST /clients/add/key
+POST /clients/add/{code_id}/revoke
 POST /clients/{client_id}/approve
 GET /clients/{client_id}/revoke
 POST /clients/{client_id}/revoke
@@ -104,6 +108,10 @@ POST /api/runs/{run_id}/restore
 POST /api/runs/{run_id}/pin
 POST /api/runs/{run_id}/unpin
 POST /api/weights
+POST /api/clients
+GET /api/join-codes
+POST /api/join-codes
+POST /api/join-codes/{code_id}/revoke
 POST /api/clients/{client_id}/approve
 POST /api/clients/{client_id}/revoke
 POST /api/clients/{client_id}/rename

@@ -15,6 +15,7 @@ from webapp.db.database import Database
 from webapp.db.repository.clients import change_client, list_clients
 from webapp.db.repository.events import add_event, events_of_client
 from webapp.operations.connections.admission import Admissions
+from webapp.operations.connections.join_codes import JoinCodes
 
 HELLO = Hello(public_key="k", signature="s", name="stranger", facts={"cpus": 1})
 
@@ -25,7 +26,8 @@ class Door:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.online: set[int] = set()
-        self.admissions = Admissions(database, "approve", 20, lambda: self.online, expiry_seconds=0.05)
+        codes = JoinCodes(database)
+        self.admissions = Admissions(database, "approve", 20, lambda: self.online, codes, expiry_seconds=0.05)
 
     def ask(self, key: str, address: str = "10.0.0.1") -> int:
         return self.admissions.admit(key, HELLO, address).client_id

@@ -128,7 +128,7 @@ def test_a_queued_runs_cut_decides_what_the_clients_page_warns_of(digits: Dashbo
 
 def test_a_connection_that_is_opened_again_keeps_what_the_process_prepared(dashboard: Dashboard) -> None:
     clients = dashboard.parts.clients
-    admissions = Admissions(dashboard.parts.database, "open", 1, clients.online_ids)
+    admissions = Admissions(dashboard.parts.database, "open", 1, clients.online_ids, dashboard.parts.join_codes)
     hello = Hello(public_key="k", signature="s", name="a", facts={"process": "p"}, data={"samples": 599})
     client_id = admissions.admit("k", hello, "::1").client_id
     prepared = {"samples": {"train": 88, "test": 22}, "cut": DataCut("iid", 7).to_json()}

@@ -36,7 +36,8 @@ def test_an_idle_server_says_what_is_missing_and_what_it_is_made_of(dashboard: D
     assert lines["Migration"] >= "0003"
     assert lines["Client protocol"] == "meadow.1"
     assert "GB free of" in lines["Data volume"]
-    assert (lines["Admission"], lines["Auto-resume"], lines["Log level"]) == ("open", "off", "info")
+    assert (lines["Auto-resume"], lines["Log level"]) == ("off", "info")
+    assert lines["Admission"] == "open; since only this machine reaches the Flower port"
     assert "None since startup" in page.text
 
 

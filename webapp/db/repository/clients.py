@@ -1,14 +1,17 @@
-"""clients: find by key or name, insert, list, update, change the admission."""
+"""clients: find by key or name, insert, list, update, change the admission; the join codes that admit them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from webapp.db.tables import Client, RunEvent
+from webapp.db.tables import Client, JoinCode, RunEvent
+
+CLOCK_STEP = timedelta(minutes=1)
+"""A clock that is corrected by less does not void a join code; one that is set back to before its creation does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +109,59 @@ def delete_clients(session: Session, client_ids: Collection[int]) -> None:
 def excluded_clients(session: Session) -> Sequence[int]:
     """Return the ids of the clients that a person has excluded from all runs."""
     return session.scalars(select(Client.id).where(Client.left_out)).all()
+
+
+# -- join codes -------------------------------------------------------------------------------------------------------
+
+
+def insert_join_code(session: Session, values: dict[str, Any]) -> JoinCode:
+    """Add a code and return its row."""
+    row = JoinCode(**values)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def get_join_code(session: Session, code_id: int) -> JoinCode | None:
+    """Return one code."""
+    return session.get(JoinCode, code_id)
+
+
+def find_join_code(session: Session, secret_hash: str) -> JoinCode | None:
+    """Return the code whose secret has that hash."""
+    return session.scalar(select(JoinCode).where(JoinCode.secret_hash == secret_hash))
+
+
+def list_join_codes(session: Session, limit: int) -> Sequence[JoinCode]:
+    """Return the newest codes, newest first."""
+    return session.scalars(select(JoinCode).order_by(JoinCode.id.desc()).limit(limit)).all()
+
+
+def count_open_join_codes(session: Session, now: datetime) -> int:
+    """Return how many codes may still be used."""
+    return session.scalar(select(func.count()).select_from(JoinCode).where(*_is_open(now))) or 0
+
+
+def use_join_code(session: Session, secret_hash: str, client_id: int, now: datetime) -> bool:
+    """Mark an open code as used by a client; False where no such code is open. Of several callers one succeeds."""
+    used = update(JoinCode).where(JoinCode.secret_hash == secret_hash, *_is_open(now))
+    return session.execute(used.values(used_at=now, client_id=client_id).returning(JoinCode.id)).first() is not None
+
+
+def revoke_join_code(session: Session, code_id: int, now: datetime) -> bool:
+    """Revoke an open code; False where it is not open."""
+    revoked = update(JoinCode).where(JoinCode.id == code_id, *_is_open(now))
+    return session.execute(revoked.values(revoked_at=now).returning(JoinCode.id)).first() is not None
+
+
+def delete_join_codes(session: Session, before: datetime) -> None:
+    """Remove the codes that expired before a moment."""
+    session.execute(delete(JoinCode).where(JoinCode.expires_at < before))
+
+
+def _is_open(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions under which a code may be used; ``JoinCodeState`` has the same in Python."""
+    return (
+        JoinCode.used_at.is_(None), JoinCode.revoked_at.is_(None), JoinCode.created_at <= now + CLOCK_STEP,
+        JoinCode.expires_at > now,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Clients and their failed tasks."""
+"""Clients, the codes by which they join, and their failed tasks."""
 
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,28 @@ class Client(Row):
     versions: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     first_seen_at: Mapped[datetime] = mapped_column(UtcTime)
     last_seen_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class JoinCode(Row):
+    """A code that admits one client within its time. Times are compared with the clock of the dashboard's machine."""
+
+    __tablename__ = "join_codes"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 (hex) of the secret, which is stored nowhere."""
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    created_by: Mapped[str] = mapped_column(String(100))
+    expires_at: Mapped[datetime] = mapped_column(UtcTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    client_id: Mapped[int | None] = mapped_column(ForeignKey("clients.id", ondelete="SET NULL"))
+    """The client that used it; NULL before that, and after the client is deleted."""
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    name: Mapped[str | None] = mapped_column(String(64))
+    dataset: Mapped[str | None] = mapped_column(String(40))
+    partition: Mapped[int | None]
+    partitions: Mapped[int | None]
 
 
 class TaskFailure(Row):

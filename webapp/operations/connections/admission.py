@@ -1,4 +1,4 @@
-"""Who may join: finds or adds the client with a key, and bounds the clients that wait for approval.
+"""Who may join: finds or adds the client with a key, uses its join code, and bounds the clients that wait for approval.
 
 A stranger can make a new key for each connection. So a client that waits and is offline is kept only as long as there
 is room, and a week at most; while it is online nobody takes its place.
@@ -11,12 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from federation.protocol.addresses import network_of
-from federation.protocol.messages import Hello
+from federation.protocol.keys import short_fingerprint
+from federation.protocol.messages import Close, Hello
 from federation.server.flower_server import Admission, AdmissionRefused
 from webapp.db.database import Database, Session
 from webapp.db.repository import clients as table
 from webapp.db.tables import Client
 from webapp.formatting import plural
+from webapp.operations.connections.join_attempts import JoinAttempts
+from webapp.operations.connections.join_codes import JoinCodes
 from webapp.sanitizing import clean_json, clean_text
 from webapp.settings import Admission as AdmissionRule
 
@@ -35,6 +38,12 @@ SHARE_OF_AN_ADDRESS = 10
 """One address may have the tenth part of the clients that wait for approval."""
 
 
+CODE_NEEDED = (
+    "this server admits new clients by join code: press Add client on the dashboard and start the client with the "
+    "command that it shows"
+)
+
+
 class Admissions:
     """Answers what the Flower server asks about keys; any thread may call it.
 
@@ -43,10 +52,11 @@ class Admissions:
     """
 
     def __init__(
-        self, database: Database, rule: AdmissionRule, max_pending: int, online_ids: Callable[[], Collection[int]], *,
-        expiry_seconds: float = EXPIRY_SECONDS,
+        self, database: Database, rule: AdmissionRule, max_pending: int, online_ids: Callable[[], Collection[int]],
+        codes: JoinCodes, *, expiry_seconds: float = EXPIRY_SECONDS,
     ) -> None:  # fmt: skip
         self._database, self._rule, self._max_pending, self._online_ids = database, rule, max_pending, online_ids
+        self._codes, self._attempts = codes, JoinAttempts()
         self._expiry_seconds, self._stopped = expiry_seconds, threading.Event()
         self._thread = threading.Thread(target=self._remove_expired, name="pending-clients", daemon=True)
 
@@ -67,12 +77,23 @@ class Admissions:
             "facts": clean_json(hello.facts) | {"address": clean_text(address, 64)},
             "data": clean_json(hello.data), "versions": clean_json(hello.versions),
         }  # fmt: skip
-        return self._admit(public_key, reported)
+        if (seconds := self._attempts.seconds_left(address)) and not self._is_known(public_key):
+            raise AdmissionRefused(f"too many attempts to join from {address}: try again in {seconds:.0f} s")
+        try:
+            return self._admit(public_key, reported, hello.code)
+        except AdmissionRefused as error:
+            if error.code != Close.FULL:
+                self._attempts.fail(address)
+            raise
 
     def admit_node(self, public_key: str, node_id: int) -> Admission:
         """Find or insert the client of a SuperNode, which reports no name; raises AdmissionRefused."""
         name = f"node-{str(node_id)[:8]}"
-        return self._admit(public_key, {"name": name, "kind": "supernode", "lane": "fleet", "node_id": str(node_id)})
+        reported = {"name": name, "kind": "supernode", "lane": "fleet", "node_id": str(node_id)}
+        if self._rule == "code" and not self._is_known(public_key):
+            key = short_fingerprint(public_key)
+            raise AdmissionRefused(f"{name}, key {key}: a person must add its public key on the Clients page first")
+        return self._admit(public_key, reported, None)
 
     def _remove_expired(self) -> None:
         """Remove the clients that have waited too long for approval, again and again until ``stop``."""
@@ -88,28 +109,58 @@ class Admissions:
             if self._stopped.wait(self._expiry_seconds):
                 return
 
-    def _admit(self, public_key: str, reported: dict[str, Any]) -> Admission:
+    def _is_known(self, public_key: str) -> bool:
+        with self._database.read() as session:
+            return table.find_client(session, public_key) is not None
+
+    def _admit(self, public_key: str, reported: dict[str, Any], secret: str | None) -> Admission:
         """A known process that connects again is only looked up: it must not wait for those that write."""
         with self._database.read() as session:
             row = table.find_client(session, public_key)
-        if row is None or _news(row, reported):
+        if row is None or secret is not None or _news(row, reported):
             with self._database.write() as session:
-                row = self._store(session, public_key, reported)
+                row = self._store(session, public_key, reported, secret)
         name = str(reported["name"]) if row.said_name is None else row.name  # a name that a person gave counts
         state: Any = row.state
         return Admission(client_id=row.id, name=name, state=state)
 
-    def _store(self, session: Session, public_key: str, reported: dict[str, Any]) -> Client:
-        """Add the client, or write what it reports that was not known; return its row as it was, or is."""
+    def _store(self, session: Session, public_key: str, reported: dict[str, Any], secret: str | None) -> Client:
+        """Add the client, or write what it reports that was not known; return its row as it was, or is.
+
+        Where a join code is not good the transaction is rolled back.
+        """
         row = table.find_client(session, public_key)
         if row is None:
-            state = "admitted" if self._rule == "open" else "pending"
-            if state == "pending":
-                self._make_room(session, reported.get("facts", {}).get("address", ""))
-            return _get(session, table.insert_client(session, public_key, {"state": state, **reported}))
+            return self._insert(session, public_key, reported, secret)
+        if secret is not None:
+            self._use_known(session, row, secret)
         if news := _news(row, reported):
             table.update_client(session, row.id, news)
         return row
+
+    def _insert(self, session: Session, public_key: str, reported: dict[str, Any], secret: str | None) -> Client:
+        """Add a client by the rule."""
+        if self._rule == "code" and secret is None:
+            raise AdmissionRefused(CODE_NEEDED, Close.CODE_NEEDED)
+        state = "pending" if self._rule == "approve" else "admitted"
+        if state == "pending":
+            self._make_room(session, reported.get("facts", {}).get("address", ""))
+        client_id = table.insert_client(session, public_key, {"state": state, **reported})
+        self._use(session, secret, client_id)
+        return _get(session, client_id)
+
+    def _use_known(self, session: Session, row: Client, secret: str) -> None:
+        """A good code admits a client that waits, unless a person must; one that is admitted leaves it to nobody."""
+        if row.state == "pending" and self._rule != "approve":
+            self._use(session, secret, row.id)
+            table.move_client(session, row.id, "admitted", ("pending",))
+            session.refresh(row)
+        elif row.state == "admitted":
+            self._codes.use(session, secret, row.id)
+
+    def _use(self, session: Session, secret: str | None, client_id: int) -> None:
+        if secret is not None and (refusal := self._codes.use(session, secret, client_id)):
+            raise AdmissionRefused(refusal, Close.CODE_REFUSED)
 
     def _make_room(self, session: Session, address: str) -> None:
         """Remove the client that waits and has been offline longest where no more may wait; or raise."""

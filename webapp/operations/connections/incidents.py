@@ -54,8 +54,9 @@ class Incidents(logging.Handler):
         self._add("error" if record.levelno >= logging.ERROR else "warning", record.name, text)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Keep a connection attempt that the Flower server refused; those for want of room are one for each address."""
-        who = "new clients" if refusal.code == Close.FULL else clean_text(refusal.name, 64) or "a client without a name"
+        """Keep a connection attempt that the Flower server refused; those of new clients are one for each address."""
+        is_new = refusal.code in (Close.FULL, Close.CODE_NEEDED, Close.CODE_REFUSED)
+        who = "new clients" if is_new else clean_text(refusal.name, 64) or "a client without a name"
         self._add("refused", f"{who} from {refusal.address}" if refusal.address else who, refusal.reason)
 
     def newest(self) -> list[Incident]:

@@ -1,9 +1,11 @@
 """What a client holds and how people recognize it: the samples it trains on, the fingerprint of its key."""
 
-import hashlib
-
+from federation.protocol.keys import fingerprint, short_fingerprint
 from webapp.db.tables import Client
 from webapp.formatting import count
+
+MIN_KEY_DIGITS = 4
+"""Fewer hex digits are not searched for in fingerprints: ``ad`` may be the beginning of a name."""
 
 
 def dataset_of(client: Client) -> str | None:
@@ -25,9 +27,15 @@ def partition_words(client: Client) -> str:
     return f"partition {part} of {of}" if isinstance(part, int) and isinstance(of, int) else ""
 
 
-def fingerprint(client: Client) -> str:
-    """Return the beginning of the hash of a client's key, to be compared over the telephone: ``5f:3a:91:c0``."""
-    return hashlib.sha256(client.public_key.strip().encode()).digest()[:4].hex(":")
+def short_key(client: Client) -> str:
+    """Return the beginning of the fingerprint of a client's key: ``5f:3a:91:c0``."""
+    return short_fingerprint(client.public_key)
+
+
+def has_key(client: Client, sought: str) -> bool:
+    """Say whether the fingerprint of a client's key begins as sought, with or without its colons."""
+    digits = sought.replace(":", "").replace(" ", "").lower()
+    return len(digits) >= MIN_KEY_DIGITS and fingerprint(client.public_key).replace(":", "").startswith(digits)
 
 
 def brings(client: Client) -> str:

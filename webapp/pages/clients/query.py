@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from urllib.parse import urlencode
 
 from webapp.db.tables import Client
-from webapp.pages.clients.holdings import dataset_of, train_samples
+from webapp.pages.clients.holdings import dataset_of, has_key, train_samples
 from webapp.sanitizing import whole_number
 
 Show = Literal["", "online", "offline", "pending", "left-out"]
@@ -46,7 +46,8 @@ class ClientsQuery:
         return [
             client for client in clients
             if shows(self.show, client, states[client.id])
-            and (sought in client.name.casefold() or sought in (dataset_of(client) or "").casefold())
+            and (sought in client.name.casefold() or sought in (dataset_of(client) or "").casefold()
+                 or has_key(client, sought))
         ]  # fmt: skip
 
     def ordered(self, clients: Sequence[Client], ranks: Mapping[int, int]) -> list[Client]:

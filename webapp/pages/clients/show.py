@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from federation.protocol.keys import fingerprint
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.client_history import RunShare, last_failure, recent_outcomes, shares_of_client
 from webapp.db.repository.clients import list_clients
@@ -12,7 +13,6 @@ from webapp.db.repository.events import events_of_client
 from webapp.db.repository.rounds import ReplyRow, replies_of_client
 from webapp.db.tables import Client, TaskFailure
 from webapp.formatting import count, size
-from webapp.pages.clients.holdings import fingerprint
 from webapp.pages.clients.index import HISTORY, ClientLine, client_line, outcome_words
 from webapp.pages.clients.label_bars import totals_of
 from webapp.pages.clients.rows import software
@@ -70,6 +70,8 @@ def _sentence(line: ClientLine, here: LiveClient | None) -> str:
         return "Access revoked: the server refuses every connection with this key."
     if client.left_out:
         return "Excluded from all runs, from the next round on. Include the client to have it sampled again."
+    if here is None and client.lane == "fleet" and not client.node_id:
+        return "Admitted by its key; it has not connected yet."
     if client.kind == "supernode":
         return "Flower SuperNode: listed, but cannot train yet."
     if here is None:
@@ -90,7 +92,8 @@ def _facts(client: Client) -> list[tuple[str, str]]:
         ("Memory", size(memory) if isinstance(memory, int | float) else ""),
         ("System", str(said.get("platform") or "")), ("Python", str(said.get("python") or "")),
         ("Host", str(said.get("hostname") or "")), ("Address", str(said.get("address") or "")),
-        ("Software", software(client)), ("flwr", str(client.versions.get("flwr") or "")), ("Key", fingerprint(client)),
+        ("Software", software(client)), ("flwr", str(client.versions.get("flwr") or "")),
+        ("Key (SHA-256)", fingerprint(client.public_key)),
         ("Node ID", client.node_id or ""),
         ("Data source", str(data.get("source") or "")), ("Test samples", count(test) if isinstance(test, int) else ""),
         ("Input shape", "×".join(map(str, shape)) if isinstance(shape, list) else ""),

@@ -127,8 +127,9 @@ def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
     lane = parts.flower.lane.snapshot()
     budget = f"{size(lane.budget_bytes)}, {size(lane.used_bytes)} in use"
     room = f", {count(pending)} of at most {count(said.max_pending)} clients pending"
+    room = room if pending or said.admission_rule == "approve" else ""
     return [
-        ("Admission", said.admission + (room if pending or said.admission == "approve" else "")),
+        ("Admission", f"{said.admission_rule}{room}; {said.admission_reason}"),
         ("Maximum update size", size(said.max_reply_bytes)), ("In-flight update budget", budget),
         ("Checkpoints kept per run", f"latest {said.keep_checkpoints} and the best"), ("Best metric", said.best_metric),
         ("Checkpoints and events kept", retention_text(said) or "of all runs"),

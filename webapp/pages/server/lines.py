@@ -21,7 +21,7 @@ def server_lines(parts: Parts, here: str) -> ServerLines:
     lines = [
         ("Flower server", f"{'https://' if parts.tls else ''}{format_address(*parts.flower_address)}"),
         ("Dashboard", here),
-        ("Admission", parts.settings.admission),
+        ("Admission", parts.settings.admission_rule),
         ("Connections", str(len(parts.flower.live_clients()))),
         ("flwr", version("flwr")),
     ]

@@ -3,8 +3,6 @@
 from webapp.routes.api import (
     accounts,
     audit,
-    clients,
-    demo,
     docs,
     events,
     health,
@@ -15,10 +13,11 @@ from webapp.routes.api import (
     steering,
     weights,
 )
+from webapp.routes.api.clients import clients, demo, join_codes
 from webapp.routes.api.results import compare, downloads, metrics, series
 
 ROUTERS = (
     compare.router, runs.router, records.router, steering.router, weights.router, metrics.router, series.router,
-    events.router, downloads.router, clients.router, demo.router, options.router, health.router, docs.router,
-    *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
+    events.router, downloads.router, clients.router, demo.router, join_codes.router, options.router, health.router,
+    docs.router, *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
 )  # fmt: skip

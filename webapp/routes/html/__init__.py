@@ -3,9 +3,7 @@
 from webapp.routes.html import (
     accounts,
     audit,
-    clients,
     compare,
-    demo,
     home,
     notifications,
     run,
@@ -14,8 +12,10 @@ from webapp.routes.html import (
     run_steering,
     server,
 )
+from webapp.routes.html.clients import clients, demo, join_codes
 
 ROUTERS = (
-    home.router, run_list.router, compare.router, run_notes.router, run.router, run_steering.router, clients.router,
-    demo.router, server.router, audit.router, notifications.router, *accounts.ROUTERS,
+    home.router, run_list.router, compare.router, run_notes.router, run.router, run_steering.router,
+    join_codes.router, clients.router, demo.router, server.router, audit.router, notifications.router,
+    *accounts.ROUTERS,
 )  # fmt: skip

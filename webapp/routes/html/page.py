@@ -35,7 +35,10 @@ class Page:
         self.request, self.parts, self.session, self._flashes = request, parts, session, flashes
         # before the session reads anything, so that the stream misses no event that the page does not show
         self.last_event_id = parts.event_hub.newest_id
-        self.join = Join(*parts.flower_address, here=request.url.hostname or "127.0.0.1", tls=parts.tls)
+        self.join = Join(
+            *parts.flower_address, here=request.url.hostname or "127.0.0.1", tls=parts.tls,
+            needs_code=parts.settings.admission_rule == "code",
+        )  # fmt: skip
 
     @property
     def root_address(self) -> str:

@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
+from federation.protocol.keys import MAX_CHARACTERS
 from webapp.operations.clients import MAX_NAME
 from webapp.operations.views import ClientList, ClientView, FailureView
 from webapp.routes.api.bodies import StrictBody
-from webapp.routes.api.errors import MISSING, REFUSED
+from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
 from webapp.routes.dependencies import ClientsDep, Id, NoteDep
 
 router = APIRouter(prefix="/api/clients", tags=["clients"], responses=REFUSED)
@@ -20,6 +21,21 @@ class NewName(StrictBody):
     name: Annotated[
         str, Field(max_length=MAX_NAME, examples=["st-anna"], description="Empty: the name that the client reports.")
     ]
+
+
+class NewKey(StrictBody):
+    """The public key of a client, and the name that the dashboard gives it."""
+
+    public_key: Annotated[
+        str, Field(max_length=MAX_CHARACTERS, description="PEM, or a line of OpenSSH.", examples=["ecdsa-sha2-…"])
+    ]
+    name: Annotated[str, Field(max_length=MAX_NAME, examples=["st-anna"])] = ""
+
+
+@router.post("", status_code=201, responses=CONFLICT)
+def add_client(clients: ClientsDep, body: NewKey) -> ClientView:
+    """Admit the client with a public key before it connects: for SuperNodes, which know no join codes."""
+    return clients.add_key(body.public_key, body.name)
 
 
 @router.get("")

@@ -23,4 +23,4 @@ def start(parts: PartsDep, clients: ClientsDep, flashes: FlashesDep, form: FormD
     if dataset is None:
         raise Invalid("dataset", "A demo client can hold digits or synthetic")
     names = [one.name for one in parts.demo.start(count, dataset, clients.held_partitions(dataset))]
-    return see_other(flashes, page_of(form, "/"), started(names, approval=parts.settings.admission == "approve"))
+    return see_other(flashes, page_of(form, "/"), started(names, approval=parts.settings.admission_rule == "approve"))

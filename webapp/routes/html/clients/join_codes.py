@@ -1,0 +1,65 @@
+"""The page that adds a client: makes join codes and shows each once, lists and revokes them."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from webapp.db.repository.clients import client_names
+from webapp.pages.clients.add import FIELDS, AddPage, settings_of, shown_codes
+from webapp.pages.flash import Flash
+from webapp.problems import Invalid
+from webapp.routes.dependencies import ClientsDep, Id, JoinCodesDep, name_of_person
+from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
+from webapp.routes.html.page import Page, PageDep
+
+PRIVATE = "PRIVATE KEY"
+
+router = APIRouter(prefix="/clients/add", include_in_schema=False)
+
+
+@router.get("")
+def ask(page: PageDep, codes: JoinCodesDep) -> HTMLResponse:
+    """Show the form, and the codes made so far."""
+    return _show(page, codes, dict.fromkeys(FIELDS, "") | {"server": page.join.address})
+
+
+@router.post("")
+def create(page: PageDep, codes: JoinCodesDep, request: Request, form: FormDep) -> HTMLResponse:
+    """Make a code and show its command, which no other answer has; or show the form again with what is wrong."""
+    typed = {name: text_of(form, name) for name in FIELDS}
+    try:
+        settings, server = settings_of(typed), page.join.checked_server(typed["server"])
+    except Invalid as error:
+        return _show(page, codes, typed, 422, errors={one.field: one.message for one in error.fields})
+    _, secret = codes.create(name_of_person(request), settings)
+    return _show(page, codes, typed, command=page.join.command_with(page.join.code_for(secret, settings, server)))
+
+
+@router.post("/key")
+def add_key(page: PageDep, codes: JoinCodesDep, clients: ClientsDep, flashes: FlashesDep, form: FormDep) -> Response:
+    """Admit the client with a public key; or show the page again with what is wrong."""
+    key, name = text_of(form, "public_key"), text_of(form, "key_name")
+    try:
+        client = clients.add_key(key, name)
+    except Invalid as error:
+        typed = dict.fromkeys(FIELDS, "") | {"server": page.join.address, "key_name": name}
+        typed["public_key"] = "" if PRIVATE in key else key  # a private key must not come back in a page
+        return _show(page, codes, typed, 422, errors={one.field: one.message for one in error.fields})
+    return see_other(flashes, f"/clients/{client.id}", Flash(f"{client.name} was admitted."))
+
+
+@router.post("/{code_id}/revoke")
+def revoke(codes: JoinCodesDep, flashes: FlashesDep, code_id: Id) -> Response:
+    """Revoke a code that has not been used."""
+    codes.revoke(code_id)
+    return see_other(flashes, "/clients/add", Flash("The join code was revoked."))
+
+
+def _show(
+    page: Page, codes: JoinCodesDep, typed: dict[str, str], status: int = 200, *, command: str = "",
+    errors: dict[str, str] | None = None,
+) -> HTMLResponse:  # fmt: skip
+    shown = shown_codes(codes.list())
+    names = client_names(page.session, [code.client_id for code, _, _ in shown if code.client_id is not None])
+    return page.show(
+        "clients/add.html", "/clients", status, page=AddPage(shown, names, typed, command, errors or {})
+    )  # fmt: skip
