@@ -63,13 +63,11 @@ class Settings(BaseSettings):
     )
     admission: Admission | None = Field(
         None,
-        description="New clients: open admits all, code those with a join code from the dashboard, approve those that "
-        "a person approves on the Clients page; default: open while the Flower port is bound to loopback, else code.",
+        description="New clients: open admits all, code those with a join code from the dashboard, approve those "
+        "that a person approves; default: open while the Flower port is bound to loopback, else code.",
     )
     max_pending: int = Field(
-        1000,
-        ge=1,
-        description="Maximum number of clients pending approval, a tenth of them from one address.",
+        1000, ge=1, description="Maximum number of clients pending approval, a tenth of them from one address."
     )
     allowed_hosts: str = Field("", description="Additional host names for opening the dashboard, separated by commas.")
     root_path: str = Field(
@@ -102,8 +100,7 @@ class Settings(BaseSettings):
         description="Metric for the best checkpoint, which is kept as well if its direction is known.",
     )
     auto_resume: bool = Field(
-        False,
-        description="At startup, resume the interrupted run and start the queue; a paused run stays paused.",
+        False, description="At startup, resume the interrupted run and start the queue; a paused run stays paused."
     )
     demo_clients: int = Field(
         4, ge=0, le=4, description="Maximum number of demo clients on this machine; 0 disables them."
@@ -187,14 +184,6 @@ class Settings(BaseSettings):
     def admission_rule(self) -> Admission:
         """Which new clients are admitted."""
         return self.admission or ("open" if is_loopback(self.flower_host) else "code")
-
-    @property
-    def admission_reason(self) -> str:
-        """Why that rule holds."""
-        if self.admission is not None:
-            return "set by --admission"
-        others = "only this machine reaches" if is_loopback(self.flower_host) else "other machines reach"
-        return f"since {others} the Flower port"
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -81,6 +81,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         wait_until(lambda: len(second.http.get("/api/clients").json()["items"]) == 17, what="the newcomer")
         second.http.post("/api/clients/4/leave-out")
         second.http.post("/api/clients/6/revoke")
+        for _ in range(2):
+            second.http.post("/api/join-codes", json={"name": "ward-8"})
+        second.http.post("/api/join-codes/1/revoke")
         active = second.start_run(name="Goes on", num_rounds=40, min_clients=2, round_timeout_seconds=3000)
         queued = second.start_run(name="Waits")
         wait_until(lambda: second.run(active)["current_round"] == LAST - 1, what="the last round that is answered")
@@ -96,6 +99,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             "delete": f"/runs/delete?id=1&id={active}", "notes": "/runs/1/notes", "clients": "/clients",
             "clients-none": "/clients?show=offline", "client": "/clients/1", "client-out": "/clients/4",
             "client-revoked": "/clients/6", "client-pending": "/clients/17", "revoke": "/clients/2/revoke",
+            "add-client": "/clients/add",
             "server": "/server", "notifications": "/notifications", "audit": "/audit?check=1", "docs": "/docs",
         })  # fmt: skip
 

@@ -20,8 +20,9 @@ from federation.protocol.guarded_http import HttpLimits
 from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from tests.faults.test_network import MEGABYTE, masked, peak_bytes, pour, upgraded
+from tests.support.authority import Authority
 from tests.support.dashboard import Api, running
-from tests.support.light_client import Answer, Stage, honest
+from tests.support.light_client import Answer, LightClient, Stage, honest
 from tests.support.processes import Meadow, make_meadow, wait_until
 from webapp.db.repository.events import StoredEvent
 
@@ -182,3 +183,28 @@ def test_more_idle_connections_than_descriptors_harm_no_run(tmp_path: Path) -> N
     finally:
         meadow.kill()
         sys.stderr.write(meadow.output)
+
+
+def test_500_silent_peers_of_each_port_that_speaks_tls_harm_no_run_and_are_closed(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with ExitStack() as stack:
+        dashboard = stack.enter_context(
+            running(tmp_path, verify=authority.trusted(), tls_certificate=authority.issue())
+        )  # fmt: skip
+        stage, client = stack.enter_context(dashboard.stage()), LightClient(dashboard.flower_address, "a", unhurried)
+        client.tls = authority.trusted()
+        stage.do(client.run())
+        dashboard.wait_for_clients(1)
+        run_id = dashboard.start_run(num_rounds=100_000, min_clients=1)
+        peers = []
+        for port in (dashboard.http.base_url.port or 0, dashboard.parts.flower_address[1]) * 500:
+            peers.append(stack.enter_context(connected(port, "127.0.0.2")))
+        for peer in peers[:200]:
+            peer.sendall(b"\x16\x03\x01\x02\x00\x01")  # the beginning of a handshake
+        done = dashboard.run(run_id)["current_round"]
+        wait_until(lambda: dashboard.run(run_id)["current_round"] > done + 10)
+        for peer in peers:
+            peer.settimeout(30)
+            with contextlib.suppress(ConnectionError):
+                assert peer.recv(1) == b""
+        assert client.closed is None and dashboard.run(run_id)["state"] == "running"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from webapp.pages.server.health import why_admission
 from webapp.settings import Settings, reachable_by_others, read_settings
 
 README = Path(__file__).parents[2] / "README.md"
@@ -116,7 +117,7 @@ def test_an_address_that_others_reach_is_known(flag: str, address: str) -> None:
 def test_new_clients_need_a_code_where_other_machines_reach_the_flower_port_unless_the_setting_says_otherwise() -> None:
     def admission(*arguments: str) -> tuple[str, str]:
         settings = read_settings(list(arguments))
-        return settings.admission_rule, settings.admission_reason
+        return settings.admission_rule, why_admission(settings)
 
     assert admission("--host", "0.0.0.0") == ("open", "since only this machine reaches the Flower port")
     assert admission("--flower-host", "0.0.0.0") == ("code", "since other machines reach the Flower port")

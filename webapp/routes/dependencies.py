@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 
-from webapp.accounts.principal import Principal
 from webapp.db.database import Database
 from webapp.operations.audit.attempts import Note
 from webapp.operations.clients import Clients
@@ -84,9 +83,3 @@ NoteDep = Annotated[Note, Depends(get_note)]
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
 AnyId = Annotated[int, Query(ge=0, le=MAX_ID)]
-
-
-def name_of_person(request: Request) -> str:
-    """Return the name of the account that a request comes from."""
-    principal: Principal = request.state.principal
-    return principal.name

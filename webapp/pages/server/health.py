@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from sqlalchemy.orm import Session
 
+from federation.protocol.addresses import is_loopback
 from federation.run.states import RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients, pending_clients
@@ -25,6 +26,7 @@ from webapp.pages.server.certificate import certificate_lines, certificate_obsta
 from webapp.pages.server.files import FileLine, file_lines, retention_text
 from webapp.pages.wording import STATES
 from webapp.parts import Parts
+from webapp.settings import Settings
 
 LANES = {"stream": "Meadow clients", "fleet": "Flower SuperNodes"}
 LANE_STATES = ("online", "stale", "pending")
@@ -129,10 +131,18 @@ def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
     room = f", {count(pending)} of at most {count(said.max_pending)} clients pending"
     room = room if pending or said.admission_rule == "approve" else ""
     return [
-        ("Admission", f"{said.admission_rule}{room}; {said.admission_reason}"),
+        ("Admission", f"{said.admission_rule}{room}; {why_admission(said)}"),
         ("Maximum update size", size(said.max_reply_bytes)), ("In-flight update budget", budget),
         ("Checkpoints kept per run", f"latest {said.keep_checkpoints} and the best"), ("Best metric", said.best_metric),
         ("Checkpoints and events kept", retention_text(said) or "of all runs"),
         ("Auto-resume", "on" if said.auto_resume else "off"),
         ("Demo clients", f"up to {said.demo_clients}" if said.demo_clients else "off"), ("Log level", said.log_level),
     ]  # fmt: skip
+
+
+def why_admission(settings: Settings) -> str:
+    """Say why the rule of admission holds."""
+    if settings.admission is not None:
+        return "set by --admission"
+    others = "only this machine reaches" if is_loopback(settings.flower_host) else "other machines reach"
+    return f"since {others} the Flower port"

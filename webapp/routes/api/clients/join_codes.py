@@ -14,7 +14,7 @@ from webapp.operations.connections.join_codes import JoinCodeState, checked_sett
 from webapp.pages.join_command import Join
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, REFUSED
-from webapp.routes.dependencies import Id, JoinCodesDep, PartsDep, name_of_person
+from webapp.routes.dependencies import ByDep, Id, JoinCodesDep, PartsDep
 
 router = APIRouter(prefix="/api/join-codes", tags=["clients"], responses=REFUSED)
 
@@ -66,12 +66,14 @@ def list_join_codes(codes: JoinCodesDep) -> JoinCodeList:
 
 
 @router.post("", status_code=201, responses=CONFLICT)
-def create_join_code(codes: JoinCodesDep, parts: PartsDep, request: Request, body: NewJoinCode) -> CreatedJoinCode:
+def create_join_code(
+    codes: JoinCodesDep, parts: PartsDep, by: ByDep, request: Request, body: NewJoinCode
+) -> CreatedJoinCode:
     """Make a code that admits one client within an hour."""
     join = Join(*parts.flower_address, here=request.url.hostname or "127.0.0.1", tls=parts.tls)
     settings = checked_settings(body.name, body.dataset, body.partition, body.partitions)
     server = join.checked_server(body.server)
-    row, secret = codes.create(name_of_person(request), settings)
+    row, secret = codes.create(by, settings)
     code = join.code_for(secret, settings, server)
     return CreatedJoinCode(**_values(row, JoinCodeState.OPEN), code=code, command=join.command_with(code))
 

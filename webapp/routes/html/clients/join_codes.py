@@ -1,13 +1,13 @@
 """The page that adds a client: makes join codes and shows each once, lists and revokes them."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
 from webapp.db.repository.clients import client_names
 from webapp.pages.clients.add import FIELDS, AddPage, settings_of, shown_codes
 from webapp.pages.flash import Flash
 from webapp.problems import Invalid
-from webapp.routes.dependencies import ClientsDep, Id, JoinCodesDep, name_of_person
+from webapp.routes.dependencies import ByDep, ClientsDep, Id, JoinCodesDep
 from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import Page, PageDep
 
@@ -23,14 +23,14 @@ def ask(page: PageDep, codes: JoinCodesDep) -> HTMLResponse:
 
 
 @router.post("")
-def create(page: PageDep, codes: JoinCodesDep, request: Request, form: FormDep) -> HTMLResponse:
+def create(page: PageDep, codes: JoinCodesDep, by: ByDep, form: FormDep) -> HTMLResponse:
     """Make a code and show its command, which no other answer has; or show the form again with what is wrong."""
     typed = {name: text_of(form, name) for name in FIELDS}
     try:
         settings, server = settings_of(typed), page.join.checked_server(typed["server"])
     except Invalid as error:
         return _show(page, codes, typed, 422, errors={one.field: one.message for one in error.fields})
-    _, secret = codes.create(name_of_person(request), settings)
+    _, secret = codes.create(by, settings)
     return _show(page, codes, typed, command=page.join.command_with(page.join.code_for(secret, settings, server)))
 
 
