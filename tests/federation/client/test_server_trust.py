@@ -36,6 +36,9 @@ def engine(folder: Path, authority: Authority) -> Iterator[Engine]:
         yield started
 
 
+END_SECONDS = 60.0
+"""A loop that was refused ends at once; one that got no answer within five seconds tries again."""
+
 Ended = queue.SimpleQueue[Refused | NotTrusted | None]
 Connect = Callable[[str, ServerTrust | None], Ended]
 
@@ -71,7 +74,7 @@ def test_a_client_joins_by_the_file_or_the_fingerprint_of_the_ca(
 
 
 def test_a_plaintext_client_on_a_tls_port_says_so_and_ends(engine: Engine, connect: Connect) -> None:
-    end = connect(engine.address, None).get(timeout=20)
+    end = connect(engine.address, None).get(timeout=END_SECONDS)
     assert isinstance(end, NotTrusted) and end.fault is TlsFault.SERVER_SPEAKS_TLS
     assert str(end).startswith("the server speaks TLS: add --root-certificates")
 
@@ -82,7 +85,7 @@ def test_a_client_with_tls_on_a_plaintext_port_says_so_and_ends(
 ) -> None:
     trust = ServerTrust(roots=authority.file) if by == "file" else ServerTrust(fingerprint="0" * 64)
     with running_engine(tmp_path) as plain:
-        end = connect(plain.address, trust).get(timeout=20)
+        end = connect(plain.address, trust).get(timeout=END_SECONDS)
     assert isinstance(end, NotTrusted) and end.fault is TlsFault.SERVER_SPEAKS_NO_TLS
     assert "the server speaks no TLS" in str(end)
 
@@ -92,7 +95,7 @@ def test_another_ca_is_named_whether_it_is_known_by_file_or_by_fingerprint(
 ) -> None:
     other = Authority(tmp_path, "Other CA")
     trusts = (ServerTrust(roots=other.file), ServerTrust(fingerprint=sha256_of(other.certificate)), ServerTrust())
-    ends = [connect(engine.address, trust).get(timeout=20) for trust in trusts]
+    ends = [connect(engine.address, trust).get(timeout=END_SECONDS) for trust in trusts]
     assert [isinstance(end, NotTrusted) and end.fault for end in ends] == [TlsFault.WRONG_CA] * 3
     assert "not signed by a CA that this client trusts" in str(ends[0])
     assert "does not have the fingerprint sha256:" in str(ends[1])
@@ -112,7 +115,7 @@ def test_a_certificate_of_another_name_or_time_is_named(
     file = authority.issue("odd.pem", address, days)
     tls.certificate.context.load_cert_chain(file)  # Meadow itself would not start with it
     with running_engine(tmp_path, tls=tls) as engine:
-        end = connect(engine.address, ServerTrust(roots=authority.file)).get(timeout=20)
+        end = connect(engine.address, ServerTrust(roots=authority.file)).get(timeout=END_SECONDS)
     assert isinstance(end, NotTrusted) and end.fault is fault and sentence in str(end)
 
 
