@@ -1,10 +1,13 @@
-"""The list of faults names tests that exist."""
+"""The list of faults, and the promises of docs/security.md, name tests that exist."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parent
 LIST = TESTS / "faults" / "README.md"
+PROMISES = TESTS.parent / "docs" / "security.md"
 FILE_AND_WORDS = re.compile(r"`([\w/]+\.py)`([^`;|]*)")
 WORD = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+")
 
@@ -16,9 +19,10 @@ def names_of_tests(file: str) -> str:
     return " ".join(name for text in found for name in re.findall(r"def (test_\w+)", text))
 
 
-def test_each_fault_names_tests_that_exist() -> None:
-    named = FILE_AND_WORDS.findall(LIST.read_text())
-    assert len(named) > 40
+@pytest.mark.parametrize(("text", "least"), [(LIST, 40), (PROMISES, 10)], ids=lambda one: getattr(one, "name", ""))
+def test_each_fault_and_each_promise_names_tests_that_exist(text: Path, least: int) -> None:
+    named = FILE_AND_WORDS.findall(text.read_text())
+    assert len(named) > least
     missing = []
     for file, words in named:
         tests = names_of_tests(file)

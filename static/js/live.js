@@ -1,6 +1,9 @@
 /* The event stream of a page. Dispatches each event of the server on body, as "meadow:round" and so on with its data as
    `detail`, and then "meadow:changed", which refreshes the fragments (hx-trigger). Resumes after the last event that
-   came, closes while the tab is hidden, and shows how old the page is while there is no stream. */
+   came, closes while the tab is hidden, and shows how old the page is while there is no stream. A reader who is no
+   longer signed in is led to the login. */
+
+import { atRoot } from "./root.js";
 
 const CHANGED_MS = 500; // the least time between two "meadow:changed"; more where the server answers slowly
 const MAX_CHANGED_MS = 5000;
@@ -92,6 +95,15 @@ function reconnect() {
   const wait = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts - 1, 4));
   retryTimer = setTimeout(open, wait * (0.75 + Math.random() / 2));
   show();
+  leaveIfSignedOut();
+}
+
+/* A stream does not tell why it failed. */
+async function leaveIfSignedOut() {
+  const answer = await fetch(atRoot("/api/me")).catch(() => null);
+  if (answer?.status !== 401) return;
+  const here = location.pathname.slice(atRoot("").length);
+  location.assign(atRoot(`/login?next=${encodeURIComponent(here + location.search)}`));
 }
 
 function show() {

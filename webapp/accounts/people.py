@@ -41,6 +41,11 @@ class People:
         with self._database.read() as session:
             return users.has_users(session)
 
+    def count(self) -> int:
+        """Return how many accounts there are."""
+        with self._database.read() as session:
+            return users.count_users(session)
+
     def list(self) -> list[PersonView]:
         """Return everyone, by name."""
         with self._database.read() as session:

@@ -8,7 +8,7 @@ from webapp.accounts.people import People
 from webapp.accounts.principal import Kind, Principal
 from webapp.accounts.roles import Role
 from webapp.accounts.secrets import digest, new_session_id
-from webapp.accounts.throttle import Throttle
+from webapp.accounts.throttle import Throttle, keys_of
 from webapp.accounts.views import SessionView, session_view
 from webapp.db.database import Database
 from webapp.db.repository.accounts import sessions, users
@@ -46,7 +46,7 @@ class Sessions:
         ``previous`` is the session id that the browser had before: that session ends.
         """
         name = name.strip().lower()[:64]
-        attempt = self._throttle.begin(("name", name), ("address", address))
+        attempt = self._throttle.begin(*keys_of(name, address))
         with self._database.read() as session:
             user = users.find_user(session, name)
         if not self._is_right(user, password) or user is None or user.disabled_at is not None:
@@ -113,7 +113,7 @@ class Sessions:
 
     def change_own_password(self, principal: Principal, old: str, new: str, address: str) -> None:
         """Change the password of a person who knows the old one; all sessions of the person end."""
-        attempt = self._throttle.begin(("name", principal.name), ("address", address))
+        attempt = self._throttle.begin(*keys_of(principal.name, address))
         with self._database.read() as session:
             user = users.get_user(session, principal.id)
         if not self._is_right(user, old):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from math import ceil
 
+from federation.protocol.addresses import network_of
 from webapp.problems import Problem
 
 MOST, SECONDS, MAX_KEYS = 10, 60.0, 10_000
@@ -27,6 +28,11 @@ class Attempt:
 
     keys: tuple[Hashable, ...]
     at: float
+
+
+def keys_of(name: str, address: str) -> tuple[Hashable, Hashable]:
+    """Return the keys of an attempt: the name, and whose address it is, which of IPv6 is a network."""
+    return ("name", name), ("address", network_of(address) or address)
 
 
 class Throttle:
@@ -64,3 +70,13 @@ class Throttle:
                 failed = self._failed.get(key)
                 if failed is not None and attempt.at in failed:
                     failed.remove(attempt.at)
+
+    def clear(self) -> None:
+        """Forget all attempts."""
+        with self._lock:
+            self._failed.clear()
+
+    @property
+    def size(self) -> int:
+        """How many names and addresses are remembered."""
+        return len(self._failed)

@@ -8,17 +8,18 @@ import argparse
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from webapp.commands.existing import record_command, say, sqlite_database
+from webapp.commands.existing import existing_database, record_command, say, sqlite_database
 from webapp.db.backup import BackupUnusable, restore_backup, write_backup
 from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable, startup_failures
 from webapp.db.failures import DatabaseUnavailable
 from webapp.db.instance_lock import take_database
 from webapp.db.migrations import migrate_database, newest_revision
+from webapp.db.repository.accounts.sessions import delete_all_sessions
 from webapp.db.repository.storage import faults_of, last_checkpoints, storage_of
 from webapp.formatting import size
 from webapp.lock_file import DataInUse, LockFile
@@ -145,6 +146,8 @@ def _restore(settings: Settings, file: Path) -> int:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(settings, database=False):
         manifest = restore_backup(file, settings.data_dir)
+        with suppress(DatabaseUnusable), existing_database(settings) as database, database.write() as session:
+            delete_all_sessions(session)  # those that were ended after the backup would be back
         record_command(settings, "db restore", file.name)
     made = manifest.made_at.isoformat(" ", "seconds")
     return say(0, f"{settings.data_dir} holds the backup of {made}, written by Meadow {manifest.meadow}.")

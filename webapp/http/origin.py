@@ -1,5 +1,7 @@
 """Where a request comes from, and whether a browser would keep the session cookie of an answer to it."""
 
+from urllib.parse import urlsplit
+
 from fastapi import Request
 
 from federation.protocol.addresses import is_loopback
@@ -24,7 +26,7 @@ def cookie_obstacle(request: Request, settings: Settings) -> str:
     if request.url.scheme == "https" or is_loopback(host):
         return ""
     if settings.public_url:
-        return "" if host in settings.extra_hosts else f"Sign in at {settings.public_url} instead."
+        return "" if host == urlsplit(settings.public_url).hostname else f"Sign in at {settings.public_url} instead."
     return (
         f"Browsers drop the session cookie of {host} because this connection is plain HTTP. Use HTTPS: make a "
         "certificate with python -m webapp certs, or set --public-url to the https:// address of a proxy in front of "

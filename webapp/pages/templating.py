@@ -6,6 +6,7 @@ the block is sent. Everything else gets the whole page.
 
 import hashlib
 import re
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
@@ -89,13 +90,23 @@ def modules(path: str) -> list[str]:
     return [f"/static/{file.relative_to(folder).as_posix()}" for file in found]
 
 
+_READER: ContextVar[Principal | None] = ContextVar("reader of the page that is rendered", default=None)
+"""Macros know no context of a page, and their buttons depend on who reads it."""
+
+
+def may(role: str) -> bool:
+    """Return whether the reader of the page may do what needs a role: what a reader may not do has no button."""
+    reader = _READER.get()
+    return reader is not None and reader.may(role)
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(asset("templates")), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.globals |= {"static": static, "modules": modules, "first_request": charts.first_request}
-    environment.globals |= {"option_groups": GROUPS, "quick_options": QUICK}
+    environment.globals |= {"option_groups": GROUPS, "quick_options": QUICK, "may": may}
     environment.filters |= formatting.FILTERS
     environment.filters |= {
         "polyline": rows.polyline,
@@ -129,13 +140,15 @@ def render(request: Request, template: str, frame: Frame, /, status: int = 200, 
     """Answer with a page, or with the block of it that htmx asks for."""
     environment = templates()
     principal: Principal | None = getattr(request.state, "principal", None)
-    may = principal.may if principal is not None else lambda _role: False
-    context |= {"request": request, "frame": frame, "principal": principal, "may": may}
-    block = wanted_block(request)
-    if block in environment.get_template(template).blocks:
-        html = render_block(environment, template, block, context)
-    else:
-        html = environment.get_template(template).render(context)
+    context |= {"request": request, "frame": frame, "principal": principal}
+    block, before = wanted_block(request), _READER.set(principal)
+    try:
+        if block in environment.get_template(template).blocks:
+            html = render_block(environment, template, block, context)
+        else:
+            html = environment.get_template(template).render(context)
+    finally:
+        _READER.reset(before)
     headers = {"Vary": "HX-Request-Type, HX-Target", "Cache-Control": "no-store"}
     return HTMLResponse(with_root(html, request.app.state.root_path), status, headers)
 

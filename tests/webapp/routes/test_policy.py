@@ -1,12 +1,14 @@
 """Every route of both ports is on the written list, and answers nobody, and no role, who may not use it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
+from federation.server.flower import Nodes, fleet_app
 from tests.support.dashboard import Dashboard, running
 from tests.support.people import acting, add_person, cookie_of, token_of
 from tests.support.routes import filled, walk
@@ -15,7 +17,10 @@ from webapp.routes.policy import POLICY, Need, need_of
 from webapp.settings import Settings
 
 STREAMS = {"/api/events"}
-ROUTES = sorted(POLICY)
+NO_CREDENTIALS: tuple[dict[str, str], ...] = (
+    {}, {"Cookie": "__Host-meadow=" + "A" * 43}, {"Authorization": "Bearer mdw_" + "A" * 43},
+    {"Authorization": "Basic YWRtaW46YWRtaW4="}, {"Cookie": "__Host-meadow="},
+)  # fmt: skip
 ORDER = list(Need)
 WITHOUT_CREDENTIALS = {
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/login"), ("GET", "/static/{path:path}"),
@@ -55,34 +60,25 @@ def test_little_is_open() -> None:
     assert {route for route, need in POLICY.items() if need is Need.OPEN} == WITHOUT_CREDENTIALS
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_a_request_needs_what_its_own_line_says(method: str, path: str) -> None:
-    assert need_of(method, filled(path)) is POLICY[method, path]
+def test_a_request_needs_what_its_own_line_says() -> None:
+    for (method, path), need in POLICY.items():
+        assert need_of(method, filled(path)) is need, (method, path)
 
 
-def ask(http: httpx.Client, method: str, path: str) -> int:
+def ask(http: httpx.Client, method: str, path: str, **headers: str) -> int:
     """Send a request and return the status; the body of a stream is not read."""
-    with http.stream(method, filled(path)) as answer:
+    with http.stream(method, filled(path), headers=headers) as answer:
         return answer.status_code
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_without_credentials_only_what_is_open_is_answered(shared: Dashboard, method: str, path: str) -> None:
-    wrong: tuple[dict[str, str], ...] = (
-        {}, {"Cookie": "__Host-meadow=" + "A" * 43}, {"Authorization": "Bearer mdw_" + "A" * 43},
-        {"Authorization": "Basic YWRtaW46YWRtaW4="}, {"Cookie": "__Host-meadow="},
-    )  # fmt: skip
-    for headers in wrong:
-        status = ask_as(shared, headers, method, path)
-        if POLICY[method, path] is Need.OPEN:
-            assert status != 403 and (status != 401 or path == "/login"), headers
-        else:
-            assert status == 401, headers
-
-
-def ask_as(dashboard: Dashboard, headers: dict[str, str], method: str, path: str) -> int:
-    with acting(dashboard, **headers) as http:
-        return ask(http, method, path)
+def test_without_credentials_only_what_is_open_is_answered(shared: Dashboard) -> None:
+    for headers in NO_CREDENTIALS:
+        for (method, path), need in POLICY.items():
+            if path == "/login":
+                continue
+            status = ask(shared.http, method, path, **headers)
+            assert (status == 401) == (need is not Need.OPEN), (method, path, status, headers)
+    assert ask(shared.http, "GET", "/no/such/page") == 401, "what there is not is told to nobody else"
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
@@ -105,3 +101,15 @@ def test_each_role_gets_403_for_what_needs_more_and_nothing_else(
 def is_for_people(path: str, headers: dict[str, str]) -> bool:
     """Return whether a page is one that a script with a token may not use."""
     return "Authorization" in headers and path.startswith("/account")
+
+
+def test_the_flower_port_offers_nothing_without_a_key_but_its_name(shared: Dashboard, tmp_path: Path) -> None:
+    nodes = Nodes(tmp_path / "linkstate.db")
+    fleet = {(method, route.path) for route in walk(fleet_app(nodes).routes) for method in route.methods}
+    assert ("POST", "/v1/fleet/register-node") in fleet
+    with httpx.Client(base_url=f"http://{shared.flower_address}", trust_env=False) as http:
+        assert http.get("/").json()["detail"].startswith("Meadow's Flower server.")
+        for method, path in sorted(fleet):
+            assert http.request(method, path, content=b"").status_code == 401, (method, path)
+        for path in ("/docs", "/openapi.json", "/metrics", "/api/runs", "/login", "/meadow/stream"):
+            assert http.get(path).status_code in (401, 404), path

@@ -131,6 +131,8 @@ def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
     room = f", {count(pending)} of at most {count(said.max_pending)} clients pending"
     room = room if pending or said.admission_rule == "approve" else ""
     return [
+        ("Accounts", "local mode" if parts.accounts.is_local else plural(parts.accounts.people.count(), "account")),
+        ("Public URL", said.public_url or "none"),
         ("Admission", f"{said.admission_rule}{room}; {why_admission(said)}"),
         ("Maximum update size", size(said.max_reply_bytes)), ("In-flight update budget", budget),
         ("Checkpoints kept per run", f"latest {said.keep_checkpoints} and the best"), ("Best metric", said.best_metric),

@@ -43,6 +43,11 @@ def delete_sessions_of(session: Session, user_id: int) -> None:
     session.execute(delete(LoginSession).where(LoginSession.user_id == user_id))
 
 
+def delete_all_sessions(session: Session) -> None:
+    """End the sessions of everyone."""
+    session.execute(delete(LoginSession))
+
+
 def delete_expired(session: Session, now: datetime, seen_before: datetime) -> None:
     """Remove sessions that are over, and those last used before ``seen_before``."""
     over = or_(LoginSession.expires_at <= now, LoginSession.last_seen_at <= seen_before)

@@ -15,6 +15,11 @@ def has_users(session: Session) -> bool:
     return session.scalar(select(User.id).limit(1)) is not None
 
 
+def count_users(session: Session) -> int:
+    """Return how many accounts there are."""
+    return session.scalar(select(func.count()).select_from(User)) or 0
+
+
 def get_user(session: Session, user_id: int) -> User | None:
     """Return one person."""
     return session.get(User, user_id)

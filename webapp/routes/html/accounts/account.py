@@ -11,7 +11,7 @@ from webapp.accounts.tokens import DEFAULT_DAYS, MAX_DAYS
 from webapp.http.origin import client_address
 from webapp.pages.flash import Flash
 from webapp.problems import Problem
-from webapp.routes.access import SEE_OTHER, PersonDep, PrincipalDep
+from webapp.routes.access import SEE_OTHER, PersonDep, PrincipalDep, person_of
 from webapp.routes.dependencies import Id, PartsDep
 from webapp.routes.html.accounts.login import with_session
 from webapp.routes.html.forms import FlashesDep, FormDep, number_of, role_of, see_other, text_of
@@ -25,7 +25,9 @@ HERE = "/account"
 @router.get("")
 def show(page: PageDep, principal: PrincipalDep) -> Response:
     """Show the own account; without accounts, the form for the first one."""
-    return RedirectResponse("/setup", SEE_OTHER) if principal.kind is Kind.LOCAL else _show(page, principal)
+    if principal.kind is Kind.LOCAL:
+        return RedirectResponse("/setup", SEE_OTHER)
+    return _show(page, person_of(principal))
 
 
 @router.post("/password")
