@@ -73,6 +73,7 @@ class Parts:
 
     def close(self) -> None:
         """End the active run, then demo clients and the Flower server, then the database."""
+        self.database.end_soon()
         if not self.supervisor.shutdown():
             log.warning("the active run did not end in time; it will be interrupted at the next start")
         self.demo.stop()

@@ -6,13 +6,16 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
+import httpx
 import pytest
 
 from federation.run.config import RunConfig
 from federation.run.states import RunState
-from tests.support.dashboard import SYNTHETIC, Dashboard, finished_run, running
-from tests.support.processes import wait_until
+from tests.support.dashboard import SYNTHETIC, Api, Dashboard, finished_run, running
+from tests.support.light_client import Stage
+from tests.support.processes import Meadow, wait_until
 from tests.support.run_invariants import check_moves
 
 PROMPT_SECONDS = 2.5
@@ -26,9 +29,9 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 
 
 @contextmanager
-def locked(dashboard: Dashboard) -> Iterator[None]:
+def locked(data_dir: Path) -> Iterator[None]:
     """Hold the database's write lock, as a commit does that takes long."""
-    other = sqlite3.connect(dashboard.parts.settings.data_dir / "meadow.db", isolation_level=None, timeout=20)
+    other = sqlite3.connect(data_dir / "meadow.db", isolation_level=None, timeout=20)
     other.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -54,7 +57,7 @@ def test_a_slow_commit_delays_no_page_no_stop_and_no_client(dashboard: Dashboard
         wait_until(lambda: dashboard.run(run_id)["current_round"] > 2, what="rounds are committed")
         control = dashboard.parts.supervisor.control(run_id)
         assert control is not None
-        with locked(dashboard):
+        with locked(dashboard.parts.settings.data_dir):
             pages = ["/", f"/runs/{run_id}", "/clients", f"/api/runs/{run_id}", "/api/clients", "/healthz"]
             assert max(seconds(dashboard, "GET", page, 200) for page in pages) < PROMPT_SECONDS
             assert seconds(dashboard, "POST", f"/api/runs/{queued}/stop", 202) < PROMPT_SECONDS
@@ -74,7 +77,7 @@ def test_a_slow_commit_delays_no_page_no_stop_and_no_client(dashboard: Dashboard
 def test_many_writers_that_wait_leave_room_for_readers(dashboard: Dashboard) -> None:
     run_id = finished_run(dashboard, num_rounds=1)
     with ThreadPoolExecutor(50) as pool:
-        with locked(dashboard):
+        with locked(dashboard.parts.settings.data_dir):
             writes = [
                 pool.submit(dashboard.http.post, f"/api/runs/{run_id}/note", json={"note": "x"}) for _ in range(50)
             ]
@@ -106,3 +109,16 @@ def test_rounds_added_while_a_run_is_being_completed_are_done(dashboard: Dashboa
         released.set()
         wait_until(lambda: runs.show(run_id).current_round == 3, what="the added rounds")
         wait_until(lambda: runs.show(run_id).state == RunState.COMPLETED)
+
+
+def test_a_dashboard_whose_database_is_locked_ends_within_ten_seconds(meadow: Meadow) -> None:
+    api = Api(httpx.Client(base_url=meadow.url, trust_env=False, timeout=20))
+    with api.http, Stage(meadow.flower_address) as stage:
+        stage.add("a")
+        api.wait_for_clients(1)
+        run_id = api.start_run(num_rounds=100_000, min_clients=1)
+        api.wait_for_state(run_id, "running")
+        with locked(meadow.data_dir):
+            assert meadow.interrupt(10) == 0
+        meadow.start()
+        assert api.run(run_id)["state"] == "interrupted"

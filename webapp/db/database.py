@@ -1,9 +1,12 @@
 """The engine with its pragmas, and the two ways to use it: ``read()`` and ``write()``. Publishes committed events."""
 
 import logging
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
@@ -45,7 +48,8 @@ class Database:
         instance_lock: InstanceLock | None = None,
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.engine = _create_engine(url)
+        self._ending = threading.Event()
+        self.engine = _create_engine(url, self._ending)
         self.publish, self._reserve, self._failed = publish, reserve, failed
         locked = instance_lock.writer if instance_lock is not None else None
         self._writer = locked or self.engine.execution_options(meadow_writes=True)
@@ -95,7 +99,7 @@ class Database:
         self._waiting.append(1)
         try:
             mine = self._writing.acquire(timeout=SOON_SECONDS)
-            if not mine and len(self._waiting) <= MAX_WAITING:
+            if not mine and len(self._waiting) <= MAX_WAITING and not self._ending.is_set():
                 mine = self._writing.acquire(timeout=BUSY_TIMEOUT_SECONDS)
         finally:
             self._waiting.pop()
@@ -128,19 +132,23 @@ class Database:
         with self.read() as session:
             session.execute(text("SELECT 1"))
 
+    def end_soon(self) -> None:
+        """The process ends: writers that have waited for a second for another program give up."""
+        self._ending.set()
+
     def close(self) -> None:
         """Close every connection; SQLite then folds its write-ahead log into the file."""
         self.engine.dispose()
 
 
-def _create_engine(url: str) -> Engine:
+def _create_engine(url: str, ending: threading.Event) -> Engine:
     parsed = parse_database_url(url)
     if parsed.get_backend_name() != "sqlite":
         options = connect_options(parsed)
         return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=40, connect_args=options)
     engine = create_engine(parsed, pool_size=10, max_overflow=40, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "begin", partial(_begin_sqlite, ending))
     return engine
 
 
@@ -153,7 +161,23 @@ def _prepare_sqlite(connection: SqliteConnection, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first fails at its first write while another writes; IMMEDIATE waits for its turn.
-    writes = connection.get_execution_options().get("meadow_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _begin_sqlite(ending: threading.Event, connection: Connection) -> None:
+    # A transaction that reads first fails at its first write while another writes; IMMEDIATE waits for its turn. It
+    # waits a second at a time, because SQLite itself would not notice that the process ends.
+    if not connection.get_execution_options().get("meadow_writes"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    raw, until = connection.connection.driver_connection, time.monotonic() + BUSY_TIMEOUT_SECONDS
+    assert raw is not None
+    raw.execute(f"PRAGMA busy_timeout = {round(SOON_SECONDS * 1000)}")
+    try:
+        while time.monotonic() < until - SOON_SECONDS and not ending.is_set():
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    break
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
