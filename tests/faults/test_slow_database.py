@@ -18,7 +18,7 @@ from tests.support.light_client import Stage
 from tests.support.processes import Meadow, wait_until
 from tests.support.run_invariants import check_moves
 
-PROMPT_SECONDS = 2.5
+PROMPT_SECONDS = 4.0
 """What does not wait for the lock takes less; the lock is held for longer than all checks take."""
 
 

@@ -1,7 +1,8 @@
 """The audit log of this process: adds entries in the order in which they come, and checks the chain from time to time.
 
-An attempt that cannot be written is an error in the log of the server, with all that the entry would say, and waits in
-memory. While one waits, ``require`` refuses further changes: so no more of them wait than requests are served at once.
+Once started, one thread writes all entries; who adds one waits for it, but not longer than ``ANSWER_SECONDS``: a slow
+database delays no answer. An attempt that cannot be written is an error in the log of the server, with all that the
+entry would say, and waits in memory. From then on ``require`` refuses further changes, until what waits is written.
 """
 
 import logging
@@ -20,7 +21,7 @@ from webapp.operations.audit.repeats import Repeats
 
 log = logging.getLogger(__name__)
 
-TRY_SECONDS, CHECK_SECONDS = 15.0, 86_400.0
+TRY_SECONDS, CHECK_SECONDS, ANSWER_SECONDS = 15.0, 86_400.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,12 @@ class AuditLog:
         self._database = database
         self._repeats = repeats or Repeats()
         self._waiting: deque[Attempt] = deque()
-        self._writing = threading.Lock()
+        self._writing = (
+            threading.Lock()
+        )  # of the thread, or before its start and after its end of those who add entries
+        self._changed = threading.Condition()
+        self._added = self._written = self._told = 0
+        self._has_failed = False
         self._woken, self._is_ending = threading.Event(), False
         self._thread = threading.Thread(target=self._keep, name="audit", daemon=True)
         self.checked: Check | None = None
@@ -53,18 +59,23 @@ class AuditLog:
         """Do what ``record`` does, on another thread: for event loops, which must not wait for the database."""
         first = attempt if attempt.outcome == Outcome.DONE else self._repeats.add(attempt)
         if first is not None:
-            self._waiting.append(first)
+            self._enqueue([first])
             self._woken.set()
 
     @property
     def is_behind(self) -> bool:
-        """Whether entries wait for the database."""
-        return bool(self._waiting)
+        """Whether entries wait that could not be written."""
+        return self._has_failed and bool(self._waiting)
 
     def require(self) -> None:
-        """Write the entries that wait; raises StoreUnavailable where they cannot be written: nothing may change now."""
-        if self._waiting:
+        """Have the entries that wait written; raises StoreUnavailable where they cannot be: nothing may change now."""
+        if not self._is_on_its_own():
             self._write()
+            return
+        self._woken.set()
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self.is_behind, ANSWER_SECONDS):
+                raise StoreUnavailable("The audit log cannot be written")
 
     def settle(self, *, everything: bool = False) -> None:
         """Write what waits, and the counts of repeated attempts whose time is over, or of all. Never raises."""
@@ -110,30 +121,62 @@ class AuditLog:
                 return
             self.settle()
 
+    def _is_on_its_own(self) -> bool:
+        """Whether the thread writes, and this is another one."""
+        return self._thread.is_alive() and threading.current_thread() is not self._thread
+
+    def _enqueue(self, attempts: list[Attempt]) -> int:
+        """Let attempts wait to be written; return how many have waited in all."""
+        with self._changed:
+            self._waiting.extend(attempts)
+            self._added += len(attempts)
+            return self._added
+
     def _add(self, attempts: list[Attempt]) -> None:
-        self._waiting.extend(attempts)
+        number = self._enqueue(attempts)
+        if self._is_on_its_own():
+            self._woken.set()
+            with self._changed:
+                self._changed.wait_for(lambda: self._written >= number or self._has_failed, ANSWER_SECONDS)
+            return
         try:
-            if self._waiting:
-                self._write()
+            self._write()
         except StoreUnavailable as error:
-            for attempt in attempts:
-                log.error("not in the audit log yet: %s: %s", attempt.values(), error)
+            self._tell(f"not in the audit log yet: {error}")
         except Exception:
-            for attempt in attempts:
-                log.exception("not in the audit log: %s", attempt.values())
+            log.exception("the audit log cannot be written")
+            self._tell("not in the audit log")
+
+    def _tell(self, sentence: str) -> None:
+        """Tell the log of the server of each attempt that waits, once."""
+        with self._changed:
+            new = list(self._waiting)[max(0, self._told - self._written) :]
+            self._told = self._added
+        for attempt in new:
+            log.error("%s: %s", sentence, attempt.values())
 
     def _write(self) -> None:
         """Write all that wait in one transaction."""
         with self._writing:
             waiting = list(self._waiting)
             if not waiting:
-                return  # another thread wrote them
-            with self._database.write() as session:
-                entries = [_append(session, attempt) for attempt in waiting]
-            for _ in waiting:
-                self._waiting.popleft()
+                return
+            try:
+                with self._database.write() as session:
+                    entries = [_append(session, attempt) for attempt in waiting]
+            except BaseException:
+                self._note(0, has_failed=True)
+                raise
+            self._note(len(waiting), has_failed=False)
         for entry in entries:
             log.info("audit entry %s, hash %s: %s", *entry)
+
+    def _note(self, written: int, *, has_failed: bool) -> None:
+        with self._changed:
+            for _ in range(written):
+                self._waiting.popleft()
+            self._written, self._has_failed = self._written + written, has_failed
+            self._changed.notify_all()
 
 
 def _append(session: Session, attempt: Attempt) -> tuple[int, str, str]:
