@@ -199,12 +199,18 @@ def test_a_full_disk_pauses_the_run_with_a_banner_and_it_goes_on_when_there_is_r
         assert paused["blocked_on"]["kind"] == "storage"
         assert "cannot be written" in paused["blocked_on"]["sentence"]
         assert "cannot be written" in dashboard.http.get(f"/runs/{run_id}").text
+        ready = dashboard.http.get("/readyz")
+        assert (ready.status_code, ready.json()["reasons"]) == (
+            503,
+            ["The data volume has no free space."],
+        )
         for size in (1000, 1_000_000):  # the larger one is put on the disk while it comes
             refused = dashboard.http.post("/api/weights", files={"file": ("w.npz", npz_of(size))})
             assert (refused.status_code, "No space left on device" in refused.text) == (507, True), refused.text
         at = paused["current_round"]
         assert dashboard.rounds(run_id) == list(range(at + 1))
         ballast.unlink()
+        assert dashboard.http.get("/readyz").status_code == 200
         done = dashboard.wait_for_state(run_id, "completed", "failed", timeout=40)
         assert done["state"] == "completed", done["reason"]
         assert dashboard.rounds(run_id) == list(range(31))

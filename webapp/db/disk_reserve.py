@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 RESERVED_BYTES = 1024 * 1024
+NEEDED_BYTES = 8 * RESERVED_BYTES
+"""With less free space the disk counts as full."""
 
 
 class DiskReserve:
@@ -19,7 +21,7 @@ class DiskReserve:
 
     def hold(self) -> None:
         """Make the file, if the disk has eight times its size free; ``is_held`` says whether it exists."""
-        if not self._file.exists() and shutil.disk_usage(self._file.parent).free > 8 * RESERVED_BYTES:
+        if not self._file.exists() and shutil.disk_usage(self._file.parent).free > NEEDED_BYTES:
             with open(self._file, "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVED_BYTES)
         self.is_held = self._file.exists()

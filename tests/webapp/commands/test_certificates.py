@@ -13,10 +13,14 @@ from cryptography import x509
 from federation.protocol.tls.certificates import CertificateUnusable, ServerTls
 from tests.conftest import StartClient
 from tests.support.authority import Authority
+from tests.support.books import Books
 from tests.support.dashboard import Api
-from tests.support.processes import make_meadow, refused
+from tests.support.engine import Engine
+from tests.support.processes import make_meadow, refused, wait_until
 from webapp.certificates import server_tls
 from webapp.commands.certificates import main
+from webapp.db.instance_lock import InstanceLock
+from webapp.operations.metrics.readiness import reasons_not_ready
 from webapp.settings import Settings
 
 
@@ -51,6 +55,18 @@ def test_again_it_renews_the_certificate_with_the_same_ca(tmp_path: Path, capsys
     assert before.authority_pem == after.authority_pem and before.certificate.leaf != after.certificate.leaf
     assert before.certificate.names < after.certificate.names, "what it was for, it is for"
     assert "as before" in capsys.readouterr().out
+
+
+def test_an_expired_certificate_is_a_reason_not_to_be_ready(tmp_path: Path, books: Books, engine: Engine) -> None:
+    authority = Authority(tmp_path)
+
+    def reasons(tls: ServerTls) -> list[str]:
+        return list(reasons_not_ready(books.database, engine.server, InstanceLock(), tmp_path, tls))
+
+    assert reasons(ServerTls(authority.issue(days=(-1, 1)))) == []
+    ends_soon = ServerTls(authority.issue(days=(-1, 3 / 86_400)))
+    expired = ["The TLS certificate has expired: clients and browsers refuse it."]
+    wait_until(lambda: reasons(ends_soon) == expired)
 
 
 @pytest.mark.parametrize("name", ["lab.example:8000", "https://lab", "", "a b"])

@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from tests.support.asked import asked
 from tests.support.dashboard import Api, running
+from tests.support.engine import Engine
 from tests.support.light_client import Answer, Stage, training
 from tests.support.postgres import emptied
 from tests.support.processes import Meadow, RealProcess, make_meadow, refused, wait_until
@@ -25,6 +26,7 @@ from webapp.db.failures import DatabaseUnavailable
 from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.lock_file import DataInUse, LockFile
 from webapp.operations.event_hub import EventHub
+from webapp.operations.metrics.readiness import reasons_not_ready
 from webapp.parts import open_parts
 from webapp.settings import Settings
 
@@ -207,7 +209,7 @@ def test_nothing_is_committed_once_the_lock_is_gone_and_the_next_write_takes_it_
 
 
 def test_an_idle_dashboard_whose_database_is_taken_over_learns_it_and_never_writes_again(
-    postgres: str, tmp_path: Path
+    postgres: str, tmp_path: Path, engine: Engine
 ) -> None:
     with locked(emptied(postgres), tmp_path) as (lock, database):
         with taken_over(postgres):
@@ -216,6 +218,8 @@ def test_an_idle_dashboard_whose_database_is_taken_over_learns_it_and_never_writ
             with pytest.raises(DatabaseUnavailable, match="Another dashboard has taken over the database"):
                 insert(database, 1)
         assert numbers(database) == [], "reading goes on"
+        reasons = list(reasons_not_ready(database, engine.server, lock, tmp_path, None))
+        assert reasons == ["Another dashboard has taken over the database."]
 
 
 def test_a_lock_is_taken_again_although_the_server_has_not_noticed_that_its_connection_broke(

@@ -1,4 +1,4 @@
-"""What /metrics tells Prometheus: counters of what happened, gauges of the present state. One registry an app.
+"""What the server tells programs that watch it: counters and gauges for /metrics, one registry an app; readiness.
 
 Imports ``db`` and what lies below it.
 """

@@ -1,16 +1,14 @@
 """/healthz: the process is alive. /readyz: whether the server is ready, or why not. /metrics: for Prometheus."""
 
-import logging
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel
 
+from webapp.operations.metrics.readiness import reasons_not_ready
 from webapp.routes.api.errors import REFUSED
 from webapp.routes.dependencies import PartsDep
 
-log = logging.getLogger(__name__)
 router = APIRouter(tags=["health"], responses={400: REFUSED[400]})
 
 
@@ -37,15 +35,9 @@ def show_health() -> Health:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "The server is not ready."}})
 def show_readiness(request: Request, parts: PartsDep, response: Response) -> Readiness:
-    """Return whether the database and the Flower server are ready; why they are not is told to signed-in people."""
-    reasons = []
-    try:
-        parts.database.check()
-    except Exception as error:
-        log.warning("the database does not answer: %s", error)
-        reasons.append("The database does not answer.")
-    if not parts.flower.is_running:
-        reasons.append("The Flower server is not running.")
+    """Return whether database, disk and Flower server are ready; why they are not is told to signed-in people."""
+    lock, data_dir = parts.instance_lock, parts.settings.data_dir
+    reasons = list(reasons_not_ready(parts.database, parts.flower, lock, data_dir, parts.tls))
     response.status_code = 503 if reasons else 200
     return Readiness(ready=not reasons, reasons=reasons if request.state.principal else [])
 
