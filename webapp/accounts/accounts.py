@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from webapp.accounts.changes import AccountChanges, Version
+from webapp.accounts.openid.sign_in import read_openid
 from webapp.accounts.passwords import Passwords
 from webapp.accounts.people import People
 from webapp.accounts.principal import LOCAL, Kind, Principal
@@ -18,6 +19,7 @@ from webapp.accounts.throttle import Throttle
 from webapp.accounts.tokens import Tokens, looks_like_token
 from webapp.db.database import Database
 from webapp.db.failures import DatabaseUnavailable
+from webapp.settings import Settings
 
 CHANGES_FILE = "accounts.changes"
 KNOWN_SECONDS, REREAD_SECONDS, MAX_KNOWN = 1.0, 15.0, 4096
@@ -66,16 +68,19 @@ class Accounts:
     """Everything about accounts. Any thread may call it.
 
     ``is_loopback``: only this machine reaches the dashboard. Without an account it then works in local mode: every
-    request is that of ``LOCAL``.
+    request is that of ``LOCAL``, unless the ``settings`` name an OpenID provider.
     """
 
-    def __init__(self, database: Database, data_dir: Path, *, is_loopback: bool) -> None:
+    def __init__(
+        self, database: Database, data_dir: Path, *, is_loopback: bool, settings: Settings | None = None
+    ) -> None:  # fmt: skip
         self.changes = AccountChanges(data_dir / CHANGES_FILE)
         self.passwords, self.throttle = Passwords(), Throttle()
         self.people = People(database, self.passwords, self.changes)
         self.sessions = Sessions(database, self.passwords, self.people, self.throttle, self.changes)
         self.tokens = Tokens(database, self.changes)
-        self._is_loopback = is_loopback
+        self.openid = read_openid(settings, database, self.changes) if settings is not None else None
+        self._is_loopback = is_loopback and self.openid is None
         self._has_any: tuple[Version, bool] | None = None
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()

@@ -30,10 +30,10 @@ def ensure_first_account(accounts: Accounts, settings: Settings) -> bool:
             raise AccountMissing(f"--admin-password-file {path} cannot be read: {why}.") from error
         except Problem as error:
             raise AccountMissing(f"--admin-password-file {settings.admin_password_file}: {error.words}") from error
-    elif addresses := reachable_by_others(settings):
+    elif not settings.openid_issuer and (addresses := reachable_by_others(settings)):
         raise AccountMissing(
             f"{' and '.join(addresses)}: other machines can reach this address, and there is no account yet. Create "
             f"one with: python -m webapp users add NAME --role admin --data-dir {settings.data_dir} (it asks for a "
-            "password), or set --admin-password-file."
+            "password), or set --admin-password-file or --openid-issuer."
         )
     return False

@@ -33,6 +33,8 @@ GET /healthz
 GET /readyz
 GET /login
 POST /login
+GET /login/openid
+GET /login/openid/callback
 GET /static/{path:path}
 """
 _VIEWER = """

@@ -24,6 +24,7 @@ NO_CREDENTIALS: tuple[dict[str, str], ...] = (
 ORDER = list(Need)
 WITHOUT_CREDENTIALS = {
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/login"), ("GET", "/static/{path:path}"),
+    ("GET", "/login/openid"), ("GET", "/login/openid/callback"),
 }  # fmt: skip
 
 

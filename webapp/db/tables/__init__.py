@@ -3,7 +3,7 @@
 Imports nothing of webapp.
 """
 
-from webapp.db.tables.accounts import ApiToken, LoginSession, User
+from webapp.db.tables.accounts import ApiToken, LoginSession, OpenIdIdentity, User
 from webapp.db.tables.audit import AUDIT_ENTRIES, AuditEntry
 from webapp.db.tables.base import Id, NullableJson, Row, UtcTime
 from webapp.db.tables.clients import Client, JoinCode, TaskFailure
@@ -14,5 +14,6 @@ from webapp.db.tables.runs import METRIC_POINTS, REPLIES, ROUNDS, RUNS, MetricPo
 __all__ = [
     "AUDIT_ENTRIES", "METRIC_POINTS", "REPLIES", "ROUNDS", "RUNS", "RUN_EVENTS", "ApiToken", "AuditEntry", "Client",
     "Id", "JoinCode", "LoginSession", "MetricPoint", "NotificationChannel", "NotificationDelivery", "NullableJson",
-    "Reply", "Round", "Row", "Run", "RunContents", "RunEvent", "RunProblem", "TaskFailure", "User", "UtcTime",
+    "OpenIdIdentity", "Reply", "Round", "Row", "Run", "RunContents", "RunEvent", "RunProblem", "TaskFailure", "User",
+    "UtcTime",
 ]  # fmt: skip

@@ -41,6 +41,17 @@ class LoginSession(Row):
     """The browser, as it names itself."""
 
 
+class OpenIdIdentity(Row):
+    """A person of an OpenID provider, whose account this is: a name proves nothing, issuer and subject do."""
+
+    __tablename__ = "openid_identities"
+    __table_args__ = (Index("ix_openid_identities_user", "user_id"),)
+
+    issuer: Mapped[str] = mapped_column(String(500), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+
 class ApiToken(Row):
     """A token with which a script acts for a person. Only its hash is stored."""
 

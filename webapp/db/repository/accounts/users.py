@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from webapp.db.tables import ApiToken, LoginSession, User
+from webapp.db.tables import ApiToken, LoginSession, OpenIdIdentity, User
 
 
 def has_users(session: Session) -> bool:
@@ -60,6 +60,6 @@ def count_others(session: Session, user_id: int, role: str) -> int:
 
 def delete_user(session: Session, user_id: int) -> None:
     """Remove a person with all sessions and tokens."""
-    for table in (LoginSession, ApiToken):
+    for table in (LoginSession, ApiToken, OpenIdIdentity):
         session.execute(delete(table).where(table.user_id == user_id))
     session.execute(delete(User).where(User.id == user_id))

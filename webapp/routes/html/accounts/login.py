@@ -30,7 +30,7 @@ def show(page: PageDep, request: Request, next: str = "/") -> Response:
     """Show the form that signs a person in."""
     if request.state.principal is not None:
         return RedirectResponse(local_address(next), SEE_OTHER)
-    return _show(page, next, error=cookie_obstacle(request, page.parts.settings))
+    return show_login(page, next, error=cookie_obstacle(request, page.parts.settings))
 
 
 @router.post(LOGIN)
@@ -41,14 +41,14 @@ def sign_in(page: PageDep, request: Request, note: NoteDep, form: FormDep) -> Re
         return RedirectResponse("/", SEE_OTHER)
     settings, name = page.parts.settings, text_of(form, "name")
     if obstacle := cookie_obstacle(request, settings):
-        return _show(page, then, 403, name=name, error=obstacle)
+        return show_login(page, then, 403, name=name, error=obstacle)
     address, previous = client_address(request, settings), request.cookies.get(COOKIE, "")
     agent = request.headers.get("User-Agent", "")
     try:
         session_id = page.parts.accounts.sessions.sign_in(name, text_of(form, "password"), address, agent, previous)
         person = page.parts.accounts.people.find(name)
     except Problem as error:
-        answer = _show(page, then, error.status, name=name, error=error.sentence)
+        answer = show_login(page, then, error.status, name=name, error=error.sentence)
         answer.headers.update(error.headers)
         return answer
     note.actor = Actor("user", person.name, person.id)
@@ -82,5 +82,10 @@ def _signed_out() -> Response:
     return answer
 
 
-def _show(page: Page, then: str, status: int = 200, *, name: str = "", error: str = "") -> Response:
-    return page.show("accounts/login.html", LOGIN, status, then=local_address(then), name=name[:64], error=error)
+def show_login(page: Page, then: str, status: int = 200, *, name: str = "", error: str = "") -> Response:
+    """Show the form, with what was wrong."""
+    openid = page.parts.accounts.openid
+    return page.show(
+        "accounts/login.html", LOGIN, status, then=local_address(then), name=name[:64], error=error,
+        openid=openid.label if openid is not None else "",
+    )  # fmt: skip

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import SettingsConfigDict, SettingsError
 
 from federation.protocol.addresses import is_loopback
+from webapp.settings.openid import OpenIdSettings
 
 Admission = Literal["open", "code", "approve"]
 Tls = Literal["auto", "flower", "off"]
@@ -20,7 +21,7 @@ SmtpSecurity = Literal["starttls", "tls", "none"]
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~@:+=-]+)+", re.ASCII)
 
 
-class Settings(BaseSettings):
+class Settings(OpenIdSettings):
     """Run the dashboard and the Flower server. A flag wins over its environment variable, MEADOW_ and its name.
     `python -m webapp db --help` tells of backups and upgrades of the database, `audit --help` of the audit log,
     `certs --help` of certificates for TLS.
@@ -229,12 +230,16 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     try:
         settings = Settings(_cli_parse_args=list(arguments))
     except ValidationError as error:
-        raise ValueError("; ".join(
-            f"--{'-'.join(map(str, one['loc'])).replace('_', '-')}: {one['msg']}" for one in error.errors()
-        )) from error  # fmt: skip
+        raise ValueError("; ".join(map(_wrong, error.errors()))) from error
     except SettingsError as error:
         raise ValueError(str(error)) from error
     return settings
+
+
+def _wrong(error: Any) -> str:
+    """Return the flag and what is wrong with it; a rule about several flags names them itself."""
+    flag = "-".join(map(str, error["loc"])).replace("_", "-")
+    return f"--{flag}: {error['msg']}" if flag else str(error["msg"]).removeprefix("Value error, ")
 
 
 def reachable_by_others(settings: Settings) -> list[str]:
@@ -242,9 +247,3 @@ def reachable_by_others(settings: Settings) -> list[str]:
     flags = (("host", settings.host), ("flower-host", settings.flower_host))
     found = [f"--{flag} {host}" for flag, host in flags if not is_loopback(host)]
     return [*found, f"--public-url {settings.public_url}"] if settings.public_url else found
-
-
-def asset(name: str) -> Path:
-    """Return the folder of templates, static files or migrations, in a checkout and in an installed wheel alike."""
-    packed = Path(__file__).parent / "assets" / name
-    return packed if packed.is_dir() else Path(__file__).parent.parent / name

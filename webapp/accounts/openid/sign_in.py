@@ -1,0 +1,120 @@
+"""Sign-in with the provider of the settings: to the provider and back, and the account of whoever returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
+from webapp.accounts.changes import AccountChanges
+from webapp.accounts.openid.claims import Identity, NoRole, check_token, identity_of, role_of
+from webapp.accounts.openid.pending import Pending, PendingSignIns
+from webapp.accounts.openid.provider import CodeRefused, Provider
+from webapp.accounts.roles import Role
+from webapp.db.database import Database
+from webapp.db.repository.accounts import identities, sessions, users
+from webapp.problems import Problem
+from webapp.sanitizing import clean_text
+from webapp.settings import Settings
+
+
+class SignInLost(Problem):
+    """The browser returns without a sign-in that it began."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("This sign-in is not known or took longer than ten minutes. Sign in again.")
+
+
+class Disabled(Problem):
+    """The account is disabled."""
+
+    status = 403
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Who returned, and the page to go to."""
+
+    user_id: int
+    name: str
+    role: Role
+    then: str
+
+
+class OpenIdSignIn:
+    """The provider of the settings. Any thread may use it; ``read_openid`` makes one."""
+
+    def __init__(
+        self, provider: Provider, database: Database, changes: AccountChanges, roles: Mapping[str, Role],
+        settings: Settings,
+    ) -> None:  # fmt: skip
+        self._provider, self._database, self._changes, self._roles = provider, database, changes, roles
+        self._settings, self._pending = settings, PendingSignIns()
+
+    @property
+    def label(self) -> str:
+        """The provider's name on the button."""
+        return self._settings.openid_name
+
+    def begin(self, then: str, redirect_uri: str) -> tuple[str, Pending]:
+        """Return the provider's address for a new sign-in, which leads to the page ``then`` in the end."""
+        authorize = self._provider.endpoints().authorize
+        begun = self._pending.begin(then, redirect_uri)
+        address = prepare_grant_uri(
+            authorize, self._provider.client_id, "code", redirect_uri=redirect_uri, scope=self._settings.openid_scopes,
+            state=begun.state, nonce=begun.nonce, code_challenge=create_s256_code_challenge(begun.verifier),
+            code_challenge_method="S256",
+        )  # fmt: skip
+        return str(address), begun
+
+    def finish(self, query: Mapping[str, str], browser: str) -> SignedIn:
+        """Return who comes back from the provider, with the role that its claims give now; raises Problem."""
+        begun = self._pending.take(query.get("state", ""), browser)
+        if begun is None:
+            raise SignInLost
+        if query.get("error") or not query.get("code"):
+            raise CodeRefused(f"The sign-in provider refused: {clean_text(query.get('error', 'no code'), 100)}.")
+        token = self._provider.id_token(query["code"], begun.verifier, begun.redirect_uri)
+        claims = check_token(self._provider, token, begun.nonce)
+        identity = identity_of(claims, self._provider.issuer, self._settings.openid_name_claim)
+        role = role_of(claims, self._settings.openid_roles_claim, self._roles)
+        if role is None:
+            self._end_sessions(identity)
+            raise NoRole(identity)
+        user_id, name = self._account_of(identity, role)
+        return SignedIn(user_id, name, role, begun.then)
+
+    def _account_of(self, identity: Identity, role: Role) -> tuple[int, str]:
+        """Return id and name of the person's account, new or known, after it has the role."""
+        with self._database.write() as session:
+            user = identities.find_user(session, identity.issuer, identity.subject)
+            if user is None:
+                name = identities.free_name(session, identity.name)
+                user_id = users.insert_user(session, name, role, None)
+                identities.insert_identity(session, user_id, identity.issuer, identity.subject)
+            elif user.disabled_at is not None:
+                raise Disabled(f"The account {user.name} is disabled. Ask an admin.")
+            else:
+                user_id, name = user.id, user.name
+                users.change_user(session, user_id, role=role)
+        self._changes.note()
+        return user_id, name
+
+    def _end_sessions(self, identity: Identity) -> None:
+        with self._database.write() as session:
+            if (user := identities.find_user(session, identity.issuer, identity.subject)) is not None:
+                sessions.delete_sessions_of(session, user.id)
+        self._changes.note()
+
+
+def read_openid(settings: Settings, database: Database, changes: AccountChanges) -> OpenIdSignIn | None:
+    """Return the sign-in of the settings; None where they name no provider."""
+    if not settings.openid_issuer:
+        return None
+    assert settings.openid_client_secret_file is not None
+    secret = settings.openid_client_secret_file.read_text("utf-8").strip()
+    provider = Provider(settings.openid_issuer, settings.openid_client_id, secret)
+    roles = {value: Role(role) for value, role in settings.openid_role_map.items()}
+    return OpenIdSignIn(provider, database, changes, roles, settings)

@@ -1,0 +1,16 @@
+"""All settings of the dashboard and the Flower server, and all paths; those of the OpenID provider have a module.
+
+Imports nothing of webapp.
+"""
+
+from webapp.settings.assets import asset
+from webapp.settings.dashboard import (
+    MAILBOX,
+    Admission,
+    Settings,
+    SmtpSecurity,
+    reachable_by_others,
+    read_settings,
+)
+
+__all__ = ["MAILBOX", "Admission", "Settings", "SmtpSecurity", "asset", "reachable_by_others", "read_settings"]
