@@ -20,7 +20,7 @@ from federation.storage.checkpoints import CheckpointDamaged, CheckpointsMissing
 from federation.storage.initial_weights import KEPT_NETWORKS, NetworkNotBuilt
 from federation.storage.kept_files import FileKind, KeptFiles
 from federation.storage.keras_export import KEPT_EXPORTS
-from federation.storage.uploads import KEPT_UPLOADS, UploadedWeights, UploadUnusable
+from federation.storage.uploads import KEPT_UPLOADS, UploadedWeights, UploadUnusable, read_npz
 from federation.transport.lane import StreamLane
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ __all__ = [
     "Control",
     "FileKind",
     "Job",
+    "KeptFiles",
     "Ledger",
     "NetworkNotBuilt",
     "Participation",
@@ -43,6 +44,7 @@ __all__ = [
     "UploadUnusable",
     "UploadedWeights",
     "read_layout",
+    "read_npz",
 ]  # fmt: skip
 
 

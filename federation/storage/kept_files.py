@@ -10,8 +10,10 @@ from math import inf
 from pathlib import Path
 from threading import Lock
 
+from federation.storage.checkpoints import Checkpoints
 from federation.storage.keras_export import KerasExports
 from federation.storage.uploads import Uploads
+from federation.weights.layout import Buffer, Layout
 
 MAX_AGE_SECONDS = 10.0
 """A count of all files is shown for this long: it reads the folder of each run."""
@@ -48,6 +50,13 @@ class KeptFiles:
         self._counting, self._counted_at = Lock(), -inf
         self._counted: dict[FileKind, Usage] = {}
         delete_leftovers(folder)
+
+    def keep_weights(self, run_id: int, layout: Layout, number: int, weights: Buffer) -> tuple[str, int]:
+        """Write the weights of a round of an imported run; return their sha256 and size. Raises OSError."""
+        kept = Checkpoints(self._folder / str(run_id))
+        kept.write_layout(layout)
+        checkpoint = kept.write(number, weights, {})
+        return checkpoint.sha256, checkpoint.size_bytes
 
     def usage(self, run_ids: Collection[int]) -> dict[FileKind, Usage]:
         """Return how many files there are of each kind, as it was up to ten seconds ago; ``run_ids`` are all runs'."""

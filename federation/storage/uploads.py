@@ -51,15 +51,9 @@ class Uploads:
         The id is the sha256 of layout and buffer. Nothing is unpickled, and no archive is read whose arrays have more
         than ``max_bytes`` by its own headers. Raises UploadUnusable, and OSError if the disk does not take it.
         """
-        try:
-            held = _arrays_in(packed, max_bytes)
-            layout = Layout.from_json(Layout.of(list(held), list(held.values())).to_json())
-            weights = layout.pack(list(held.values()))
-        except UNREADABLE as error:
-            why = " ".join(str(error).split())[:200]
-            raise UploadUnusable(f"not an .npz of plain arrays: {why or 'it is cut off'}") from error
+        layout, weights = read_npz(packed, max_bytes)
         if not weights:
-            raise UploadUnusable("the archive holds no values" if held else "the archive holds no arrays")
+            raise UploadUnusable("the archive holds no values" if layout.entries else "the archive holds no arrays")
         if (refusal := check_finite(layout.flats(weights))) is not None:
             raise UploadUnusable(refusal)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -104,6 +98,17 @@ def read_weights(stem: Path) -> tuple[Layout, bytearray]:
     weights = bytearray(stem.with_suffix(".weights").read_bytes())
     layout.flats(weights)
     return layout, weights
+
+
+def read_npz(packed: BinaryIO, max_bytes: int) -> tuple[Layout, bytearray]:
+    """Return the arrays of an .npz as weights, with their layout; nothing is unpickled. Raises UploadUnusable."""
+    try:
+        held = _arrays_in(packed, max_bytes)
+        layout = Layout.from_json(Layout.of(list(held), list(held.values())).to_json())
+        return layout, layout.pack(list(held.values()))
+    except UNREADABLE as error:
+        why = " ".join(str(error).split())[:200]
+        raise UploadUnusable(f"not an .npz of plain arrays: {why or 'it is cut off'}") from error
 
 
 def _arrays_in(packed: BinaryIO, max_bytes: int) -> dict[str, NumpyArray]:

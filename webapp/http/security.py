@@ -24,8 +24,8 @@ from webapp.sanitizing import clean_text
 from webapp.settings import Settings
 
 MAX_BODY_BYTES = 512 * 1024
-UPLOAD_PATHS = ("/api/weights", "/runs")
-"""A form with several parts that is sent there may hold a file with weights."""
+UPLOAD_PATHS = {"/api/weights": 1, "/runs": 1, "/api/runs/import": 4, "/runs/import": 4}
+"""A form with several parts that is sent there may hold a file: so many times as large as weights may be."""
 UPLOAD_OVERHEAD_BYTES = 64 * 1024
 """What a form and an archive add to the size of uploaded weights."""
 _DISCONNECTED: Message = {"type": "http.disconnect"}
@@ -89,7 +89,7 @@ class BodyLimit:
         encoding = Headers(scope=scope).get("content-encoding", "identity")
         if encoding.lower() != "identity":
             return await _encoding_refused(encoding)(scope, receive, send)
-        limit = self._max_upload_bytes if _may_hold_weights(scope) else MAX_BODY_BYTES
+        limit = self._max_upload_bytes * _files_in(scope) or MAX_BODY_BYTES
         refusal = problem_response(413, f"The body is too large: at most {limit:,} bytes are accepted.")
         length = Headers(scope=scope).get("content-length", "0")
         if not length.isdigit() or int(length) > limit:
@@ -123,9 +123,10 @@ def _is_default_port(host: str) -> bool:
     return bool(host) and ":" not in host and not is_ip_address(host) and not is_loopback(host)
 
 
-def _may_hold_weights(scope: Scope) -> bool:
-    """Say whether a request may be an upload: its parts are spooled to disk, those without a file are bounded."""
-    return scope["path"] in UPLOAD_PATHS and Headers(scope=scope).get("content-type", "").startswith("multipart/")
+def _files_in(scope: Scope) -> int:
+    """Return how large an upload may be; 0: it is none. Its parts go to disk, those without a file are bounded."""
+    is_form = Headers(scope=scope).get("content-type", "").startswith("multipart/")
+    return UPLOAD_PATHS.get(scope["path"], 0) if is_form else 0
 
 
 def _encoding_refused(encoding: str) -> Response:

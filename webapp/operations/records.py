@@ -8,8 +8,8 @@ from typing import Any
 from federation.run.states import ACTIVE
 from webapp.db.database import Database, Session
 from webapp.db.repository.run_list import runs_of, set_archived
-from webapp.db.repository.runs import can_continue, set_values
-from webapp.db.tables import Run
+from webapp.db.repository.runs import set_values
+from webapp.db.tables import Run, RunContents
 from webapp.operations.run_moves import add_request_event, get_run
 from webapp.operations.runs import Runs
 from webapp.problems import Conflict, Invalid, NotFound
@@ -67,7 +67,7 @@ class RunRecords:
         """
         with self._database.write() as session:
             run = get_run(session, run_id)
-            if pinned and not can_continue(run):
+            if pinned and run.contents != RunContents.WHOLE:
                 raise Conflict(f"The checkpoints and events of run {run_id} were removed already.")
             if run.pinned != pinned:
                 set_values(session, run_id, pinned=pinned)

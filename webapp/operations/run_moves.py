@@ -22,6 +22,8 @@ def get_run(session: Session, run_id: int) -> Run:
 
 def require_weights(run: Run) -> None:
     """Raise Conflict for a run that has no weights to train on from."""
+    if run.origin is not None:
+        raise Conflict(f"Run {run.id} was imported: it cannot be continued. Start a new run instead.")
     if not table.can_continue(run):
         raise Conflict(
             f"The checkpoints of run {run.id} were removed: it cannot be continued. Start a new run instead."

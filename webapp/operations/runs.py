@@ -17,6 +17,7 @@ from webapp.db.repository.clients import excluded_clients
 from webapp.db.repository.events import add_event
 from webapp.db.repository.rounds import recent_seconds
 from webapp.db.repository.run_list import list_runs
+from webapp.db.repository.transfer.writing import abandon_imports
 from webapp.db.tables import Run
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.recorder import Recorder
@@ -124,6 +125,7 @@ class Runs:
         """
         with self._database.write() as session:
             table.end_measurements(session)
+            abandon_imports(session)
             for run in table.runs_in(session, ACTIVE):
                 if run.state == RunState.STOPPING:
                     move_run(session, run.id, RunState.STOPPED, "The server was stopped while the run was stopping.")

@@ -68,6 +68,7 @@ class RunView(BaseModel):
     archived_at: datetime | None
     pinned: bool = Field(description="Whether checkpoints and events are kept, whatever the age of the run.")
     contents: RunContents = Field(description="Whether the run has its checkpoints and events.")
+    origin: dict[str, Any] | None = Field(description="Where an imported run comes from; null: it was made here.")
     queue_position: int | None = Field(description="1 starts next; null for a run that is not queued, or held.")
 
 
@@ -109,7 +110,7 @@ class ClientView(BaseModel):
     name: str = Field(examples=["site-a"])
     state: ClientState
     connected: bool = Field(description="Also true for a connected client that is pending approval.")
-    kind: Literal["client", "simulated", "supernode"]
+    kind: Literal["client", "simulated", "supernode", "imported"]
     lane: Literal["stream", "fleet"]
     node_id: str | None = Field(description="Flower's node id, unsigned 64-bit, in decimal.")
     left_out: bool

@@ -14,6 +14,7 @@ from webapp.operations.event_hub import EventHub
 from webapp.operations.records import RunRecords
 from webapp.operations.runs import Runs
 from webapp.operations.steering import Steering
+from webapp.operations.transfer.run_import import RunImport
 from webapp.parts import Parts
 
 MAX_ID = 2**53 - 1
@@ -46,6 +47,8 @@ DatabaseDep = Annotated[Database, _from(lambda parts: parts.database)]
 RunsDep = Annotated[Runs, _from(lambda parts: parts.runs)]
 ClientsDep = Annotated[Clients, _from(lambda parts: parts.clients)]
 JoinCodesDep = Annotated[JoinCodes, _from(lambda parts: parts.join_codes)]
+ImportDep = Annotated[RunImport, _from(lambda parts: RunImport(
+    parts.database, parts.supervisor.files, parts.settings.max_reply_bytes, parts.deletion.wake))]  # fmt: skip
 DemoDep = Annotated[DemoClients, _from(lambda parts: parts.demo)]
 EventHubDep = Annotated[EventHub, _from(lambda parts: parts.event_hub)]
 

@@ -77,6 +77,7 @@ _OPERATOR = """
 GET /runs/new
 POST /runs
 POST /runs/archive
+POST /runs/import
 POST /runs/restore
 GET /runs/delete
 POST /runs/delete
@@ -99,6 +100,7 @@ POST /clients/{client_id}/end
 POST /clients/{client_id}/rename
 POST /demo-clients
 POST /api/runs
+POST /api/runs/import
 DELETE /api/runs/{run_id}
 GET /api/runs/{run_id}/model
 GET /api/runs/{run_id}/export

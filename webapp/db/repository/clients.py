@@ -23,6 +23,10 @@ class Admission:
     kind: str
 
 
+HERE = Client.kind != "imported"
+"""The client may connect here; clients of imported runs never do."""
+
+
 def get_client(session: Session, client_id: int) -> Client | None:
     """Return one client."""
     return session.get(Client, client_id)
@@ -42,8 +46,8 @@ def insert_client(session: Session, public_key: str, values: dict[str, Any]) -> 
 
 
 def list_clients(session: Session) -> Sequence[Client]:
-    """Return every client, in the order of their first connections."""
-    return session.scalars(select(Client).order_by(Client.id)).all()
+    """Return every client, in the order of their first connections; not those of imported runs."""
+    return session.scalars(select(Client).where(HERE).order_by(Client.id)).all()
 
 
 def list_admissions(session: Session) -> list[Admission]:
@@ -72,21 +76,21 @@ def change_client(session: Session, client_id: int, **values: Any) -> None:
 
 def is_name_taken(session: Session, name: str, but: int) -> bool:
     """Return whether a client other than ``but`` has the name."""
-    return session.scalar(select(Client.id).where(Client.name == name, Client.id != but).limit(1)) is not None
+    return session.scalar(select(Client.id).where(Client.name == name, Client.id != but, HERE).limit(1)) is not None
 
 
 def ids_by_name(session: Session, names: Collection[str]) -> dict[str, list[int]]:
     """Return name -> ids of the clients with that name, for some names."""
     found: dict[str, list[int]] = {}
     if names:
-        for client_id, name in session.execute(select(Client.id, Client.name).where(Client.name.in_(names))):
+        for client_id, name in session.execute(select(Client.id, Client.name).where(Client.name.in_(names), HERE)):
             found.setdefault(name, []).append(client_id)
     return found
 
 
 def known_ids(session: Session, client_ids: Collection[int]) -> set[int]:
     """Return those of the ids that a client has."""
-    return set(session.scalars(select(Client.id).where(Client.id.in_(client_ids)))) if client_ids else set()
+    return set(session.scalars(select(Client.id).where(Client.id.in_(client_ids), HERE))) if client_ids else set()
 
 
 def move_client(session: Session, client_id: int, to: str, sources: Collection[str]) -> bool:

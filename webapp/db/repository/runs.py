@@ -5,13 +5,17 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import MetricGoals, goals_of
 from federation.run.networks import data_of
 from federation.run.states import ACTIVE, COMMITTING, ENDED, RESUMABLE, RunState
-from webapp.db.tables import RUNS, MetricPoint, Reply, Round, Run, RunContents, RunEvent, RunProblem, TaskFailure
+from webapp.db.tables import (
+    RUNS,
+    Run,
+    RunContents,
+)
 
 NOT_DELETED = Run.state != RunState.DELETED
 
@@ -53,8 +57,8 @@ def is_resumable(run: Run) -> bool:
 
 
 def can_continue(run: Run) -> bool:
-    """Return whether a run has the weights to train on from: not one whose checkpoints were removed."""
-    return run.contents == RunContents.WHOLE
+    """Return whether a run can train on from its weights: not if they were removed, or the run was imported."""
+    return run.contents == RunContents.WHOLE and run.origin is None
 
 
 def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:
@@ -213,24 +217,3 @@ def named_uploads(session: Session) -> set[str]:
 def run_ids(session: Session) -> set[int]:
     """Return the ids of all runs, also of those that are being deleted."""
     return set(session.scalars(select(Run.id)))
-
-
-def deleted_runs(session: Session) -> Sequence[int]:
-    """Return the ids of the deleted runs that still have rows or files, oldest first."""
-    return session.scalars(select(Run.id).where(Run.state == RunState.DELETED).order_by(Run.id)).all()
-
-
-def delete_rows(session: Session, run_id: int, most: int) -> bool:
-    """Delete up to ``most`` rows of a deleted run, and in the end the run; return whether the run is still there."""
-    for table in (MetricPoint, Reply, Round, RunEvent):
-        some = select(table.id).where(table.run_id == run_id).limit(most)
-        if _delete(session, delete(table).where(table.id.in_(some))):
-            return True
-    for small in (TaskFailure, RunProblem):
-        _delete(session, delete(small).where(small.run_id == run_id))
-    _delete(session, delete(Run).where(Run.id == run_id, Run.state == RunState.DELETED))
-    return False
-
-
-def _delete(session: Session, rows: Delete) -> int:
-    return session.connection().execute(rows).rowcount

@@ -17,6 +17,8 @@ class RunContents(StrEnum):
     REMOVING = "removing"
     """Retention has begun to remove them: the run cannot be resumed any more."""
     REMOVED = "removed"
+    IMPORTING = "importing"
+    """The run is being written; nothing shows it until all of it is there."""
 
 
 class Run(Row):
@@ -54,6 +56,8 @@ class Run(Row):
     """Who queued the run again most recently."""
     stopped_by: Mapped[str | None] = mapped_column(String(100))
     """Who stopped or cancelled the run; NULL once it is queued again."""
+    origin: Mapped[dict[str, Any] | None] = mapped_column(NullableJson)
+    """Where an imported run comes from; NULL where it was made here."""
     num_rounds: Mapped[int]
     current_round: Mapped[int] = mapped_column(default=0)
     last_metrics: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

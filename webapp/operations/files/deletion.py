@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from webapp.db.database import Database, DatabaseUnavailable
-from webapp.db.repository.runs import delete_rows, deleted_runs
+from webapp.db.repository.upkeep.deletion import delete_rows, deleted_runs
 from webapp.db.repository.upkeep.retention import RetentionLimits
 from webapp.operations.files.retention import Retention
 

@@ -1,8 +1,9 @@
 """What an exported run is made of: its members, and the schema of each row."""
 
+from math import isfinite
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from federation.run.config import MAX_CLIENTS, MAX_ROUNDS
 
@@ -19,7 +20,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Amount = Annotated[int, Field(ge=0, le=MAX_ID)]
 RoundNumber = Annotated[int, Field(ge=0, le=MAX_ROUNDS)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Phase = Literal["prepare", "train", "evaluate"]
 Outcome = Literal["accepted", "refused", "failed", "late", "lost"]
 ClientNumber = Annotated[int, Field(ge=1, le=MAX_CLIENTS)]
@@ -29,6 +30,25 @@ Metrics = Annotated[dict[Word, Number | None], Field(max_length=500)]
 
 Spread = Annotated[list[Amount | Number], Field(min_length=6, max_length=8)]
 """The fields of ``webapp.db.spread.Spread``; the worst client is a number of the archive, or 0."""
+
+
+def _stored(value: JsonValue, depth: int = 0) -> JsonValue:
+    """Return free JSON that every database holds; raises ValueError for NaN, U+0000, huge numbers, deep nesting."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("a number is not finite")
+    if isinstance(value, int) and abs(value) > MAX_ID:
+        raise ValueError("a number is too large")
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("a text has a null character")
+    if isinstance(value, dict | list):
+        if depth > 20:
+            raise ValueError("it is nested too deep")
+        for one in (*value, *value.values()) if isinstance(value, dict) else value:
+            _stored(one, depth + 1)
+    return value
+
+
+Json = Annotated[JsonValue, AfterValidator(_stored)]
 
 
 class Document(BaseModel):
@@ -81,7 +101,7 @@ class RunDocument(Document):
     version: Literal[1]
     run_id: Amount
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
-    config: Annotated[dict[str, JsonValue], Field(max_length=100)]
+    config: Annotated[dict[Word, Json], Field(max_length=100)]
     state: Literal["stopped", "completed", "failed", "interrupted", "cancelled"]
     reason: Text | None
     note: Text
@@ -108,7 +128,7 @@ class RoundRow(Document):
     round: RoundNumber
     attempt: Amount
     committed_at: AwareDatetime
-    elapsed_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    elapsed_seconds: Seconds = 0.0
     seconds: Seconds
     train_seconds: Seconds
     aggregate_seconds: Seconds
@@ -155,7 +175,7 @@ class EventRow(Document):
     type: Literal["run", "round", "reply", "client", "note"]
     at: AwareDatetime
     client: ClientNumber | None
-    data: Annotated[dict[Annotated[str, Field(max_length=100)], JsonValue], Field(max_length=100)]
+    data: Annotated[dict[Word, Json], Field(max_length=100)]
 
 
 class MemberDocument(Document):

@@ -34,6 +34,7 @@ from webapp.operations.transfer.documents import (
     Manifest,
     MemberDocument,
     ModelDocument,
+    Origin,
     RunDocument,
 )  # fmt: skip
 from webapp.operations.transfer.model_card import model_card
@@ -160,7 +161,7 @@ def _document(
         **{name: getattr(run, name) for name in columns}, format=FORMAT, version=VERSION, run_id=run.id, config=config,
         excluded=[numbers[client] for client in run.excluded if client in numbers], exported_at=datetime.now(UTC),
         versions={"meadow": version("meadow"), "flwr": version("flwr"), "python": python_version()},
-        origin=None, models=models,
+        origin=Origin.model_validate_json(json.dumps(run.origin)) if run.origin else None, models=models,
         clients=[_client(client, samples.get(client.id, 0)) for client in clients],
     )  # fmt: skip
 

@@ -1,10 +1,12 @@
 """Rows of the tables as an archive has them, and back: numbers of clients in place of ids, times as text."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from federation.protocol.keys import fingerprint
+
+IMPORTED = "imported"
 Numbers = Mapping[int, int]
 """Ids of clients -> their numbers in an archive, or back."""
 
@@ -43,9 +45,21 @@ def restored(table: str, values: Mapping[str, Any], run_id: int, ids: Numbers) -
     return row
 
 
+def key_fingerprint(public_key: str) -> str:
+    """Return the SHA-256 of a client's public key as pairs of hex digits; of an imported one, as its archive says."""
+    if public_key.startswith(f"{IMPORTED}:"):
+        return bytes.fromhex(public_key.rpartition(":")[2]).hex(":")
+    return fingerprint(public_key)
+
+
 def key_sha256(public_key: str) -> str:
-    """Return the sha256 of a client's public key, by which people recognize the client."""
-    return hashlib.sha256(public_key.strip().encode()).hexdigest()
+    """Return the SHA-256 of a client's public key, by which people recognize the client."""
+    return key_fingerprint(public_key).replace(":", "")
+
+
+def imported_key(run_id: int, number: int, sha256: str) -> str:
+    """Return what stands for the public key of an imported run's client: no key is equal to it."""
+    return f"{IMPORTED}:{run_id}:{number}:{sha256}"
 
 
 def checkpoint_data(model: Mapping[str, Any]) -> dict[str, Any]:

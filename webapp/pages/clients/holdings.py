@@ -1,8 +1,9 @@
 """What a client holds and how people recognize it: the samples it trains on, the fingerprint of its key."""
 
-from federation.protocol.keys import fingerprint, short_fingerprint
+from federation.protocol.keys import SHORT_BYTES
 from webapp.db.tables import Client
 from webapp.formatting import count
+from webapp.operations.transfer.rows import key_fingerprint
 
 MIN_KEY_DIGITS = 4
 """Fewer hex digits are not searched for in fingerprints: ``ad`` may be the beginning of a name."""
@@ -29,13 +30,13 @@ def partition_words(client: Client) -> str:
 
 def short_key(client: Client) -> str:
     """Return the beginning of the fingerprint of a client's key: ``5f:3a:91:c0``."""
-    return short_fingerprint(client.public_key)
+    return key_fingerprint(client.public_key)[: 3 * SHORT_BYTES - 1]
 
 
 def has_key(client: Client, sought: str) -> bool:
     """Say whether the fingerprint of a client's key begins as sought, with or without its colons."""
     digits = sought.replace(":", "").replace(" ", "").lower()
-    return len(digits) >= MIN_KEY_DIGITS and fingerprint(client.public_key).replace(":", "").startswith(digits)
+    return len(digits) >= MIN_KEY_DIGITS and key_fingerprint(client.public_key).replace(":", "").startswith(digits)
 
 
 def brings(client: Client) -> str:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from federation.protocol.keys import fingerprint
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.client_history import RunShare, last_failure, recent_outcomes, shares_of_client
-from webapp.db.repository.clients import list_clients
+from webapp.db.repository.clients import client_names, list_clients
 from webapp.db.repository.events import events_of_client
 from webapp.db.repository.rounds import ReplyRow, replies_of_client
 from webapp.db.tables import Client, TaskFailure
 from webapp.formatting import count, size
+from webapp.operations.transfer.rows import key_fingerprint
 from webapp.pages.clients.index import HISTORY, ClientLine, client_line, outcome_words
 from webapp.pages.clients.label_bars import totals_of
 from webapp.pages.clients.rows import software
@@ -51,15 +51,15 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
     warnings = client_warnings(session, known, live, totals, run_ahead(session))
     mine = [one for one in warnings if any(about.id == client.id for about in one.clients)]
     shares = [(share, outcome_words(share.outcomes)) for share in shares_of_client(session, client.id)]
-    names = {one.id: one.name for one in known}
-    log = log_lines(events_of_client(session, client.id, 4 * LOG_LINES), names, LOG_LINES)
+    log = log_lines(events_of_client(session, client.id, 4 * LOG_LINES), client_names(session), LOG_LINES)
     return ClientPage(
         client, line, _sentence(line, live.get(client.id)), _facts(client), mine, shares,
         replies_of_client(session, client.id, limit=TASKS), log, last_failure(session, client.id),
     )  # fmt: skip
 
 
-KINDS = {"client": "Meadow client", "simulated": "Meadow client, simulated", "supernode": "Flower SuperNode"}
+KINDS = {"client": "Meadow client", "simulated": "Meadow client, simulated", "supernode": "Flower SuperNode",
+         "imported": "Client of another Meadow"}  # fmt: skip
 
 
 def _sentence(line: ClientLine, here: LiveClient | None) -> str:
@@ -68,6 +68,8 @@ def _sentence(line: ClientLine, here: LiveClient | None) -> str:
         return "Pending approval. Compare the key with the client's owner, then approve or reject the client."
     if line.state == "revoked":
         return "Access revoked: the server refuses every connection with this key."
+    if client.kind == "imported":
+        return "Known from an imported run: it trained elsewhere and cannot connect here."
     if client.left_out:
         return "Excluded from all runs, from the next round on. Include the client to have it sampled again."
     if here is None and client.lane == "fleet" and not client.node_id:
@@ -93,7 +95,7 @@ def _facts(client: Client) -> list[tuple[str, str]]:
         ("System", str(said.get("platform") or "")), ("Python", str(said.get("python") or "")),
         ("Host", str(said.get("hostname") or "")), ("Address", str(said.get("address") or "")),
         ("Software", software(client)), ("flwr", str(client.versions.get("flwr") or "")),
-        ("Key (SHA-256)", fingerprint(client.public_key)),
+        ("Key (SHA-256)", key_fingerprint(client.public_key)),
         ("Node ID", client.node_id or ""),
         ("Data source", str(data.get("source") or "")), ("Test samples", count(test) if isinstance(test, int) else ""),
         ("Input shape", "×".join(map(str, shape)) if isinstance(shape, list) else ""),

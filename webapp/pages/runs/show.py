@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from federation.server.flower_server import LiveClient
 from webapp.charts.cohorts import cohort_of
 from webapp.charts.series_cache import SeriesCache
-from webapp.db.repository.clients import list_clients
+from webapp.db.repository.clients import client_names, list_clients
 from webapp.db.repository.rounds import Trouble, first_troubles, newest_rounds
 from webapp.db.repository.series import Series, clients_of_run, values_of
 from webapp.db.tables import Client, Round, Run
@@ -79,7 +79,7 @@ def run_page(
 ) -> RunPage:  # fmt: skip
     """Gather a run's page; only the newest rounds unless the query wants all."""
     known = list_clients(session)
-    names, of_run = {client.id: client.name for client in known}, clients_of_run(session, run.id)
+    names, of_run = client_names(session), clients_of_run(session, run.id)
     accuracy, loss = (series.read(session, run, "evaluate", name) for name in ("accuracy", "loss"))
     head, parted = head_of(session, run, accuracy, tasks_of(run, live, names)), split(session, run, known, live)
     limit = MANY_ROUNDS if query.all_rounds else FEW_ROUNDS

@@ -18,6 +18,6 @@ from webapp.routes.api.results import compare, downloads, metrics, series
 
 ROUTERS = (
     compare.router, runs.router, records.router, steering.router, weights.router, metrics.router, series.router,
-    events.router, downloads.router, clients.router, demo.router, join_codes.router, options.router, health.router,
-    docs.router, *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
+    events.router, downloads.imports, downloads.router, clients.router, demo.router, join_codes.router, options.router,
+    health.router, docs.router, *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
 )  # fmt: skip

@@ -7,16 +7,17 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 from webapp.db.repository.run_list import list_runs, runs_of
 from webapp.formatting import plural
 from webapp.operations.records import Changed, is_active
 from webapp.pages.flash import Flash
 from webapp.pages.runs.index import COLUMNS, PARAMETERS, SEGMENTS, STATES_OF, RunListQuery, parse_order, run_list
-from webapp.pages.wording import run_numbers
-from webapp.routes.dependencies import MAX_ID, NO_NUL, AnyId, NoteDep, RecordsDep
-from webapp.routes.html.forms import FlashesDep, FormDep, ids_of, see_other, text_of
+from webapp.pages.wording import run_numbers, sentence
+from webapp.problems import Invalid
+from webapp.routes.dependencies import MAX_ID, NO_NUL, AnyId, ImportDep, NoteDep, RecordsDep
+from webapp.routes.html.forms import FlashesDep, FormDep, StartFormDep, ids_of, see_other, text_of
 from webapp.routes.html.page import PageDep, shared
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
@@ -63,6 +64,19 @@ def restore(records: RecordsDep, flashes: FlashesDep, note: NoteDep, form: FormD
     done = records.restore(ids_of(form))
     note.add_runs(done.ids)
     return _to_list(flashes, form, _what("Restored", done), "/runs/archive", done.ids)
+
+
+@router.post("/import")
+def import_archive(runs: ImportDep, flashes: FlashesDep, fields: StartFormDep) -> Response:
+    """Import a run from an archive and go to its page; or say on the list why the archive is refused."""
+    file = fields.get("archive")
+    try:
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise Invalid("archive", "Choose the zip archive of an exported run")
+        run_id = runs.import_run(file.file)
+    except Invalid as error:
+        return see_other(flashes, "/runs", Flash(sentence(error.fields[0].message)))
+    return see_other(flashes, f"/runs/{run_id}", Flash("The run was imported."))
 
 
 @router.get("/delete")

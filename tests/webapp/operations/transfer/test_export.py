@@ -5,34 +5,15 @@ import hashlib
 import io
 import json
 import tracemalloc
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
-from tests.support.answers import nan_loss_in_round_1
-from tests.support.dashboard import Dashboard, finished_run, running
+from tests.support.dashboard import Dashboard, finished_run
 from tests.support.light_client import adds
+from tests.webapp.operations.transfer.conftest import exported, model_of
 from webapp.operations.transfer.documents import ROWS, Manifest, RunDocument
-
-
-@pytest.fixture(scope="module")
-def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    with running(tmp_path_factory.mktemp("exporter")) as dashboard:
-        finished_run(dashboard, nan_loss_in_round_1, name="Wards *7*", num_rounds=3, synthetic_parameters=500)
-        yield dashboard
-
-
-def exported(dashboard: Dashboard, run_id: int) -> dict[str, bytes]:
-    """Return the members of an export by name."""
-    answer = dashboard.http.get(f"/api/runs/{run_id}/export")
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip"), answer.text
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert archive.testzip() is None
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def test_an_export_holds_what_the_api_tells_and_a_hash_of_each_file(exporter: Dashboard) -> None:
@@ -57,12 +38,8 @@ def test_an_export_holds_what_the_api_tells_and_a_hash_of_each_file(exporter: Da
     assert len(list(csv.reader(io.StringIO(members["metrics.csv"].decode())))) == len(points) + 1
     assert [row["round"] for row in rows["rounds"]] == exporter.rounds(1)
     assert {row["type"] for row in rows["events"]} >= {"run", "round"}
-    with np.load(io.BytesIO(members["model.npz"])) as mine, np.load(io.BytesIO(model(exporter))) as theirs:
+    with np.load(io.BytesIO(members["model.npz"])) as mine, np.load(io.BytesIO(model_of(exporter, 1))) as theirs:
         assert mine.files == theirs.files and all(np.array_equal(mine[name], theirs[name]) for name in mine.files)
-
-
-def model(dashboard: Dashboard) -> bytes:
-    return dashboard.http.get("/api/runs/1/model").content
 
 
 def test_the_model_card_says_what_was_learned_by_whom_and_on_what(exporter: Dashboard) -> None:

@@ -1,1 +1,1 @@
-"""What is removed of runs when they are old. Imports ``tables``."""
+"""What is removed of runs: rows of deleted ones, events of old ones. Imports ``tables``."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, File, Query, UploadFile
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from federation.coordinator.supervisor import CheckpointDamaged, CheckpointsMissing, NetworkNotBuilt
@@ -13,13 +13,15 @@ from webapp.operations.files.npz import MAX_KNOWN_LENGTH, Checkpoint, npz_length
 from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import stored_config
 from webapp.operations.transfer.export import RunExport
+from webapp.operations.views import RunView
 from webapp.parts import Parts
 from webapp.problems import Conflict, NotFound
-from webapp.routes.api.errors import CONFLICT, REFUSED
+from webapp.routes.api.errors import CONFLICT, REFUSED, STORED
 from webapp.routes.api.results.zip_responses import ZIP, ZipResponse
-from webapp.routes.dependencies import DatabaseDep, Id, PartsDep
+from webapp.routes.dependencies import DatabaseDep, Id, ImportDep, PartsDep, RunsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **CONFLICT})
+imports = APIRouter(prefix="/api/runs", tags=["downloads"], responses={**REFUSED, **STORED})
 Format = Literal["npz", "keras"]
 TRIES = 5
 """A run under way may have thinned its checkpoints between the look into the database and the one at the disk."""
@@ -87,7 +89,7 @@ def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> R
 def export_run(database: DatabaseDep, parts: PartsDep, run_id: Id) -> Response:
     """Return an ended run as one zip: configuration, clients, rounds, metrics, events, models, a model card, hashes.
 
-    It names clients and the fingerprints of their keys, no addresses.
+    POST it to /api/runs/import of another Meadow. It names clients and the fingerprints of their keys, no addresses.
     """
     settings, exports = parts.settings, parts.supervisor.files.exports
 
@@ -97,3 +99,14 @@ def export_run(database: DatabaseDep, parts: PartsDep, run_id: Id) -> Response:
     export = RunExport(database, run_id, settings.runs_dir, settings.best_metric, keras)
     headers = {"Content-Disposition": f'attachment; filename="run-{run_id}.zip"'}
     return ZipResponse(export.pieces(), headers, export.close)
+
+
+@imports.post("/import", status_code=201)
+def import_run(
+    importer: ImportDep, runs: RunsDep, file: Annotated[UploadFile, File(description="The zip of an exported run.")]
+) -> RunView:
+    """Import a run that another Meadow has exported: all of it, or nothing. It cannot be resumed.
+
+    Each file must be as the manifest of the archive says, and each row must fit the schema.
+    """
+    return runs.show(importer.import_run(file.file))
