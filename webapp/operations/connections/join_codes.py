@@ -62,7 +62,10 @@ def checked_settings(
 ) -> ClientSettings:
     """Return the settings for a code; raises Invalid."""
     if (partition is None) != (partitions is None):
-        raise Invalid("partitions" if partitions is None else "partition", "Give a partition and their number, or none")
+        raise Invalid(
+            "partitions" if partitions is None else "partition",
+            "Give a partition and the number of partitions, or neither",
+        )
     if partition is not None and partitions is not None and partition >= partitions:
         raise Invalid("partition", f"Partitions count from 0: the last of {partitions} is {partitions - 1}")
     return ClientSettings(clean_text(name or "", MAX_NAME_CHARACTERS) or None, dataset, partition, partitions)
