@@ -86,8 +86,9 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
         app = create_app(settings, flower, lock, tls)
     except ValueError as error:
         return _refuse(2, str(error))
+    bounds, _ = connection_bounds(open_files(), settings.proxies)
     server = DashboardServer(
-        app, connection_bounds(open_files())[0], app.state.event_hub.close, must_end=lambda: lock.lost is not None,
+        app, bounds, app.state.event_hub.close, must_end=lambda: lock.lost is not None,
         tls=dashboard_tls(settings, tls),
     )  # fmt: skip
 
@@ -102,7 +103,7 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
     gc.freeze()  # imported modules stay: the collections that Flower's classes force need not scan them
     log.info(
         "dashboard at %s://%s%s, clients join at %s, data in %s",
-        "http" if dashboard_tls(settings, tls) is None else "https", dashboard_address, settings.root_path,
+        "http" if dashboard_tls(settings, tls) is None else "https", dashboard_address, settings.root,
         f"https://{flower_address}" if tls else flower_address, settings.data_dir.resolve(),
     )  # fmt: skip
     server.run([web])

@@ -13,7 +13,7 @@ from federation.protocol.tls.certificates import ServerTls
 from webapp.db.instance_lock import InstanceLock
 from webapp.http.requests.ids import RequestIds
 from webapp.http.requests.metrics import RequestMetrics, RouteTemplate
-from webapp.http.reverse_proxy import check_root_path
+from webapp.http.reverse_proxy import RootPath, check_root_path
 from webapp.http.security import guard
 from webapp.http.serving import bind
 from webapp.http.single_flight import SingleFlight
@@ -62,7 +62,7 @@ def create_app(
         dependencies=[Depends(refuse_unlisted)],
         summary="Start, watch and steer federated learning runs with Flower, and manage their clients.",
     )  # fmt: skip
-    app.state.root_path = settings.root_path
+    app.state.root_path = settings.root
     app.state.event_hub, app.state.flashes, app.state.fragments = event_hub, Flashes(), SingleFlight(FRESH_SECONDS)
     install_errors(app)
     _add_middleware(app, settings, metrics, tls)
@@ -77,10 +77,11 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tls: Ser
     guard(app, settings, tls)
     app.add_middleware(RequestMetrics, metrics=metrics)
     app.add_middleware(RequestIds)
+    app.add_middleware(RootPath, root_path=settings.root)
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
-    check_root_path(settings.root_path, [getattr(route, "path", "") for router in ROUTERS for route in router.routes])
+    check_root_path(settings.root, [getattr(route, "path", "") for router in ROUTERS for route in router.routes])
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", FingerprintedFiles(directory=asset("static")), name="static")

@@ -3,6 +3,7 @@
 import logging
 import resource
 
+from federation.protocol.addresses import Network
 from federation.protocol.connection_limit import ConnectionBounds
 from federation.protocol.serving import ACCEPTED_AT_ONCE
 
@@ -28,14 +29,16 @@ def open_files() -> float:
     return float("inf") if soft == resource.RLIM_INFINITY else soft
 
 
-def connection_bounds(files: float) -> tuple[ConnectionBounds, ConnectionBounds]:
+def connection_bounds(files: float, proxies: tuple[Network, ...] = ()) -> tuple[ConnectionBounds, ConnectionBounds]:
     """Return the bounds of the dashboard's port and of the Flower port for so many open files.
 
-    One address gets three quarters of a port; behind a proxy all readers have one address. Each connection of the
-    dashboard may have a file open that it downloads.
+    One address gets three quarters of a port, a trusted proxy all of it. Each connection of the dashboard may have a
+    file open that it downloads.
     """
     free = max(files - RESERVED - 2 * ACCEPTED_AT_ONCE, 64)
     dashboard = int(min(MOST_DASHBOARD, free // 6))
     flower = int(min(MOST_FLOWER, free - 2 * dashboard))
-    dashboard_bounds, flower_bounds = (ConnectionBounds(total, total * 3 // 4) for total in (dashboard, flower))
+    dashboard_bounds, flower_bounds = (
+        ConnectionBounds(total, total * 3 // 4, proxies) for total in (dashboard, flower)
+    )
     return dashboard_bounds, flower_bounds

@@ -174,7 +174,7 @@ def _supervisor(settings: Settings, flower: FlowerServer, runs: Runs, clients: C
 
 def open_accounts(settings: Settings, database: Database) -> Accounts:
     """Return the accounts in a database."""
-    is_loopback = is_loopback_address(settings.host) and not settings.public_url
+    is_loopback = is_loopback_address(settings.host) and not settings.proxies
     accounts = Accounts(database, settings.data_dir, is_loopback=is_loopback, settings=settings)
     if accounts.is_local:
         log.info("local mode: there is no account, everyone on this machine has full access")
@@ -195,5 +195,5 @@ def _open_database(
 def _limits(settings: Settings) -> Limits:
     return Limits(
         budget_bytes=settings.reply_budget_bytes, max_reply_bytes=settings.max_reply_bytes,
-        connections=connection_bounds(open_files())[1],
+        connections=connection_bounds(open_files(), settings.proxies)[1],
     )  # fmt: skip

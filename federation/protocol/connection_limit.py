@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from federation.protocol.addresses import network_of
+from federation.protocol.addresses import Network, is_within, network_of
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +19,11 @@ Leave = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionBounds:
-    """The most connections of a port."""
+    """The most connections of a port; ``proxies`` pass on those of many peers, each of which has ``per_address``."""
 
     total: int = 4096
     per_address: int = 2048
+    proxies: tuple[Network, ...] = ()
 
 
 class ConnectionLimit:
@@ -43,7 +44,8 @@ class ConnectionLimit:
         if self._count >= self._bounds.total:
             self._refuse(f"{self._count} connections are open, the most that it serves")
             return None
-        if self._by_address[address] >= self._bounds.per_address:
+        is_full = self._by_address[address] >= self._bounds.per_address
+        if is_full and not is_within(host, self._bounds.proxies):
             self._refuse(f"{self._by_address[address]} connections from {host} are open, the most from one address")
             return None
         self._count += 1

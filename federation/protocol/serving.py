@@ -13,6 +13,7 @@ from federation.protocol.connection_limit import ConnectionBounds, ConnectionLim
 from federation.protocol.guarded_http import MAX_HEAD_BYTES, GuardedHttp, HttpLimits
 from federation.protocol.tls.certificates import ServerTls
 from federation.protocol.tls.handshake import TlsHandshake
+from federation.protocol.trusted_proxies import TrustedProxies
 
 ACCEPTED_AT_ONCE = 64
 """So many connections above its bounds a port may accept, before it closes the first of them."""
@@ -31,10 +32,11 @@ class EmbeddedServer(uvicorn.Server):
         guards = {"limits": limits or HttpLimits(), "connection_limit": ConnectionLimit(bounds, port)}
         http: Any = type(GuardedHttp.__name__, (GuardedHttp,), guards)
         begin = http if tls is None else cast(Any, partial(TlsHandshake, tls, http))
+        app = TrustedProxies(app, bounds, port) if bounds.proxies else app
         super().__init__(uvicorn.Config(
             app, http=begin, h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             backlog=ACCEPTED_AT_ONCE, timeout_graceful_shutdown=2, access_log=False, log_config=None,
-            server_header=False, **options,
+            server_header=False, proxy_headers=False, **options,
         ))  # fmt: skip
         self._before_shutdown, self._tls = before_shutdown, tls
 

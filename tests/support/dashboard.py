@@ -125,8 +125,8 @@ def running(
     web, flower = bind(made.host, 0, "port"), bind(made.flower_host, 0, "flower-port")
     tls = server_tls(made)
     app = create_app(made, flower, tls=tls)
-    server = DashboardServer(app, bounds or ConnectionBounds(), app.state.event_hub.close, limits=limits,
-                             tls=dashboard_tls(made, tls))  # fmt: skip
+    server = DashboardServer(app, bounds or ConnectionBounds(proxies=made.proxies), app.state.event_hub.close,
+                             limits=limits, tls=dashboard_tls(made, tls))  # fmt: skip
     thread = threading.Thread(target=server.run, args=([web],), name="dashboard")
     thread.start()
     try:

@@ -79,6 +79,8 @@ def test_the_password_of_a_database_is_not_shown() -> None:
         (["--admission", "ajar"], "--admission"),
         (["--host", " "], "--host"),
         (["--data-dir", "\udcff"], "--data-dir"),
+        (["--trusted-proxies", "127.0.0.1, proxy.example"], "--trusted-proxies"),
+        (["--trusted-proxies", "10.0.0.1/8"], "--trusted-proxies"),
         (["--root-path", "meadow"], "--root-path"),
         (["--root-path", "//meadow.example"], "--root-path"),
         (["--root-path", "/lab/../meadow"], "--root-path"),

@@ -85,7 +85,7 @@ def _attempt(scope: Scope, outcome: Outcome, status: int | None) -> Attempt:
     targets = [f"{name.removesuffix('_id')} {value}" for name, value in parameters.items()]
     target = note.target or (", ".join(targets) if template else scope["path"])
     detail = note.detail | ({"refusal": note.refusal} if note.refusal else {})
-    address = client_address(Request(scope), scope["app"].state.parts.settings)
+    address = client_address(Request(scope))
     return Attempt(note.actor or _actor(scope["state"]), action, outcome, target, address, status, detail)
 
 

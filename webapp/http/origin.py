@@ -8,16 +8,9 @@ from federation.protocol.addresses import is_loopback
 from webapp.settings import Settings
 
 
-def client_address(request: Request, settings: Settings) -> str:
-    """Return the address of the peer; behind the proxy of ``public_url`` on this machine, the one that it names last.
-
-    What stands before that in X-Forwarded-For was sent by the peer of the proxy, and may be made up.
-    """
-    peer = request.client.host if request.client else ""
-    if settings.public_url and is_loopback(peer):
-        named = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-        return named[:64] or peer
-    return peer
+def client_address(request: Request) -> str:
+    """Return the address of the peer, behind a trusted proxy the one that the proxy names."""
+    return request.client.host if request.client else ""
 
 
 def cookie_obstacle(request: Request, settings: Settings) -> str:

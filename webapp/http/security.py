@@ -19,7 +19,6 @@ from webapp.http.head_requests import HeadAsGet
 from webapp.http.headers import HEADERS, HSTS
 from webapp.http.origin import host_name
 from webapp.http.problem_json import problem_response
-from webapp.http.reverse_proxy import RootPath
 from webapp.sanitizing import clean_text
 from webapp.settings import Settings
 
@@ -145,7 +144,6 @@ def guard(app: Starlette, settings: Settings, tls: ServerTls | None = None) -> N
     app.add_middleware(AllowedHosts, allows=host_rule(settings, tls))
     app.add_middleware(AuditTrail)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(RootPath, root_path=settings.root_path)
 
 
 def _cross_origin_protection(app: ASGIApp) -> Any:

@@ -47,7 +47,7 @@ class DashboardServer(EmbeddedServer):
         self, app: ASGIApp, bounds: ConnectionBounds, end_streams: Callable[[], None],
         must_end: Callable[[], bool] = lambda: False, limits: HttpLimits | None = None, tls: ServerTls | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(app, "dashboard's port", bounds, end_streams, limits, tls, ws="none", proxy_headers=False)
+        super().__init__(app, "dashboard's port", bounds, end_streams, limits, tls, ws="none")
         self._must_end = must_end
 
     async def on_tick(self, counter: int) -> bool:

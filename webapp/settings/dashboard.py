@@ -9,7 +9,14 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import SettingsConfigDict, SettingsError
 
-from federation.protocol.addresses import is_loopback
+from federation.protocol.addresses import (
+    Network,
+    check_networks,
+    check_public_url,
+    check_root_path,
+    is_loopback,
+    parse_networks,
+)
 from webapp.settings.openid import OpenIdSettings
 
 Admission = Literal["open", "code", "approve"]
@@ -18,7 +25,6 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
 MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 SmtpSecurity = Literal["starttls", "tls", "none"]
-ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~@:+=-]+)+", re.ASCII)
 
 
 class Settings(OpenIdSettings):
@@ -41,7 +47,7 @@ class Settings(OpenIdSettings):
         None, description="SQLAlchemy URL of the database; default: SQLite in the data directory."
     )
     public_url: str = Field(
-        "", description="Address of the dashboard behind a proxy that speaks TLS, such as https://meadow.example."
+        "", description="Address of the dashboard behind a proxy that speaks TLS, such as https://lab.example/meadow."
     )
     admin_password_file: Path | None = Field(
         None, description="File with the password of the account admin, created at a start without accounts."
@@ -72,8 +78,10 @@ class Settings(OpenIdSettings):
     )
     allowed_hosts: str = Field("", description="Additional host names for opening the dashboard, separated by commas.")
     root_path: str = Field(
-        "",
-        description="Path under which a reverse proxy shows the dashboard, as /meadow; the proxy may remove it or not.",
+        "", description="Path of the dashboard behind a proxy, removed by it or not; default: that of --public-url."
+    )
+    trusted_proxies: str = Field(
+        "", description="Proxies whose X-Forwarded-For counts: addresses or networks; with --public-url this machine."
     )
     max_reply_bytes: int = Field(
         512 * 1024 * 1024,
@@ -128,28 +136,16 @@ class Settings(OpenIdSettings):
             raise ValueError("must be an e-mail address")
         return value
 
+    _public_url = field_validator("public_url")(check_public_url)
+    _root_path = field_validator("root_path")(check_root_path)
+    _trusted_proxies = field_validator("trusted_proxies")(check_networks)
+
     @field_validator("host", "flower_host")
     @classmethod
     def _check_address(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("must be an address or a host name")
         return value.strip()
-
-    @field_validator("public_url")
-    @classmethod
-    def _check_public_url(cls, value: str) -> str:
-        url = value.strip().rstrip("/")
-        try:
-            parts = urlsplit(url)
-            is_valid = (
-                parts.scheme == "https" and bool(parts.hostname) and not (parts.query or parts.fragment or "@" in url)
-            )
-            _ = parts.port
-        except ValueError:
-            is_valid = False
-        if url and not is_valid:
-            raise ValueError("must be an address that begins with https://, without a query")
-        return url
 
     @field_validator("data_dir", "admin_password_file", "smtp_password_file")
     @classmethod
@@ -165,14 +161,6 @@ class Settings(OpenIdSettings):
         except RuntimeError as error:
             raise ValueError(f"{value}: {error} Write the whole path, without ~") from error
 
-    @field_validator("root_path")
-    @classmethod
-    def _check_path(cls, value: str) -> str:
-        path = value.strip().rstrip("/")
-        if path and (not ROOT_PATH.fullmatch(path) or {".", ".."} & set(path.split("/"))):
-            raise ValueError("must be a path as /meadow, of letters, digits and . _ ~ @ : + = -")
-        return path
-
     @field_validator("allowed_hosts")
     @classmethod
     def _check_names(cls, value: str) -> str:
@@ -184,7 +172,7 @@ class Settings(OpenIdSettings):
     @property
     def admission_rule(self) -> Admission:
         """Which new clients are admitted."""
-        return self.admission or ("open" if is_loopback(self.flower_host) else "code")
+        return self.admission or ("open" if is_loopback(self.flower_host) and not self.proxies else "code")
 
     @property
     def sqlalchemy_url(self) -> str:
@@ -219,6 +207,16 @@ class Settings(OpenIdSettings):
         return self.data_dir / "meadow.lock"
 
     @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks of ``trusted_proxies``."""
+        return parse_networks(self.trusted_proxies or ("127.0.0.1, ::1" if self.public_url else ""))
+
+    @property
+    def root(self) -> str:
+        """The path of the dashboard behind a proxy: empty, or with a slash at its beginning alone."""
+        return self.root_path or urlsplit(self.public_url).path
+
+    @property
     def extra_hosts(self) -> frozenset[str]:
         """The names of ``allowed_hosts`` and ``public_url``, lower case, without blanks."""
         names = (*self.allowed_hosts.split(","), urlsplit(self.public_url).hostname or "")
@@ -246,4 +244,5 @@ def reachable_by_others(settings: Settings) -> list[str]:
     """Return the flags, with their values, by which other machines reach the dashboard or the Flower server."""
     flags = (("host", settings.host), ("flower-host", settings.flower_host))
     found = [f"--{flag} {host}" for flag, host in flags if not is_loopback(host)]
-    return [*found, f"--public-url {settings.public_url}"] if settings.public_url else found
+    proxied = (("public-url", settings.public_url), ("trusted-proxies", settings.trusted_proxies))
+    return found + [f"--{flag} {value}" for flag, value in proxied if value]

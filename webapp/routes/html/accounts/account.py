@@ -35,7 +35,7 @@ def change_password(
     page: PageDep, request: Request, person: PersonDep, flashes: FlashesDep, form: FormDep
 ) -> Response:  # fmt: skip
     """Change the own password; all sessions end, and this browser gets a new one."""
-    sessions, address = page.parts.accounts.sessions, client_address(request, page.parts.settings)
+    sessions, address = page.parts.accounts.sessions, client_address(request)
     new = text_of(form, "password")
     try:
         if new != text_of(form, "again"):

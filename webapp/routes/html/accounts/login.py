@@ -42,7 +42,7 @@ def sign_in(page: PageDep, request: Request, note: NoteDep, form: FormDep) -> Re
     settings, name = page.parts.settings, text_of(form, "name")
     if obstacle := cookie_obstacle(request, settings):
         return show_login(page, then, 403, name=name, error=obstacle)
-    address, previous = client_address(request, settings), request.cookies.get(COOKIE, "")
+    address, previous = client_address(request), request.cookies.get(COOKIE, "")
     agent = request.headers.get("User-Agent", "")
     try:
         session_id = page.parts.accounts.sessions.sign_in(name, text_of(form, "password"), address, agent, previous)

@@ -1,5 +1,7 @@
 """The way to the OpenID provider and back."""
 
+from urllib.parse import urlsplit
+
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -42,10 +44,10 @@ def come_back(page: PageDep, request: Request, note: NoteDep) -> Response:
     if openid is None:
         raise NotFound("No sign-in provider is set: see --openid-issuer.")
     query = {name: request.query_params.get(name, "")[:4000] for name in ("state", "code", "error")}
-    settings, agent = page.parts.settings, request.headers.get("User-Agent", "")
+    agent = request.headers.get("User-Agent", "")
     try:
         person = openid.finish(query, request.cookies.get(BROWSER, ""))
-        address, previous = client_address(request, settings), request.cookies.get(COOKIE, "")
+        address, previous = client_address(request), request.cookies.get(COOKIE, "")
         session_id = page.parts.accounts.sessions.open(person.user_id, address, agent, previous)
     except Problem as error:
         return _without_cookie(show_login(page, "/", error.status, error=error.sentence))
@@ -55,8 +57,9 @@ def come_back(page: PageDep, request: Request, note: NoteDep) -> Response:
 
 def _redirect_uri(page: Page, request: Request) -> str:
     """Return the address to which the provider sends the person back: one of those that are registered there."""
-    here = page.parts.settings.public_url or str(request.base_url).rstrip("/")
-    return f"{here}{page.parts.settings.root_path}{BACK}"
+    settings = page.parts.settings
+    site = urlsplit(settings.public_url or str(request.base_url))
+    return f"{site.scheme}://{site.netloc}{settings.root}{BACK}"
 
 
 def _without_cookie(answer: Response) -> Response:

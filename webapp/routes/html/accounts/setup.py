@@ -40,7 +40,7 @@ def create(
     except Problem as error:
         return _show(page, error.status, name, error.words)
     sessions: Sessions = accounts.sessions
-    address, agent = client_address(request, page.parts.settings), request.headers.get("User-Agent", "")
+    address, agent = client_address(request), request.headers.get("User-Agent", "")
     flash = Flash(f"The account {person.name} was created. From now on everyone signs in.")
     return with_session(see_other(flashes, "/people", flash), sessions.open(person.id, address, agent))
 
