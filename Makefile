@@ -21,7 +21,7 @@ $(SETUP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(SETUP)  ## Dashboard, Flower server, two clients with real digits, and a first run; Ctrl-C ends them
-	@$(BIN)/python scripts/demo.py
+	@$(BIN)/python -m webapp demo
 
 serve: $(SETUP)  ## Dashboard at 127.0.0.1:8000 and Flower server at 127.0.0.1:8080
 	@$(BIN)/python -m webapp

@@ -110,7 +110,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest: whichever process ends last then had little left to do."""
+    """Begin with the files that take longest: whichever process ends last then had little left to do.
+
+    What uses PostgreSQL is marked.
+    """
+    for item in items:
+        if {"database_url", "postgres"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("database")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

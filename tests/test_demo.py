@@ -13,7 +13,7 @@ from tests.support.processes import RealProcess, free_port
 def demo(tmp_path: Path) -> Iterator[RealProcess]:
     ports = {"MEADOW_PORT": str(free_port()), "MEADOW_FLOWER_PORT": str(free_port())}
     process = RealProcess(
-        ["scripts/demo.py"], tmp_path / "demo.log", {**ports, "MEADOW_DATA_DIR": str(tmp_path / "data")}
+        ["-m", "webapp", "demo"], tmp_path / "demo.log", {**ports, "MEADOW_DATA_DIR": str(tmp_path / "data")}
     )
     try:
         yield process

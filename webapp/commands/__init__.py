@@ -7,6 +7,7 @@ COMMANDS = {
     "audit": "webapp.commands.audit",
     "certs": "webapp.commands.certificates",
     "db": "webapp.commands.database",
+    "demo": "webapp.commands.demo",
     "users": "webapp.commands.users",
 }
 """The module of each command; its ``main`` takes the arguments behind the command and returns the exit code."""

@@ -1,4 +1,4 @@
-"""``make demo``: dashboard, Flower server, two clients with half of the digits each, and a first run, until Ctrl-C.
+"""``python -m webapp demo``: dashboard, Flower server, two clients with half of the digits each, and a first run.
 
 MEADOW_PORT, MEADOW_FLOWER_PORT and MEADOW_DATA_DIR choose other ports and another folder, as they do for the dashboard.
 """
@@ -10,16 +10,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).parent.parent
 START_SECONDS, END_SECONDS = 60.0, 8.0
 ROUNDS = 5
 SITES = ("site-a", "site-b")
+USAGE = (
+    "Usage: python -m webapp demo. Starts a dashboard with two clients and a first run, until Ctrl-C. MEADOW_PORT, "
+    "MEADOW_FLOWER_PORT and MEADOW_DATA_DIR choose other ports and another folder."
+)
 
 
 class Over(Exception):
@@ -54,7 +57,6 @@ class Demo:
         log = self._stack.enter_context((self.folder / f"{name}.log").open("wb"))
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
             start_new_session=True,  # Ctrl-C is for us: we end them one after the other
         )  # fmt: skip
         self._processes[name] = process
@@ -152,7 +154,8 @@ def show(demo: Demo) -> None:
 
 def say(line: str) -> None:
     """Write a line for the person at the terminal."""
-    print(line, flush=True)
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 @contextlib.contextmanager
@@ -171,9 +174,11 @@ def alone_at_the_terminal() -> Iterator[None]:
         os.tcsetpgrp(sys.stdin.fileno(), before)
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the demonstration and return the exit code."""
-    os.umask(0o077)
+    if arguments:
+        say(USAGE)
+        return 0 if list(arguments) == ["--help"] else 2
     with alone_at_the_terminal():
         try:
             with contextlib.ExitStack() as stack:
@@ -185,7 +190,3 @@ def main() -> int:
             say(f"The run could not be started: {error}")
             return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
