@@ -174,7 +174,7 @@ def _supervisor(settings: Settings, flower: FlowerServer, runs: Runs, clients: C
 
 def open_accounts(settings: Settings, database: Database) -> Accounts:
     """Return the accounts in a database."""
-    is_loopback = is_loopback_address(settings.host) and not settings.proxies
+    is_loopback = all(map(is_loopback_address, (settings.host, *settings.extra_hosts))) and not settings.proxies
     accounts = Accounts(database, settings.data_dir, is_loopback=is_loopback, settings=settings)
     if accounts.is_local:
         log.info("local mode: there is no account, everyone on this machine has full access")

@@ -18,7 +18,7 @@ from tests.support.processes import wait_until
 from tests.support.unharmed import check_log, check_pages
 
 AT_ONCE = 100
-REFUSALS = {Close.BAD_FRAME, Close.SIGNATURE, Close.TOO_BIG, Close.VERSION}
+REFUSALS = {Close.BAD_FRAME, Close.CODE_REFUSED, Close.SIGNATURE, Close.TOO_BIG, Close.VERSION}
 """What a client that sends an odd frame is told, unless its frame is good all the same."""
 
 

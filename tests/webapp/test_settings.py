@@ -131,6 +131,14 @@ def test_loopback_is_reached_by_this_machine_alone(address: str) -> None:
     assert reachable_by_others(read_settings(["--host", address])) == []
 
 
+def test_a_host_name_that_is_allowed_is_that_of_others_unless_it_is_loopback() -> None:
+    def reachable(names: str) -> list[str]:
+        return reachable_by_others(read_settings(["--allowed-hosts", names]))
+
+    assert reachable("lab.example, localhost") == ["--allowed-hosts lab.example, localhost"]
+    assert reachable("localhost, 127.0.0.9") == []
+
+
 def test_an_address_behind_a_proxy_is_reached_by_others_and_is_an_allowed_host() -> None:
     settings = read_settings(["--public-url", "https://Meadow.example:8443/lab/"])
     assert settings.public_url == "https://Meadow.example:8443/lab"

@@ -244,5 +244,10 @@ def reachable_by_others(settings: Settings) -> list[str]:
     """Return the flags, with their values, by which other machines reach the dashboard or the Flower server."""
     flags = (("host", settings.host), ("flower-host", settings.flower_host))
     found = [f"--{flag} {host}" for flag, host in flags if not is_loopback(host)]
-    proxied = (("public-url", settings.public_url), ("trusted-proxies", settings.trusted_proxies))
-    return found + [f"--{flag} {value}" for flag, value in proxied if value]
+    names = "" if all(map(is_loopback, settings.extra_hosts)) else settings.allowed_hosts
+    more = (
+        ("public-url", settings.public_url),
+        ("trusted-proxies", settings.trusted_proxies),
+        ("allowed-hosts", names),
+    )
+    return found + [f"--{flag} {value}" for flag, value in more if value]

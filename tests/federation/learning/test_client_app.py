@@ -73,7 +73,7 @@ def test_another_data_set_is_refused_with_both_names() -> None:
 
 
 def test_more_partitions_than_samples_are_refused() -> None:
-    with pytest.raises(TooFewSamples, match="1797 samples cannot be cut into 1000 parts"):
+    with pytest.raises(TooFewSamples, match="1,797 samples cannot be cut into 1,000 parts"):
         digits(0, 1000).prepare(settings())
 
 

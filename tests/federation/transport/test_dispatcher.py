@@ -215,7 +215,7 @@ def test_thousands_of_tasks_that_end_at_once_are_settled_one_after_the_other(way
             exchange.close()
         elif way != "not connected":
             for client_id in range(MANY):
-                lane.dispatcher.refuse_client(client_id, "garbage")
+                lane.dispatcher.refuse_client(client_id, way)
         spent = time.monotonic() - begin
         assert [reply.reason for reply in lane.replies] == [way] * MANY
         assert lane.dispatcher.assignments == 0

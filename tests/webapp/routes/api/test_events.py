@@ -163,10 +163,10 @@ def test_a_finished_run_sends_what_is_left_then_204(dashboard: Dashboard) -> Non
     path = f"/api/runs/{run_id}/events"
 
     def act() -> None:
-        assert dashboard.parts.runs.move(run_id, RunState.COMPLETED)
+        assert dashboard.parts.runs.move(run_id, RunState.FAILED, "broken")
 
     events = while_streaming(dashboard, path, lambda _: False, act)
-    assert events[-1]["data"]["state"] == "completed", "the stream ends with the run"
+    assert events[-1]["data"]["state"] == "failed", "the stream ends with the run"
     assert dashboard.stream(path, lambda _: False) == events
     for position in ({"params": {"after": events[-1]["id"]}}, {"headers": {"Last-Event-ID": events[-1]["id"]}}):
         assert dashboard.http.get(path, **position).status_code == 204  # type: ignore[arg-type]

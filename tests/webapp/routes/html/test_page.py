@@ -41,7 +41,7 @@ def test_a_fragment_is_new_as_soon_as_something_happened(dashboard: Dashboard) -
 
 
 def test_the_command_that_joins_a_client_names_the_host_that_the_reader_asked(tmp_path: Path) -> None:
-    with running(tmp_path, flower_host="0.0.0.0") as dashboard:
+    with running(tmp_path, flower_host="0.0.0.0", admission="open") as dashboard:
         web, flower = dashboard.http.base_url.port, dashboard.parts.flower_address[1]
         for host in ("127.0.0.1", "localhost"):
             headers = {"HX-Request-Type": "partial", "HX-Target": "div#clients-list", "Host": f"{host}:{web}"}
