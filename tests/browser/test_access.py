@@ -123,8 +123,8 @@ WITH_CHARTS = ("home-running", "run-running", "run-done", "run-loss", "run-stopp
 PAGES = (
     *WITH_CHARTS, "run-failed", "run-cancelled", "run-held", "run-queued", "runs", "runs-chosen", "runs-none",
     "archived", "compare", "compare-none", "new-from", "new-errors", "new-digits", "stop", "delete", "notes",
-    "clients", "clients-none", "client", "client-out", "client-revoked", "client-pending", "revoke", "server", "audit",
-    "docs",
+    "clients", "clients-none", "client", "client-out", "client-revoked", "client-pending", "revoke", "add-client",
+    "server", "notifications", "audit", "docs",
 )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def test_what_no_line_crosses_and_where_one_ends_early(going: Dashboard, open_pa
       chart.rebuild();
       return new Promise((done) => requestAnimationFrame(() => done(chart.plot.series.at(-1)._paths.gaps.length)));
     }"""
-    assert [page.evaluate(gaps, kind) for kind in ("paused", "resumed")] == [0, 1]
+    assert [page.evaluate(gaps, kind) for kind in ("stopped", "paused", "resumed")] == [0, 1, 1]
 
 
 def test_without_scripts_a_chart_says_where_its_values_are(going: Dashboard, open_page: OpenPage) -> None:

@@ -244,10 +244,7 @@ def reachable_by_others(settings: Settings) -> list[str]:
     """Return the flags, with their values, by which other machines reach the dashboard or the Flower server."""
     flags = (("host", settings.host), ("flower-host", settings.flower_host))
     found = [f"--{flag} {host}" for flag, host in flags if not is_loopback(host)]
-    names = "" if all(map(is_loopback, settings.extra_hosts)) else settings.allowed_hosts
-    more = (
-        ("public-url", settings.public_url),
-        ("trusted-proxies", settings.trusted_proxies),
-        ("allowed-hosts", names),
-    )
-    return found + [f"--{flag} {value}" for flag, value in more if value]
+    more = {"public-url": settings.public_url, "trusted-proxies": settings.trusted_proxies}
+    if not all(map(is_loopback, settings.extra_hosts)):
+        more["allowed-hosts"] = settings.allowed_hosts
+    return found + [f"--{flag} {value}" for flag, value in more.items() if value]
