@@ -85,6 +85,7 @@ def hosts(process: RealProcess) -> list[psutil.Process]:
     return psutil.Process(process.running.pid).children()
 
 
+APP = "tests.support.quickstarts.sklearn_app:app"
 SYNTHETIC = {"network": "synthetic", "dataset": "synthetic", "synthetic_parameters": 1000, "seed": 3}
 
 
@@ -123,35 +124,37 @@ def test_no_host_process_outlives_the_one_that_started_it(simulate: Simulate, ht
     assert len(left) == 2 and not psutil.wait_procs(left, 10)[1]
 
 
-def test_a_run_gives_the_same_weights_whether_its_clients_are_virtual_or_processes(
+def test_an_app_gives_the_same_weights_whether_its_clients_are_virtual_or_processes(
     simulate: Simulate, client: StartClient, meadow: Meadow, http: httpx.Client
 ) -> None:
-    def learned(clients: list[dict[str, Any]]) -> list[bytes]:
-        run = run_to_end(http, network="mlp", dataset="digits", num_rounds=2, min_clients=2, seed=5,
-                         clients=[one["id"] for one in clients])  # fmt: skip
-        with np.load(io.BytesIO(http.get(f"/api/runs/{run['id']}/model").raise_for_status().content)) as file:
-            return [file[name].tobytes() for name in file.files]
-
-    process = simulate(2)
-    virtual = learned(wait_until(lambda: online(http, 2), 60))
-    assert process.interrupt() == 0
-    wait_until(lambda: all(one["state"] == "offline" for one in http.get("/api/clients").json()["items"]))
-    for part in range(2):
-        client(meadow.flower_address, f"real-{part}", "--partition", str(part), "--partitions", "2")
-    real = wait_until(lambda: online(http, 2), 60)
-    assert {one["kind"] for one in real} == {"client"} and learned(real) == virtual
-
-
-def test_an_app_is_run_by_each_client_with_its_own_partition(simulate: Simulate, http: httpx.Client) -> None:
     with io.BytesIO() as file:
         np.savez(file, np.zeros((2, 4)), np.zeros(2))
         kept = http.post("/api/weights", files={"file": file.getvalue()}).json()["id"]
-    simulate(2, "--app", "tests.support.quickstarts.sklearn_app:app")
-    clients = wait_until(lambda: online(http, 2), 60)
-    assert [one["data"]["partition"] for one in clients] == [0, 1]
-    run = run_to_end(http, network="custom", initial_weights=kept, num_rounds=3, min_clients=2,
-                     app_config={"penalty": "l2", "local-epochs": 5})  # fmt: skip
-    assert run["last_metrics"]["evaluate_accuracy"] > 0.9
+
+    def learned(kind: str) -> list[bytes]:
+        clients = wait_until(lambda: online(http, 2), 60)
+        assert {one["kind"] for one in clients} == {kind} and [one["data"]["partition"] for one in clients] == [0, 1]
+        config = {"network": "custom", "initial_weights": kept, "num_rounds": 3, "min_clients": 2, "seed": 5,
+                  "app_config": {"penalty": "l2", "local-epochs": 5}}  # fmt: skip
+        run = run_to_end(http, **config, clients=[one["id"] for one in clients])
+        assert run["last_metrics"]["evaluate_accuracy"] > 0.9
+        with np.load(io.BytesIO(http.get(f"/api/runs/{run['id']}/model").raise_for_status().content)) as file:
+            return [file[name].tobytes() for name in file.files]
+
+    process = simulate(2, "--app", APP)
+    virtual = learned("simulated")
+    assert process.interrupt() == 0
+    wait_until(lambda: all(one["state"] == "offline" for one in http.get("/api/clients").json()["items"]))
+    for part in range(2):
+        client(meadow.flower_address, f"real-{part}", "--app", APP, "--partition", str(part), "--partitions", "2")
+    assert learned("client") == virtual
+
+
+def test_virtual_clients_learn_digits_on_one_keras(simulate: Simulate, http: httpx.Client) -> None:
+    simulate(20)
+    wait_until(lambda: online(http, 20), 60)
+    run = run_to_end(http, network="mlp", dataset="digits", num_rounds=3, min_clients=20, learning_rate=0.01)
+    assert run["last_metrics"]["evaluate_accuracy"] > 0.5
 
 
 def test_clients_that_are_refused_for_good_are_not_started_again(simulate: Simulate, http: httpx.Client) -> None:
