@@ -124,7 +124,7 @@ def test_a_lost_connection_costs_one_reply_and_not_the_round(engine: Engine, sta
     ]
 
 
-def test_a_client_that_comes_back_with_its_reply_is_counted_once(engine: Engine, stage: Stage) -> None:
+def test_a_client_that_comes_back_with_its_reply_is_counted_once(tmp_path: Path) -> None:
     class Returning(LightClient):
         """Loses its connection after it was asked to train, comes back, and offers what it kept, twice."""
 
@@ -151,19 +151,21 @@ def test_a_client_that_comes_back_with_its_reply_is_counted_once(engine: Engine,
                     await asyncio.sleep(0.01)
             await runner
 
-    returning = Returning(engine.address, "returning")
-    first = stage.do(returning.run())
-    stage.add("steady")
-    engine.wait_online(2)
-    run_id = engine.start_run(num_rounds=1)
-    first.result(10)
-    returning.welcome = None
-    stage.do(returning.again())
-    assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
-    trained = [r for r in engine.ledger.of(ReplyRecorded) if r.phase == "train"]
-    assert [r.outcome for r in trained] == ["accepted", "accepted"]
-    engine.ledger.wait(lambda: len([a for a in returning.acks if "train" in a.message_id]) == 2)
-    assert [a.refused for a in returning.acks if "train" in a.message_id] == [None, None]
+    limits = Limits(reconnect_seconds=20.0)
+    with running_engine(tmp_path, limits) as engine, Stage(engine.address) as stage:
+        returning = Returning(engine.address, "returning")
+        first = stage.do(returning.run())
+        stage.add("steady")
+        engine.wait_online(2)
+        run_id = engine.start_run(num_rounds=1)
+        first.result(10)
+        returning.welcome = None
+        stage.do(returning.again())
+        assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+        trained = [r for r in engine.ledger.of(ReplyRecorded) if r.phase == "train"]
+        assert [r.outcome for r in trained] == ["accepted", "accepted"]
+        engine.ledger.wait(lambda: len([a for a in returning.acks if "train" in a.message_id]) == 2)
+        assert [a.refused for a in returning.acks if "train" in a.message_id] == [None, None]
 
 
 def test_a_late_reply_is_acknowledged_with_the_reason_it_does_not_count(engine: Engine, stage: Stage) -> None:
