@@ -21,10 +21,11 @@ function successor({ id, localName, name, type, value, textContent }) {
 }
 
 export function restoreFocus() {
-  if (!last || last.isConnected || document.activeElement !== document.body) return;
-  const next = successor(last);
-  if (next) return next.focus({ preventScroll: true });
-  const heading = document.querySelector("main h1");
+  if (!last || document.activeElement !== document.body) return;
+  const next = last.isConnected ? last : successor(last);
+  next?.focus({ preventScroll: true });
+  if (document.activeElement !== document.body) return;
+  const heading = document.querySelector("main h1"); // there is none, it is disabled, or a swap took its tabindex away
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });
 }

@@ -28,7 +28,9 @@ def test_a_search_adds_one_entry_to_the_history_and_each_choice_another(
     expect(page).to_have_url(f"{records}/runs?q=typo")
     expect(page.locator("tbody tr").first).to_contain_text("Typo")
     expect(page.get_by_label("Search")).to_be_focused()
-    page.get_by_role("columnheader", name="Run", exact=True).get_by_role("link").click()
+    by_name = page.get_by_role("columnheader", name="Run", exact=True).get_by_role("link")
+    expect(by_name).to_have_attribute("href", "/runs?q=typo&sort=name")  # the list of the whole word has come
+    by_name.click()
     expect(page).to_have_url(f"{records}/runs?q=typo&sort=name")
     page.get_by_role("link", name="Typo 1").click()
     page.wait_for_url("**/runs/*")
