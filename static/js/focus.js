@@ -25,7 +25,7 @@ export function restoreFocus() {
   const next = last.isConnected ? last : successor(last);
   next?.focus({ preventScroll: true });
   if (document.activeElement !== document.body) return;
-  const heading = document.querySelector("main h1"); // there is none, it is disabled, or a swap took its tabindex away
+  const heading = document.querySelector("main h1"); // no successor, or none that takes the focus
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });
 }

@@ -1,8 +1,6 @@
 /* The heatmap of clients by round: arrow keys or the pointer select a cell, the line below says what it holds, and
    Enter or a click opens the page of its client. */
 
-import { atRoot } from "./root.js";
-
 const FAR = 1000; // more columns than a heatmap has
 const STEPS = {
   ArrowLeft: [0, -1],
@@ -38,7 +36,7 @@ function show(map) {
   return cell;
 }
 
-const openClient = (row) => location.assign(atRoot(`/clients/${row.dataset.client}`));
+const openClient = (row) => row.querySelector("a").click();
 
 document.addEventListener("keydown", (event) => {
   const map = event.target.closest?.("[data-part=heatmap]");

@@ -1,7 +1,6 @@
 /* The event stream of a page. Dispatches each event of the server on body, as "meadow:round" and so on with its data as
    `detail`, and then "meadow:changed", which refreshes the fragments (hx-trigger). Resumes after the last event that
-   came, closes while the tab is hidden, and shows how old the page is while there is no stream. A reader who is no
-   longer signed in is led to the login. */
+   came, closes while the tab is hidden, and shows how old the page is while there is no stream. */
 
 import { atRoot } from "./root.js";
 
@@ -98,12 +97,10 @@ function reconnect() {
   leaveIfSignedOut();
 }
 
-/* A stream does not tell why it failed. */
+/* A stream does not tell why it failed. Loaded again, the page leads to the login and back. */
 async function leaveIfSignedOut() {
   const answer = await fetch(atRoot("/api/me")).catch(() => null);
-  if (answer?.status !== 401) return;
-  const here = location.pathname.slice(atRoot("").length);
-  location.assign(atRoot(`/login?next=${encodeURIComponent(here + location.search)}`));
+  if (answer?.status === 401) location.reload();
 }
 
 function show() {

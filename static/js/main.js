@@ -1,7 +1,6 @@
 /* The scripts of every page but its theme. Each module serves the elements that it is named for. */
 
 import "./times.js";
-import "./title.js";
 import "./flash.js";
 import "./clients.js";
 import "./form.js";
@@ -11,4 +10,4 @@ import "./focus.js";
 import "./charts/chart.js";
 import "./live.js";
 import "./submit_guard.js";
-import "./deleted_run.js";
+import "./page.js";

@@ -1,4 +1,4 @@
-/* Addresses of the dashboard, which may stand under a path of a reverse proxy: there this is /static/js/root.js. */
+/* Addresses of the dashboard, which may stand under a path of a proxy. */
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 

@@ -1,4 +1,5 @@
-"""Records every unsafe request, and every one that was not allowed, in the audit log, before its answer is sent.
+"""Records every unsafe request, and every one that was not allowed, in the audit log. An answer waits for its entry,
+but not for long.
 
 While entries wait for the database, an unsafe request is answered with 503 and changes nothing.
 """

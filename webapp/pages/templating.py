@@ -29,7 +29,7 @@ from webapp.pages.start.fields import FIELDS, GROUPS, QUICK
 from webapp.settings import asset
 
 STREAM = "/api/events"
-MACROS = ("marks.html", "fields.html")
+MACROS = ("marks.html", "fields.html", "accounts/fields.html")
 """Templates whose macros every template knows, also one that is rendered by the block."""
 
 

@@ -9,8 +9,7 @@ from webapp.settings.dashboard import (
     Admission,
     Settings,
     SmtpSecurity,
-    reachable_by_others,
-    read_settings,
 )
+from webapp.settings.reading import reachable_by_others, read_settings
 
 __all__ = ["MAILBOX", "Admission", "Settings", "SmtpSecurity", "asset", "reachable_by_others", "read_settings"]

@@ -1,4 +1,4 @@
-"""A real client process beside a light one trains a Keras network of several megabytes; its model is downloaded."""
+"""Two real client processes train a Keras network of several megabytes, and its model is downloaded."""
 
 import io
 import zipfile
@@ -10,7 +10,6 @@ import pytest
 
 from tests.conftest import StartClient
 from tests.federation.client.test_own_model import ended
-from tests.support.light_client import Stage
 from tests.support.processes import Meadow, wait_until
 from tests.support.small_data import lay_cifar10
 
@@ -22,11 +21,11 @@ def test_mobilenet_over_cifar10_runs_three_rounds_and_is_downloaded(
 ) -> None:
     """Weights of 9 MB are sent in several pieces; BatchNorm statistics are part of them."""
     folder = lay_cifar10(tmp_path / "keras" / "datasets" / "cifar-10-batches-py", batch=60)
-    arguments = ["--dataset", "cifar10", "--partition", "0", "--partitions", "2", "--data-path", str(folder)]
-    client(meadow.flower_address, "left", *arguments, KERAS_HOME=str(tmp_path / "keras"))
+    for part, name in enumerate(("left", "right")):
+        arguments = ["--dataset", "cifar10", "--partition", str(part), "--partitions", "2", "--data-path", str(folder)]
+        client(meadow.flower_address, name, *arguments, KERAS_HOME=str(tmp_path / "keras"))
     body = {"network": "mobilenet_v2", "dataset": "cifar10", "num_rounds": 3, "steps_per_epoch": 3, "seed": 1}
-    with Stage(meadow.flower_address) as stage, httpx.Client(base_url=meadow.url, trust_env=False, timeout=120) as http:
-        stage.add("right", dataset="cifar10")
+    with httpx.Client(base_url=meadow.url, trust_env=False, timeout=120) as http:
         run_id = http.post("/api/runs", json=body).json()["id"]
         run = wait_until(lambda: ended(http, run_id), 300)
         assert run["state"] == "completed", run

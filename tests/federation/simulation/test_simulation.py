@@ -81,6 +81,12 @@ def run_to_end(http: httpx.Client, **config: Any) -> dict[str, Any]:
     return run
 
 
+def model_of(http: httpx.Client, run: dict[str, Any]) -> list[bytes]:
+    """Return the bytes of each array of a run's last weights."""
+    with np.load(io.BytesIO(http.get(f"/api/runs/{run['id']}/model").raise_for_status().content)) as file:
+        return [file[name].tobytes() for name in file.files]
+
+
 def hosts(process: RealProcess) -> list[psutil.Process]:
     return psutil.Process(process.running.pid).children()
 
@@ -138,8 +144,7 @@ def test_an_app_gives_the_same_weights_whether_its_clients_are_virtual_or_proces
                   "app_config": {"penalty": "l2", "local-epochs": 5}}  # fmt: skip
         run = run_to_end(http, **config, clients=[one["id"] for one in clients])
         assert run["last_metrics"]["evaluate_accuracy"] > 0.9
-        with np.load(io.BytesIO(http.get(f"/api/runs/{run['id']}/model").raise_for_status().content)) as file:
-            return [file[name].tobytes() for name in file.files]
+        return model_of(http, run)
 
     process = simulate(2, "--app", APP)
     virtual = learned("simulated")
@@ -150,11 +155,24 @@ def test_an_app_gives_the_same_weights_whether_its_clients_are_virtual_or_proces
     assert learned("client") == virtual
 
 
-def test_virtual_clients_learn_digits_on_one_keras(simulate: Simulate, http: httpx.Client) -> None:
-    simulate(20)
-    wait_until(lambda: online(http, 20), 60)
-    run = run_to_end(http, network="mlp", dataset="digits", num_rounds=3, min_clients=20, learning_rate=0.01)
-    assert run["last_metrics"]["evaluate_accuracy"] > 0.5
+def test_keras_gives_the_same_weights_whether_its_clients_share_a_process_or_not(
+    simulate: Simulate, client: StartClient, meadow: Meadow, http: httpx.Client
+) -> None:
+    def learned(kind: str) -> list[bytes]:
+        clients = wait_until(lambda: online(http, 2), 60)
+        assert {one["kind"] for one in clients} == {kind}
+        return model_of(http, run_to_end(
+            http, network="mlp", dataset="digits", num_rounds=2, min_clients=2, seed=5,
+            clients=[one["id"] for one in clients],
+        ))  # fmt: skip
+
+    process = simulate(2)
+    virtual = learned("simulated")
+    assert process.interrupt() == 0
+    wait_until(lambda: all(one["state"] == "offline" for one in http.get("/api/clients").json()["items"]))
+    for part in range(2):
+        client(meadow.flower_address, f"keras-{part}", "--partition", str(part), "--partitions", "2")
+    assert learned("client") == virtual
 
 
 def test_clients_that_are_refused_for_good_are_not_started_again(simulate: Simulate, http: httpx.Client) -> None:
