@@ -1,5 +1,7 @@
 """What pages do: forms and their mistakes, without scripts, by keyboard, alike in numbers, small in bytes."""
 
+import gzip
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,11 +163,14 @@ def test_the_command_is_copied(dashboard: Dashboard, open_page: OpenPage) -> Non
     assert copied == (f"python -m federation.client --server {dashboard.flower_address} --name my-lab --dataset digits")
 
 
-def test_own_scripts_and_styles_are_small(dashboard: Dashboard) -> None:
-    import gzip
-
+def test_no_page_loads_many_own_scripts_and_styles(scenes: Scenes, open_page: OpenPage) -> None:
+    """Own files, gzipped one by one, without the vendored ones: a page loads what it needs."""
+    loaded = "performance.getEntriesByType('resource').map((one) => new URL(one.name).pathname)"
     static = Path(__file__).parent.parent.parent / "static"
-    files = [*static.glob("css/*.css"), *static.rglob("js/**/*.js"), static / "glyphs.svg"]
-    size = sum(len(gzip.compress(file.read_bytes())) for file in files)
-    print(f"\nown scripts and styles: {size} bytes gzipped")
-    assert size < 53_000
+    for path in (*scenes.paths.values(), "/runs", "/runs/new", "/runs/compare?id=1&id=2", "/clients"):
+        page = open_page(scenes.url + path)
+        page.wait_for_load_state()
+        names = {one.removeprefix("/static/") for one in page.evaluate(loaded) if re.match("/static/(css|js)/", one)}
+        size = sum(len(gzip.compress((static / name).read_bytes())) for name in names)
+        print(f"\n{path}: {size} bytes of own scripts and styles, gzipped")
+        assert 30_000 < size < 53_000
