@@ -16,6 +16,7 @@ from flwr.clientapp import ClientApp
 from federation.learning.data import datasets
 from federation.learning.data.catalogue import CLASSES, SHAPES
 from federation.learning.keras_backend import load_keras
+from federation.learning.optimization import Optimization
 from federation.learning.synthetic import SyntheticLearner
 from federation.learning.trainer import Trainer, trainer_for
 from federation.run.networks import Dataset
@@ -152,4 +153,4 @@ class KerasLearner:
         return self._cut(config["partitioner"], config["dirichlet_alpha"], config.get("data_seed", config["seed"]))
 
     def _trainer(self, config: Config) -> Trainer:
-        return trainer_for(config["network"], SHAPES[self._data.name], config["loss"], config["optimizer"])
+        return trainer_for(config["network"], SHAPES[self._data.name], config["loss"], Optimization.of(config))

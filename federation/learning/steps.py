@@ -13,8 +13,13 @@ Step = Callable[[Any, Any], Any]
 and the number of correct answers."""
 
 
-def training_step(model: Any, optimizer: Any, loss: str, proximal: "ProximalTerm | None" = None) -> Step:
-    """Compile one training step of a Keras model, which changes its weights and the optimizer's state."""
+def training_step(
+    model: Any, optimizer: Any, loss: str, weight_decay: float = 0.0, proximal: "ProximalTerm | None" = None
+) -> Step:
+    """Compile one training step of a Keras model, which changes its weights and the optimizer's state.
+
+    The gradients of weight decay and of the proximal term are added to that of the loss, which they do not change.
+    """
     import tensorflow as tf
 
     variables = model.trainable_variables
@@ -25,6 +30,8 @@ def training_step(model: Any, optimizer: Any, loss: str, proximal: "ProximalTerm
             losses, correct = losses_and_correct(labels, model(images, training=True))
             mean = tf.reduce_mean(losses)
         gradients = tape.gradient(mean, variables)
+        if weight_decay:
+            gradients = [g + weight_decay * variable for g, variable in zip(gradients, variables, strict=True)]
         optimizer.apply(proximal.added_to(gradients, variables) if proximal else gradients, variables)
         return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(correct)])
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from federation.learning import networks, steps
 from federation.learning.data.catalogue import Shape
 from federation.learning.data.formats import Samples
-from federation.learning.keras_backend import load_keras
+from federation.learning.optimization import Optimization
 from federation.progress import report_progress
 from federation.weights.layout import Layout, LayoutMismatch
 from federation.weights.records import record_of, values_of
@@ -27,9 +27,9 @@ MetricValues = dict[str, int | float | list[int] | list[float]]
 
 
 @lru_cache(maxsize=2)
-def trainer_for(network: str, shape: Shape, loss: str, optimizer: str) -> "Trainer":
+def trainer_for(network: str, shape: Shape, loss: str, optimization: Optimization) -> "Trainer":
     """Return the process's trainer for that combination; the two that were used last are kept."""
-    return Trainer(network, shape, loss, optimizer)
+    return Trainer(network, shape, loss, optimization)
 
 
 class Trainer:
@@ -39,11 +39,10 @@ class Trainer:
     longer than an epoch of a small partition.
     """
 
-    def __init__(self, network: str, shape: Shape, loss: str, optimizer: str) -> None:
-        self._network, self._loss = network, loss
+    def __init__(self, network: str, shape: Shape, loss: str, optimization: Optimization) -> None:
+        self._network, self._loss, self._decay = network, loss, optimization.weight_decay
         self._model = networks.build(network, shape)
-        self._optimizer = load_keras().optimizers.get(optimizer)
-        self._optimizer.build(self._model.trainable_variables)
+        self._optimizer = optimization.build(self._model.trainable_variables)
         self.layout = networks.layout_of(self._model)
 
     def load(self, record: ArrayRecord) -> None:
@@ -80,7 +79,7 @@ class Trainer:
 
     def _reset(self, config: dict[str, Any], rng: np.random.Generator) -> steps.Step:
         """Put optimizer and dropout into their initial state and return the step that the config asks for."""
-        for variable in self._optimizer.variables:  # adam and sgd start from zeros
+        for variable in self._optimizer.variables:  # adam, sgd and its momentum start from zeros
             variable.assign(np.zeros(variable.shape, variable.dtype))
         self._optimizer.learning_rate = config["learning_rate"]
         for layer in self._model.layers:
@@ -94,7 +93,7 @@ class Trainer:
     @cached_property
     def training_step(self) -> steps.Step:
         """The training step, compiled at its first use."""
-        return steps.training_step(self._model, self._optimizer, self._loss)
+        return steps.training_step(self._model, self._optimizer, self._loss, self._decay)
 
     @cached_property
     def _proximal_term(self) -> steps.ProximalTerm:
@@ -102,7 +101,7 @@ class Trainer:
 
     @cached_property
     def _proximal_training_step(self) -> steps.Step:
-        return steps.training_step(self._model, self._optimizer, self._loss, self._proximal_term)
+        return steps.training_step(self._model, self._optimizer, self._loss, self._decay, self._proximal_term)
 
     @cached_property
     def evaluation_step(self) -> steps.Step:

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from federation.run.strategies import STRATEGIES
 
+MAX_ROUNDS, MAX_CLIENTS = 100_000, 10_000
+
 Partitioner = Literal["iid", "dirichlet"]
 PARTITIONERS = {"iid": "IID", "dirichlet": "Dirichlet (non-IID)"}
 Optimizer = Literal["adam", "sgd"]

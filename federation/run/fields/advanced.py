@@ -1,0 +1,72 @@
+"""What most runs leave as it is: optimizer, loss, timeouts, checks of updates, seeds, and which metrics are better."""
+
+import secrets
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from federation.run.choices import LOSSES, NORM_RULES, Loss, NormRule, Optimizer
+from federation.run.fields.clients import ClientFields
+from federation.run.fields.model import KERAS
+from federation.run.metric_goals import names_of
+from federation.run.options import Group, Shown
+
+
+class AdvancedFields(ClientFields):
+    """Options with defaults that most runs keep."""
+
+    batch_size: Annotated[int, Shown("Batch size", Group.ADVANCED, when=KERAS)] = Field(
+        32, ge=1, le=65_536, description="Samples per training step."
+    )
+    optimizer: Annotated[Optimizer, Shown("Optimizer", Group.ADVANCED, when=KERAS)] = Field(
+        "adam", description="The client's optimizer, created anew each round."
+    )
+    momentum: Annotated[float, Shown("Momentum", Group.ADVANCED, when=("optimizer", "sgd"))] = Field(
+        0.0, ge=0, lt=1, description="Share of the last step that is added to the next; Adam has moments of its own."
+    )
+    weight_decay: Annotated[float, Shown("Weight decay", Group.ADVANCED, when=KERAS)] = Field(
+        0.0, ge=0, le=1,
+        description="L2 as in PyTorch's SGD and Adam: each weight, times this, is added to its gradient.",
+    )  # fmt: skip
+    loss: Annotated[Loss, Shown("Loss", Group.ADVANCED, choices=LOSSES, when=KERAS)] = Field(
+        "sparse_categorical_crossentropy", description="The loss function of training."
+    )
+    steps_per_epoch: Annotated[
+        int | None, Shown("Steps per epoch", Group.ADVANCED, empty="whole epoch", when=KERAS)
+    ] = Field(None, ge=1, le=1_000_000, description="Batches per epoch.")
+    round_timeout_seconds: Annotated[float, Shown("Round timeout", Group.ADVANCED, unit="seconds")] = Field(
+        600, gt=0, le=86_400, description="Later updates are not aggregated."
+    )
+    quorum_timeout_seconds: Annotated[float, Shown("Client wait timeout", Group.ADVANCED, unit="seconds")] = Field(
+        600, gt=0, le=604_800, description="How long the run waits for clients before it fails."
+    )
+    norm_rule: Annotated[NormRule, Shown("Update norm check", Group.ADVANCED, choices=NORM_RULES)] = Field(
+        "off", description="For updates far above the round's median norm, from three updates on."
+    )
+    norm_limit: Annotated[
+        float, Shown("Norm threshold (× median)", Group.ADVANCED, when=("norm_rule", "clip", "reject"))
+    ] = Field(3.0, gt=1, le=1e6, description="The largest norm of an update that passes the check.")
+    max_weight_share: Annotated[
+        float | None, Shown("Maximum weight per client", Group.ADVANCED, unit="percent", empty="no limit")
+    ] = Field(None, gt=0, le=1, description="Largest share of a round's samples that one client counts for.")
+    seed: Annotated[int, Shown("Seed", Group.ADVANCED, empty="random")] = Field(
+        default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**31,
+        description="For weights, partitions, shuffling and client sampling.",
+    )  # fmt: skip
+    data_seed: Annotated[int | None, Shown("Data seed", Group.ADVANCED, empty="the run's seed", when=KERAS)] = Field(
+        None, ge=0, lt=2**31, description="For partitions alone: runs with other seeds then train on the same split."
+    )
+
+    minimize_metrics: Annotated[str, Shown("Metrics to minimize", Group.ADVANCED, empty="those with common names")] = (
+        Field("", max_length=500, description="Separated by commas; loss, error, mae and the like are known.")
+    )
+    maximize_metrics: Annotated[str, Shown("Metrics to maximize", Group.ADVANCED, empty="those with common names")] = (
+        Field("", max_length=500, description="Separated by commas; of any other metric no round is called the best.")
+    )
+
+    @field_validator("maximize_metrics", mode="after")
+    @classmethod
+    def _one_goal_for_a_metric(cls, maximize: str, info: ValidationInfo) -> str:
+        if both := names_of(maximize) & names_of(info.data.get("minimize_metrics")):
+            raise ValueError(f"{min(both)} is to be minimized as well; choose one")
+        return maximize

@@ -1,0 +1,39 @@
+"""Which clients take part in a run, and how many of them in a round."""
+
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from federation.run.choices import MAX_CLIENTS, ClientId
+from federation.run.fields.training import TrainingFields
+from federation.run.options import Group, Shown
+from federation.run.strategies import clients_needed
+
+
+class ClientFields(TrainingFields):
+    """Minimum, share and selection of clients."""
+
+    min_clients: Annotated[int, Shown("Minimum clients per round", Group.CLIENTS, quick=True)] = Field(
+        2, ge=1, le=MAX_CLIENTS, validate_default=True,
+        description="The run waits below this number; a round needs as many accepted updates.",
+    )  # fmt: skip
+    fraction_train: Annotated[float, Shown("Clients sampled per round", Group.CLIENTS, unit="percent")] = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of the eligible clients that trains, rounded down; sampled at random each round.",
+    )
+    clients: Annotated[list[ClientId] | None, Shown("Clients", Group.CLIENTS, empty="all with this dataset")] = Field(
+        None, max_length=MAX_CLIENTS, description="Ids of the clients that may take part; null: all."
+    )
+
+    @field_validator("min_clients", mode="after")
+    @classmethod
+    def _enough_for_the_strategy(cls, min_clients: int, info: ValidationInfo) -> int:
+        if "strategy" in info.data and "strategy_options" in info.data:
+            strategy = info.data["strategy"]
+            needed = clients_needed(strategy, info.data["strategy_options"])
+            if min_clients < needed:
+                needs = f"{strategy} with these options needs {needed:,} clients"
+                raise ValueError(f"{needs}, min_clients is {min_clients:,}")
+        return min_clients

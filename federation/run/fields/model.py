@@ -1,0 +1,74 @@
+"""What a run trains: network, data, and how the data are cut."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from federation.run.choices import PARTITIONERS, Partitioner, refuse_many_entries
+from federation.run.networks import KERAS_NETWORKS, NETWORKS, Dataset, Network
+from federation.run.options import Group, Shown
+
+KERAS = ("network", *KERAS_NETWORKS)
+"""Options of the networks that Meadow builds apply with these."""
+TRAINED = (*KERAS, "custom")
+"""Options of every network but synthetic."""
+
+
+class ModelFields(BaseModel):
+    """Network and data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_strip_whitespace=True)
+
+    network: Annotated[
+        Network, Shown("Network", Group.MODEL, choices=NETWORKS, not_quick=("custom",), quick=True)
+    ] = Field(
+        "mlp", description="A Keras model, or that of your app; synthetic needs neither TensorFlow nor data."
+    )  # fmt: skip
+    dataset: Annotated[Dataset, Shown("Dataset", Group.MODEL, when=KERAS, quick=True)] = Field(
+        "digits", description="Only clients that hold it are eligible."
+    )
+    name: Annotated[str, Shown("Run name", Group.MODEL, empty="dataset and network")] = Field(
+        "", max_length=100, description="Name of the run in lists."
+    )
+    partitioner: Annotated[Partitioner, Shown("Data partitioning", Group.MODEL, choices=PARTITIONERS, when=KERAS)] = (
+        Field("iid", description="How the dataset is cut into the clients' partitions.")
+    )
+    dirichlet_alpha: Annotated[float, Shown("Dirichlet α", Group.MODEL, when=("partitioner", "dirichlet"))] = Field(
+        0.5, gt=0, le=1000, description="0.1 is extremely skewed, 100 close to IID."
+    )
+    synthetic_parameters: Annotated[
+        int, Shown("Synthetic parameters", Group.MODEL, when=("network", "synthetic"))
+    ] = Field(1000, ge=1, le=50_000_000, description="Size of the synthetic network.")  # fmt: skip
+    synthetic_seconds: Annotated[
+        float, Shown("Synthetic training time", Group.MODEL, unit="seconds", when=("network", "synthetic"))
+    ] = Field(0.0, ge=0, le=3600, description="How long a client trains the synthetic network.")
+    initial_weights: Annotated[
+        str | None, Shown("Initial weights", Group.MODEL, when=("network", "custom"), upload=True)
+    ] = Field(
+        None, pattern=r"^[0-9a-f]{64}$", validate_default=True,
+        description="An .npz of plain arrays, in the order of your app; in the API, the id from POST /api/weights.",
+    )  # fmt: skip
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_entries(cls, config: Any) -> Any:
+        return refuse_many_entries(config)
+
+    @field_validator("dataset", mode="after")
+    @classmethod
+    def _dataset_fits_the_network(cls, dataset: str, info: ValidationInfo) -> str:
+        if dataset == "synthetic" and info.data.get("network") not in (None, "synthetic"):
+            raise ValueError(f"synthetic data cannot train the network {info.data['network']}; use network synthetic")
+        return dataset
+
+    @field_validator("initial_weights", mode="after")
+    @classmethod
+    def _only_custom_has_weights(cls, initial_weights: str | None, info: ValidationInfo) -> str | None:
+        custom = info.data.get("network") == "custom"
+        if custom and initial_weights is None:
+            raise ValueError(
+                "network custom starts from uploaded weights: choose an .npz, or POST it to /api/weights first"
+            )
+        if not custom and initial_weights is not None:
+            raise ValueError("only network custom starts from uploaded weights")
+        return initial_weights

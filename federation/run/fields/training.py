@@ -1,0 +1,43 @@
+"""How a run trains: strategy, rounds, and the clients' local training."""
+
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from federation.run.choices import MAX_ROUNDS, STRATEGY_NOTES, AppKey, AppValue, StrategyName
+from federation.run.fields.model import TRAINED, ModelFields
+from federation.run.options import Group, Shown
+from federation.run.strategies import with_defaults
+
+
+class TrainingFields(ModelFields):
+    """Strategy, rounds, epochs and learning rate."""
+
+    strategy: Annotated[StrategyName, Shown("Strategy", Group.TRAINING, notes=STRATEGY_NOTES)] = Field(
+        "FedAvg", description="The Flower strategy that aggregates the updates."
+    )
+    strategy_options: dict[str, float] = Field(
+        default_factory=dict, max_length=20, description="Options of the strategy; defaults where missing."
+    )
+    app_config: Annotated[
+        dict[AppKey, AppValue], Shown("App options", Group.TRAINING, empty="none", when=("network", "custom"))
+    ] = Field(
+        default_factory=dict, max_length=100,
+        description="For your own ClientApp, found in context.run_config and in the message's config; a JSON object.",
+    )  # fmt: skip
+    num_rounds: Annotated[int, Shown("Rounds", Group.TRAINING, quick=True)] = Field(
+        3, ge=1, le=MAX_ROUNDS, description="Rounds to complete; round 0 is not counted."
+    )
+    local_epochs: Annotated[int, Shown("Local epochs", Group.TRAINING, when=TRAINED)] = Field(
+        1, ge=1, le=1000, description="Passes over a client's data per round."
+    )
+    learning_rate: Annotated[float, Shown("Learning rate", Group.TRAINING, when=TRAINED)] = Field(
+        0.003, gt=0, le=100, description="Of the client's optimizer."
+    )
+
+    @field_validator("strategy_options", mode="after")
+    @classmethod
+    def _options_fit(cls, options: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        if "strategy" in info.data:
+            with_defaults(info.data["strategy"], options, 0.1)
+        return options
