@@ -69,5 +69,5 @@ def _add_need(operation: dict[str, Any], need: Need) -> None:
 
 def _mend(responses: dict[str, Any]) -> None:
     for status, response in responses.items():
-        if status.startswith("4") and (content := response.get("content", {}).pop("application/json", None)):
+        if status.startswith(("4", "5")) and (content := response.get("content", {}).pop("application/json", None)):
             response["content"] = {"application/problem+json": content}

@@ -1,16 +1,19 @@
-"""Made-up sequences of calls on a dashboard that has runs, clients and a queue: each is answered as it is described."""
+"""Made-up sequences of calls by people of all roles on a dashboard that has runs, clients and a queue: each is answered
+as it is described, and none does what the role of its caller does not allow."""
 
 import time
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from schemathesis import Case, Response
 from schemathesis.openapi import from_dict
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
+from tests.support.actors import ACTORS, ADMIN, Actor, Actors, check_policy, path_of, put_credentials
 from tests.support.dashboard import SYNTHETIC, Dashboard
 from tests.support.lived_in import lived_in
 from tests.support.odd_values import FUZZ_SECONDS
@@ -18,40 +21,60 @@ from tests.support.unharmed import check_log, check_pages
 
 SMALL: dict[str, Any] = {**SYNTHETIC, "synthetic_parameters": 100, "synthetic_seconds": 0.0}
 """What each made-up run has, so that none builds a network."""
-
-LEFT_ALONE = "/events$|^/api/users"
-"""Event streams do not end. The first account would end the local mode, in which no credentials are needed."""
+SOUND: dict[str, dict[str, Any]] = {
+    "POST /api/runs": SMALL,
+    "POST /api/notifications/channels": {"kind": "webhook", "address": "https://example.org/", "secret": ""},
+}
+"""What made-up bodies get, without which there would be few runs and channels to call something about."""
+ENDLESS = "/events$"
+"""Event streams do not end."""
+WEIGHTS = [1, 1, 1, 3, 3, 3, 3]
+"""How often each of the actors calls: most of what those with less rights ask for is refused."""
 
 
 @pytest.fixture
 def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    with lived_in(tmp_path_factory.mktemp("used")) as made:
+    with lived_in(tmp_path_factory.mktemp("used"), admission="open") as made:
         yield made
 
 
 def linked(description: dict[str, Any]) -> dict[str, Any]:
-    """Return the description with a link from each new run to every call that is about a run."""
-    about_runs = [operations for path, operations in description["paths"].items() if "{run_id}" in path]
-    ids = [operation["operationId"] for operations in about_runs for operation in operations.values()]
-    links = {one: {"operationId": one, "parameters": {"run_id": "$response.body#/id"}} for one in ids}
-    description["paths"]["/api/runs"]["post"]["responses"]["201"]["links"] = links
+    """Return the description with a link from each new run, account, code, … to every call that is about one."""
+    for path, operations in description["paths"].items():
+        collection, _, rest = path.partition("/{")
+        created = description["paths"].get(collection, {}).get("post", {}).get("responses", {}).get("201")
+        if not rest or created is None:
+            continue
+        for one in (operation["operationId"] for operation in operations.values()):
+            parameters = {rest.partition("}")[0]: "$response.body#/id"}
+            created.setdefault("links", {})[one] = {"operationId": one, "parameters": parameters}
     return description
 
 
 @pytest.mark.slow
-def test_sequences_of_calls_are_answered_as_described(used: Dashboard, caplog: pytest.LogCaptureFixture) -> None:
-    schema = from_dict(linked(used.http.get("/openapi.json").json())).exclude(path_regex=LEFT_ALONE)
+def test_sequences_of_calls_are_answered_as_described_and_no_role_does_more_than_it_may(
+    used: Dashboard, caplog: pytest.LogCaptureFixture
+) -> None:
+    actors, order = Actors(used), Random(0)
+    used.http.headers.update(actors.headers(ADMIN))
+    schema = from_dict(linked(used.http.get("/openapi.json").json())).exclude(path_regex=ENDLESS)
     schema.config.update(base_url=str(used.http.base_url))
-    calls: list[str] = []
+    calls, failures = list[tuple[str, Actor]](), list[Exception]()
 
     class Workflow(schema.as_state_machine()):  # type: ignore[misc]
         def before_call(self, case: Case[Any]) -> None:
-            if case.operation.label == "POST /api/runs" and isinstance(case.body, dict):
-                case.body |= SMALL
-            calls.append(case.operation.label)
+            if isinstance(case.body, dict):
+                case.body |= SOUND.get(case.operation.label, {})
+            actor = order.choices(ACTORS, WEIGHTS)[0]
+            calls.append((case.operation.label, actor))
+            put_credentials(case, actors.headers(actor))
 
         def validate_response(self, response: Response, case: Case[Any], *_: Any, **__: Any) -> None:
-            case.validate_response(response, excluded_checks=[positive_data_acceptance, ignored_auth])
+            try:
+                check_policy(calls[-1][1], case.method, path_of(response), response.status_code)
+                case.validate_response(response, excluded_checks=[positive_data_acceptance, ignored_auth])
+            except Exception as error:  # raised here, it would have Hypothesis ask anew, with other answers
+                failures.append(error)
 
     until, rounds = time.monotonic() + (FUZZ_SECONDS or 8.0), 0
     while time.monotonic() < until:
@@ -59,13 +82,14 @@ def test_sequences_of_calls_are_answered_as_described(used: Dashboard, caplog: p
         run_state_machine_as_test(
             seed(rounds)(Workflow),
             settings=settings(
-                max_examples=3, stateful_step_count=15, deadline=None, database=None,
+                max_examples=1, stateful_step_count=40, deadline=None, database=None, phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
             ),
         )  # fmt: skip
-        check_pages(used)
+        for failure in failures:
+            raise failure
+        used.http.headers.update(actors.headers(ADMIN))
+        check_pages(used, "/people", "/account", "/audit")
     check_log(caplog)
-    print(f"\n{len(calls)} calls of {len(set(calls))} kinds")
-    from collections import Counter
-
-    print(Counter(calls))
+    actors.check_audit_log()
+    print(f"\n{len(calls)} calls of {len({label for label, _ in calls})} kinds by {len(ACTORS)} actors")

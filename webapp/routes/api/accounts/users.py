@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, SecretStr
 
 from webapp.accounts.passwords import MAX_LENGTH, MIN_LENGTH
+from webapp.accounts.people import NAME
 from webapp.accounts.roles import Role
 from webapp.accounts.views import PersonView
 from webapp.routes.api.bodies import StrictBody
@@ -15,13 +16,14 @@ from webapp.routes.dependencies import Id, NoteDep, PartsDep
 router = APIRouter(prefix="/api/users", tags=["accounts"], responses=REFUSED)
 
 Password = Annotated[SecretStr, Field(min_length=MIN_LENGTH, max_length=MAX_LENGTH, strict=False)]
+ANY_CASE = NAME.replace("a-z", "A-Za-z")
 AnyRole = Annotated[Role, Field(strict=False)]
 
 
 class NewUser(StrictBody):
     """An account to create."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64, examples=["ada"])]
+    name: Annotated[str, Field(min_length=1, max_length=64, examples=["ada"], json_schema_extra={"pattern": ANY_CASE})]
     password: Password
     role: AnyRole = Role.VIEWER
 
