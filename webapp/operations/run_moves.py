@@ -1,11 +1,14 @@
 """Moves of a run from state to state, and requests of people to it, each with an event in the same transaction."""
 
+from federation.run.config import RunConfig
 from federation.run.events import Blocked
-from federation.run.states import RunState, sources
+from federation.run.states import ENDED, RunState, sources
+from federation.run.strategies import ignored_options
 from webapp.db.database import Session
 from webapp.db.repository import runs as table
 from webapp.db.repository.clients import client_names
 from webapp.db.repository.events import add_event, reply_problems
+from webapp.db.repository.queue.experiments import settle_experiment
 from webapp.db.repository.rounds import delete_uncommitted_replies
 from webapp.db.tables import Run
 from webapp.operations.rows import blocked_on, completion_reason
@@ -47,6 +50,9 @@ def move_run(
         by = get_run(session, run_id).stopped_by
     data = {"state": to, "from": left, "reason": reason, "blocked_on": waits, "by": by}
     add_event(session, "run", data, run_id=run_id)
+    experiment_id = get_run(session, run_id).experiment_id
+    if experiment_id is not None and (to in ENDED or to == RunState.QUEUED):
+        settle_experiment(session, experiment_id)
     return True
 
 
@@ -59,6 +65,19 @@ def add_request_event(session: Session, run: Run, request: str, by: str | None =
     """Say in an event who asked what of a run; its state is still the one before."""
     data = {"state": run.state, "reason": run.reason, "blocked_on": run.blocked_on, "asked": request, "by": by, **more}
     add_event(session, "run", data, run_id=run.id)
+
+
+def queue_run(session: Session, config: RunConfig, by: str | None, name: str = "", **more: object) -> int:
+    """Queue a new run, under its usual name if none is given; return its id. ``more`` are columns of its row."""
+    name = name or config.title
+    run_id = table.insert_run(session, name, config.stored(), by, **more)
+    data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": name}
+    add_event(session, "run", data, run_id=run_id)
+    if ignored := ignored_options(config.strategy, config.strategy_options):
+        why = "the clients' learning rate is an option of its own"
+        sentence = f"{config.strategy} ignores {', '.join(ignored)}: {why}"
+        add_event(session, "note", {"sentence": sentence}, run_id=run_id)
+    return run_id
 
 
 def requeue_run(session: Session, run: Run, by: str | None = None) -> None:

@@ -1,5 +1,6 @@
 """The run that a person asks for: a ``RunConfig`` in which clients may be given by id or by a name that is unique."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema
@@ -76,6 +77,20 @@ def stored_config(run: Run) -> RunConfig:
             f"The configuration of run {run.id} was stored by another release of Meadow, and this one cannot read it: "
             f"{field[:100]}: {first['msg'][:200]}. Start a new run instead."
         ) from error
+
+
+def accept_config(session: Session, config: RunConfig, holds: Callable[[str], bool] | None = None) -> RunConfig:
+    """Return the configuration as a run may have it, with ids for names of clients.
+
+    ``holds`` says whether uploaded weights are there. Raises Invalid for text that no table holds, for a run that is
+    too large for this machine, for weights that are not there, and for a client that cannot be found.
+    """
+    if not is_one_line(config.name):
+        raise Invalid("name", "must not contain control characters")
+    require_memory(config)
+    if config.initial_weights is not None and holds is not None and not holds(config.initial_weights):
+        raise Invalid("initial_weights", "No uploaded weights have this id: POST them to /api/weights first.")
+    return resolve_clients(session, config)
 
 
 def resolve_clients(session: Session, config: RunConfig) -> RunConfig:

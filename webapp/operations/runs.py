@@ -10,11 +10,12 @@ from federation.coordinator.supervisor import BestRound, Job, Participation, Sup
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, Checkpoint, Event
 from federation.run.states import ACTIVE, ENDED, RunState, sources
-from federation.run.strategies import ignored_options
 from webapp.db.database import Database, Session
 from webapp.db.repository import runs as table
 from webapp.db.repository.clients import excluded_clients
 from webapp.db.repository.events import add_event
+from webapp.db.repository.queue import order
+from webapp.db.repository.queue.experiments import runs_to_continue, settle_experiment
 from webapp.db.repository.rounds import recent_seconds
 from webapp.db.repository.run_list import list_runs
 from webapp.db.repository.transfer.writing import abandon_imports
@@ -22,11 +23,10 @@ from webapp.db.tables import Run
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.recorder import Recorder
 from webapp.operations.rows import iso
-from webapp.operations.run_moves import get_run, move_run, problems_of, requeue_run
-from webapp.operations.run_requests import require_memory, resolve_clients, stored_config
+from webapp.operations.run_moves import get_run, move_run, problems_of, queue_run, requeue_run
+from webapp.operations.run_requests import accept_config, stored_config
 from webapp.operations.views import RunView, run_view
 from webapp.problems import Conflict, Invalid, Problem
-from webapp.sanitizing import is_one_line
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,10 @@ class Runs:
     # -- the ledger: what the supervisor and the run's thread ask and tell -----------------------------------------
 
     def next_queued(self) -> Job | None:
-        """Return the oldest queued run that nothing holds back. One that this release cannot read fails."""
+        """Return the first queued run that nothing holds back. One that this release cannot read fails."""
         while True:
             with self._database.read() as session:
-                run = next((run for run in table.queued_runs(session) if not run.held), None)
+                run = order.next_to_start(session)
             if run is None:
                 return None
             try:
@@ -99,10 +99,12 @@ class Runs:
             with self._database.read() as session:  # not in the transaction: others write meanwhile
                 reason = problems_of(session, run_id) or reason
         with self._database.write() as session:
+            if to == RunState.WAITING and order.is_held_back(session, run_id):
+                return False  # its experiment was paused when the run was chosen already
             moved = move_run(session, run_id, to, reason, by, blocked)
             if moved and to == RunState.COMPLETED and (run := get_run(session, run_id)).current_round < run.num_rounds:
                 requeue_run(session, run)
-                table.move_to_front(session, run_id)
+                order.move_to_front(session, run_id)
             return moved
 
     def record(self, event: Event) -> None:
@@ -122,6 +124,7 @@ class Runs:
 
         With ``resume`` no user is waited for: the interrupted run is resumed first, then the queue starts, with
         runs that an earlier start held back. A run that a person had paused stays for that person to resume.
+        Experiments that run go on by themselves, also without ``resume``.
         """
         with self._database.write() as session:
             table.end_measurements(session)
@@ -134,20 +137,17 @@ class Runs:
                     move_run(session, run.id, RunState.COMPLETED, reason)
                 else:
                     move_run(session, run.id, RunState.INTERRUPTED, _lost(run))
+            session.expire_all()
+            left = _resume(session, runs_to_continue(session), "experiment")
             if resume:
-                session.expire_all()
-                table.release_queue(session)
-                left = table.left_by_last_process(session)
-                for run in reversed(left):
-                    requeue_run(session, run, "--auto-resume")
-                    table.move_to_front(session, run.id)
-                return [run.id for run in left]
-            table.hold_queue(session, {
+                order.release_queue(session)
+                return left + _resume(session, table.left_by_last_process(session), "--auto-resume")
+            order.hold_queue(session, {
                 "kind": "held",
                 "sentence": "The server was restarted while this run was queued; press Start now to start it",
                 "since": iso(datetime.now(UTC)), "deadline": None, "actions": ["resume", "stop"],
             })  # fmt: skip
-        return []
+        return left
 
     # -- what people do ---------------------------------------------------------------------------------------------
 
@@ -168,24 +168,20 @@ class Runs:
         ``config`` may be a ``RunRequest``, whose names of clients become ids. Raises Invalid for text that no table
         holds, and for a client that cannot be found.
         """
-        if not is_one_line(config.name):
-            raise Invalid("name", "must not contain control characters")
-        require_memory(config)
         with self._database.write() as session:
-            kept = config.initial_weights
-            if kept is not None and self._supervisor is not None and not self._supervisor.files.uploads.holds(kept):
-                raise Invalid("initial_weights", "No uploaded weights have this id: POST them to /api/weights first.")
-            config = resolve_clients(session, config)
-            run_id = table.insert_run(session, config.title, config.stored(), by)
-            data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": config.title}
-            add_event(session, "run", data, run_id=run_id)
-            if ignored := ignored_options(config.strategy, config.strategy_options):
-                why = "the clients' learning rate is an option of its own"
-                sentence = f"{config.strategy} ignores {', '.join(ignored)}: {why}"
-                add_event(session, "note", {"sentence": sentence}, run_id=run_id)
+            run_id = queue_run(session, self.accept(session, config), by)
+        self.wake()
+        return self.show(run_id)
+
+    def accept(self, session: Session, config: RunConfig) -> RunConfig:
+        """Return the configuration as a run may have it, see ``accept_config``."""
+        supervisor = self._supervisor
+        return accept_config(session, config, supervisor.files.uploads.holds if supervisor is not None else None)
+
+    def wake(self) -> None:
+        """Start the next queued run if none is active."""
         if self._supervisor is not None:
             self._supervisor.wake()
-        return self.show(run_id)
 
     def delete(self, run_id: int, by: str | None = None) -> None:
         """Remove a run; not while it is active. Its rows and files go one part after the other, on another thread.
@@ -198,6 +194,8 @@ class Runs:
                 raise Conflict(f"Run {run_id} is {run.state}: stop it before you delete it.")
             data = {"run_id": run_id, "state": RunState.DELETED, "reason": None, "blocked_on": None, "by": by}
             add_event(session, "run", data)
+            if run.experiment_id is not None:
+                settle_experiment(session, run.experiment_id)
         self._deletion.wake()
         with self._database.write() as session:
             upload = run.config.get("initial_weights")
@@ -226,8 +224,16 @@ class Runs:
 
 def _views(session: Session, runs: Sequence[Run]) -> list[RunView]:
     seconds = recent_seconds(session, [run.id for run in runs if run.state in ACTIVE])
-    queue = table.queued_runs(session) if any(run.state == RunState.QUEUED for run in runs) else ()
+    queue = order.queue_ids(session) if any(run.state == RunState.QUEUED for run in runs) else ()
     return [run_view(run, queue, seconds.get(run.id, ())) for run in runs]
+
+
+def _resume(session: Session, left: Sequence[Run], by: str) -> list[int]:
+    """Queue interrupted runs again before all others, in their order; return their ids."""
+    for run in reversed(left):
+        requeue_run(session, run, by)
+        order.move_to_front(session, run.id)
+    return [run.id for run in left]
 
 
 def _lost(run: Run) -> str:

@@ -12,6 +12,7 @@ from federation.run.states import ACTIVE, ENDED, RunState
 from webapp.db.database import Database
 from webapp.db.repository import runs as table
 from webapp.db.repository.clients import get_client
+from webapp.db.repository.queue.order import move_to_front, release_run
 from webapp.operations.rows import iso
 from webapp.operations.run_moves import add_request_event, get_run, requeue_run, require_weights
 from webapp.operations.run_requests import stored_config
@@ -65,7 +66,7 @@ class Steering:
         with self._database.write() as session:
             run = get_run(session, run_id)
             require_weights(run)
-            if run.state == RunState.QUEUED and table.release_run(session, run_id):
+            if run.state == RunState.QUEUED and release_run(session, run_id):
                 table.set_values(session, run_id, resumed_by=self._by)
                 add_request_event(session, run, "resume", self._by)
             elif not table.is_resumable(run):
@@ -170,7 +171,7 @@ class Steering:
             run = get_run(session, run_id)
             if run.state != RunState.QUEUED:
                 raise Conflict(f"Run {run_id} is {run.state}: only a queued run can be moved to the front.")
-            if table.move_to_front(session, run_id):
+            if move_to_front(session, run_id):
                 add_request_event(session, run, "front", self._by)
 
     def _active(self, run_id: int) -> Control:

@@ -69,6 +69,8 @@ class RunView(BaseModel):
     pinned: bool = Field(description="Whether checkpoints and events are kept, whatever the age of the run.")
     contents: RunContents = Field(description="Whether the run has its checkpoints and events.")
     origin: dict[str, Any] | None = Field(description="Where an imported run comes from; null: it was made here.")
+    experiment_id: int | None = Field(description="The experiment that the run is part of; null: a run of its own.")
+    configuration: int | None = Field(description="The number of its configuration in the experiment.")
     queue_position: int | None = Field(description="1 starts next; null for a run that is not queued, or held.")
 
 
@@ -79,15 +81,14 @@ class RunList(BaseModel):
     total: int
 
 
-def run_view(run: Run, queue: Iterable[Run], recent_seconds: Iterable[float] = ()) -> RunView:
-    """Return a run with its place in the queue, and the time that it took and will take."""
-    waiting = [one.id for one in queue if not one.held]
+def run_view(run: Run, queue: Sequence[int], recent_seconds: Iterable[float] = ()) -> RunView:
+    """Return a run with its place in the queue, of ids, and the time that it took and will take."""
     return RunView(
         **{name: getattr(run, name) for name in RunView.model_fields if hasattr(run, name)},
         elapsed_seconds=elapsed_seconds(run),
         evaluated_on=evaluated_on(run.config),
         eta_seconds=remaining_seconds(run, list(recent_seconds)),
-        queue_position=waiting.index(run.id) + 1 if run.id in waiting else None,
+        queue_position=queue.index(run.id) + 1 if run.id in queue else None,
     )
 
 

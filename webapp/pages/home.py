@@ -10,8 +10,9 @@ from federation.server.flower_server import LiveClient
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.events import newest_events
+from webapp.db.repository.queue.order import queued_runs
 from webapp.db.repository.run_list import list_runs
-from webapp.db.repository.runs import queued_runs, runs_in
+from webapp.db.repository.runs import runs_in
 from webapp.db.tables import Client, Run
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.cut import Cut

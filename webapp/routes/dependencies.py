@@ -11,6 +11,7 @@ from webapp.operations.clients import Clients
 from webapp.operations.connections.join_codes import JoinCodes
 from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
+from webapp.operations.experiments.experiments import Experiments
 from webapp.operations.records import RunRecords
 from webapp.operations.runs import Runs
 from webapp.operations.steering import Steering
@@ -72,6 +73,12 @@ async def get_records(parts: PartsDep, by: ByDep) -> RunRecords:
     return RunRecords(parts.database, parts.runs, by)
 
 
+async def get_experiments(parts: PartsDep, by: ByDep) -> Experiments:
+    """Return what creates and steers experiments, for who acts."""
+    return Experiments(parts.database, parts.runs, parts.steering.acting_for(by), by)
+
+
+ExperimentsDep = Annotated[Experiments, Depends(get_experiments)]
 SteeringDep = Annotated[Steering, Depends(get_steering)]
 RecordsDep = Annotated[RunRecords, Depends(get_records)]
 

@@ -58,6 +58,8 @@ GET /api/me
 GET /api/tokens
 POST /api/tokens
 DELETE /api/tokens/{token_id}
+GET /api/experiments
+GET /api/experiments/{experiment_id}
 GET /api/runs
 GET /api/runs/compare
 GET /api/runs/{run_id}
@@ -99,6 +101,10 @@ POST /clients/{client_id}/let-in
 POST /clients/{client_id}/end
 POST /clients/{client_id}/rename
 POST /demo-clients
+POST /api/experiments
+POST /api/experiments/{experiment_id}/pause
+POST /api/experiments/{experiment_id}/resume
+POST /api/experiments/{experiment_id}/cancel
 POST /api/runs
 POST /api/runs/import
 DELETE /api/runs/{run_id}

@@ -108,7 +108,9 @@ class Settings(OpenIdSettings):
         description="Metric for the best checkpoint, which is kept as well if its direction is known.",
     )
     auto_resume: bool = Field(
-        False, description="At startup, resume the interrupted run and start the queue; a paused run stays paused."
+        False,
+        description="At startup, resume the interrupted run and start the queue; a paused run stays paused. "
+        "Experiments continue without it.",
     )
     demo_clients: int = Field(
         4, ge=0, le=4, description="Maximum number of demo clients on this machine; 0 disables them."

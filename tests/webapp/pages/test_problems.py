@@ -8,7 +8,7 @@ from tests.support.dashboard import Dashboard
 from tests.support.light_client import Answer, honest
 from tests.support.markup import Element, flash_of, get_both, get_page
 from tests.support.processes import wait_until
-from webapp.db.repository.runs import hold_queue
+from webapp.db.repository.queue.order import hold_queue
 
 
 def fails_to_train(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:

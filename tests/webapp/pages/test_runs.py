@@ -153,7 +153,7 @@ def test_a_run_that_waited_through_a_restart_says_so(dashboard: Dashboard) -> No
     run_id = dashboard.start_run()
     held = dashboard.start_run(name="Held")
     with dashboard.parts.database.write() as session:
-        from webapp.db.repository.runs import hold_queue
+        from webapp.db.repository.queue.order import hold_queue
 
         hold_queue(session, {"kind": "held", "sentence": "The server was restarted", "since": "2026-01-01T00:00:00Z",
                              "deadline": None, "actions": []})  # fmt: skip

@@ -81,7 +81,7 @@ def test_pending_and_excluded_clients_are_named(tmp_path: Path) -> None:
 
 
 def test_a_held_run_is_started_from_the_server_page(dashboard: Dashboard) -> None:
-    from webapp.db.repository.runs import hold_queue
+    from webapp.db.repository.queue.order import hold_queue
 
     first, held = dashboard.start_run(), dashboard.start_run(name="Held")
     with dashboard.parts.database.write() as session:

@@ -31,14 +31,14 @@ def end_measurements(session: Session) -> None:
     session.execute(update(Run).where(measured).values(measured_at=None, deadline_at=None))
 
 
-def insert_run(session: Session, name: str, config: dict[str, Any], by: str | None = None) -> int:
-    """Append a run to the queue; return its id."""
+def insert_run(session: Session, name: str, config: dict[str, Any], by: str | None = None, **more: Any) -> int:
+    """Append a run to the queue; return its id. ``more`` are columns that only some runs have."""
     row = {
         "name": name, "config": config, "network": config["network"],
         "dataset": data_of(config["network"], config.get("dataset", "")),
         "strategy": config["strategy"], "state": RunState.QUEUED.value, "num_rounds": config["num_rounds"],
-        "created_at": datetime.now(UTC), "queued_at": _end_of_queue(session), "pausing": False, "excluded": [],
-        "note": "", "tags": [], **({"started_by": by} if by else {}),
+        "created_at": datetime.now(UTC), "queued_at": end_of_queue(session), "pausing": False, "excluded": [],
+        "note": "", "tags": [], **({"started_by": by} if by else {}), **more,
     }  # fmt: skip
     run_id: int = session.connection().execute(insert(RUNS).returning(RUNS.c.id), row).scalar_one()
     return run_id
@@ -83,42 +83,11 @@ def left_by_last_process(session: Session) -> Sequence[Run]:
     return session.scalars(left.order_by(Run.id)).all()
 
 
-def queued_runs(session: Session) -> Sequence[Run]:
-    """Return the queued runs in the order in which they start; held ones are at the place that they would have."""
-    return session.scalars(select(Run).where(Run.state == RunState.QUEUED).order_by(Run.queued_at, Run.id)).all()
-
-
-def hold_queue(session: Session, blocked_on: dict[str, Any]) -> None:
-    """Hold every queued run: it does not start until a person releases it."""
-    session.execute(update(Run).where(Run.state == RunState.QUEUED).values(held=True, blocked_on=blocked_on))
-
-
-def release_queue(session: Session) -> None:
-    """Release every held run: it starts when its turn comes."""
-    session.execute(update(Run).where(Run.state == RunState.QUEUED, Run.held).values(held=False, blocked_on=None))
-
-
-def release_run(session: Session, run_id: int) -> bool:
-    """Release one held run; False when it is not held."""
-    held = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED, RUNS.c.held)
-    return session.connection().execute(held.values(held=False, blocked_on=None)).rowcount == 1
-
-
-def _end_of_queue(session: Session) -> datetime:
+def end_of_queue(session: Session) -> datetime:
     """Return the moment at which a run is queued: now, or right behind the last run if the clock was set back."""
     last = session.scalar(select(func.max(Run.queued_at)).where(Run.state == RunState.QUEUED))
     now = datetime.now(UTC)
     return now if last is None else max(now, last + timedelta(microseconds=1))
-
-
-def move_to_front(session: Session, run_id: int) -> bool:
-    """Move a queued run before all others; False when it is not queued, or is the first already."""
-    others = select(func.min(Run.queued_at)).where(Run.state == RunState.QUEUED, Run.id != run_id)
-    first = session.scalar(others)
-    if first is None:
-        return False
-    behind = update(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED, RUNS.c.queued_at >= first)
-    return session.connection().execute(behind.values(queued_at=first - timedelta(microseconds=1))).rowcount == 1
 
 
 def move_run(
@@ -154,7 +123,7 @@ def move_run(
     elif to in ENDED or to == RunState.PAUSED:
         values["pausing"] = False
     if to == RunState.QUEUED:
-        values |= {"queued_at": _end_of_queue(session), "finished_at": None, "pausing": False}
+        values |= {"queued_at": end_of_queue(session), "finished_at": None, "pausing": False}
         values |= {"resumed_by": by, "stopped_by": None}
     elif by is not None:  # only a stop is another person's move
         values["stopped_by"] = by

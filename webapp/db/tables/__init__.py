@@ -8,12 +8,13 @@ from webapp.db.tables.audit import AUDIT_ENTRIES, AuditEntry
 from webapp.db.tables.base import Id, NullableJson, Row, UtcTime
 from webapp.db.tables.clients import Client, JoinCode, TaskFailure
 from webapp.db.tables.events import RUN_EVENTS, RunEvent, RunProblem
+from webapp.db.tables.experiments import EXPERIMENT_MOVES, Experiment, ExperimentState
 from webapp.db.tables.notifications import NotificationChannel, NotificationDelivery
 from webapp.db.tables.runs import METRIC_POINTS, REPLIES, ROUNDS, RUNS, MetricPoint, Reply, Round, Run, RunContents
 
 __all__ = [
-    "AUDIT_ENTRIES", "METRIC_POINTS", "REPLIES", "ROUNDS", "RUNS", "RUN_EVENTS", "ApiToken", "AuditEntry", "Client",
-    "Id", "JoinCode", "LoginSession", "MetricPoint", "NotificationChannel", "NotificationDelivery", "NullableJson",
-    "OpenIdIdentity", "Reply", "Round", "Row", "Run", "RunContents", "RunEvent", "RunProblem", "TaskFailure", "User",
-    "UtcTime",
+    "AUDIT_ENTRIES", "EXPERIMENT_MOVES", "METRIC_POINTS", "REPLIES", "ROUNDS", "RUNS", "RUN_EVENTS", "ApiToken",
+    "AuditEntry", "Client", "Experiment", "ExperimentState", "Id", "JoinCode", "LoginSession", "MetricPoint",
+    "NotificationChannel", "NotificationDelivery", "NullableJson", "OpenIdIdentity", "Reply", "Round", "Row", "Run",
+    "RunContents", "RunEvent", "RunProblem", "TaskFailure", "User", "UtcTime",
 ]  # fmt: skip

@@ -25,7 +25,10 @@ class Run(Row):
     """One run: its configuration, its state, and its last committed round."""
 
     __tablename__ = "runs"
-    __table_args__ = (Index("ix_runs_state", "state"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("ix_runs_state", "state"), Index("ix_runs_experiment_id", "experiment_id", "configuration"),
+        {"sqlite_autoincrement": True},
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
@@ -58,6 +61,11 @@ class Run(Row):
     """Who stopped or cancelled the run; NULL once it is queued again."""
     origin: Mapped[dict[str, Any] | None] = mapped_column(NullableJson)
     """Where an imported run comes from; NULL where it was made here."""
+    experiment_id: Mapped[int | None] = mapped_column(Id)
+    configuration: Mapped[int | None]
+    """The number of the run's configuration in its experiment, from 1; NULL in a run of its own."""
+    low_priority: Mapped[bool] = mapped_column(server_default="0")
+    """Every queued run without it starts before the run: so runs of people start before those of experiments."""
     num_rounds: Mapped[int]
     current_round: Mapped[int] = mapped_column(default=0)
     last_metrics: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

@@ -14,7 +14,8 @@ from federation.run.states import RunState
 from federation.server.flower_server import FlowerServer
 from webapp.db.database import Database
 from webapp.db.repository.clients import list_admissions
-from webapp.db.repository.runs import count_by_state, queued_runs
+from webapp.db.repository.queue.order import queue_lengths
+from webapp.db.repository.runs import count_by_state
 from webapp.operations.event_hub import EventHub
 from webapp.operations.views import ClientState, client_state
 
@@ -48,14 +49,14 @@ class StateCollector(Collector):
 
     def _stored(self) -> list[GaugeMetricFamily]:
         with self._database.read() as session:
-            by_state, queue, clients = count_by_state(session), queued_runs(session), list_admissions(session)
+            by_state, clients = count_by_state(session), list_admissions(session)
+            free, held = queue_lengths(session)
         runs = GaugeMetricFamily("meadow_runs", "Runs by state.", labels=["state"])
         for state in RunState:
             if state is not RunState.DELETED:
                 runs.add_metric([state], by_state.get(state, 0))
         queued = GaugeMetricFamily("meadow_queue_length", "Queued runs; held: a person must start it.", labels=["held"])
-        held = sum(run.held for run in queue)
-        queued.add_metric(["false"], len(queue) - held)
+        queued.add_metric(["false"], free)
         queued.add_metric(["true"], held)
         live = self._flower.live_clients()
         amounts = Counter((client_state(one, live.get(one.id)), one.kind) for one in clients)

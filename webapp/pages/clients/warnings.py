@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from federation.run.states import ACTIVE
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.pages import misfits
-from webapp.db.repository.runs import queued_runs, runs_in
+from webapp.db.repository.queue.order import first_queued
+from webapp.db.repository.runs import runs_in
 from webapp.db.tables import Client, Run
 from webapp.formatting import percent
 from webapp.pages.clients.holdings import dataset_of, train_samples
@@ -45,7 +46,7 @@ class ClientWarning:
 def run_ahead(session: Session) -> Run | None:
     """Return the run whose round comes next: the active one, else the first of the queue."""
     active = runs_in(session, ACTIVE)
-    return active[0] if active else next(iter(queued_runs(session)), None)
+    return active[0] if active else first_queued(session)
 
 
 def client_warnings(

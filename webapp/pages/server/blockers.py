@@ -10,7 +10,7 @@ from federation.run.states import RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.pages import misfits
-from webapp.db.repository.runs import queued_runs
+from webapp.db.repository.queue.order import queue_lengths, queued_runs
 from webapp.db.tables import Client, Run
 from webapp.formatting import plural, size
 from webapp.operations.views import client_state
@@ -90,13 +90,12 @@ def _run(session: Session, run: Run, clients: Sequence[Client], live: Mapping[in
 
 
 def _queue(session: Session, ahead: Run) -> list[Obstacle]:
-    later = [run for run in queued_runs(session) if run.id != ahead.id]
     found = []
-    if held := [run for run in later if run.held]:
+    if held := [run for run in queued_runs(session) if run.held and run.id != ahead.id]:
         text = f"Held since the restart, start them in the queue: {run_numbers([run.id for run in held])}."
         found.append(Obstacle("queued", text, "View queue", "/"))
-    free = [run for run in later if not run.held]
+    free, _held = queue_lengths(session)
     if free and ahead.state != RunState.QUEUED:
-        text = f"Queued behind #{ahead.id}: {plural(len(free), 'run')}. One run is active at a time."
+        text = f"Queued behind #{ahead.id}: {plural(free, 'run')}. One run is active at a time."
         found.append(Obstacle("queued", text, "View queue", "/"))
     return found

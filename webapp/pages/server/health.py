@@ -13,7 +13,7 @@ from federation.protocol.addresses import is_loopback
 from federation.run.states import RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients, pending_clients
-from webapp.db.repository.runs import queued_runs
+from webapp.db.repository.queue.order import queued_runs
 from webapp.db.repository.storage import Storage, storage_of
 from webapp.db.tables import Run
 from webapp.formatting import count, plural, size

@@ -5,6 +5,7 @@ from webapp.routes.api import (
     audit,
     docs,
     events,
+    experiments,
     health,
     notifications,
     options,
@@ -17,7 +18,7 @@ from webapp.routes.api.clients import clients, demo, join_codes
 from webapp.routes.api.results import compare, downloads, metrics, series
 
 ROUTERS = (
-    compare.router, runs.router, records.router, steering.router, weights.router, metrics.router, series.router,
-    events.router, downloads.imports, downloads.router, clients.router, demo.router, join_codes.router, options.router,
-    health.router, docs.router, *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
+    compare.router, runs.router, experiments.router, records.router, steering.router, weights.router, metrics.router,
+    series.router, events.router, downloads.imports, downloads.router, clients.router, demo.router, join_codes.router,
+    options.router, health.router, docs.router, *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
 )  # fmt: skip

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from federation.run.networks import NETWORKS
 from federation.run.states import ENDED
 from webapp.db.repository.clients import list_clients
-from webapp.db.repository.runs import queued_runs
+from webapp.db.repository.queue.order import queued_runs
 from webapp.operations.files.downloads import models_of
 from webapp.operations.records import MAX_NAME
 from webapp.operations.run_moves import get_run

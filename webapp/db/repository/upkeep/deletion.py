@@ -6,6 +6,7 @@ from sqlalchemy import Delete, delete, select
 from sqlalchemy.orm import Session
 
 from federation.run.states import RunState
+from webapp.db.repository.queue.experiments import delete_empty_experiment
 from webapp.db.tables import Client, MetricPoint, Reply, Round, Run, RunContents, RunEvent, RunProblem, TaskFailure
 
 
@@ -26,7 +27,10 @@ def delete_rows(session: Session, run_id: int, most: int) -> bool:
     _delete(
         session, delete(Client).where(Client.kind == "imported", Client.public_key.startswith(f"imported:{run_id}:"))
     )
+    experiment_id = session.scalar(select(Run.experiment_id).where(Run.id == run_id))
     _delete(session, delete(Run).where(Run.id == run_id, Run.state == RunState.DELETED))
+    if experiment_id is not None:
+        delete_empty_experiment(session, experiment_id)
     return False
 
 

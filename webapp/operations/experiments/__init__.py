@@ -1,0 +1,4 @@
+"""Experiments: which runs a request for many means, and what people do with the group.
+
+Imports what ``operations`` may.
+"""
