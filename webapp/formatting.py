@@ -9,6 +9,9 @@ MINUS = "\u2212"
 NOTHING = "\u2013"
 BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
 
+ACCURACIES = ("accuracy", "accuracy_std", "accuracy_worst_10")
+"""Metrics that are written in percent, and their differences in points."""
+
 Number = int | float | None
 
 
@@ -52,14 +55,14 @@ def exact(value: float, scale: int = 1) -> str:
 
 def metric(value: Number, name: str) -> str:
     """Write a metric by its name: an accuracy in percent, any other as a loss."""
-    return percent(value) if name == "accuracy" else loss(value)
+    return percent(value) if name in ACCURACIES else loss(value)
 
 
 def change(now: Number, before: Number, name: str) -> str:
     """Write the difference of two values of a metric: ``+0.2 pt`` of an accuracy, ``−0.021`` of a loss."""
     if now is None or before is None or not isfinite(now - before):
         return NOTHING
-    if name == "accuracy":
+    if name in ACCURACIES:
         return f"{_difference((now - before) * 100, 1)}{THIN}pt"
     return _difference(now - before, 3)
 

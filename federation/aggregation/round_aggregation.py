@@ -11,6 +11,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp.strategy import FedAvg
 
+from federation.aggregation.diagnostics import UpdateDiagnostics
 from federation.aggregation.frozen_grid import FrozenGrid
 from federation.aggregation.reply_checks import check_finite
 from federation.aggregation.running_mean import RunningMean, cast_to_layout
@@ -51,11 +52,15 @@ class RoundAggregation:
     replies: list[Message] = field(default_factory=list)
     metrics: dict[int, tuple[Metrics, int]] = field(default_factory=dict)
     """Client id -> the metrics that it reported and its num_examples."""
+    diagnostics: UpdateDiagnostics | None = None
+    measured: dict[int, Metrics] = field(default_factory=dict)
+    """Client id -> what was measured of its update, once all are aggregated."""
 
     @classmethod
     def begin(
-        cls, name: str, layout: Layout, number: int, strategy: FedAvg, weights: Buffer, client_ids: Sequence[int]
-    ) -> "RoundAggregation":
+        cls, name: str, layout: Layout, number: int, strategy: FedAvg, weights: Buffer, client_ids: Sequence[int],
+        *, diagnostics: bool = False,
+    ) -> "RoundAggregation":  # fmt: skip
         """Configure round ``number`` with the strategy, which is changed from here on: pass a copy.
 
         If the strategy gets nothing of the replies but their mean, one message stands for all clients.
@@ -66,11 +71,14 @@ class RoundAggregation:
         messages = list(strategy.configure_train(number, arrays, ConfigRecord(), grid))
         tasks = {message.metadata.dst_node_id: message for message in messages}
         mean = RunningMean(layout) if by_mean else None
-        return cls(name, layout, number, strategy, mean, tasks, config_of(messages[0]))
+        measuring = UpdateDiagnostics(layout.flats(weights), len(client_ids)) if diagnostics else None
+        return cls(name, layout, number, strategy, mean, tasks, config_of(messages[0]), diagnostics=measuring)
 
     def add(self, client_id: int, flats: Flats, weight: int, metrics: Metrics) -> None:
         """Add one accepted update, which counts as ``weight`` samples; its buffer is not needed afterwards."""
         self.metrics[client_id] = metrics, weight
+        if self.diagnostics is not None:
+            self.diagnostics.add(client_id, flats, weight)
         if self.mean is not None:
             self.mean.add(flats, weight)
             return
@@ -86,6 +94,7 @@ class RoundAggregation:
         Raises UnusableAggregate.
         """
         every_client = sorted(self.metrics)
+        self._measure()
         if self.mean is not None and self.name in AGGREGATE_IS_MEAN:
             return self.mean.result(), self._mean_metrics(every_client)
         if self.mean is not None:
@@ -98,6 +107,14 @@ class RoundAggregation:
         clients = every_client if self.mean is not None else sorted(cast(list[int], used[CLIENT_KEY]))
         weights = self._cast({dtype: array.numpy().ravel() for dtype, array in arrays.items()})
         return weights, self._mean_metrics(clients)
+
+    def _measure(self) -> None:
+        """Add what was measured of the updates to the metrics of their clients."""
+        if self.diagnostics is not None:
+            self.measured = self.diagnostics.result()
+            for client_id, measured in self.measured.items():
+                metrics, weight = self.metrics[client_id]
+                self.metrics[client_id] = metrics | measured, weight
 
     def _aggregate_by_flower(self) -> tuple[ArrayRecord, MetricRecord]:
         try:

@@ -36,6 +36,7 @@ class RunStrategy:
 
     def __init__(self, config: RunConfig, layout: Layout) -> None:
         self._name, self._layout = config.strategy, layout
+        self._diagnostics = config.diagnostics != "off"
         self._committed = _make_strategy(config)
 
     # -- a round ------------------------------------------------------------------------------------------------------
@@ -45,7 +46,9 @@ class RunStrategy:
         strategy = copy.copy(self._committed)
         if isinstance(strategy, flower_strategies.FedAvgM):
             strategy.current_arrays = None  # else the class continues from its own copy, whose integers are not rounded
-        return RoundAggregation.begin(self._name, self._layout, number, strategy, weights, client_ids)
+        return RoundAggregation.begin(
+            self._name, self._layout, number, strategy, weights, client_ids, diagnostics=self._diagnostics
+        )
 
     def evaluate_config(self, number: int, client_ids: Sequence[int]) -> dict[str, object]:
         """Return what the strategy adds to the clients' config for an evaluation, the same for all of them."""

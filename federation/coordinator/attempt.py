@@ -1,11 +1,12 @@
 """One attempt at a round: train, aggregate, evaluate, and write the checkpoint while clients evaluate."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from federation.aggregation.diagnostics import fairness_of
 from federation.aggregation.reply_checks import check_finite
 from federation.aggregation.robustness import Update, apply_rules, needs_whole_round
 from federation.aggregation.round_aggregation import RoundAggregation, UnusableAggregate, mean_metrics
@@ -76,14 +77,15 @@ class Attempt:
     def run(self, ready: dict[int, Member], write: WriteCheckpoint) -> RoundDone:
         """Return the round to commit; raises AttemptAborted. Round 0 is an evaluation only."""
         if self._number == 0:
-            return self._evaluate(ready, write, self._started, self._started, {})
+            return self._evaluate(ready, write, self._started, self._started)
         aggregation, train = self._train(ready)
         trained = time.monotonic()
         self._eligibility.reload()
         weights, metrics = self._aggregate(aggregation, train)
         self._model.replace(weights)
         self._model.strategy.commit(aggregation)
-        return self._evaluate(self._preparation.ready(), write, trained, time.monotonic(), metrics)
+        ready = self._preparation.ready()
+        return self._evaluate(ready, write, trained, time.monotonic(), metrics, aggregation.measured)
 
     def _train(self, ready: dict[int, Member]) -> tuple[RoundAggregation, RunningPhase]:
         number, strategy = self._number, self._model.strategy
@@ -126,8 +128,9 @@ class Attempt:
         return run_in_background(aggregation.aggregate, self._context.control)
 
     def _evaluate(
-        self, ready: dict[int, Member], write: WriteCheckpoint, trained: float, aggregated: float, metrics: Metrics
-    ) -> RoundDone:
+        self, ready: dict[int, Member], write: WriteCheckpoint, trained: float, aggregated: float,
+        metrics: Metrics | None = None, measured: Mapping[int, Metrics] | None = None,
+    ) -> RoundDone:  # fmt: skip
         """Let clients evaluate the new weights while the checkpoint is written."""
         number, attempt, without = self._number, self._attempt, self._context.without_evaluation
         ready = {c: member for c, member in ready.items() if (c, member.session) not in without}
@@ -142,10 +145,12 @@ class Attempt:
             raise
         phase.collect()
         evaluated = mean_metrics(phase.accepted)
+        if self._config.diagnostics != "off":
+            evaluated |= fairness_of((reported for reported, _ in phase.accepted), self._config.metric_goals)
         now = time.monotonic()
         return RoundDone(
             self._context.run_id, number, attempt, now - self._started, trained - self._started,
-            aggregated - trained, now - aggregated, metrics, evaluated, checkpoint,
+            aggregated - trained, now - aggregated, metrics or {}, evaluated, checkpoint, measured or {},
         )  # fmt: skip
 
 

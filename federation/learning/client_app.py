@@ -19,6 +19,7 @@ from federation.learning.keras_backend import load_keras
 from federation.learning.optimization import Optimization
 from federation.learning.synthetic import SyntheticLearner
 from federation.learning.trainer import Trainer, trainer_for
+from federation.run.metric_names import LOSS_AFTER, LOSS_BEFORE
 from federation.run.networks import Dataset
 
 Config = dict[str, Any]
@@ -132,11 +133,18 @@ class KerasLearner:
         }
 
     def train(self, weights: ArrayRecord, config: Config) -> RecordDict:
-        """Train from the weights; return the new ones, and loss and accuracy of the last epoch."""
+        """Train from the weights; return the new ones, and loss and accuracy of the last epoch.
+
+        With the diagnostics of losses also the loss on all training samples before and after.
+        """
         samples, trainer = self._part(config).train, self._trainer(config)
         trainer.load(weights)
         rng = np.random.default_rng((config["seed"], config.get("server-round", 0), self._partition))
+        losses = config.get("diagnostics") == "losses"
+        before = trainer.evaluate(samples)["loss"] if losses else None
         metrics = trainer.fit(samples, config, rng) | {"num-examples": len(samples)}
+        if before is not None:
+            metrics |= {LOSS_BEFORE: before, LOSS_AFTER: trainer.evaluate(samples)["loss"]}
         if config.get("strategy") == "QFedAvg":  # Flower's class reads the loss under this name
             metrics["train_loss"] = metrics["loss"]
         return RecordDict({"arrays": trainer.arrays(), "metrics": MetricRecord(metrics)})

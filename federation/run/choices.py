@@ -16,6 +16,10 @@ LOSSES = {
     "sparse_categorical_crossentropy": "Sparse categorical", "categorical_crossentropy": "Categorical",
     "kl_divergence": "KL divergence",
 }  # fmt: skip
+Diagnostics = Literal["off", "updates", "losses"]
+DIAGNOSTICS = {
+    "off": "Off", "updates": "Updates and fairness", "losses": "Updates, fairness, loss before and after training",
+}  # fmt: skip
 NormRule = Literal["off", "clip", "reject"]
 NORM_RULES = {"off": "Off", "clip": "Clip", "reject": "Reject"}
 StrategyName = Literal[

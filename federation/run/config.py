@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from federation.run.choices import MAX_CLIENTS as MAX_CLIENTS
 from federation.run.choices import MAX_ROUNDS as MAX_ROUNDS
-from federation.run.fields.advanced import AdvancedFields
+from federation.run.fields.measurement import MeasurementFields
 from federation.run.metric_goals import MetricGoals, names_of
 from federation.run.networks import DemoDataset, data_of
 from federation.run.options import Shown
@@ -14,7 +14,7 @@ MAX_EXAMPLES = 10_000_000
 """The largest num_examples that is accepted in a reply."""
 
 
-class RunConfig(AdvancedFields):
+class RunConfig(MeasurementFields):
     """The configuration of a run. Every default works: three rounds over two clients that hold digits.
 
     A new option is a field in ``federation.run.fields``, with a ``Shown`` where people choose it; form and pages

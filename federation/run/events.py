@@ -48,7 +48,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class RoundDone:
-    """A round to commit. Round 0 is the evaluation of the initial weights; no client trains in it."""
+    """A round to commit. Round 0 is the evaluation of the initial weights; no client trains in it.
+
+    ``measured`` is client id -> what the server measured of its update: train metrics beside those that it reported.
+    """
 
     run_id: int
     round: int
@@ -60,6 +63,7 @@ class RoundDone:
     train_metrics: Metrics
     evaluate_metrics: Metrics
     checkpoint: Checkpoint
+    measured: Mapping[int, Metrics] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

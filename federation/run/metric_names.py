@@ -1,12 +1,24 @@
-"""Which metrics of a reply are kept, under which names, and why others are not. Both sides apply it."""
+"""Which metrics of a reply are kept, under which names, and why others are not; the names of measurements."""
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from federation.run.events import Metrics
 
 MAX_METRICS, MAX_NAME, MAX_LIST = 100, 100, 20
+
+UPDATE_NORM: Final = "update_norm"
+UPDATE_COSINE: Final = "update_cosine"
+"""Train metrics that the server computes: the Euclidean norm of a client's update, and its cosine to the mean update of
+the round, weighted by samples."""
+LOSS_BEFORE: Final = "loss_before"
+LOSS_AFTER: Final = "loss_after"
+"""Train metrics of the client: the loss on all of its training samples, of the weights that it got and of those that it
+sends."""
+DEVIATION: Final = "_std"
+WORST_TENTH: Final = "_worst_10"
+"""Ends of the names of evaluation metrics that the server computes over the clients of a round."""
 
 NO_NAME = f'the name must have 1 to {MAX_NAME} printable characters, without " and \\'
 NO_NUMBER, LONG_LIST, TOO_MANY = "no number", f"a list of more than {MAX_LIST:,}", f"over {MAX_METRICS:,} metrics"

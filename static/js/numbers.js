@@ -22,14 +22,15 @@ export function loss(value) {
   return signed(Math.abs(value) < 1000 ? value.toFixed(3) : value.toExponential(2));
 }
 
-export const metric = (value, name) => (name === "accuracy" ? percent(value) : loss(value));
+const ACCURACIES = ["accuracy", "accuracy_std", "accuracy_worst_10"];
+export const metric = (value, name) => (ACCURACIES.includes(name) ? percent(value) : loss(value));
 
 export function change(now, before, name) {
   if (isMissing(now) || isMissing(before) || !Number.isFinite(now - before)) return NOTHING;
-  const difference = name === "accuracy" ? (now - before) * 100 : now - before;
-  const size = Math.abs(difference).toFixed(name === "accuracy" ? 1 : 3);
+  const inPoints = ACCURACIES.includes(name), difference = inPoints ? (now - before) * 100 : now - before;
+  const size = Math.abs(difference).toFixed(inPoints ? 1 : 3);
   const sign = Number(size) ? (difference < 0 ? MINUS : "+") : "";
-  return sign + size + (name === "accuracy" ? `${THIN}pt` : "");
+  return sign + size + (inPoints ? `${THIN}pt` : "");
 }
 
 export function duration(seconds) {

@@ -5,8 +5,9 @@ from math import isfinite
 from typing import NamedTuple
 from zlib import crc32
 
-from federation.run.events import ReplyRecorded
+from federation.run.events import ReplyRecorded, RoundDone
 from federation.run.metric_goals import MetricGoals
+from federation.run.metric_names import DEVIATION, WORST_TENTH
 
 
 class Spread(NamedTuple):
@@ -62,6 +63,16 @@ def spreads_of(replies: Iterable[ReplyRecorded], goals: MetricGoals) -> dict[str
         phase, _, name = key.partition("_")
         spreads[key] = spread_of(name, of_clients, goals, samples[phase])
     return {key: spread for key, spread in spreads.items() if spread is not None}
+
+
+def with_fairness(spreads: dict[str, Spread], done: RoundDone) -> dict[str, Spread]:
+    """Return the spreads, and for each metric over clients that the server computed the clients that it is over."""
+    for name, value in done.evaluate_metrics.items():
+        base = name.removesuffix(DEVIATION).removesuffix(WORST_TENTH)
+        of = spreads.get(f"evaluate_{base}") if base != name and isfinite(value) else None
+        if of is not None and f"evaluate_{name}" not in spreads:
+            spreads[f"evaluate_{name}"] = of._replace(min=value, p10=value, p90=value, max=value)
+    return spreads
 
 
 def _quantile(ordered: Sequence[float], q: float) -> float:

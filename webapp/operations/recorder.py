@@ -38,6 +38,7 @@ from webapp.operations.rows import (
     reply_row,
     round_event,
     round_row,
+    with_measured,
 )  # fmt: skip
 from webapp.sanitizing import clean_text
 
@@ -151,7 +152,7 @@ class Recorder:
     def _write_round(
         self, done: RoundDone, session: Session, unwritten: Sequence[ReplyRecorded], attempt: Sequence[ReplyRecorded]
     ) -> None:
-        replies = [r for r in attempt if (r.round, r.attempt) == (done.round, done.attempt)]
+        replies = with_measured(done, [r for r in attempt if (r.round, r.attempt) == (done.round, done.attempt)])
         best, goals = best_metrics_of(session, done.run_id) or (None, MetricGoals())
         row = round_row(done, replies, goals)
         checkpoint = {**row["checkpoint"], "round": done.round}

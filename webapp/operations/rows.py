@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from math import isfinite, isnan
@@ -11,7 +11,7 @@ from typing import Any
 from federation.run.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone
 from federation.run.metric_goals import BestRound, MetricGoals, better_round
 from webapp.db.repository.events import ReplyProblem
-from webapp.db.spread import spreads_of
+from webapp.db.spread import spreads_of, with_fairness
 from webapp.sanitizing import MAX_TEXT, clean_line, clean_text
 
 MAX_METRIC_NAME, MAX_REASON = 100, 500
@@ -35,8 +35,19 @@ def round_row(done: RoundDone, replies: Iterable[ReplyRecorded], goals: MetricGo
         "seconds": done.seconds, "train_seconds": done.train_seconds, "aggregate_seconds": done.aggregate_seconds,
         "evaluate_seconds": done.evaluate_seconds, "bytes_down": down, "bytes_up": up, "outcomes": outcomes,
         "metrics": flat_metrics(done), "checkpoint": checkpoint_data(done.checkpoint),
-        "spread": {_name(name): spread for name, spread in spreads_of(replies, goals).items()},
+        "spread": {_name(name): spread for name, spread in with_fairness(spreads_of(replies, goals), done).items()},
     }  # fmt: skip
+
+
+def with_measured(done: RoundDone, replies: Sequence[ReplyRecorded]) -> Sequence[ReplyRecorded]:
+    """Return the replies of a round, those of training with what the server measured of their updates."""
+    if not done.measured:
+        return replies
+    return [
+        replace(reply, metrics={**reply.metrics, **measured})
+        if reply.phase == "train" and (measured := done.measured.get(reply.client_id)) else reply
+        for reply in replies
+    ]  # fmt: skip
 
 
 def reply_row(reply: ReplyRecorded) -> Row:

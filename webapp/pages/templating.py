@@ -122,6 +122,7 @@ def _environment() -> Environment:
         "state_word": wording.STATES.__getitem__,
         "run_word": wording.run_word,
         "markdown": markdown,
+        "metric_word": wording.metric_word,
         "outcome_word": wording.OUTCOMES.__getitem__,
         "network": FIELDS["network"].word,
     }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from federation.run.events import Progress
+from federation.run.metric_names import DEVIATION, LOSS_AFTER, LOSS_BEFORE, UPDATE_COSINE, UPDATE_NORM, WORST_TENTH
 from webapp.db.tables import Run
 from webapp.operations.rows import WITH_PROBLEMS
 
@@ -31,6 +32,20 @@ OUTCOMES = {
     "away": "not selected", "idle": "evaluated only", "no_number": "no value",
 }  # fmt: skip
 """The outcome of a client in a round: ``away`` if it got no task, ``idle`` if only others were sampled to train."""
+
+_OVER_CLIENTS = {DEVIATION: "standard deviation over clients", WORST_TENTH: "mean of the worst 10 % of clients"}
+_MEASURED = {
+    UPDATE_NORM: "Update norm", UPDATE_COSINE: "Cosine of the update to the mean update",
+    LOSS_BEFORE: "Loss before local training", LOSS_AFTER: "Loss after local training",
+}  # fmt: skip
+
+
+def metric_word(name: str) -> str:
+    """Return the words for a metric that Meadow measures; any other has its own name."""
+    for end, words in _OVER_CLIENTS.items():
+        if name.endswith(end):
+            return f"{name.removesuffix(end).capitalize()}, {words}"
+    return _MEASURED.get(name, name)
 
 
 def problems_of(run: Run) -> str:

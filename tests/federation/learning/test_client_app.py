@@ -12,6 +12,8 @@ from federation.learning.client_app import Work, build_work
 from federation.learning.data.catalogue import SHAPES
 from federation.learning.data.datasets import load
 from federation.learning.data.partitioning import TooFewSamples
+from federation.learning.optimization import Optimization
+from federation.learning.trainer import Trainer
 from federation.progress import TaskCancelled, reporting_to
 from federation.run.networks import Dataset
 from federation.weights.layout import Layout, LayoutMismatch
@@ -209,3 +211,21 @@ def test_missing_data_raise_data_not_found(tmp_path: Path) -> None:
     name: Dataset = "mnist"
     with pytest.raises(DataNotFound, match="does not hold mnist"):
         build_work(name, 0, 2, path=tmp_path)
+
+
+def test_losses_before_and_after_training_are_those_of_all_training_samples() -> None:
+    config = settings(diagnostics="losses", local_epochs=2)
+    work, weights = digits(), first_weights(config)
+    reply = ask(work, "train", weights, config)
+    trainer, part = (
+        Trainer("mlp", (8, 8, 1), config["loss"], Optimization()),
+        load("digits").part(0, 2, partitioner="iid", alpha=0.5, seed=config["seed"]),
+    )
+    losses = []
+    for record in (weights, arrays(reply)):
+        trainer.load(record)
+        losses.append(trainer.evaluate(part.train)["loss"])
+    assert [metrics(reply)[name] for name in ("loss_before", "loss_after")] == losses
+    plain = ask(digits(), "train", weights, settings(local_epochs=2))
+    assert "loss_before" not in metrics(plain)
+    assert same(arrays(plain).to_numpy_ndarrays(), arrays(reply).to_numpy_ndarrays()), "it changes no weight"

@@ -152,6 +152,24 @@ def replies_of_client(session: Session, client_id: int, *, limit: int = 50) -> l
     return [(row[-1], ReplyRow(*row[:-1])) for row in rows]
 
 
+def measured_of(
+    session: Session, client_id: int, tasks: Collection[tuple[int, int]], names: Collection[str]
+) -> dict[tuple[int, int], dict[str, float | None]]:  # fmt: skip
+    """Return (run, round) -> metric -> value of some train metrics of a client; ``tasks`` are runs with rounds."""
+    if not tasks:
+        return {}
+    columns = MetricPoint.run_id, MetricPoint.round, MetricPoint.name, MetricPoint.value
+    runs, rounds = {run_id for run_id, _ in tasks}, {round_ for _, round_ in tasks}
+    query = select(*columns).where(
+        MetricPoint.run_id.in_(runs), MetricPoint.client_id == client_id, MetricPoint.phase == "train",
+        MetricPoint.name.in_(names), MetricPoint.round.in_(rounds),
+    )  # fmt: skip
+    found: dict[tuple[int, int], dict[str, float | None]] = {}
+    for run_id, round_, name, value in session.execute(query):
+        found.setdefault((run_id, round_), {})[name] = value
+    return found
+
+
 def _replies() -> Any:
     loss, accuracy = (_point(name) for name in ("loss", "accuracy"))
     columns = (

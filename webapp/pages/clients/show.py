@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from federation.run.metric_names import LOSS_AFTER, LOSS_BEFORE, UPDATE_COSINE, UPDATE_NORM
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.client_history import RunShare, last_failure, recent_outcomes, shares_of_client
 from webapp.db.repository.clients import client_names, list_clients
 from webapp.db.repository.events import events_of_client
-from webapp.db.repository.rounds import ReplyRow, replies_of_client
+from webapp.db.repository.rounds import ReplyRow, measured_of, replies_of_client
 from webapp.db.tables import Client, TaskFailure
 from webapp.formatting import count, size
 from webapp.operations.transfer.rows import key_fingerprint
@@ -21,6 +22,7 @@ from webapp.pages.clients.warnings import ClientWarning, client_warnings, run_ah
 from webapp.pages.event_sentences import Line, log_lines
 
 TASKS, LOG_LINES = 12, 20
+MEASURED = (UPDATE_NORM, UPDATE_COSINE, LOSS_BEFORE, LOSS_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class ClientPage:
     warnings: list[ClientWarning]
     shares: list[tuple[RunShare, str]]
     tasks: list[tuple[int, ReplyRow]]
+    measured: Mapping[tuple[int, int], Mapping[str, float | None]]
+    """Run and round of a train task -> what was measured of it, in runs with diagnostics."""
     log: list[Line]
     failure: TaskFailure | None
 
@@ -51,10 +55,12 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
     warnings = client_warnings(session, known, live, totals, run_ahead(session))
     mine = [one for one in warnings if any(about.id == client.id for about in one.clients)]
     shares = [(share, outcome_words(share.outcomes)) for share in shares_of_client(session, client.id)]
+    tasks = replies_of_client(session, client.id, limit=TASKS)
+    trained = {(run_id, task.round) for run_id, task in tasks if (task.phase, task.outcome) == ("train", "accepted")}
     log = log_lines(events_of_client(session, client.id, 4 * LOG_LINES), client_names(session), LOG_LINES)
     return ClientPage(
         client, line, _sentence(line, live.get(client.id)), _facts(client), mine, shares,
-        replies_of_client(session, client.id, limit=TASKS), log, last_failure(session, client.id),
+        tasks, measured_of(session, client.id, trained, MEASURED), log, last_failure(session, client.id),
     )  # fmt: skip
 
 

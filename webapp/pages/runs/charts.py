@@ -17,6 +17,7 @@ from webapp.formatting import count, plural
 from webapp.formatting import metric as written
 from webapp.pages.cut import FEW, Cut, cut
 from webapp.pages.runs.query import RunQuery
+from webapp.pages.wording import metric_word
 
 ROWS, SLOTS, DRAWN_UNASKED, MOST_CHANGES = 100, 8, 4, 20
 USUAL = {"accuracy": "Accuracy", "loss": "Loss"}
@@ -114,7 +115,7 @@ def titles_of(runs: Iterable[Run], phase: str, metric: str) -> tuple[dict[str, s
     """Return the metrics that have charts with their titles, and the other ones that any of the runs has in a phase."""
     reported = sorted({name for run in runs for name in (*run.last_metrics, *run.best_metrics)})
     more = [name for key in reported if key.startswith(f"{phase}_") and (name := key[len(phase) + 1 :]) not in USUAL]
-    return {**USUAL, **({metric: metric} if metric in more else {})}, more
+    return {**USUAL, **({metric: metric_word(metric)} if metric in more else {})}, more
 
 
 def lines_of(session: Session, run: Run, clients: Sequence[tuple[int, str]], query: RunQuery) -> Lines:

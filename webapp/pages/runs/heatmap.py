@@ -6,6 +6,7 @@ from math import inf
 
 from sqlalchemy.orm import Session
 
+from federation.run.metric_names import LOSS_AFTER, LOSS_BEFORE, UPDATE_COSINE, UPDATE_NORM
 from webapp.db.repository.clients import client_names
 from webapp.db.repository.series import (
     Replied,
@@ -17,11 +18,22 @@ from webapp.db.repository.series import (
 from webapp.db.tables import Run
 from webapp.formatting import change, count, duration, loss, percent, share_of_range
 from webapp.pages.cut import FEW, Cut, cut
-from webapp.pages.runs.query import Cells, RunQuery
+from webapp.pages.runs.query import Cells, Phase, RunQuery
 from webapp.pages.wording import OUTCOMES
 
 MAX_ROUNDS, STEPS = 40, 7
-WRITE: dict[str, Callable[[float], str]] = {"accuracy": percent, "loss": loss, "seconds": duration}
+WRITE: dict[str, Callable[[float], str]] = {"accuracy": percent, "seconds": duration}
+USUAL: list[tuple[Cells, str]] = [
+    ("accuracy", "Accuracy"), ("loss", "Loss"), ("seconds", "Duration"), ("outcome", "Participation"),
+]  # fmt: skip
+MEASURED: list[tuple[Cells, str]] = [
+    (UPDATE_NORM, "Update norm"), (UPDATE_COSINE, "Cosine to mean"),
+    (LOSS_BEFORE, "Loss before training"), (LOSS_AFTER, "Loss after training"),
+]  # fmt: skip
+"""Metrics of training, each offered where the run has it."""
+PHASES: dict[Cells, Phase] = {cells: "train" for cells, _ in MEASURED}
+PHASES |= {"accuracy": "evaluate", "loss": "evaluate"}
+LOWEST_FIRST = ("accuracy", UPDATE_COSINE)
 NO_NUMBER = "no_number"
 """The outcome of a client that participated and reported no finite value of what the cells show."""
 Task = tuple[int, int]
@@ -57,6 +69,7 @@ class Heatmap:
     high: str
     outcomes: set[str]
     sentence: str
+    views: list[tuple[Cells, str]]
 
     def marked(self, round_: int) -> bool:
         """Whether a column has its number above it: the first and every tenth."""
@@ -99,8 +112,14 @@ def heatmap_of(
 
     rows = [HeatmapRow(c, names[c], [cell((c, round_)) for round_ in rounds]) for c in shown.rows]
     outcomes = {one.outcome for row in rows for one in row.cells} - {"accepted"}
-    least, most = _end_words(WRITE.get(shows, str), (ordered[0], low), (high, ordered[-1])) if high > low else ("", "")
-    return Heatmap(rounds, to_come, shown.with_rows(rows), least, most, outcomes, _sentence(run, accuracy, names))
+    least, most = _end_words(WRITE.get(shows, loss), (ordered[0], low), (high, ordered[-1])) if high > low else ("", "")
+    return Heatmap(
+        rounds, to_come, shown.with_rows(rows), least, most, outcomes, _sentence(run, accuracy, names), _views(run)
+    )  # fmt: skip
+
+
+def _views(run: Run) -> list[tuple[Cells, str]]:
+    return USUAL + [(cells, word) for cells, word in MEASURED if f"train_{cells}" in run.last_metrics]
 
 
 def _trained(replies: Iterable[Replied]) -> dict[Task, Replied]:
@@ -111,7 +130,7 @@ def _worst_first(session: Session, run: Run, shows: Cells, clients: Sequence[int
     """Order clients by the last round: those whose task went wrong, then by what the cells show, those without last."""
     last = run.current_round
     trained = _trained(replies_between(session, run.id, last, last))
-    values, sign = _values(session, run, shows, clients, last, trained), 1 if shows == "accuracy" else -1
+    values, sign = _values(session, run, shows, clients, last, trained), 1 if shows in LOWEST_FIRST else -1
 
     def place(client_id: int) -> tuple[bool, float, int]:
         reply, value = trained.get((client_id, last)), values.get((client_id, last))
@@ -125,8 +144,8 @@ def _values(
 ) -> dict[Task, float]:  # fmt: skip
     """Return the finite values of the cells; none where cells show outcomes."""
     values: dict[Task, float | None] = {}
-    if shows in ("accuracy", "loss"):
-        found = values_of(session, run.id, "evaluate", shows, clients, first=first)
+    if (phase := PHASES.get(shows)) is not None:
+        found = values_of(session, run.id, phase, shows, clients, first=first)
         values = {(c, round_): value for c, of in found.items() for round_, value in of.items()}
     elif shows == "seconds":
         ends = {task: (reply.received_at_seconds, reply.seconds) for task, reply in trained.items()}
@@ -161,7 +180,7 @@ def _cell(shows: Cells, outcome: str, value: float | None, low: float, high: flo
     if value is None:
         return Cell(None, "", NO_NUMBER if accepted else outcome)
     step = max(0, min(STEPS - 1, int(share_of_range(value, low, high) * STEPS)))
-    return Cell(step, WRITE[shows](value), outcome)
+    return Cell(step, WRITE.get(shows, loss)(value), outcome)
 
 
 def _sentence(run: Run, accuracy: Series, names: Mapping[int, str]) -> str:

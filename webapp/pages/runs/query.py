@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from webapp.sanitizing import whole_number
 
-Cells = Literal["accuracy", "loss", "seconds", "outcome"]
+Cells = Literal["accuracy", "loss", "seconds", "outcome", "update_norm", "update_cosine", "loss_before", "loss_after"]
 Events = Literal["all", "trouble", "people"]
 Phase = Literal["evaluate", "train"]
 NAMES = (
