@@ -30,6 +30,7 @@ from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.metrics import Metrics, StateCollector
+from webapp.operations.mlflow.service import Mlflow
 from webapp.operations.notifications.service import Notifications
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
@@ -64,6 +65,7 @@ class Parts:
     tls: ServerTls | None
     audit: AuditLog
     notifications: Notifications
+    mlflow: Mlflow
     series: SeriesCache = field(default_factory=SeriesCache)
 
     @property
@@ -83,6 +85,7 @@ class Parts:
         self.admissions.stop()
         self.audit.stop()
         self.notifications.stop()
+        self.mlflow.stop()
         self.database.close()
         self.instance_lock.close()
         self.incidents.close()
@@ -103,6 +106,7 @@ def open_parts(
     database = _open_database(settings, event_hub, instance_lock, metrics)
     clients, join_codes = Clients(database, event_hub), JoinCodes(database)
     notifications = Notifications(settings, database, clients.online_ids)
+    mlflow = Mlflow(settings, database, lambda: event_hub.newest_id)
     admissions = Admissions(database, settings.admission_rule, settings.max_pending, clients.online_ids, join_codes)
     deletion = RunDeletion(database, settings.runs_dir, RetentionLimits(settings.keep_runs, settings.keep_days))
     recorder = Recorder(database, event_hub.publish_progress, metrics.count_event)
@@ -112,14 +116,15 @@ def open_parts(
     flower = _flower_server(settings, flower_socket, admissions, clients, _refusals(incidents, audit), tls)
     clients.attach_flower(flower)
     supervisor = _supervisor(settings, flower, runs, clients)
-    for part in (flower, supervisor, deletion, admissions, audit, notifications):
+    for part in (flower, supervisor, deletion, admissions, audit, notifications, mlflow):
         part.start()
     metrics.add(StateCollector(database, flower, event_hub, settings.data_dir))
+    metrics.add(mlflow.collector)
     demo = _demo_clients(settings, clients, address := flower_socket.getsockname()[:2], tls)
     return Parts(
         settings, database, event_hub, clients, join_codes, runs, Steering(database, supervisor), flower, supervisor,
         address, incidents, demo, time.monotonic(), instance_lock, deletion, metrics, open_accounts(settings, database),
-        admissions, tls, audit, notifications,
+        admissions, tls, audit, notifications, mlflow,
     )  # fmt: skip
 
 

@@ -68,6 +68,7 @@ GET /api/runs/{run_id}/metrics
 GET /api/runs/{run_id}/metrics.csv
 GET /api/runs/{run_id}/series
 GET /api/runs/{run_id}/events
+GET /api/runs/{run_id}/mlflow
 GET /api/events
 GET /api/clients
 GET /api/clients/{client_id}

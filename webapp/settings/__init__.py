@@ -1,4 +1,5 @@
-"""All settings of the dashboard and the Flower server, and all paths; those of the OpenID provider have a module.
+"""All settings of the dashboard and the Flower server, and all paths; those of the OpenID provider
+and of trackers of experiments have modules of their own.
 
 Imports nothing of webapp.
 """

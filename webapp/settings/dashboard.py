@@ -17,6 +17,7 @@ from federation.protocol.addresses import (
     parse_networks,
 )
 from webapp.settings.openid import OpenIdSettings
+from webapp.settings.tracking import TrackingSettings
 
 Admission = Literal["open", "code", "approve"]
 Tls = Literal["auto", "flower", "off"]
@@ -26,7 +27,7 @@ MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za
 SmtpSecurity = Literal["starttls", "tls", "none"]
 
 
-class Settings(OpenIdSettings):
+class Settings(TrackingSettings, OpenIdSettings):
     """Run the dashboard and the Flower server. A flag wins over its environment variable, MEADOW_ and its name.
     `python -m webapp db --help` tells of backups and upgrades of the database, `audit --help` of the audit log,
     `certs --help` of certificates for TLS.

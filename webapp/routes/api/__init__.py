@@ -15,10 +15,11 @@ from webapp.routes.api import (
     weights,
 )
 from webapp.routes.api.clients import clients, demo, join_codes
-from webapp.routes.api.results import compare, downloads, metrics, series
+from webapp.routes.api.results import compare, downloads, metrics, mlflow, series
 
 ROUTERS = (
     compare.router, runs.router, experiments.router, records.router, steering.router, weights.router, metrics.router,
-    series.router, events.router, downloads.imports, downloads.router, clients.router, demo.router, join_codes.router,
-    options.router, health.router, docs.router, *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
+    series.router, mlflow.router, events.router, downloads.imports, downloads.router, clients.router, demo.router,
+    join_codes.router, options.router, health.router, docs.router, *accounts.ROUTERS, *audit.ROUTERS,
+    *notifications.ROUTERS,
 )  # fmt: skip

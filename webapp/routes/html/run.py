@@ -94,6 +94,7 @@ def show(page: PageDep, run_id: RunId, query: Annotated[RunQuery, Depends(read_q
     shown = run_page(page.session, page.parts.series, run, live, query, models)
     return page.show(
         "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, query=query, max_name=MAX_NAME,
+        mlflow=page.parts.mlflow.show(page.session, run_id),
         offer=offer_for_run(page.parts.demo, run, shown.parted.taking_part, shown.known, live),
         candidates=candidates_of(run, shown.parted, shown.known, live, page.parts.demo.knows),
     )  # fmt: skip

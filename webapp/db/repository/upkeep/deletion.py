@@ -7,7 +7,18 @@ from sqlalchemy.orm import Session
 
 from federation.run.states import RunState
 from webapp.db.repository.queue.experiments import delete_empty_experiment
-from webapp.db.tables import Client, MetricPoint, Reply, Round, Run, RunContents, RunEvent, RunProblem, TaskFailure
+from webapp.db.tables import (
+    Client,
+    MetricPoint,
+    MlflowRun,
+    Reply,
+    Round,
+    Run,
+    RunContents,
+    RunEvent,
+    RunProblem,
+    TaskFailure,
+)
 
 
 def deleted_runs(session: Session) -> Sequence[int]:
@@ -22,7 +33,7 @@ def delete_rows(session: Session, run_id: int, most: int) -> bool:
         some = select(table.id).where(table.run_id == run_id).limit(most)
         if _delete(session, delete(table).where(table.id.in_(some))):
             return True
-    for small in (TaskFailure, RunProblem):
+    for small in (TaskFailure, RunProblem, MlflowRun):
         _delete(session, delete(small).where(small.run_id == run_id))
     _delete(
         session, delete(Client).where(Client.kind == "imported", Client.public_key.startswith(f"imported:{run_id}:"))

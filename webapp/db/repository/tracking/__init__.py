@@ -1,0 +1,1 @@
+"""What was sent to trackers of experiments. Imports ``tables`` and the other tables' queries."""

@@ -1,0 +1,133 @@
+"""mlflow_cursors and mlflow_runs: which runs have news, what is due, and what has arrived."""
+
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from federation.run.states import RunState
+from webapp.db.tables import MetricPoint, MlflowCursor, MlflowRun, Round, Run, RunEvent, Sending
+
+DUE = (Sending.WAITING, Sending.FAILING)
+
+
+@dataclass(frozen=True, slots=True)
+class SentPoint:
+    """A metric point, and when its round was committed."""
+
+    id: int
+    round: int
+    phase: str
+    client_id: int | None
+    name: str
+    value: float | None
+    kind: str
+    at: datetime
+
+
+def read_cursor(session: Session, server: str) -> int | None:
+    """Return the id of the newest event whose run is noted; None for a server that is new."""
+    return session.scalar(select(MlflowCursor.event_id).where(MlflowCursor.server == server))
+
+
+def set_cursor(session: Session, server: str, event_id: int) -> None:
+    """Move the cursor of a server."""
+    session.merge(MlflowCursor(server=server, event_id=event_id))
+
+
+def runs_with_news(session: Session, after: int, limit: int) -> tuple[set[int], int]:
+    """Return the runs of the events after an id that move a run or end an attempt, and the id of the last one read."""
+    query = select(RunEvent.id, RunEvent.run_id, RunEvent.type).where(RunEvent.id > after)
+    events = session.execute(query.order_by(RunEvent.id).limit(limit)).all()
+    runs = {event.run_id for event in events if event.run_id is not None and event.type in ("run", "round")}
+    return runs, events[-1].id if events else after
+
+
+def note_news(session: Session, server: str, run_ids: Collection[int], now: datetime) -> None:
+    """Note runs as waiting: those that were started here and not deleted; one that fails keeps its next try."""
+    of_server = MlflowRun.server == server, MlflowRun.client_id.is_(None), MlflowRun.run_id.in_(run_ids)
+    known = set(session.scalars(select(MlflowRun.run_id).where(*of_server)))
+    there = Run.id.in_(run_ids), Run.started_at.is_not(None), Run.origin.is_(None), Run.state != RunState.DELETED
+    for run_id in session.scalars(select(Run.id).where(*there).order_by(Run.id)).all():
+        if run_id not in known:
+            session.add(_new(server, run_id, None, now))
+    session.execute(
+        update(MlflowRun).where(*of_server, MlflowRun.state.in_((Sending.SENT, Sending.GONE)))
+        .values(state=Sending.WAITING, next_try_at=now)
+    )  # fmt: skip
+
+
+def add_clients(session: Session, parent: MlflowRun, client_ids: Iterable[int], now: datetime) -> None:
+    """Note clients of a run, which become child runs."""
+    session.add_all([_new(parent.server, parent.run_id, client_id, now) for client_id in client_ids])
+
+
+def _new(server: str, run_id: int, client_id: int | None, now: datetime) -> MlflowRun:
+    return MlflowRun(
+        server=server, run_id=run_id, client_id=client_id, key=str(uuid.uuid4()), state=Sending.WAITING, sent_round=-1,
+        sent_point=0, sent_state="", tries=0, error="", next_try_at=now,
+    )  # fmt: skip
+
+
+def due_runs(session: Session, server: str, now: datetime, limit: int) -> Sequence[MlflowRun]:
+    """Return the runs that are to be sent now, the oldest first."""
+    due = _runs(server), MlflowRun.state.in_(DUE), MlflowRun.next_try_at <= now
+    return session.scalars(select(MlflowRun).where(*due).order_by(MlflowRun.run_id).limit(limit)).all()
+
+
+def next_due(session: Session, server: str) -> datetime | None:
+    """Return when the next run is due; None where all was sent."""
+    query = select(MlflowRun.next_try_at).where(_runs(server), MlflowRun.state.in_(DUE))
+    return session.scalar(query.order_by(MlflowRun.next_try_at).limit(1))
+
+
+def run_at(session: Session, server: str, run_id: int) -> MlflowRun | None:
+    """Return what a server has of a run."""
+    return session.scalar(select(MlflowRun).where(_runs(server), MlflowRun.run_id == run_id))
+
+
+def clients_at(session: Session, server: str, run_id: int) -> Sequence[MlflowRun]:
+    """Return what a server has of the clients in a run."""
+    clients = MlflowRun.server == server, MlflowRun.run_id == run_id, MlflowRun.client_id.is_not(None)
+    return session.scalars(select(MlflowRun).where(*clients).order_by(MlflowRun.id)).all()
+
+
+def set_sent(session: Session, row_id: int, **values: Any) -> None:
+    """Write what became of a run or a client."""
+    session.execute(update(MlflowRun).where(MlflowRun.id == row_id).values(**values))
+
+
+def count_states(session: Session, server: str) -> dict[str, int]:
+    """Return the number of runs by state."""
+    query = select(MlflowRun.state, func.count()).where(_runs(server)).group_by(MlflowRun.state)
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def last_error(session: Session, server: str) -> tuple[str, datetime] | None:
+    """Return the error of the run that is tried next, and when that will be; None where none fails."""
+    failing = _runs(server), MlflowRun.state == Sending.FAILING
+    query = select(MlflowRun.error, MlflowRun.next_try_at).where(*failing)
+    row = session.execute(query.order_by(MlflowRun.next_try_at).limit(1)).first()
+    return (row[0], row[1]) if row is not None else None
+
+
+def points_to_send(
+    session: Session, run_id: int, after: int, client_ids: Collection[int] | None, limit: int
+) -> list[SentPoint]:  # fmt: skip
+    """Return metric points after an id, oldest first: aggregates, and those of some clients, or of all (None)."""
+    columns = (MetricPoint.id, MetricPoint.round, MetricPoint.phase, MetricPoint.client_id, MetricPoint.name,
+               MetricPoint.value, MetricPoint.kind, Round.committed_at)  # fmt: skip
+    query = select(*columns).join(
+        Round, and_(Round.run_id == MetricPoint.run_id, Round.round == MetricPoint.round)
+    ).where(MetricPoint.run_id == run_id, MetricPoint.id > after)  # fmt: skip
+    if client_ids is not None:
+        query = query.where(or_(MetricPoint.client_id.is_(None), MetricPoint.client_id.in_(client_ids)))
+    return [SentPoint(*row) for row in session.execute(query.order_by(MetricPoint.id).limit(limit))]
+
+
+def _runs(server: str) -> Any:
+    return and_(MlflowRun.server == server, MlflowRun.client_id.is_(None))

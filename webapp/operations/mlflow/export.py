@@ -1,0 +1,139 @@
+"""Notes which runs have news and sends them, on a thread of its own; tries again with growing delays, without end."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from webapp.db.database import Database, DatabaseUnavailable, Session
+from webapp.db.repository.events import add_event, last_event_id
+from webapp.db.repository.tracking import mlflow as table
+from webapp.db.tables import MlflowRun, Sending
+from webapp.operations.mlflow.api import MlflowApi, MlflowMissing, MlflowRefused, MlflowUnavailable, error_of
+from webapp.operations.mlflow.counts import MlflowCounts
+from webapp.operations.mlflow.sender import RunSender
+
+log = logging.getLogger(__name__)
+
+DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds after each failed try in succession; the last one counts for all later ones."""
+MAX_DELAY_SECONDS = 600.0
+"""The longest Retry-After that is followed."""
+POLL_SECONDS, RETRY_SECONDS = 1.0, 5.0
+EVENTS_AT_ONCE, RUNS_AT_ONCE = 1000, 20
+TRIES_BEFORE_NOTE = 2
+"""A run's events tell that it is not sent from this failed try on: one request that fails is nothing to tell."""
+
+
+class MlflowExport:
+    """Works from ``start`` to ``stop``. ``newest_event_id`` is asked every second: only news are looked for."""
+
+    def __init__(
+        self, database: Database, api: MlflowApi, server: str, sender: RunSender, newest_event_id: Callable[[], int],
+        stopped: threading.Event, counts: MlflowCounts, delays: Sequence[float] = DELAYS,
+    ) -> None:  # fmt: skip
+        self._database, self._api, self._server, self._sender = database, api, server, sender
+        self._newest_event_id, self._stopped, self._counts, self._delays = newest_event_id, stopped, counts, delays
+        self._cursor = -1
+        self._due_at: datetime | None = None
+        self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
+
+    def start(self) -> None:
+        """Begin where an earlier process ended; a new server gets the runs that have news from now on."""
+        with self._database.read() as session:
+            known, newest = table.read_cursor(session, self._server), last_event_id(session)
+            self._due_at = table.next_due(session, self._server)
+        if known is None:
+            with self._database.write() as session:
+                table.set_cursor(session, self._server, newest)
+        self._cursor = newest if known is None else known
+        self._thread.start()
+
+    def stop(self, deadline_seconds: float = 1.0) -> None:
+        """End after the present request; the next process sends what is missing."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(deadline_seconds)
+        if not self._thread.is_alive():
+            self._api.close()
+
+    def _work(self) -> None:
+        pause = 0.0
+        while not self._stopped.wait(pause):
+            pause = min(POLL_SECONDS, *self._delays)
+            try:
+                self._take_news()
+                if self._due_at is not None and self._due_at <= datetime.now(UTC):
+                    self._send_due()
+            except DatabaseUnavailable as error:
+                log.warning("runs are sent to MLflow later: %s", error)
+                pause = RETRY_SECONDS
+            except Exception:
+                log.exception("runs are sent to MLflow later")
+                pause = RETRY_SECONDS
+
+    def _take_news(self) -> None:
+        """Note the runs of new events, and that these events were read, in one transaction."""
+        while self._newest_event_id() > self._cursor and not self._stopped.is_set():
+            with self._database.read() as session:
+                runs, last = table.runs_with_news(session, self._cursor, EVENTS_AT_ONCE)
+            if last == self._cursor:  # the newest events were deleted with their run
+                return
+            with self._database.write() as session:
+                if runs:
+                    table.note_news(session, self._server, runs, datetime.now(UTC))
+                table.set_cursor(session, self._server, last)
+                self._due_at = table.next_due(session, self._server)
+            self._cursor = last
+
+    def _send_due(self) -> None:
+        with self._database.read() as session:
+            due = table.due_runs(session, self._server, datetime.now(UTC), RUNS_AT_ONCE)
+        for place, row in enumerate(due):
+            if self._stopped.is_set():
+                return
+            try:
+                if self._sender.send(row):
+                    self._succeed(row)
+            except MlflowUnavailable as error:
+                self._fail(due[place:], error, error.after_seconds)  # none of the others would succeed
+                break
+            except MlflowMissing as error:
+                self._fail([row], error, None, Sending.GONE)
+            except MlflowRefused as error:
+                self._fail([row], error, None)
+            except DatabaseUnavailable:
+                raise
+            except Exception:
+                log.exception("run %s cannot be sent to MLflow", row.run_id)
+                self._fail([row], MlflowRefused("internal error, see the log"), None)
+        with self._database.read() as session:
+            self._due_at = table.next_due(session, self._server)
+
+    def _succeed(self, row: MlflowRun) -> None:
+        self._counts.is_up = True
+        with self._database.write() as session:
+            table.set_sent(session, row.id, state=Sending.SENT, tries=0, error="")
+            if row.tries >= TRIES_BEFORE_NOTE:
+                _note(session, row, "MLflow has all rounds again")
+
+    def _fail(
+        self, rows: Sequence[MlflowRun], error: Exception, after: float | None, state: Sending = Sending.FAILING
+    ) -> None:  # fmt: skip
+        self._counts.failures += 1
+        self._counts.is_up = not isinstance(error, MlflowUnavailable)
+        said, now = error_of(error), datetime.now(UTC)
+        with self._database.write() as session:
+            for row in rows:
+                tries = row.tries + 1
+                seconds = self._delays[min(tries, len(self._delays)) - 1]
+                next_try = now + timedelta(seconds=max(seconds, min(after or 0, MAX_DELAY_SECONDS)))
+                table.set_sent(session, row.id, state=state, tries=tries, error=said, next_try_at=next_try)
+                if tries == TRIES_BEFORE_NOTE or (state is Sending.GONE and row.error != said):
+                    kept = "" if state is Sending.GONE else "; its rounds are kept and sent later"
+                    _note(session, row, f"This run is not sent to MLflow: {said}{kept}")
+                    log.warning("run %s is not sent to MLflow: %s", row.run_id, said)
+
+
+def _note(session: Session, row: MlflowRun, sentence: str) -> None:
+    add_event(session, "note", {"sentence": sentence}, run_id=row.run_id)
