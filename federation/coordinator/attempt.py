@@ -72,6 +72,7 @@ class Attempt:
         self._eligibility, self._preparation = eligibility, preparation
         self._number, self._attempt = number, attempt
         self._base_config: TaskConfig = {**task_config, "server-round": number}
+        context.traffic_bytes = 0
         self._started, self._min_clients = time.monotonic(), context.control.min_clients
 
     def run(self, ready: dict[int, Member], write: WriteCheckpoint) -> RoundDone:

@@ -1,11 +1,12 @@
 """The port to the store of runs: what a supervisor reads from it and writes to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, Checkpoint, Event
 from federation.run.metric_goals import BestRound
+from federation.run.rounds.stop_rules import RunPast, StopRule
 from federation.run.states import RunState
 
 
@@ -22,6 +23,7 @@ class Job:
     committed: int = -1
     resume: Checkpoint | None = None
     best: BestRound | None = None
+    past: RunPast = field(default_factory=RunPast)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,12 @@ class Ledger(Protocol):
         reason: str | None = None,
         by: str | None = None,
         blocked: Blocked | None = None,
+        rule: StopRule | None = None,
     ) -> bool:
         """Move a run to a state if its present state allows it; False means that nothing was changed.
 
-        ``blocked`` is what the run waits for in that state, written in the same transaction.
+        ``blocked`` is what the run waits for in that state, written in the same transaction; ``rule`` is the
+        stop rule that ends it.
         """
 
     def record(self, event: Event) -> None:

@@ -49,6 +49,8 @@ class PhaseContext:
     noted: set[tuple[int, str]] = field(default_factory=set)
     without_evaluation: set[tuple[int, str]] = field(default_factory=set)
     """Client id and session of each client process whose app has no evaluate function."""
+    traffic_bytes: int = 0
+    """The contents that the replies of the present attempt have received and sent."""
 
 
 @dataclass
@@ -198,6 +200,7 @@ class RunningPhase:
                 update: Update | None = None, metrics: Metrics | None = None) -> None:  # fmt: skip
         offer = reply.offer if reply is not None else None
         self.outcomes[client_id] = outcome
+        self.context.traffic_bytes += reply.bytes_down + reply.bytes_up if reply is not None else 0
         self.context.record(ReplyRecorded(
             self.context.run_id, self.round, self.attempt, self.name, client_id, outcome, reason,
             num_examples=update.num_examples if update is not None else None,

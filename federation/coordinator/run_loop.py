@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from structlog.contextvars import bound_contextvars
 
@@ -23,6 +23,7 @@ from federation.coordinator.retrying_ledger import RetryingLedger
 from federation.run.data_cut import DataCut
 from federation.run.events import AttemptFailed, Checkpoint, RoundDone, RoundRefused
 from federation.run.networks import KERAS_NETWORKS
+from federation.run.rounds.stop_rules import StopRule, StopWatch
 from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, read_layout
@@ -37,8 +38,11 @@ STORAGE_RETRY_SECONDS = 1.0
 
 _T = TypeVar("_T")
 
-NOT_SENT = ("clients", "name", "minimize_metrics", "maximize_metrics")
-"""Options that clients do not get: they are about the run as people see it."""
+NOT_SENT = (
+    "clients", "name", "minimize_metrics", "maximize_metrics",
+    "stop_metric", "stop_target", "stop_patience", "stop_min_change", "stop_seconds", "stop_megabytes",
+)  # fmt: skip
+"""Options that clients do not get: they are about the run as a whole."""
 
 MAX_ATTEMPTS = 3
 """After this many failed attempts at one round in a row the run fails.
@@ -50,6 +54,14 @@ only if they have lasted longer than the run waits for clients.
 
 class RunFailed(Exception):
     """The run cannot continue; the sentence says why."""
+
+
+class RunEnd(NamedTuple):
+    """The state that a run ends in, the reason, and the stop rule that ended it."""
+
+    state: RunState
+    reason: str | None = None
+    rule: StopRule | None = None
 
 
 class RunLoop:
@@ -68,27 +80,31 @@ class RunLoop:
         self._task_config = job.config.model_dump(exclude={*NOT_SENT, *job.config.unused}, exclude_none=True)
         self._on_exit = contextlib.ExitStack()
         self._committed, self._best = job.committed, job.best
+        self._stop_watch = StopWatch(job.config.stop_rules, job.past, job.committed)
+        self._started = time.monotonic()
         self._attempts = self._failures = self._losses = 0
         self._lost_since = 0.0
 
-    def run(self) -> tuple[RunState, str | None]:
-        """Do all rounds; return the state that the run ends in and the reason. Committed rounds stay in any case."""
+    def run(self) -> RunEnd:
+        """Do all rounds, or those that the stop rules allow; committed rounds stay in any case."""
         self._lane.watch(self._control.wake)
         try:
             self._on_exit.enter_context(recorded_warnings(self._job.run_id, self._ledger.record))
             self._begin()
             while not self._control.try_finish(self._committed, lambda: self._ledger.read_num_rounds(self._job.run_id)):
+                if (stop := self._stop_watch.stop) is not None:
+                    return RunEnd(RunState.COMPLETED, stop.sentence, stop.rule)
                 with bound_contextvars(round=self._committed + 1):
                     self._run_round(self._committed + 1)
-            return RunState.COMPLETED, None
+            return RunEnd(RunState.COMPLETED)
         except RunStopped:
-            return RunState.STOPPED, None
+            return RunEnd(RunState.STOPPED)
         except RunInterrupted:
-            return RunState.INTERRUPTED, "the server was stopped"
+            return RunEnd(RunState.INTERRUPTED, "the server was stopped")
         except RoundRefused as error:
-            return RunState.INTERRUPTED, None if self._control.stopping else str(error)
+            return RunEnd(RunState.INTERRUPTED, None if self._control.stopping else str(error))
         except (RunFailed, NetworkNotBuilt, CheckpointDamaged, QuorumMissed) as error:
-            return RunState.FAILED, str(error)
+            return RunEnd(RunState.FAILED, str(error))
         finally:
             self._lane.unwatch(self._control.wake)
             self._on_exit.close()
@@ -180,6 +196,7 @@ class RunLoop:
         self._ledger.record(done)
         log.debug("round %s is committed", done.round)
         self._committed, self._attempts, self._failures, self._losses = done.round, 0, 0, 0
+        self._stop_watch.note(done, time.monotonic() - self._started, self._context.traffic_bytes)
         self._best = self._policy.best_of(done, self._best, self._job.config.metric_goals)
         self._checkpoints.keep(self._policy.rounds_to_keep(done.round, self._best))
         if done.round >= self._control.num_rounds:

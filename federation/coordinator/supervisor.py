@@ -11,7 +11,7 @@ from federation.coordinator.control import Control
 from federation.coordinator.ledger import Job, Ledger, Participation
 from federation.coordinator.queue_thread import ActiveRun, QueueThread, Request
 from federation.coordinator.retrying_ledger import RETRY_SECONDS
-from federation.coordinator.run_loop import RunLoop
+from federation.coordinator.run_loop import RunEnd, RunLoop
 from federation.run.events import StoreUnavailable
 from federation.run.metric_goals import BestRound
 from federation.run.states import RunState
@@ -190,16 +190,16 @@ class Supervisor:
                 job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=active.control,
                 policy=self._policy,
             )  # fmt: skip
-            state, reason = loop.run()
+            end = loop.run()
         except BaseException as error:
             log.exception("run %s ended by an internal error", job.run_id)
-            state, reason = RunState.FAILED, f"internal error: {type(error).__name__}: {str(error)[:200]}"
-        log.info("run %s is %s%s", job.run_id, state, f": {reason}" if reason else "")
-        self._record_end(active.run_id, state, reason)
+            end = RunEnd(RunState.FAILED, f"internal error: {type(error).__name__}: {str(error)[:200]}")
+        log.info("run %s is %s%s", job.run_id, end.state, f": {end.reason}" if end.reason else "")
+        self._record_end(active.run_id, end)
         self._active = None
         self._requests.post(Request())
 
-    def _record_end(self, run_id: int, state: RunState, reason: str | None) -> None:
+    def _record_end(self, run_id: int, end: RunEnd) -> None:
         """Write the end of the run, as stopped if a person has stopped it.
 
         It is repeated until the store takes it, whatever the store raises, or the process ends. In the last case the
@@ -208,13 +208,13 @@ class Supervisor:
         """
         while True:
             try:
-                if not self._ledger.move(run_id, state, reason):
-                    self._ledger.move(run_id, RunState.STOPPED, reason)
+                if not self._ledger.move(run_id, end.state, end.reason, rule=end.rule):
+                    self._ledger.move(run_id, RunState.STOPPED, end.reason)
                 return
             except StoreUnavailable as error:
                 log.warning("the end of run %s cannot be written: %s", run_id, error)
             except BaseException:
-                log.exception("the end of run %s (%s: %s) cannot be written", run_id, state, reason)
-                reason = None
+                log.exception("the end of run %s (%s: %s) cannot be written", run_id, end.state, end.reason)
+                end = end._replace(reason=None)
             if self._ended.wait(RETRY_SECONDS):
                 return

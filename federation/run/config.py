@@ -4,17 +4,18 @@ from typing import Any, Final
 
 from federation.run.choices import MAX_CLIENTS as MAX_CLIENTS
 from federation.run.choices import MAX_ROUNDS as MAX_ROUNDS
-from federation.run.fields.measurement import MeasurementFields
+from federation.run.fields.stopping import StopFields
 from federation.run.metric_goals import MetricGoals, names_of
 from federation.run.networks import DemoDataset, data_of
 from federation.run.options import Shown
+from federation.run.rounds.stop_rules import StopRules
 from federation.run.strategies import clients_needed, with_defaults
 
 MAX_EXAMPLES = 10_000_000
 """The largest num_examples that is accepted in a reply."""
 
 
-class RunConfig(MeasurementFields):
+class RunConfig(StopFields):
     """The configuration of a run. Every default works: three rounds over two clients that hold digits.
 
     A new option is a field in ``federation.run.fields``, with a ``Shown`` where people choose it; form and pages
@@ -35,6 +36,15 @@ class RunConfig(MeasurementFields):
     def metric_goals(self) -> MetricGoals:
         """Which values of a metric are better, as far as it is known."""
         return MetricGoals(names_of(self.minimize_metrics), names_of(self.maximize_metrics))
+
+    @property
+    def stop_rules(self) -> StopRules:
+        """The rules that end the run before its last round."""
+        less = self.metric_goals.less_is_better(self.stop_metric.partition("_")[2])
+        return StopRules(
+            self.stop_metric, less, self.stop_target, self.stop_patience, self.stop_min_change, self.stop_seconds,
+            self.stop_megabytes,
+        )  # fmt: skip
 
     @property
     def demo_dataset(self) -> DemoDataset | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-Unit = Literal["", "seconds", "percent"]
+Unit = Literal["", "seconds", "percent", "megabytes"]
 """``percent``: the value is a fraction from 0 to 1, which people read and type as percent."""
 
 
@@ -19,6 +19,7 @@ class Group(StrEnum):
     MODEL = "Model and data"
     TRAINING = "Training"
     CLIENTS = "Clients"
+    STOPPING = "Stop rules"
     ADVANCED = "Advanced"
 
 

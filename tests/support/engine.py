@@ -15,6 +15,7 @@ from federation.protocol.tls.certificates import ServerTls
 from federation.protocol.tls.proxies import ProxyCertificates
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, ClientChanged, Event, Progress, ReplyRecorded, RoundDone, RoundRefused
+from federation.run.rounds.stop_rules import StopRule
 from federation.run.states import COMMITTING, ENDED, RunState, sources
 from federation.server.flower_server import FlowerServer
 from federation.transport.admission import Admission, Limits
@@ -32,6 +33,7 @@ class ListLedger:
         self.jobs: list[Job] = []
         self.states: dict[int, RunState] = {}
         self.reasons: dict[int, str | None] = {}
+        self.rules: dict[int, StopRule | None] = {}
         self.moves: list[tuple[int, RunState]] = []
         self.events: list[Event] = []
         self.excluded: dict[int, frozenset[int]] = {}
@@ -96,6 +98,7 @@ class ListLedger:
         reason: str | None = None,
         by: str | None = None,
         blocked: Blocked | None = None,
+        rule: StopRule | None = None,
     ) -> bool:
         """Move a run if its present state allows it."""
         with self.changed:
@@ -103,7 +106,7 @@ class ListLedger:
                 return False
             self.states[run_id], self.reasons[run_id] = to, reason
             self.moves.append((run_id, to))
-            self.waits[run_id] = blocked
+            self.waits[run_id], self.rules[run_id] = blocked, rule
             if blocked is not None:
                 self.events.append(blocked)
             self.changed.notify_all()

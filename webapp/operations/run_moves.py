@@ -2,6 +2,7 @@
 
 from federation.run.config import RunConfig
 from federation.run.events import Blocked
+from federation.run.rounds.stop_rules import StopRule
 from federation.run.states import ENDED, RunState, sources
 from federation.run.strategies import ignored_options
 from webapp.db.database import Session
@@ -40,15 +41,19 @@ def move_run(
     reason: str | None = None,
     by: str | None = None,
     blocked: Blocked | None = None,
+    rule: StopRule | None = None,
 ) -> bool:
-    """Move a run and say so in an event; False when it lost the race."""
+    """Move a run and say so in an event; False when it lost the race. ``rule`` is the stop rule that ends it."""
     waits, deadline_at = blocked_on(blocked)
     left = table.move_run(session, run_id, to, sources(to), reason, waits, deadline_at, by)
     if left is None:
         return False
     if to == RunState.STOPPED and by is None:  # its thread ends it, after a person has stopped it
         by = get_run(session, run_id).stopped_by
-    data = {"state": to, "from": left, "reason": reason, "blocked_on": waits, "by": by}
+    data: dict[str, object] = {"state": to, "from": left, "reason": reason, "blocked_on": waits, "by": by}
+    if rule is not None:
+        table.set_values(session, run_id, stop_rule=rule)
+        data["stop_rule"] = rule
     add_event(session, "run", data, run_id=run_id)
     experiment_id = get_run(session, run_id).experiment_id
     if experiment_id is not None and (to in ENDED or to == RunState.QUEUED):
@@ -81,7 +86,11 @@ def queue_run(session: Session, config: RunConfig, by: str | None, name: str = "
 
 
 def requeue_run(session: Session, run: Run, by: str | None = None) -> None:
-    """Queue an ended run; it continues from its last committed round."""
+    """Queue an ended run; it continues from its last committed round.
+
+    After the end by a stop rule, the rules start over: they count the rounds after that.
+    """
     delete_uncommitted_replies(session, run.id, run.current_round)
-    table.set_values(session, run.id, archived_at=None)
+    rules_after = run.rules_after if run.stop_rule is None else run.current_round
+    table.set_values(session, run.id, archived_at=None, stop_rule=None, rules_after=rules_after)
     move_run(session, run.id, RunState.QUEUED, None, by)

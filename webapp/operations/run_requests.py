@@ -7,9 +7,12 @@ from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema
 
 from federation.learning.sizes import BYTES_PER_PARAMETER, parameters_of
 from federation.run.config import MAX_CLIENTS, RunConfig
+from federation.run.rounds.stop_rules import RunPast
 from federation.run.strategies import models_in_memory
 from webapp.db.database import Session
 from webapp.db.repository.clients import ids_by_name, known_ids
+from webapp.db.repository.rounds import get_round
+from webapp.db.repository.series import read_series
 from webapp.db.tables import Run
 from webapp.formatting import plural, size
 from webapp.machine import memory_bytes
@@ -91,6 +94,22 @@ def accept_config(session: Session, config: RunConfig, holds: Callable[[str], bo
     if config.initial_weights is not None and holds is not None and not holds(config.initial_weights):
         raise Invalid("initial_weights", "No uploaded weights have this id: POST them to /api/weights first.")
     return resolve_clients(session, config)
+
+
+def past_of(session: Session, run: Run, config: RunConfig) -> RunPast:
+    """Return what the stop rules of a run need of its committed rounds."""
+    rules, after = config.stop_rules, run.rules_after
+    if run.checkpoint is None or not rules.are_any:
+        return RunPast(after)
+    phase, _, name = rules.metric.partition("_")
+    series = read_series(session, run.id, phase, name, after=after or -1)  # the traffic of round 0 counts
+    before = get_round(session, run.id, after) if after else None
+    rounds = zip(series["round"].tolist(), series["mean"].tolist(), strict=True)
+    return RunPast(
+        after, run.active_seconds - (before.elapsed_seconds if before is not None else 0.0),
+        int(series["sent"].max(initial=0)),
+        [(number, mean) for number, mean in rounds if number > 0 and series.mean_in(number) is not None],
+    )  # fmt: skip
 
 
 def resolve_clients(session: Session, config: RunConfig) -> RunConfig:

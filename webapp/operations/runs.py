@@ -9,6 +9,7 @@ from typing import BinaryIO
 from federation.coordinator.supervisor import BestRound, Job, Participation, Supervisor, UploadedWeights, UploadUnusable
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, Checkpoint, Event
+from federation.run.rounds.stop_rules import StopRule
 from federation.run.states import ACTIVE, ENDED, RunState, sources
 from webapp.db.database import Database, Session
 from webapp.db.repository import runs as table
@@ -24,7 +25,7 @@ from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.recorder import Recorder
 from webapp.operations.rows import iso
 from webapp.operations.run_moves import get_run, move_run, problems_of, queue_run, requeue_run
-from webapp.operations.run_requests import accept_config, stored_config
+from webapp.operations.run_requests import accept_config, past_of, stored_config
 from webapp.operations.views import RunView, run_view
 from webapp.problems import Conflict, Invalid, Problem
 
@@ -60,10 +61,13 @@ class Runs:
                         move_run(session, run.id, RunState.FAILED, error.sentence)
 
     def _job(self, run: Run) -> Job:
-        done, best = run.checkpoint, BestRound.of(run.best_metrics.get(self._best_metric))
+        done, config = run.checkpoint, stored_config(run)
+        with self._database.read() as session:
+            past = past_of(session, run, config)
         return Job(
-            run.id, stored_config(run), run.num_rounds, done["round"] if done else -1,
-            Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None, best,
+            run.id, config, run.num_rounds, done["round"] if done else -1,
+            Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None,
+            BestRound.of(run.best_metrics.get(self._best_metric)), past,
         )  # fmt: skip
 
     def read_state(self, run_id: int) -> RunState | None:
@@ -87,7 +91,7 @@ class Runs:
 
     def move(
         self, run_id: int, to: RunState, reason: str | None = None, by: str | None = None,
-        blocked: Blocked | None = None,
+        blocked: Blocked | None = None, rule: StopRule | None = None,
     ) -> bool:  # fmt: skip
         """Move a run to a state, where its present one allows it; False changes nothing.
 
@@ -97,12 +101,13 @@ class Runs:
             self._recorder.end_run(run_id)
         if to == RunState.COMPLETED:
             with self._database.read() as session:  # not in the transaction: others write meanwhile
-                reason = problems_of(session, run_id) or reason
+                reason = ". ".join(filter(None, (reason, problems_of(session, run_id)))) or None
         with self._database.write() as session:
             if to == RunState.WAITING and order.is_held_back(session, run_id):
                 return False  # its experiment was paused when the run was chosen already
-            moved = move_run(session, run_id, to, reason, by, blocked)
-            if moved and to == RunState.COMPLETED and (run := get_run(session, run_id)).current_round < run.num_rounds:
+            moved = move_run(session, run_id, to, reason, by, blocked, rule)
+            is_whole = moved and to == RunState.COMPLETED and rule is None
+            if is_whole and (run := get_run(session, run_id)).current_round < run.num_rounds:
                 requeue_run(session, run)
                 order.move_to_front(session, run_id)
             return moved

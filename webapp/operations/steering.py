@@ -61,8 +61,8 @@ class Steering:
         control.end_pause()
 
     def resume_run(self, run_id: int) -> None:
-        """Queue an interrupted, stopped or failed run again, to continue after its last completed round; or release a
-        queued run that is held since a restart."""
+        """Queue an interrupted, stopped or failed run again, or one that a stop rule has ended, to continue after its
+        last completed round; or release a queued run that is held since a restart."""
         with self._database.write() as session:
             run = get_run(session, run_id)
             require_weights(run)
@@ -71,7 +71,8 @@ class Steering:
                 add_request_event(session, run, "resume", self._by)
             elif not table.is_resumable(run):
                 raise Conflict(
-                    f"Run {run_id} is {run.state}: only an interrupted, stopped or failed run can be resumed."
+                    f"Run {run_id} is {run.state}: only an interrupted, stopped or failed run "
+                    "can be resumed, or one that a stop rule has ended."
                 )
             elif run.checkpoint is not None and run.current_round >= run.num_rounds:
                 raise Conflict(f"Run {run_id} has completed its {run.num_rounds:,} rounds: add rounds instead.")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from federation.learning.evaluation_data import evaluated_on
 from federation.protocol.keys import fingerprint
 from federation.run.events import Progress
+from federation.run.rounds.stop_rules import StopRule
 from federation.run.states import ACTIVE, RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import Admission
@@ -47,6 +48,7 @@ class RunView(BaseModel):
     config: dict[str, Any]
     state: RunState
     reason: str | None
+    stop_rule: StopRule | None = Field(description="The rule that ended the run before its last round.")
     blocked_on: BlockedOn | None
     current_round: int = Field(description="The last completed round.")
     num_rounds: int

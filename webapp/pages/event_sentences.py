@@ -147,7 +147,7 @@ def _run(event: StoredEvent) -> tuple[str, str, str] | None:
     if state not in STATES or not any(data.get(said) for said in ("from", "name", "by")):
         return None  # only what the run waits for has changed
     word = {"waiting": "Waiting for clients"}.get(state, STATES[state])
-    if state == "completed" and reason:
+    if state == "completed" and reason and not data.get("stop_rule"):
         return state, reason, who  # says that it is completed
     return state, word + (f": {reason}" if reason else ""), who
 

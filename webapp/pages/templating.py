@@ -25,7 +25,7 @@ from webapp.pages.clients import holdings, rows
 from webapp.pages.flash import Flash
 from webapp.pages.markdown import markdown
 from webapp.pages.runs import charts
-from webapp.pages.start.fields import FIELDS, GROUPS, QUICK
+from webapp.pages.start.fields import FIELDS, FOLDED, GROUPS, QUICK
 from webapp.settings import asset
 
 STREAM = "/api/events"
@@ -106,7 +106,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.globals |= {"static": static, "modules": modules, "first_request": charts.first_request}
-    environment.globals |= {"option_groups": GROUPS, "quick_options": QUICK, "may": may}
+    environment.globals |= {"option_groups": GROUPS, "folded_groups": FOLDED, "quick_options": QUICK, "may": may}
     environment.filters |= formatting.FILTERS
     environment.filters |= {
         "polyline": rows.polyline,

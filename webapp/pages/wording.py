@@ -50,8 +50,13 @@ def metric_word(name: str) -> str:
 
 def problems_of(run: Run) -> str:
     """Return what went wrong in a completed run; empty where nothing did."""
+    return (run.reason or "").partition(WITH_PROBLEMS)[2] if run.state == "completed" else ""
+
+
+def end_of(run: Run) -> str:
+    """Return why a run ended, without its problems, as a sentence; empty where nobody says."""
     said = run.reason or ""
-    return said.removeprefix(WITH_PROBLEMS) if run.state == "completed" and said.startswith(WITH_PROBLEMS) else ""
+    return sentence(said.partition(WITH_PROBLEMS)[0] if run.state == "completed" else said)
 
 
 def run_word(run: Run) -> str:

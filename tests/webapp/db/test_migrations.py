@@ -162,6 +162,13 @@ def test_the_best_round_of_an_earlier_run_is_one_that_was_trained(tmp_path: Path
     books.close()
 
 
+OPTIONS_OF_NETWORKS = {
+    "dataset", "partitioner", "batch_size", "optimizer", "loss", "steps_per_epoch", "data_seed", "local_epochs",
+    "learning_rate", "synthetic_parameters", "synthetic_seconds", "initial_weights", "app_config",
+}  # fmt: skip
+"""Those of the release that stored them for every network."""
+
+
 def test_a_stored_run_has_no_options_of_other_networks(tmp_path: Path) -> None:
     books = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path)
     configs = [
@@ -172,7 +179,8 @@ def test_a_stored_run_has_no_options_of_other_networks(tmp_path: Path) -> None:
         command.downgrade(migration_config(connection), "0009")
     with books.database.write() as session:
         for config in configs:
-            run_id = insert_run(session, "run", config.model_dump(mode="json"))
+            later = config.unused - OPTIONS_OF_NETWORKS
+            run_id = insert_run(session, "run", config.model_dump(mode="json", exclude=later))
             set_values(session, run_id, dataset=config.dataset)
     with books.database.engine.begin() as connection:
         command.upgrade(migration_config(connection), "head")

@@ -88,7 +88,7 @@ def test_an_option_that_does_not_apply_is_hidden_and_not_read(dashboard: Dashboa
 
 def test_a_data_seed_is_asked_for_and_shown(dashboard: Dashboard) -> None:
     page = get_page(dashboard.http, "/runs/new")
-    control = page.one("details").one("input", id="data_seed")
+    control = page.one("details", id="options-advanced").one("input", id="data_seed")
     assert (control["value"], control["placeholder"], control["max"]) == ("", "the run's seed", "2147483647")
     dashboard.http.post("/runs", data={"seed": "1"})
     dashboard.http.post("/runs", data={"seed": "1", "data_seed": "5"})
@@ -102,7 +102,8 @@ def test_a_data_seed_is_asked_for_and_shown(dashboard: Dashboard) -> None:
 def test_a_share_is_typed_and_written_as_percent(dashboard: Dashboard) -> None:
     page = post(dashboard, max_weight_share="140")
     assert "140 is too large: at most 100" in page.one("small", id="max_weight_share-error").text
-    assert "open" in page.one("details")
+    assert "open" in page.one("details", id="options-advanced")
+    assert "open" not in page.one("details", id="options-stop-rules")
     dashboard.http.post("/runs", data={"max_weight_share": "40", "batch_size": "16"})
     assert dashboard.run(1)["config"]["max_weight_share"] == 0.4
     page = get_page(dashboard.http, "/runs/1")
@@ -112,7 +113,7 @@ def test_a_share_is_typed_and_written_as_percent(dashboard: Dashboard) -> None:
     assert again.one("input", id="max_weight_share")["value"] == "40"
     seed = dashboard.run(1)["config"]["seed"]
     text = f"Advanced Batch size: 16, Maximum weight per client: 40 %, Data seed: {seed}"
-    assert again.one("summary").text == text
+    assert again.one("details", id="options-advanced").one("summary").text == text
 
 
 @pytest.mark.parametrize(

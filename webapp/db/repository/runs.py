@@ -51,8 +51,9 @@ def get_run(session: Session, run_id: int) -> Run | None:
 
 
 def is_resumable(run: Run) -> bool:
-    """Return whether an ended run can be resumed; one that was cancelled in the queue needs a committed round."""
-    resumable = run.state in RESUMABLE or (run.state == RunState.CANCELLED and run.checkpoint is not None)
+    """Return whether an ended run can be resumed: one cancelled in the queue, or ended by a stop rule, has rounds."""
+    has_rounds = run.state == RunState.CANCELLED or (run.state == RunState.COMPLETED and run.stop_rule is not None)
+    resumable = run.state in RESUMABLE or (has_rounds and run.checkpoint is not None)
     return resumable and can_continue(run)
 
 

@@ -66,6 +66,10 @@ class Run(Row):
     """The number of the run's configuration in its experiment, from 1; NULL in a run of its own."""
     low_priority: Mapped[bool] = mapped_column(server_default="0")
     """Every queued run without it starts before the run: so runs of people start before those of experiments."""
+    stop_rule: Mapped[str | None] = mapped_column(String(20))
+    """The ``StopRule`` that ended the run before its last round; NULL once it is queued again."""
+    rules_after: Mapped[int] = mapped_column(server_default="0")
+    """Stop rules count the rounds after this one: a person continued the run there after a rule had ended it."""
     num_rounds: Mapped[int]
     current_round: Mapped[int] = mapped_column(default=0)
     last_metrics: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

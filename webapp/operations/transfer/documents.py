@@ -104,6 +104,7 @@ class RunDocument(Document):
     config: Annotated[dict[Word, Json], Field(max_length=100)]
     state: Literal["stopped", "completed", "failed", "interrupted", "cancelled"]
     reason: Text | None
+    stop_rule: Literal["target", "patience", "time", "traffic"] | None = None
     note: Text
     tags: Annotated[list[Annotated[str, Field(max_length=30)]], Field(max_length=10)]
     num_rounds: RoundNumber

@@ -155,7 +155,7 @@ def _document(
 ) -> RunDocument:  # fmt: skip
     chosen = run.config.get("clients")
     config = run.config | {"clients": [numbers[c] for c in chosen if c in numbers] if chosen else None}
-    columns = ("name", "state", "reason", "note", "tags", "num_rounds", "current_round", "last_metrics",
+    columns = ("name", "state", "reason", "stop_rule", "note", "tags", "num_rounds", "current_round", "last_metrics",
                "best_metrics", "created_at", "started_at", "finished_at", "active_seconds")  # fmt: skip
     return RunDocument(
         **{name: getattr(run, name) for name in columns}, format=FORMAT, version=VERSION, run_id=run.id, config=config,

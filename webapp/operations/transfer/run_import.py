@@ -69,8 +69,8 @@ class RunImport:
 
     def _begin(self, archive: Archive) -> int:
         run = archive.run
-        columns = ("name", "reason", "note", "tags", "num_rounds", "current_round", "last_metrics", "created_at",
-                   "started_at", "finished_at", "active_seconds")  # fmt: skip
+        columns = ("name", "reason", "stop_rule", "note", "tags", "num_rounds", "current_round", "last_metrics",
+                   "created_at", "started_at", "finished_at", "active_seconds")  # fmt: skip
         values = {name: getattr(run, name) for name in columns}
         values["best_metrics"] = {name: best.model_dump() for name, best in run.best_metrics.items()}
         values["origin"] = {

@@ -19,7 +19,7 @@ from webapp.formatting import about, count, duration, loss, percent, plural, siz
 from webapp.operations.views import elapsed_seconds, remaining_seconds
 from webapp.pages.event_sentences import LOCAL
 from webapp.pages.runs.round_bars import RoundBars, bars_of
-from webapp.pages.wording import STATES, listed, problems_of, sentence
+from webapp.pages.wording import STATES, end_of, listed, problems_of
 
 MARKED_EVENTS = 300
 DOING = {"prepare": "Preparing", "train": "Training", "evaluate": "Evaluating"}
@@ -121,7 +121,8 @@ def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
             return f"Stopping after round {of}"
         case "completed":
             problems = " with problems" if problems_of(run) else ""
-            return f"Completed {plural(run.current_round, 'round')}{problems}{reached}"
+            done = of if run.stop_rule else plural(run.current_round, "round")
+            return f"Completed {done}{problems}{reached}"
         case "cancelled":
             return f"Cancelled in the queue after {of}" if run.current_round else "Cancelled before the first round"
         case state:
@@ -154,7 +155,8 @@ def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
     if run.state == "queued":
         return "" if run.held else "Starts when the run before it has ended."
     if run.state in ENDED:
-        return f"{problems}." if (problems := problems_of(run)) else sentence(run.reason or "")
+        problems = problems_of(run)
+        return " ".join(filter(None, (end_of(run), f"{problems}." if problems else "")))
     if run.state == "waiting" and (run.blocked_on or {}).get("kind") == "quorum":
         return f"Round {count(number)} of {count(run.num_rounds)} starts when enough clients are online."
     groups: dict[str, list[str]] = {}

@@ -16,7 +16,7 @@ from webapp.operations.views import elapsed_seconds
 from webapp.pages.clients.rows import common_scale
 from webapp.pages.markdown import plain
 from webapp.pages.start.fields import FIELDS
-from webapp.pages.wording import problems_of, sentence
+from webapp.pages.wording import end_of, problems_of, sentence
 
 PAGE_RUNS, EXCERPT = 50, 90
 SEGMENTS = (
@@ -215,7 +215,7 @@ def _best(run: Run) -> tuple[str, str]:
 
 def _why(run: Run) -> str:
     if problems := problems_of(run):
-        return problems
+        return " ".join(filter(None, (end_of(run), problems)))
     said = run.reason or ""
     if run.state in ("waiting", "queued") and run.blocked_on:
         said = run.blocked_on["sentence"]

@@ -17,8 +17,8 @@ from webapp.formatting import THIN, duration, exact
 from webapp.pages.wording import listed
 
 MANY_NAMES = 6
-UNITS = {"": "", "seconds": "seconds", "percent": "%"}
-SCALE_OF_UNIT = {"": 1, "seconds": 1, "percent": 100}
+UNITS = {"": "", "seconds": "seconds", "percent": "%", "megabytes": "MB"}
+SCALE_OF_UNIT = {"": 1, "seconds": 1, "percent": 100, "megabytes": 1}
 """How many of what people type are one in the configuration."""
 
 
@@ -136,6 +136,8 @@ def _fields() -> Iterable[Field]:
 
 FIELDS = {field.name: field for field in _fields()}
 GROUPS = [(group, [field for field in FIELDS.values() if field.shown.group == group]) for group in Group]
+FOLDED = (Group.STOPPING, Group.ADVANCED)
+"""Groups that the form opens on demand."""
 QUICK = [field for field in FIELDS.values() if field.shown.quick]
 
 

@@ -61,7 +61,8 @@ def test_a_stopped_run_is_resumed_under_its_id_and_a_completed_one_gets_more_rou
         refused = post(dashboard, f"/api/runs/{run_id}/resume", 409)
         assert (
             refused["detail"]
-            == f"Run {run_id} is completed: only an interrupted, stopped or failed run can be resumed."
+            == f"Run {run_id} is completed: only an interrupted, stopped or failed run can be resumed, "
+            "or one that a stop rule has ended."
         )
         post(dashboard, f"/api/runs/{run_id}/rounds", body={"add": 3})
         longer = dashboard.wait_for_state(run_id, "completed")
