@@ -74,14 +74,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: InstanceLock,
           tls: ServerTls | None) -> int:  # fmt: skip
     """Serve on bound sockets until SIGINT, SIGTERM or SIGHUP, or until another dashboard took the database over."""
-    from webapp.app import create_app  # after the sockets are bound: it imports Flower, which takes a second
-
     try:
         _prepare_database(settings)
     except DatabaseUnusable as error:
         return _refuse(1, str(error))
     except AccountMissing as error:
         return _refuse(2, str(error))
+    gc.disable()  # importing Flower and the routes takes a second, and garbage collections a tenth more
+    from webapp.app import create_app
+
     try:
         app = create_app(settings, flower, lock, tls)
     except ValueError as error:
@@ -100,7 +101,7 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
         if signal_number != signal.SIGHUP or signal.getsignal(signal_number) != signal.SIG_IGN:  # nohup ignores it
             signal.signal(signal_number, end)
     dashboard_address, flower_address = (format_address(*sock.getsockname()[:2]) for sock in (web, flower))
-    gc.freeze()  # imported modules stay: the collections that Flower's classes force need not scan them
+    _freeze_modules()
     log.info(
         "dashboard at %s://%s%s, clients join at %s, data in %s",
         "http" if dashboard_tls(settings, tls) is None else "https", dashboard_address, settings.root,
@@ -110,6 +111,12 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
     if lock.lost is not None:
         return _refuse(3, lock.lost)
     return 0 if server.started else 1
+
+
+def _freeze_modules() -> None:
+    """Enable garbage collections, which then scan no imported module: Flower's classes force one with each reply."""
+    gc.freeze()
+    gc.enable()
 
 
 def _prepare_database(settings: Settings) -> None:

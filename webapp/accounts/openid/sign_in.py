@@ -109,11 +109,9 @@ class OpenIdSignIn:
         self._changes.note()
 
 
-def read_openid(settings: Settings, database: Database, changes: AccountChanges) -> OpenIdSignIn | None:
-    """Return the sign-in of the settings; None where they name no provider."""
-    if not settings.openid_issuer:
-        return None
-    assert settings.openid_client_secret_file is not None
+def read_openid(settings: Settings, database: Database, changes: AccountChanges) -> OpenIdSignIn:
+    """Return the sign-in with the provider that the settings name."""
+    assert settings.openid_issuer and settings.openid_client_secret_file is not None
     secret = settings.openid_client_secret_file.read_text("utf-8").strip()
     provider = Provider(settings.openid_issuer, settings.openid_client_id, secret)
     roles = {value: Role(role) for value, role in settings.openid_role_map.items()}
