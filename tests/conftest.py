@@ -133,8 +133,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     return OneProcessForTensorFlow(config, log)
 
 
+def pytest_configure() -> None:
+    """Import the test files without garbage collections, which find nothing in them and take a second."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Freeze what was imported: Flower's classes force a garbage collection with each reply, which need not scan it."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.http import LOCAL
 from tests.support.processes import ROOT, RealProcess, make_meadow, wait_until
 
 INSTALL_SECONDS = 300
@@ -53,7 +54,7 @@ def test_a_clean_environment_serves_learns_and_goes_on_after_a_stop(wheel: Path,
         ["client", "--server", meadow.flower_address, "--dataset", "synthetic", "--identity", f"{tmp_path}/id.json"],
         tmp_path / "client.log", compiled, program=programs / "meadow", folder=tmp_path,
     )  # fmt: skip
-    with httpx.Client(base_url=meadow.url, trust_env=False) as http:
+    with httpx.Client(base_url=meadow.url, **LOCAL) as http:
         try:
             meadow.start()
             client.start()

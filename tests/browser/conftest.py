@@ -13,6 +13,7 @@ from federation.protocol.messages import Task
 from federation.weights.layout import Layout
 from scripts.chromium import find
 from tests.support.dashboard import Dashboard, running
+from tests.support.http import LOCAL
 from tests.support.light_client import Answer, honest
 from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
 
@@ -83,7 +84,7 @@ def wait_for_clients(url: str, count: int) -> None:
     """Wait until so many clients are online."""
 
     def enough() -> bool:
-        clients = httpx.get(f"{url}/api/clients", trust_env=False).json()["items"]
+        clients = httpx.get(f"{url}/api/clients", **LOCAL).json()["items"]
         return len([client for client in clients if client["state"] == "online"]) >= count
 
     wait_until(enough, 60, f"{count} clients online")
@@ -117,7 +118,7 @@ def synthetic_client(meadow: Meadow, folder: Path, part: int, parts: int) -> Rea
 def start_run(url: str, **config: Any) -> int:
     """Start a synthetic run over the API; return its id."""
     body = {"network": "synthetic", "dataset": "synthetic", "seed": 7} | config
-    answer = httpx.post(f"{url}/api/runs", json=body, trust_env=False)
+    answer = httpx.post(f"{url}/api/runs", json=body, **LOCAL)
     assert answer.status_code == 201, answer.text
     return int(json.loads(answer.text)["id"])
 

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage, wait_for_clients
+from tests.support.http import LOCAL
 from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -85,7 +86,7 @@ def head_of(page: Page) -> str:
 
 
 def run_of(url: str, run_id: int) -> dict[str, Any]:
-    return dict(httpx.get(f"{url}/api/runs/{run_id}", trust_env=False).json())
+    return dict(httpx.get(f"{url}/api/runs/{run_id}", **LOCAL).json())
 
 
 def start(page: Page, name: str, **answers: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import StartClient
 from tests.support.dashboard import Api
+from tests.support.http import LOCAL
 from tests.support.processes import Meadow, RealProcess
 
 Join = Callable[..., RealProcess]
@@ -15,7 +16,7 @@ Join = Callable[..., RealProcess]
 @pytest.fixture
 def api(meadow: Meadow) -> Iterator[Api]:
     """The API of the dashboard of the `meadow` fixture; it may be killed and started again meanwhile."""
-    with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http:
+    with httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as http:
         yield Api(http)
 
 

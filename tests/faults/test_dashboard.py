@@ -12,6 +12,7 @@ import pytest
 
 from tests.faults.conftest import Join
 from tests.support.dashboard import Api
+from tests.support.http import LOCAL
 from tests.support.processes import Meadow, wait_until
 from tests.webapp.test_process import reading
 
@@ -76,7 +77,7 @@ def test_two_starts_and_five_stops_at_once_and_ctrl_c_while_clients_train(meadow
     clients = [join(meadow.flower_address, name) for name in ("site-a", "site-b")]
     api.wait_for_clients(2)
     body = {"network": "synthetic", "dataset": "synthetic", "synthetic_seconds": 60.0, "num_rounds": 3}
-    answers = at_once(*[lambda: httpx.post(f"{meadow.url}/api/runs", json=body, trust_env=False)] * 2)
+    answers = at_once(*[lambda: httpx.post(f"{meadow.url}/api/runs", json=body, **LOCAL)] * 2)
     assert [answer.status_code for answer in answers] == [201, 201]
     first, second = sorted(answer.json()["id"] for answer in answers)
     api.wait_for_state(first, "running")
@@ -85,7 +86,7 @@ def test_two_starts_and_five_stops_at_once_and_ctrl_c_while_clients_train(meadow
 
     stop = f"{meadow.url}/api/runs/{first}/stop"
     asked = time.monotonic()
-    answers = at_once(*[lambda: httpx.post(stop, trust_env=False, timeout=10)] * 5)
+    answers = at_once(*[lambda: httpx.post(stop, **LOCAL, timeout=10)] * 5)
     assert {answer.status_code for answer in answers} <= {202, 409}
     assert 202 in {answer.status_code for answer in answers}
     api.wait_for_state(first, "stopped", timeout=2)

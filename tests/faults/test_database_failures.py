@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 
 from tests.support.books import done
 from tests.support.dashboard import Dashboard, read_events, running
+from tests.support.http import LOCAL
 from tests.support.markup import get_page
 from tests.support.postgres import Postgres, postgres_server
 from tests.support.processes import wait_until
@@ -49,7 +50,7 @@ def listening(dashboard: Dashboard, run_id: int) -> Iterator[list[int]]:
         while not over.is_set():
             try:
                 path = f"/api/runs/{run_id}/events?after={last}"
-                with httpx.stream("GET", f"{dashboard.http.base_url}{path}", trust_env=False, timeout=20) as answer:
+                with httpx.stream("GET", f"{dashboard.http.base_url}{path}", **LOCAL, timeout=20) as answer:
                     if answer.status_code == 204:
                         return
                     for event in read_events(answer.iter_lines()):

@@ -14,6 +14,7 @@ import pytest
 from federation.run.config import RunConfig
 from federation.run.states import RunState
 from tests.support.dashboard import SYNTHETIC, Api, Dashboard, finished_run, running
+from tests.support.http import LOCAL
 from tests.support.light_client import Stage
 from tests.support.processes import Meadow, wait_until
 from tests.support.run_invariants import check_moves
@@ -112,7 +113,7 @@ def test_rounds_added_while_a_run_is_being_completed_are_done(dashboard: Dashboa
 
 
 def test_a_dashboard_whose_database_is_locked_ends_within_ten_seconds(meadow: Meadow) -> None:
-    api = Api(httpx.Client(base_url=meadow.url, trust_env=False, timeout=20))
+    api = Api(httpx.Client(base_url=meadow.url, **LOCAL, timeout=20))
     with api.http, Stage(meadow.flower_address) as stage:
         stage.add("a")
         api.wait_for_clients(1)

@@ -22,6 +22,7 @@ from federation.weights.layout import Layout
 from tests.faults.test_network import MEGABYTE, masked, peak_bytes, pour, upgraded
 from tests.support.authority import Authority
 from tests.support.dashboard import Api, running
+from tests.support.http import LOCAL
 from tests.support.light_client import Answer, LightClient, Stage, honest
 from tests.support.processes import Meadow, make_meadow, wait_until
 from webapp.db.repository.events import StoredEvent
@@ -83,7 +84,7 @@ def six_pour(shared: tuple[Meadow, int], connect: Callable[[], socket.socket], h
         took = [one.result() for one in [strangers.submit(pour_without_end, connect(), head, block) for _ in range(6)]]
     assert max(took) < 24 * MEGABYTE, took
     assert peak_bytes(meadow.running.pid) - before < 100 * 10**6
-    assert httpx.get(f"{meadow.url}/readyz", trust_env=False).status_code == 200
+    assert httpx.get(f"{meadow.url}/readyz", **LOCAL).status_code == 200
     assert "Traceback" not in meadow.output
 
 
@@ -166,7 +167,7 @@ def test_more_idle_connections_than_descriptors_harm_no_run(tmp_path: Path) -> N
         meadow.start()
         assert psutil.Process(meadow.running.pid).rlimit(psutil.RLIMIT_NOFILE) == (1024, 1024)
         with ExitStack() as stack:
-            api = Api(stack.enter_context(httpx.Client(base_url=meadow.url, trust_env=False, timeout=20)))
+            api = Api(stack.enter_context(httpx.Client(base_url=meadow.url, **LOCAL, timeout=20)))
             stage = stack.enter_context(Stage(meadow.flower_address))
             for name in "ab":
                 stage.add(name, unhurried)

@@ -12,6 +12,7 @@ import httpx
 
 from federation.protocol.connection_limit import ConnectionBounds
 from federation.protocol.guarded_http import HttpLimits
+from tests.support.http import NO_AUTHORITIES
 from tests.support.light_client import Answering, Stage, honest
 from tests.support.migrated import lay_data
 from tests.support.processes import wait_until
@@ -117,7 +118,7 @@ def read_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 @contextmanager
 def running(
     folder: Path, bounds: ConnectionBounds | None = None, limits: HttpLimits | None = None,
-    verify: ssl.SSLContext | bool = True, **settings: Any,
+    verify: ssl.SSLContext = NO_AUTHORITIES, **settings: Any,
 ) -> Iterator[Dashboard]:  # fmt: skip
     """Serve a dashboard from a thread until the end of the block."""
     given: dict[str, Any] = {"data_dir": lay_data(folder / "data"), "port": 0, "flower_port": 0, **settings}

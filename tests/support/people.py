@@ -1,19 +1,17 @@
 """People of a dashboard in the test's own process: accounts, and HTTP clients that act as them."""
 
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
 
 from tests.support.dashboard import Dashboard
+from tests.support.http import LOCAL
 from webapp.accounts.principal import Kind, Principal
 from webapp.accounts.roles import Role
 from webapp.routes.access import COOKIE
 
 PASSWORD = "correct horse battery"
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Spares each client the load of the certificates of the machine."""
 
 
 def add_person(dashboard: Dashboard, name: str, role: str = "admin", password: str | None = None) -> int:
@@ -39,7 +37,7 @@ def token_of(dashboard: Dashboard, name: str, role: str = "viewer", days: int = 
 def acting(dashboard: Dashboard, **headers: str) -> Iterator[httpx.Client]:
     """Give an HTTP client that sends headers, such as Cookie or Authorization, and follows no redirect."""
     url = dashboard.http.base_url
-    with httpx.Client(base_url=url, headers=headers, trust_env=False, verify=NO_TLS, timeout=20) as http:
+    with httpx.Client(base_url=url, headers=headers, **LOCAL, timeout=20) as http:
         yield http
 
 

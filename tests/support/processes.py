@@ -13,17 +13,23 @@ from typing import TypeVar
 
 import httpx
 
+from tests.support.http import LOCAL
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
 _T = TypeVar("_T")
 
 
 def wait_until(predicate: Callable[[], _T], timeout: float = 20.0, what: str = "") -> _T:
-    """Ask again and again until the answer is true, and return it; fails after ``timeout`` seconds."""
-    deadline = time.monotonic() + timeout
+    """Ask again and again until the answer is true, and return it; fails after ``timeout`` seconds.
+
+    The longer it has taken, the rarer it asks: an answer costs the process that is waited for 5 ms.
+    """
+    began = time.monotonic()
     while not (answer := predicate()):
-        assert time.monotonic() < deadline, f"not within {timeout} s: {what or predicate}"
-        time.sleep(0.02)
+        waited = time.monotonic() - began
+        assert waited < timeout, f"not within {timeout} s: {what or predicate}"
+        time.sleep(min(0.02 + waited / 20, 0.1))
     return answer
 
 
@@ -120,7 +126,7 @@ class Meadow(RealProcess):
     def _is_ready(self) -> bool:
         assert self.running.poll() is None, f"the dashboard ended with {self.running.returncode}\n{self.output}"
         try:
-            return httpx.get(f"{self.url}/readyz", trust_env=False, timeout=5).status_code == 200
+            return httpx.get(f"{self.url}/readyz", **LOCAL, timeout=5).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from federation.client.console import write_log_to
+from tests.support.http import LOCAL
 from tests.support.light_client import Stage
 from tests.support.processes import Meadow, wait_until
 from webapp.logs import configure_logging
@@ -85,7 +86,7 @@ def test_a_text_of_the_server_forges_no_line_of_a_client(monkeypatch: pytest.Mon
 @pytest.mark.meadow_arguments("--log-format", "json", "--log-level", "debug")
 def test_entries_of_a_process_have_the_ids_of_run_round_client_and_request(meadow: Meadow) -> None:
     once = httpx.Limits(max_keepalive_connections=0)  # uvicorn closes the connection on which a request failed
-    with httpx.Client(base_url=meadow.url, trust_env=False, limits=once) as http, Stage(meadow.flower_address) as stage:
+    with httpx.Client(base_url=meadow.url, **LOCAL, limits=once) as http, Stage(meadow.flower_address) as stage:
         stage.add("site-a")
         run = {"network": "synthetic", "dataset": "synthetic", "num_rounds": 2, "min_clients": 1}
         run_id = http.post("/api/runs", json=run).json()["id"]

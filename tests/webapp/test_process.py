@@ -13,6 +13,8 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.support.http import LOCAL
+from tests.support.migrated import lay_data
 from tests.support.processes import Meadow, RealProcess, free_port, make_meadow, refused, wait_until
 
 SYNTHETIC = {"network": "synthetic", "dataset": "synthetic", "num_rounds": 1000}
@@ -26,7 +28,7 @@ def reading(url: str, count: int) -> Iterator[list[str]]:
 
     def read() -> None:
         try:
-            with httpx.stream("GET", url, timeout=60, trust_env=False) as answer:
+            with httpx.stream("GET", url, timeout=60, **LOCAL) as answer:
                 opened.wait(20)
                 for _ in answer.iter_lines():
                     pass
@@ -45,26 +47,26 @@ def reading(url: str, count: int) -> Iterator[list[str]]:
             thread.join(20)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_within_five_seconds_with_streams_open(meadow: Meadow, number: int) -> None:
-    run_id = httpx.post(f"{meadow.url}/api/runs", json=SYNTHETIC, trust_env=False).json()["id"]
-    with reading(f"{meadow.url}/api/events?after=0", 3) as ends:
-        meadow.running.send_signal(number)
-        assert meadow.wait(5) == 0
-    assert ends == ["whole"] * 3
-    assert "Traceback" not in meadow.output
-    assert not list(meadow.data_dir.glob("meadow.db-wal")), "the database was not closed clean"
+def test_each_signal_ends_it_within_five_seconds_with_streams_open(meadow: Meadow) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        run_id = httpx.post(f"{meadow.url}/api/runs", json=SYNTHETIC, **LOCAL).json()["id"]
+        with reading(f"{meadow.url}/api/events?after=0", 3) as ends:
+            meadow.running.send_signal(number)
+            assert meadow.wait(5) == 0, number
+        assert ends == ["whole"] * 3, number
+        assert "Traceback" not in meadow.output
+        assert not list(meadow.data_dir.glob("meadow.db-wal")), f"{number}: the database was not closed clean"
 
-    meadow.start()
-    run = httpx.get(f"{meadow.url}/api/runs/{run_id}", trust_env=False).json()
-    assert run["state"] == "interrupted"
+        meadow.start()
+        run = httpx.get(f"{meadow.url}/api/runs/{run_id}", **LOCAL).json()
+        assert run["state"] == "interrupted", number
 
 
 def test_a_killed_dashboard_says_after_a_restart_what_became_of_its_runs(meadow: Meadow) -> None:
-    with httpx.Client(base_url=meadow.url, trust_env=False) as http:
+    with httpx.Client(base_url=meadow.url, **LOCAL) as http:
         active, queued = (http.post("/api/runs", json=SYNTHETIC).json()["id"] for _ in range(2))
         assert http.get(f"/api/runs/{queued}").json()["queue_position"] == 1
-        meadow.restart()
+        meadow.restart()  # the data that it left locked is free
         run, held = (http.get(f"/api/runs/{run_id}").json() for run_id in (active, queued))
         assert (run["state"], run["blocked_on"]) == ("interrupted", None)
         assert "restarted" in run["reason"]
@@ -73,6 +75,7 @@ def test_a_killed_dashboard_says_after_a_restart_what_became_of_its_runs(meadow:
         assert http.post(f"/api/runs/{queued}/resume").status_code == 202
         wait_until(lambda: http.get(f"/api/runs/{queued}").json()["state"] == "waiting")
         assert http.post(f"/api/runs/{queued}/resume").status_code == 409
+    assert meadow.interrupt(5) == 0
 
 
 @pytest.mark.parametrize("taken", ["port", "flower-port"])
@@ -89,18 +92,42 @@ def test_a_taken_port_is_named_with_its_setting(tmp_path: Path, taken: str) -> N
     assert f"--{taken}" in process.output
 
 
-def test_a_second_dashboard_on_the_same_data_is_told_who_holds_it(meadow: Meadow, tmp_path: Path) -> None:
-    ports = ["--port", str(meadow.port), "--flower-port", str(meadow.flower_port)]
+@pytest.fixture(scope="module")
+def oddly_named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meadow]:
+    """A dashboard whose data directory has a name that URLs, shells and SQL would quote; it has a run."""
+    folder = tmp_path_factory.mktemp("process")
+    meadow = make_meadow(folder, data_dir=folder / "data" / "why? 50%25 #1 'ü")
+    try:
+        meadow.start()
+        assert httpx.post(f"{meadow.url}/api/runs", json=SYNTHETIC, **LOCAL).status_code == 201
+        yield meadow
+        assert meadow.interrupt() == 0
+        assert "Traceback" not in meadow.output
+    finally:
+        meadow.kill()
+
+
+def test_a_data_directory_may_have_any_name_and_holds_all_data(oddly_named: Meadow) -> None:
+    folder = oddly_named.data_dir
+    assert {"meadow.db", "flower", "runs"} <= {path.name for path in folder.iterdir()}
+    assert (folder / "flower" / "linkstate.db").stat().st_size
+    assert list(folder.parent.iterdir()) == [folder]
+    assert f"data in {folder}" in oddly_named.output
+
+
+def test_nobody_else_may_read_the_data(oddly_named: Meadow) -> None:
+    folder = oddly_named.data_dir
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [folder, *folder.rglob("*")]}
+    assert {path: oct(mode) for path, mode in modes.items() if mode & 0o077} == {}
+
+
+def test_a_second_dashboard_on_the_same_data_is_told_who_holds_it(oddly_named: Meadow, tmp_path: Path) -> None:
+    ports = ["--port", str(oddly_named.port), "--flower-port", str(oddly_named.flower_port)]
     for flags in (ports, ["--port", "0", "--flower-port", "0"]):
-        second = refused(tmp_path, *flags, "--data-dir", str(meadow.data_dir))
+        second = refused(tmp_path, *flags, "--data-dir", str(oddly_named.data_dir))
         assert second.running.returncode == 3
-        assert f"process {meadow.running.pid}, at {meadow.url}" in second.output
-    assert httpx.get(f"{meadow.url}/healthz", trust_env=False).status_code == 200
-
-
-def test_data_left_by_a_killed_dashboard_is_free(meadow: Meadow) -> None:
-    meadow.restart()
-    assert meadow.interrupt(5) == 0
+        assert f"process {oddly_named.running.pid}, at {oddly_named.url}" in second.output
+    assert httpx.get(f"{oddly_named.url}/healthz", **LOCAL).status_code == 200
 
 
 @pytest.mark.parametrize("setting", ["--host 0.0.0.0", "--flower-host 0.0.0.0", "--public-url https://lab.example"])
@@ -113,14 +140,12 @@ def test_an_address_that_others_reach_is_refused_without_an_account(tmp_path: Pa
 
 
 def test_a_newer_database_ends_it_with_a_sentence(tmp_path: Path) -> None:
-    first = make_meadow(tmp_path)
-    first.start()
-    assert first.interrupt() == 0
-    engine = create_engine(f"sqlite:///{first.data_dir / 'meadow.db'}")
+    folder = lay_data(tmp_path / "data")
+    engine = create_engine(f"sqlite:///{folder / 'meadow.db'}")
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    process = refused(tmp_path, "--port", "0", "--flower-port", "0", "--data-dir", str(first.data_dir))
+    process = refused(tmp_path, "--port", "0", "--flower-port", "0", "--data-dir", str(folder))
     assert process.running.returncode == 1
     assert "written by a newer Meadow" in process.output
     assert "Traceback" not in process.output
@@ -131,22 +156,6 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     process = refused(tmp_path, "--port", "0", "--flower-port", "0", "--data-dir", str(tmp_path / "file" / "data"))
     assert process.running.returncode == 2
     assert f"--data-dir {tmp_path / 'file' / 'data'}" in process.output
-
-
-def test_a_data_directory_may_have_any_name_and_holds_all_data(tmp_path: Path) -> None:
-    folder = tmp_path / "data" / "why? 50%25 #1 'ü"
-    meadow = make_meadow(tmp_path, data_dir=folder)
-    meadow.start()
-    try:
-        assert httpx.post(f"{meadow.url}/api/runs", json=SYNTHETIC, trust_env=False).status_code == 201
-        assert meadow.interrupt() == 0
-    finally:
-        meadow.kill()
-    assert {"meadow.db", "flower", "runs"} <= {path.name for path in folder.iterdir()}
-    assert (folder / "flower" / "linkstate.db").stat().st_size
-    assert list((tmp_path / "data").iterdir()) == [folder]
-    assert f"data in {folder}" in meadow.output
-    assert "Traceback" not in meadow.output
 
 
 @pytest.mark.parametrize(
@@ -177,13 +186,7 @@ def test_an_address_of_ipv6_stands_in_brackets(tmp_path: Path) -> None:
         (url,) = set(re.findall(r"http://\[::1\]:\d+", first.output))
         second = refused(tmp_path, *hosts, "--data-dir", str(tmp_path / "data"))
         assert (second.running.returncode, f"at {url}. Stop that dashboard" in second.output) == (3, True)
-        assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/healthz", **LOCAL).status_code == 200
         assert first.interrupt() == 0
     finally:
         first.kill()
-
-
-def test_nobody_else_may_read_the_data(meadow: Meadow) -> None:
-    httpx.post(f"{meadow.url}/api/runs", json=SYNTHETIC, trust_env=False)
-    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [meadow.data_dir, *meadow.data_dir.rglob("*")]}
-    assert {path: oct(mode) for path, mode in modes.items() if mode & 0o077} == {}

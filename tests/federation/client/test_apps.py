@@ -17,6 +17,7 @@ from federation.learning.client_app import Work
 from federation.protocol import messages
 from tests.conftest import StartClient
 from tests.federation.client.test_own_model import ended
+from tests.support.http import LOCAL
 from tests.support.processes import Meadow, wait_until
 from tests.support.small_server import WEIGHTS, SmallServer, joined
 
@@ -60,7 +61,7 @@ def test_a_worker_thread_that_ends_is_reported_whatever_it_raised() -> None:
 def test_an_app_of_a_client_fn_learns_in_a_run_and_gets_the_options_of_the_run(
     meadow: Meadow, client: StartClient
 ) -> None:
-    with io.BytesIO() as file, httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http:
+    with io.BytesIO() as file, httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as http:
         np.savez(file, a=np.zeros((2, 3), np.float32), b=np.zeros(1, np.float32))
         kept = http.post("/api/weights", files={"file": file.getvalue()}).json()["id"]
         for part, name in enumerate(("left", "right")):

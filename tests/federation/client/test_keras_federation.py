@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import StartClient
 from tests.federation.client.test_own_model import ended
+from tests.support.http import LOCAL
 from tests.support.processes import Meadow, wait_until
 from tests.support.small_data import lay_cifar10
 
@@ -25,7 +26,7 @@ def test_mobilenet_over_cifar10_runs_three_rounds_and_is_downloaded(
         arguments = ["--dataset", "cifar10", "--partition", str(part), "--partitions", "2", "--data-path", str(folder)]
         client(meadow.flower_address, name, *arguments, KERAS_HOME=str(tmp_path / "keras"))
     body = {"network": "mobilenet_v2", "dataset": "cifar10", "num_rounds": 3, "steps_per_epoch": 3, "seed": 1}
-    with httpx.Client(base_url=meadow.url, trust_env=False, timeout=120) as http:
+    with httpx.Client(base_url=meadow.url, **LOCAL, timeout=120) as http:
         run_id = http.post("/api/runs", json=body).json()["id"]
         run = wait_until(lambda: ended(http, run_id), 300)
         assert run["state"] == "completed", run

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from tests.conftest import StartClient
+from tests.support.http import LOCAL
 from tests.support.processes import ROOT, Meadow, RealProcess, wait_until
 
 
@@ -14,7 +15,7 @@ def test_the_example_learns_over_two_clients(meadow: Meadow, client: StartClient
     made = RealProcess(["examples/sklearn_app.py", str(tmp_path / "weights.npz")], tmp_path / "example.log")
     made.start()
     assert made.wait() == 0, made.output
-    with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http:
+    with httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as http:
         kept = http.post("/api/weights", files={"file": (tmp_path / "weights.npz").read_bytes()}).json()
         assert kept["layout"] == [["coef", [10, 64], "float64"], ["intercept", [10], "float64"]]
         for part, name in enumerate(("left", "right")):

@@ -12,6 +12,7 @@ from typer import BadParameter
 from federation.client.__main__ import parse_node_config
 from tests.conftest import StartClient
 from tests.federation.client.test_own_model import ended
+from tests.support.http import LOCAL
 from tests.support.processes import Meadow, wait_until
 
 
@@ -21,7 +22,7 @@ def test_quickstarts_for_sklearn_and_pytorch_learn_in_runs(meadow: Meadow, clien
         "sklearn": ([weights, bias], {}, {"penalty": "l2", "local-epochs": 5}, "evaluate_accuracy"),
         "torch": ([], {"fc.weight": weights, "fc.bias": bias}, {"local-epochs": 5, "lr": 0.5}, "evaluate_eval_acc"),
     }
-    with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http:
+    with httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as http:
         for shape in shapes:
             for part in range(2):
                 given = ["--partition", str(part), "--partitions", "2"]

@@ -27,6 +27,7 @@ from tests.conftest import StartClient
 from tests.federation.client.test_own_model import ended
 from tests.support.authority import Authority
 from tests.support.engine import Engine, running_engine
+from tests.support.http import LOCAL
 from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
 
 Simulate = Callable[..., RealProcess]
@@ -64,7 +65,7 @@ def simulate(tmp_path: Path, meadow: Meadow) -> Iterator[Simulate]:
 @pytest.fixture
 def http(meadow: Meadow) -> Iterator[httpx.Client]:
     """The dashboard's REST API."""
-    with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as connected:
+    with httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as connected:
         yield connected
 
 

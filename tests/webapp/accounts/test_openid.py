@@ -11,6 +11,7 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from tests.support.dashboard import Dashboard, running
+from tests.support.http import LOCAL
 from tests.support.openid_provider import CLIENT, SECRET, OpenIdProvider, openid_provider
 from tests.support.processes import free_port, wait_until
 from webapp.accounts.openid.claims import role_of
@@ -44,7 +45,7 @@ def provider(both: tuple[Dashboard, OpenIdProvider]) -> OpenIdProvider:
 @pytest.fixture
 def visitor(both: tuple[Dashboard, OpenIdProvider]) -> Iterator[httpx.Client]:
     """A browser: it keeps cookies, also __Host- ones, and follows no redirect by itself."""
-    with httpx.Client(base_url=both[0].http.base_url, trust_env=False, timeout=20) as http:
+    with httpx.Client(base_url=both[0].http.base_url, **LOCAL, timeout=20) as http:
         yield http
 
 
@@ -136,7 +137,7 @@ def test_a_key_of_somebody_else_signs_nobody_in(provider: OpenIdProvider, visito
 
 def test_a_return_counts_once_and_in_the_browser_that_left(provider: OpenIdProvider, visitor: httpx.Client) -> None:
     back = provider.visit(leave(visitor))
-    with httpx.Client(base_url=visitor.base_url, trust_env=False) as other:
+    with httpx.Client(base_url=visitor.base_url, **LOCAL) as other:
         assert other.get(back).status_code == 403, "another browser is not signed in as this person"
     assert keep(visitor, visitor.get(back)).status_code == 303
     first = me(visitor)
@@ -168,7 +169,7 @@ def test_a_new_session_id_is_given_and_the_earlier_session_ends(
     before = visitor.headers["cookie"]
     sign_in(visitor, provider)
     assert COOKIE in before and visitor.headers["cookie"] != before
-    with httpx.Client(base_url=visitor.base_url, headers={"cookie": before}, trust_env=False) as earlier:
+    with httpx.Client(base_url=visitor.base_url, headers={"cookie": before}, **LOCAL) as earlier:
         assert me(earlier) == {"status": 401}
     assert visitor.post("/logout").status_code == 303
     assert me(visitor) == {"status": 401}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.http import LOCAL
 from tests.support.people import PASSWORD, cookie_in, sign_in
 from tests.support.processes import ROOT, make_meadow
 from tests.support.secrets import assert_absent, command_lines, texts_below
@@ -32,7 +33,7 @@ def test_no_secret_of_a_person_is_in_a_log_a_file_a_page_or_the_process_list(tmp
     places = {"processes": users_add(meadow.data_dir, "ada", "--role", "admin")}
     try:
         meadow.start()
-        with httpx.Client(base_url=meadow.url, trust_env=False) as http:
+        with httpx.Client(base_url=meadow.url, **LOCAL) as http:
             assert sign_in(http, "ada", WRONG).status_code == 401
             answer = sign_in(http, "ada")
             cookie = {"Cookie": cookie_in(answer)}

@@ -16,6 +16,7 @@ from tests.support.authority import Authority
 from tests.support.books import Books
 from tests.support.dashboard import Api
 from tests.support.engine import Engine
+from tests.support.http import LOCAL
 from tests.support.processes import make_meadow, refused, wait_until
 from webapp.certificates import server_tls
 from webapp.commands.certificates import main
@@ -150,7 +151,7 @@ def test_a_client_trains_over_tls_with_nothing_but_the_fingerprint(
         meadow.start()
         server = f"https://{meadow.flower_address}"
         process = client(server, "site-a", "--root-certificates", fingerprint, "--dataset", "synthetic")
-        with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http:
+        with httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as http:
             api = Api(http)
             api.wait_for_clients(1)
             run_id = api.start_run(num_rounds=2, min_clients=1, synthetic_parameters=1_000_000)

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, make_url, text
 from tests.support.asked import asked
 from tests.support.dashboard import Api, running
 from tests.support.engine import Engine
+from tests.support.http import LOCAL
 from tests.support.light_client import Answer, Stage, training
 from tests.support.postgres import emptied
 from tests.support.processes import Meadow, RealProcess, make_meadow, refused, wait_until
@@ -45,7 +46,7 @@ def at_work(folder: Path, url: str) -> Iterator[tuple[Meadow, Api, int]]:
     meadow = make_meadow(folder, "--database-url", url)
     try:
         meadow.start()
-        with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http, Stage(meadow.flower_address) as st:
+        with httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as http, Stage(meadow.flower_address) as st:
             api = Api(http)
             for name in "ab":
                 st.add(name, training(lambda _, weights, __: Answer(weights, delay_seconds=0.03)))

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.dashboard import Dashboard, running
+from tests.support.http import LOCAL
 from tests.support.markup import get_page
 from tests.support.processes import wait_until
 
@@ -84,7 +85,7 @@ def test_browsers_are_told_to_keep_to_tls_where_the_dashboard_has_the_name_for_i
 
 
 def test_the_port_of_the_dashboard_answers_plaintext_with_its_reason(secure: Dashboard) -> None:
-    answer = httpx.get(f"http://127.0.0.1:{secure.http.base_url.port}/", trust_env=False)
+    answer = httpx.get(f"http://127.0.0.1:{secure.http.base_url.port}/", **LOCAL)
     assert answer.status_code == 426 and "https://" in answer.text
 
 

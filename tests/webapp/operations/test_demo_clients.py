@@ -9,6 +9,7 @@ import pytest
 
 from federation.run.config import RunConfig
 from tests.support.dashboard import Dashboard, running
+from tests.support.http import LOCAL
 from tests.support.markup import flash_of, get_both, get_page
 from tests.support.processes import Meadow, wait_until
 from webapp.operations.demo_clients import free_parts
@@ -98,7 +99,7 @@ def test_demo_clients_join_do_a_run_and_are_ended_one_by_one(dashboard: Dashboar
 
 @pytest.mark.parametrize("how", ["kill", "interrupt"])
 def test_no_demo_client_outlives_its_dashboard(meadow: Meadow, how: str) -> None:
-    with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http:
+    with httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as http:
         pids = [one["pid"] for one in start(http, 2)["items"]]
         online(http, 2)
     if how == "kill":

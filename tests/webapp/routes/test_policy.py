@@ -10,6 +10,7 @@ from starlette.routing import Mount
 
 from federation.server.flower import Nodes, fleet_app
 from tests.support.dashboard import Dashboard, running
+from tests.support.http import LOCAL
 from tests.support.people import acting, add_person, cookie_of, token_of
 from tests.support.routes import filled, walk
 from webapp.app import create_app
@@ -108,7 +109,7 @@ def test_the_flower_port_offers_nothing_without_a_key_but_its_name(shared: Dashb
     nodes = Nodes(tmp_path / "linkstate.db")
     fleet = {(method, route.path) for route in walk(fleet_app(nodes).routes) for method in route.methods}
     assert ("POST", "/v1/fleet/register-node") in fleet
-    with httpx.Client(base_url=f"http://{shared.flower_address}", trust_env=False) as http:
+    with httpx.Client(base_url=f"http://{shared.flower_address}", **LOCAL) as http:
         assert http.get("/").json()["detail"].startswith("Meadow's Flower server.")
         for method, path in sorted(fleet):
             assert http.request(method, path, content=b"").status_code == 401, (method, path)

@@ -17,6 +17,7 @@ import numpy as np
 
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, finished_run
+from tests.support.http import LOCAL
 from webapp.db.repository.runs import set_values
 from webapp.operations.run_moves import get_run
 
@@ -62,7 +63,7 @@ def test_downloads_at_once_take_little_memory_and_outlive_the_file(dashboard: Da
     try:
         with contextlib.ExitStack() as stack:
             address = f"{dashboard.http.base_url}/api/runs/{run_id}/model"
-            answers = [stack.enter_context(httpx.stream("GET", address, trust_env=False, timeout=60)) for _ in range(4)]
+            answers = [stack.enter_context(httpx.stream("GET", address, **LOCAL, timeout=60)) for _ in range(4)]
             file.unlink()
             with ThreadPoolExecutor(4) as pool:
                 sizes = list(pool.map(lambda answer: sum(len(piece) for piece in answer.iter_raw(65_536)), answers))

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.asked import asked
 from tests.support.dashboard import Dashboard, finished_run, running
+from tests.support.http import LOCAL
 from tests.support.markup import parse
 
 FRAGMENT = {"HX-Request-Type": "partial", "HX-Target": "div#run-page"}
@@ -20,7 +21,7 @@ def test_twenty_viewers_of_a_run_cost_little_more_than_one(dashboard: Dashboard)
 
     def gathered(viewers: int) -> int:
         with asked(dashboard.parts.database.engine) as statements, ThreadPoolExecutor(viewers) as pool:
-            answers = list(pool.map(lambda _: httpx.get(address, headers=FRAGMENT, trust_env=False), range(viewers)))
+            answers = list(pool.map(lambda _: httpx.get(address, headers=FRAGMENT, **LOCAL), range(viewers)))
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.text for answer in answers}) == 1
         return sum("FROM rounds" in statement for statement, _ in statements)
