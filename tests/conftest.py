@@ -23,7 +23,7 @@ StartClient = Callable[..., RealProcess]
 def meadow(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Meadow]:
     """A running dashboard with its Flower server. Mark ``meadow_arguments`` for more of its command line."""
     marker = request.node.get_closest_marker("meadow_arguments")
-    process = make_meadow(tmp_path, *(marker.args if marker else ()))
+    process = make_meadow(tmp_path, *(marker.args if marker else ()), preloaded=True)
     try:
         process.start()
         yield process
@@ -40,7 +40,7 @@ def client(tmp_path: Path) -> Iterator[StartClient]:
     def start(server: str, name: str = "site-a", *arguments: str, **environment: str) -> RealProcess:
         identity = ["--identity", str(tmp_path / f"{name}.json")]
         command = ["-m", "federation.client", "--server", server, "--name", name, *identity, *arguments]
-        process = RealProcess(command, tmp_path / f"{name}-{len(started)}.log", environment)
+        process = RealProcess(command, tmp_path / f"{name}-{len(started)}.log", environment, preloaded=True)
         started.append(process)
         process.start()
         return process

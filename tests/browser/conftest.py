@@ -94,7 +94,7 @@ def wait_for_clients(url: str, count: int) -> None:
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meadow]:
     """A dashboard process and two client processes with synthetic data, online; one test after the other uses it."""
     folder = tmp_path_factory.mktemp("federation")
-    meadow = make_meadow(folder)
+    meadow = make_meadow(folder, preloaded=True)
     processes: list[RealProcess] = [meadow, *(synthetic_client(meadow, folder, part, 2) for part in range(2))]
     try:
         for process in processes:
@@ -112,7 +112,7 @@ def synthetic_client(meadow: Meadow, folder: Path, part: int, parts: int) -> Rea
     command = ["-m", "federation.client", "--server", meadow.flower_address, "--name", name]
     command += ["--identity", str(folder / f"{name}.json"), "--dataset", "synthetic"]
     command += ["--partition", str(part), "--partitions", str(parts)]
-    return RealProcess(command, folder / f"{name}.log")
+    return RealProcess(command, folder / f"{name}.log", preloaded=True)
 
 
 def start_run(url: str, **config: Any) -> int:

@@ -38,7 +38,7 @@ class Hospitals:
 def hospitals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospitals]:
     """A dashboard and three clients, each with a third of the digits."""
     folder = tmp_path_factory.mktemp("hospitals")
-    meadow, clients = make_meadow(folder), dict[str, RealProcess]()
+    meadow, clients = make_meadow(folder, preloaded=True), dict[str, RealProcess]()
     for part, name in enumerate(SITES):
         command = ["-m", "federation.client", "--server", meadow.flower_address, "--name", name, "--dataset", "digits"]
         command += ["--partition", str(part), "--partitions", "3", "--identity", str(folder / f"{name}.json")]

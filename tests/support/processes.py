@@ -14,6 +14,7 @@ from typing import TypeVar
 import httpx
 
 from tests.support.http import LOCAL
+from tests.support.preloaded import ForkedProcess
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
@@ -49,11 +50,17 @@ class RealProcess:
     environment: dict[str, str] = field(default_factory=dict)
     program: Path = Path(sys.executable)
     folder: Path = ROOT
-    process: subprocess.Popen[bytes] | None = None
+    preloaded: bool = False
+    """Whether ``arguments``, which begin with -m, run in a process that has imported the modules of a dashboard."""
+    process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     def start(self) -> None:
         """Start it, or start it again."""
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200", **self.environment}
+        if self.preloaded:
+            _, module, *arguments = self.arguments
+            self.process = ForkedProcess(module, arguments, self.log, environment, self.folder)
+            return
         ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # tests under nohup: children inherit it
         prefix = ["env", "--default-signal=HUP"] if ignores_hangup else []
         with self.log.open("ab") as output:
@@ -63,7 +70,7 @@ class RealProcess:
             )  # fmt: skip
 
     @property
-    def running(self) -> subprocess.Popen[bytes]:
+    def running(self) -> subprocess.Popen[bytes] | ForkedProcess:
         """The process object; it may have ended."""
         assert self.process is not None, "not started"
         return self.process
@@ -131,13 +138,13 @@ class Meadow(RealProcess):
             return False
 
 
-def make_meadow(folder: Path, *arguments: str, data_dir: Path | None = None) -> Meadow:
+def make_meadow(folder: Path, *arguments: str, data_dir: Path | None = None, preloaded: bool = False) -> Meadow:
     """Describe a dashboard in ``folder``, with more command line arguments; ``start`` starts it."""
     port, flower_port, data_dir = free_port(), free_port(), data_dir or folder / "data"
     ports = ["--port", str(port), "--flower-port", str(flower_port), "--data-dir", str(data_dir)]
     return Meadow(
         ["-m", "webapp", *ports, *arguments], folder / "webapp.log",
-        port=port, flower_port=flower_port, data_dir=data_dir,
+        port=port, flower_port=flower_port, data_dir=data_dir, preloaded=preloaded,
     )  # fmt: skip
 
 
@@ -150,3 +157,9 @@ def refused(folder: Path, *arguments: str, **environment: str) -> RealProcess:
     finally:
         process.kill()
     return process
+
+
+def refused_on(database_url: str, folder: Path) -> RealProcess:
+    """Start a dashboard on a data directory of its own that is expected to end because of its database."""
+    ports = ("--port", "0", "--flower-port", "0")
+    return refused(folder, *ports, "--data-dir", str(folder / "data-2"), "--database-url", database_url)

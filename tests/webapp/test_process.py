@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 from tests.support.http import LOCAL
 from tests.support.migrated import lay_data
-from tests.support.processes import Meadow, RealProcess, free_port, make_meadow, refused, wait_until
+from tests.support.processes import Meadow, RealProcess, free_port, make_meadow, refused, refused_on, wait_until
 
 SYNTHETIC = {"network": "synthetic", "dataset": "synthetic", "num_rounds": 1000}
 
@@ -128,6 +129,12 @@ def test_a_second_dashboard_on_the_same_data_is_told_who_holds_it(oddly_named: M
         assert second.running.returncode == 3
         assert f"process {oddly_named.running.pid}, at {oddly_named.url}" in second.output
     assert httpx.get(f"{oddly_named.url}/healthz", **LOCAL).status_code == 200
+
+
+def test_the_database_of_a_data_directory_is_held_with_it(oddly_named: Meadow, tmp_path: Path) -> None:
+    second = refused_on(f"sqlite:///{quote(str(oddly_named.data_dir / 'meadow.db'))}", tmp_path)
+    assert second.running.returncode == 3
+    assert f"in use by process {oddly_named.running.pid}, at {oddly_named.url}. Stop" in second.output
 
 
 @pytest.mark.parametrize("setting", ["--host 0.0.0.0", "--flower-host 0.0.0.0", "--public-url https://lab.example"])

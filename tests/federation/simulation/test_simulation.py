@@ -36,7 +36,7 @@ Simulate = Callable[..., RealProcess]
 @pytest.fixture(scope="module")
 def meadow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meadow]:
     """One dashboard for all tests; each leaves no client online."""
-    process = make_meadow(tmp_path_factory.mktemp("meadow"))
+    process = make_meadow(tmp_path_factory.mktemp("meadow"), preloaded=True)
     try:
         process.start()
         yield process

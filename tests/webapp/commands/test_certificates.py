@@ -144,7 +144,7 @@ def test_a_dashboard_with_a_bad_certificate_does_not_start(tmp_path: Path) -> No
 def test_a_client_trains_over_tls_with_nothing_but_the_fingerprint(
     tmp_path: Path, client: StartClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    meadow = make_meadow(tmp_path, "--tls", "flower")
+    meadow = make_meadow(tmp_path, "--tls", "flower", preloaded=True)
     assert main(["--data-dir", str(meadow.data_dir)]) == 0
     (fingerprint,) = set(re.findall(r"sha256:[0-9a-f]{64}", capsys.readouterr().out))
     try:

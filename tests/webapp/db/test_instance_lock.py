@@ -19,7 +19,7 @@ from tests.support.engine import Engine
 from tests.support.http import LOCAL
 from tests.support.light_client import Answer, Stage, training
 from tests.support.postgres import emptied
-from tests.support.processes import Meadow, RealProcess, make_meadow, refused, wait_until
+from tests.support.processes import Meadow, make_meadow, refused_on, wait_until
 from tests.support.proxy import Proxy
 from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable
@@ -43,7 +43,7 @@ def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @contextmanager
 def at_work(folder: Path, url: str) -> Iterator[tuple[Meadow, Api, int]]:
     """A dashboard as a process on a database of another place, two light clients, and a run in its third round."""
-    meadow = make_meadow(folder, "--database-url", url)
+    meadow = make_meadow(folder, "--database-url", url, preloaded=True)
     try:
         meadow.start()
         with httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as http, Stage(meadow.flower_address) as st:
@@ -58,16 +58,11 @@ def at_work(folder: Path, url: str) -> Iterator[tuple[Meadow, Api, int]]:
         meadow.kill()
 
 
-def refused_beside(folder: Path, *arguments: str) -> RealProcess:
-    """Start a dashboard on a data directory of its own that is expected to end by itself."""
-    return refused(folder, "--port", "0", "--flower-port", "0", "--data-dir", str(folder / "data-2"), *arguments)
-
-
 def test_a_second_dashboard_on_the_same_database_is_refused_and_changes_nothing(
     shared_url: str, tmp_path: Path
 ) -> None:
     with at_work(tmp_path, shared_url) as (first, api, run_id):
-        second = refused_beside(tmp_path, "--database-url", shared_url)
+        second = refused_on(shared_url, tmp_path)
         assert second.running.returncode == 3
         assert f"process {first.running.pid}" in second.output
         assert f"at {first.url}. Stop that dashboard" in second.output
@@ -75,8 +70,9 @@ def test_a_second_dashboard_on_the_same_database_is_refused_and_changes_nothing(
         at = api.run(run_id)["current_round"]
         wait_until(lambda: api.run(run_id)["current_round"] > at)
         assert api.run(run_id)["state"] == "running"
-        first.restart()  # what a killed dashboard held is free
-        assert api.run(run_id)["state"] == "interrupted"
+        first.kill()
+        with running(tmp_path / "third", database_url=shared_url) as third:  # what a killed dashboard held is free
+            assert third.run(run_id)["state"] == "interrupted"
 
 
 def test_a_dashboard_within_another_process_is_refused_too(shared_url: str, tmp_path: Path) -> None:
@@ -87,12 +83,6 @@ def test_a_dashboard_within_another_process_is_refused_too(shared_url: str, tmp_
         assert first.run(run_id)["state"] == "waiting"
     with running(tmp_path / "first", database_url=shared_url) as again:
         assert again.run(run_id)["state"] == "interrupted"
-
-
-def test_the_database_of_a_data_directory_is_held_with_it(meadow: Meadow, tmp_path: Path) -> None:
-    second = refused_beside(tmp_path, "--database-url", f"sqlite:///{meadow.data_dir / 'meadow.db'}")
-    assert second.running.returncode == 3
-    assert f"in use by process {meadow.running.pid}, at {meadow.url}. Stop" in second.output
 
 
 def test_a_dashboard_whose_database_is_taken_over_writes_no_more_and_ends(postgres: str, tmp_path: Path) -> None:
