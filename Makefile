@@ -20,7 +20,7 @@ $(SETUP): pyproject.toml constraints.txt
 		|| { echo "uv could not install; pip tries"; $(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e .; }
 	touch $@
 
-demo: $(SETUP)  ## Dashboard, Flower server, two clients with real digits, and a first run; Ctrl-C ends them
+demo: $(SETUP)  ## Dashboard, Flower server, ten simulated clients with real digits, and a first run; Ctrl-C ends them
 	@$(BIN)/python -m webapp demo
 
 serve: $(SETUP)  ## Dashboard at 127.0.0.1:8000 and Flower server at 127.0.0.1:8080

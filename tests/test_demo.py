@@ -1,4 +1,4 @@
-"""The demonstration, as ``make demo`` starts it: real digits, two clients, a run to its end, and Ctrl-C."""
+"""The demonstration, as ``make demo`` starts it: real digits, ten clients, a run to its end, and Ctrl-C."""
 
 import socket
 from collections.abc import Iterator

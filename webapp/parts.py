@@ -26,7 +26,6 @@ from webapp.operations.clients import Clients
 from webapp.operations.connections.admission import Admissions
 from webapp.operations.connections.incidents import Incidents
 from webapp.operations.connections.join_codes import JoinCodes
-from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.metrics import Metrics, StateCollector
@@ -34,6 +33,7 @@ from webapp.operations.mlflow.service import Mlflow
 from webapp.operations.notifications.service import Notifications
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
+from webapp.operations.simulation.simulated_clients import SimulatedClients
 from webapp.operations.steering import Steering
 from webapp.settings import Settings
 
@@ -55,7 +55,7 @@ class Parts:
     supervisor: Supervisor
     flower_address: tuple[str, int]
     incidents: Incidents
-    demo: DemoClients
+    simulation: SimulatedClients
     started: float
     instance_lock: InstanceLock
     deletion: RunDeletion
@@ -74,13 +74,13 @@ class Parts:
         return time.monotonic() - self.started
 
     def close(self) -> None:
-        """End the active run, then demo clients and the Flower server, then the database."""
+        """End the active run, then simulated clients and the Flower server, then the database."""
         self.database.end_soon()
         if not self.supervisor.shutdown():
             log.warning("the active run did not end in time; it will be interrupted at the next start")
-        self.demo.stop()
+        self.simulation.stop()
         self.flower.stop()
-        self.demo.wait()
+        self.simulation.wait()
         self.deletion.stop()
         self.admissions.stop()
         self.audit.stop()
@@ -120,11 +120,11 @@ def open_parts(
         part.start()
     metrics.add(StateCollector(database, flower, event_hub, settings.data_dir))
     metrics.add(mlflow.collector)
-    demo = _demo_clients(settings, clients, address := flower_socket.getsockname()[:2], tls)
+    simulation = _simulated_clients(settings, clients, address := flower_socket.getsockname()[:2], tls)
     return Parts(
         settings, database, event_hub, clients, join_codes, runs, Steering(database, supervisor), flower, supervisor,
-        address, incidents, demo, time.monotonic(), instance_lock, deletion, metrics, open_accounts(settings, database),
-        admissions, tls, audit, notifications, mlflow,
+        address, incidents, simulation, time.monotonic(), instance_lock, deletion, metrics,
+        open_accounts(settings, database), admissions, tls, audit, notifications, mlflow,
     )  # fmt: skip
 
 
@@ -157,11 +157,12 @@ def _restore(runs: Runs, audit: AuditLog, settings: Settings) -> None:
         audit.record(Attempt(SERVER, "auto-resume", target=f"run {run_id}"))
 
 
-def _demo_clients(
+def _simulated_clients(
     settings: Settings, clients: Clients, address: tuple[str, int], tls: ServerTls | None
-) -> DemoClients:  # fmt: skip
-    admit = clients.add_key if settings.admission_rule == "code" else None
-    return DemoClients(settings.demo_dir, address, settings.demo_clients, clients.record_demo_end, tls, admit)
+) -> SimulatedClients:  # fmt: skip
+    admit = clients.add_keys if settings.admission_rule != "open" else None
+    ended = clients.record_simulation_end
+    return SimulatedClients(settings.demo_dir, address, settings.demo_clients, ended, tls, admit)
 
 
 def _make_folders(settings: Settings) -> None:

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from federation.protocol.messages import MAX_NAME_CHARACTERS
 from federation.protocol.tls.fingerprints import signed_message
 
+CURVE = ec.SECP384R1()
+
 MAX_STEM_CHARACTERS = 48
 """Of four bytes each, they leave room for a hash and suffixes in the 255 bytes of a file's name."""
 
@@ -49,6 +51,24 @@ def default_path(name: str) -> Path:
     return folder / f"{short}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}.json"
 
 
+def write_private_file(path: Path, text: str, *, replace: bool) -> None:
+    """Write a file whole that only its owner can read; without ``replace`` the first of two processes wins."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            os.replace(temporary, path)
+        else:
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _has_name(file: Path, name: str) -> bool:
     try:
         return bool(json.loads(file.read_text())["name"] == name)
@@ -77,7 +97,7 @@ class Identity:
         try:
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                cls(name or fallback_name, _new_private_key())._write(path, replace=False)
+                cls(name or fallback_name, pem_of(ec.generate_private_key(CURVE)))._write(path, replace=False)
             identity = cls._read(path)
             if name is not None and identity.name != name:
                 if not rename:
@@ -103,21 +123,8 @@ class Identity:
         return identity
 
     def _write(self, path: Path, *, replace: bool) -> None:
-        """Write the file whole; without ``replace`` the first of two processes wins and both read the same."""
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w") as file:
-                json.dump({"name": self.name, "private_key": self.private_key}, file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            if replace:
-                os.replace(temporary, path)
-            else:
-                with contextlib.suppress(FileExistsError):
-                    os.link(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        document = {"name": self.name, "private_key": self.private_key}
+        write_private_file(path, json.dumps(document, indent=2), replace=replace)
 
     @cached_property
     def _key(self) -> ec.EllipticCurvePrivateKey:
@@ -141,7 +148,7 @@ class Identity:
         return base64.b64encode(signed).decode()
 
 
-def _new_private_key() -> str:
-    key = ec.generate_private_key(ec.SECP384R1())
+def pem_of(key: ec.EllipticCurvePrivateKey) -> str:
+    """Return the PEM text of a private key."""
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()

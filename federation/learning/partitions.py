@@ -49,6 +49,15 @@ def even_size(dataset: str, partition: int, partitions: int) -> int | None:
     return sum(iid_size(n, partition, partitions) for n in (sum(CLASS_COUNTS[known]), TEST_SAMPLES.get(known, 0)))
 
 
+def most_partitions(dataset: str) -> int | None:
+    """Return into how many partitions a data set can be cut; None where there is no such limit."""
+    known = next((name for name in CLASS_COUNTS if name == dataset), None)
+    if known is None:
+        return None
+    whole = sum(CLASS_COUNTS[known])
+    return min(whole, TEST_SAMPLES[known]) if known in TEST_SAMPLES else whole // 2
+
+
 @lru_cache(maxsize=64)
 def _dirichlet_counts(dataset: Dataset, partitions: int, alpha: float, seed: int) -> Sequence[Sequence[int]]:
     """Return the training samples of each class in each partition, (partitions, classes); empty for too many."""

@@ -48,7 +48,7 @@ class RunConfig(StopFields):
 
     @property
     def demo_dataset(self) -> DemoDataset | None:
-        """The dataset that makes a demo client eligible; None if no demo client is eligible."""
+        """The dataset that makes a simulated client eligible; None if none is eligible."""
         if self.clients is not None or self.network == "custom":
             return None
         if self.network == "synthetic":

@@ -12,7 +12,7 @@ KERAS_NETWORKS: Final = ("mlp", "cnn", "mobilenet_v2", "resnet50")
 
 Dataset = Literal["digits", "mnist", "fashion_mnist", "cifar10", "synthetic"]
 DemoDataset = Literal["digits", "synthetic"]
-"""Data sets that need neither a download nor a file: a demo client can hold them on any machine."""
+"""Data sets that need neither a download nor a file: a simulated client can hold them on any machine."""
 
 OWN_DATA: Final = "own data"
 

@@ -12,11 +12,12 @@ from rich.console import Console
 from federation.client import options
 from federation.client.__main__ import parse_node_config, parse_server, server_trust
 from federation.client.console import open_standard_streams, write_log_to
-from federation.client.identity import default_path
+from federation.client.identity import BadIdentity, default_path
 from federation.client.process import follow_stdin
 from federation.protocol.messages import MAX_NAME_CHARACTERS
 from federation.run.networks import Dataset
-from federation.simulation.plan import MAX_CLIENTS, MAX_PROCESSES, Plan
+from federation.simulation.keys import load_secret
+from federation.simulation.plan import MAX_CLIENTS, MAX_PROCESSES, Member, Plan
 from federation.simulation.processes import HostProcesses
 
 MAX_PREFIX = MAX_NAME_CHARACTERS - 1 - len(str(MAX_CLIENTS))
@@ -29,7 +30,9 @@ ProcessesOption = Annotated[
 DatasetOption = Annotated[Dataset | None, typer.Option(help="Dataset; default: digits, or none with --app.")]
 DataPathOption = Annotated[Path | None, typer.Option(help="File or folder that holds the dataset.")]
 NameOption = Annotated[str, typer.Option(help="Begin of the clients' names: sim makes sim-001, sim-002 and so on.")]
-IdentitiesOption = Annotated[Path | None, typer.Option(help="Folder with the clients' key pairs; created if missing.")]
+IdentitiesOption = Annotated[
+    Path | None, typer.Option(help="Folder with the secret of the clients' keys; created if missing.")
+]
 LabelsOption = Annotated[
     bool, typer.Option("--share-labels", help="Report the number of samples per label to the server.")
 ]
@@ -64,14 +67,18 @@ def simulate(
         raise typer.BadParameter("--node-config needs --app")
     write_log_to(Console(stderr=True))
     folder = identities or default_path(name).parent / "simulation" / name
+    try:
+        secret = load_secret(folder.expanduser().resolve())
+    except BadIdentity as error:
+        raise typer.BadParameter(str(error)) from error
     plan = Plan(
         host=host, port=port, tls=trust is not None, root_certificates=root_certificates,
-        tls_server_name=tls_server_name, prefix=name, clients=clients, count=clients,
-        identities=folder.expanduser().resolve(),
+        tls_server_name=tls_server_name, prefix=name, digits=len(str(clients)), partitions=clients, secret=secret,
+        members=tuple(Member(number, number - 1) for number in range(1, clients + 1)),
         dataset=dataset, data_path=data_path and data_path.expanduser().resolve(), app=app,
         node_config=parse_node_config(node_config), share_labels=share_labels, share_logs=share_logs,
     )  # fmt: skip
-    raise typer.Exit(_run(HostProcesses(plan.shares(min(processes, clients))), end_with_stdin=end_with_stdin))
+    raise typer.Exit(_run(HostProcesses(plan.shares(processes)), end_with_stdin=end_with_stdin))
 
 
 def _run(hosts: HostProcesses, *, end_with_stdin: bool) -> int:

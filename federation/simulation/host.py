@@ -1,31 +1,32 @@
-"""``python -m federation.simulation.host PLAN``: one process with its share of the virtual clients.
+"""``python -m federation.simulation.host``: one process with its share of the virtual clients.
 
-All connections are on one event loop, and all tasks run in one worker thread, on one Keras. The process ends with its
-standard input, so that none outlives the one that started it.
+All connections are on one event loop, and all tasks run in one worker thread, on one Keras. Standard input has the plan
+as its first line, and in each further line the number of a client that is to leave. The process ends with its standard
+input, so that none outlives the one that started it.
 """
 
 import asyncio
 import logging
 import os
 import signal
-import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from io import BufferedReader
 
+from pydantic import ValidationError
 from rich.console import Console
 
 from federation.client.console import TaskConsole, open_standard_streams, write_log_to
 from federation.client.description import ClientDescription, facts, readable, versions
-from federation.client.identity import BadIdentity, Identity
-from federation.client.process import BROKEN, GRACE_SECONDS, exit_code, follow_stdin
+from federation.client.process import BROKEN, GRACE_SECONDS, exit_code
 from federation.client.tasks.executor import Executor
 from federation.client.tasks.worker import Worker
 from federation.client.tls.server_trust import ServerTrust
 from federation.learning.client_app import Work
 from federation.simulation.contents import SharedContents
-from federation.simulation.plan import Plan
+from federation.simulation.keys import identity_of
+from federation.simulation.plan import MAX_PLAN_BYTES, Plan
 from federation.simulation.virtual_client import VirtualClient
 from federation.simulation.work import USAGE, BadWork, works_of
 
@@ -43,42 +44,53 @@ class Host:
         self._changed, self._stopped = asyncio.Event(), asyncio.Event()
         joining, contents, about, machine = asyncio.Semaphore(JOINING_AT_ONCE), SharedContents(), versions(), facts()
         trust = ServerTrust.parse(plan.root_certificates, plan.tls_server_name) if plan.tls else None
-        self.clients: list[VirtualClient] = []
+        self._clients: dict[int, VirtualClient] = {}
+        self._running: dict[int, asyncio.Task[None]] = {}
         for number, work, executor in works:
-            name = plan.name_of(number)
-            identity = Identity.load(plan.identities / f"{name}.json", name, name)
+            identity = identity_of(plan.secret, plan.name_of(number))
             description = ClientDescription(about, machine, readable(work.data), "simulated")
-            self.clients.append(VirtualClient(
+            self._clients[number] = VirtualClient(
                 (plan.host, plan.port), identity, description, worker.add_client(executor), keep=contents.keep,
                 joining=joining, on_change=self._changed.set, trust=trust,
-            ))  # fmt: skip
+            )  # fmt: skip
 
     def stop(self) -> None:
         """Let ``run`` return; on the event loop."""
         self._stopped.set()
 
+    def remove(self, number: int) -> None:
+        """Let a client leave; on the event loop. A task of it that is under way ends at its next batch."""
+        if (running := self._running.get(number)) is not None and self._clients.pop(number, None) is not None:
+            running.cancel()
+            self._changed.set()
+
     async def run(self) -> int:
-        """Stay until ``stop`` is called, or the server has refused every client; return the exit code."""
+        """Stay until ``stop`` is called, or every client has left or was refused for good; return the exit code."""
         async with asyncio.TaskGroup() as group:
             telling = group.create_task(self._tell())
-            running = [group.create_task(client.run()) for client in self.clients]
+            self._running |= {number: group.create_task(one.run()) for number, one in self._clients.items()}
             stopped = group.create_task(self._stopped.wait())
-            all_refused = group.create_task(_all_done(running))
-            await asyncio.wait([stopped, all_refused], return_when=asyncio.FIRST_COMPLETED)
-            for task in (telling, stopped, all_refused, *running):
+            all_ended = group.create_task(_all_done(list(self._running.values())))
+            await asyncio.wait([stopped, all_ended], return_when=asyncio.FIRST_COMPLETED)
+            here = [self._running[number] for number in self._clients]  # the others are closing their connections
+            for task in (telling, stopped, all_ended, *here):
                 task.cancel()
-        first = self.clients[0].refusal
-        return exit_code(first) if first is not None and not self._stopped.is_set() else 0
+        refused = next((one for one in self._clients.values() if one.refusal is not None), None)
+        if refused is None or self._stopped.is_set():
+            return 0
+        log.error("every client was refused; %s: %s", refused.name, refused.refusal)
+        return exit_code(refused.refusal)
 
     async def _tell(self) -> None:
         """Log how many clients are connected, and why others are not, when that has changed."""
         while True:
             await self._changed.wait()
             self._changed.clear()
-            joined = sum(client.is_joined for client in self.clients)
-            troubles = Counter(client.trouble for client in self.clients if not client.is_joined and client.trouble)
+            clients = self._clients.values()
+            joined = sum(client.is_joined for client in clients)
+            troubles = Counter(client.trouble for client in clients if not client.is_joined and client.trouble)
             reasons = "".join(f"; {count}: {trouble}" for trouble, count in troubles.most_common(3))
-            log.info("%d of %d clients connected%s", joined, len(self.clients), reasons)
+            log.info("%d of %d clients connected%s", joined, len(clients), reasons)
             await asyncio.sleep(TELL_SECONDS)
 
 
@@ -87,26 +99,25 @@ async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> bool:
     return True
 
 
-async def serve(plan: Plan) -> int:
-    """Hold the clients of the plan until a signal or the end of standard input; return the exit code."""
+async def serve(plan: Plan, orders: BufferedReader) -> int:
+    """Hold the clients of the plan until a signal or the end of the orders; return the exit code."""
     loop, console, failed = asyncio.get_running_loop(), Console(stderr=True), threading.Event()
     recent = write_log_to(console, keep=plan.share_logs)
     try:
         works = works_of(plan, recent.lines if recent is not None else None)
-
-        def on_failure() -> None:
-            failed.set()
-            loop.call_soon_threadsafe(host.stop)
-
-        worker = Worker(TaskConsole(console), warm_up=works[0][2].warm_up, on_failure=on_failure)
-        host = Host(plan, works, worker)
-    except (BadWork, BadIdentity) as error:
+    except BadWork as error:
         log.error("%s", error)
-        return error.code if isinstance(error, BadWork) else USAGE
+        return error.code
+
+    def on_failure() -> None:
+        failed.set()
+        loop.call_soon_threadsafe(host.stop)
+
+    worker = Worker(TaskConsole(console), warm_up=works[0][2].warm_up, on_failure=on_failure)
+    host = Host(plan, works, worker)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, host.stop)
-    on_end = partial(loop.call_soon_threadsafe, host.stop)
-    threading.Thread(target=follow_stdin, args=[on_end], name="stdin", daemon=True).start()
+    threading.Thread(target=_follow, args=[orders, host, loop], name="orders", daemon=True).start()
     worker.start()
     code = await host.run()
     worker.stop()
@@ -114,12 +125,25 @@ async def serve(plan: Plan) -> int:
     return BROKEN if failed.is_set() else code
 
 
+def _follow(orders: BufferedReader, host: Host, loop: asyncio.AbstractEventLoop) -> None:
+    """Remove the clients whose numbers come; stop the host at the end."""
+    for line in orders:
+        if (text := line.strip()).isdigit():
+            loop.call_soon_threadsafe(host.remove, int(text))
+    loop.call_soon_threadsafe(host.stop)
+
+
 def main() -> None:
-    """Serve the plan in the first argument, and exit."""
+    """Serve the plan in the first line of standard input, and exit."""
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     open_standard_streams()
-    code = asyncio.run(serve(Plan.model_validate_json(sys.argv[1])))
+    orders = os.fdopen(0, "rb", closefd=False)
+    try:
+        plan = Plan.model_validate_json(orders.readline(MAX_PLAN_BYTES))
+    except ValidationError:  # its text has the secret
+        os._exit(USAGE)
+    code = asyncio.run(serve(plan, orders))
     os._exit(code)  # a task that does not end at its next batch holds its thread
 
 

@@ -1,19 +1,29 @@
 """What a host process is told: which virtual clients it holds, on what data, and where the server is."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from federation.run.networks import Dataset
 
 MAX_CLIENTS, MAX_PROCESSES = 10_000, 256
+MAX_PLAN_BYTES = 4 * 2**20
+"""Of a plan as text; that of MAX_CLIENTS clients has a twentieth of it."""
+
+
+class Member(NamedTuple):
+    """A virtual client: its number, which is in its name and counts from 1, and its partition."""
+
+    number: Annotated[int, Field(ge=1, le=MAX_CLIENTS)]
+    partition: Annotated[int, Field(ge=0, lt=MAX_CLIENTS)]
 
 
 class Plan(BaseModel):
-    """The virtual clients of one simulation, or of one of its host processes: ``first`` and the ``count`` from it on.
+    """The virtual clients of one simulation, or of one of its host processes.
 
-    ``clients`` is the number of clients in the simulation and of the partitions of the data.
+    ``partitions`` is the number of partitions of the data. ``secret`` makes the clients' keys: a plan goes to its
+    process through a pipe, not on a command line.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,10 +31,10 @@ class Plan(BaseModel):
     host: str
     port: int = Field(ge=1, le=65_535)
     prefix: str
-    clients: int = Field(ge=1, le=MAX_CLIENTS)
-    first: int = Field(0, ge=0)
-    count: int = Field(ge=1, le=MAX_CLIENTS)
-    identities: Path
+    digits: int = Field(ge=1, le=len(str(MAX_CLIENTS)))
+    members: tuple[Member, ...] = Field(min_length=1, max_length=MAX_CLIENTS)
+    partitions: int = Field(ge=1, le=MAX_CLIENTS)
+    secret: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
     tls: bool = False
     root_certificates: str | None = None
     tls_server_name: str | None = None
@@ -36,15 +46,26 @@ class Plan(BaseModel):
     share_logs: bool = False
 
     def name_of(self, number: int) -> str:
-        """Return the name of a client, whose numbers have as many digits as the last one's."""
-        return f"{self.prefix}-{number + 1:0{len(str(self.clients))}d}"
+        """Return the name of a client, whose number has at least ``digits`` digits."""
+        return f"{self.prefix}-{number:0{self.digits}d}"
+
+    @property
+    def title(self) -> str:
+        """The names of the clients, the first and the last where there are several."""
+        first, last = (self.name_of(self.members[place].number) for place in (0, -1))
+        return first if first == last else f"{first} to {last}"
 
     def shares(self, processes: int) -> list["Plan"]:
-        """Return the plans of so many host processes, whose sizes differ by at most one."""
-        size, more = divmod(self.count, processes)
-        counts = [size + (index < more) for index in range(processes)]
-        return [
-            self.model_copy(update={"first": self.first + sum(counts[:index]), "count": count})
-            for index, count in enumerate(counts)
-            if count
-        ]
+        """Return the plans of at most so many host processes, whose sizes differ by at most one."""
+        size, more = divmod(len(self.members), processes)
+        plans, first = [], 0
+        for index in range(min(processes, len(self.members))):
+            last = first + size + (index < more)
+            plans.append(self.model_copy(update={"members": self.members[first:last]}))
+            first = last
+        return plans
+
+    def without(self, numbers: set[int]) -> "Plan | None":
+        """Return the plan without some clients; None where no client is left."""
+        left = tuple(member for member in self.members if member.number not in numbers)
+        return self.model_copy(update={"members": left}) if left else None

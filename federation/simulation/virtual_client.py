@@ -79,7 +79,11 @@ class VirtualClient:
             session = VirtualSession(self._identity, self._description, self._outbox, self._keep, on_welcome)
             try:
                 async with await self._connection() as websocket:
-                    self.trouble = await session.run(websocket)
+                    try:
+                        self.trouble = await session.run(websocket)
+                    except asyncio.CancelledError:
+                        await websocket.close()  # in order: websockets itself calls this an internal error
+                        raise
             except Refused as refused:
                 self.refusal, self.trouble = refused, refused.reason
             except (OSError, EOFError, HTTPException, WebSocketException, messages.BadFrame, NotTrusted) as error:

@@ -34,9 +34,9 @@ def works_of(plan: Plan, recent_log: Callable[[], list[str]] | None) -> list[tup
 def _works(plan: Plan) -> Iterator[tuple[int, Work, dict[str, Any]]]:
     name = plan.dataset or "digits"
     data = None if plan.app is not None or name == "synthetic" else datasets.load(name, plan.data_path)
-    for number in range(plan.first, plan.first + plan.count):
-        node = {"partition-id": number, "num-partitions": plan.clients, **plan.node_config}
+    for number, partition in plan.members:
+        node = {"partition-id": partition, "num-partitions": plan.partitions, **plan.node_config}
         if plan.app is not None:
             yield number, work_of_app(plan.app, plan.dataset, node), node
         else:
-            yield number, work_on(data, number, plan.clients, share_labels=plan.share_labels), node
+            yield number, work_on(data, partition, plan.partitions, share_labels=plan.share_labels), node

@@ -15,7 +15,7 @@ COMPLETED, PAUSED, QUEUED = 1, 2, 3
 
 @contextmanager
 def lived_in(folder: Path, **settings: Any) -> Iterator[Dashboard]:
-    """Serve such a dashboard until the end of the block; it starts no demo clients."""
+    """Serve such a dashboard until the end of the block; it starts no simulated clients."""
     with running(folder, demo_clients=0, **settings) as dashboard, dashboard.stage() as stage:
         for count, name in enumerate(("site-a", "site-b"), 1):
             stage.add(name, nan_loss_in_round_1)

@@ -1,4 +1,4 @@
-"""``python -m webapp demo``: dashboard, Flower server, two clients with half of the digits each, and a first run.
+"""``python -m webapp demo``: dashboard, Flower server, simulated clients that share the digits, and a first run.
 
 MEADOW_PORT, MEADOW_FLOWER_PORT and MEADOW_DATA_DIR choose other ports and another folder, as they do for the dashboard.
 """
@@ -17,11 +17,10 @@ from typing import Any
 import httpx
 
 START_SECONDS, END_SECONDS = 60.0, 8.0
-ROUNDS = 5
-SITES = ("site-a", "site-b")
+ROUNDS, CLIENTS = 5, 10
 USAGE = (
-    "Usage: python -m webapp demo. Starts a dashboard with two clients and a first run, until Ctrl-C. MEADOW_PORT, "
-    "MEADOW_FLOWER_PORT and MEADOW_DATA_DIR choose other ports and another folder."
+    "Usage: python -m webapp demo. Starts a dashboard with ten simulated clients and a first run, until Ctrl-C. "
+    "MEADOW_PORT, MEADOW_FLOWER_PORT and MEADOW_DATA_DIR choose other ports and another folder."
 )
 
 
@@ -86,13 +85,23 @@ class Demo:
         return self._get("/readyz") is not None
 
     def are_online(self) -> bool:
-        """Whether both clients have joined."""
+        """Whether all clients have joined."""
         clients = self._get("/api/clients") or {"items": []}
-        return {client["name"] for client in clients["items"] if client["state"] == "online"} >= set(SITES)
+        return len([client for client in clients["items"] if client["state"] == "online"]) >= CLIENTS
+
+    def start_clients(self) -> None:
+        """Start the simulated clients of the demonstration."""
+        self._http.post("/api/demo-clients", json={"count": CLIENTS, "dataset": "digits"}).raise_for_status()
 
     def start_run(self) -> int:
         """Start the run of the demonstration and return its id."""
-        wanted = {"name": "First run", "dataset": "digits", "network": "mlp", "num_rounds": ROUNDS, "min_clients": 2}
+        wanted = {
+            "name": "First run",
+            "dataset": "digits",
+            "network": "mlp",
+            "num_rounds": ROUNDS,
+            "min_clients": CLIENTS,
+        }
         return int(self._http.post("/api/runs", json=wanted).raise_for_status().json()["id"])
 
     def rounds(self, run_id: int) -> Iterator[str]:
@@ -137,12 +146,9 @@ def show(demo: Demo) -> None:
     demo.start("dashboard", "webapp", "--port", demo.port, "--flower-port", demo.flower_port)
     demo.wait_for(demo.is_ready, "the dashboard")
     say(f"\n    Open {demo.url}\n")
-    for partition, name in enumerate(SITES):
-        who = ("--name", name, "--identity", str(demo.folder / f"{name}.json"))
-        part = ("--dataset", "digits", "--partition", str(partition), "--partitions", str(len(SITES)))
-        demo.start(name, "federation.client", "--server", f"127.0.0.1:{demo.flower_port}", *who, *part)
-    demo.wait_for(demo.are_online, "two clients")
-    say(f"{' and '.join(SITES)} have joined, each with one half of scikit-learn's digits.")
+    demo.start_clients()
+    demo.wait_for(demo.are_online, f"{CLIENTS:,} clients")
+    say(f"{CLIENTS:,} simulated clients have joined, each with a part of scikit-learn's digits.")
     run_id = demo.start_run()
     say(f"The first run has started: {demo.url}/runs/{run_id}")
     for line in demo.rounds(run_id):

@@ -4,7 +4,7 @@ Who may join is decided by ``connections.admission``; what one run excludes is l
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from federation.coordinator.supervisor import Supervisor
 from federation.protocol.keys import BadKey, parse_public_key, short_fingerprint
@@ -17,15 +17,15 @@ from webapp.db.repository.client_history import last_failure
 from webapp.db.repository.events import add_event
 from webapp.db.repository.rounds import outcome_counts
 from webapp.db.tables import Client
-from webapp.operations.demo_clients import Part
 from webapp.operations.event_hub import EventHub
+from webapp.operations.simulation.partitions import Part
 from webapp.operations.views import ClientView, FailureView, client_state, client_view
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.sanitizing import clean_json, clean_text
 
 log = logging.getLogger(__name__)
 
-MAX_NAME, MAX_PARTITIONS = 64, 100
+MAX_NAME, MAX_PARTITIONS = 64, 10_000
 
 
 class Clients:
@@ -69,13 +69,13 @@ class Clients:
                         session, row, live, clean_text(event.reason), online=event.online, changes=event.changes
                     )
 
-    def record_demo_end(self, public_key: str, name: str, sentence: str) -> None:
-        """Record that the process of a demo client ended by itself, perhaps before the client had ever joined."""
+    def record_simulation_end(self, public_keys: Sequence[str], sentence: str) -> None:
+        """Record that a process ended by itself, for each client in it that has ever joined."""
         try:
             with self._database.write() as session:
-                row = table.find_client(session, public_key)
-                data = {"client_id": row.id if row else None, "name": name, "state": "ended", "reason": sentence}
-                add_event(session, "client", data, client_id=row.id if row else None)
+                for row in filter(None, (table.find_client(session, key) for key in public_keys)):
+                    data = {"client_id": row.id, "name": row.name, "state": "ended", "reason": sentence}
+                    add_event(session, "client", data, client_id=row.id)
         except StoreUnavailable as error:
             log.warning("%s", error)
 
@@ -122,23 +122,34 @@ class Clients:
             key = parse_public_key(public_key)
         except BadKey as error:
             raise Invalid("public_key", str(error)) from None
-        given = clean_text(name, MAX_NAME)
         with self._database.write() as session:
             row = table.find_client(session, key)
             if row is not None and row.state == "revoked":
                 raise Conflict(f"Access of {row.name}, which has this key, was revoked: restore it on its page.")
-            if row is None:
-                client_id = table.insert_client(session, key, {
-                    "name": given or f"key {short_fingerprint(key)}", "said_name": "" if given else None,
-                    "state": "admitted", "kind": "supernode", "lane": "fleet",
-                })  # fmt: skip
-            else:
-                client_id = row.id
-                table.move_client(session, client_id, "admitted", ("pending",))
-            self._add_event_of_change(session, client_id, "approved")
+            client_id = self._admit_key(session, row, key, clean_text(name, MAX_NAME))
         if self._flower is not None:
             self._flower.readmit(client_id)
         return self.show(client_id)
+
+    def add_keys(self, names: Mapping[str, str]) -> None:
+        """Admit the clients with public keys, key -> name; a client whose access was revoked stays so."""
+        with self._database.write() as session:
+            for key, name in names.items():
+                row = table.find_client(session, key)
+                if row is None or row.state == "pending":
+                    self._admit_key(session, row, key, name)
+
+    def _admit_key(self, session: Session, row: Client | None, key: str, name: str) -> int:
+        if row is None:
+            client_id = table.insert_client(session, key, {
+                "name": name or f"key {short_fingerprint(key)}", "said_name": "" if name else None,
+                "state": "admitted", "kind": "supernode", "lane": "fleet",
+            })  # fmt: skip
+        else:
+            client_id = row.id
+            table.move_client(session, client_id, "admitted", ("pending",))
+        self._add_event_of_change(session, client_id, "approved")
+        return client_id
 
     def approve(self, client_id: int) -> ClientView:
         """Admit a pending or revoked client."""

@@ -9,11 +9,11 @@ from webapp.db.database import Database
 from webapp.operations.audit.attempts import Note
 from webapp.operations.clients import Clients
 from webapp.operations.connections.join_codes import JoinCodes
-from webapp.operations.demo_clients import DemoClients
 from webapp.operations.event_hub import EventHub
 from webapp.operations.experiments.experiments import Experiments
 from webapp.operations.records import RunRecords
 from webapp.operations.runs import Runs
+from webapp.operations.simulation.simulated_clients import SimulatedClients
 from webapp.operations.steering import Steering
 from webapp.operations.transfer.run_import import RunImport
 from webapp.parts import Parts
@@ -50,7 +50,7 @@ ClientsDep = Annotated[Clients, _from(lambda parts: parts.clients)]
 JoinCodesDep = Annotated[JoinCodes, _from(lambda parts: parts.join_codes)]
 ImportDep = Annotated[RunImport, _from(lambda parts: RunImport(
     parts.database, parts.supervisor.files, parts.settings.max_reply_bytes, parts.deletion.wake))]  # fmt: skip
-DemoDep = Annotated[DemoClients, _from(lambda parts: parts.demo)]
+SimulationDep = Annotated[SimulatedClients, _from(lambda parts: parts.simulation)]
 EventHubDep = Annotated[EventHub, _from(lambda parts: parts.event_hub)]
 
 

@@ -101,7 +101,9 @@ POST /clients/{client_id}/leave-out
 POST /clients/{client_id}/let-in
 POST /clients/{client_id}/end
 POST /clients/{client_id}/rename
+GET /demo-clients/cost
 POST /demo-clients
+POST /demo-clients/stop
 POST /api/experiments
 POST /api/experiments/{experiment_id}/pause
 POST /api/experiments/{experiment_id}/resume
@@ -129,6 +131,7 @@ POST /api/clients/{client_id}/rename
 POST /api/clients/{client_id}/leave-out
 POST /api/clients/{client_id}/let-in
 POST /api/demo-clients
+DELETE /api/demo-clients
 DELETE /api/demo-clients/{number}
 """
 _STEERING = "pause continue resume rounds exclude include min_clients wait front stop"

@@ -114,7 +114,7 @@ class Settings(TrackingSettings, OpenIdSettings):
         "Experiments continue without it.",
     )
     demo_clients: int = Field(
-        4, ge=0, le=4, description="Maximum number of demo clients on this machine; 0 disables them."
+        1000, ge=0, le=10_000, description="Maximum number of simulated clients on this machine; 0 disables them."
     )
     log_level: LogLevel = Field("info", description="Log level: the lowest level that is logged.")
     log_format: LogFormat = Field("console", description="Log format: lines of text, or a JSON object a line.")
@@ -195,7 +195,7 @@ class Settings(TrackingSettings, OpenIdSettings):
 
     @property
     def demo_dir(self) -> Path:
-        """Keys and logs of the demo clients."""
+        """The secret of the simulated clients' keys, and the logs of their processes."""
         return self.data_dir / "demo"
 
     @property

@@ -14,14 +14,15 @@ import psutil
 import pytest
 
 from federation.client.description import ClientDescription
-from federation.client.identity import Identity
+from federation.client.identity import BadIdentity, Identity
 from federation.client.outbox import Outbox
 from federation.client.process import EXIT_CODES, exit_code
 from federation.client.tls.server_trust import NotTrusted, ServerTrust, TlsFault
 from federation.protocol.messages import Close
 from federation.protocol.tls.certificates import ServerTls
 from federation.simulation.contents import SharedContents
-from federation.simulation.plan import Plan
+from federation.simulation.keys import identity_of, load_secret
+from federation.simulation.plan import Member, Plan
 from federation.simulation.virtual_client import VirtualClient
 from tests.conftest import StartClient
 from tests.federation.client.test_own_model import ended
@@ -190,10 +191,26 @@ def test_data_that_is_missing_ends_the_simulation_with_a_sentence(simulate: Simu
 
 
 def test_the_shares_of_processes_are_even_and_complete() -> None:
-    plan = Plan(host="127.0.0.1", port=1, prefix="sim", clients=10, count=10, identities=Path("x"))
+    members = tuple(Member(number, number - 1) for number in range(1, 11))
+    plan = Plan(host="127.0.0.1", port=1, prefix="sim", digits=2, members=members, partitions=10, secret="0" * 64)
     shares = plan.shares(4)
-    assert [(share.first, share.count) for share in shares] == [(0, 3), (3, 3), (6, 2), (8, 2)]
-    assert {share.clients for share in shares} == {10} and plan.name_of(0) == "sim-01" and plan.name_of(9) == "sim-10"
+    assert [[member.number for member in share.members] for share in shares] == [[1, 2, 3], [4, 5, 6], [7, 8], [9, 10]]
+    assert {share.partitions for share in shares} == {10}
+    assert plan.title == "sim-01 to sim-10" and shares[2].without({7}).title == "sim-08"  # type: ignore[union-attr]
+    assert shares[2].without({7, 8}) is None
+    assert "0" * 64 not in repr(plan)
+
+
+def test_a_key_is_made_of_the_secret_and_the_name(tmp_path: Path) -> None:
+    secret = load_secret(tmp_path / "keys")
+    assert load_secret(tmp_path / "keys") == secret
+    assert (tmp_path / "keys" / "secret").stat().st_mode & 0o777 == 0o600
+    first = identity_of(secret, "sim-1")
+    assert identity_of(secret, "sim-1") == first
+    assert len({identity_of(*of).public_key for of in ((secret, "sim-1"), (secret, "sim-2"), ("0" * 64, "sim-1"))}) == 3
+    (tmp_path / "keys" / "secret").write_text("no secret")
+    with pytest.raises(BadIdentity, match="Delete it"):
+        load_secret(tmp_path / "keys")
 
 
 def test_a_virtual_client_joins_over_tls_and_names_another_ca(tmp_path: Path) -> None:

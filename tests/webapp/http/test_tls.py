@@ -1,4 +1,4 @@
-"""A dashboard that speaks TLS: what its pages say of it, demo clients, headers, host names, and no key in any of it."""
+"""A dashboard that speaks TLS: its pages, simulated clients, headers, host names, and no key in any of it."""
 
 import contextlib
 import logging
@@ -17,7 +17,7 @@ from tests.support.markup import get_page
 from tests.support.processes import wait_until
 
 NAME = "lab.example"
-"""Of the certificate: another one than that under which the demo clients reach the server."""
+"""Of the certificate: another one than that under which the simulated clients reach the server."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_pages_give_a_command_that_trusts_the_server(secure: Dashboard) -> None:
     )
 
 
-def test_a_demo_client_joins_and_a_renewed_certificate_is_used_without_a_restart(
+def test_a_simulated_client_joins_and_a_renewed_certificate_is_used_without_a_restart(
     secure: Dashboard, authority: Authority, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

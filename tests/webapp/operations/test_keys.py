@@ -151,7 +151,7 @@ def test_a_text_that_is_no_key_is_named_by_form_and_api(coded: Dashboard) -> Non
     assert "PRIVATE" not in answer.text, "a private key that was pasted by mistake is not written into the page"
 
 
-def test_demo_clients_need_no_code_for_a_person_starts_them(coded: Dashboard) -> None:
+def test_simulated_clients_need_no_code_for_a_person_starts_them(coded: Dashboard) -> None:
     answer = coded.http.post("/api/demo-clients", json={"count": 1, "dataset": "synthetic"})
     assert answer.status_code == 202
     wait_until(lambda: [one["state"] for one in coded.http.get("/api/clients").json()["items"]] == ["online"], 60)

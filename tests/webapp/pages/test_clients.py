@@ -27,7 +27,7 @@ def test_without_clients_the_page_teaches_how_to_join(dashboard: Dashboard) -> N
         f"--partitions 2 --partition {part}" for part, name in enumerate(("site-a", "site-b"))
     ]  # fmt: skip
     assert {button["data-from"] for button in page.all("button", data_act="copy")} == {"#join", "#join-a", "#join-b"}
-    assert page.one("button", type="submit").text == "Start 2 demo clients"
+    assert page.one("form", id="simulation").one("button").text == "Simulate 100 clients"
 
 
 def test_each_client_is_listed_with_its_machine_its_data_and_its_last_rounds(dashboard: Dashboard) -> None:

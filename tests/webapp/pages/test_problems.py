@@ -63,7 +63,7 @@ def waits_for_a_client(dashboard: Dashboard, run_id: int) -> Element:
     return get_both(dashboard.http, f"/runs/{run_id}", "run-page").one("section", class_="block")
 
 
-def test_a_wait_offers_the_excluded_client_first_and_no_demo_client(dashboard: Dashboard) -> None:
+def test_a_wait_offers_the_excluded_client_first_and_no_simulated_client(dashboard: Dashboard) -> None:
     with dashboard.stage() as stage:
         stage.add("site-a")
         stage.add("site-b")

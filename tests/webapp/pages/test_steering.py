@@ -187,7 +187,7 @@ def test_a_wait_is_made_longer_or_ended_with_the_clients_that_are_here(dashboard
         assert [h3.text for h3 in block.all("h3")] == ["Connect 1 more client", "Or change the run"]
         assert "The run can continue with 1 client, without averaging. More clients can join later." in block.text
         words = [button.text for button in block.all("button", type="submit")]
-        assert words == ["Start 1 demo client", "Continue with 1 client", "Wait 10\u202fmin longer"]
+        assert words == ["Simulate 1 client", "Continue with 1 client", "Wait 10\u202fmin longer"]
 
         page = press(dashboard, run_id, "wait", seconds="600", back="/")
         assert flash_of(page) == "The client wait timeout was extended by 10\u202fmin."

@@ -37,6 +37,12 @@ def find_client(session: Session, public_key: str) -> Client | None:
     return session.scalar(select(Client).where(Client.public_key == public_key))
 
 
+def ids_by_key(session: Session, kind: str) -> dict[str, int]:
+    """Return public key -> id of all clients of a kind."""
+    rows = session.execute(select(Client.public_key, Client.id).where(Client.kind == kind))
+    return dict(rows.all())
+
+
 def insert_client(session: Session, public_key: str, values: dict[str, Any]) -> int:
     """Add a client; return its id."""
     now = datetime.now(UTC)

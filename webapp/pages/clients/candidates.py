@@ -1,6 +1,6 @@
 """The known clients that could fill the places of a run that waits for clients, and the action that each needs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,12 +31,10 @@ class Candidate:
     why: str
 
 
-def candidates_of(
-    run: Run, parted: Split, known: Sequence[Client], live: Mapping[int, LiveClient], is_demo: Callable[[str], bool]
-) -> list[Candidate]:  # fmt: skip
+def candidates_of(run: Run, parted: Split, known: Sequence[Client], live: Mapping[int, LiveClient]) -> list[Candidate]:
     """Return the clients that a run waiting for clients lacks, those first whose action ends the wait at once.
 
-    ``is_demo`` says whether a public key is that of a demo client of this dashboard; these are not waited for.
+    A simulated client that is offline is not waited for: another one takes its place.
     """
     if (run.blocked_on or {}).get("kind") != "quorum":
         return []
@@ -49,7 +47,7 @@ def candidates_of(
             continue
         online = client.id in live
         one = _candidate(client, excluded.get(client.id), unfit.get(client.id), online)
-        if one is not None and (online or not is_demo(client.public_key)):
+        if one is not None and (online or client.kind != "simulated"):
             found.append(one)
     return sorted(found, key=lambda one: list(Needs).index(one.needs))
 

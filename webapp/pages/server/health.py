@@ -140,7 +140,8 @@ def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
         ("Checkpoints and events kept", retention_text(said) or "of all runs"),
         ("Auto-resume", "on" if said.auto_resume else "off"),
         ("MLflow", mlflow_text(parts, session)),
-        ("Demo clients", f"up to {said.demo_clients}" if said.demo_clients else "off"), ("Log level", said.log_level),
+        ("Simulated clients", f"up to {count(said.demo_clients)}" if said.demo_clients else "off"),
+        ("Log level", said.log_level),
     ]  # fmt: skip
 
 

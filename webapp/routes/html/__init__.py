@@ -12,10 +12,10 @@ from webapp.routes.html import (
     run_steering,
     server,
 )
-from webapp.routes.html.clients import clients, demo, join_codes
+from webapp.routes.html.clients import clients, join_codes, simulation
 
 ROUTERS = (
     home.router, run_list.router, compare.router, run_notes.router, run.router, run_steering.router,
-    join_codes.router, clients.router, demo.router, server.router, audit.router, notifications.router,
+    join_codes.router, clients.router, simulation.router, server.router, audit.router, notifications.router,
     *accounts.ROUTERS,
 )  # fmt: skip

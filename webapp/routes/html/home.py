@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from webapp.pages.clients.candidates import Candidate, candidates_of
-from webapp.pages.clients.demo_offer import offer_for, offer_for_run
 from webapp.pages.clients.holdings import dataset_of
+from webapp.pages.clients.simulation import offer_for, offer_for_run
 from webapp.pages.home import home
 from webapp.pages.server.lines import server_lines
 from webapp.pages.start.form import default_form
@@ -19,17 +19,18 @@ router = APIRouter(include_in_schema=False)
 @shared
 def show_home(page: PageDep) -> HTMLResponse:
     """Show the active run, or the next step where there is none."""
-    live, demo = page.live, page.parts.demo
+    live, simulation = page.live, page.parts.simulation
     now = home(page.session, page.parts.series, live)
     candidates: list[Candidate] = []
+    simulated = offer_for(simulation, now.known, live, starts_run=True)
     if now.active and now.head is not None and now.parted is not None:
-        candidates = candidates_of(now.head.run, now.parted, now.known, live, demo.knows)
-        offer = offer_for_run(demo, now.head.run, now.parted.taking_part, now.known, live)
+        candidates = candidates_of(now.head.run, now.parted, now.known, live)
+        offer = offer_for_run(simulation, now.head.run, now.parted.taking_part, now.known, live)
     else:
-        offer = offer_for(demo, now.known, live)
+        offer = simulated
     form = default_form(dataset_of(client) for client in now.online)
     return page.show(
-        "home/index.html", "/", page=now, form=form, offer=offer, candidates=candidates,
+        "home/index.html", "/", page=now, form=form, offer=offer, simulated=simulated, candidates=candidates,
         server=server_lines(page.parts, page.root_address),
         preview=None if now.active else preview_run(page.session, form, live),
     )  # fmt: skip

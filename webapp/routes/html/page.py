@@ -54,7 +54,9 @@ class Page:
     def show(self, template: str, nav: str, status: int = 200, **context: Any) -> HTMLResponse:
         """Answer with a template in the frame, or with the part of it that htmx asks for."""
         frame = Frame(nav, STREAM, self.last_event_id, self.join.server, self._flash())
-        answer = render(self.request, template, frame, status, join=self.join, demo=self.parts.demo, **context)
+        answer = render(
+            self.request, template, frame, status, join=self.join, simulation=self.parts.simulation, **context
+        )
         compress(self.request, answer)
         return answer
 

@@ -14,8 +14,8 @@ from webapp.operations.files.downloads import models_of
 from webapp.operations.records import MAX_NAME
 from webapp.operations.run_moves import get_run
 from webapp.pages.clients.candidates import candidates_of
-from webapp.pages.clients.demo_offer import offer_for_run
 from webapp.pages.clients.holdings import dataset_of
+from webapp.pages.clients.simulation import offer_for_run
 from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
 from webapp.pages.start.form import UPLOAD, StartForm, default_form, duplicate_form, parse_form, with_errors
@@ -95,6 +95,6 @@ def show(page: PageDep, run_id: RunId, query: Annotated[RunQuery, Depends(read_q
     return page.show(
         "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, query=query, max_name=MAX_NAME,
         mlflow=page.parts.mlflow.show(page.session, run_id),
-        offer=offer_for_run(page.parts.demo, run, shown.parted.taking_part, shown.known, live),
-        candidates=candidates_of(run, shown.parted, shown.known, live, page.parts.demo.knows),
+        offer=offer_for_run(page.parts.simulation, run, shown.parted.taking_part, shown.known, live),
+        candidates=candidates_of(run, shown.parted, shown.known, live),
     )  # fmt: skip

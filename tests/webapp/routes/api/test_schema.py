@@ -22,7 +22,7 @@ from webapp.settings import Settings
 
 @pytest.fixture(scope="module")
 def actors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Actors]:
-    # made-up calls must not start dozens of processes; tests/webapp/operations/test_demo_clients.py starts real ones
+    # made-up calls must not start real processes; tests/webapp/operations/test_simulated_clients.py does
     with running(tmp_path_factory.mktemp("shared"), demo_clients=0) as made:
         yield Actors(made)
 

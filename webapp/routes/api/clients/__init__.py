@@ -1,1 +1,1 @@
-"""Handlers of the API about clients: those that are known, demo clients on this machine, and join codes."""
+"""Handlers of the API about clients: those that are known, simulated clients, and join codes."""

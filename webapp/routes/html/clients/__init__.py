@@ -1,1 +1,1 @@
-"""Pages and forms about clients: those that are known, demo clients on this machine, and what adds a client."""
+"""Pages and forms about clients: those that are known, simulated clients, and what adds a client."""

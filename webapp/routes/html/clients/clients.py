@@ -5,10 +5,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from webapp.db.repository.clients import get_client, list_clients
 from webapp.db.tables import Client
-from webapp.pages.clients.demo_offer import offer_for
 from webapp.pages.clients.index import clients_page
 from webapp.pages.clients.query import clients_query
 from webapp.pages.clients.show import client_page
+from webapp.pages.clients.simulation import offer_for
 from webapp.pages.flash import Flash
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.routes.dependencies import ClientsDep, NoteDep
@@ -25,7 +25,7 @@ def list_them(page: PageDep, request: Request) -> HTMLResponse:
     live, known, query = page.live, list_clients(page.session), clients_query(request.query_params)
     return page.show(
         "clients/index.html", "/clients", page=clients_page(page.session, known, live, query),
-        offer=offer_for(page.parts.demo, known, live), max_pending=page.parts.settings.max_pending,
+        offer=offer_for(page.parts.simulation, known, live), max_pending=page.parts.settings.max_pending,
     )  # fmt: skip
 
 
@@ -90,14 +90,14 @@ def include(clients: ClientsDep, flashes: FlashesDep, client_id: ClientId) -> Re
 
 
 @router.post("/{client_id}/end")
-def end_demo(page: PageDep, flashes: FlashesDep, client_id: ClientId) -> Response:
-    """End the process of a demo client."""
+def end_simulated(page: PageDep, flashes: FlashesDep, client_id: ClientId) -> Response:
+    """End a simulated client of this dashboard."""
     client = _get(page, client_id)
-    running = page.parts.demo.find(client.public_key)
+    running = page.parts.simulation.find(client.public_key)
     if running is None:
-        raise Conflict(f"{client.name} is not a running demo client: revoke the access of the client instead.")
-    page.parts.demo.end(running.number)
-    text = f"{client.name} was stopped. A demo client that is started later may reuse this identity."
+        raise Conflict(f"{client.name} is not a running simulated client of this dashboard: revoke its access instead.")
+    page.parts.simulation.end(running.number)
+    text = f"{client.name} was stopped. A simulated client that is started later may reuse this identity."
     return see_other(flashes, "/clients", Flash(text))
 
 

@@ -1,0 +1,88 @@
+"""/api/demo-clients: start, list and stop simulated clients on this machine."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from federation.run.networks import Dataset
+from federation.simulation.plan import MAX_CLIENTS
+from webapp.db.database import Database
+from webapp.db.repository.clients import ids_by_key
+from webapp.operations.simulation.simulated_clients import MAX_PROCESSES, SimulatedClients
+from webapp.routes.api.bodies import StrictBody
+from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
+from webapp.routes.dependencies import ClientsDep, DatabaseDep, SimulationDep
+
+router = APIRouter(prefix="/api/demo-clients", tags=["clients"], responses=REFUSED)
+
+
+class MoreClients(StrictBody):
+    """The number of simulated clients to start, their dataset, and the number of processes that share them."""
+
+    count: Annotated[int, Field(ge=1, le=MAX_CLIENTS, examples=[2])]
+    dataset: Dataset = Field("digits", description="synthetic needs neither data nor TensorFlow.")
+    processes: int = Field(1, ge=1, le=MAX_PROCESSES, description="Each takes the memory of one TensorFlow.")
+
+
+class SimulatedView(BaseModel):
+    """A simulated client that the dashboard started on this machine."""
+
+    number: int = Field(examples=[1])
+    name: str = Field(examples=["sim-001"])
+    dataset: Dataset
+    partition: int
+    partitions: int
+    pid: int = Field(description="Of the process, which clients share.")
+    client_id: int | None = Field(description="Null until the first connection.")
+
+
+class SimulatedList(BaseModel):
+    """The running simulated clients."""
+
+    items: list[SimulatedView]
+    most: int = Field(description="Maximum number of running simulated clients.")
+    ended: list[str] = Field(description="One sentence for each process that died or exited by itself of late.")
+
+
+@router.get("")
+def list_demo_clients(simulation: SimulationDep, database: DatabaseDep) -> SimulatedList:
+    """Return the running simulated clients, by number."""
+    return _list(simulation, database)
+
+
+@router.post("", status_code=202, responses=CONFLICT)
+def start_demo_clients(
+    simulation: SimulationDep, clients: ClientsDep, database: DatabaseDep, body: MoreClients
+) -> SimulatedList:
+    """Start simulated clients on this machine. They connect within seconds and stop with the dashboard."""
+    simulation.start(body.count, body.dataset, clients.held_partitions(body.dataset), body.processes)
+    return _list(simulation, database)
+
+
+@router.delete("", status_code=204)
+def end_demo_clients(simulation: SimulationDep) -> None:
+    """Stop all simulated clients; their processes have exited when the call returns."""
+    simulation.end_all()
+
+
+@router.delete("/{number}", status_code=204, responses=MISSING)
+def end_demo_client(
+    simulation: SimulationDep, number: Annotated[int, Path(ge=1, le=MAX_CLIENTS, examples=[1])]
+) -> None:
+    """Stop a simulated client; with the last one of a process, that has exited when the call returns."""
+    simulation.end(number)
+
+
+def _list(simulation: SimulatedClients, database: Database) -> SimulatedList:
+    running = simulation.running
+    with database.read() as session:
+        ids = ids_by_key(session, "simulated")
+    items = [
+        SimulatedView(
+            number=one.number, name=one.name, dataset=one.dataset, partition=one.part[0], partitions=one.part[1],
+            pid=one.pid, client_id=ids.get(one.public_key),
+        )
+        for one in running
+    ]  # fmt: skip
+    return SimulatedList(items=items, most=simulation.most, ended=simulation.last_words)

@@ -1,0 +1,65 @@
+"""The form that starts simulated clients, what it says of memory, and the button that ends them."""
+
+from typing import get_args
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import FormData
+
+from federation.run.config import RunConfig
+from federation.run.networks import Dataset, Network
+from federation.simulation.plan import MAX_CLIENTS
+from webapp.formatting import plural
+from webapp.operations.simulation.simulated_clients import MAX_PROCESSES
+from webapp.pages.clients.simulation import ROUNDS, cost_of, started
+from webapp.pages.flash import Flash
+from webapp.problems import Invalid
+from webapp.routes.dependencies import ByDep, ClientsDep, NoteDep, PartsDep
+from webapp.routes.html.forms import FlashesDep, FormDep, number_of, page_of, see_other
+from webapp.routes.html.page import PageDep
+from webapp.sanitizing import whole_number
+
+router = APIRouter(prefix="/demo-clients", include_in_schema=False)
+
+
+@router.get("/cost")
+def show_cost(page: PageDep, request: Request) -> HTMLResponse:
+    """Show what the clients of the form will take."""
+    said, room = request.query_params, page.parts.simulation.room
+    clients = whole_number(said.get("count"), least=1, most=max(1, room))
+    processes = whole_number(said.get("processes"), least=1, most=MAX_PROCESSES)
+    return page.show(
+        "clients/_simulation_cost.html", "/clients", cost=cost_of(clients, said.get("dataset", ""), processes, room)
+    )
+
+
+@router.post("")
+def start(
+    parts: PartsDep, clients: ClientsDep, flashes: FlashesDep, note: NoteDep, by: ByDep, form: FormDep
+) -> Response:  # fmt: skip
+    """Start simulated clients, and a run with them where that is wanted; lead back to the page with the form."""
+    count, dataset = number_of(form, "count", "Clients", MAX_CLIENTS), _dataset_of(form)
+    processes = number_of(form, "processes", "Processes", MAX_PROCESSES) if "processes" in form else 1
+    parts.simulation.start(count, dataset, clients.held_partitions(dataset), processes)
+    run_id = None
+    if form.get("run") == "1":
+        network: Network = "synthetic" if dataset == "synthetic" else "mlp"
+        config = RunConfig(dataset=dataset, network=network, num_rounds=ROUNDS, min_clients=max(2, count))
+        run_id = parts.runs.create(config, by).id
+        note.add_runs([run_id])
+    return see_other(flashes, page_of(form, "/"), started(count, run_id))
+
+
+@router.post("/stop")
+def stop(parts: PartsDep, flashes: FlashesDep, form: FormDep) -> Response:
+    """End all simulated clients of this dashboard."""
+    ended = parts.simulation.end_all()
+    return see_other(flashes, page_of(form, "/"), Flash(f"{plural(ended, 'simulated client')} stopped."))
+
+
+def _dataset_of(form: FormData) -> Dataset:
+    dataset = next((known for known in get_args(Dataset) if known == form.get("dataset")), None)
+    if dataset is None:
+        raise Invalid("dataset", f"A simulated client can hold {', '.join(get_args(Dataset))}")
+    known: Dataset = dataset
+    return known
