@@ -38,12 +38,21 @@ class RunStrategy:
         self._name, self._layout = config.strategy, layout
         self._diagnostics = config.diagnostics != "off"
         self._committed = _make_strategy(config)
+        self._follows_rate = config.strategy == "QFedAvg" and "client_learning_rate" not in config.strategy_options
 
     # -- a round ------------------------------------------------------------------------------------------------------
 
-    def begin_round(self, number: int, weights: Buffer, client_ids: Sequence[int]) -> RoundAggregation:
-        """Begin an attempt at a round with the sampled clients, on a copy of the strategy."""
+    def begin_round(
+        self, number: int, weights: Buffer, client_ids: Sequence[int], *, learning_rate: float | None = None
+    ) -> RoundAggregation:
+        """Begin an attempt at a round with the sampled clients, on a copy of the strategy.
+
+        ``learning_rate`` is that of the clients in this round, where it has a schedule: QFedAvg computes with it,
+        unless its own option says another.
+        """
         strategy = copy.copy(self._committed)
+        if isinstance(strategy, flower_strategies.QFedAvg) and self._follows_rate and learning_rate is not None:
+            strategy.client_learning_rate = learning_rate
         if isinstance(strategy, flower_strategies.FedAvgM):
             strategy.current_arrays = None  # else the class continues from its own copy, whose integers are not rounded
         return RoundAggregation.begin(

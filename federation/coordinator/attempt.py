@@ -67,11 +67,13 @@ class Attempt:
     def __init__(
         self, context: PhaseContext, config: RunConfig, task_config: TaskConfig, model: GlobalModel,
         eligibility: Eligibility, preparation: Preparation, *, number: int, attempt: int,
+        is_evaluated: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self._context, self._config, self._model = context, config, model
         self._eligibility, self._preparation = eligibility, preparation
-        self._number, self._attempt = number, attempt
-        self._base_config: TaskConfig = {**task_config, "server-round": number}
+        self._number, self._attempt, self._is_evaluated = number, attempt, is_evaluated
+        self._scheduled = config.scheduled(number, context.control.num_rounds)
+        self._base_config: TaskConfig = {**task_config, **self._scheduled, "server-round": number}
         context.traffic_bytes = 0
         self._started, self._min_clients = time.monotonic(), context.control.min_clients
 
@@ -90,8 +92,10 @@ class Attempt:
 
     def _train(self, ready: dict[int, Member]) -> tuple[RoundAggregation, RunningPhase]:
         number, strategy = self._number, self._model.strategy
-        sampled = sample_clients(ready, self._config, self._context.control.min_clients, number, self._attempt)
-        aggregation = strategy.begin_round(number, self._model.weights, list(sampled))
+        fraction, fewest = self._scheduled.get("fraction_train"), self._context.control.min_clients
+        sampled = sample_clients(ready, self._config, fewest, number, self._attempt, fraction)
+        rate = self._scheduled.get("learning_rate")
+        aggregation = strategy.begin_round(number, self._model.weights, list(sampled), learning_rate=rate)
         phase = RunningPhase(
             self._context, number, self._attempt, "train", self._model.layout, sampled, aggregation.add,
             hold=needs_whole_round(self._config), check_metrics=strategy.check_metrics,
@@ -132,9 +136,11 @@ class Attempt:
         self, ready: dict[int, Member], write: WriteCheckpoint, trained: float, aggregated: float,
         metrics: Metrics | None = None, measured: Mapping[int, Metrics] | None = None,
     ) -> RoundDone:  # fmt: skip
-        """Let clients evaluate the new weights while the checkpoint is written."""
+        """Let clients evaluate the new weights, where it is their turn, while the checkpoint is written."""
         number, attempt, without = self._number, self._attempt, self._context.without_evaluation
-        ready = {c: member for c, member in ready.items() if (c, member.session) not in without}
+        is_evaluated = self._is_evaluated()
+        fit = {c: member for c, member in ready.items() if (c, member.session) not in without}
+        ready = fit if is_evaluated else {}
         phase = RunningPhase(self._context, number, attempt, "evaluate", self._model.layout, ready, lambda *_: None)
         if ready:
             added = self._model.strategy.evaluate_config(number, list(ready))
@@ -146,23 +152,25 @@ class Attempt:
             raise
         phase.collect()
         evaluated = mean_metrics(phase.accepted)
-        if self._config.diagnostics != "off":
+        if self._config.diagnostics != "off" and is_evaluated:
             evaluated |= fairness_of((reported for reported, _ in phase.accepted), self._config.metric_goals)
         now = time.monotonic()
         return RoundDone(
             self._context.run_id, number, attempt, now - self._started, trained - self._started,
-            aggregated - trained, now - aggregated, metrics or {}, evaluated, checkpoint, measured or {},
+            aggregated - trained, now - aggregated, {**(metrics or {}), **self._scheduled}, evaluated, checkpoint,
+            measured or {}, is_evaluated,
         )  # fmt: skip
 
 
 def sample_clients(
-    ready: dict[int, Member], config: RunConfig, min_clients: int, number: int, attempt: int
-) -> dict[int, Member]:
-    """Return the ready clients that train, as many as ``sample_size`` says.
+    ready: dict[int, Member], config: RunConfig, min_clients: int, number: int, attempt: int,
+    fraction: float | None = None,
+) -> dict[int, Member]:  # fmt: skip
+    """Return the ready clients that train, as many as ``sample_size`` says for the run's fraction or another one.
 
     The same run seed, round and attempt sample the same clients of the same ready ones.
     """
-    count = sample_size(len(ready), config.fraction_train, min_clients)
+    count = sample_size(len(ready), config.fraction_train if fraction is None else fraction, min_clients)
     if count == len(ready):
         return ready
     drawn = np.random.default_rng([config.seed, number, attempt]).choice(sorted(ready), count, replace=False)

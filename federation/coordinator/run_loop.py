@@ -41,6 +41,7 @@ _T = TypeVar("_T")
 NOT_SENT = (
     "clients", "name", "minimize_metrics", "maximize_metrics",
     "stop_metric", "stop_target", "stop_patience", "stop_min_change", "stop_seconds", "stop_megabytes",
+    "evaluate_every", "learning_rate_schedule", "local_epochs_schedule", "fraction_train_schedule",
 )  # fmt: skip
 """Options that clients do not get: they are about the run as a whole."""
 
@@ -164,7 +165,7 @@ class RunLoop:
             return
         attempt = Attempt(
             self._context, self._job.config, self._task_config, self._model, self._eligibility, self._preparation,
-            number=number, attempt=self._attempts + 1,
+            number=number, attempt=self._attempts + 1, is_evaluated=lambda: self._is_evaluated(number),
         )  # fmt: skip
         try:
             self._commit(attempt.run(ready, self._write_checkpoint))
@@ -172,6 +173,12 @@ class RunLoop:
             self._attempts += 1
             self._ledger.record(AttemptFailed(self._job.run_id, number, self._attempts, str(error)))
             self._note_failure(number, error)
+
+    def _is_evaluated(self, number: int) -> bool:
+        """Say whether clients evaluate a round that was trained: every few rounds, and the last one."""
+        is_due = number % self._job.config.evaluate_every == 0 or number >= self._control.num_rounds
+        seconds = time.monotonic() - self._started
+        return is_due or self._stop_watch.is_limit_reached(seconds, self._context.traffic_bytes)
 
     def _note_failure(self, number: int, error: AttemptAborted) -> None:
         """Raise RunFailed after ``MAX_ATTEMPTS`` failures in a row, or when clients were lost for too long."""

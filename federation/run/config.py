@@ -8,6 +8,7 @@ from federation.run.fields.stopping import StopFields
 from federation.run.metric_goals import MetricGoals, names_of
 from federation.run.networks import DemoDataset, data_of
 from federation.run.options import Shown
+from federation.run.rounds.schedules import SCHEDULED, read_schedule, value_in
 from federation.run.rounds.stop_rules import StopRules
 from federation.run.strategies import clients_needed, with_defaults
 
@@ -36,6 +37,15 @@ class RunConfig(StopFields):
     def metric_goals(self) -> MetricGoals:
         """Which values of a metric are better, as far as it is known."""
         return MetricGoals(names_of(self.minimize_metrics), names_of(self.maximize_metrics))
+
+    def scheduled(self, number: int, num_rounds: int) -> dict[str, float]:
+        """Return the values that options with a schedule have in a round, by name; round 0 trains nothing."""
+        unused = self.unused
+        return {
+            name: value_in(text, limits, getattr(self, name), number, num_rounds)
+            for name, limits in SCHEDULED.items()
+            if number > 0 and name not in unused and read_schedule(text := getattr(self, f"{name}_schedule"))
+        }
 
     @property
     def stop_rules(self) -> StopRules:

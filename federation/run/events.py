@@ -50,7 +50,8 @@ class Checkpoint:
 class RoundDone:
     """A round to commit. Round 0 is the evaluation of the initial weights; no client trains in it.
 
-    ``measured`` is client id -> what the server measured of its update: train metrics beside those that it reported.
+    ``is_evaluated``: clients were to evaluate its weights, see ``evaluate_every``. ``measured`` is client id -> what
+    the server measured of its update: train metrics beside those that it reported.
     """
 
     run_id: int
@@ -64,6 +65,7 @@ class RoundDone:
     evaluate_metrics: Metrics
     checkpoint: Checkpoint
     measured: Mapping[int, Metrics] = field(default_factory=dict)
+    is_evaluated: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class SeriesCache:
 
     def read(self, session: Session, run: Run, phase: str, metric: str) -> Series:
         """Return a metric of a run up to the run's current round, as ``session`` knows it."""
-        entry = self._entry((run.id, phase, metric))
+        entry, sparse = self._entry((run.id, phase, metric)), _is_sparse(run, phase)
         while True:
             with self._lock:
                 if entry.newest() >= run.current_round:
@@ -50,7 +50,9 @@ class SeriesCache:
                 other, mine = entry.reading, Future[None]()
                 entry.reading = other or mine
             if other is None:
-                self._extend(entry, mine, lambda after: read_series(session, run.id, phase, metric, after=after))
+                self._extend(entry, mine, lambda after: read_series(
+                    session, run.id, phase, metric, after=after, sparse=sparse,
+                ))  # fmt: skip
                 break
             other.result()
         series = entry.series
@@ -76,3 +78,9 @@ class SeriesCache:
             while kept > self._max_rounds and len(self._entries) > 1:
                 kept -= ENTRY_ROUNDS + len(self._entries.popitem(last=False)[1].series)
             return entry
+
+
+def _is_sparse(run: Run, phase: str) -> bool:
+    """Say whether a run evaluates only some of its rounds: its curves then lead from one of those to the next."""
+    every: object = run.config.get("evaluate_every")
+    return phase == "evaluate" and isinstance(every, int) and every > 1

@@ -25,7 +25,7 @@ from webapp.db.repository.client_history import replace_failures
 from webapp.db.repository.events import add_event, count_problems
 from webapp.db.repository.metrics import insert_points, last_metric_id
 from webapp.db.repository.rounds import insert_replies, insert_round
-from webapp.db.repository.runs import advance_run, best_metrics_of, get_run, set_blocked_on, set_values
+from webapp.db.repository.runs import advance_run, get_run, metrics_of, set_blocked_on, set_values
 from webapp.db.tables import Run
 from webapp.operations.rows import (
     MAX_REASON,
@@ -33,6 +33,7 @@ from webapp.operations.rows import (
     blocked_on,
     failed_event,
     failure_row,
+    last_metrics,
     point_rows,
     reply_event,
     reply_row,
@@ -153,11 +154,12 @@ class Recorder:
         self, done: RoundDone, session: Session, unwritten: Sequence[ReplyRecorded], attempt: Sequence[ReplyRecorded]
     ) -> None:
         replies = with_measured(done, [r for r in attempt if (r.round, r.attempt) == (done.round, done.attempt)])
-        best, goals = best_metrics_of(session, done.run_id) or (None, MetricGoals())
+        best, goals, before = metrics_of(session, done.run_id) or (None, MetricGoals(), {})
         row = round_row(done, replies, goals)
         checkpoint = {**row["checkpoint"], "round": done.round}
         elapsed = None if best is None else advance_run(session, done.run_id, done.round, {
-            "last_metrics": row["metrics"], "checkpoint": checkpoint, "best_metrics": best_metrics(best, row, goals),
+            "last_metrics": last_metrics(done, row, before), "checkpoint": checkpoint,
+            "best_metrics": best_metrics(best, row, goals),
         })  # fmt: skip
         if elapsed is None or not insert_round(session, row | {"elapsed_seconds": elapsed}):
             session.rollback()

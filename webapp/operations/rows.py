@@ -104,6 +104,12 @@ def flat_metrics(done: RoundDone) -> dict[str, float | None]:
     return {_name(name): value if isfinite(value) else None for name, value in metrics.items()}
 
 
+def last_metrics(done: RoundDone, row: Row, before: Row) -> Row:
+    """Return the last value of each metric: after a round without evaluation, those of the last one that had one."""
+    kept = {} if done.is_evaluated else {n: value for n, value in before.items() if n.startswith("evaluate_")}
+    return kept | dict(row["metrics"])
+
+
 def best_metrics(best: dict[str, Any], row: Row, goals: MetricGoals) -> dict[str, Any]:
     """Return the best value of each metric with its round and its number of clients, after a round's ``row``.
 

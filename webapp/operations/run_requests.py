@@ -103,12 +103,13 @@ def past_of(session: Session, run: Run, config: RunConfig) -> RunPast:
         return RunPast(after)
     phase, _, name = rules.metric.partition("_")
     series = read_series(session, run.id, phase, name, after=after or -1)  # the traffic of round 0 counts
-    before = get_round(session, run.id, after) if after else None
+    before, last = (get_round(session, run.id, number) for number in (after, run.current_round))
     rounds = zip(series["round"].tolist(), series["mean"].tolist(), strict=True)
     return RunPast(
-        after, run.active_seconds - (before.elapsed_seconds if before is not None else 0.0),
+        after, run.active_seconds - (before.elapsed_seconds if before is not None and after else 0.0),
         int(series["sent"].max(initial=0)),
         [(number, mean) for number, mean in rounds if number > 0 and series.mean_in(number) is not None],
+        last is None or "evaluate" in last.outcomes or last.round % config.evaluate_every == 0,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from federation.run.choices import MAX_CLIENTS, ClientId
 from federation.run.fields.training import TrainingFields
 from federation.run.options import Group, Shown
+from federation.run.rounds.schedules import MAX_TEXT, SCHEDULED, check_schedule
 from federation.run.strategies import clients_needed
 
 
@@ -23,9 +24,19 @@ class ClientFields(TrainingFields):
         le=1,
         description="Share of the eligible clients that trains, rounded down; sampled at random each round.",
     )
+    fraction_train_schedule: Annotated[str, Shown("Sampling schedule", Group.CLIENTS, empty="constant")] = Field(
+        "", max_length=MAX_TEXT,
+        description="Share by round, in fractions: “1, 0.5, 0.25”, “step 10 0.5” or “cosine 0.1”.",
+    )  # fmt: skip
     clients: Annotated[list[ClientId] | None, Shown("Clients", Group.CLIENTS, empty="all with this dataset")] = Field(
         None, max_length=MAX_CLIENTS, description="Ids of the clients that may take part; null: all."
     )
+
+    @field_validator("fraction_train_schedule", mode="after")
+    @classmethod
+    def _shares_are_a_schedule(cls, text: str) -> str:
+        check_schedule(text, SCHEDULED["fraction_train"])
+        return text
 
     @field_validator("min_clients", mode="after")
     @classmethod

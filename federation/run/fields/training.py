@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from federation.run.choices import MAX_ROUNDS, STRATEGY_NOTES, AppKey, AppValue, StrategyName
 from federation.run.fields.model import TRAINED, ModelFields
 from federation.run.options import Group, Shown
+from federation.run.rounds.schedules import MAX_TEXT, SCHEDULED, check_schedule
 from federation.run.strategies import with_defaults
 
 
@@ -34,6 +35,28 @@ class TrainingFields(ModelFields):
     learning_rate: Annotated[float, Shown("Learning rate", Group.TRAINING, when=TRAINED)] = Field(
         0.003, gt=0, le=100, description="Of the client's optimizer."
     )
+
+    local_epochs_schedule: Annotated[
+        str, Shown("Local epochs schedule", Group.TRAINING, empty="constant", when=TRAINED)
+    ] = Field("", max_length=MAX_TEXT, description="By round, as for the learning rate; rounded to whole epochs.")
+    learning_rate_schedule: Annotated[
+        str, Shown("Learning rate schedule", Group.TRAINING, empty="constant", when=TRAINED)
+    ] = Field(
+        "", max_length=MAX_TEXT,
+        description="By round: “step 10 0.5” halves it every 10 rounds, “cosine 0.001” ends there, or “0.1, 0.05”.",
+    )  # fmt: skip
+    evaluate_every: Annotated[int, Shown("Evaluate every (rounds)", Group.TRAINING)] = Field(
+        1,
+        ge=1,
+        le=MAX_ROUNDS,
+        description="Rounds from one evaluation to the next; the last round is always evaluated.",
+    )
+
+    @field_validator("local_epochs_schedule", "learning_rate_schedule", mode="after")
+    @classmethod
+    def _is_a_schedule(cls, text: str, info: ValidationInfo) -> str:
+        check_schedule(text, SCHEDULED[str(info.field_name).removesuffix("_schedule")])
+        return text
 
     @field_validator("strategy_options", mode="after")
     @classmethod

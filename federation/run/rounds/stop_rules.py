@@ -54,20 +54,22 @@ class RunPast:
 
     The rules count rounds after ``after``: 0, or the round after which a person continued a run that a rule had ended.
     ``seconds`` is the active time and ``traffic_bytes`` the traffic of those rounds, ``values`` are (round, value) of
-    the watched metric, NaN where it was not finite.
+    the watched metric, NaN where it was not finite. ``is_evaluated``: clients evaluated the last of those rounds.
     """
 
     after: int = 0
     seconds: float = 0.0
     traffic_bytes: int = 0
     values: Iterable[tuple[int, float]] = ()
+    is_evaluated: bool = True
 
 
 class StopWatch:
     """Applies the rules of one run after each committed round; for the run's thread.
 
     Round 0 evaluates the initial weights and ends no run. A value that is not finite is no improvement and no target;
-    a round without a value decides nothing about the metric.
+    a round without a value decides nothing about the metric. No rule ends a run after a round that was not evaluated:
+    one whose limit is reached is evaluated, so that the last round always is.
     """
 
     def __init__(self, rules: StopRules, past: RunPast, committed: int) -> None:
@@ -80,7 +82,7 @@ class StopWatch:
         for number, value in past.values:
             self._note_value(number, value)
             value = value if number == committed else None
-        self._stop = self._judge(committed, value) if committed > self._after else None
+        self._stop = self._judge(committed, value) if committed > self._after and past.is_evaluated else None
 
     @property
     def stop(self) -> Stop | None:
@@ -94,7 +96,12 @@ class StopWatch:
         value = metrics.get(self._name) if done.round > self._after else None
         if value is not None:
             self._note_value(done.round, value)
-        self._stop = self._judge(done.round, value, seconds) if done.round > self._after else None
+        ends = done.round > self._after and done.is_evaluated
+        self._stop = self._judge(done.round, value, seconds) if ends else None
+
+    def is_limit_reached(self, seconds: float, traffic_bytes: int) -> bool:
+        """Whether the round under way is the last by its time or by its traffic so far; arguments as for ``note``."""
+        return (self._time(seconds) or self._limit(traffic_bytes)) is not None
 
     def _note_value(self, number: int, value: float) -> None:
         best = self._best[1] if self._best is not None else nan
@@ -127,9 +134,9 @@ class StopWatch:
             return None
         return Stop(StopRule.TIME, f"Time limit reached: {spent:,.0f} s active, the limit is {limit:,.0f} s")
 
-    def _limit(self) -> Stop | None:
-        limit = self._rules.megabytes
-        if limit is None or self._traffic < limit * MEGABYTE:
+    def _limit(self, more: int = 0) -> Stop | None:
+        limit, sent_bytes = self._rules.megabytes, self._traffic + more
+        if limit is None or sent_bytes < limit * MEGABYTE:
             return None
-        sent = f"{self._traffic / MEGABYTE:,.1f} MB"
+        sent = f"{sent_bytes / MEGABYTE:,.1f} MB"
         return Stop(StopRule.TRAFFIC, f"Traffic limit reached: {sent}, the limit is {limit:,.1f} MB")

@@ -117,6 +117,25 @@ def test_a_run_resumed_in_the_middle_equals_one_that_was_not(name: str) -> None:
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
 
 
+def test_qfedavg_computes_with_the_learning_rate_of_the_round_unless_it_has_its_own() -> None:
+    def aggregated(rate: float, **options: float) -> list[Any]:
+        config = RunConfig(strategy="QFedAvg", learning_rate=0.1, strategy_options=options)
+        weights = LAYOUT.pack(initial())
+        aggregation = RunStrategy(config, LAYOUT).begin_round(1, weights, CLIENTS, learning_rate=rate)
+        for client in CLIENTS:
+            new, examples, said = trained(LAYOUT.unpack(weights), 1, client)
+            aggregation.add(client, LAYOUT.flats(LAYOUT.pack(new)), examples, said)
+        return [array.copy() for array in LAYOUT.unpack(aggregation.aggregate()[0])]
+
+    def same(one: list[Any], other: list[Any]) -> bool:
+        return all(np.allclose(mine, theirs) for mine, theirs in zip(one, other, strict=True))
+
+    by_option = aggregated(0.1, client_learning_rate=0.01)
+    assert same(aggregated(0.01), by_option)
+    assert same(aggregated(0.5, client_learning_rate=0.01), by_option)
+    assert not same(aggregated(0.1), by_option)
+
+
 @pytest.mark.parametrize("name", ["FedAvgM", "FedAdam", "FedYogi", "FedAdagrad"])
 def test_an_attempt_that_is_not_committed_changes_no_state(name: str) -> None:
     strategy = RunStrategy(config_of(name), LAYOUT)

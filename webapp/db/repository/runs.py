@@ -146,7 +146,7 @@ def set_blocked_on(
     return session.connection().execute(active.values(values)).rowcount == 1
 
 
-_BEST = select(RUNS.c.best_metrics, RUNS.c.config).where(RUNS.c.id == bindparam("run_id"))
+_BEST = select(RUNS.c.best_metrics, RUNS.c.config, RUNS.c.last_metrics).where(RUNS.c.id == bindparam("run_id"))
 _ADVANCE = (
     update(RUNS)
     .where(RUNS.c.id == bindparam("run"), or_(*(RUNS.c.state == state for state in sorted(COMMITTING))))
@@ -159,10 +159,10 @@ _ADVANCE = (
 """Built once: recording a round takes a millisecond, and building a statement a tenth of one."""
 
 
-def best_metrics_of(session: Session, run_id: int) -> tuple[dict[str, Any], MetricGoals] | None:
-    """Return a run's best metrics so far and its goals; None where there is no such run."""
+def metrics_of(session: Session, run_id: int) -> tuple[dict[str, Any], MetricGoals, dict[str, Any]] | None:
+    """Return a run's best metrics so far, its goals and its last metrics; None where there is no such run."""
     row = session.connection().execute(_BEST, {"run_id": run_id}).one_or_none()
-    return None if row is None else (row[0], goals_of(row[1]))
+    return None if row is None else (row[0], goals_of(row[1]), row[2])
 
 
 def advance_run(session: Session, run_id: int, round_: int, values: dict[str, Any]) -> float | None:

@@ -70,6 +70,10 @@ class Series:
             return None
         return float(self["mean"][at])
 
+    def round_before(self, round_: int) -> int:
+        """Return the round before one in this series; -1 where there is none."""
+        return int(self["round"][: self.window(round_ - 1).start].max(initial=-1))
+
     def spread_in(self, round_: int) -> Spread | None:
         """Return the spread of a round's clients; None where no client had a finite value."""
         at = self.position(round_)
@@ -84,8 +88,13 @@ class Series:
         return int(np.argmax(reaches)) if reaches.any() else None
 
 
-def read_series(session: Session, run_id: int, phase: str, name: str, *, after: int = -1) -> Series:
-    """Read a metric of the rounds after one; work and bytes are summed up from there."""
+def read_series(
+    session: Session, run_id: int, phase: str, name: str, *, after: int = -1, sparse: bool = False
+) -> Series:
+    """Read a metric of the rounds after one; work and bytes are summed up from there.
+
+    With ``sparse`` the series has only the rounds in which the metric was reported.
+    """
     of_round = and_(
         METRIC_POINTS.c.run_id == ROUNDS.c.run_id, METRIC_POINTS.c.client_id.is_(None), METRIC_POINTS.c.phase == phase,
         METRIC_POINTS.c.name == name, METRIC_POINTS.c.round == ROUNDS.c.round,
@@ -106,6 +115,7 @@ def read_series(session: Session, run_id: int, phase: str, name: str, *, after: 
     rows["work"], rows["sent"] = np.cumsum(seconds), np.cumsum(sent)
     for name_, column in zip(Spread._fields, spreads.T, strict=True):
         rows[name_] = column
+    rows = rows[[kind is not None for kind in kinds]] if sparse else rows
     return Series(rows, {r: kind for r, kind in zip(rounds, kinds, strict=True) if kind not in (None, "finite")})
 
 

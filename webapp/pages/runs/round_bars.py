@@ -54,9 +54,11 @@ def bars_of(run: Run, accuracy: Series, *, active: bool) -> RoundBars:
         number, value = (int(row["round"]) - 1) // each, float(row["mean"])
         tops[number] = max(tops.get(number, 0.0), value if isfinite(value) else 0.0)
     bars: list[Bar] = []
+    top = 0.0  # a round that was not evaluated is as tall as the one before
     for number in range(amount):
         kind = _kind(range(number * each + 1, (number + 1) * each + 1), best["round"], run.current_round, active)
-        height = MIN_HEIGHT if kind == "to-come" else max(MIN_HEIGHT, min(1.0, tops.get(number, 0.0)) * MAX_HEIGHT)
+        top = tops.get(number, top)
+        height = MIN_HEIGHT if kind == "to-come" else max(MIN_HEIGHT, min(1.0, top) * MAX_HEIGHT)
         if kind == "now":
             height = bars[-1].height if bars else FIRST_HEIGHT
         middle = step * (number + 0.5)

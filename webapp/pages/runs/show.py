@@ -25,6 +25,7 @@ from webapp.pages.runs.log import Log, log_of
 from webapp.pages.runs.query import RunQuery
 from webapp.pages.runs.timeline import Timeline, timeline_of
 from webapp.pages.start.fields import ConfigLine, config_lines
+from webapp.pages.start.schedules import scheduled_options, scheduled_words
 from webapp.pages.wording import OUTCOMES, listed
 
 FEW_ROUNDS, MANY_ROUNDS, MAX_ISSUES = 12, 250, 3
@@ -46,6 +47,7 @@ class RoundLine:
     replies: str
     seconds: float
     bytes: int
+    scheduled: str
     happened: str
 
 
@@ -112,21 +114,28 @@ def _rounds(
     for number, other in _other_clients(session, run, series[0], rounds, names).items():
         odd.setdefault(number, []).append(other)
     issues = {row.round: _issues(odd.get(row.round, []), troubles.get(row.round, [])) for row in rounds}
-    return [_round_line(row, *series, issues[row.round], names, best) for row in rounds]
+    scheduled = scheduled_options(run.config)
+    return [_round_line(row, *series, issues[row.round], names, best, scheduled) for row in rounds]
 
 
 def _round_line(
-    row: Round, accuracy: Series, loss: Series, issues: str, names: Mapping[int, str], best: int | None
+    row: Round,
+    accuracy: Series,
+    loss: Series,
+    issues: str,
+    names: Mapping[int, str],
+    best: int | None,
+    scheduled: Sequence[str],
 ) -> RoundLine:
     phase = row.outcomes.get("train") or row.outcomes.get("evaluate") or {}
     spread = accuracy.spread_in(row.round)
     worst = spread.worst if spread and spread.clients > 1 else None
     return RoundLine(
-        row.round, row.committed_at, accuracy.mean_in(row.round), accuracy.mean_in(row.round - 1),
+        row.round, row.committed_at, accuracy.mean_in(row.round), accuracy.mean_in(accuracy.round_before(row.round)),
         loss.mean_in(row.round), row.round == best, spread.min if spread else None, spread.max if spread else None,
         names.get(worst, f"client {worst}") if worst is not None else "",
         f"{phase.get('accepted', 0)}/{sum(phase.values())}", row.seconds,
-        row.bytes_down + row.bytes_up, issues,
+        row.bytes_down + row.bytes_up, scheduled_words(row.metrics, scheduled), issues,
     )  # fmt: skip
 
 
@@ -154,11 +163,11 @@ def _other_clients(
     changed = [number for number in cohort.changes if number in shown] if cohort else []
     if not changed:
         return {}
-    only = [number - step for number in changed for step in (0, 1)]
-    values = values_of(session, run.id, "evaluate", "accuracy", names, only=only)
+    earlier = {number: accuracy.round_before(number) for number in changed}
+    values = values_of(session, run.id, "evaluate", "accuracy", names, only=[*earlier, *earlier.values()])
     said = {}
     for number in changed:
-        now, before = ({c for c, of in values.items() if at in of} for at in (number, number - 1))
+        now, before = ({c for c, of in values.items() if at in of} for at in (number, earlier[number]))
         parts = [(word, sorted(ids)) for word, ids in (("without", before - now), ("with", now - before)) if ids]
         if parts:
             said[number] = f"evaluated {', '.join(f'{word} {listed([names[c] for c in ids])}' for word, ids in parts)}"

@@ -25,6 +25,7 @@ from webapp.pages.clients.run_data import RunData
 from webapp.pages.clients.warnings import folded, heavy, skew, unlike_others
 from webapp.pages.cut import FEW
 from webapp.pages.start.form import StartForm
+from webapp.pages.start.schedules import schedule_lines
 from webapp.pages.wording import listed
 
 SAME_PACE = (
@@ -56,8 +57,8 @@ class EligibleClient:
 
 @dataclass(frozen=True, slots=True)
 class TrafficEstimate:
-    """The size of the model, which is exact, and estimates: the bytes that are sent, and that the server needs at once
-    for the updates of a round."""
+    """The size of the model, which is exact, and estimates: the bytes that are sent in an evaluated round and in the
+    run, and those that the server needs at once for the updates of a round."""
 
     parameters: int
     model_bytes: int
@@ -85,6 +86,8 @@ class RunPreview:
     seconds: float | None
     similar: Run | None
     warnings: list[RunWarning]
+    schedules: list[tuple[str, str]]
+    """Label and values of each option with a schedule."""
 
     @property
     def samples(self) -> int:
@@ -150,6 +153,7 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
             *(RunWarning("refused", f"{listed([c.name for c in them])}: {why}.") for them, why in by_reason(unfit)),
             *_data_warnings(fit, totals),
         ],
+        schedule_lines(config),
     )  # fmt: skip
 
 
@@ -193,13 +197,15 @@ def _times(shape: Sequence[object]) -> str:
 def _estimate_traffic(config: RunConfig, clients: int, sampled: int) -> TrafficEstimate | None:
     """Per round every client receives the weights once, to evaluate them and to train; each that trains sends its own.
 
-    One evaluation more precedes the first round.
+    One evaluation more precedes the first round. Where a round is not evaluated, only those that train next receive its
+    weights.
     """
     parameters = parameters_of(config.network, config.dataset, config.synthetic_parameters)
     if parameters is None:
         return None
     model, rounds = parameters * BYTES_PER_PARAMETER, config.num_rounds
-    run_bytes = model * (clients * (rounds + 1) + sampled * rounds)
+    evaluated = -(-rounds // config.evaluate_every)
+    run_bytes = model * (clients * (evaluated + 1) + sampled * (rounds + rounds - evaluated))
     memory = round_memory(config, sampled) or 0
     return TrafficEstimate(parameters, model, model * (clients + sampled), run_bytes, memory)
 
