@@ -2,7 +2,9 @@
    `detail`, and then "meadow:changed", which refreshes the fragments (hx-trigger). Resumes after the last event that
    came, closes while the tab is hidden, and shows how old the page is while there is no stream. */
 
+import { showMessage } from "./flash.js";
 import { atRoot } from "./root.js";
+import { hasUnsentInput, SIGNED_OUT } from "./unsent.js";
 
 const CHANGED_MS = 500; // the least time between two "meadow:changed"; more where the server answers slowly
 const MAX_CHANGED_MS = 5000;
@@ -100,7 +102,9 @@ function reconnect() {
 /* A stream does not tell why it failed. Loaded again, the page leads to the login and back. */
 async function leaveIfSignedOut() {
   const answer = await fetch(atRoot("/api/me")).catch(() => null);
-  if (answer?.status === 401) location.reload();
+  if (answer?.status !== 401) return;
+  if (hasUnsentInput()) showMessage(SIGNED_OUT);
+  else location.reload();
 }
 
 function show() {

@@ -7,6 +7,7 @@ from tests.browser.conftest import OpenPage, url_of
 from tests.browser.looking import look
 from tests.support.dashboard import Dashboard, finished_run
 from tests.support.people import PASSWORD, add_person
+from webapp.accounts.roles import Role
 
 
 def sign_in(page: Page, name: str) -> None:
@@ -53,3 +54,35 @@ def test_from_the_first_account_to_a_viewer_who_is_disabled(
     dashboard.parts.accounts.people.disable(ben)
     page.wait_for_url("**/login?next=**", timeout=15_000)
     open_page.complaints.clear()  # type: ignore[attr-defined]  # the browser tells of each 401
+
+
+def test_a_form_that_was_opened_with_another_role_is_refused_and_keeps_what_was_typed(
+    dashboard: Dashboard, open_page: OpenPage
+) -> None:
+    people, _ = dashboard.parts.accounts.people, add_person(dashboard, "root")
+    ben = add_person(dashboard, "ben", "operator", PASSWORD)
+    page = open_page(f"{url_of(dashboard)}/login?next=/runs/new")
+    sign_in(page, "ben")
+    name, message = page.locator("#start-form [name=name]"), page.locator("#message")
+    start = page.get_by_role("button", name="Start federation")
+    name.click()
+    name.press_sequentially("what I typed")
+    people.set_role(ben, Role.VIEWER)
+    start.click()
+    expect(message).to_contain_text("You are ben with the role viewer now. The form was not sent.")
+    people.disable(ben)
+    expect(message).to_contain_text("You are signed out.", timeout=15_000)
+    name.press("End")
+    name.press_sequentially("!")  # has the preview asked for
+    start.click()
+    expect(message).to_contain_text("You are signed out. Sign in in another tab. The page keeps what you entered.")
+    people.set_role(people.enable(ben).id, Role.OPERATOR)
+    other = page.context.new_page()
+    other.goto(f"{url_of(dashboard)}/login")
+    sign_in(other, "ben")
+    expect(other.locator(".who")).to_be_visible()
+    expect(name).to_have_value("what I typed!")
+    start.click()
+    page.wait_for_url("**/runs/1")
+    assert dashboard.parts.runs.show(1).name == "what I typed!"
+    open_page.complaints.clear()  # type: ignore[attr-defined]  # the browser tells of each 401 and 403

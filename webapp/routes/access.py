@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from webapp.accounts.accounts import Accounts, Credentials
 from webapp.accounts.principal import Kind, Principal
 from webapp.db.failures import DatabaseUnavailable
+from webapp.http.audit_trail import SAFE
 from webapp.http.problem_json import wants_json
 from webapp.http.reverse_proxy import without_root
 from webapp.operations.audit.attempts import Note
@@ -117,7 +118,12 @@ def login_address(here: str) -> str:
 
 def _forbid(request: Request, need: Need | None) -> Response:
     principal: Principal = request.state.principal
-    return answer_failure(request, 403, f"This needs the role {need}; {principal.name} has the role {principal.role}.")
+    nothing = "" if request.method in SAFE else " Nothing was changed."
+    sentence = f"This needs the role {need}; {principal.name} has the role {principal.role}.{nothing}"
+    answer = answer_failure(request, 403, sentence)
+    if "HX-Request" in request.headers:
+        answer.headers["HX-Refresh"] = "true"  # the page is one that its reader may not have any more, too
+    return answer
 
 
 async def end_streams_without_access(event_hub: EventHub, accounts: Accounts) -> None:

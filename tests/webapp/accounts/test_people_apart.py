@@ -115,6 +115,9 @@ def test_401_and_403_say_what_is_missing(shared: Dashboard, cookies: dict[str, s
     with acting(shared, Cookie=cookies["viewer"]) as http:
         answer = http.post("/api/runs", content=b"{ no json")
         assert answer.status_code == 403, "refused before the body is read"
-        assert answer.json()["detail"] == "This needs the role operator; viewer-person has the role viewer."
+        refusal = "This needs the role operator; viewer-person has the role viewer. Nothing was changed."
+        assert answer.json()["detail"] == refusal
+        refresh = http.get("/runs/new", headers=FRAGMENT).headers["hx-refresh"]
+        assert refresh == "true", "the refusal is shown as a page, and not put into the one that asked"
         page = http.get("/people")
         assert page.status_code == 403 and "Not allowed" in page.text
