@@ -89,8 +89,7 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
         return _refuse(2, str(error))
     bounds, _ = connection_bounds(open_files(), settings.proxies)
     server = DashboardServer(
-        app, bounds, app.state.event_hub.close, must_end=lambda: lock.lost is not None,
-        tls=dashboard_tls(settings, tls),
+        app, bounds, app.state.event_hub.close, must_end=lock.is_lost, tls=dashboard_tls(settings, tls),
     )  # fmt: skip
 
     def end(_signal: int, _frame: FrameType | None) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from webapp.db.database_url import connect_options, parse_database_url
 from webapp.db.disk_reserve import DiskReserve
 from webapp.db.failures import POOL, TURN, DatabaseUnavailable, is_full, temporary_failure
-from webapp.db.instance_lock import InstanceLock
+from webapp.db.instance_lock import InstanceLock, SqliteLock
 from webapp.db.repository.events import StoredEvent, added_events
 
 __all__ = ["Database", "DatabaseUnavailable", "Publish", "Session"]
@@ -51,6 +51,8 @@ class Database:
         self._ending = threading.Event()
         self.engine = _create_engine(url, self._ending)
         self.publish, self._reserve, self._failed = publish, reserve, failed
+        if isinstance(instance_lock, SqliteLock):
+            instance_lock.watch(self.engine)
         locked = instance_lock.writer if instance_lock is not None else None
         self._writer = locked or self.engine.execution_options(meadow_writes=True)
         self._writing = threading.Lock()

@@ -22,6 +22,7 @@ BUSY = "The database cannot be used: its server is out of connections, memory or
 TURN = "The database cannot be written now: earlier writes of the dashboard take too long"
 POOL = "The database cannot be used now: all connections of the dashboard are in use"
 UNREADABLE = "The database cannot be used: its file cannot be read or written"
+REPLACED = "The file of the database was replaced under the running dashboard"
 TAKEN_OVER = "Another dashboard has taken over the database"
 
 _SQLITE = {

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.db.database_url import DatabaseUnusable, connect_options, parse_database_url, startup_failures
-from webapp.db.failures import AWAY, TAKEN_OVER, DatabaseUnavailable
+from webapp.db.failures import AWAY, REPLACED, TAKEN_OVER, UNREADABLE, DatabaseUnavailable
 from webapp.db.repository import advisory_lock
 from webapp.lock_file import DataInUse, LockFile, url_in
 
@@ -31,7 +31,7 @@ class InstanceLock:
     """Holds the database for this process by a lock file; without one the data directory's lock file covers it."""
 
     lost: str | None = None
-    """Which other dashboard has the database now; this process must end then. Any thread may read it."""
+    """Why this process has the database no more, and must end. Any thread may read it."""
     writer: Engine | None = None
     """The only engine that may write to the database, where the lock depends on it."""
 
@@ -42,6 +42,10 @@ class InstanceLock:
         """Tell other dashboards where this one serves: ``host``, ``port`` and so on."""
         if self._file is not None:
             self._file.show_address(address)
+
+    def is_lost(self) -> bool:
+        """Return whether the database is lost: ``lost`` says why. Takes microseconds; any thread may call it."""
+        return self.lost is not None
 
     def close(self) -> None:
         """Release the lock; a second call does nothing."""
@@ -59,11 +63,13 @@ def take_database(url: str, data_lock: Path) -> InstanceLock:
         if parsed.get_backend_name() == "postgresql":
             return PostgresLock(parsed)
         file = sqlite_file(parsed)
-    lock = file and file.with_name("meadow.lock" if file.name == "meadow.db" else f"{file.name}.lock")
-    if lock is None or lock == data_lock.resolve():
+    if file is None:
         return InstanceLock()
+    lock = file.with_name("meadow.lock" if file.name == "meadow.db" else f"{file.name}.lock")
+    if lock == data_lock.resolve():
+        return SqliteLock(file)
     try:
-        return InstanceLock(LockFile(lock, f"database {file}", "database-url"))
+        return SqliteLock(file, LockFile(lock, f"database {file}", "database-url"))
     except OSError as error:
         raise DatabaseUnusable(
             f"The database cannot be used: {lock} cannot be made or locked: {error.strerror}."
@@ -75,6 +81,48 @@ def sqlite_file(url: URL) -> Path | None:
     with create_engine(url, poolclass=NullPool).connect() as connection:
         file = connection.exec_driver_sql("PRAGMA database_list").one()[2]
     return Path(file).resolve() if file else None
+
+
+class SqliteLock(InstanceLock):
+    """A lock file, and the identity of the file that it is for.
+
+    A person can move a data directory away under a running dashboard, or put a backup in its place. Connections that
+    are open would go on with the old file, new ones would begin with the other.
+    """
+
+    def __init__(self, database: Path, file: LockFile | None = None) -> None:
+        super().__init__(file)
+        self._database = database
+        self._opened: tuple[int, int] | None = None
+
+    def watch(self, engine: Engine) -> None:
+        """Remember the file that the first connection opens, and let no connection or transaction begin on another."""
+        event.listen(engine, "do_connect", lambda *_: self._require())
+        event.listen(engine, "connect", lambda *_: self._note_opened())
+        event.listen(engine, "begin", lambda _: self._require(), insert=True)
+
+    def is_lost(self) -> bool:
+        """Return whether there is another file now; one that is missing may come back."""
+        if self.lost is None and self._opened is not None and self._identity() not in (None, self._opened):
+            self.lost = f"{REPLACED}: what was stored since is in the file that was there before"
+            log.error("%s", self.lost)
+        return self.lost is not None
+
+    def _note_opened(self) -> None:
+        self._opened = self._opened or self._identity()
+
+    def _require(self) -> None:
+        if self.is_lost():
+            raise DatabaseUnavailable(REPLACED)
+        if self._opened is not None and self._identity() is None:
+            raise DatabaseUnavailable(UNREADABLE, f"{self._database} is missing")
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self._database)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
 
 class PostgresLock(InstanceLock):

@@ -10,9 +10,10 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.support.dashboard import Dashboard, finished_run, running
+from tests.support.dashboard import SYNTHETIC, Dashboard, finished_run, running
 from tests.support.migrated import lay_data
 from tests.support.processes import ROOT, Meadow, wait_until
 from webapp.__main__ import main
@@ -70,6 +71,26 @@ def test_a_backup_is_laid_out_only_where_nothing_is_and_no_dashboard_runs(
     (tmp_path / "used" / "meadow.db").touch()
     assert main(["db", "restore", str(archive), "--data-dir", str(tmp_path / "used")]) == 1
     assert "holds meadow.db: move its content away" in capsys.readouterr().err
+
+
+def test_a_backup_that_is_laid_out_under_a_running_dashboard_ends_it_and_gets_nothing_of_it(
+    meadow: Meadow, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive, away = tmp_path / "one.tar", tmp_path / "away"
+    assert main(["db", "backup", str(archive), "--data-dir", str(meadow.data_dir)]) == 0
+    with httpx.Client(base_url=meadow.url, trust_env=False) as http:
+        assert http.post("/api/runs", json=SYNTHETIC | {"name": "later"}).status_code == 201
+        meadow.data_dir.rename(away)
+        answer = http.post("/api/runs", json=SYNTHETIC)
+        assert (answer.status_code, "cannot be read or written" in answer.text) == (503, True)
+        assert not meadow.data_dir.exists(), "no empty database takes the place of the one that is missing"
+        assert main(["db", "restore", str(archive), "--data-dir", str(meadow.data_dir)]) == 0, capsys.readouterr().err
+        assert meadow.wait() == 3
+        assert "The file of the database was replaced under the running dashboard" in meadow.output
+        meadow.start()
+        assert http.get("/api/runs").json()["total"] == 0
+    with running(tmp_path / "again", data_dir=away) as before:
+        assert before.run(1)["name"] == "later"
 
 
 def test_the_next_backup_deletes_what_a_killed_one_left(tmp_path: Path) -> None:

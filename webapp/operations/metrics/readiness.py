@@ -24,8 +24,8 @@ def reasons_not_ready(
     except Exception as error:
         log.warning("the database does not answer: %s", error)
         yield "The database does not answer."
-    if instance_lock.lost is not None:
-        yield "Another dashboard has taken over the database."
+    if instance_lock.is_lost():
+        yield f"{str(instance_lock.lost).partition(':')[0]}."
     try:
         if shutil.disk_usage(data_dir).free < NEEDED_BYTES:
             yield "The data volume has no free space."
