@@ -6,9 +6,10 @@ from webapp.accounts.changes import AccountChanges
 from webapp.accounts.principal import Kind, Principal
 from webapp.accounts.roles import Role, lower_of
 from webapp.accounts.secrets import TOKEN_PREFIX, digest, new_token
+from webapp.accounts.sessions import CLOCK_SLACK
 from webapp.accounts.views import TokenView, token_view
 from webapp.db.database import Database
-from webapp.db.repository.accounts import tokens
+from webapp.db.repository.accounts import tokens, users
 from webapp.db.tables import ApiToken
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.sanitizing import clean_text
@@ -42,6 +43,8 @@ class Tokens:
             user_id=principal.id, name=name, token_hash=digest(text), role=role, created_at=now, expires_at=ends
         )
         with self._database.write() as session:
+            if users.get_user(session, principal.id) is None:  # removed since the request was let in
+                raise NotFound(f"There is no account {principal.name}.")
             if len(tokens.tokens_of(session, principal.id)) >= MOST_TOKENS:
                 raise Conflict(f"There are {MOST_TOKENS} tokens: revoke those that are not needed.")
             view = token_view(tokens.insert_token(session, row))
@@ -60,10 +63,13 @@ class Tokens:
         self._changes.note()
 
     def find(self, token_hash: str, now: datetime) -> Principal | None:
-        """Return who a token acts for; None where it is over."""
+        """Return who a token acts for; None where it is over.
+
+        One that begins in the future is over, too: the clock was set back, and its end cannot be trusted.
+        """
         with self._database.read() as session:
             found = tokens.find_token(session, token_hash)
-        if found is None or found[0].expires_at <= now:
+        if found is None or not found[0].created_at - CLOCK_SLACK <= now < found[0].expires_at:
             return None
         row, user = found
         role = lower_of(Role(row.role), Role(user.role))

@@ -10,6 +10,9 @@ from sqlalchemy import text
 from tests.support.dashboard import Dashboard, named, running
 from tests.support.markup import parse
 from tests.support.people import acting, add_person, cookie_of, token_of
+from webapp.accounts.accounts import Credentials
+from webapp.accounts.roles import Role
+from webapp.problems import NotFound
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,10 @@ def test_a_token_in_an_address_is_none(shared: Dashboard) -> None:
     with acting(shared) as client:
         for name in ("token", "access_token", "api_key", "authorization"):
             assert client.get("/api/me", params={name: token}).status_code == 401
+            page = f"{client.base_url}/runs?{name}={token}"
+            assert client.get("/api/me", headers={"Referer": page, "X-Api-Key": token}).status_code == 401
+            sent = client.post("/api/tokens", data={name: token}, json=None)
+            assert sent.status_code == 401, "a field of a form is none either"
         assert client.get("/api/me", headers={"Cookie": f"__Host-meadow={token}"}).status_code == 401
         assert client.get("/api/me", headers={"Authorization": token}).status_code == 401
 
@@ -83,14 +90,29 @@ def test_a_session_id_is_no_token_and_a_wrong_token_is_not_made_good_by_a_cookie
     assert status_with(shared, cookie.partition("=")[2]) == 401
 
 
-def test_a_token_that_has_expired_is_refused(shared: Dashboard) -> None:
+@pytest.mark.parametrize(
+    ("column", "days"), [("expires_at", -0.0001), ("created_at", 1)], ids=["expired", "begins in the future"]
+)
+def test_a_token_that_has_expired_is_refused_and_one_from_before_the_clock_was_set_back(
+    shared: Dashboard, column: str, days: float
+) -> None:
     token = token_of(shared, "viewer", "viewer")
     assert status_with(shared, token) == 200
-    before = (datetime.now(UTC) - timedelta(seconds=1)).replace(tzinfo=None).isoformat(" ")
+    at = (datetime.now(UTC) + timedelta(days=days)).replace(tzinfo=None).isoformat(" ")
     with shared.parts.database.engine.begin() as connection:
-        connection.execute(text("UPDATE api_tokens SET expires_at = :before"), {"before": before})
+        connection.execute(text(f"UPDATE api_tokens SET {column} = :at"), {"at": at})
     shared.parts.accounts.changes.note()
     assert status_with(shared, token) == 401
+
+
+def test_a_person_who_is_removed_meanwhile_gets_no_token(shared: Dashboard) -> None:
+    accounts = shared.parts.accounts
+    add_person(shared, "removed")
+    principal = accounts.identify(Credentials(token=token_of(shared, "removed")))
+    assert principal is not None
+    accounts.people.remove(principal.id)
+    with pytest.raises(NotFound, match="no account removed"):
+        accounts.tokens.add(principal, "late", Role.VIEWER, 1)
 
 
 def test_without_accounts_there_are_no_tokens(dashboard: Dashboard) -> None:

@@ -19,7 +19,7 @@ from webapp.db.repository.rounds import count_rounds
 from webapp.db.repository.runs import set_values
 from webapp.db.repository.upkeep.retention import RetentionLimits, move_contents
 from webapp.db.tables import Run, RunContents
-from webapp.operations.files.retention import SLICE_EVENTS, Retention
+from webapp.operations.files.retention import GRACE_SECONDS, SLICE_EVENTS, Retention
 
 NOW = datetime.now(UTC)
 
@@ -36,7 +36,8 @@ def ended_run(books: Books, folder: Path, days: float, **values: object) -> int:
     books.play_round(run_id, 0, [client], loss=1.0)
     assert books.runs.move(run_id, RunState.STOPPED)
     with books.database.write() as session:
-        set_values(session, run_id, finished_at=NOW - timedelta(days=days), **values)
+        at = NOW - timedelta(days=days)
+        set_values(session, run_id, created_at=at, finished_at=at, **values)
     (folder / str(run_id)).mkdir(parents=True)
     (folder / str(run_id) / "round-000000.weights").write_bytes(b"w" * 1000)
     return run_id
@@ -86,13 +87,35 @@ def test_runs_keep_their_contents_for_days_and_where_both_limits_are_set_as_long
 ) -> None:
     folder = tmp_path / "runs"
     ids = [ended_run(books, folder, days) for days in (40, 31, 29.9)]
-    Retention(books.database, folder, RetentionLimits()).remove_expired(Event())
-    Retention(books.database, folder, RetentionLimits(runs=3, days=1)).remove_expired(Event())
-    assert whole(books, folder) == set(ids)
-    Retention(books.database, folder, RetentionLimits(days=30)).remove_expired(Event())
+    for limits in (RetentionLimits(), RetentionLimits(runs=3, days=1)):
+        remove_after_grace(books, folder, limits)
+        assert whole(books, folder) == set(ids)
+    remove_after_grace(books, folder, RetentionLimits(days=30))
     assert whole(books, folder) == {ids[2]}
-    Retention(books.database, folder, RetentionLimits(days=1)).remove_expired(Event())
+    remove_after_grace(books, folder, RetentionLimits(days=1))
     assert whole(books, folder) == {ids[2]}, "the run that ended last keeps them"
+
+
+def remove_after_grace(books: Books, folder: Path, limits: RetentionLimits) -> None:
+    now = [0.0]
+    retention = Retention(books.database, folder, limits, lambda: now[0])
+    for now[0] in (0.0, GRACE_SECONDS):
+        retention.remove_expired(Event())
+
+
+def test_a_clock_that_jumps_has_no_run_removed(books: Books, tmp_path: Path) -> None:
+    folder, now = tmp_path / "runs", [0.0]
+    old, before = ended_run(books, folder, 40), ended_run(books, folder, 2)
+    behind, last = ended_run(books, folder, 20_000), ended_run(books, folder, 1)
+    retention = Retention(books.database, folder, RetentionLimits(days=30), lambda: now[0])
+    for now[0] in (0.0, GRACE_SECONDS - 1):  # the clock may be ahead, and be set right within the hour
+        retention.remove_expired(Event())
+        assert whole(books, folder) == {old, before, behind, last}
+    now[0] = GRACE_SECONDS
+    retention.remove_expired(Event())
+    assert whole(books, folder) == {before, behind, last}, "a run that ended while the clock was behind is not old"
+    Retention(books.database, folder, RetentionLimits(runs=2)).remove_expired(Event())
+    assert whole(books, folder) == {before, behind, last}, "the newest by number and by end"
 
 
 def test_a_removal_goes_in_slices_and_the_next_process_completes_it(books: Books, tmp_path: Path) -> None:

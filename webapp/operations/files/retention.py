@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,10 @@ SLICE_EVENTS = 1000
 
 SHOWN_REMOVALS = 50
 
+GRACE_SECONDS = 3600.0
+"""So long a run must have been too old, by days, before anything of it is removed: a clock that is ahead is mostly set
+right within that time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Removal:
@@ -53,17 +58,22 @@ class Retention:
     """Removes the contents of runs that have expired; what one process has begun, the next one completes.
 
     ``folder`` holds a folder for each run. ``newest`` are the last removals of this process, the newest first.
+    ``clock`` is monotonic.
     """
 
-    def __init__(self, database: Database, folder: Path, limits: RetentionLimits) -> None:
-        self._database, self._folder, self.limits = database, folder, limits
+    def __init__(
+        self, database: Database, folder: Path, limits: RetentionLimits, clock: Callable[[], float] = time.monotonic
+    ) -> None:  # fmt: skip
+        self._database, self._folder, self.limits, self._clock = database, folder, limits, clock
+        self._too_old: dict[int, float] = {}
+        """When this process first found that a run is too old."""
         self.newest: deque[Removal] = deque(maxlen=SHOWN_REMOVALS)
 
     def remove_expired(self, stopped: threading.Event) -> None:
         """Remove what has expired by now, until ``stopped``. Raises DatabaseUnavailable."""
         with self._database.read() as session:
             begun, expired = begun_removals(session), expired_runs(session, self.limits, datetime.now(UTC))
-        for run_id in [*begun, *expired]:
+        for run_id in [*begun, *self._after_grace(expired)]:
             if stopped.is_set():
                 return
             if run_id not in begun:
@@ -71,6 +81,12 @@ class Retention:
                     if not move_contents(session, run_id, RunContents.REMOVING, datetime.now(UTC)):
                         continue
             self._remove(run_id, stopped)
+
+    def _after_grace(self, expired: Sequence[int]) -> list[int]:
+        """Return the runs that have been too old for long enough; how many runs there are depends on no clock."""
+        now, grace = self._clock(), GRACE_SECONDS if self.limits.days is not None else 0.0
+        self._too_old = {run_id: self._too_old.get(run_id, now) for run_id in expired}
+        return [run_id for run_id, since in self._too_old.items() if now - since >= grace]
 
     def _remove(self, run_id: int, stopped: threading.Event) -> None:
         """Delete a run's files and events. After each slice others have as much time to write as it took."""

@@ -1,9 +1,10 @@
-"""What admins do to channels: add, switch on and off, test, remove; and what was delivered."""
+"""What admins do to channels: add, change, switch on and off, test, remove; and what was delivered."""
 
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import isfinite
+from typing import Any
 
 from webapp.db.database import Database, Session
 from webapp.db.repository.notifications import channels as table
@@ -32,6 +33,11 @@ class Channels:
         with self._database.read() as session:
             return [channel_view(row) for row in table.list_channels(session)]
 
+    def show(self, channel_id: int) -> ChannelView:
+        """Return one channel, without secrets."""
+        with self._database.read() as session:
+            return channel_view(_get(session, channel_id))
+
     def deliveries(self) -> Sequence[DeliveryView]:
         """Return the newest deliveries, newest first."""
         with self._database.read() as session:
@@ -42,21 +48,8 @@ class Channels:
         target_metric: str | None = None, target_value: float | None = None,
     ) -> tuple[ChannelView, str]:  # fmt: skip
         """Return a new channel, and the key of its signature where one was made for it; raises Invalid."""
-        name, address = clean_text(name, MAX_NAME), address.strip()
-        if not name:
-            raise Invalid("name", "A channel needs a name")
-        if kind != "email" and not (secret.isascii() and secret.isprintable() and len(secret) <= MAX_SECRET):
-            raise Invalid("secret", f"must be at most {MAX_SECRET} printable ASCII characters")
-        _check_address(kind, address)
-        chosen = [one for one in Occasion if one in events and one is not Occasion.TEST]
-        if not chosen:
-            raise Invalid("events", "Choose at least one event")
-        metric, value = _target(chosen, target_metric, target_value)
-        made = secrets.token_urlsafe(32) if kind == "webhook" and not secret else ""
-        row = NotificationChannel(
-            name=name, kind=kind, address=address, secret="" if kind in ("email", "slack", "teams") else secret or made,
-            events=list(chosen), target_metric=metric, target_value=value, enabled=True, created_at=datetime.now(UTC),
-        )  # fmt: skip
+        values, made = _checked(name, kind, address, secret, events, target_metric, target_value)
+        row = NotificationChannel(**values, kind=kind, enabled=True, created_at=datetime.now(UTC))
         with self._database.write() as session:
             if len(table.list_channels(session)) >= MAX_CHANNELS:
                 raise Conflict(f"There are {MAX_CHANNELS} channels: remove those that are not needed.")
@@ -64,21 +57,48 @@ class Channels:
         self._reload()
         return view, made
 
+    def change(
+        self, channel_id: int, *, name: str | None = None, address: str | None = None, secret: str | None = None,
+        events: Sequence[Occasion] | None = None, target_metric: str | None = None, target_value: float | None = None,
+    ) -> tuple[ChannelView, str]:  # fmt: skip
+        """Change what is given of a channel; return it, and the key that was made for an empty one; raises Invalid.
+
+        What is queued for the channel is sent to the new address.
+        """
+        with self._database.write() as session:
+            row = _get(session, channel_id)
+            kind: Any = row.kind
+            values, made = _checked(
+                row.name if name is None else name, kind, row.address if address is None else address,
+                row.secret if secret is None else secret, _occasions(row.events) if events is None else events,
+                row.target_metric if target_metric is None else target_metric,
+                row.target_value if target_value is None else target_value,
+            )  # fmt: skip
+            table.change_channel(session, channel_id, values)
+            session.expire_all()
+            view = channel_view(_get(session, channel_id))
+        self._reload()
+        return view, made
+
     def set_enabled(self, channel_id: int, enabled: bool) -> ChannelView:
         """Switch a channel on or off; what is queued for it is still sent."""
         with self._database.write() as session:
-            table.set_enabled(session, channel_id, enabled)
+            table.change_channel(session, channel_id, {"enabled": enabled})
             session.expire_all()
             view = channel_view(_get(session, channel_id))
         self._reload()
         return view
 
     def remove(self, channel_id: int) -> None:
-        """Remove a channel with its deliveries."""
-        with self._database.write() as session:
-            _get(session, channel_id)
-            table.delete_channel(session, channel_id)
-        self._reload()
+        """Remove a channel with its deliveries. Before others can write, the outbox queues nothing more for it."""
+        try:
+            with self._database.write() as session:
+                _get(session, channel_id)
+                table.delete_channel(session, channel_id)
+                self._outbox.use(table.list_channels(session))
+        except BaseException:
+            self._reload()
+            raise
 
     def test(self, channel_id: int) -> ChannelView:
         """Queue a test notification for a channel."""
@@ -100,6 +120,31 @@ def _get(session: Session, channel_id: int) -> NotificationChannel:
     if row is None:
         raise NotFound(f"There is no channel {channel_id}.")
     return row
+
+
+def _checked(
+    name: str, kind: ChannelKind, address: str, secret: str, events: Sequence[Occasion], metric: str | None,
+    value: float | None,
+) -> tuple[dict[str, Any], str]:  # fmt: skip
+    """Return the columns of a channel, and the key of its signature where one was made for it; raises Invalid."""
+    name, address = clean_text(name, MAX_NAME), address.strip()
+    if not name:
+        raise Invalid("name", "A channel needs a name")
+    if kind != "email" and not (secret.isascii() and secret.isprintable() and len(secret) <= MAX_SECRET):
+        raise Invalid("secret", f"must be at most {MAX_SECRET} printable ASCII characters")
+    _check_address(kind, address)
+    chosen = [one for one in Occasion if one in events and one is not Occasion.TEST]
+    if not chosen:
+        raise Invalid("events", "Choose at least one event")
+    metric, value = _target(chosen, metric, value)
+    made = secrets.token_urlsafe(32) if kind == "webhook" and not secret else ""
+    kept = "" if kind in ("email", "slack", "teams") else secret or made
+    return {"name": name, "address": address, "secret": kept, "events": list(chosen), "target_metric": metric,
+            "target_value": value}, made  # fmt: skip
+
+
+def _occasions(stored: Sequence[str]) -> list[Occasion]:
+    return [Occasion(one) for one in stored]
 
 
 def _check_address(kind: ChannelKind, address: str) -> None:

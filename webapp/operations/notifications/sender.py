@@ -16,7 +16,7 @@ from webapp.db.repository.runs import runs_in
 from webapp.db.tables import NotificationChannel, NotificationDelivery
 from webapp.operations.notifications.mail import Mailer, parse_recipients
 from webapp.operations.notifications.messages import Message, Occasion, body_of, plain_text, post_address
-from webapp.operations.notifications.outbox import Outbox
+from webapp.operations.notifications.outbox import LOST_AFTER, Outbox
 from webapp.operations.notifications.webhooks import NotDelivered, Webhooks, signed_headers
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Sender:
     ) -> None:  # fmt: skip
         self._database, self._outbox, self._webhooks, self._mailer = database, outbox, webhooks, mailer
         self._online_ids, self._wait = online_ids, timedelta(seconds=wait_seconds)
-        self._delays = delays
+        self._delays, self._longest = delays, LOST_AFTER + timedelta(seconds=max(delays))
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="notifications", daemon=True)
 
@@ -75,8 +75,9 @@ class Sender:
     def _send_due(self) -> int:
         """Send what is due, and return how many deliveries are queued still."""
         self._queue_waits()
+        now = datetime.now(UTC)
         with self._database.read() as session:
-            due = table.due_deliveries(session, datetime.now(UTC), AT_ONCE)
+            due = table.due_deliveries(session, now, now + self._longest, AT_ONCE)
         for delivery, channel in due:
             if self._stopped.is_set():
                 break

@@ -5,16 +5,20 @@ import hmac
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from federation.run.events import Blocked, ClientChanged
 from federation.run.states import RunState
 from tests.support.books import Books
 from tests.support.processes import wait_until
 from tests.support.receivers import http_receiver, smtp_receiver
+from webapp.db.repository.notifications.deliveries import set_outcome
 from webapp.db.repository.runs import set_values
 from webapp.operations.clients import Clients
 from webapp.operations.event_hub import EventHub
@@ -89,6 +93,32 @@ def test_a_signed_webhook_tells_that_a_run_has_ended_once_whatever_crashes(books
     expected = hmac.new(b"k3y", signed, hashlib.sha256).hexdigest()
     assert headers["X-Meadow-Signature"] == f"sha256={expected}"
     assert headers["X-Meadow-Delivery"] == done.delivery_id
+
+
+def test_a_clock_that_is_set_back_holds_no_notification_up(books: Books) -> None:
+    post = Post(books)
+    with http_receiver() as receiver:
+        post.channels.test(post.add("webhook", receiver.url()))
+        with books.database.write() as session:
+            set_outcome(session, post.last().id, {"next_try_at": datetime.now(UTC) + timedelta(days=365)})
+        with post.sending():
+            assert post.wait_for("sent").tries == 1
+
+
+def test_nothing_is_queued_for_a_channel_once_its_removal_is_stored(books: Books) -> None:
+    """The transaction of an event that comes then would fail with the notification, and a round be lost."""
+    post, is_used = Post(books), list[bool]()
+    channel = post.add("webhook", "http://127.0.0.1:9/x")
+
+    def look(_session: Session) -> None:
+        is_used.append(post.outbox.is_used)
+
+    event.listen(Session, "after_commit", look)
+    try:
+        post.channels.remove(channel)
+    finally:
+        event.remove(Session, "after_commit", look)
+    assert is_used == [False]
 
 
 def test_it_gives_up_after_a_bounded_number_of_tries_and_says_why(books: Books) -> None:

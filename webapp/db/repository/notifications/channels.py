@@ -1,6 +1,7 @@
-"""notification_channels: list, insert, enable, delete."""
+"""notification_channels: list, insert, change, delete."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -25,9 +26,9 @@ def insert_channel(session: Session, row: NotificationChannel) -> NotificationCh
     return row
 
 
-def set_enabled(session: Session, channel_id: int, enabled: bool) -> bool:
-    """Switch a channel on or off; False where there is none."""
-    query = update(NotificationChannel).where(NotificationChannel.id == channel_id).values(enabled=enabled)
+def change_channel(session: Session, channel_id: int, values: dict[str, Any]) -> bool:
+    """Change columns of a channel; False where there is none."""
+    query = update(NotificationChannel).where(NotificationChannel.id == channel_id).values(**values)
     return session.execute(query.returning(NotificationChannel.id)).first() is not None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from webapp.db.tables import NotificationChannel, NotificationDelivery
@@ -30,13 +30,17 @@ def insert_delivery(session: Session, row: NotificationDelivery) -> None:
 
 
 def due_deliveries(
-    session: Session, now: datetime, limit: int
+    session: Session, now: datetime, latest: datetime, limit: int
 ) -> Sequence[tuple[NotificationDelivery, NotificationChannel]]:
-    """Return the deliveries that are to be tried now, oldest first, with their channels."""
+    """Return the deliveries that are to be tried now, oldest first, with their channels.
+
+    One that is due after ``latest`` is due now: the clock was set back since.
+    """
+    at = NotificationDelivery.next_try_at
     query = (
         select(NotificationDelivery, NotificationChannel)
         .join(NotificationChannel, NotificationChannel.id == NotificationDelivery.channel_id)
-        .where(NotificationDelivery.state == "queued", NotificationDelivery.next_try_at <= now)
+        .where(NotificationDelivery.state == "queued", or_(at <= now, at > latest))
         .order_by(NotificationDelivery.next_try_at, NotificationDelivery.id)
         .limit(limit)
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from federation.run.states import ENDED
@@ -33,15 +33,20 @@ class RetentionLimits:
 def expired_runs(session: Session, limits: RetentionLimits, now: datetime) -> Sequence[int]:
     """Return the ids of the runs whose contents are to be removed, oldest first.
 
-    Never among them: a queued or active run, a pinned one, and the run that ended last.
+    Never among them: a queued or active run, a pinned one, and the run that ended last. A run is no older than one with
+    a lower id: the clock may have been behind when it ended.
     """
     if not limits.is_set:
         return []
-    ended = Run.state.in_(ENDED)
-    newest = select(Run.id).where(ended).order_by(Run.finished_at.desc(), Run.id.desc()).limit(limits.runs or 1)
-    expired = select(Run.id).where(ended, Run.contents == RunContents.WHOLE, ~Run.pinned, Run.id.not_in(newest))
+    ended, most = Run.state.in_(ENDED), limits.runs or 1
+    by_end = select(Run.id).where(ended).order_by(Run.finished_at.desc(), Run.id.desc()).limit(most)
+    by_id = select(Run.id).where(ended).order_by(Run.id.desc()).limit(most)
+    expired = select(Run.id).where(ended, Run.contents == RunContents.WHOLE, ~Run.pinned, Run.id.not_in(by_end),
+                                   Run.id.not_in(by_id))  # fmt: skip
     if limits.days is not None:
-        expired = expired.where(Run.finished_at < now - timedelta(days=limits.days))
+        begun = select(Run.id, func.max(Run.created_at).over(order_by=Run.id).label("at")).subquery()
+        limit = now - timedelta(days=limits.days)
+        expired = expired.join(begun, begun.c.id == Run.id).where(Run.finished_at < limit, begun.c.at < limit)
     return session.scalars(expired.order_by(Run.id)).all()
 
 
