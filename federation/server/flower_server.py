@@ -143,7 +143,10 @@ class FlowerServer:
         return live
 
     def disconnect(self, client_id: int, code: Close, reason: str) -> None:
-        """End a client's connection."""
+        """End a client's connection. A SuperNode, which has none, is listed no more unless it is admitted again."""
+        for node_id, admission in list(self._fleet.items()):
+            if admission.client_id == client_id:
+                self._fleet.pop(node_id, None)
         self.lane.disconnect(client_id, code, reason)
 
     def rename(self, client_id: int, name: str) -> None:
@@ -221,10 +224,13 @@ class FlowerServer:
         online = {node.node_id: node for node in listed if node.online and node.node_id not in streaming}
         self._refused_nodes &= online.keys()
         for node_id in self._fleet.keys() - online.keys():  # one that has ended in order is listed no more
-            self._on_event(ClientChanged(self._fleet.pop(node_id).client_id, online=node_id in streaming))
+            if (ended := self._fleet.pop(node_id, None)) is not None:
+                self._on_event(ClientChanged(ended.client_id, online=node_id in streaming))
         for node_id in online.keys() - self._fleet.keys() - self._refused_nodes:
             try:
                 admission = await asyncio.to_thread(admit_node, online[node_id].public_key, node_id)
+                if admission.state == "revoked":
+                    raise AdmissionRefused(f"access of {admission.name} was revoked", Close.REVOKED)
             except AdmissionRefused as error:
                 self._refused_nodes.add(node_id)
                 log.warning("a SuperNode is not listed: %s", error)

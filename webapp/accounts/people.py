@@ -12,6 +12,7 @@ from webapp.accounts.roles import Role
 from webapp.accounts.views import PersonView, person_view
 from webapp.db.database import Database
 from webapp.db.repository.accounts import sessions, users
+from webapp.db.repository.clients import revoke_join_codes_of
 from webapp.db.tables import User
 from webapp.problems import Conflict, Invalid, NotFound
 
@@ -74,6 +75,7 @@ class People:
             check_password(password, name)
         hashed = self._passwords.hash(password) if password is not None else None
         with self._database.write() as session:
+            users.lock_users(session)
             if only_first and users.has_users(session):
                 raise Conflict("There is an account already: sign in.")
             if not users.has_users(session) and role is not Role.ADMIN:
@@ -115,7 +117,10 @@ class People:
     def remove(self, user_id: int) -> None:
         """Remove a person with all sessions and tokens."""
         with self._database.write() as session:
-            _keep_an_admin(session, _get(session, user_id))
+            users.lock_users(session)
+            user = _get(session, user_id)
+            _keep_an_admin(session, user)
+            revoke_join_codes_of(session, user.name, datetime.now(UTC))
             users.delete_user(session, user_id)
         self._changes.note()
 
@@ -124,14 +129,22 @@ class People:
     ) -> PersonView:
         """Change a person; ``admin`` is the role after the change, None where the person is let in no more."""
         with self._database.write() as session:
+            users.lock_users(session)
             user = _get(session, user_id)
             if admin is not Role.ADMIN:
                 _keep_an_admin(session, user)
             change(session, user)
             session.refresh(user)
+            end_codes(session, user)
             view = person_view(user)
         self._changes.note()
         return view
+
+
+def end_codes(session: Session, user: User) -> None:
+    """Revoke the join codes of a person who may make none any more: whoever has one could still join."""
+    if user.disabled_at is not None or not Role(user.role).includes(Role.OPERATOR):
+        revoke_join_codes_of(session, user.name, datetime.now(UTC))
 
 
 def _get(session: Session, user_id: int) -> User:

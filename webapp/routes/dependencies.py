@@ -16,6 +16,7 @@ from webapp.operations.runs import Runs
 from webapp.operations.simulation.simulated_clients import SimulatedClients
 from webapp.operations.steering import Steering
 from webapp.operations.transfer.run_import import RunImport
+from webapp.operations.views import ClientView
 from webapp.parts import Parts
 
 MAX_ID = 2**53 - 1
@@ -90,6 +91,13 @@ async def get_note(request: Request) -> Note:
 
 
 NoteDep = Annotated[Note, Depends(get_note)]
+
+
+def noted(client: ClientView, note: Note) -> ClientView:
+    """Return a client that was admitted or revoked, once the audit log has its name and key."""
+    note.add_client(client.id, client.name, client.fingerprint)
+    return client
+
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
 AnyId = Annotated[int, Query(ge=0, le=MAX_ID)]

@@ -19,6 +19,7 @@ from webapp.accounts.openid.pending import MOST, SECONDS, PendingSignIns
 from webapp.accounts.openid.provider import Provider, ProviderUnavailable
 from webapp.accounts.roles import Role
 from webapp.db.repository.audit.entries import all_entries
+from webapp.operations.connections.join_codes import ClientSettings
 from webapp.routes.access import COOKIE
 from webapp.settings import read_settings
 
@@ -94,8 +95,11 @@ def test_a_person_signs_in_and_the_role_is_taken_anew_each_time(
     assert (me(visitor)["name"], me(visitor)["role"]) == ("ada", "viewer"), "the subject counts, not the name"
     assert visitor.post("/api/runs", json={}).status_code == 403
 
+    codes = both[0].parts.join_codes
+    codes.create("ada", ClientSettings())
     provider.claims["realm"] = {"roles": ["other"]}
     refused = sign_in(visitor, provider)
+    assert [state for _, state in codes.list()] == ["revoked"]
     assert refused.status_code == 403 and "no role here belongs to your account" in refused.text
     assert me(visitor) == {"status": 401}, "the sessions of a person without a role are over"
 

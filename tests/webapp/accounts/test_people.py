@@ -3,7 +3,9 @@
 import io
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -11,7 +13,14 @@ from tests.support.dashboard import Dashboard, named, running
 from tests.support.markup import flash_of, get_page, parse
 from tests.support.people import PASSWORD, acting, add_person, cookie_in, cookie_of
 from webapp.__main__ import main
+from webapp.accounts.changes import AccountChanges
 from webapp.accounts.first_account import AccountMissing, ensure_first_account
+from webapp.accounts.passwords import Passwords
+from webapp.accounts.people import People
+from webapp.accounts.roles import Role
+from webapp.db.database import Database
+from webapp.db.migrations import migrate_database
+from webapp.problems import Conflict
 
 Command = Callable[..., tuple[int, str]]
 
@@ -158,3 +167,29 @@ def test_a_restored_backup_brings_no_session_back(dashboard: Dashboard, tmp_path
     with running(again) as restored, acting(restored, Cookie=cookie) as http:
         assert http.get("/api/me").status_code == 401
         assert [person.name for person in restored.parts.accounts.people.list()] == ["ada"]
+
+
+def test_two_admins_who_take_each_other_s_role_at_once_leave_one(database_url: str, tmp_path: Path) -> None:
+    """Each has a database object of its own, as the dashboard and a command have: no lock of this process decides."""
+    migrate_database(database_url)
+    databases = [Database(database_url) for _ in range(2)]
+    both = [People(one, Passwords(), AccountChanges(tmp_path / "changes")) for one in databases]
+    try:
+        ids = [both[0].add(name, None, Role.ADMIN).id for name in ("ada", "ben")]
+        for _ in range(10):
+            together = Barrier(2)
+
+            def take(number: int, together: Barrier = together) -> bool:
+                together.wait(10)
+                try:
+                    return both[number].set_role(ids[1 - number], Role.VIEWER).role is Role.VIEWER
+                except Conflict:
+                    return False
+
+            with ThreadPoolExecutor(2) as pool:
+                assert sorted(pool.map(take, range(2))) == [False, True]
+            for user_id in ids:
+                both[0].set_role(user_id, Role.ADMIN)
+    finally:
+        for one in databases:
+            one.close()

@@ -85,6 +85,13 @@ def test_a_stock_supernode_is_listed_once_a_person_pastes_its_key_and_gets_nothi
         )  # fmt: skip
         assert (client["name"], client["fingerprint"]) == ("ward-7", fingerprint(node.public_key))
         assert len(between.down) < MODEL_BYTES / 10
+        address = f"/api/clients/{client['id']}"
+        assert dashboard.http.post(f"{address}/revoke").json()["state"] == "revoked"
+        assert client["id"] not in dashboard.parts.flower.live_clients()
+        wait_until(lambda: "access of ward-7 was revoked" in get_page(dashboard.http, "/server").text, 60)
+        assert client["id"] not in dashboard.parts.flower.live_clients(), "it sends heartbeats, and is not listed"
+        assert dashboard.http.post(f"{address}/approve").status_code == 200
+        wait_until(lambda: is_online(dashboard.http.get(address).json()), 60)
 
 
 def test_a_pending_client_gets_a_challenge_and_a_welcome_and_nothing_else_while_others_train(tmp_path: Path) -> None:

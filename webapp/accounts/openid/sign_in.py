@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -10,9 +11,11 @@ from webapp.accounts.changes import AccountChanges
 from webapp.accounts.openid.claims import Identity, NoRole, check_token, identity_of, role_of
 from webapp.accounts.openid.pending import Pending, PendingSignIns
 from webapp.accounts.openid.provider import CodeRefused, Provider
+from webapp.accounts.people import end_codes
 from webapp.accounts.roles import Role
 from webapp.db.database import Database
 from webapp.db.repository.accounts import identities, sessions, users
+from webapp.db.repository.clients import revoke_join_codes_of
 from webapp.problems import Problem
 from webapp.sanitizing import clean_text
 from webapp.settings import Settings
@@ -99,6 +102,8 @@ class OpenIdSignIn:
             else:
                 user_id, name = user.id, user.name
                 users.change_user(session, user_id, role=role)
+                session.refresh(user)
+                end_codes(session, user)
         self._changes.note()
         return user_id, name
 
@@ -106,6 +111,7 @@ class OpenIdSignIn:
         with self._database.write() as session:
             if (user := identities.find_user(session, identity.issuer, identity.subject)) is not None:
                 sessions.delete_sessions_of(session, user.id)
+                revoke_join_codes_of(session, user.name, datetime.now(UTC))
         self._changes.note()
 
 

@@ -164,6 +164,11 @@ def revoke_join_code(session: Session, code_id: int, now: datetime) -> bool:
     return session.execute(revoked.values(revoked_at=now).returning(JoinCode.id)).first() is not None
 
 
+def revoke_join_codes_of(session: Session, name: str, now: datetime) -> None:
+    """Revoke the open codes that a person has made."""
+    session.execute(update(JoinCode).where(JoinCode.created_by == name, *_is_open(now)).values(revoked_at=now))
+
+
 def delete_join_codes(session: Session, before: datetime) -> None:
     """Remove the codes that expired before a moment."""
     session.execute(delete(JoinCode).where(JoinCode.expires_at < before))

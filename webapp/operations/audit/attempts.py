@@ -82,3 +82,8 @@ class Note:
         self.target = ", ".join(f"run {run_id}" for run_id in run_ids)
         if len(run_ids) > 1:
             self.detail["runs"] = list(run_ids)
+
+    def add_client(self, client_id: int, name: str, key: str) -> None:
+        """Name the client that a request concerned, as it was then, and the fingerprint of its key."""
+        self.target = f"client {client_id}"
+        self.detail |= {"name": name, "key": key}

@@ -145,21 +145,21 @@ class Admissions:
         state = "pending" if self._rule == "approve" else "admitted"
         if state == "pending":
             self._make_room(session, reported.get("facts", {}).get("address", ""))
-        client_id = table.insert_client(session, public_key, {"state": state, **reported})
-        self._use(session, secret, client_id)
-        return _get(session, client_id)
+        client = _get(session, table.insert_client(session, public_key, {"state": state, **reported}))
+        self._use(session, secret, client)
+        return client
 
     def _use_known(self, session: Session, row: Client, secret: str) -> None:
         """A good code admits a client that waits, unless a person must; one that is admitted leaves it to nobody."""
         if row.state == "pending" and self._rule != "approve":
-            self._use(session, secret, row.id)
+            self._use(session, secret, row)
             table.move_client(session, row.id, "admitted", ("pending",))
             session.refresh(row)
         elif row.state == "admitted":
-            self._codes.use(session, secret, row.id)
+            self._codes.use(session, secret, row)
 
-    def _use(self, session: Session, secret: str | None, client_id: int) -> None:
-        if secret is not None and (refusal := self._codes.use(session, secret, client_id)):
+    def _use(self, session: Session, secret: str | None, client: Client) -> None:
+        if secret is not None and (refusal := self._codes.use(session, secret, client)):
             raise AdmissionRefused(refusal, Close.CODE_REFUSED)
 
     def _make_room(self, session: Session, address: str) -> None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from federation.protocol.keys import fingerprint
 from federation.protocol.messages import MAX_NAME_CHARACTERS
 from webapp.db.database import Database, Session
 from webapp.db.repository import clients as table
-from webapp.db.tables import JoinCode
+from webapp.db.repository.audit.entries import append_entry
+from webapp.db.tables import Client, JoinCode
+from webapp.operations.audit.attempts import Actor, Attempt
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.sanitizing import clean_text
 
@@ -109,18 +112,27 @@ class JoinCodes:
                 raise Conflict("This join code has been used: revoke the access of the client instead.")
         return row, state_of(row, now)
 
-    def use(self, session: Session, secret: str, client_id: int) -> str:
+    def use(self, session: Session, secret: str, client: Client) -> str:
         """Mark a code as used by a client, within the transaction that admits the client; return why it is refused.
 
-        The result is empty where the code was good. The database compares and sets: of two clients one gets it.
+        The result is empty where the code was good. The database compares and sets: of two clients one gets it. The
+        same transaction adds the entry of the audit log.
         """
         now, secret_hash = self._clock(), _hash(secret)
-        if table.use_join_code(session, secret_hash, client_id, now):
-            return ""
+        is_used = table.use_join_code(session, secret_hash, client.id, now)
         row = table.find_join_code(session, secret_hash)
-        if row is not None and row.client_id == client_id:
+        if row is not None and is_used:
+            append_entry(session, _attempt(client, row).values())
+        if row is not None and row.client_id == client.id:
             return ""
         return f"{SENTENCES[state_of(row, now) if row is not None else 'unknown']}; {AGAIN}"
+
+
+def _attempt(client: Client, code: JoinCode) -> Attempt:
+    """Return what the audit log says: which client used whose code, and from where."""
+    detail = {"code": code.id, "made_by": code.created_by, "key": fingerprint(client.public_key)}
+    address = str(client.facts.get("address") or "")
+    return Attempt(Actor("client", client.name), "join", target=f"client {client.id}", address=address, detail=detail)
 
 
 def _hash(secret: str) -> str:

@@ -1,6 +1,6 @@
 """Join codes over API and pages, with light clients on the real stream lane."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,9 @@ from federation.protocol.messages import Close
 from tests.support.dashboard import Dashboard, named, running
 from tests.support.light_client import LightClient
 from tests.support.markup import get_page, parse
+from tests.support.people import acting, add_person, token_of
 from tests.support.processes import wait_until
+from webapp.accounts.roles import Role
 from webapp.db.tables import JoinCode as Row
 
 
@@ -43,10 +45,31 @@ def test_a_code_made_over_the_api_admits_one_client_and_is_stored_only_as_a_hash
         (listed,) = coded.http.get("/api/join-codes").json()["items"]
     assert (listed["state"], listed["client_id"], listed["created_by"]) == ("used", client["id"], "local")
     assert [one["name"] for one in coded.http.get("/api/clients").json()["items"]] == ["site-a"]
+    (joined,) = (one for one in coded.http.get("/api/audit").json()["items"] if one["action"] == "join")
+    assert [joined[name] for name in ("actor_kind", "actor", "target", "address", "detail")] == [
+        "client", "site-a", f"client {client['id']}", "127.0.0.1",
+        {"code": listed["id"], "made_by": "local", "key": client["fingerprint"]},
+    ]  # fmt: skip
     with coded.parts.database.read() as session:
         assert code.secret not in repr(vars(session.get_one(Row, listed["id"])))
     problem = coded.http.post(f"/api/join-codes/{listed['id']}/revoke")
     assert (problem.status_code, "revoke the access of the client" in problem.json()["detail"]) == (409, True)
+
+
+def test_the_codes_of_a_person_who_may_make_none_any_more_are_revoked(coded: Dashboard) -> None:
+    people = coded.parts.accounts.people
+    add_person(coded, "root")
+    endings: dict[str, Callable[[int], object]] = {
+        "lowered": lambda user_id: people.set_role(user_id, Role.VIEWER), "disabled": people.disable,
+        "removed": people.remove, "raised": lambda user_id: people.set_role(user_id, Role.ADMIN),
+    }  # fmt: skip
+    for name, end in endings.items():
+        user_id = add_person(coded, name, "operator")
+        with acting(coded, Authorization=f"Bearer {token_of(coded, name, 'operator')}") as http:
+            assert http.post("/api/join-codes", json={}).status_code == 201
+        end(user_id)
+    states = {code.created_by: state for code, state in coded.parts.join_codes.list()}
+    assert states == {"lowered": "revoked", "disabled": "revoked", "removed": "revoked", "raised": "open"}
 
 
 @pytest.mark.parametrize(

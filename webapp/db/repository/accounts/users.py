@@ -4,10 +4,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from webapp.db.tables import ApiToken, LoginSession, OpenIdIdentity, User
+
+
+def lock_users(session: Session) -> None:
+    """Have other writers of accounts wait for the end of this transaction, so that what it reads stays true.
+
+    SQLite lets one transaction write at a time.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def has_users(session: Session) -> bool:

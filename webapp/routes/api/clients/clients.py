@@ -10,7 +10,7 @@ from webapp.operations.clients import MAX_NAME
 from webapp.operations.views import ClientList, ClientView, FailureView
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
-from webapp.routes.dependencies import ClientsDep, Id, NoteDep
+from webapp.routes.dependencies import ClientsDep, Id, NoteDep, noted
 
 router = APIRouter(prefix="/api/clients", tags=["clients"], responses=REFUSED)
 
@@ -33,9 +33,9 @@ class NewKey(StrictBody):
 
 
 @router.post("", status_code=201, responses=CONFLICT)
-def add_client(clients: ClientsDep, body: NewKey) -> ClientView:
+def add_client(clients: ClientsDep, note: NoteDep, body: NewKey) -> ClientView:
     """Admit the client with a public key before it connects: for SuperNodes, which know no join codes."""
-    return clients.add_key(body.public_key, body.name)
+    return noted(clients.add_key(body.public_key, body.name), note)
 
 
 @router.get("")
@@ -57,15 +57,15 @@ def show_last_failure(clients: ClientsDep, client_id: Id) -> FailureView:
 
 
 @router.post("/{client_id}/approve", responses=MISSING)
-def approve_client(clients: ClientsDep, client_id: Id) -> ClientView:
+def approve_client(clients: ClientsDep, note: NoteDep, client_id: Id) -> ClientView:
     """Admit a pending client, or restore the access of a revoked one."""
-    return clients.approve(client_id)
+    return noted(clients.approve(client_id), note)
 
 
 @router.post("/{client_id}/revoke", responses=MISSING)
-def revoke_client(clients: ClientsDep, client_id: Id) -> ClientView:
+def revoke_client(clients: ClientsDep, note: NoteDep, client_id: Id) -> ClientView:
     """Revoke the access of a client and close its connection."""
-    return clients.revoke(client_id)
+    return noted(clients.revoke(client_id), note)
 
 
 @router.post("/{client_id}/rename", responses=MISSING)

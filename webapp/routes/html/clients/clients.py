@@ -11,7 +11,7 @@ from webapp.pages.clients.show import client_page
 from webapp.pages.clients.simulation import offer_for
 from webapp.pages.flash import Flash
 from webapp.problems import Conflict, Invalid, NotFound
-from webapp.routes.dependencies import ClientsDep, NoteDep
+from webapp.routes.dependencies import ClientsDep, NoteDep, noted
 from webapp.routes.html.forms import SEE_OTHER, FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import ClientId, Page, PageDep, shared
 
@@ -52,9 +52,9 @@ def _get(page: Page, client_id: int) -> Client:
 
 
 @router.post("/{client_id}/approve")
-def approve(clients: ClientsDep, client_id: ClientId) -> Response:
+def approve(clients: ClientsDep, note: NoteDep, client_id: ClientId) -> Response:
     """Admit a pending or revoked client."""
-    clients.approve(client_id)
+    noted(clients.approve(client_id), note)
     return RedirectResponse("/clients", SEE_OTHER)
 
 
@@ -65,10 +65,10 @@ def ask_to_revoke(page: PageDep, client_id: ClientId) -> HTMLResponse:
 
 
 @router.post("/{client_id}/revoke")
-def revoke(clients: ClientsDep, flashes: FlashesDep, client_id: ClientId) -> Response:
+def revoke(clients: ClientsDep, flashes: FlashesDep, note: NoteDep, client_id: ClientId) -> Response:
     """Revoke a client's access, or reject a pending client."""
     was_pending = clients.show(client_id).state == "pending"
-    name = clients.revoke(client_id).name
+    name = noted(clients.revoke(client_id), note).name
     flash = Flash(f"{name} was rejected.")  # to take that back would admit the client
     if not was_pending:
         flash = Flash(f"Access of {name} was revoked.", f"/clients/{client_id}/approve")

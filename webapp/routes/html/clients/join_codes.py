@@ -7,7 +7,7 @@ from webapp.db.repository.clients import client_names
 from webapp.pages.clients.add import FIELDS, AddPage, settings_of, shown_codes
 from webapp.pages.flash import Flash
 from webapp.problems import Invalid
-from webapp.routes.dependencies import ByDep, ClientsDep, Id, JoinCodesDep
+from webapp.routes.dependencies import ByDep, ClientsDep, Id, JoinCodesDep, NoteDep, noted
 from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import Page, PageDep
 
@@ -35,11 +35,13 @@ def create(page: PageDep, codes: JoinCodesDep, by: ByDep, form: FormDep) -> HTML
 
 
 @router.post("/key")
-def add_key(page: PageDep, codes: JoinCodesDep, clients: ClientsDep, flashes: FlashesDep, form: FormDep) -> Response:
+def add_key(
+    page: PageDep, codes: JoinCodesDep, clients: ClientsDep, flashes: FlashesDep, note: NoteDep, form: FormDep
+) -> Response:  # fmt: skip
     """Admit the client with a public key; or show the page again with what is wrong."""
     key, name = text_of(form, "public_key"), text_of(form, "key_name")
     try:
-        client = clients.add_key(key, name)
+        client = noted(clients.add_key(key, name), note)
     except Invalid as error:
         typed = dict.fromkeys(FIELDS, "") | {"server": page.join.address, "key_name": name}
         typed["public_key"] = "" if PRIVATE in key else key  # a private key must not come back in a page
