@@ -118,7 +118,7 @@ def open_parts(
     supervisor = _supervisor(settings, flower, runs, clients)
     for part in (flower, supervisor, deletion, admissions, audit, notifications, mlflow):
         part.start()
-    metrics.add(StateCollector(database, flower, event_hub, settings.data_dir))
+    metrics.add(StateCollector(database, flower, event_hub, settings.data_dir, tls))
     metrics.add(mlflow.collector)
     simulation = _simulated_clients(settings, clients, address := flower_socket.getsockname()[:2], tls)
     return Parts(

@@ -10,6 +10,7 @@ from typing import get_args
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from federation.protocol.tls.certificates import ServerTls
 from federation.run.states import RunState
 from federation.server.flower_server import FlowerServer
 from webapp.db.database import Database
@@ -27,8 +28,11 @@ CLIENT_KINDS = ("client", "supernode")
 class StateCollector(Collector):
     """Reads the present state; without the database, all but what the database knows."""
 
-    def __init__(self, database: Database, flower: FlowerServer, event_hub: EventHub, data_dir: Path) -> None:
-        self._database, self._flower, self._event_hub, self._data_dir = database, flower, event_hub, data_dir
+    def __init__(
+        self, database: Database, flower: FlowerServer, event_hub: EventHub, data_dir: Path, tls: ServerTls | None
+    ) -> None:  # fmt: skip
+        self._database, self._flower, self._event_hub = database, flower, event_hub
+        self._data_dir, self._tls = data_dir, tls
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the gauges."""
@@ -45,6 +49,7 @@ class StateCollector(Collector):
         yield _gauge("meadow_tasks_open", "Tasks that clients work on.", lane.assignments)
         yield _gauge("meadow_reply_budget_bytes", "In-flight update budget.", lane.budget_bytes)
         yield _gauge("meadow_reply_budget_used_bytes", "Bytes of the budget that are in use.", lane.used_bytes)
+        yield self._certificates()
         yield from self._disk()
 
     def _stored(self) -> list[GaugeMetricFamily]:
@@ -65,6 +70,17 @@ class StateCollector(Collector):
             for kind in CLIENT_KINDS:
                 known.add_metric([state_of_client, kind], amounts[state_of_client, kind])
         return [runs, queued, known]
+
+    def _certificates(self) -> GaugeMetricFamily:
+        """Return when the certificates in use expire; no sample without TLS."""
+        name, text = "meadow_tls_certificate_expiry_timestamp_seconds", "Unix time at which a certificate expires."
+        expiry = GaugeMetricFamily(name, text, labels=["certificate"])
+        if self._tls is not None:
+            used = self._tls.certificate
+            for label, one in (("server", used.leaf), ("ca", used.authority)):
+                if one is not None:
+                    expiry.add_metric([label], one.not_valid_after_utc.timestamp())
+        return expiry
 
     def _disk(self) -> Iterator[GaugeMetricFamily]:
         try:

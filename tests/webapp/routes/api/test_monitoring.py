@@ -2,16 +2,20 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.dashboard import Dashboard, finished_run
+from tests.support.authority import Authority
+from tests.support.dashboard import Dashboard, finished_run, running
 from tests.support.light_client import Answer, honest, training
+from tests.support.processes import wait_until
 
 ROOT = Path(__file__).parents[4]
 DASHBOARD = ROOT / "deploy" / "grafana" / "meadow.json"
 NAME = re.compile(r"\b(?:meadow|process)_[a-z_]+")
+EXPIRY = "meadow_tls_certificate_expiry_timestamp_seconds"
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -57,13 +61,25 @@ def test_a_run_is_counted_with_its_replies_bytes_and_clients(dashboard: Dashboar
     assert value(after, "meadow_queue_length", held="false") == 0
     asked = set(NAME.findall(" ".join(expressions())))
     assert len(asked) > 20
-    assert asked <= {name for name, _ in after}
+    assert asked - {EXPIRY} <= {name for name, _ in after}, "there is no certificate"
 
 
 def test_the_docs_name_every_metric(dashboard: Dashboard) -> None:
     told = set(NAME.findall((ROOT / "docs" / "operations.md").read_text()))
     text = dashboard.http.get("/metrics").text
     assert {name for name in told if name.startswith("meadow")} == set(re.findall(r"^# TYPE (meadow_\w+)", text, re.M))
+
+
+def test_the_expiry_of_certificate_and_ca_is_told_and_follows_a_renewal(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    file = authority.issue(days=(-1, 9))
+    with running(tmp_path, tls="flower", tls_certificate=file) as dashboard:
+        before, now = scrape(dashboard), time.time()
+        assert 8.9 < (value(before, EXPIRY, certificate="server") - now) / 86_400 < 9.1
+        assert value(before, EXPIRY, certificate="ca") > now
+        assert any(EXPIRY in one for one in expressions()), "Grafana shows it"
+        authority.issue(days=(-1, 90))
+        wait_until(lambda: (value(scrape(dashboard), EXPIRY, certificate="server") - now) / 86_400 > 89)
 
 
 def expressions() -> list[str]:
