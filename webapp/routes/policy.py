@@ -156,12 +156,15 @@ POST /notifications
 POST /notifications/{channel_id}/test
 POST /notifications/{channel_id}/enable
 POST /notifications/{channel_id}/disable
+GET /notifications/{channel_id}
+POST /notifications/{channel_id}
 POST /notifications/{channel_id}/remove
 GET /api/notifications/channels
 POST /api/notifications/channels
 DELETE /api/notifications/channels/{channel_id}
 POST /api/notifications/channels/{channel_id}/enable
 POST /api/notifications/channels/{channel_id}/disable
+PATCH /api/notifications/channels/{channel_id}
 POST /api/notifications/channels/{channel_id}/test
 GET /api/notifications/deliveries
 GET /api/users

@@ -1,5 +1,6 @@
 """Notifications over API and page: a channel from its form to the delivery, and no secret on the way back."""
 
+import hmac
 from collections.abc import Iterator
 
 import pytest
@@ -52,6 +53,39 @@ def test_a_made_key_is_shown_once(shared: Dashboard) -> None:
     assert made["secret"] not in shared.http.get("/notifications").text
     assert shared.http.delete(f"/api/notifications/channels/{made['id']}").status_code == 204
     assert named(shared.http.delete(f"/api/notifications/channels/{made['id']}"), 404) == set()
+
+
+def test_a_channel_is_changed_and_keeps_what_is_not_given(shared: Dashboard) -> None:
+    with http_receiver() as old, http_receiver() as new:
+        body = {"name": "x", "kind": "webhook", "address": old.url("/T0KEN"), "secret": KEY, "events": ["run_failed"]}
+        address = (
+            f"/api/notifications/channels/{shared.http.post('/api/notifications/channels', json=body).json()['id']}"
+        )
+        form = address.removeprefix("/api").replace("/channels", "")
+        page = get_page(shared.http, form)
+        assert page.one("input", id="name")["value"] == "x" and not page.one("input", id="address").attributes.get(
+            "value"
+        )
+        assert KEY not in page.text and "T0KEN" not in page.text
+        changes = {"name": "y", "address": new.url("/N3W"), "secret": "", "events": ["run_finished"]}
+        wrong = shared.http.post(form, data=changes | {"address": "ftp://x/", "name": "typed"})
+        assert wrong.status_code == 422 and 'value="typed"' in wrong.text
+        assert shared.http.post(form, data=changes).status_code == 303
+        assert shared.http.post(f"{form}/test").status_code == 303
+        wait_until(lambda: len(new.bodies) == 1)
+        assert (old.bodies, new.paths) == ([], ["/N3W"])
+        signed = f"{new.headers[0]['X-Meadow-Timestamp']}.".encode() + new.bodies[0]
+        assert new.headers[0]["X-Meadow-Signature"] == f"sha256={hmac.new(KEY.encode(), signed, 'sha256').hexdigest()}"
+    changed = shared.http.patch(address, json={"name": "z"}).json()
+    assert [changed[name] for name in ("name", "events", "secret", "has_secret")] == ["z", ["run_finished"], None, True]
+    made = shared.http.patch(address, json={"secret": ""}).json()["secret"]
+    assert len(made) > 40 and made != KEY
+    assert named(shared.http.patch(address, json={"kind": "slack"}), 422) == {"kind"}
+    assert named(shared.http.patch(address, json={"events": ["target_reached"]}), 422) == {"target_metric"}
+    (entry,) = shared.http.get("/api/audit?action=PATCH&outcome=done&limit=1").json()["items"]
+    assert entry["detail"] == {"changed": ["secret"]} and made not in str(entry)
+    assert shared.http.delete(address).status_code == 204
+    assert shared.http.patch(address, json={}).status_code == shared.http.get(form).status_code == 404
 
 
 @pytest.mark.parametrize(

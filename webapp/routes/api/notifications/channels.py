@@ -11,33 +11,50 @@ from webapp.operations.notifications.views import ChannelView, DeliveryView
 from webapp.operations.notifications.webhooks import MAX_ADDRESS
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
-from webapp.routes.dependencies import Id, PartsDep
+from webapp.routes.dependencies import Id, NoteDep, PartsDep
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"], responses=REFUSED)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, examples=["lab chat"])]
+Address = Annotated[
+    SecretStr,
+    Field(strict=False, max_length=MAX_ADDRESS, description="A URL, or e-mail addresses separated by commas.",
+          examples=["https://example.org/meadow"]),
+]  # fmt: skip
+Secret = Annotated[
+    SecretStr,
+    Field(strict=False, max_length=MAX_SECRET, description="Key of the signature of a webhook, which is made where "
+          "none is given; access token of ntfy. It is not shown again."),
+]  # fmt: skip
+Events = Annotated[list[Annotated[Occasion, Field(strict=False)]], Field(min_length=1, max_length=10)]
 
 
 class NewChannel(StrictBody):
     """A channel to add."""
 
-    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME, examples=["lab chat"])]
+    name: Name
     kind: ChannelKind
-    address: Annotated[
-        SecretStr,
-        Field(strict=False, max_length=MAX_ADDRESS, description="A URL, or e-mail addresses separated by commas.",
-              examples=["https://example.org/meadow"]),
-    ]  # fmt: skip
-    secret: Annotated[
-        SecretStr,
-        Field(strict=False, max_length=MAX_SECRET, description="Key of the signature of a webhook, which is made where "
-              "none is given; access token of ntfy. It is not shown again."),
-    ] = SecretStr("")  # fmt: skip
-    events: Annotated[list[Annotated[Occasion, Field(strict=False)]], Field(min_length=1, max_length=10)]
+    address: Address
+    secret: Secret = SecretStr("")
+    events: Events
     target_metric: Annotated[str | None, Field(max_length=100, examples=["evaluate_accuracy"])] = None
     target_value: Annotated[float | None, Field(strict=False, description="With target_reached: tell it once.")] = None
 
 
+class ChangedChannel(StrictBody):
+    """What to change of a channel; the rest stays."""
+
+    name: Name | None = None
+    address: Address | None = None
+    secret: Annotated[Secret | None, Field(description="Empty: a webhook gets a new key.")] = None
+    events: Events | None = None
+    target_metric: Annotated[str | None, Field(max_length=100)] = None
+    target_value: Annotated[float | None, Field(strict=False)] = None
+
+
 class AddedChannel(ChannelView):
-    """A new channel, with the key that was made for its signature."""
+    """A new or changed channel, with the key that was made for its signature."""
 
     secret: str | None = Field(description="Shown in this answer only; null where none was made.")
 
@@ -68,6 +85,21 @@ def add_channel(parts: PartsDep, body: NewChannel) -> AddedChannel:
         body.target_metric, body.target_value,
     )  # fmt: skip
     return AddedChannel(secret=made or None, **view.model_dump())
+
+
+@router.patch("/channels/{channel_id}", responses=MISSING)
+def change_channel(parts: PartsDep, note: NoteDep, channel_id: Id, body: ChangedChannel) -> AddedChannel:
+    """Change a channel of the same kind; what is queued for it is sent to its new address."""
+    note.detail["changed"] = sorted(body.model_fields_set)
+    view, made = parts.notifications.channels.change(
+        channel_id, name=body.name, address=_text(body.address), secret=_text(body.secret), events=body.events,
+        target_metric=body.target_metric, target_value=body.target_value,
+    )  # fmt: skip
+    return AddedChannel(secret=made or None, **view.model_dump())
+
+
+def _text(given: SecretStr | None) -> str | None:
+    return None if given is None else given.get_secret_value()
 
 
 @router.delete("/channels/{channel_id}", status_code=204, responses=MISSING)

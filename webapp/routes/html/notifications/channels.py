@@ -1,14 +1,16 @@
-"""The page of notifications: channels, a form for another one, and the newest deliveries."""
+"""The pages of notifications: channels, a form for another one and for changes, and the newest deliveries."""
 
 from typing import Any, cast, get_args
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import FormData
 
 from webapp.operations.notifications.messages import ChannelKind, Occasion
+from webapp.operations.notifications.views import ChannelView
 from webapp.pages.flash import Flash
 from webapp.problems import Invalid, Problem
-from webapp.routes.dependencies import Id, PartsDep
+from webapp.routes.dependencies import Id, NoteDep, PartsDep
 from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import Page, PageDep
 
@@ -24,6 +26,8 @@ OCCASIONS = {
 FIELDS = ("name", "kind", "target_metric", "target_value")
 """What the form shows again after an error; address and secret are not among them."""
 
+CHANGEABLE = frozenset({"name", "address", "secret", "events", "target_metric", "target_value"})
+
 
 @router.get("")
 def show(page: PageDep) -> HTMLResponse:
@@ -34,21 +38,45 @@ def show(page: PageDep) -> HTMLResponse:
 @router.post("")
 def add(page: PageDep, flashes: FlashesDep, form: FormDep) -> Response:
     """Add a channel. A key that was made for it is shown once: in the answer to this request."""
-    kind, value = text_of(form, "kind"), text_of(form, "target_value").strip()
-    events = [Occasion(one) for one in form.getlist("events") if isinstance(one, str) and one in list(Occasion)]
+    kind, events = text_of(form, "kind"), _events(form)
     try:
         if kind not in get_args(ChannelKind):
             raise Invalid("kind", "Choose a kind")
         channel, made = page.parts.notifications.channels.add(
             text_of(form, "name"), cast(ChannelKind, kind), text_of(form, "address"), text_of(form, "secret"), events,
-            text_of(form, "target_metric"), _number(value),
+            text_of(form, "target_metric"), _number(form),
         )  # fmt: skip
     except Problem as error:
-        given = {name: text_of(form, name)[:100] for name in FIELDS}
-        return _show(page, error.status, error=error.sentence, given=given, chosen=events)
+        return _show(page, error.status, error=error.sentence, given=_typed(form), chosen=events)
     if made:
         return _show(page, made=made, made_for=channel.name)
     return see_other(flashes, HERE, Flash(f"The channel {channel.name} was added. Send a test."))
+
+
+@router.get("/{channel_id}")
+def edit(page: PageDep, channel_id: Id) -> HTMLResponse:
+    """Show the form that changes a channel, without address and key, which are secrets."""
+    channel = page.parts.notifications.channels.show(channel_id)
+    value = "" if channel.target_value is None else f"{channel.target_value:g}"
+    given = {"name": channel.name, "target_metric": channel.target_metric or "", "target_value": value}
+    return _show_form(page, channel, given, channel.events)
+
+
+@router.post("/{channel_id}")
+def change(page: PageDep, flashes: FlashesDep, note: NoteDep, channel_id: Id, form: FormDep) -> Response:
+    """Change a channel; an empty address or key stays as it is."""
+    note.detail["changed"] = sorted(name for name in form if name in CHANGEABLE and form[name])
+    channels, events = page.parts.notifications.channels, _events(form)
+    before = channels.show(channel_id)
+    try:
+        after, _ = channels.change(
+            channel_id, name=text_of(form, "name"), address=text_of(form, "address").strip() or None,
+            secret=text_of(form, "secret") or None, events=events, target_metric=text_of(form, "target_metric"),
+            target_value=_number(form),
+        )  # fmt: skip
+    except Problem as error:
+        return _show_form(page, before, _typed(form), events, error.status, error.sentence)
+    return see_other(flashes, HERE, Flash(f"The channel {after.name} was changed. Send a test."))
 
 
 @router.post("/{channel_id}/test")
@@ -79,11 +107,29 @@ def remove(parts: PartsDep, flashes: FlashesDep, channel_id: Id) -> Response:
     return see_other(flashes, HERE, Flash("The channel was removed."))
 
 
-def _number(text: str) -> float | None:
+def _events(form: FormData) -> list[Occasion]:
+    return [Occasion(one) for one in form.getlist("events") if isinstance(one, str) and one in list(Occasion)]
+
+
+def _typed(form: FormData) -> dict[str, str]:
+    return {name: text_of(form, name)[:100] for name in FIELDS}
+
+
+def _number(form: FormData) -> float | None:
+    text = text_of(form, "target_value").strip()
     try:
         return float(text) if text else None
     except ValueError as error:
         raise Invalid("target_value", "must be a number") from error
+
+
+def _show_form(
+    page: Page, channel: ChannelView, given: dict[str, str], chosen: list[Occasion], status: int = 200, error: str = ""
+) -> HTMLResponse:
+    return page.show(
+        "notifications/edit.html", HERE, status, channel=channel, kinds=KINDS, occasions=OCCASIONS, given=given,
+        chosen=chosen, error=error,
+    )  # fmt: skip
 
 
 def _show(page: Page, status: int = 200, **shown: Any) -> HTMLResponse:
