@@ -66,6 +66,8 @@ class ClientDocument(Document):
     app: Text | None
     dataset: Text | None
     train_samples: Amount
+    address: Annotated[str | None, Field(max_length=64, pattern=r"^[^\x00]*$")] = None
+    """Only in archives for which a person asked for addresses."""
 
 
 class ModelDocument(Document):

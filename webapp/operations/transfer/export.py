@@ -51,10 +51,15 @@ class RunExport:
     """An ended run, opened to be exported: its weights stay readable although another thread deletes their files.
 
     Raises NotFound, and Conflict for a run that has not ended, or whose weights are damaged. ``close`` it at the end.
+    ``addresses``: the network addresses of the clients are in the archive, too.
     """
 
-    def __init__(self, database: Database, run_id: int, folder: Path, best_metric: str, keras: KerasFile) -> None:
+    def __init__(
+        self, database: Database, run_id: int, folder: Path, best_metric: str, keras: KerasFile, *,
+        addresses: bool = False,
+    ) -> None:  # fmt: skip
         self._database, self._keras = database, keras
+        self._left_out: dict[str, Any] = {} if addresses else {"clients": {"__all__": {"address"}}}
         self._weights: dict[Which, Checkpoint] = {}
         with database.read() as session:
             self._run = get_run(session, run_id)
@@ -112,7 +117,7 @@ class RunExport:
     def _contents(self) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Give each member's name and content; one is complete before the next one is made."""
         run = self._run
-        yield RUN, iter([_as_text(self.document.model_dump(mode="json"))])
+        yield RUN, iter([_as_text(self.document.model_dump(mode="json", exclude=self._left_out))])
         for table in TABLES:
             yield f"{table}.json", self._rows(table)
         texts = csv_pieces(self._database, run.id, run.config, self._names)
@@ -168,6 +173,7 @@ def _document(
 
 def _client(client: Client, samples: int) -> ClientDocument:
     said: dict[str, Any] = {name: client.data.get(name) for name in ("app", "dataset")}
+    said["address"] = client.facts.get("address")
     return ClientDocument(
         name=client.name, key_sha256=key_sha256(client.public_key), train_samples=samples,
         versions={name: str(value)[:100] for name, value in list(client.versions.items())[:20]},

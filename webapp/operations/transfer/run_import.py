@@ -97,7 +97,8 @@ class RunImport:
         seen = run.finished_at or run.created_at
         rows = [
             {
-                "public_key": imported_key(run_id, number, client.key_sha256), "name": client.name, "facts": {},
+                "public_key": imported_key(run_id, number, client.key_sha256), "name": client.name,
+                "facts": {"address": client.address} if client.address else {},
                 "data": {"dataset": client.dataset, "app": client.app, "samples": client.train_samples},
                 "versions": client.versions, "first_seen_at": run.created_at, "last_seen_at": seen,
             }

@@ -19,9 +19,9 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         yield dashboard
 
 
-def exported(dashboard: Dashboard, run_id: int) -> dict[str, bytes]:
+def exported(dashboard: Dashboard, run_id: int, **query: str) -> dict[str, bytes]:
     """Return the members of an export by name."""
-    answer = dashboard.http.get(f"/api/runs/{run_id}/export")
+    answer = dashboard.http.get(f"/api/runs/{run_id}/export", params=query)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip"), answer.text
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None

@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.support.dashboard import Dashboard, finished_run
 from tests.support.light_client import adds
-from tests.webapp.operations.transfer.conftest import exported, model_of
+from tests.webapp.operations.transfer.conftest import exported, model_of, packed
 from webapp.operations.transfer.documents import ROWS, Manifest, RunDocument
 
 
@@ -54,10 +54,18 @@ def test_the_model_card_says_what_was_learned_by_whom_and_on_what(exporter: Dash
         assert text in card, text
 
 
-def test_an_export_names_no_address_and_no_key(exporter: Dashboard) -> None:
+def test_an_export_names_no_key_and_addresses_only_on_request(exporter: Dashboard) -> None:
     everything = b"".join(exported(exporter, 1).values())
-    for secret in (b"127.0.0.1", b"BEGIN PUBLIC KEY", b"platform"):
+    for secret in (b"127.0.0.1", b"address", b"BEGIN PUBLIC KEY", b"platform"):
         assert secret not in everything
+    members = exported(exporter, 1, addresses="true")
+    run = RunDocument.model_validate_json(members["run.json"])
+    assert [client.address for client in run.clients] == ["127.0.0.1"] * 2
+    assert b"127.0.0.1" not in b"".join(content for name, content in members.items() if name != "run.json")
+    answer = exporter.http.post("/api/runs/import", files={"file": ("run.zip", packed(members))})
+    assert answer.status_code == 201, answer.text
+    again = json.loads(exported(exporter, answer.json()["id"], addresses="true")["run.json"])
+    assert [client["address"] for client in again["clients"]] == ["127.0.0.1"] * 2
 
 
 def test_a_run_that_has_not_ended_is_not_exported(exporter: Dashboard) -> None:

@@ -86,17 +86,22 @@ def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> R
     response_class=StreamingResponse,
     responses={200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-def export_run(database: DatabaseDep, parts: PartsDep, run_id: Id) -> Response:
+def export_run(
+    database: DatabaseDep,
+    parts: PartsDep,
+    run_id: Id,
+    addresses: Annotated[bool, Query(description="Whether the archive has the network addresses of clients.")] = False,
+) -> Response:
     """Return an ended run as one zip: configuration, clients, rounds, metrics, events, models, a model card, hashes.
 
-    POST it to /api/runs/import of another Meadow. It names clients and the fingerprints of their keys, no addresses.
+    POST it to /api/runs/import of another Meadow. It names clients and the fingerprints of their keys.
     """
     settings, exports = parts.settings, parts.supervisor.files.exports
 
     def keras(run: Run, file: str) -> Path:
         return exports.file(run.id, stored_config(run), file)
 
-    export = RunExport(database, run_id, settings.runs_dir, settings.best_metric, keras)
+    export = RunExport(database, run_id, settings.runs_dir, settings.best_metric, keras, addresses=addresses)
     headers = {"Content-Disposition": f'attachment; filename="run-{run_id}.zip"'}
     return ZipResponse(export.pieces(), headers, export.close)
 
