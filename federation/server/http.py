@@ -53,8 +53,9 @@ class FlowerApp:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] != PATH:
-            await send({"type": "websocket.close", "code": 4404})
+        """Serve a client. A page in a browser, which names its site, is none: it may reach ports of its machine."""
+        if scope["path"] != PATH or b"origin" in dict(scope["headers"]):
+            await send({"type": "websocket.close"})  # before it is accepted: the peer gets 403
             return
         await self._lane.serve(WebSocket(scope, receive, send))
 

@@ -8,7 +8,11 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 from federation.server.flower import Nodes, fleet_app
+from federation.protocol.messages import PATH, SUBPROTOCOL
 from tests.support.dashboard import Dashboard, running
 from tests.support.http import LOCAL
 from tests.support.people import acting, add_person, cookie_of, token_of
@@ -115,3 +119,13 @@ def test_the_flower_port_offers_nothing_without_a_key_but_its_name(shared: Dashb
             assert http.request(method, path, content=b"").status_code == 401, (method, path)
         for path in ("/docs", "/openapi.json", "/metrics", "/api/runs", "/login", "/meadow/stream"):
             assert http.get(path).status_code in (401, 404), path
+
+
+def test_a_page_in_a_browser_is_no_client(shared: Dashboard) -> None:
+    """A page of any site may open a WebSocket to the machine that shows it; the browser says which site that is."""
+    address, speaks = f"ws://{shared.flower_address}{PATH}", [Subprotocol(SUBPROTOCOL)]
+    with connect(address, subprotocols=speaks, proxy=None) as client:
+        assert "challenge" in str(client.recv(10))
+    for origin in ("https://evil.example", f"http://{shared.flower_address}", "null"):
+        with pytest.raises(InvalidStatus, match="403"):
+            connect(address, origin=Origin(origin), subprotocols=speaks, proxy=None)
