@@ -53,7 +53,8 @@ class LeavesPort(Protocol):
 
 
 class GuardedHttp(H11Protocol):
-    """Answers 431 to a head over 64 KiB or 100 header lines, and 503 to a connection over the bounds.
+    """Answers 431 to a head over 64 KiB or 100 header lines, 400 to one with two lengths, and 503 to a connection over
+    the bounds.
 
     Once a request is answered, no further body of it is read. A peer that is too slow in sending or reading is cut off.
     """
@@ -100,10 +101,14 @@ class GuardedHttp(H11Protocol):
 
     def handle_events(self) -> None:
         """Called when there is something to parse: what was received, or a request that waited for its turn."""
-        if self.conn.their_state is h11.IDLE and _is_large_head(self.conn.trailing_data[0]):
+        head = _head_of(self.conn.trailing_data[0]) if self.conn.their_state is h11.IDLE else b""
+        if len(head) > MAX_HEAD_BYTES or head.count(b"\n") > 1 + MAX_HEADER_LINES:
             most = f"{MAX_HEAD_BYTES:,} bytes and {MAX_HEADER_LINES:,} header lines"
             sentence = f"The head of a request has at most {most}."
             self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, sentence)
+        elif _has_two_lengths(head):
+            sentence = "A request has a Content-Length or a Transfer-Encoding, not both."
+            self.refuse(HTTPStatus.BAD_REQUEST, sentence)
         else:
             super().handle_events()
 
@@ -174,8 +179,14 @@ class GuardedHttp(H11Protocol):
         return self.cycle is not None and self.cycle.response_complete
 
 
-def _is_large_head(data: bytes) -> bool:
-    """Return whether the head at the beginning of some bytes is too large, as far as it has come."""
+def _head_of(data: bytes) -> bytes:
+    """Return the head at the beginning of some bytes, as far as it has come."""
     ends = [at + 1 for end in (b"\n\r\n", b"\n\n") if (at := data.find(end)) >= 0]
-    size = min(ends, default=len(data))
-    return size > MAX_HEAD_BYTES or data.count(b"\n", 0, size) > 1 + MAX_HEADER_LINES
+    return bytes(data[: min(ends, default=len(data))])
+
+
+def _has_two_lengths(head: bytes) -> bool:
+    """Return whether a request tells its length in two ways: a proxy in front may have taken the other one, and what is
+    a body to the proxy would be a request of its own here."""
+    names = head.lower()
+    return b"\ntransfer-encoding:" in names and b"\ncontent-length:" in names

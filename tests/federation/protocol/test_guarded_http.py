@@ -77,6 +77,15 @@ def test_a_head_that_is_too_large_is_answered_431_and_closed(engine: Engine, nam
         assert statuses(read_to_the_end(peer)) == expected
 
 
+def test_a_request_with_two_lengths_is_refused_with_all_that_follows(engine: Engine) -> None:
+    """A proxy that goes by the other length would take what follows for a part of the same request."""
+    lengths = (b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"transfer-encoding: chunked\r\ncontent-length: 5")
+    for two in lengths:
+        with connected(engine) as peer:
+            peer.sendall(b"POST / HTTP/1.1\r\nhost: x\r\n" + two + b"\r\n\r\n0\r\n\r\n" + START + b"\r\n")
+            assert statuses(read_to_the_end(peer)) == [400]
+
+
 def test_a_request_goes_on_after_one_whose_body_was_refused(engine: Engine) -> None:
     with connected(engine) as peer:
         peer.sendall(b"POST /v1/fleet/x HTTP/1.1\r\nhost: x\r\ncontent-length: 400000\r\n\r\n")
