@@ -9,6 +9,9 @@ from starlette.routing import compile_path
 
 from webapp.accounts.principal import Principal
 
+MAX_KNOWN = 200
+"""Characters of a method and a path whose need is remembered."""
+
 
 class Need(StrEnum):
     """What a request needs: nothing, or a principal with a role."""
@@ -153,18 +156,18 @@ GET /people/{user_id}/remove
 POST /people/{user_id}/remove
 GET /notifications
 POST /notifications
+GET /notifications/{channel_id}
+POST /notifications/{channel_id}
 POST /notifications/{channel_id}/test
 POST /notifications/{channel_id}/enable
 POST /notifications/{channel_id}/disable
-GET /notifications/{channel_id}
-POST /notifications/{channel_id}
 POST /notifications/{channel_id}/remove
 GET /api/notifications/channels
 POST /api/notifications/channels
+PATCH /api/notifications/channels/{channel_id}
 DELETE /api/notifications/channels/{channel_id}
 POST /api/notifications/channels/{channel_id}/enable
 POST /api/notifications/channels/{channel_id}/disable
-PATCH /api/notifications/channels/{channel_id}
 POST /api/notifications/channels/{channel_id}/test
 GET /api/notifications/deliveries
 GET /api/users
@@ -206,11 +209,20 @@ def route_of(method: str, path: str) -> tuple[str, dict[str, str]] | None:
     return None
 
 
-@lru_cache(maxsize=4096)
 def need_of(method: str, path: str) -> Need | None:
-    """Return what a request needs: of all lines that match it the one that needs most; None where there is none."""
+    """Return what a request needs: of all lines that match it the one that needs most; None where there is none.
+
+    What is long is not remembered: strangers choose it.
+    """
+    return _known_need_of(method, path) if len(method) + len(path) <= MAX_KNOWN else _find_need_of(method, path)
+
+
+def _find_need_of(method: str, path: str) -> Need | None:
     found: Need | None = None
     for of, pattern, need in _patterns():
         if of == method and pattern.match(path) and (found is None or need.is_above(found)):
             found = need
     return found
+
+
+_known_need_of = lru_cache(maxsize=4096)(_find_need_of)

@@ -1,5 +1,6 @@
 """Every route of both ports is on the written list, and answers nobody, and no role, who may not use it."""
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,12 +8,12 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
-
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
-from federation.server.flower import Nodes, fleet_app
+
 from federation.protocol.messages import PATH, SUBPROTOCOL
+from federation.server.flower import Nodes, fleet_app
 from tests.support.dashboard import Dashboard, running
 from tests.support.http import LOCAL
 from tests.support.people import acting, add_person, cookie_of, token_of
@@ -69,6 +70,16 @@ def test_little_is_open() -> None:
 def test_a_request_needs_what_its_own_line_says() -> None:
     for (method, path), need in POLICY.items():
         assert need_of(method, filled(path)) is need, (method, path)
+
+
+def test_long_addresses_of_strangers_are_not_remembered() -> None:
+    need_of("GET", "/")
+    tracemalloc.start()
+    for number in range(300):
+        assert need_of("GET", f"/{number}/{'a' * 60_000}") is None and need_of("A" * 60_000 + str(number), "/") is None
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 def ask(http: httpx.Client, method: str, path: str, **headers: str) -> int:
