@@ -11,9 +11,15 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, wait_for_clients
+from tests.browser.conftest import OpenPage, url_of, wait_for_clients
+from tests.browser.looking import look
+from tests.browser.test_people import sign_in
+from tests.support.dashboard import running
 from tests.support.http import LOCAL
+from tests.support.people import PASSWORD, add_person, cookie_of
 from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
+from tests.support.receivers import http_receiver
+from webapp.operations.notifications.messages import Occasion
 
 ROOT = Path(__file__).parent.parent.parent
 SITES = ("st-anna", "northgate", "harbour")
@@ -143,3 +149,31 @@ def test_a_federation_learns_digits_while_a_person_watches(hospitals: Hospitals,
     photograph(page, "client", without="^(System|Host)$")
     page.goto(f"{url}/server")
     photograph(page, "server", without="^Data directory$")
+
+
+def test_people_join_codes_and_notifications_are_shown(tmp_path: Path, open_page: OpenPage) -> None:
+    with running(tmp_path, admission="code", allow_private_webhooks=True) as dashboard, http_receiver() as receiver:
+        for name, role in (("ada", "admin"), ("ben", "operator"), ("eva", "viewer")):
+            add_person(dashboard, name, role, PASSWORD if name == "ada" else None)
+            cookie_of(dashboard, name)  # a sign-in
+        channels = dashboard.parts.notifications.channels
+        ended = [Occasion.RUN_FINISHED, Occasion.RUN_FAILED]
+        chat, _ = channels.add("Lab chat", "slack", receiver.url(), "", ended)
+        channels.add("On call", "email", "ada@lab.example", "", [Occasion.RUN_FAILED, Occasion.CLIENT_LOST])
+        channels.test(chat.id)
+        wait_until(lambda: [one.state for one in channels.deliveries()] == ["sent"])
+        page = open_page(f"{url_of(dashboard)}/login?next=/clients/add", height=560)
+        sign_in(page, "ada")
+        page.get_by_label("Client name").fill("st-anna")
+        page.get_by_label("Partition", exact=True).fill("0")
+        page.get_by_label("Number of partitions").fill("3")
+        page.get_by_role("button", name="Make a join code").click()
+        expect(page.locator("#join")).to_contain_text("--join")
+        photograph(page, "add-client")
+        page.goto(f"{url_of(dashboard)}/people")
+        photograph(page, "people")
+        page.goto(f"{url_of(dashboard)}/notifications")
+        photograph(page, "notifications")
+        page.get_by_role("link", name="Edit Lab chat").click()
+        look(page, "channel")
+        page.close()  # before the server ends, of which it would complain
