@@ -84,6 +84,7 @@ def work_on(data: datasets.Data | None, partition: int, partitions: int, *, shar
         return _work(lambda _: synthetic, lambda: None, about)
     keras = KerasLearner(data, partition, partitions, share_labels)
     about |= {"dataset": data.name, "samples": data.part_size(partition, partitions), "source": data.source}
+    about["shares_labels"] = share_labels
     return _work(lambda config: synthetic if config["network"] == "synthetic" else keras, load_keras, about)
 
 
@@ -115,8 +116,8 @@ class KerasLearner:
         self._partition = partition
         self._share_labels = share_labels
         self._cut = lru_cache(maxsize=1)(
-            lambda partitioner, alpha, seed: data.part(
-                partition, partitions, partitioner=partitioner, alpha=alpha, seed=seed
+            lambda partitioner, alpha, seed, classes, noise: data.part(
+                partition, partitions, partitioner=partitioner, alpha=alpha, seed=seed, classes=classes, noise=noise
             )
         )
 
@@ -158,7 +159,10 @@ class KerasLearner:
     def _part(self, config: Config) -> datasets.Part:
         if (needed := config.get("dataset", self._data.name)) != self._data.name:
             raise ValueError(f"holds {self._data.name}, the run needs {needed}")
-        return self._cut(config["partitioner"], config["dirichlet_alpha"], config.get("data_seed", config["seed"]))
+        return self._cut(
+            config["partitioner"], config["dirichlet_alpha"], config.get("data_seed", config["seed"]),
+            config.get("classes_per_client", 1), config.get("feature_noise", 0.0),
+        )  # fmt: skip
 
     def _trainer(self, config: Config) -> Trainer:
         return trainer_for(config["network"], SHAPES[self._data.name], config["loss"], Optimization.of(config))

@@ -5,6 +5,7 @@ from typing import Any
 
 from federation.learning.data.catalogue import TEST_SAMPLES
 from federation.learning.data.partitioning import TEST_SHARE
+from federation.run.data_cut import DataCut
 from federation.run.networks import KERAS_NETWORKS
 
 
@@ -17,9 +18,8 @@ def evaluated_on(config: Mapping[str, Any]) -> str:
         return "no data, computed values"
     if dataset in TEST_SAMPLES:
         return f"an even part of the {dataset} test split per client"
-    partitioner = config.get("partitioner", "iid")
-    cut = f"Dirichlet α {config.get('dirichlet_alpha')}" if partitioner == "dirichlet" else "IID"
-    return f"{TEST_SHARE:.0%} held out of each client's own partition of {dataset} ({cut})"
+    cut = DataCut.of({"partitioner": "iid", "seed": None, **config})
+    return f"{TEST_SHARE:.0%} held out of each client's own partition of {dataset} ({cut.words if cut else 'IID'})"
 
 
 def measured_on(config: Mapping[str, Any], phase: str) -> str:

@@ -1,7 +1,8 @@
-"""The training samples of a partition of a published data set, by arithmetic: no data set is opened.
+"""The training samples of a partition of a published data set, without its images.
 
-Which label has a sample's place in the files does not matter to ``dirichlet``, which cuts class by class; so the number
-of samples of each class, which is published, tells the labels of each partition. With ``iid`` it tells sizes only.
+Which label has a sample's place in the files does not matter to partitioners that cut class by class; so the number of
+samples of each class, which is published, tells the labels of each partition. The labels of the others are told by the
+label files, where this machine has them; else the sizes alone are known.
 """
 
 from collections.abc import Sequence
@@ -9,14 +10,27 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from federation.learning.data.catalogue import CLASS_COUNTS, CLASSES, TEST_SAMPLES
-from federation.learning.data.partitioning import TEST_SHARE, TooFewSamples, held_out_size, iid_size, split
+from federation.learning.data.datasets import read_train_labels
+from federation.learning.data.partitioning import (
+    TEST_SHARE,
+    Indices,
+    Labels,
+    TooFewSamples,
+    held_out_size,
+    iid_size,
+    split,
+)
 from federation.run.data_cut import DataCut
 from federation.run.networks import Dataset
 
-MAX_PARTITIONS = 800
-"""More are not computed: the time for a cut grows with them, and digits has too few samples."""
+BY_CLASS = ("dirichlet", "classes")
+"""Partitioners that cut class by class."""
+
+MAX_PARTITIONS = 10_000
+"""More are not computed: the time for a cut grows with them, and a run has no more clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +46,15 @@ def train_samples(dataset: str, partition: int, partitions: int, cut: DataCut) -
     known = next((name for name in CLASS_COUNTS if name == dataset), None)
     if known is None or not 0 <= partition < partitions <= MAX_PARTITIONS:
         return None
+    if cut.seed is not None and (tables := _label_counts(known, partitions, cut)) is not None:
+        return TrainSamples(int(tables[partition].sum()), tables[partition].tolist()) if len(tables) else None
     if cut.partitioner == "iid":
         size = iid_size(sum(CLASS_COUNTS[known]), partition, partitions)
         return TrainSamples(size if known in TEST_SAMPLES else size - held_out_size(size, TEST_SHARE))
-    if cut.alpha is None or cut.seed is None:
-        return None
-    tables = _dirichlet_counts(known, partitions, cut.alpha, cut.seed)
-    return TrainSamples(sum(tables[partition]), tables[partition]) if tables else None
+    if cut.partitioner == "quantity" and cut.seed is not None:
+        sizes = _sizes(known, partitions, cut)
+        return TrainSamples(sizes[partition]) if sizes else None
+    return None
 
 
 def even_size(dataset: str, partition: int, partitions: int) -> int | None:
@@ -58,12 +74,45 @@ def most_partitions(dataset: str) -> int | None:
     return min(whole, TEST_SAMPLES[known]) if known in TEST_SAMPLES else whole // 2
 
 
-@lru_cache(maxsize=64)
-def _dirichlet_counts(dataset: Dataset, partitions: int, alpha: float, seed: int) -> Sequence[Sequence[int]]:
-    """Return the training samples of each class in each partition, (partitions, classes); empty for too many."""
-    labels = np.repeat(np.arange(CLASSES), CLASS_COUNTS[dataset])
+@lru_cache(maxsize=32)
+def _label_counts(dataset: Dataset, partitions: int, cut: DataCut) -> NDArray[np.int32] | None:
+    """Return the training samples of each class in each partition, (partitions, classes).
+
+    None where they depend on the order of the samples, and this machine has no files to read it from; empty where there
+    are too few samples for so many partitions.
+    """
+    labels: Labels = np.repeat(np.arange(CLASSES), CLASS_COUNTS[dataset])
+    if cut.partitioner not in BY_CLASS:
+        known = _labels_in_order(dataset)
+        if known is None:
+            return None
+        labels = known
+    parts = _train_parts(dataset, labels, partitions, cut)
+    return np.array([np.bincount(labels[train], minlength=CLASSES) for train in parts], np.int32)
+
+
+@lru_cache(maxsize=32)
+def _sizes(dataset: Dataset, partitions: int, cut: DataCut) -> Sequence[int]:
+    """Return the number of training samples in each partition; empty for too many."""
+    labels = np.zeros(sum(CLASS_COUNTS[dataset]), np.int64)
+    return [len(train) for train in _train_parts(dataset, labels, partitions, cut)]
+
+
+def _train_parts(dataset: Dataset, labels: Labels, partitions: int, cut: DataCut) -> list[Indices]:
     try:
-        parts = split("dirichlet", labels, partitions, alpha=alpha, seed=seed, holds_out=dataset not in TEST_SAMPLES)
+        parts = split(
+            cut.partitioner, labels, partitions, alpha=cut.alpha or 1.0, seed=cut.seed or 0, classes=cut.classes or 1,
+            holds_out=dataset not in TEST_SAMPLES,
+        )  # fmt: skip
     except TooFewSamples:
-        return ()
-    return [np.bincount(labels[train], minlength=CLASSES).tolist() for train, _ in parts]
+        return []
+    return [train for train, _ in parts]
+
+
+@lru_cache(maxsize=8)
+def _labels_in_order(dataset: Dataset) -> Labels | None:
+    """Return the labels of the published files in their order, if this machine has files with as many of each class."""
+    labels = read_train_labels(dataset)
+    if labels is None or tuple(np.bincount(labels, minlength=CLASSES).tolist()) != CLASS_COUNTS[dataset]:
+        return None
+    return labels.astype(np.int64)

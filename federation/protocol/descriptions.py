@@ -62,7 +62,10 @@ class PreparedData(TypedDict, total=False):
 
 
 class HeldData(TypedDict, total=False):
-    """The data of a client as its hello tells it; ``app`` names an app of its own."""
+    """The data of a client as its hello tells it; ``app`` names an app of its own.
+
+    ``shares_labels``: it reports its training samples of each class when it prepares.
+    """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
@@ -71,6 +74,7 @@ class HeldData(TypedDict, total=False):
     partitions: Number | None
     source: Text | None
     app: Text | None
+    shares_labels: bool | None
     samples: Number | SampleCounts | None
     input_shape: Annotated[list[Number], Field(max_length=MAX_DIMENSIONS)] | None
     classes: Number | None

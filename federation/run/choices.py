@@ -8,8 +8,11 @@ from federation.run.strategies import STRATEGIES
 
 MAX_ROUNDS, MAX_CLIENTS = 100_000, 10_000
 
-Partitioner = Literal["iid", "dirichlet"]
-PARTITIONERS = {"iid": "IID", "dirichlet": "Dirichlet (non-IID)"}
+Partitioner = Literal["iid", "dirichlet", "classes", "quantity"]
+PARTITIONERS = {
+    "iid": "IID", "dirichlet": "Dirichlet (non-IID)", "classes": "Classes per client (#C = k)",
+    "quantity": "Quantity skew (Dirichlet)",
+}  # fmt: skip
 Optimizer = Literal["adam", "sgd"]
 Loss = Literal["sparse_categorical_crossentropy", "categorical_crossentropy", "kl_divergence"]
 LOSSES = {

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.learning.data.catalogue import CLASSES, SHAPES
-from federation.learning.data.formats import DAMAGED, Samples, read_cifar, read_idx_files, read_npz, samples
+from federation.learning.data.formats import DAMAGED, Samples, read_cifar, read_idx, read_idx_files, read_npz, samples
 from federation.learning.data.partitioning import cut, iid_size, split
 from federation.learning.keras_backend import load_keras
 from federation.run.choices import Partitioner
@@ -54,14 +54,28 @@ class Data:
     scale: float
     source: str
 
-    def part(self, partition: int, partitions: int, *, partitioner: Partitioner, alpha: float, seed: int) -> Part:
+    def part(
+        self, partition: int, partitions: int, *, partitioner: Partitioner, alpha: float, seed: int, classes: int = 1,
+        noise: float = 0.0,
+    ) -> Part:  # fmt: skip
         """Cut the data set into ``partitions`` and return one of them; raises TooFewSamples.
 
         A test split is cut evenly, whatever the partitioner; without one, ``TEST_SHARE`` of the partition is held out.
+
+        With ``noise`` σ, Gaussian noise is added to the images of client i of N, test samples as well, with the
+        standard deviation σ·i/N, i counted from 1: feature skew as in NIID-Bench (Li et al. 2022, arXiv:2102.02079,
+        section IV). It is a property of the client's data, the same in every round; their code draws it anew at each
+        access.
         """
-        train, test = _indices(self, partitions, partitioner, alpha, seed)[partition]
+        train, test = _indices(self, partitions, partitioner, alpha, seed, classes)[partition]
         held_out = self.train if self.test is None else self.test
-        return Part(self.train.subset(train, self.scale), held_out.subset(test, self.scale))
+        part = Part(self.train.subset(train, self.scale), held_out.subset(test, self.scale))
+        if noise:
+            rng = np.random.default_rng((seed, partition, 1))
+            for samples_ in (part.train, part.test):
+                level = np.float32(noise * (partition + 1) / partitions)
+                samples_.images[...] += level * rng.standard_normal(samples_.images.shape, np.float32)
+        return part
 
     def part_size(self, partition: int, partitions: int) -> int:
         """Return the number of samples, both splits together, in an evenly cut partition."""
@@ -71,10 +85,11 @@ class Data:
 
 @lru_cache(maxsize=2)
 def _indices(
-    data: Data, partitions: int, partitioner: Partitioner, alpha: float, seed: int
+    data: Data, partitions: int, partitioner: Partitioner, alpha: float, seed: int, classes: int
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Return the (train, test) indices of every partition: many virtual clients in one process ask for the same cut."""
-    parts = split(partitioner, data.train.labels, partitions, alpha=alpha, seed=seed, holds_out=data.test is None)
+    labels, holds_out = data.train.labels, data.test is None
+    parts = split(partitioner, labels, partitions, alpha=alpha, seed=seed, classes=classes, holds_out=holds_out)
     if data.test is None:
         return parts
     tests = cut("iid", data.test.labels, partitions, alpha=alpha, seed=seed)
@@ -192,6 +207,22 @@ def _load_digits(path: Path | None) -> Data:
     images, labels = _read_digits()
     whole = samples(images.reshape(-1, 8, 8), labels, SHAPES["digits"], CLASSES)
     return Data("digits", whole, None, 16.0, "embedded")
+
+
+def read_train_labels(name: Dataset) -> NDArray[Any] | None:
+    """Return the training labels in the order of the published files, if they are on this machine; else None.
+
+    Nothing is downloaded. Of CIFAR-10, whose labels are among its images, it returns None.
+    """
+    try:
+        if name == "digits":
+            return _read_digits()[1]
+        for files in _places(_PUBLISHED[name], None) if name in ("mnist", "fashion_mnist") else ():
+            if all(file.is_file() for file in files):
+                return read_idx(files[1]) if len(files) > 1 else np.load(files[0], allow_pickle=False)["y_train"]
+    except (DataNotFound, *DAMAGED):
+        log.debug("the labels of %s cannot be read", name, exc_info=True)
+    return None
 
 
 def _read_digits() -> tuple[NDArray[Any], NDArray[Any]]:

@@ -33,8 +33,14 @@ class ModelFields(BaseModel):
     partitioner: Annotated[Partitioner, Shown("Data partitioning", Group.MODEL, choices=PARTITIONERS, when=KERAS)] = (
         Field("iid", description="How the dataset is cut into the clients' partitions.")
     )
-    dirichlet_alpha: Annotated[float, Shown("Dirichlet α", Group.MODEL, when=("partitioner", "dirichlet"))] = Field(
-        0.5, gt=0, le=1000, description="0.1 is extremely skewed, 100 close to IID."
+    dirichlet_alpha: Annotated[
+        float, Shown("Dirichlet α", Group.MODEL, when=("partitioner", "dirichlet", "quantity"))
+    ] = Field(0.5, gt=0, le=1000, description="0.1 is extremely skewed, 100 close to IID.")
+    classes_per_client: Annotated[int, Shown("Classes per client", Group.MODEL, when=("partitioner", "classes"))] = (
+        Field(2, ge=1, le=10, description="Each client has samples of so few classes.")
+    )
+    feature_noise: Annotated[float, Shown("Feature noise σ", Group.MODEL, when=KERAS)] = Field(
+        0.0, ge=0, le=10, description="Gaussian noise on images: client i of N has the standard deviation σ·i/N."
     )
     synthetic_parameters: Annotated[
         int, Shown("Synthetic parameters", Group.MODEL, when=("network", "synthetic"))

@@ -33,6 +33,7 @@ def same(one: list[Any], other: list[Any]) -> bool:
 def test_a_client_describes_its_data() -> None:
     assert digits(1).data == {
         "dataset": "digits", "partition": 1, "partitions": 2, "samples": 898, "source": "embedded",
+        "shares_labels": False,
     }  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def test_an_option_that_does_not_apply_is_hidden_and_not_read(dashboard: Dashboa
     conditions = {
         one.one("label")["for"]: one["data-only"] for one in page.all("div", class_="field") if "data-only" in one
     }
-    assert conditions["dirichlet_alpha"] == "partitioner=dirichlet"
+    assert conditions["dirichlet_alpha"] == "partitioner=dirichlet quantity"
     assert conditions["norm_limit"] == "norm_rule=clip reject"
     assert conditions["initial_weights"] == conditions["app_config"] == "network=custom"
     assert conditions["dataset"] == conditions["optimizer"] == "network=mlp cnn mobilenet_v2 resnet50"

@@ -41,7 +41,7 @@ class RunData:
         data = {name: value for name, value in client.data.items() if name not in ("samples", "label_counts")}
         if (computed := self._compute(client, partition, cut)) is not None:
             data["samples"] = {"train": computed.samples}
-            if computed.label_counts is not None and client.data.get("label_counts"):
+            if computed.label_counts is not None and shares_labels(client):
                 data["label_counts"] = list(computed.label_counts)
         columns = {column.key: getattr(client, column.key) for column in Client.__table__.columns}
         return Client(**columns | {"data": data})
@@ -52,6 +52,14 @@ class RunData:
             return None
         self._computed.add(kind)
         return train_samples(*partition, cut) if _holds_published_files(client, partition) else None
+
+
+def shares_labels(client: Client) -> bool | None:
+    """Say whether a client shares its labels, by its hello or by what it has ever reported to train on."""
+    if client.data.get("label_counts") or client.data.get("shares_labels"):
+        return True
+    said = isinstance(client.data.get("samples"), dict) or client.data.get("shares_labels") is False
+    return False if said else None
 
 
 def _partition_of(client: Client) -> Partition | None:
@@ -77,4 +85,4 @@ def cut_words(client: Client) -> str:
     cut = DataCut.from_json(client.data.get("cut"))
     if cut is None:
         return ""
-    return f"{'IID' if cut.alpha is None else f'Dirichlet α {cut.alpha:g}'}, seed {cut.seed}"
+    return f"{cut.words}, seed {cut.seed}"

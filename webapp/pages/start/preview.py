@@ -21,7 +21,7 @@ from webapp.operations.run_requests import round_memory
 from webapp.pages.clients.holdings import train_samples
 from webapp.pages.clients.label_bars import Labels, Totals, labels_of, totals_of
 from webapp.pages.clients.rows import by_reason, why_not
-from webapp.pages.clients.run_data import RunData
+from webapp.pages.clients.run_data import RunData, shares_labels
 from webapp.pages.clients.warnings import folded, heavy, skew, unlike_others
 from webapp.pages.cut import FEW
 from webapp.pages.start.form import StartForm
@@ -133,7 +133,7 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     data = RunData(wanted.config, drawn=_is_given(form, "seed"))
     unfit_ids = {client.id for client, _ in ineligible}
     fit = [data.of(client) for client in online if client.id not in unfit_ids]
-    totals, shared = totals_of(fit), {client.id: _shares_labels(client) for client in online}
+    totals, shared = totals_of(fit), {client.id: shares_labels(client) for client in online}
     similar = newest_run_like(session, wanted, SAME_PACE)
     recent = recent_seconds(session, [similar.id]).get(similar.id) if similar else None
     clients = max(len(fit), config.min_clients)
@@ -169,13 +169,6 @@ def _as_row(config: RunConfig, form: StartForm) -> Run:
 
 def _is_given(form: StartForm, name: str) -> bool:
     return bool(form.values.get(name)) and name not in form.errors
-
-
-def _shares_labels(client: Client) -> bool | None:
-    """Say whether a client shares its labels, as far as it has ever reported what it trains on."""
-    if client.data.get("label_counts"):
-        return True
-    return False if isinstance(client.data.get("samples"), dict) else None
 
 
 def _difference(client: Client, wanted: Run) -> str | None:
