@@ -9,7 +9,7 @@ if (loaded.searchParams.has("flash")) {
   history.replaceState(history.state, "", loaded);
 }
 
-const findPage = () => document.querySelector("#run-page, #compare-page, #runs-list, #clients-list");
+const findPage = () => document.querySelector("#run-page, #compare-page, #experiment-page, #runs-list, #clients-list");
 
 /* Change some fields of the query; an empty value removes a field. With `replace`, no entry is added to the history. */
 export function updateQuery(changes, { replace = false } = {}) {

@@ -1,10 +1,15 @@
 /* The form that starts a run: shows the fields that the present choices need. The server draws the preview. */
 
+/* The values of a select, of radio buttons, or of checkboxes; none where the field is disabled: it is not needed. */
+function chosenValues(control) {
+  const all = control instanceof RadioNodeList ? [...control].filter(({ checked }) => checked) : [control];
+  return all.filter(({ disabled }) => !disabled).map(({ value }) => value);
+}
+
 function showNeededFields(form) {
   for (const part of form.querySelectorAll("[data-only]")) {
     const [name, values] = part.dataset.only.split("=");
-    const other = form.elements[name];
-    part.hidden = other.disabled || !values.split(" ").includes(other.value); // disabled: the other is not needed
+    part.hidden = !chosenValues(form.elements[name]).some((value) => values.split(" ").includes(value));
     // The browser would refuse to submit a hidden field with a wrong value, and could not show it.
     for (const field of part.querySelectorAll("input, select")) field.disabled = part.hidden;
   }
@@ -13,7 +18,7 @@ function showNeededFields(form) {
 /* Synthetic data goes with the synthetic network only: the other of the two fields follows the one that was changed. */
 function pairSynthetic(changed) {
   const { network, dataset } = changed.form.elements;
-  if (dataset.value !== "synthetic" || network.value === "synthetic") return;
+  if (changed.type === "checkbox" || dataset.value !== "synthetic" || network.value === "synthetic") return;
   if (changed === dataset) network.value = "synthetic";
   else dataset.value = "digits";
 }

@@ -167,7 +167,8 @@ def test_no_page_loads_many_own_scripts_and_styles(scenes: Scenes, open_page: Op
     """Own files, gzipped one by one, without the vendored ones: a page loads what it needs."""
     loaded = "performance.getEntriesByType('resource').map((one) => new URL(one.name).pathname)"
     static = Path(__file__).parent.parent.parent / "static"
-    for path in (*scenes.paths.values(), "/runs", "/runs/new", "/runs/compare?id=1&id=2", "/clients"):
+    for path in (*scenes.paths.values(), "/runs", "/runs/new", "/runs/compare?id=1&id=2", "/clients",
+                 "/experiments/new"):  # fmt: skip
         page = open_page(scenes.url + path)
         page.wait_for_load_state()
         names = {one.removeprefix("/static/") for one in page.evaluate(loaded) if re.match("/static/(css|js)/", one)}

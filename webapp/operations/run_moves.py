@@ -76,7 +76,9 @@ def queue_run(session: Session, config: RunConfig, by: str | None, name: str = "
     """Queue a new run, under its usual name if none is given; return its id. ``more`` are columns of its row."""
     name = name or config.title
     run_id = table.insert_run(session, name, config.stored(), by, **more)
-    data = {"state": RunState.QUEUED, "reason": None, "blocked_on": None, "by": by, "name": name}
+    data: dict[str, object] = {"state": RunState.QUEUED, "reason": None, "blocked_on": None}
+    if "experiment_id" not in more:  # one line of a log for the experiment, not one for each of its runs
+        data |= {"by": by, "name": name}
     add_event(session, "run", data, run_id=run_id)
     if ignored := ignored_options(config.strategy, config.strategy_options):
         why = "the clients' learning rate is an option of its own"

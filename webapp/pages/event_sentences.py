@@ -11,7 +11,7 @@ from webapp.pages.wording import STATES
 
 LOCAL = "local"
 """Stands for who acts where there are no accounts."""
-WORTH_SAYING = ("run", "note", "round", "reply", "client")
+WORTH_SAYING = ("run", "note", "round", "reply", "client", "experiment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,8 @@ def _sentence(group: Sequence[StoredEvent], names: Mapping[int, str]) -> tuple[s
             return "refused", str(data.get("sentence")), ""
         case "client":
             return _client(event, names)
+        case "experiment":
+            return _experiment(data)
     return None
 
 
@@ -150,6 +152,12 @@ def _run(event: StoredEvent) -> tuple[str, str, str] | None:
     if state == "completed" and reason and not data.get("stop_rule"):
         return state, reason, who  # says that it is completed
     return state, word + (f": {reason}" if reason else ""), who
+
+
+def _experiment(data: Mapping[str, Any]) -> tuple[str, str, str]:
+    state = str(data["state"])
+    word = {"running": "resumed" if data.get("from") else "started"}.get(state, state)
+    return state, f"Experiment {count(data['experiment_id'])}, {data['name']}: {word}", by_whom(data.get("by"))
 
 
 def _asked(data: Mapping[str, Any]) -> tuple[str, str] | None:

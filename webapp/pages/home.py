@@ -17,6 +17,7 @@ from webapp.db.tables import Client, Run
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.cut import Cut
 from webapp.pages.event_sentences import WORTH_SAYING, Line, log_lines
+from webapp.pages.experiments.index import ExperimentLine, open_experiments
 from webapp.pages.runs.buttons import Buttons, buttons_of
 from webapp.pages.runs.charts import RunCharts, charts_of
 from webapp.pages.runs.head import RunHead, head_of, tasks_of
@@ -37,6 +38,7 @@ class Home:
     online: list[Client]
     known: Sequence[Client]
     queue: Sequence[Run]
+    experiments: list[ExperimentLine]
     recent: list[Line]
 
     @property
@@ -69,7 +71,7 @@ def home(session: Session, series: SeriesCache, live: Mapping[int, LiveClient]) 
             seats = clients_now(session, run, [client for client in parted.taking_part if client.id in live], live)
     return Home(
         head, charts, rows, seats, parted, buttons, [client for client in known if client.id in live], known,
-        queued_runs(session),
+        queued_runs(session), open_experiments(session),
         log_lines(newest_events(session, types=WORTH_SAYING, limit=LOOKED_AT), names, MAX_RECENT, brief=True),
     )  # fmt: skip
 

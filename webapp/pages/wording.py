@@ -11,19 +11,19 @@ STATES = {
     "queued": "Queued", "waiting": "Waiting", "running": "Running", "paused": "Paused", "stopping": "Stopping",
     "stopped": "Stopped", "completed": "Completed", "failed": "Failed", "interrupted": "Interrupted",
     "cancelled": "Cancelled", "online": "Online", "stale": "Stale", "offline": "Offline", "pending": "Pending approval",
-    "revoked": "Revoked", "idle": "Idle",
+    "revoked": "Revoked", "idle": "Idle", "finished": "Finished",
 }  # fmt: skip
 
 GLYPHS = {
     "online": "running", "ok": "running", "accepted": "running", "offline": "queued", "idle": "queued",
     "stale": "waiting", "late": "waiting", "stopping": "waiting", "lost": "failed", "revoked": "cancelled",
-    "no_number": "cancelled",
+    "no_number": "cancelled", "finished": "completed",
 }  # fmt: skip
 """The glyph of each state that has no glyph of its own name."""
 
 TONES = {
     "accepted": "ok", "idle": "queued", "lost": "failed", "stopping": "waiting", "revoked": "cancelled",
-    "no_number": "cancelled",
+    "no_number": "cancelled", "finished": "completed",
 }  # fmt: skip
 """The colour of each state that has no colour of its own name."""
 

@@ -42,6 +42,8 @@ GET /static/{path:path}
 """
 _VIEWER = """
 GET /
+GET /experiments
+GET /experiments/{experiment_id}
 GET /runs
 GET /runs/compare
 GET /runs/{run_id}
@@ -63,6 +65,9 @@ POST /api/tokens
 DELETE /api/tokens/{token_id}
 GET /api/experiments
 GET /api/experiments/{experiment_id}
+GET /api/experiments/{experiment_id}/results.csv
+GET /api/experiments/{experiment_id}/results.tex
+GET /api/experiments/{experiment_id}/series
 GET /api/runs
 GET /api/runs/compare
 GET /api/runs/{run_id}
@@ -81,6 +86,12 @@ GET /api/options
 """
 _OPERATOR = """
 GET /runs/new
+GET /experiments/new
+POST /experiments
+POST /experiments/{experiment_id}/pause
+POST /experiments/{experiment_id}/resume
+GET /experiments/{experiment_id}/cancel
+POST /experiments/{experiment_id}/cancel
 POST /runs
 POST /runs/archive
 POST /runs/import

@@ -1,7 +1,7 @@
 """The configurations that settings with lists and ranges stand for; ``RunConfig`` says what can be varied."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from types import UnionType
@@ -31,12 +31,17 @@ _LISTS, _OBJECTS = (
     for kind in (list, dict)
 )
 """Settings whose one value is a list or an object already."""
+_OPTIONS = frozenset(key for strategy in STRATEGIES.values() for key in strategy.options)
+_NAMED_OPTIONS = frozenset(f"{name}.{key}" for name, strategy in STRATEGIES.items() for key in strategy.options)
 Path = tuple[str, ...]
-"""A setting, or the entry of an object: ``learning_rate``, ``strategy_options.q``."""
+"""A setting, or the entry of an object: ``learning_rate``, ``strategy_options.q``.
+
+An option may be named with its strategy, ``strategy_options.FedAdam.eta``, where others have one of the same name.
+"""
 
 
 class Range(BaseModel):
-    """The values from one number to another, both included, in equal steps or each so many times the one before."""
+    """The values from one number to another, both included, in equal steps or multiplied by a factor."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -94,8 +99,7 @@ def expand(given: Mapping[str, Any]) -> Expansion:
         found = grown
     if unused := [path for path in choices if path not in used]:
         raise _invalid(unused[0], "has no effect in any of the configurations")
-    if ("strategy",) in choices:
-        found = _fit_options(found)
+    found = [_without_foreign(one, choices) for one in found]
     return Expansion([_read(one, choices) for one in found], [".".join(path) for path in choices])
 
 
@@ -145,8 +149,9 @@ def _values_of(path: Path, value: list[Any] | dict[str, Any]) -> list[Any]:
 def _matters(path: Path, config: Mapping[str, Any]) -> bool:
     values = {**_DEFAULTS, **config}
     if path[0] == "strategy_options" and len(path) > 1:
+        of, _, key = path[1].rpartition(".")
         strategy = STRATEGIES.get(str(values["strategy"]))
-        return strategy is None or path[1] in strategy.options
+        return of in ("", values["strategy"]) and (strategy is None or key in strategy.options)
     return path[0] not in SHOWN or applies(SHOWN[path[0]], values, SHOWN)
 
 
@@ -156,16 +161,20 @@ def _with(config: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
     return {**config, path[0]: {**config.get(path[0], {}), path[1]: value}}
 
 
-def _fit_options(configs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave each configuration the options that its strategy has; one that no strategy has stays, to be refused."""
-    known = {key for one in configs if (found := STRATEGIES.get(str(one["strategy"]))) for key in found.options}
-    fitting = []
-    for one in configs:
-        options, strategy = one.get("strategy_options", {}), STRATEGIES.get(str(one["strategy"]))
-        if isinstance(options, dict) and strategy is not None:
-            options = {key: value for key, value in options.items() if key in strategy.options or key not in known}
-        fitting.append({**one, "strategy_options": options})
-    return fitting
+def _without_foreign(config: Mapping[str, Any], choices: Mapping[Path, list[Any]]) -> dict[str, Any]:
+    """Drop what belongs to other values of a setting that is varied, and the names of strategies before options."""
+    kept = {
+        name: value for name, value in config.items()
+        if name not in SHOWN or SHOWN[name].when[:1] not in choices or _matters((name,), config)
+    }  # fmt: skip
+    options = kept.get("strategy_options")
+    if isinstance(options, dict):
+        others = _OPTIONS if ("strategy",) in choices else frozenset[str]()
+        kept["strategy_options"] = {
+            key.rpartition(".")[2]: value for key, value in options.items()
+            if _matters(("strategy_options", key), config) or key not in others | _NAMED_OPTIONS
+        }  # fmt: skip
+    return kept
 
 
 def _read(config: dict[str, Any], choices: Mapping[Path, list[Any]]) -> RunRequest:

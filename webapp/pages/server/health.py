@@ -20,6 +20,7 @@ from webapp.formatting import count, plural, size
 from webapp.operations.connections.incidents import Incident
 from webapp.operations.files.retention import Removal
 from webapp.pages.clients.warnings import run_ahead
+from webapp.pages.experiments.index import ExperimentLine, open_experiments
 from webapp.pages.join_command import Join
 from webapp.pages.server.blockers import Obstacle, obstacles
 from webapp.pages.server.certificate import certificate_lines, certificate_obstacles
@@ -55,6 +56,7 @@ class Health:
     busy: int
     streams: int
     queue: Sequence[Run]
+    experiments: list[ExperimentLine]
     storage: Storage
     files: list[FileLine]
     removals: list[Removal]
@@ -82,7 +84,8 @@ def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join:
     return Health(
         headline, detail, state, word, parts.uptime_seconds, found, _lanes(session, live),
         sum(one.task is not None and one.task.task != "sent" for one in live.values()), parts.event_hub.stream_count,
-        queued_runs(session), storage, file_lines(session, parts), list(parts.deletion.retention.newest), free, whole,
+        queued_runs(session), open_experiments(session), storage, file_lines(session, parts),
+        list(parts.deletion.retention.newest), free, whole,
         parts.incidents.newest(),
         [("Dashboard", here), ("Flower server", join.server), ("API", f"{here}/docs"),
          ("Data directory", str(parts.settings.data_dir.resolve())), *certificate_lines(parts.settings, parts.tls)],

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import ValidationError
 
@@ -22,10 +22,15 @@ CONTROLS = ("who", "clients", "find", UPLOAD)
 """Controls that are no settings: "all" or "some" clients, a box for each client, the search for boxes, the file."""
 
 
+T = TypeVar("T", bound="StartForm")
+
+
 @dataclass(frozen=True, slots=True)
 class StartForm:
     """What the form shows: ``values`` by field as text, ``errors`` as sentences, ids of the chosen clients as text."""
 
+    several: ClassVar[bool] = False
+    """Whether a field may have several values."""
     values: dict[str, str]
     errors: dict[str, str] = field(default_factory=dict)
     who: str = "all"
@@ -127,7 +132,7 @@ def parse_form(sent: Sequence[tuple[str, str]]) -> StartForm:
     return StartForm(form.values, errors, who, chosen, find)
 
 
-def with_errors(form: StartForm, errors: Mapping[str, str]) -> StartForm:
+def with_errors(form: T, errors: Mapping[str, str]) -> T:
     """Return a form with more errors, by field."""
     return replace(form, errors={**form.errors, **errors})
 
@@ -149,10 +154,10 @@ def _read(form: StartForm) -> tuple[RunConfig | None, dict[str, str]]:
     try:
         return RunConfig.model_validate(document, strict=False), {}
     except ValidationError as error:
-        return None, _sentences(error, form.values["strategy"])
+        return None, sentences_of(error, form.values["strategy"])
 
 
-def _sentences(error: ValidationError, strategy: str) -> dict[str, str]:
+def sentences_of(error: ValidationError, strategy: str) -> dict[str, str]:
     """Return what is wrong as sentences, by field."""
     sentences: dict[str, str] = {}
     for one in error.errors(include_url=False):
@@ -188,9 +193,9 @@ def _sentence(kind: str, message: str, limits: Mapping[str, Any], typed: Any, sc
             return f"{typed} is too large: at most {limits['le'] * scale:.10g}"
         case "less_than":
             return f"{typed} is too large: less than {limits['lt'] * scale:.10g}"
-        case "int_parsing" | "int_from_float" | "int_parsing_size":
+        case "int_parsing" | "int_from_float" | "int_parsing_size" | "int_type":
             return f"“{typed}” is not a whole number"
-        case "float_parsing" | "finite_number":
+        case "float_parsing" | "finite_number" | "float_type":
             return f"“{typed}” is not a number"
         case "literal_error":
             return f"“{typed}” is not one of {limits['expected']}"

@@ -12,10 +12,11 @@ from webapp.routes.html import (
     run_steering,
     server,
 )
+from webapp.routes.html import experiments as experiment_pages
 from webapp.routes.html.clients import clients, join_codes, simulation
 
 ROUTERS = (
     home.router, run_list.router, compare.router, run_notes.router, run.router, run_steering.router,
     join_codes.router, clients.router, simulation.router, server.router, audit.router, notifications.router,
-    *accounts.ROUTERS,
+    *accounts.ROUTERS, *experiment_pages.ROUTERS,
 )  # fmt: skip

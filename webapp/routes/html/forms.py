@@ -7,10 +7,13 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 from webapp.accounts.roles import Role
+from webapp.operations.runs import Runs
 from webapp.pages.flash import PARAMETER, Flash, Flashes
+from webapp.pages.start.form import UPLOAD
+from webapp.pages.wording import sentence
 from webapp.problems import Invalid
 from webapp.routes.dependencies import MAX_ID
 from webapp.sanitizing import whole_number
@@ -33,6 +36,21 @@ async def read_start_form(request: Request) -> AsyncIterator[FormData]:
 
 StartFormDep = Annotated[FormData, Depends(read_start_form)]
 FormDep = Annotated[FormData, Depends(read_form)]
+
+
+def sent_with_upload(
+    fields: FormData, runs: Runs, max_bytes: int
+) -> tuple[list[tuple[str, str]], dict[str, str]]:  # fmt: skip
+    """Return what a start form sent as text, with the id of the weights that it uploads, and what is wrong there."""
+    sent = [(name, value) for name, value in fields.multi_items() if isinstance(value, str)]
+    file = fields.get(UPLOAD)
+    if isinstance(file, UploadFile) and file.filename and ("network", "custom") in sent:
+        sent = [(name, value) for name, value in sent if name != "initial_weights"]
+        try:
+            sent.append(("initial_weights", runs.keep_upload(file.file, max_bytes).id))
+        except Invalid as error:
+            return sent, {"initial_weights": sentence(error.fields[0].message)}
+    return sent, {}
 
 
 def text_of(form: FormData, name: str) -> str:

@@ -105,6 +105,11 @@ def read_client_id(client_id: str) -> int:
     return _number(client_id, "client")
 
 
+def read_experiment_id(experiment_id: str) -> int:
+    """Return the experiment id of a page's address; raises NotFound where the text is no id."""
+    return _number(experiment_id, "experiment")
+
+
 def _number(text: str, noun: str) -> int:
     number = whole_number(text, least=1, most=MAX_ID)
     if number is None:
@@ -114,3 +119,4 @@ def _number(text: str, noun: str) -> int:
 
 RunId = Annotated[int, Depends(read_run_id)]
 ClientId = Annotated[int, Depends(read_client_id)]
+ExperimentId = Annotated[int, Depends(read_experiment_id)]

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from starlette.datastructures import UploadFile
 
 from federation.run.networks import NETWORKS
 from federation.run.states import ENDED
@@ -18,13 +17,13 @@ from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.clients.simulation import offer_for_run
 from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
-from webapp.pages.start.form import UPLOAD, StartForm, default_form, duplicate_form, parse_form, with_errors
+from webapp.pages.start.form import StartForm, default_form, duplicate_form, parse_form, with_errors
 from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
 from webapp.pages.wording import sentence
 from webapp.problems import Invalid
 from webapp.routes.dependencies import ByDep, NoteDep, RunsDep
-from webapp.routes.html.forms import SEE_OTHER, StartFormDep
+from webapp.routes.html.forms import SEE_OTHER, StartFormDep, sent_with_upload
 from webapp.routes.html.page import Page, PageDep, RunId, shared
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
@@ -56,14 +55,7 @@ def ask(
 @router.post("")
 def start(page: PageDep, runs: RunsDep, note: NoteDep, by: ByDep, fields: StartFormDep) -> Response:
     """Queue the run that the form describes, and go to its page; or show the form again with what is wrong."""
-    sent = [(name, value) for name, value in fields.multi_items() if isinstance(value, str)]
-    file, wrong = fields.get(UPLOAD), dict[str, str]()
-    if isinstance(file, UploadFile) and file.filename and ("network", "custom") in sent:
-        sent = [(name, value) for name, value in sent if name != "initial_weights"]
-        try:
-            sent.append(("initial_weights", runs.keep_upload(file.file, page.parts.settings.max_reply_bytes).id))
-        except Invalid as error:
-            wrong = {"initial_weights": sentence(error.fields[0].message)}
+    sent, wrong = sent_with_upload(fields, runs, page.parts.settings.max_reply_bytes)
     form = parse_form(sent)
     if not wrong and (config := form.config) is not None:
         try:

@@ -1,5 +1,6 @@
 """experiments: insert, list, count their runs, and the one function that changes the state of an experiment."""
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from federation.run.states import ACTIVE, RunState
 from webapp.db.repository.events import add_event
 from webapp.db.repository.runs import NOT_DELETED
-from webapp.db.tables import EXPERIMENT_MOVES, Experiment, ExperimentState, Run, RunContents
+from webapp.db.tables import EXPERIMENT_MOVES, ROUNDS, Experiment, ExperimentState, Round, Run, RunContents
 
 _CONTINUED = and_(Run.state == RunState.INTERRUPTED, ~Run.pausing, Run.contents == RunContents.WHOLE)
 """A run that the next start of the dashboard continues, or the person who resumes the experiment."""
@@ -21,6 +22,7 @@ def insert_experiment(session: Session, values: dict[str, Any]) -> int:
     """Insert an experiment that runs; return its id."""
     row = {**values, "state": ExperimentState.RUNNING.value, "created_at": datetime.now(UTC)}
     experiment_id: int = session.execute(insert(Experiment).returning(Experiment.id), row).scalar_one()
+    _add_event(session, experiment_id, values["name"], ExperimentState.RUNNING, None, values["started_by"])
     return experiment_id
 
 
@@ -75,9 +77,15 @@ def move_experiment(
     ended = to in (ExperimentState.CANCELLED, ExperimentState.FINISHED)
     values = {"state": to.value, "finished_at": datetime.now(UTC) if ended else None}
     session.execute(update(Experiment).where(Experiment.id == experiment_id).values(values | _moved_by(by)))
-    data = {"experiment_id": experiment_id, "state": to, "from": old, "by": by, "name": found.name}
-    add_event(session, "experiment", data)
+    _add_event(session, experiment_id, found.name, to, old, by)
     return old
+
+
+def _add_event(
+    session: Session, experiment_id: int, name: str, state: ExperimentState, old: ExperimentState | None, by: str | None
+) -> None:  # fmt: skip
+    data = {"experiment_id": experiment_id, "name": name, "state": state, "from": old, "by": by}
+    add_event(session, "experiment", data)
 
 
 def _moved_by(by: str | None) -> dict[str, str]:
@@ -98,3 +106,11 @@ def delete_empty_experiment(session: Session, experiment_id: int) -> None:
     """Delete an experiment whose last run is gone."""
     there = select(Run.id).where(Run.experiment_id == experiment_id)
     session.execute(delete(Experiment).where(Experiment.id == experiment_id, ~there.exists()))
+
+
+def last_spreads(session: Session, experiment_id: int, key: str) -> dict[int, list[float]]:
+    """Return run -> the fields of ``Spread`` of a metric, such as ``evaluate_accuracy``, in its last round."""
+    last = and_(Round.run_id == Run.id, Round.round == Run.current_round)
+    query = select(Run.id, ROUNDS.c.spread[key].as_string()).join(Round, last)
+    rows = session.execute(query.where(Run.experiment_id == experiment_id, NOT_DELETED, ROUNDS.c.spread.is_not(None)))
+    return {run_id: json.loads(spread) for run_id, spread in rows if spread}

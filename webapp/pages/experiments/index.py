@@ -1,0 +1,79 @@
+"""The list of experiments, newest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from webapp.db.repository.queue.experiments import count_runs, list_experiments, unfinished_experiments
+from webapp.db.tables import Experiment
+from webapp.formatting import count, plural
+from webapp.pages.experiments.settings import varied_settings
+from webapp.pages.experiments.show import progress
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentLine:
+    """An experiment in a list: how far it is, the numbers of its failed and queued runs, what it varies."""
+
+    experiment: Experiment
+    progress: str
+    failed: int
+    queued: int
+    varied: str
+
+    @property
+    def shape(self) -> str:
+        """How many configurations and seeds the experiment has."""
+        seeds = plural(len(self.experiment.seeds), "seed")
+        return f"{plural(self.experiment.configurations, 'configuration')} × {seeds}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentList:
+    """A page of the list."""
+
+    rows: list[ExperimentLine]
+    total: int
+    offset: int
+
+    @property
+    def newer(self) -> str:
+        """The address of the page before, or nothing."""
+        before = max(0, self.offset - PAGE)
+        return "" if not self.offset else f"/experiments?offset={before}" if before else "/experiments"
+
+    @property
+    def older(self) -> str:
+        """The address of the page after, or nothing."""
+        return f"/experiments?offset={self.offset + PAGE}" if self.total > self.offset + PAGE else ""
+
+    @property
+    def title(self) -> str:
+        """How many experiments there are."""
+        return f"{count(self.total)} experiments" if self.total != 1 else "1 experiment"
+
+
+def experiment_list(session: Session, offset: int) -> ExperimentList:
+    """Gather a page of the list."""
+    found, total = list_experiments(session, limit=PAGE, offset=offset)
+    return ExperimentList(experiment_lines(session, found), total, offset)
+
+
+def open_experiments(session: Session) -> list[ExperimentLine]:
+    """Return the experiments that are running or paused, for the queue."""
+    return experiment_lines(session, unfinished_experiments(session))
+
+
+def experiment_lines(session: Session, experiments: Sequence[Experiment]) -> list[ExperimentLine]:
+    """Return the rows of some experiments."""
+    counts = count_runs(session, [one.id for one in experiments])
+    return [
+        ExperimentLine(
+            one, progress(counts[one.id]), counts[one.id].get("failed", 0), counts[one.id].get("queued", 0),
+            ", ".join(varied.label for varied in varied_settings(one.varied)),
+        )
+        for one in experiments
+    ]  # fmt: skip

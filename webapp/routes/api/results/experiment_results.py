@@ -1,0 +1,96 @@
+"""/api/experiments/{id}/results and /series: the table over seeds as a file, and the curves over seeds."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from federation.run.states import RunState
+from webapp.charts.seed_bands import band_of
+from webapp.db.repository.queue.experiments import runs_of_experiment
+from webapp.operations.experiments.experiments import get_experiment
+from webapp.pages.experiments.files import results_csv, results_tex
+from webapp.pages.experiments.results import Results, results_of
+from webapp.routes.api.errors import MISSING, REFUSED
+from webapp.routes.dependencies import METRIC_NAME, DatabaseDep, Id, PartsDep
+
+router = APIRouter(prefix="/api/experiments/{experiment_id}", tags=["experiments"], responses={**REFUSED, **MISSING})
+
+MAX_DRAWN = 8
+Phase = Annotated[Literal["evaluate", "train"], Query(description="Evaluation or training.")]
+Metric = Annotated[
+    str, Query(max_length=100, pattern=METRIC_NAME, description="Such as accuracy; empty: accuracy, or else loss.")
+]
+Which = Annotated[
+    Literal["best", "last"], Query(description="The value of the best round of each run, or of its last.")
+]
+Number = Annotated[int, Field(ge=1, le=1000)]
+
+
+class BandView(BaseModel):
+    """The curve of one configuration over its completed runs. All lists are of one length."""
+
+    configuration: int
+    rounds: list[int]
+    mean: list[float | None]
+    low: list[float | None] = Field(description="The mean minus one standard deviation (n - 1); null for one run.")
+    high: list[float | None]
+    runs: list[int] = Field(description="The number of runs that the mean is over.")
+
+
+class BandList(BaseModel):
+    """The curves of the requested configurations."""
+
+    metric: str
+    items: list[BandView]
+
+
+def _results(database: DatabaseDep, experiment_id: int, phase: Phase, metric: str, which: Which) -> Results:
+    with database.read() as session:
+        return results_of(session, get_experiment(session, experiment_id), phase, metric, which)
+
+
+def _attachment(experiment_id: int, text: str, media: str, ending: str) -> Response:
+    name = f'attachment; filename="experiment-{experiment_id}.{ending}"'
+    return Response(text, media_type=media, headers={"Content-Disposition": name})
+
+
+@router.get("/results.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+def download_results(
+    database: DatabaseDep, experiment_id: Id, phase: Phase = "evaluate", metric: Metric = "", which: Which = "best"
+) -> Response:
+    """Return a line for each configuration: settings, mean and standard deviation (n - 1) over its completed runs."""
+    return _attachment(experiment_id, results_csv(_results(database, experiment_id, phase, metric, which)), "text/csv",
+                       "csv")  # fmt: skip
+
+
+@router.get("/results.tex", response_class=Response, responses={200: {"content": {"application/x-tex": {}}}})
+def download_table(
+    database: DatabaseDep, experiment_id: Id, phase: Phase = "evaluate", metric: Metric = "", which: Which = "best"
+) -> Response:
+    """Return the same table for LaTeX with booktabs."""
+    return _attachment(experiment_id, results_tex(_results(database, experiment_id, phase, metric, which)),
+                       "application/x-tex", "tex")  # fmt: skip
+
+
+@router.get("/series")
+def list_bands(
+    parts: PartsDep,
+    experiment_id: Id,
+    configuration: Annotated[list[Number], Query(min_length=1, max_length=MAX_DRAWN, description="Their numbers.")],
+    phase: Phase = "evaluate",
+    metric: Metric = "accuracy",
+) -> BandList:
+    """Return the mean and the standard deviation over seeds by round, over the completed runs of each configuration."""
+    with parts.database.read() as session:
+        get_experiment(session, experiment_id)
+        runs = runs_of_experiment(session, experiment_id, [RunState.COMPLETED])
+        items = []
+        for number in dict.fromkeys(configuration):
+            of = [run for run in runs if run.configuration == number]
+            band = band_of([parts.series.read(session, run, phase, metric) for run in of])
+            items.append(BandView(
+                configuration=number, rounds=band.rounds, mean=band.mean, low=band.low, high=band.high, runs=band.runs
+            ))  # fmt: skip
+    return BandList(metric=metric, items=items)

@@ -1,0 +1,66 @@
+"""The form that starts an experiment."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from federation.run.networks import NETWORKS
+from webapp.db.repository.clients import list_clients
+from webapp.operations.run_moves import get_run
+from webapp.pages.clients.holdings import dataset_of
+from webapp.pages.start.experiment import (
+    ExperimentForm,
+    default_experiment,
+    experiment_like,
+    field_errors,
+    parse_experiment,
+)
+from webapp.pages.start.experiment_preview import preview_experiment
+from webapp.pages.start.form import with_errors
+from webapp.problems import Invalid
+from webapp.routes.dependencies import ExperimentsDep, NoteDep, RunsDep
+from webapp.routes.html.forms import SEE_OTHER, StartFormDep, sent_with_upload
+from webapp.routes.html.page import Page, PageDep
+
+router = APIRouter(prefix="/experiments", include_in_schema=False)
+
+
+@router.get("/new")
+def ask(
+    page: PageDep, request: Request, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None
+) -> HTMLResponse:
+    """Show the form: with defaults, with the settings of a run, or as the address fills it in."""
+    if typed := [(name, value) for name, value in request.query_params.multi_items() if name != "from"]:
+        return _show(page, parse_experiment(typed))
+    if source is not None:
+        return _show(page, experiment_like(get_run(page.session, source).config))
+    live = page.live
+    held = (dataset_of(client) for client in list_clients(page.session) if client.id in live)
+    return _show(page, default_experiment(held))
+
+
+@router.post("")
+def start(
+    page: PageDep, experiments: ExperimentsDep, runs: RunsDep, note: NoteDep, fields: StartFormDep
+) -> Response:  # fmt: skip
+    """Queue the runs of the experiment and go to its page; or show the form again with what is wrong."""
+    sent, wrong = sent_with_upload(fields, runs, page.parts.settings.max_reply_bytes)
+    form = parse_experiment(sent)
+    if not wrong and (expanded := form.expanded()) is not None:
+        try:
+            experiment = experiments.create(expanded[0])
+            note.target = f"experiment {experiment.id}"
+            return RedirectResponse(f"/experiments/{experiment.id}", SEE_OTHER)
+        except Invalid as error:  # what only the database and the uploads know
+            wrong = field_errors(error, form)
+    return _show(page, with_errors(form, wrong), 422)
+
+
+def _show(page: Page, form: ExperimentForm, status: int = 200) -> HTMLResponse:
+    expanded = form.expanded()
+    preview = preview_experiment(page.session, expanded[1], expanded[0].seed_count) if expanded else None
+    return page.show(
+        "experiments/new.html", "/runs", status, form=form, preview=preview, clients=list_clients(page.session),
+        networks=NETWORKS,
+    )  # fmt: skip
