@@ -35,6 +35,7 @@ from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
 from webapp.operations.simulation.simulated_clients import SimulatedClients
 from webapp.operations.steering import Steering
+from webapp.operations.tensorboard.directory import TensorboardFolder
 from webapp.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Parts:
     audit: AuditLog
     notifications: Notifications
     mlflow: Mlflow
+    tensorboard: TensorboardFolder
     series: SeriesCache = field(default_factory=SeriesCache)
 
     @property
@@ -86,6 +88,7 @@ class Parts:
         self.audit.stop()
         self.notifications.stop()
         self.mlflow.stop()
+        self.tensorboard.stop()
         self.database.close()
         self.instance_lock.close()
         self.incidents.close()
@@ -107,6 +110,7 @@ def open_parts(
     clients, join_codes = Clients(database, event_hub), JoinCodes(database)
     notifications = Notifications(settings, database, clients.online_ids)
     mlflow = Mlflow(settings, database, lambda: event_hub.newest_id)
+    tensorboard = _tensorboard(settings, database, event_hub)
     admissions = Admissions(database, settings.admission_rule, settings.max_pending, clients.online_ids, join_codes)
     deletion = RunDeletion(database, settings.runs_dir, RetentionLimits(settings.keep_runs, settings.keep_days))
     recorder = Recorder(database, event_hub.publish_progress, metrics.count_event)
@@ -116,7 +120,7 @@ def open_parts(
     flower = _flower_server(settings, flower_socket, admissions, clients, _refusals(incidents, audit), tls)
     clients.attach_flower(flower)
     supervisor = _supervisor(settings, flower, runs, clients)
-    for part in (flower, supervisor, deletion, admissions, audit, notifications, mlflow):
+    for part in (flower, supervisor, deletion, admissions, audit, notifications, mlflow, tensorboard):
         part.start()
     metrics.add(StateCollector(database, flower, event_hub, settings.data_dir, tls))
     metrics.add(mlflow.collector)
@@ -124,8 +128,13 @@ def open_parts(
     return Parts(
         settings, database, event_hub, clients, join_codes, runs, Steering(database, supervisor), flower, supervisor,
         address, incidents, simulation, time.monotonic(), instance_lock, deletion, metrics,
-        open_accounts(settings, database), admissions, tls, audit, notifications, mlflow,
+        open_accounts(settings, database), admissions, tls, audit, notifications, mlflow, tensorboard,
     )  # fmt: skip
+
+
+def _tensorboard(settings: Settings, database: Database, event_hub: EventHub) -> TensorboardFolder:
+    folder, clients = settings.tensorboard_dir, settings.tensorboard_clients
+    return TensorboardFolder(database, folder, clients, lambda: event_hub.newest_id)
 
 
 def _flower_server(

@@ -1,4 +1,4 @@
-"""Tables for MLflow: what it has of each run."""
+"""Tables for trackers: how far they have read the events, and what MLflow has of each run."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,10 +14,10 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Create the tables; of an earlier database nothing has been sent."""
     op.create_table(
-        "mlflow_cursors",
-        sa.Column("server", sa.String(500), nullable=False),
+        "tracking_cursors",
+        sa.Column("tracker", sa.String(600), nullable=False),
         sa.Column("event_id", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("server", name="pk_mlflow_cursors"),
+        sa.PrimaryKeyConstraint("tracker", name="pk_tracking_cursors"),
     )
     op.create_table(
         "mlflow_runs",
@@ -46,4 +46,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the tables."""
     op.drop_table("mlflow_runs")
-    op.drop_table("mlflow_cursors")
+    op.drop_table("tracking_cursors")

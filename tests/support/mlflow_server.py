@@ -3,6 +3,7 @@
 It keeps a metric as often as it comes, as MLflow's file store does. ``down`` and ``up`` close and open its port.
 """
 
+import contextlib
 import json
 import posixpath
 import re
@@ -16,6 +17,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.processes import wait_until
 
 KEY = re.compile(r"[/\w.\- :]{1,250}")
 PREFIX = "/api/2.0/mlflow/"
@@ -65,7 +68,7 @@ class MlflowServer:
     """Paths of which requests are done, and never answered."""
     held: threading.Event = field(default_factory=threading.Event)
     _released: threading.Event = field(default_factory=threading.Event)
-    _server: ThreadingHTTPServer | None = None
+    _server: "_Server | None" = None
 
     @property
     def url(self) -> str:
@@ -91,6 +94,8 @@ class MlflowServer:
     def close(self) -> None:
         self._released.set()
         self.down()
+        server = self._server
+        wait_until(lambda: server is None or not server.open, what="the connections of MLflow closed")
 
     def answer(self, path: str, given: dict[str, Any]) -> dict[str, Any] | None:
         """Return the body of an answer; None closes the connection instead."""
@@ -187,8 +192,8 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        self.open.discard(request)
         super().shutdown_request(request)
+        self.open.discard(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print what went wrong, unless the connection was closed."""
@@ -197,8 +202,9 @@ class _Server(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         self.socket.close()
-        for one in list(self.open):
-            self.shutdown_request(one)
+        for one in list(self.open):  # its thread closes it then
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
 
 def _handler(server: MlflowServer) -> type[BaseHTTPRequestHandler]:

@@ -149,7 +149,7 @@ class Settings(TrackingSettings, OpenIdSettings):
             raise ValueError("must be an address or a host name")
         return value.strip()
 
-    @field_validator("data_dir", "admin_password_file", "smtp_password_file")
+    @field_validator("data_dir", "admin_password_file", "smtp_password_file", "mlflow_token_file", "tensorboard_dir")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
         """Shells leave the tilde of ``--data-dir=~/meadow`` and of quoted text alone."""

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 
 
 class TrackingSettings(BaseSettings):
-    """Which MLflow server gets the runs. Without a URL nothing is sent."""
+    """Which MLflow server gets the runs, and which folder their event files; none of them by default."""
 
     mlflow_url: str = Field(
         "", max_length=500, description="MLflow tracking server that gets each run, such as http://127.0.0.1:5000."
@@ -24,6 +24,11 @@ class TrackingSettings(BaseSettings):
     )
     mlflow_token_file: Path | None = Field(
         None, description="File with the access token for MLflow; default: MLFLOW_TRACKING_TOKEN of the environment."
+    )
+
+    tensorboard_dir: Path | None = Field(None, description="Folder for TensorBoard's event files of each run.")
+    tensorboard_clients: int = Field(
+        0, ge=0, le=1000, description="Maximum number of clients per run with event files of their own."
     )
 
     @field_validator("mlflow_url")
@@ -46,7 +51,7 @@ class TrackingSettings(BaseSettings):
         """Return the header of requests to MLflow; empty without a token and a user name. Raises OSError."""
         token = environment.get("MLFLOW_TRACKING_TOKEN", "").strip()
         if self.mlflow_token_file is not None:
-            token = self.mlflow_token_file.expanduser().read_text().strip()
+            token = self.mlflow_token_file.read_text().strip()
         if token:
             return f"Bearer {token}"
         user = environment.get("MLFLOW_TRACKING_USERNAME", "")

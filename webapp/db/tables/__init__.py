@@ -11,12 +11,13 @@ from webapp.db.tables.events import RUN_EVENTS, RunEvent, RunProblem
 from webapp.db.tables.experiments import EXPERIMENT_MOVES, Experiment, ExperimentState
 from webapp.db.tables.notifications import NotificationChannel, NotificationDelivery
 from webapp.db.tables.runs import METRIC_POINTS, REPLIES, ROUNDS, RUNS, MetricPoint, Reply, Round, Run, RunContents
-from webapp.db.tables.tracking import MlflowCursor, MlflowRun, Sending
+from webapp.db.tables.tracking import MlflowRun, Sending, TrackingCursor
 
 __all__ = [
     "AUDIT_ENTRIES", "EXPERIMENT_MOVES", "METRIC_POINTS", "REPLIES", "ROUNDS", "RUNS", "RUN_EVENTS", "ApiToken",
     "AuditEntry", "Client", "Experiment", "ExperimentState", "Id", "JoinCode", "LoginSession", "MetricPoint",
-    "MlflowCursor", "MlflowRun", "NotificationChannel", "NotificationDelivery", "NullableJson", "OpenIdIdentity",
-    "Reply", "Round", "Row", "Run", "RunContents", "RunEvent", "RunProblem", "Sending", "TaskFailure", "User",
+    "MlflowRun", "NotificationChannel", "NotificationDelivery", "NullableJson", "OpenIdIdentity",
+    "Reply", "Round", "Row", "Run", "RunContents", "RunEvent", "RunProblem", "Sending", "TaskFailure", "TrackingCursor",
+    "User",
     "UtcTime",
 ]  # fmt: skip

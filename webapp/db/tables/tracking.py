@@ -1,4 +1,4 @@
-"""What MLflow has of each run: where it is there, and up to which round it was sent."""
+"""How far trackers of experiments have read the events, and up to which round MLflow has each run."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -21,12 +21,13 @@ class Sending(StrEnum):
     """The run was deleted in MLflow: nothing is sent, unless the run is restored there and has news here."""
 
 
-class MlflowCursor(Row):
-    """The newest event whose run is noted in ``mlflow_runs``, of one MLflow server."""
+class TrackingCursor(Row):
+    """The newest event that was read for a tracker."""
 
-    __tablename__ = "mlflow_cursors"
+    __tablename__ = "tracking_cursors"
 
-    server: Mapped[str] = mapped_column(String(500), primary_key=True)
+    tracker: Mapped[str] = mapped_column(String(600), primary_key=True)
+    """The URL of an MLflow server, or the folder of TensorBoard's files as a URL."""
     event_id: Mapped[int] = mapped_column(BigInteger)
 
 

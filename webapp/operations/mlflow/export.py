@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from webapp.db.database import Database, DatabaseUnavailable, Session
 from webapp.db.repository.events import add_event, last_event_id
 from webapp.db.repository.tracking import mlflow as table
+from webapp.db.repository.tracking import news
 from webapp.db.tables import MlflowRun, Sending
 from webapp.operations.mlflow.api import MlflowApi, MlflowMissing, MlflowRefused, MlflowUnavailable, error_of
 from webapp.operations.mlflow.counts import MlflowCounts
@@ -41,11 +42,11 @@ class MlflowExport:
     def start(self) -> None:
         """Begin where an earlier process ended; a new server gets the runs that have news from now on."""
         with self._database.read() as session:
-            known, newest = table.read_cursor(session, self._server), last_event_id(session)
+            known, newest = news.read_cursor(session, self._server), last_event_id(session)
             self._due_at = table.next_due(session, self._server)
         if known is None:
             with self._database.write() as session:
-                table.set_cursor(session, self._server, newest)
+                news.set_cursor(session, self._server, newest)
         self._cursor = newest if known is None else known
         self._thread.start()
 
@@ -76,13 +77,13 @@ class MlflowExport:
         """Note the runs of new events, and that these events were read, in one transaction."""
         while self._newest_event_id() > self._cursor and not self._stopped.is_set():
             with self._database.read() as session:
-                runs, last = table.runs_with_news(session, self._cursor, EVENTS_AT_ONCE)
+                runs, last = news.runs_with_news(session, self._cursor, EVENTS_AT_ONCE)
             if last == self._cursor:  # the newest events were deleted with their run
                 return
             with self._database.write() as session:
                 if runs:
                     table.note_news(session, self._server, runs, datetime.now(UTC))
-                table.set_cursor(session, self._server, last)
+                news.set_cursor(session, self._server, last)
                 self._due_at = table.next_due(session, self._server)
             self._cursor = last
 

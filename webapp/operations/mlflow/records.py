@@ -11,7 +11,7 @@ from platform import python_version
 from typing import Any
 
 from federation.run.states import RunState
-from webapp.db.repository.tracking.mlflow import SentPoint
+from webapp.db.repository.tracking.points import TimedPoint
 from webapp.db.tables import Client, MlflowRun, Round, Run
 from webapp.sanitizing import clean_text
 
@@ -51,7 +51,7 @@ def milliseconds(at: datetime) -> int:
     return round(at.timestamp() * 1000)
 
 
-def point_metric(point: SentPoint) -> Metric:
+def point_metric(point: TimedPoint) -> Metric:
     """Return a metric point as a metric: its step is the round, its time that of the round's commit."""
     value = point.value if point.value is not None else NUMBERS[point.kind]
     return _metric(f"{point.phase}_{point.name}", value, point.round, point.at)

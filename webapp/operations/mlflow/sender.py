@@ -14,7 +14,7 @@ from webapp.db.repository.clients import get_client
 from webapp.db.repository.rounds import list_rounds
 from webapp.db.repository.runs import get_run
 from webapp.db.repository.tracking import mlflow as table
-from webapp.db.repository.tracking.mlflow import SentPoint
+from webapp.db.repository.tracking.points import TimedPoint, timed_points_after
 from webapp.db.tables import MlflowRun, Round, Run, Sending
 from webapp.operations.mlflow.api import MlflowApi, MlflowMissing, MlflowRefused
 from webapp.operations.mlflow.counts import MlflowCounts
@@ -61,7 +61,7 @@ class RunSender:
             with self._database.read() as session:  # rounds first: the points of each of them are there, too
                 rounds = list_rounds(session, run.id, after=row.sent_round, limit=PAGE_ROUNDS)
                 known = None if len(clients) < self._max_clients else [one for one in clients if one is not None]
-                points = table.points_to_send(session, run.id, row.sent_point, known, PAGE_POINTS)
+                points = timed_points_after(session, run.id, row.sent_point, known, PAGE_POINTS)
             if not rounds and not points:
                 self._send_state(row, run, list(clients.values()))
                 return True
@@ -72,7 +72,8 @@ class RunSender:
         return False
 
     def _send_page(
-        self, row: MlflowRun, clients: dict[int | None, MlflowRun], rounds: Sequence[Round], points: Sequence[SentPoint]
+        self, row: MlflowRun, clients: dict[int | None, MlflowRun], rounds: Sequence[Round],
+        points: Sequence[TimedPoint],
     ) -> None:  # fmt: skip
         metrics: dict[int | None, list[Metric]] = {None: [one for row in rounds for one in round_metrics(row)]}
         for point in points:
@@ -113,7 +114,7 @@ class RunSender:
         self._known.add(mlflow_id)
 
     def _add_clients(
-        self, row: MlflowRun, run: Run, clients: dict[int | None, MlflowRun], points: Sequence[SentPoint]
+        self, row: MlflowRun, run: Run, clients: dict[int | None, MlflowRun], points: Sequence[TimedPoint]
     ) -> None:  # fmt: skip
         """Create the child runs of clients that were not in the run before, up to the limit."""
         new = dict.fromkeys(one.client_id for one in points if one.client_id not in (None, *clients))

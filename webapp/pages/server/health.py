@@ -25,7 +25,7 @@ from webapp.pages.join_command import Join
 from webapp.pages.server.blockers import Obstacle, obstacles
 from webapp.pages.server.certificate import certificate_lines, certificate_obstacles
 from webapp.pages.server.files import FileLine, file_lines, retention_text
-from webapp.pages.server.mlflow import mlflow_text
+from webapp.pages.server.trackers import mlflow_text, tensorboard_text
 from webapp.pages.wording import STATES
 from webapp.parts import Parts
 from webapp.settings import Settings
@@ -142,7 +142,7 @@ def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
         ("Checkpoints kept per run", f"latest {said.keep_checkpoints} and the best"), ("Best metric", said.best_metric),
         ("Checkpoints and events kept", retention_text(said) or "of all runs"),
         ("Auto-resume", "on" if said.auto_resume else "off"),
-        ("MLflow", mlflow_text(parts, session)),
+        ("MLflow", mlflow_text(parts, session)), ("TensorBoard", tensorboard_text(parts)),
         ("Simulated clients", f"up to {count(said.demo_clients)}" if said.demo_clients else "off"),
         ("Log level", said.log_level),
     ]  # fmt: skip

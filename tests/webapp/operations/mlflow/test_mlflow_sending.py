@@ -14,9 +14,10 @@ from tests.support.mlflow_server import MlflowServer, mlflow_server
 from tests.support.processes import wait_until
 from webapp.db.repository.events import newest_events
 from webapp.db.repository.rounds import get_round
+from webapp.db.repository.tracking.mlflow import run_at
 from webapp.operations.mlflow.records import key_of
 from webapp.operations.mlflow.service import Mlflow
-from webapp.operations.mlflow.views import MlflowView
+from webapp.operations.mlflow.views import MlflowView, mlflow_view
 from webapp.settings import Settings
 
 FAST = (0.02,)
@@ -48,7 +49,8 @@ class Sent:
 
     def of(self, run_id: int) -> MlflowView | None:
         with self._books.database.read() as session:
-            return Mlflow(self._settings, self._books.database, lambda: 0).show(session, run_id)
+            row = run_at(session, self._settings.mlflow_url, run_id)
+            return mlflow_view(row) if row is not None else None
 
     def wait(self, run_id: int, sent_round: int, state: str = "sent", tries: int = 0) -> MlflowView:
         def there() -> list[MlflowView]:

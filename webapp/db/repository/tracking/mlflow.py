@@ -1,50 +1,17 @@
-"""mlflow_cursors and mlflow_runs: which runs have news, what is due, and what has arrived."""
+"""mlflow_runs: which runs have news, what is due, and what has arrived."""
 
 import uuid
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
 from federation.run.states import RunState
-from webapp.db.tables import MetricPoint, MlflowCursor, MlflowRun, Round, Run, RunEvent, Sending
+from webapp.db.tables import MlflowRun, Run, Sending
 
 DUE = (Sending.WAITING, Sending.FAILING)
-
-
-@dataclass(frozen=True, slots=True)
-class SentPoint:
-    """A metric point, and when its round was committed."""
-
-    id: int
-    round: int
-    phase: str
-    client_id: int | None
-    name: str
-    value: float | None
-    kind: str
-    at: datetime
-
-
-def read_cursor(session: Session, server: str) -> int | None:
-    """Return the id of the newest event whose run is noted; None for a server that is new."""
-    return session.scalar(select(MlflowCursor.event_id).where(MlflowCursor.server == server))
-
-
-def set_cursor(session: Session, server: str, event_id: int) -> None:
-    """Move the cursor of a server."""
-    session.merge(MlflowCursor(server=server, event_id=event_id))
-
-
-def runs_with_news(session: Session, after: int, limit: int) -> tuple[set[int], int]:
-    """Return the runs of the events after an id that move a run or end an attempt, and the id of the last one read."""
-    query = select(RunEvent.id, RunEvent.run_id, RunEvent.type).where(RunEvent.id > after)
-    events = session.execute(query.order_by(RunEvent.id).limit(limit)).all()
-    runs = {event.run_id for event in events if event.run_id is not None and event.type in ("run", "round")}
-    return runs, events[-1].id if events else after
 
 
 def note_news(session: Session, server: str, run_ids: Collection[int], now: datetime) -> None:
@@ -113,20 +80,6 @@ def last_error(session: Session, server: str) -> tuple[str, datetime] | None:
     query = select(MlflowRun.error, MlflowRun.next_try_at).where(*failing)
     row = session.execute(query.order_by(MlflowRun.next_try_at).limit(1)).first()
     return (row[0], row[1]) if row is not None else None
-
-
-def points_to_send(
-    session: Session, run_id: int, after: int, client_ids: Collection[int] | None, limit: int
-) -> list[SentPoint]:  # fmt: skip
-    """Return metric points after an id, oldest first: aggregates, and those of some clients, or of all (None)."""
-    columns = (MetricPoint.id, MetricPoint.round, MetricPoint.phase, MetricPoint.client_id, MetricPoint.name,
-               MetricPoint.value, MetricPoint.kind, Round.committed_at)  # fmt: skip
-    query = select(*columns).join(
-        Round, and_(Round.run_id == MetricPoint.run_id, Round.round == MetricPoint.round)
-    ).where(MetricPoint.run_id == run_id, MetricPoint.id > after)  # fmt: skip
-    if client_ids is not None:
-        query = query.where(or_(MetricPoint.client_id.is_(None), MetricPoint.client_id.in_(client_ids)))
-    return [SentPoint(*row) for row in session.execute(query.order_by(MetricPoint.id).limit(limit))]
 
 
 def _runs(server: str) -> Any:

@@ -1,4 +1,4 @@
-"""The line of MLflow on the Server page."""
+"""Trackers of experiments on the Server page."""
 
 from sqlalchemy.orm import Session
 
@@ -14,3 +14,11 @@ def mlflow_text(parts: Parts, session: Session) -> str:
     if failure is None:
         return parts.mlflow.url
     return f"{parts.mlflow.url}, failing: {failure[0]}; next try {clock(failure[1])}"
+
+
+def tensorboard_text(parts: Parts) -> str:
+    """Say where event files are written, and why they are not."""
+    if parts.settings.tensorboard_dir is None:
+        return "off"
+    folder, problem = parts.settings.tensorboard_dir.resolve(), parts.tensorboard.problem
+    return f"{folder}, not written: {problem}" if problem else str(folder)

@@ -1,0 +1,40 @@
+"""/api/runs/{id}/tensorboard: a run as an event file of TensorBoard."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response, StreamingResponse
+
+from webapp.db.repository.series import clients_of_run
+from webapp.operations.run_moves import get_run
+from webapp.operations.tensorboard.event_files import archive, file_name, folder_of, pieces
+from webapp.routes.api.errors import MISSING, REFUSED
+from webapp.routes.api.results.zip_responses import ZIP
+from webapp.routes.dependencies import DatabaseDep, Id
+
+router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **MISSING})
+
+MAX_CLIENTS = 1000
+BINARY = "application/octet-stream"
+
+
+@router.get(
+    "/tensorboard",
+    response_class=StreamingResponse,
+    responses={200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (BINARY, ZIP)}}},
+)
+def download_tensorboard(
+    database: DatabaseDep,
+    run_id: Id,
+    clients: Annotated[
+        bool, Query(description="Return a zip with a folder for the run, and in it one for each client.")
+    ] = False,
+) -> Response:
+    """Return the metrics of a run by round as an event file, to be put into a folder that TensorBoard reads."""
+    with database.read() as session:
+        run = get_run(session, run_id)
+        names = clients_of_run(session, run_id)[:MAX_CLIENTS] if clients else []
+    name = f"{folder_of(run)}.zip" if clients else file_name(run)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    content = archive(database, run, names) if clients else (piece for _, piece in pieces(database, run))
+    return StreamingResponse(content, media_type=ZIP if clients else BINARY, headers=headers)
