@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import niid
 from benchmarks.plan import Size, Verdict
 from benchmarks.timing import Series, Timing, ratio
+from federation.run.config import RunConfig
 from tests.support.processes import ROOT
 
 
@@ -25,6 +27,13 @@ def test_contenders_are_compared_turn_by_turn_so_that_a_noisy_moment_counts_for_
     theirs = Series("theirs", [Timing([4.0]), Timing([40.0])])
     assert ratio(ours, theirs) == 0.5
     assert (ours.wall_ms, ours.median_ms, ours.least_ms) == (11.0, 3.0, 1.0)
+
+
+def test_the_settings_of_niid_bench_are_runs_of_meadow() -> None:
+    for _, options, _ in niid.SETTINGS.values():
+        config = RunConfig.model_validate(niid.COMMON | options)
+        assert (config.momentum, config.weight_decay, config.local_epochs) == (0.9, 1e-5, 10)
+        assert not set(niid.COMMON | options) & config.unused
 
 
 @pytest.mark.timeout(180)

@@ -18,6 +18,7 @@ import numpy as np
 
 from federation.learning.data.catalogue import CLASSES, SHAPES, Shape
 from federation.learning.keras_backend import load_keras
+from federation.learning.sizes import LENET_SIDE
 from federation.run.choices import Loss
 from federation.run.networks import KERAS_NETWORKS
 from federation.weights.files import write_file
@@ -59,6 +60,18 @@ def _cnn(keras: Any, inputs: Any, classes: int) -> Any:
     return layers.Dense(classes, activation="softmax", name="classes")(layers.Dropout(0.2, name="dropout")(hidden))
 
 
+def _lenet(keras: Any, inputs: Any, classes: int) -> Any:
+    """LeNet-5 with ReLU and maximum pooling, the "simple CNN" of NIID-Bench (Li et al. 2022, arXiv:2102.02079)."""
+    layers, images = keras.layers, _padded(keras, inputs, LENET_SIDE)
+    for number, filters in enumerate((6, 16), 1):
+        images = layers.Conv2D(filters, 5, activation="relu", name=f"conv{number}")(images)
+        images = layers.MaxPooling2D(name=f"pool{number}")(images)
+    hidden = layers.Flatten(name="flatten")(images)
+    for number, units in enumerate((120, 84), 1):
+        hidden = layers.Dense(units, activation="relu", name=f"hidden{number}")(hidden)
+    return layers.Dense(classes, activation="softmax", name="classes")(hidden)
+
+
 def _application(name: str, keras: Any, inputs: Any, classes: int) -> Any:
     images = _as_photos(keras, inputs)
     make, shape = getattr(keras.applications, name), tuple(images.shape[1:])
@@ -67,18 +80,25 @@ def _application(name: str, keras: Any, inputs: Any, classes: int) -> Any:
 
 def _as_photos(keras: Any, images: Any) -> Any:
     """Pad to ``MIN_SIDE`` and repeat a grey channel three times; layers do it, so the data stay small in memory."""
-    margins = [max(0, MIN_SIDE - side) for side in images.shape[1:3]]
-    if any(margins):
-        border = tuple((margin // 2, margin - margin // 2) for margin in margins)
-        images = keras.layers.ZeroPadding2D(border, name="border")(images)
+    images = _padded(keras, images, MIN_SIDE)
     if images.shape[3] == 1:
         images = keras.layers.Concatenate(name="colours")([images, images, images])
     return images
 
 
+def _padded(keras: Any, images: Any, least: int) -> Any:
+    """Put a black border around images whose height or width is below ``least``."""
+    margins = [max(0, least - side) for side in images.shape[1:3]]
+    if not any(margins):
+        return images
+    border = tuple((margin // 2, margin - margin // 2) for margin in margins)
+    return keras.layers.ZeroPadding2D(border, name="border")(images)
+
+
 _BUILDERS: dict[str, Callable[[Any, Any, int], Any]] = {
     "mlp": _mlp,
     "cnn": _cnn,
+    "lenet": _lenet,
     "mobilenet_v2": partial(_application, "MobileNetV2"),
     "resnet50": partial(_application, "ResNet50"),
 }

@@ -5,6 +5,9 @@ from federation.run.networks import Dataset, Network
 
 __all__ = ["BYTES_PER_PARAMETER", "CLASSES", "input_shape", "parameters_of"]
 
+LENET_SIDE = 28
+"""The least height and width, in pixels, that network lenet takes; smaller images get a black border."""
+
 BYTES_PER_PARAMETER = 4
 """All of Meadow's networks are float32."""
 
@@ -32,6 +35,11 @@ def parameters_of(network: Network, dataset: Dataset, synthetic: int) -> int | N
         case "cnn":
             pooled = (height // 4) * (width // 4) * 64
             return _dense(9 * channels, 32) + _dense(9 * 32, 64) + _dense(pooled, 64) + _dense(64, CLASSES)
+        case "lenet":
+            sides = [(max(side, LENET_SIDE) - 4) // 2 for side in (height, width)]
+            pooled = 16 * ((sides[0] - 4) // 2) * ((sides[1] - 4) // 2)
+            convolutions = _dense(25 * channels, 6) + _dense(25 * 6, 16)
+            return convolutions + _dense(pooled, 120) + _dense(120, 84) + _dense(84, CLASSES)
         case "mobilenet_v2":
             return 2_257_984 + _dense(1280, CLASSES)
         case "resnet50":

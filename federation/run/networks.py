@@ -2,12 +2,12 @@
 
 from typing import Final, Literal
 
-Network = Literal["mlp", "cnn", "mobilenet_v2", "resnet50", "synthetic", "custom"]
+Network = Literal["mlp", "cnn", "lenet", "mobilenet_v2", "resnet50", "synthetic", "custom"]
 NETWORKS: dict[str, str] = {
-    "mlp": "Dense 128", "cnn": "Small CNN", "mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50",
+    "mlp": "Dense 128", "cnn": "Small CNN", "lenet": "LeNet-5", "mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50",
     "synthetic": "Synthetic", "custom": "Own model",
 }  # fmt: skip
-KERAS_NETWORKS: Final = ("mlp", "cnn", "mobilenet_v2", "resnet50")
+KERAS_NETWORKS: Final = ("mlp", "cnn", "lenet", "mobilenet_v2", "resnet50")
 """Networks that Meadow builds with Keras; of the others it has no code for a .keras file."""
 
 Dataset = Literal["digits", "mnist", "fashion_mnist", "cifar10", "synthetic"]

@@ -36,6 +36,7 @@ def test_the_mlp_has_the_layers_of_the_design() -> None:
 @pytest.mark.parametrize(
     ("network", "dataset", "parameters"),
     [("mlp", "digits", 9_610), ("mlp", "mnist", 101_770), ("cnn", "digits", 35_914), ("cnn", "cifar10", 282_250),
+     ("lenet", "fashion_mnist", 44_426), ("lenet", "cifar10", 62_006), ("lenet", "digits", 44_426),
      ("mobilenet_v2", "cifar10", 2_270_794), ("mobilenet_v2", "digits", 2_270_794), ("resnet50", "mnist", 23_608_202)],
 )  # fmt: skip
 def test_every_network_takes_the_images_as_they_are(network: Any, dataset: Any, parameters: int) -> None:
@@ -82,7 +83,7 @@ def test_a_name_that_occurs_twice_is_made_unique() -> None:
 
 def test_an_unknown_network_is_refused() -> None:
     with pytest.raises(
-        UnknownNetwork, match="no Keras network synthetic: choose one of mlp, cnn, mobilenet_v2, resnet50"
+        UnknownNetwork, match="no Keras network synthetic: choose one of mlp, cnn, lenet, mobilenet_v2, resnet50"
     ):
         build("synthetic", SHAPES["digits"])
 
