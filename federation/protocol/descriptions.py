@@ -5,7 +5,7 @@ The values stay plain dictionaries: they are stored and shown as they are. Field
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, GetPydanticSchema
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema
 from typing_extensions import TypedDict  # Python 3.11's own keeps too little of itself for pydantic, which brings this
 
 MAX_DESCRIPTION_CHARACTERS = 5000
@@ -123,3 +123,14 @@ PreparedDataField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handle
 FailureField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Failure))]
 LimitsField = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Limits))]
 VersionsField = Annotated[dict[ShortText, ShortText | Number], Field(max_length=MAX_VERSIONS)]
+
+
+class Description(BaseModel):
+    """What a SuperNode says of itself, or why it cannot take part."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    data: HeldDataField = Field(default_factory=dict)
+    versions: VersionsField = Field(default_factory=dict)
+    facts: FactsField = Field(default_factory=dict)
+    error: Text | None = None

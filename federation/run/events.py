@@ -117,7 +117,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ClientChanged:
-    """A client connected, disconnected, or described itself anew; ``facts`` and ``data`` only if it did.
+    """A client connected, disconnected, or described itself anew; ``facts``, ``data``, ``versions`` only if it did.
 
     ``changes`` over 0: this one stands for so many connections and disconnections, the last of them as it says.
     """
@@ -128,6 +128,7 @@ class ClientChanged:
     facts: dict[str, object] | None = None
     data: dict[str, object] | None = None
     changes: int = 0
+    versions: dict[str, str | int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

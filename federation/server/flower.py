@@ -10,7 +10,6 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -36,6 +35,7 @@ from flwr.superlink.routers.fleet.router import router
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
+from federation.fleet.nodes import Node
 from federation.protocol.keys import BadKey, parse_public_key
 from federation.run.events import StoreUnavailable
 
@@ -85,14 +85,13 @@ def has_valid_signature(headers: Mapping[bytes, bytes]) -> bool:
     return verified_key(public_key, stamp, signature.decode("ascii", "replace")) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A node of the fleet lane as Flower keeps it; ``online_until`` is Unix time."""
-
-    node_id: int
-    public_key: str
-    online: bool
-    online_until: float
+def signing_key(headers: Mapping[bytes, bytes]) -> str:
+    """Return the public key (PEM, in its one spelling) that a Fleet call's headers name; empty where it is none."""
+    header = headers.get(FLEET_HTTP_PUBLIC_KEY_HEADER.lower().encode(), b"")
+    try:
+        return parse_public_key(base64.b64decode(header, validate=True).decode("ascii"))
+    except (ValueError, binascii.Error):
+        return ""
 
 
 class Nodes:

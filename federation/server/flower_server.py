@@ -14,28 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from federation.fleet.deployment import Deployment
+from federation.fleet.nodes import AdmitNode, FleetNodes
+from federation.fleet.polls import NodePolls
 from federation.protocol.guarded_http import HttpLimits
 from federation.protocol.messages import MAX_FRAME_BYTES, Close
 from federation.protocol.serving import EmbeddedServer
 from federation.protocol.tls.certificates import ServerTls
 from federation.protocol.tls.proxies import ProxyCertificates
 from federation.run.events import ClientChanged, Event, Progress, Record, StoreUnavailable
-from federation.server.flower import Nodes, fleet_app, identify_process
+from federation.server.flower import Nodes, fleet_app, identify_process, signing_key
 from federation.server.http import FlowerApp
 from federation.transport.admission import Admission, AdmissionRefused, Admit, Limits, Refusal
 from federation.transport.lane import StreamLane
 from federation.transport.websocket import StreamProtocol
 
 log = logging.getLogger(__name__)
-
-AdmitNode = Callable[[str, int], Admission]
-"""Returns the client for a SuperNode's public key (PEM text) and Flower's node id; called in a worker thread.
-
-May raise AdmissionRefused: the SuperNode is not listed until it registers again.
-"""
-
-NODES_SECONDS = 2.0
-"""How often the nodes of the fleet lane are read."""
 
 __all__ = ["Admission", "AdmissionRefused", "Admit", "AdmitNode", "FlowerServer", "Limits", "LiveClient", "Refusal"]
 
@@ -49,6 +43,8 @@ class LiveClient:
     lane: Literal["stream", "fleet"]
     silent_seconds: float
     task: Progress | None = None
+    problem: str = ""
+    """Why a client that is connected cannot take part in any run."""
 
 
 class FlowerServer:
@@ -75,7 +71,7 @@ class FlowerServer:
                  proxies: ProxyCertificates | None = None,
                  refused: Callable[[Refusal], None] | None = None) -> None:  # fmt: skip
         self.limits = limits or Limits()
-        self._socket, self._report, self._admit_node = sock, report, admit_node
+        self._socket, self._report = sock, report
         identify_process(1)
         self._nodes = Nodes(folder / "linkstate.db")
         self._nodes.mark_all_offline()
@@ -84,11 +80,18 @@ class FlowerServer:
             proxies=proxies,
         )  # fmt: skip
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._fleet: dict[int, Admission] = {}
-        self._refused_nodes: set[int] = set()
+        self._deployment = Deployment(self._nodes.factory.state())
+        self._fleet = FleetNodes(self._nodes, self.lane, self._deployment, admit_node, self._on_event)
         self._stale: set[int] = set()
+        polls = NodePolls(
+            fleet_app(self._nodes),
+            signing_key,
+            self._fleet.connection_of,
+            self._nodes.node_id,
+            self.limits.max_reply_bytes,
+        )
         self._server = EmbeddedServer(
-            FlowerApp(fleet_app(self._nodes), self.lane, self._lifespan, self.limits, tls), "Flower port",
+            FlowerApp(polls, self.lane, self._lifespan, self.limits, tls), "Flower port",
             self.limits.connections, self.lane.stop, HttpLimits(request=self.limits.first_request_seconds), tls,
             ws=StreamProtocol, ws_ping_interval=self.limits.ping_seconds, ws_ping_timeout=self.limits.pong_seconds,
             ws_per_message_deflate=False, ws_max_size=MAX_FRAME_BYTES + 4096, lifespan="on",
@@ -134,19 +137,21 @@ class FlowerServer:
     def live_clients(self) -> dict[int, LiveClient]:
         """Return the clients that are connected, by id; all others are offline."""
         now, live = time.monotonic(), {}
-        for admission in list(self._fleet.values()):
-            live[admission.client_id] = LiveClient(admission.client_id, "online", "fleet", 0.0)
         for connection in self.lane.connections:
             silent = now - connection.last_heard_at
             state: Literal["online", "stale"] = "stale" if silent > self.limits.stale_seconds else "online"
-            live[connection.client_id] = LiveClient(connection.client_id, state, "stream", silent, connection.progress)
+            live[connection.client_id] = LiveClient(
+                connection.client_id, state, connection.lane, silent, connection.progress, connection.problem
+            )
         return live
 
+    @property
+    def fleet_objects(self) -> int:
+        """How many objects Flower keeps in memory for SuperNodes: messages under way, their weights, and replies."""
+        return self._deployment.objects
+
     def disconnect(self, client_id: int, code: Close, reason: str) -> None:
-        """End a client's connection. A SuperNode, which has none, is listed no more unless it is admitted again."""
-        for node_id, admission in list(self._fleet.items()):
-            if admission.client_id == client_id:
-                self._fleet.pop(node_id, None)
+        """End a client's connection. A SuperNode is listed no more unless it is admitted again."""
         self.lane.disconnect(client_id, code, reason)
 
     def rename(self, client_id: int, name: str) -> None:
@@ -155,7 +160,7 @@ class FlowerServer:
 
     def readmit(self, client_id: int) -> None:
         """Admit a pending client, and look again at the SuperNodes that were not listed."""
-        self._refused_nodes = set()
+        self._fleet.look_again()
         self.lane.readmit(client_id)
 
     # -- on the loop --------------------------------------------------------------------------------------------------
@@ -164,7 +169,7 @@ class FlowerServer:
     async def _lifespan(self) -> AsyncIterator[None]:
         """Run the tasks beside the connections, from the server's start to its stop."""
         self.lane.open()
-        work = (self._record_events, self._watch_silence, self._watch_nodes)
+        work = (self._record_events, self._watch_silence, self._fleet.watch)
         tasks = [asyncio.create_task(one()) for one in work]
         try:
             yield
@@ -208,32 +213,3 @@ class FlowerServer:
                 reason = "no signal for 15 s" if client_id in silent else "responding again"
                 self._on_event(ClientChanged(client_id, online=True, reason=reason))
             self._stale = silent
-
-    async def _watch_nodes(self) -> None:
-        """Compare the fleet lane's nodes with those known: Flower's API calls nothing of ours when one registers."""
-        while self._admit_node is not None:
-            try:
-                await self._compare_nodes(self._admit_node)
-            except Exception:
-                log.exception("could not list the nodes of the fleet lane")
-            await asyncio.sleep(NODES_SECONDS)
-
-    async def _compare_nodes(self, admit_node: AdmitNode) -> None:
-        streaming = {connection.node_id for connection in self.lane.connections}
-        listed = await asyncio.to_thread(self._nodes.supernodes)
-        online = {node.node_id: node for node in listed if node.online and node.node_id not in streaming}
-        self._refused_nodes &= online.keys()
-        for node_id in self._fleet.keys() - online.keys():  # one that has ended in order is listed no more
-            if (ended := self._fleet.pop(node_id, None)) is not None:
-                self._on_event(ClientChanged(ended.client_id, online=node_id in streaming))
-        for node_id in online.keys() - self._fleet.keys() - self._refused_nodes:
-            try:
-                admission = await asyncio.to_thread(admit_node, online[node_id].public_key, node_id)
-                if admission.state == "revoked":
-                    raise AdmissionRefused(f"access of {admission.name} was revoked", Close.REVOKED)
-            except AdmissionRefused as error:
-                self._refused_nodes.add(node_id)
-                log.warning("a SuperNode is not listed: %s", error)
-                continue
-            self._fleet[node_id] = admission
-            self._on_event(ClientChanged(admission.client_id, online=True))

@@ -5,18 +5,16 @@ Everything here runs on the Flower server's event loop; other threads may read t
 
 import asyncio
 import contextlib
-import json
 import secrets
 from collections import deque
-from collections.abc import Mapping
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from federation.protocol import messages
 from federation.protocol.frames import text_frame
-from federation.run.events import Progress
 from federation.transport.admission import Admission
-from federation.transport.exchange import Assignment, Content, Member
+from federation.transport.exchange import Assignment, Content
+from federation.transport.peer import Peer
 from federation.transport.websocket import Listener, StreamProtocol
 
 SMALL_BYTES = 64 * 1024
@@ -33,14 +31,14 @@ BATCH_SECONDS = 0.02
 """A frame that need not be sent at once goes out with the next frame, or after so long."""
 
 
-class Connection:
+class Connection(Peer):
     """A socket from its accept to its close. Frames go out through ``send`` and ``send_task``, never directly.
 
-    ``send_turns`` limits how many connections send pieces of large contents at once. ``expected`` holds the assignments
-    whose contents the client may send, by content id.
+    ``send_turns`` limits how many connections send pieces of large contents at once.
     """
 
     def __init__(self, websocket: WebSocket, send_turns: asyncio.Semaphore) -> None:
+        super().__init__(secrets.token_hex(8))
         self._websocket, self._send_turns = websocket, send_turns
         self._socket: StreamProtocol = websocket.scope["extensions"]["meadow.socket"]
         self.certificate: str | None = websocket.scope["extensions"].get("meadow.certificate")
@@ -54,14 +52,6 @@ class Connection:
         self._sending: Assignment | None = None
         self._is_slow = False
         self._is_closed = False
-        self._member = Member(0, "", {}, "")
-        self.client_id, self.node_id, self.name, self.public_key = 0, 0, "", ""
-        self.admitted = False
-        self.data: Mapping[str, object] = {}
-        self.session = secrets.token_hex(8)
-        self.close_reason = ""
-        self.expected: dict[str, Assignment] = {}
-        self.progress: Progress | None = None
 
     @property
     def last_heard_at(self) -> float:
@@ -80,17 +70,9 @@ class Connection:
 
     def identify(self, hello: messages.Hello, admission: Admission, node_id: int) -> None:
         """Set who the client is, once its hello is verified."""
-        self.client_id, self.name, self.node_id = admission.client_id, admission.name, node_id
-        self.public_key = hello.public_key
-        self.admitted, self.data = admission.state == "admitted", hello.data
+        self.set_client(admission, hello.public_key, node_id)
+        self.data = hello.data
         self.session = str(hello.facts.get("process", self.session))[:MAX_SESSION_CHARACTERS]
-
-    def member(self) -> Member:
-        """Return the client as a run sees it. From any thread; made anew only where something has changed."""
-        known = self._member
-        if known.name is not self.name or known.data is not self.data or known.session is not self.session:
-            self._member = known = Member(self.client_id, self.name, self.data, self.session)
-        return known
 
     # -- in -----------------------------------------------------------------------------------------------------------
 
@@ -140,7 +122,7 @@ class Connection:
             self._tasks.append(assignment)
             self._wake.set()
             return
-        self._unsent.append(_task_text(assignment))
+        self._unsent.append(assignment.task_text())
         if content is None or content.id == self._sent_content_id:
             self._flush()
             return
@@ -149,9 +131,7 @@ class Connection:
 
     def stop_sending(self, assignment: Assignment) -> None:
         """Send no more of a task that is over, and expect no more of its content."""
-        incoming = assignment.incoming
-        if incoming is not None and self.expected.get(incoming.content_id) is assignment:
-            del self.expected[incoming.content_id]
+        super().stop_sending(assignment)
         if assignment in self._tasks:
             self._tasks.remove(assignment)
         if self._sending is assignment:
@@ -216,7 +196,7 @@ class Connection:
     async def _write_task(self, assignment: Assignment) -> None:
         """Send a task, then its content, where the client does not have it yet. All clients share the frames."""
         content = assignment.exchange.content
-        self._unsent.append(_task_text(assignment))
+        self._unsent.append(assignment.task_text())
         self._flush()
         if content is None or content.id == self._sent_content_id:
             return
@@ -231,18 +211,3 @@ class Connection:
             assignment.bytes_down += len(data)
         if self._sending is assignment:
             self._sent_content_id, self._sending = content.id, None
-
-
-def _task_text(assignment: Assignment) -> str:
-    """Return the task's frame: all but the message id is encoded once for all clients that get the same config."""
-    exchange = assignment.exchange
-    config, text = exchange.encoded_task
-    if config is not assignment.config:
-        frame = {
-            "run_id": exchange.run_id, "round": exchange.round, "phase": exchange.phase,
-            "deadline_seconds": exchange.deadline_seconds, "config": assignment.config,
-            "content": exchange.content.header_json if exchange.content is not None else None,
-        }  # fmt: skip
-        text = json.dumps(frame, separators=(",", ":"))
-        exchange.encoded_task = (assignment.config, text)
-    return f'{{"type":"task","message_id":{json.dumps(assignment.message_id)},{text[1:]}'

@@ -11,9 +11,9 @@ from federation.protocol import messages
 from federation.run.events import Outcome, Phase, Progress, Record
 from federation.transport.admission import Limits
 from federation.transport.assignment_states import AssignmentState
-from federation.transport.connection import Connection
 from federation.transport.exchange import Assignment, Exchange
 from federation.transport.incoming_replies import IncomingReplies, Step
+from federation.transport.peer import Peer
 
 REMEMBERED_MESSAGES = 20_000
 """Number of answered message ids that are remembered: a repeated reply is acknowledged and not counted again."""
@@ -21,24 +21,44 @@ REMEMBERED_MESSAGES = 20_000
 WORKING: dict[Phase, Step] = {"prepare": "preparing", "train": "training", "evaluate": "evaluating"}
 
 
+@dataclass(frozen=True, slots=True)
+class LaneSnapshot:
+    """What the lane holds at one moment: connections, tasks under way, and the reply budget in bytes.
+
+    ``expected_contents`` counts the contents that clients may send now, ``waiting_replies`` the offers that wait for
+    room in the budget.
+    """
+
+    connections: int
+    assignments: int
+    expected_contents: int
+    waiting_replies: int
+    used_bytes: int
+    budget_bytes: int
+
+
 class Dispatcher:
     """All assignments under way. ``connection_of`` returns a client's present connection, where it has one."""
 
-    def __init__(self, limits: Limits, report: Record, connection_of: Callable[[int], Connection | None]) -> None:
+    def __init__(self, limits: Limits, report: Record, connection_of: Callable[[int], Peer | None]) -> None:
         self._reconnect_seconds, self._report, self._connection_of = limits.reconnect_seconds, report, connection_of
         self._assignments: dict[str, Assignment] = {}
         self._by_client: dict[int, list[Assignment]] = {}
         self._answered: OrderedDict[str, None] = OrderedDict()
         self.replies = IncomingReplies(limits, connection_of, self._finish, self._report_step)
 
-    @property
-    def assignments(self) -> int:
-        """How many assignments are under way. From any thread."""
-        return len(self._assignments)
+    def snapshot(self, connections: list[Peer]) -> LaneSnapshot:
+        """Return what is under way over these connections. From any thread; the counts are read one by one."""
+        budget = self.replies.budget
+        return LaneSnapshot(
+            connections=len(connections), assignments=len(self._assignments),
+            expected_contents=sum(len(connection.expected) for connection in connections),
+            waiting_replies=budget.waiting, used_bytes=budget.used_bytes, budget_bytes=budget.limit_bytes,
+        )  # fmt: skip
 
     # -- clients that come and go ---------------------------------------------------------------------------------
 
-    def client_connected(self, connection: Connection, held: list[str]) -> None:
+    def client_connected(self, connection: Peer, held: list[str]) -> None:
         """A client has a new connection; ``held`` are the tasks that it works on or keeps a reply for.
 
         A task that it does not hold is sent again, or lost where its process is another one than before. A task that
@@ -107,7 +127,7 @@ class Dispatcher:
 
     # -- replies in -----------------------------------------------------------------------------------------------
 
-    def handle_frame(self, connection: Connection, frame: str | bytes) -> None:
+    def handle_frame(self, connection: Peer, frame: str | bytes) -> None:
         """Act on one frame of a client; raises BadFrame."""
         if self._connection_of(connection.client_id) is not connection:
             return  # superseded: what was still on its way over it comes again over the newer one
@@ -156,7 +176,7 @@ class Dispatcher:
             self.replies.discard(assignment)
         assignment.exchange.complete(assignment, assignment.settle(outcome, reason))
 
-    def _acknowledge(self, assignment: Assignment, connection: Connection | None, refusal: str | None) -> None:
+    def _acknowledge(self, assignment: Assignment, connection: Peer | None, refusal: str | None) -> None:
         """Tell the client that it need not keep its reply, and remember that it was answered."""
         self._answered[assignment.message_id] = None
         if len(self._answered) > REMEMBERED_MESSAGES:
@@ -181,7 +201,7 @@ class ConnectionListener:
     """Passes the frames of one connection to the dispatcher, where its bytes arrive."""
 
     dispatcher: Dispatcher
-    connection: Connection
+    connection: Peer
 
     def on_text(self, text: str) -> None:
         """Act on a text frame."""

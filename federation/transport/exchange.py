@@ -1,6 +1,7 @@
 """One phase's request to its clients and their replies, as the run's thread and the lane share them."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Content:
     """Weights to send: cut into frames once, the same frames for every client. Immutable, for any thread."""
 
     def __init__(self, layout: Layout, buffer: bytes | bytearray | memoryview) -> None:
+        self.layout, self.buffer = layout, buffer
         self.id = content_id(buffer)
         self.header = messages.ContentHeader(id=self.id, size_bytes=layout.size_bytes, layout=layout.to_json())
         self.frames = tuple(
@@ -101,6 +103,20 @@ class Assignment:
             self.exchange.away -= 1
             self.away_since = None
         self.state, self.incoming = to, incoming
+
+    def task_text(self) -> str:
+        """Return the task's frame: all but the message id is encoded once for all clients that get the same config."""
+        exchange = self.exchange
+        config, text = exchange.encoded_task
+        if config is not self.config:
+            frame = {
+                "run_id": exchange.run_id, "round": exchange.round, "phase": exchange.phase,
+                "deadline_seconds": exchange.deadline_seconds, "config": self.config,
+                "content": exchange.content.header_json if exchange.content is not None else None,
+            }  # fmt: skip
+            text = json.dumps(frame, separators=(",", ":"))
+            exchange.encoded_task = (self.config, text)
+        return f'{{"type":"task","message_id":{json.dumps(self.message_id)},{text[1:]}'
 
     def settle(self, outcome: Outcome, reason: str | None = None) -> "Reply":
         """Move to SETTLED and return what became of the task; ``accepted`` hands the received content over."""

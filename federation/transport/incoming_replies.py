@@ -12,8 +12,8 @@ from federation.protocol import messages
 from federation.run.events import Outcome
 from federation.transport.admission import Limits
 from federation.transport.assignment_states import AssignmentState
-from federation.transport.connection import Connection
 from federation.transport.exchange import Assignment, Exchange, Incoming
+from federation.transport.peer import Peer
 from federation.transport.reply_budget import ReplyBudget, SpareBuffers
 from federation.weights.layout import Layout, LayoutMismatch
 
@@ -38,7 +38,7 @@ class IncomingReplies:
     assignment whose reply is complete or refused; ``report`` when a client may send.
     """
 
-    def __init__(self, limits: Limits, connection_of: Callable[[int], Connection | None], finish: Finish,
+    def __init__(self, limits: Limits, connection_of: Callable[[int], Peer | None], finish: Finish,
                  report: Callable[[Assignment, Step], None]) -> None:  # fmt: skip
         self._limits, self._connection_of, self._finish, self._report = limits, connection_of, finish, report
         self._granted: set[Assignment] = set()
@@ -46,7 +46,7 @@ class IncomingReplies:
         self._stall_timer: asyncio.TimerHandle | None = None
         self.budget = ReplyBudget(limits.budget_bytes, self._grant)
 
-    def handle_offer(self, connection: Connection, assignment: Assignment, offer: messages.Offer) -> None:
+    def handle_offer(self, connection: Peer, assignment: Assignment, offer: messages.Offer) -> None:
         """Settle an offer that has no content, and let the others send theirs, now or when there is room."""
         if offer.error is None and assignment.state is not AssignmentState.SENT:
             return  # the content of an earlier offer is awaited: the first offer stands
@@ -74,7 +74,7 @@ class IncomingReplies:
             connection.send(messages.Grant(message_id=assignment.message_id))
 
     def _expect_content(
-        self, connection: Connection | None, assignment: Assignment, size_bytes: int, *, granted_bytes: int
+        self, connection: Peer | None, assignment: Assignment, size_bytes: int, *, granted_bytes: int
     ) -> None:
         """Make memory for an offered content. A small one that follows its offer is not counted."""
         content_id = assignment.offer.content.id if assignment.offer and assignment.offer.content else ""
@@ -100,7 +100,7 @@ class IncomingReplies:
         if self.budget.waiting:
             self._stall_timer = asyncio.get_running_loop().call_later(limit / 4, self._refuse_stalled)
 
-    def buffer_for(self, connection: Connection, content: str, offset: int, size: int) -> memoryview | None:
+    def buffer_for(self, connection: Peer, content: str, offset: int, size: int) -> memoryview | None:
         """Return the memory that a piece of a content is to be written to; None for one that is not wanted."""
         assignment = connection.expected.get(content)
         if assignment is None or (incoming := assignment.incoming) is None:
@@ -110,7 +110,7 @@ class IncomingReplies:
             return None
         return memoryview(incoming.buffer)[offset : offset + size]
 
-    def piece_received(self, connection: Connection, content: str, offset: int, size: int) -> None:
+    def piece_received(self, connection: Peer, content: str, offset: int, size: int) -> None:
         """The memory that ``buffer_for`` returned is filled."""
         assignment = connection.expected.get(content)
         if assignment is None or (incoming := assignment.incoming) is None or offset != incoming.received_bytes:

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, ParamSpec
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -19,31 +18,16 @@ from federation.run.events import ClientChanged, Record, StoreUnavailable
 from federation.transport.admission import Admit, Limits, Refusal, Registry
 from federation.transport.connection import Connection
 from federation.transport.connection_changes import ConnectionChanges
-from federation.transport.dispatcher import ConnectionListener, Dispatcher
+from federation.transport.dispatcher import ConnectionListener, Dispatcher, LaneSnapshot
 from federation.transport.exchange import Exchange, Member
-from federation.transport.handshake import CANNOT_CHECK, Handshake, Joined
+from federation.transport.handshake import CANNOT_CHECK, Handshake
+from federation.transport.peer import Peer
 
 log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 
 CLOSED_BY_CLIENT = 1000
 """The close code of a client process that a signal, or the end of its standard input, has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneSnapshot:
-    """What the lane holds at one moment: connections, tasks under way, and the reply budget in bytes.
-
-    ``expected_contents`` counts the contents that clients may send now, ``waiting_replies`` the offers that wait for
-    room in the budget.
-    """
-
-    connections: int
-    assignments: int
-    expected_contents: int
-    waiting_replies: int
-    used_bytes: int
-    budget_bytes: int
 
 
 class StreamLane:
@@ -53,7 +37,7 @@ class StreamLane:
                  refused: Callable[[Refusal], None] | None = None,
                  proxies: ProxyCertificates | None = None) -> None:  # fmt: skip
         self._report, self._refused, self._limits, self._registry = report, refused, limits, registry
-        self._connections: dict[int, Connection] = {}
+        self._connections: dict[int, Peer] = {}
         self._dispatcher = Dispatcher(limits, report, self._connections.get)
         self._handshake = Handshake(admit, registry, limits.hello_seconds, proxies)
         self._send_turns = asyncio.Semaphore(limits.sending_at_once)
@@ -66,22 +50,17 @@ class StreamLane:
     # -- from any thread ------------------------------------------------------------------------------------------
 
     @property
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[Peer]:
         """The connections of all clients whose hello was good."""
         return list(self._connections.values())
 
     def members(self) -> list[Member]:
         """Return the admitted clients that are connected now."""
-        return [connection.member() for connection in self.connections if connection.admitted]
+        return [connection.member() for connection in self.connections if connection.is_ready]
 
     def snapshot(self) -> LaneSnapshot:
         """Return what the lane holds now. The counts are read one after the other, while the loop runs."""
-        connections, budget = self.connections, self._dispatcher.replies.budget
-        return LaneSnapshot(
-            connections=len(connections), assignments=self._dispatcher.assignments,
-            expected_contents=sum(len(connection.expected) for connection in connections),
-            waiting_replies=budget.waiting, used_bytes=budget.used_bytes, budget_bytes=budget.limit_bytes,
-        )  # fmt: skip
+        return self._dispatcher.snapshot(self.connections)
 
     def start(self, exchange: Exchange) -> None:
         """Send the exchange's tasks; its replies are delivered one by one."""
@@ -160,7 +139,7 @@ class StreamLane:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _admit_pending(self, connection: Connection) -> None:
+    async def _admit_pending(self, connection: Peer) -> None:
         """Welcome a client that was admitted while it was connected; without a node id, let it connect again."""
         try:
             node_id = await asyncio.to_thread(self._registry.node_id, connection.public_key)
@@ -196,7 +175,7 @@ class StreamLane:
         except WebSocketDisconnect as closed:
             connection.mark_disconnected(ended=closed.code == CLOSED_BY_CLIENT)
         finally:
-            self._remove(connection)
+            self.remove(connection)
             with contextlib.suppress(TimeoutError, asyncio.CancelledError):
                 await asyncio.wait_for(writer, self._limits.hello_seconds)
             connection.abort_within(self._limits.hello_seconds)
@@ -204,8 +183,10 @@ class StreamLane:
     async def _serve(self, connection: Connection, offered: Sequence[str]) -> None:
         if self._stopping:
             raise messages.BadFrame("the server is stopping", messages.Close.STOPPING)
-        self._add(connection, await self._handshake.run(connection, offered))
-        connection.listen(ConnectionListener(self._dispatcher, connection))
+        joined = await self._handshake.run(connection, offered)
+        connection.identify(joined.hello, joined.admission, joined.node_id)
+        self.add(connection, joined.hello.pending)
+        connection.listen(self.listener_of(connection))
         while True:
             self._dispatcher.handle_frame(connection, await connection.receive())
 
@@ -213,9 +194,11 @@ class StreamLane:
         if self._refused is not None and error.code != messages.Close.STOPPING:
             self._refused(Refusal(int(error.code), str(error), connection.name, connection.address))
 
-    def _add(self, connection: Connection, joined: Joined) -> None:
-        """Make a connection its client's present one; an older one of the same client is ended."""
-        connection.identify(joined.hello, joined.admission, joined.node_id)
+    def add(self, connection: Peer, held: list[str]) -> None:
+        """Make a connection its client's present one; an older one of the same client is ended.
+
+        ``held`` are the tasks that the client works on or keeps a reply for.
+        """
         bind_contextvars(client_id=connection.client_id)
         log.debug("client %s connects", connection.client_id)
         if (older := self._connections.get(connection.client_id)) is not None:
@@ -223,10 +206,14 @@ class StreamLane:
             older.end(messages.Close.SUPERSEDED, "superseded: a newer connection came with the same key")
         self._connections[connection.client_id] = connection
         connection.send(self._welcome(connection))
-        self._dispatcher.client_connected(connection, joined.hello.pending)
+        self._dispatcher.client_connected(connection, held)
         self._report_change(connection, online=True)
 
-    def _welcome(self, connection: Connection) -> messages.Welcome:
+    def listener_of(self, connection: Peer) -> ConnectionListener:
+        """Return what takes the frames of a connection."""
+        return ConnectionListener(self._dispatcher, connection)
+
+    def _welcome(self, connection: Peer) -> messages.Welcome:
         state: Literal["admitted", "pending"] = "admitted" if connection.admitted else "pending"
         limits = {"max_frame_bytes": messages.MAX_FRAME_BYTES, "max_reply_bytes": self._limits.max_reply_bytes,
                   "unasked_bytes": messages.UNGRANTED_BYTES}  # fmt: skip
@@ -234,7 +221,7 @@ class StreamLane:
             state=state, client_id=connection.client_id, node_id=str(connection.node_id), limits=limits
         )
 
-    def _remove(self, connection: Connection) -> None:
+    def remove(self, connection: Peer) -> None:
         """A connection is over: its tasks wait for the client to come back, and watchers are told."""
         connection.close()
         if self._connections.get(connection.client_id) is not connection:
@@ -243,7 +230,7 @@ class StreamLane:
         self._dispatcher.client_disconnected(connection.client_id)
         self._report_change(connection, online=False)
 
-    def _report_change(self, connection: Connection, *, online: bool) -> None:
+    def _report_change(self, connection: Peer, *, online: bool) -> None:
         reason = connection.close_reason or ("" if online else "connection lost")
         self._changes.add(ClientChanged(connection.client_id, online=online, reason=reason))
         for watcher in list(self._watchers):

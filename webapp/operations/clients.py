@@ -59,7 +59,7 @@ class Clients:
         if isinstance(event, Progress):
             self._event_hub.publish_progress(event)
         elif isinstance(event, ClientChanged):
-            reports = {"facts": event.facts, "data": event.data}
+            reports = {"facts": event.facts, "data": event.data, "versions": event.versions}
             with self._database.write() as session:
                 changes = {name: clean_json(value) for name, value in reports.items() if value}
                 table.update_client(session, event.client_id, changes)

@@ -65,7 +65,9 @@ def supernode(address: str) -> Iterator[None]:
             node.wait(20)
 
 
-def test_a_stock_supernode_is_listed_once_a_person_pastes_its_key_and_gets_nothing_of_a_model(tmp_path: Path) -> None:
+def test_a_stock_supernode_gets_nothing_of_a_model_until_a_person_pastes_its_key_and_then_trains(
+    tmp_path: Path,
+) -> None:
     with ExitStack() as stack:
         dashboard = stack.enter_context(running(tmp_path, admission="code"))
         between = stack.enter_context(Proxy(dashboard.flower_address).running())
@@ -85,9 +87,13 @@ def test_a_stock_supernode_is_listed_once_a_person_pastes_its_key_and_gets_nothi
         )  # fmt: skip
         assert (client["name"], client["fingerprint"]) == ("ward-7", fingerprint(node.public_key))
         assert len(between.down) < MODEL_BYTES / 10
+        run_id = dashboard.start_run(num_rounds=1, min_clients=1, clients=[client["id"]])
+        dashboard.wait_for_state(run_id, "completed", timeout=90)
+        rounds = dashboard.http.get(f"/api/runs/{run_id}/rounds").json()["items"]
+        assert [one["replies"] for one in rounds] == [{"evaluate": 1}, {"train": 1, "evaluate": 1}]
         address = f"/api/clients/{client['id']}"
         assert dashboard.http.post(f"{address}/revoke").json()["state"] == "revoked"
-        assert client["id"] not in dashboard.parts.flower.live_clients()
+        wait_until(lambda: client["id"] not in dashboard.parts.flower.live_clients(), 5)
         wait_until(lambda: "access of ward-7 was revoked" in get_page(dashboard.http, "/server").text, 60)
         assert client["id"] not in dashboard.parts.flower.live_clients(), "it sends heartbeats, and is not listed"
         assert dashboard.http.post(f"{address}/approve").status_code == 200

@@ -50,6 +50,8 @@ class StateCollector(Collector):
         yield _gauge("meadow_reply_budget_bytes", "In-flight update budget.", lane.budget_bytes)
         yield _gauge("meadow_reply_budget_used_bytes", "Bytes of the budget that are in use.", lane.used_bytes)
         yield self._certificates()
+        objects = self._flower.fleet_objects
+        yield _gauge("meadow_fleet_objects", "Objects in memory for SuperNodes: messages, weights, replies.", objects)
         yield from self._disk()
 
     def _stored(self) -> list[GaugeMetricFamily]:

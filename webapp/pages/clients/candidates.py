@@ -43,7 +43,7 @@ def candidates_of(run: Run, parted: Split, known: Sequence[Client], live: Mappin
     found = []
     for client in known:
         unmet = why_ineligible(client.id, client.data, network=run.network, dataset=run.dataset, selected=selected)
-        if unmet is not None or client.kind == "supernode" or client.state == "revoked":
+        if unmet is not None or client.state == "revoked":
             continue
         online = client.id in live
         one = _candidate(client, excluded.get(client.id), unfit.get(client.id), online)

@@ -45,8 +45,6 @@ def brings(client: Client) -> str:
     The samples of a partition depend on the run.
     """
     dataset, amount, part = dataset_of(client), train_samples(client), partition_words(client)
-    if client.kind == "supernode":
-        return "SuperNode"
     if isinstance(app := client.data.get("app"), str):
         return f"app {app}"
     what = part or (count(amount) if amount is not None else "")

@@ -113,12 +113,11 @@ def client_line(
     """Return the row of a client."""
     here = live.get(client.id)
     held, what = holding(client)
-    why = "cannot train yet" if client.kind == "supernode" else "no rounds yet"
     doing = task_words(here.task).lower() if here and here.task and here.task.task != "sent" else ""
     labels = labels_of(client, totals)
     return ClientLine(
         client, client_state(client, live.get(client.id)), doing, held, labels.words if labels else what, labels,
-        outcomes, outcome_words(Counter(outcomes)), why,
+        outcomes, outcome_words(Counter(outcomes)), "no rounds yet",
     )  # fmt: skip
 
 

@@ -48,10 +48,12 @@ class ClientNow:
     """How much of which data, ``898 samples of digits``; empty if the client does not report it."""
 
 
+KIND_WORDS = {"simulated": "simulated", "supernode": "SuperNode"}
+"""What a list says of a client that is no ordinary one."""
+
+
 def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
     """Return why a client is not eligible for a run, or None. The reason follows the names of clients and a colon."""
-    if client.kind == "supernode":
-        return "a SuperNode cannot train yet"
     if client.state == "pending":
         return "pending approval"
     if client.left_out:
@@ -209,9 +211,7 @@ def polyline(
 
 def machine(client: Client) -> str:
     """Say what a client runs on: ``4 CPUs, 16 GB``."""
-    if client.kind == "supernode":
-        return "Flower SuperNode"
-    facts, parts = client.facts, ["simulated"] if client.kind == "simulated" else []
+    facts, parts = client.facts, [KIND_WORDS[client.kind]] if client.kind in KIND_WORDS else []
     if isinstance(cpus := facts.get("cpus"), int):
         parts.append(plural(cpus, "CPU"))
     if isinstance(memory := facts.get("memory_bytes"), int | float):
@@ -222,7 +222,8 @@ def machine(client: Client) -> str:
 def software(client: Client) -> str:
     """Say which versions a client runs: ``tf 2.21, client 0.1.0``."""
     said = client.versions
-    names = (("tensorflow", "tf"), ("meadow", "client")) if client.kind != "supernode" else (("flwr", "flwr"),)
+    own = ("flwr", "flwr") if client.kind == "supernode" else ("meadow", "client")
+    names = (("tensorflow", "tf"), own)
     parts = [f"{short} {'.'.join(str(said[key]).split('.')[:3])}" for key, short in names if said.get(key)]
     return ", ".join(parts)
 

@@ -80,8 +80,8 @@ def _sentence(line: ClientLine, here: LiveClient | None) -> str:
         return "Excluded from all runs, from the next round on. Include the client to have it sampled again."
     if here is None and client.lane == "fleet" and not client.node_id:
         return "Admitted by its key; it has not connected yet."
-    if client.kind == "supernode":
-        return "Flower SuperNode: listed, but cannot train yet."
+    if here is not None and here.problem:
+        return f"Online, but cannot take part: {here.problem}"
     if here is None:
         return "Offline. The client participates again once it reconnects."
     if here.task and here.task.task != "sent":

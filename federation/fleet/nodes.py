@@ -1,0 +1,136 @@
+"""The SuperNodes of the Flower port: which are online, who they are, and their connections.
+
+Everything here runs on the Flower server's event loop, but for ``connection_of``.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from federation.fleet.deployment import Deployment
+from federation.fleet.node_connection import NodeConnection
+from federation.fleet.weight_records import WeightRecords
+from federation.protocol.messages import Close
+from federation.run.events import ClientChanged, Record
+from federation.transport.admission import Admission, AdmissionRefused
+from federation.transport.lane import StreamLane
+
+log = logging.getLogger(__name__)
+
+NODES_SECONDS = 2.0
+"""How often Flower's database is asked which nodes are online."""
+
+KEEP_ALIVE_SECONDS = 15.0
+"""How often Flower is told that the run of the SuperNodes goes on; it gives up after 60 s."""
+
+AdmitNode = Callable[[str, int], Admission]
+"""Returns the client for a SuperNode's public key (PEM text) and Flower's node id; called in a worker thread.
+
+May raise AdmissionRefused: the SuperNode is not listed until it registers again.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A SuperNode as Flower keeps it; ``online_until`` is Unix time."""
+
+    node_id: int
+    public_key: str
+    online: bool
+    online_until: float
+
+
+class NodeRegistry(Protocol):
+    """Flower's database of nodes; called in worker threads."""
+
+    def supernodes(self) -> list[Node]:
+        """Return the nodes that have sent a heartbeat."""
+
+
+class FleetNodes:
+    """Compares Flower's list of nodes with the connections of the lane: Flower calls nothing of ours."""
+
+    def __init__(self, registry: NodeRegistry, lane: StreamLane, deployment: Deployment, admit: AdmitNode | None,
+                 report: Record) -> None:  # fmt: skip
+        self._registry, self._lane, self._deployment, self._admit = registry, lane, deployment, admit
+        self._report, self._weights = report, WeightRecords()
+        self._connections: dict[str, NodeConnection] = {}
+        self._online: set[str] = set()
+        self._refused: set[str] = set()
+        self._workers: dict[str, asyncio.Task[None]] = {}
+
+    def connection_of(self, public_key: str) -> NodeConnection | None:
+        """Return the connection of the SuperNode with that key, where it is online and may be given tasks."""
+        return self._connections.get(public_key) if public_key in self._online else None
+
+    def look_again(self) -> None:
+        """Ask anew whether SuperNodes that were refused may join. From any thread."""
+        self._refused = set()
+
+    async def watch(self) -> None:
+        """Follow Flower's list until cancelled; the messages under way end with it."""
+        alive_at = 0.0
+        try:
+            while self._admit is not None:
+                try:
+                    await self._compare(self._admit)
+                    if (now := asyncio.get_running_loop().time()) - alive_at >= KEEP_ALIVE_SECONDS:
+                        alive_at = now
+                        await asyncio.to_thread(self._deployment.keep_alive)
+                except Exception:
+                    log.exception("could not look after the SuperNodes")
+                await asyncio.sleep(NODES_SECONDS)
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        for worker in self._workers.values():
+            worker.cancel()
+        await asyncio.gather(*self._workers.values(), return_exceptions=True)
+        await asyncio.to_thread(self._deployment.finish)
+
+    async def _compare(self, admit: AdmitNode) -> None:
+        streaming = {connection.node_id for connection in self._lane.connections if connection.lane == "stream"}
+        listed = await asyncio.to_thread(self._registry.supernodes)
+        online = {node.public_key: node for node in listed if node.online and node.node_id not in streaming}
+        self._refused &= online.keys()
+        for key in self._online - online.keys():
+            self._remove(key)
+        for key in online.keys() - self._online - self._refused:
+            try:
+                admission = await asyncio.to_thread(admit, key, online[key].node_id)
+                if admission.state == "revoked":
+                    raise AdmissionRefused(f"access of {admission.name} was revoked", Close.REVOKED)
+                self._add(online[key], admission)
+            except AdmissionRefused as error:
+                self._refused.add(key)
+                log.warning("a SuperNode is not listed: %s", error)
+
+    def _add(self, node: Node, admission: Admission) -> None:
+        connection = self._connections.get(node.public_key)
+        if connection is None:
+            connection = NodeConnection(self._deployment, self._weights, self._note_description, self._note_end)
+            self._connections[node.public_key] = connection
+            self._workers[node.public_key] = asyncio.create_task(connection.work())
+        connection.set_client(admission, node.public_key, node.node_id)
+        self._online.add(node.public_key)
+        connection.appear(self._lane.listener_of(connection))
+        self._lane.add(connection, connection.held)
+
+    def _remove(self, key: str) -> None:
+        self._online.discard(key)
+        self._lane.remove(self._connections[key])
+
+    def _note_end(self, connection: NodeConnection) -> None:
+        """The server has ended a connection: the SuperNode is listed again if it may join."""
+        if connection.public_key in self._online:
+            self._remove(connection.public_key)
+
+    def _note_description(self, connection: NodeConnection) -> None:
+        said = connection.description
+        reason = "described" if said.error is None else f"cannot take part: {said.error}"
+        self._report(ClientChanged(
+            connection.client_id, online=True, reason=reason, facts=said.facts, data=said.data, versions=said.versions
+        ))  # fmt: skip

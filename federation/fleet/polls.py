@@ -1,0 +1,103 @@
+"""The Fleet API's requests for messages, held until there is one; and what a SuperNode may push.
+
+Everything here runs on the Flower server's event loop. Flower's own application answers each request.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from federation.fleet.node_connection import NodeConnection
+from federation.run.events import StoreUnavailable
+
+ACTIVATE = "/v1/fleet/activate-node"
+PULL, PUSHES = "/v1/fleet/pull-messages", ("/v1/fleet/push-messages", "/v1/fleet/push-object")
+
+SPARE_BYTES = 1024 * 1024
+"""A reply may have so many bytes besides its weights."""
+
+
+class NodePolls:
+    """ASGI application in front of Flower's.
+
+    ``key_of`` returns the public key (PEM) that signed a request, by its headers; ``node_of`` the SuperNode with a key.
+    ``register`` makes a key known to Flower, in a worker thread; raises StoreUnavailable.
+    """
+
+    def __init__(self, fleet: ASGIApp, key_of: Callable[[Mapping[bytes, bytes]], str],
+                 node_of: Callable[[str], NodeConnection | None], register: Callable[[str], object],
+                 max_reply_bytes: int) -> None:  # fmt: skip
+        self._fleet, self._key_of, self._node_of, self._register = fleet, key_of, node_of, register
+        self._most = max_reply_bytes + SPARE_BYTES
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, whose signature has been checked."""
+        node = self._node_of(key := self._key_of(dict(scope["headers"])))
+        if scope["path"] == ACTIVATE and key:
+            await self._activate(key, scope, receive, send)
+        elif scope["path"] == PULL and node is not None:
+            await self._pull(node, scope, receive, send)
+        elif scope["path"] in PUSHES:
+            await self._push(node, scope, receive, send)
+        else:
+            await self._fleet(scope, receive, send)
+
+    async def _activate(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a SuperNode begin whose key is its own: Flower wants it registered beforehand. Admission comes later."""
+        with suppress(StoreUnavailable):  # Flower's own answer says that it cannot begin
+            await asyncio.to_thread(self._register, key)
+        await self._fleet(scope, receive, send)
+
+    async def _pull(self, node: NodeConnection, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hold the request until a message waits. One whose peer has left must not reach Flower: it takes messages."""
+        body, gone = await _body_of(receive), asyncio.ensure_future(receive())
+        mail = asyncio.ensure_future(node.mailbox.wait_for_mail())
+        try:
+            await asyncio.wait({gone, mail}, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():
+                return
+            node.mailbox.take_mail()
+            await self._fleet(scope, _replay(body, gone), send)
+        finally:
+            for one in (gone, mail):
+                one.cancel()
+            await asyncio.gather(gone, mail, return_exceptions=True)
+
+    async def _push(self, node: NodeConnection | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a part of a reply, unless the reply is too large: Flower keeps all parts in memory."""
+        length = int(dict(scope["headers"])[b"content-length"])
+        if node is not None and node.mailbox.count_pushed(length) > self._most:
+            await _refuse(send, f"A reply has at most {self._most:,} bytes.")
+            return
+        await self._fleet(scope, receive, send)
+        if node is not None:
+            node.mailbox.reply_arrived()
+
+
+async def _body_of(receive: Receive) -> list[Message]:
+    """Return the messages of a request's body, whose length is bounded before it comes here."""
+    body = [await receive()]
+    while body[-1]["type"] == "http.request" and body[-1].get("more_body", False):
+        body.append(await receive())
+    return body
+
+
+def _replay(body: list[Message], gone: "asyncio.Future[Message]") -> Receive:
+    """Return a ``receive`` that gives the messages that were read, and then the peer's leaving."""
+    left = deque(body)
+
+    async def receive() -> Message:
+        return left.popleft() if left else await asyncio.shield(gone)
+
+    return receive
+
+
+async def _refuse(send: Send, sentence: str) -> None:
+    body = json.dumps({"detail": sentence}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,77 @@
+"""A SuperNode without its processes: Flower's own client of the Fleet API, and a ClientApp called in a thread."""
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from flwr.app import Context, Message, RecordDict
+from flwr.supercore.inflatable.inflatable_object import (
+    get_all_nested_objects,
+    get_object_tree,
+    iterate_object_tree,
+    no_object_id_recompute,
+)
+from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+from flwr.supernode.fleet_http_connection import http_request_response
+
+from federation.client.tasks.supernode import app
+
+Answering = Callable[[Message, Context], Message | None]
+"""Returns the reply to a message; None: the process ends without one, and the next one polls anew."""
+
+
+class LightNode:
+    """Polls in a thread until ``end``. ``seen`` are the messages that it got."""
+
+    def __init__(self, address: str, answer: Answering = app, *, partition: int = 0, dataset: str = "synthetic",
+                 key: ec.EllipticCurvePrivateKey | None = None) -> None:  # fmt: skip
+        self._address, self._answer = address, answer
+        self._keys = (key, key.public_key()) if key is not None else None
+        self._config: dict[str, bool | int | float | str]
+        self._config = {"dataset": dataset, "partition-id": partition, "num-partitions": 2}
+        self.seen: list[Message] = []
+        self.errors: list[Exception] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Poll no more; the node says that it goes when the server answers its last poll."""
+        self._ended.set()
+
+    def _live(self) -> None:
+        with http_request_response(self._address, insecure=True, authentication_keys=self._keys, max_retries=0) as node:
+            node_id, receive, send, _, _, pull, push, confirm = node
+            while not self._ended.is_set():
+                if (received := receive()) is None:
+                    continue
+                header, tree = received
+                run_id = header.metadata.run_id
+                contents = {one.object_id: pull(run_id, one.object_id) for one in iterate_object_tree(tree)}
+                message = inflate_object_from_contents(header.metadata.message_id, contents)
+                assert isinstance(message, Message)
+                message.metadata.__dict__["_message_id"] = header.metadata.message_id
+                confirm(run_id, header.metadata.message_id)
+                self.seen.append(message)
+                context = Context(run_id, node_id, self._config, RecordDict(), {})
+                if (reply := self._answer(message, context)) is not None:
+                    self._push(reply, send, push)
+
+    def _push(self, reply: Message, send: Callable[..., Any], push: Callable[..., Any]) -> None:
+        with no_object_id_recompute():
+            reply.metadata.__dict__["_message_id"] = reply.object_id
+            objects = get_all_nested_objects(reply)
+            try:
+                wanted, session = send(reply, get_object_tree(reply), 0.1)
+                for object_id in wanted:
+                    push(reply.metadata.run_id, session, object_id, objects[object_id].deflate())
+            except Exception as error:  # a refusal; a SuperNode logs it and polls on
+                self.errors.append(error)
