@@ -20,6 +20,8 @@ DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds after each failed try in succession; the last one counts for all later ones."""
 MAX_DELAY_SECONDS = 600.0
 """The longest Retry-After that is followed."""
+LONGEST = timedelta(seconds=MAX_DELAY_SECONDS + 60.0)
+"""No try is due later than after so long, unless the clock was set back."""
 POLL_SECONDS, RETRY_SECONDS = 1.0, 5.0
 EVENTS_AT_ONCE, RUNS_AT_ONCE = 1000, 20
 TRIES_BEFORE_NOTE = 2
@@ -64,8 +66,9 @@ class MlflowExport:
             pause = min(POLL_SECONDS, *self._delays)
             try:
                 self._take_news()
-                if self._due_at is not None and self._due_at <= datetime.now(UTC):
-                    self._send_due()
+                now = datetime.now(UTC)
+                if self._due_at is not None and not now < self._due_at <= now + LONGEST:
+                    self._send_due(now)
             except DatabaseUnavailable as error:
                 log.warning("runs are sent to MLflow later: %s", error)
                 pause = RETRY_SECONDS
@@ -87,9 +90,9 @@ class MlflowExport:
                 self._due_at = table.next_due(session, self._server)
             self._cursor = last
 
-    def _send_due(self) -> None:
+    def _send_due(self, now: datetime) -> None:
         with self._database.read() as session:
-            due = table.due_runs(session, self._server, datetime.now(UTC), RUNS_AT_ONCE)
+            due = table.due_runs(session, self._server, now, now + LONGEST, RUNS_AT_ONCE)
         for place, row in enumerate(due):
             if self._stopped.is_set():
                 return

@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from math import inf, isnan, nan
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from federation.run.states import RunState
 from tests.support.books import Books
@@ -15,6 +17,7 @@ from tests.support.processes import wait_until
 from webapp.db.repository.events import newest_events
 from webapp.db.repository.rounds import get_round
 from webapp.db.repository.tracking.mlflow import run_at
+from webapp.db.tables import MlflowRun
 from webapp.operations.mlflow.records import key_of
 from webapp.operations.mlflow.service import Mlflow
 from webapp.operations.mlflow.views import MlflowView, mlflow_view
@@ -165,6 +168,22 @@ def test_what_was_not_sent_by_one_process_is_sent_by_the_next(books: Books, serv
     once_each(server, 700)
     assert max(len(run.metrics) for run in server.runs.values()) == 700 * 8
     assert server.calls.count("runs/log-batch") < 30, "rounds are sent together, at most 1,000 values a request"
+
+
+def test_a_clock_that_is_set_back_holds_no_run_up(books: Books, server: MlflowServer) -> None:
+    sent = Sent(books, server)
+    with sent.sending():
+        pass
+    run_id = books.start_run(num_rounds=2)
+    books.play_round(run_id, 1, books.add_clients("site-a"), loss=0.5)
+    server.down()
+    with sent.sending():
+        sent.wait(run_id, -1, "failing", tries=1)
+    with books.database.write() as session:
+        session.execute(update(MlflowRun).values(next_try_at=datetime.now(UTC) + timedelta(days=365)))
+    server.up()
+    with sent.sending():
+        sent.wait(run_id, 1)
 
 
 def test_only_so_many_clients_become_child_runs_and_deleted_ones_are_passed_over(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from federation.run.states import RunState
@@ -40,9 +40,13 @@ def _new(server: str, run_id: int, client_id: int | None, now: datetime) -> Mlfl
     )  # fmt: skip
 
 
-def due_runs(session: Session, server: str, now: datetime, limit: int) -> Sequence[MlflowRun]:
-    """Return the runs that are to be sent now, the oldest first."""
-    due = _runs(server), MlflowRun.state.in_(DUE), MlflowRun.next_try_at <= now
+def due_runs(session: Session, server: str, now: datetime, latest: datetime, limit: int) -> Sequence[MlflowRun]:
+    """Return the runs that are to be sent now, the oldest first.
+
+    One that is due after ``latest`` is due now: the clock was set back since.
+    """
+    at = MlflowRun.next_try_at
+    due = _runs(server), MlflowRun.state.in_(DUE), or_(at <= now, at > latest)
     return session.scalars(select(MlflowRun).where(*due).order_by(MlflowRun.run_id).limit(limit)).all()
 
 
