@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from python_multipart.exceptions import FormParserError
 from starlette.exceptions import HTTPException
 
 from webapp.db.failures import DatabaseUnavailable
@@ -49,6 +50,10 @@ def install_errors(app: FastAPI) -> None:
     def answer_bad_input(request: Request, error: RequestValidationError) -> Response:
         fields = [_field_error(one) for one in error.errors()[:MAX_FIELDS]]
         return answer_failure(request, 422, "; ".join(f"{f.field}: {f.message}" for f in fields[:5]), fields)
+
+    @app.exception_handler(FormParserError)
+    def answer_no_form(request: Request, _error: FormParserError) -> Response:
+        return answer_failure(request, 400, "The body is not the form that its Content-Type names.")
 
     @app.exception_handler(HTTPException)
     def answer_http(request: Request, error: HTTPException) -> Response:

@@ -77,3 +77,18 @@ def test_a_body_in_another_encoding_is_refused_with_the_reason(
 def test_an_encoding_that_changes_nothing_is_taken(shared: Dashboard) -> None:
     answer = shared.http.post("/api/runs/1/stop", headers={"Content-Encoding": "identity"})
     assert answer.status_code == 409
+
+
+FORMS = [path for method, path in calls() if method == "POST" and not path.startswith(("/api/", "/demo-clients"))]
+NO_FORMS = {b"null": "multipart/form-data; boundary=x", b"--x\r\nx": "multipart/form-data; boundary=x",
+            b"": "multipart/form-data", b"--x\r\n\r\n\r\n--x": "multipart/form-data; boundary=x"}  # fmt: skip
+
+
+def test_a_body_that_is_no_form_is_refused_wherever_one_is_read(dashboard: Dashboard) -> None:
+    assert {"/login", "/runs", "/setup", "/people"} <= set(FORMS)
+    for body, kind in NO_FORMS.items():
+        for path in FORMS:
+            answer = dashboard.http.post(path, content=body, headers={"Content-Type": kind})
+            assert answer.status_code < 500, (path, body)
+        if body == b"null":
+            assert dashboard.http.post("/login", content=body, headers={"Content-Type": kind}).status_code == 400
