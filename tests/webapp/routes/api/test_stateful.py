@@ -52,6 +52,7 @@ def linked(description: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120 + FUZZ_SECONDS)
 def test_sequences_of_calls_are_answered_as_described_and_no_role_does_more_than_it_may(
     used: Dashboard, caplog: pytest.LogCaptureFixture
 ) -> None:
