@@ -51,6 +51,21 @@ def evaluation_step(model: Any, loss: str) -> Step:
     return _compile(model, step)
 
 
+def optimizer_reset(optimizer: Any) -> Callable[[float], None]:
+    """Compile what sets a learning rate and the optimizer's state to zeros, from which adam, sgd and momentum start."""
+    import tensorflow as tf
+
+    variables, rate = [variable.value for variable in optimizer.variables], optimizer.learning_rate.value
+
+    def reset(learning_rate: Any) -> None:
+        for variable in variables:
+            variable.assign(tf.zeros_like(variable))
+        rate.assign(learning_rate)
+
+    compiled = tf.function(reset, input_signature=[tf.TensorSpec((), rate.dtype)], autograph=False)
+    return lambda learning_rate: compiled(tf.constant(learning_rate, rate.dtype))
+
+
 class ProximalTerm:
     """FedProx's term mu/2 |w - w0|^2, by its gradient mu (w - w0) (Li et al. 2018, arXiv:1812.06127)."""
 

@@ -3,7 +3,7 @@
 The compiled TensorFlow functions are in ``steps``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -50,8 +50,8 @@ class Trainer:
         arrays = [values_of(array) for array in record.values()]
         if difference := self.layout.difference(Layout.of([""] * len(arrays), arrays).entries):
             raise LayoutMismatch(f"{self._network}: the server {difference.replace('the run', 'this network')}")
-        for variable, array in zip(self._model.weights, arrays, strict=True):
-            variable.assign(array)
+        for variable, array in zip(self._variables, arrays, strict=True):
+            variable.assign(array, read_value=False)
 
     def arrays(self) -> ArrayRecord:
         """Return the weights by name, in the layout's order."""
@@ -79,9 +79,7 @@ class Trainer:
 
     def _reset(self, config: dict[str, Any], rng: np.random.Generator) -> steps.Step:
         """Put optimizer and dropout into their initial state and return the step that the config asks for."""
-        for variable in self._optimizer.variables:  # adam, sgd and its momentum start from zeros
-            variable.assign(np.zeros(variable.shape, variable.dtype))
-        self._optimizer.learning_rate = config["learning_rate"]
+        self._reset_optimizer(float(config["learning_rate"]))
         for layer in self._model.layers:
             if (generator := getattr(layer, "seed_generator", None)) is not None:
                 generator.state.assign(rng.integers(2**31, size=2))
@@ -89,6 +87,15 @@ class Trainer:
             return self.training_step
         self._proximal_term.set(mu, self._model.trainable_variables)
         return self._proximal_training_step
+
+    @cached_property
+    def _variables(self) -> list[Any]:
+        """The weights as TensorFlow's own variables: to assign Keras' takes three times as long."""
+        return [variable.value for variable in self._model.weights]
+
+    @cached_property
+    def _reset_optimizer(self) -> Callable[[float], None]:
+        return steps.optimizer_reset(self._optimizer)
 
     @cached_property
     def training_step(self) -> steps.Step:
