@@ -14,6 +14,8 @@ import pytest
 from tests.support.http import LOCAL
 from tests.support.processes import ROOT, RealProcess, make_meadow, wait_until
 
+pytestmark = pytest.mark.slow
+
 INSTALL_SECONDS = 300
 
 

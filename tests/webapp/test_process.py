@@ -18,6 +18,8 @@ from tests.support.http import LOCAL
 from tests.support.migrated import lay_data
 from tests.support.processes import Meadow, RealProcess, free_port, make_meadow, refused, refused_on, wait_until
 
+pytestmark = pytest.mark.slow
+
 SYNTHETIC = {"network": "synthetic", "dataset": "synthetic", "num_rounds": 1000}
 
 

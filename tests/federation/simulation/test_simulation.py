@@ -31,6 +31,8 @@ from tests.support.engine import Engine, running_engine
 from tests.support.http import LOCAL
 from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
 
+pytestmark = pytest.mark.slow
+
 Simulate = Callable[..., RealProcess]
 
 

@@ -31,6 +31,8 @@ from webapp.operations.metrics.readiness import reasons_not_ready
 from webapp.parts import open_parts
 from webapp.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:

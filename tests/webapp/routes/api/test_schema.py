@@ -19,6 +19,8 @@ from tests.support.odd_values import FUZZ_SECONDS
 from webapp.app import create_app
 from webapp.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def actors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Actors]:
