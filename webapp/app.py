@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 
 from federation.protocol.tls.certificates import ServerTls
@@ -22,8 +22,8 @@ from webapp.operations.event_hub import EventHub
 from webapp.operations.metrics import Metrics
 from webapp.pages.flash import Flashes
 from webapp.parts import open_parts
-from webapp.routes import ROUTERS
-from webapp.routes.access import Access, end_streams_without_access, refuse_unlisted
+from webapp.routes import ROUTERS, ROUTES
+from webapp.routes.access import Access, end_streams_without_access
 from webapp.routes.api.docs import describe_api
 from webapp.routes.error_handlers import install_errors
 from webapp.routes.html.page import FRESH_SECONDS
@@ -59,7 +59,6 @@ def create_app(
 
     app = FastAPI(
         title="Meadow", version=version("meadow"), lifespan=live, docs_url=None, redoc_url=None, openapi_url=None,
-        dependencies=[Depends(refuse_unlisted)],
         summary="Start, watch and steer federated learning runs with Flower, and manage their clients.",
     )  # fmt: skip
     app.state.root_path = settings.root
@@ -82,7 +81,6 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tls: Ser
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
     check_root_path(settings.root, [getattr(route, "path", "") for router in ROUTERS for route in router.routes])
-    for router in ROUTERS:
-        app.include_router(router)
+    app.router.routes.extend(ROUTES)
     app.mount("/static", FingerprintedFiles(directory=asset("static")), name="static")
     describe_api(app)

@@ -142,7 +142,7 @@ async def end_streams_without_access(event_hub: EventHub, accounts: Accounts) ->
 
 
 async def refuse_unlisted(request: Request) -> None:
-    """A dependency of the whole app: refuse a route that the policy does not list."""
+    """A dependency of all routes: refuse a route that the policy does not list."""
     if request.state.need is None:
         raise Forbidden("This address is not on the list of what may be done.")
 
