@@ -5,7 +5,8 @@ import { refreshPage, updateQuery } from "../address.js";
 import { showMessage } from "../flash.js";
 
 const MAX_LINES = 8;
-const SERVER_SIDE = ["metric", "phase", "target"]; // controls that need a new page; the charts follow all others alone
+/* Controls that need a new page; the charts follow all others alone. */
+const SERVER_SIDE = ["metric", "phase", "target", "group"];
 const ofToolbar = (section) => section.querySelector("[data-part=toolbar]");
 const lineBoxes = (section) => [...section.querySelectorAll("input[name=line]")];
 const shownBoxes = (section) => lineBoxes(section).filter((box) => box.checked).slice(0, MAX_LINES);
@@ -84,6 +85,7 @@ function restoreControls(section) {
   form.querySelector("[name=smooth]").value = query.get("smooth") ?? 0;
   for (const field of section.querySelectorAll("[name=q]")) field.value = query.get("q") ?? "";
   for (const field of form.querySelectorAll("[name=target]")) field.value = query.get("target") ?? "";
+  for (const field of form.querySelectorAll("[name=group]")) field.value = query.get("group") ?? "";
   for (const field of form.querySelectorAll("#run-page [name=metric]")) field.value = query.get("metric") ?? "";
   applyView(section);
 }
@@ -136,7 +138,7 @@ document.addEventListener("change", ({ target }) => {
     updateQuery({
       [target.name]: target.value === "evaluate" ? "" : target.value,
       ...(target.name === "phase" ? { metric: "" } : {}),
-      ...(target.name === "target" ? {} : { target: "" }),
+      ...(target.name === "metric" || target.name === "phase" ? { target: "" } : {}),
     });
     refreshPage();
     return;

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, String, cast, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    String,
+    and_,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from federation.run.states import ACTIVE
@@ -23,6 +36,16 @@ MAX_TAGS = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Grouping:
+    """A setting of runs: its place in the configuration, none for the experiment; whether its values are numbers; and
+    the other settings with the values beside which it applies."""
+
+    path: tuple[str, ...]
+    is_number: bool = False
+    needs: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunFilter:
     """Which runs a list shows, and in which order. An empty field filters nothing."""
 
@@ -34,6 +57,8 @@ class RunFilter:
     tag: str = ""
     archived: bool = False
     sort: Sort = "newest"
+    group: Grouping | None = None
+    """What the runs are sorted by first; those without a value come last."""
     backwards: bool = False
     """Whether the order is the opposite of the usual one: texts from A, numbers and times from the largest."""
 
@@ -80,8 +105,29 @@ def find_runs(session: Session, run_filter: RunFilter, limit: int, offset: int =
     column = _column(run_filter.sort)
     ascending = (run_filter.sort in TEXTS) != run_filter.backwards
     order = [(column.asc() if ascending else column.desc()).nulls_last(), Run.id.desc()]
+    if run_filter.group is not None:
+        order.insert(0, _group(run_filter.group).asc().nulls_last())
     rows = session.scalars(_filter(session, select(Run), run_filter).order_by(*order).limit(limit).offset(offset)).all()
     return rows, session.scalar(_filter(session, select(func.count(Run.id)), run_filter)) or 0
+
+
+def group_sizes(session: Session, run_filter: RunFilter) -> dict[Any, int]:
+    """Return value -> number of the matching runs, where these are grouped; None is the value of all others."""
+    if run_filter.group is None:
+        return {}
+    value = _group(run_filter.group).label("value")
+    query = _filter(session, select(value, func.count(Run.id)), run_filter)
+    return dict(session.execute(query.group_by(value)).all())
+
+
+def _group(group: Grouping) -> ColumnElement[Any]:
+    """Return the value by which a run is grouped; NULL where the setting does not apply, is empty, or is not set."""
+    if not group.path:
+        return Run.__table__.c.experiment_id
+    place: Any = Run.config[group.path if len(group.path) > 1 else group.path[0]]
+    value = place.as_float() if group.is_number else func.nullif(place.as_string(), "")
+    needed = [Run.config[name].as_string().in_(values) for name, values in group.needs]
+    return case((and_(true(), *needed), value), else_=None)
 
 
 def _filter(session: Session, query: Select[Any], run_filter: RunFilter) -> Select[Any]:

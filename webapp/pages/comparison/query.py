@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from webapp.formatting import exact
+from webapp.pages.runs.grouping import is_grouping
 from webapp.pages.runs.query import MAX_LENGTH, Phase
 
 AXES = (("round", "Round"), ("time", "Time"), ("bytes", "Traffic"))
@@ -27,6 +28,7 @@ class ComparisonQuery:
     phase: Phase = "evaluate"
     metric: str = ""
     target: float | None = None
+    group: str = ""
 
     def of(self, ids: Sequence[int]) -> "ComparisonQuery":
         """Return the same query for other runs."""
@@ -54,6 +56,7 @@ class ComparisonQuery:
             "smooth": str(self.smooth or ""), "from": "" if low is None else exact(low),
             "to": "" if high is None else exact(high), "phase": self.phase if self.phase != "evaluate" else "",
             "metric": self.metric, "target": "" if self.target is None else exact(self.target),
+            "group": self.group,
         }  # fmt: skip
         return [(name, value) for name, value in chosen.items() if value]
 
@@ -66,7 +69,7 @@ def comparison_query(ids: Sequence[int], query: Mapping[str, str]) -> Comparison
         ids, x if x in dict(AXES) else "round", query.get("scale") == "log", round(smooth or 0),
         (low, high) if low is not None and high is not None and low < high else None,
         "train" if query.get("phase") == "train" else "evaluate", metric if len(metric) <= MAX_LENGTH else "",
-        _number(query.get("target"), -1e18, 1e18),
+        _number(query.get("target"), -1e18, 1e18), group if is_grouping(group := query.get("group", "")) else "",
     )  # fmt: skip
 
 

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from federation.learning.evaluation_data import measured_on
 from federation.run.states import ACTIVE, RunState
+from webapp.charts.seed_statistics import Difference, Sample, paired_difference, ranked
 from webapp.db.repository.queue.experiments import last_spreads, runs_of_experiment
 from webapp.db.tables import Experiment, Run
 from webapp.formatting import NOTHING, count, plural
 from webapp.pages.experiments.settings import Varied, varied_settings, words_of
-from webapp.pages.experiments.statistics import Difference, Sample, paired_difference, ranked
 from webapp.pages.runs.query import Phase
 from webapp.pages.runs.target_metric import Measure, measure_of
 

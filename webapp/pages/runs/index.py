@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from federation.run.states import RunState
 from webapp.db.repository.metrics import sparklines
-from webapp.db.repository.run_list import TEXTS, RunFilter, Sort, filter_choices, find_runs
+from webapp.db.repository.run_list import TEXTS, RunFilter, Sort, filter_choices, find_runs, group_sizes
 from webapp.db.repository.runs import is_resumable
 from webapp.db.tables import Run
 from webapp.formatting import NOTHING, metric, percent
 from webapp.operations.views import elapsed_seconds
 from webapp.pages.clients.rows import common_scale
 from webapp.pages.markdown import plain
+from webapp.pages.runs.grouping import Head, grouping_of, heads_of
 from webapp.pages.start.fields import FIELDS
 from webapp.pages.wording import end_of, problems_of, sentence
 
@@ -58,6 +59,7 @@ class RunListQuery:
     sort: Sort = "newest"
     backwards: bool = False
     offset: int = 0
+    group: str = ""
 
     @property
     def order(self) -> str:
@@ -86,7 +88,7 @@ class RunListQuery:
         """The filter for the repository."""
         return RunFilter(
             STATES_OF[self.state], self.q, self.network, self.dataset, self.strategy, self.tag,
-            self.state == "archived", self.sort, self.backwards,
+            self.state == "archived", self.sort, grouping_of(self.group), self.backwards,
         )  # fmt: skip
 
     @property
@@ -103,7 +105,7 @@ class RunListQuery:
     @property
     def filtered(self) -> bool:
         """Whether the query narrows the list."""
-        return replace(self, sort="newest", backwards=False, offset=0) != RunListQuery()
+        return replace(self, sort="newest", backwards=False, offset=0, group="") != RunListQuery()
 
 
 PARAMETERS = tuple(name for name in RunListQuery.__slots__ if name != "backwards")
@@ -147,6 +149,8 @@ class RunList:
     everything: int
     archived: int
     filters: list[tuple[str, str, list[tuple[str, str]], str]]
+    heads: dict[int, Head]
+    """The heads of groups, by the run before which they stand."""
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -183,7 +187,8 @@ def run_list(session: Session, query: RunListQuery) -> RunList:
         for name, word in FILTERS
         if len(values[name]) > 1 or getattr(query, name) or (name == "tag" and values[name])
     ]
-    return RunList(query, run_lines(session, runs), total, everything, archived, filters)
+    heads = heads_of(runs, query.group, group_sizes(session, query.run_filter)) if query.group else {}
+    return RunList(query, run_lines(session, runs), total, everything, archived, filters, heads)
 
 
 def run_lines(session: Session, runs: Sequence[Run]) -> list[RunLine]:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
 from webapp.db.repository.run_list import runs_of
+from webapp.pages.comparison.groups import choices_of, groups_of
 from webapp.pages.comparison.query import AXES, ComparisonQuery, comparison_query
 from webapp.pages.comparison.table import compare, summary
 from webapp.pages.runs.target_metric import measure_of
@@ -33,5 +34,6 @@ def show(page: PageDep, query: Annotated[ComparisonQuery, Depends(read_query)]) 
     query = query.of([side.run.id for side in shown.sides])
     return page.show(
         "runs/compare.html", "/runs", page=shown, query=query, axes=AXES, summary=summary(shown),
-        link=page.root_address + query.address,
+        link=page.root_address + query.address, groups=groups_of(shown.sides, measure, query.group),
+        groupings=choices_of(shown.sides),
     )  # fmt: skip

@@ -13,6 +13,7 @@ from webapp.db.repository.run_list import list_runs, runs_of
 from webapp.formatting import plural
 from webapp.operations.records import Changed, is_active
 from webapp.pages.flash import Flash
+from webapp.pages.runs.grouping import CHOICES, is_grouping
 from webapp.pages.runs.index import COLUMNS, PARAMETERS, SEGMENTS, STATES_OF, RunListQuery, parse_order, run_list
 from webapp.pages.wording import run_numbers, sentence
 from webapp.problems import Invalid
@@ -28,11 +29,14 @@ Word = Annotated[str, Query(max_length=200, pattern=NO_NUL)]
 
 def read_query(
     q: Word = "", state: Word = "", network: Word = "", dataset: Word = "", strategy: Word = "", tag: Word = "",
-    sort: Word = "newest", offset: AnyId = 0,
+    sort: Word = "newest", offset: AnyId = 0, group: Word = "",
 ) -> RunListQuery:  # fmt: skip
     """Return the query of the list's address."""
     known = state if state in STATES_OF else ""
-    return RunListQuery(q.strip(), known, network, dataset, strategy, tag, *parse_order(sort), min(offset, 2**31))
+    return RunListQuery(
+        q.strip(), known, network, dataset, strategy, tag, *parse_order(sort), min(offset, 2**31),
+        group if is_grouping(group) else "",
+    )  # fmt: skip
 
 
 @router.get("")
@@ -45,7 +49,7 @@ def list_them(
     """Show a page of runs; ``id`` are selected already."""
     shown = run_list(page.session, query)
     return page.show(
-        "runs/index.html", "/runs", page=shown, segments=SEGMENTS, columns=COLUMNS, chosen=id,
+        "runs/index.html", "/runs", page=shown, segments=SEGMENTS, columns=COLUMNS, chosen=id, groupings=CHOICES,
         known=list_runs(page.session, limit=1)[1] > 0,
     )  # fmt: skip
 
