@@ -75,7 +75,7 @@ def test_an_option_that_does_not_apply_is_hidden_and_not_read(dashboard: Dashboa
     assert conditions["dirichlet_alpha"] == "partitioner=dirichlet quantity"
     assert conditions["norm_limit"] == "norm_rule=clip reject"
     assert conditions["initial_weights"] == conditions["app_config"] == "network=custom"
-    assert conditions["dataset"] == conditions["optimizer"] == "network=mlp cnn mobilenet_v2 resnet50"
+    assert conditions["dataset"] == conditions["optimizer"] == "network=mlp cnn lenet mobilenet_v2 resnet50"
     assert conditions["FedYogi.tau"] == "strategy=FedYogi"
 
     dashboard.http.post("/runs", data={"partitioner": "iid", "dirichlet_alpha": "-3", "norm_limit": "much"})
