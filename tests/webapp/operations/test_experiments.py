@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -185,3 +186,23 @@ def test_a_finished_experiment_runs_again_when_a_person_adds_rounds_to_a_run(sha
         assert shared.http.post(f"/api/runs/{run}/rounds", json={"add": 1}).status_code == 202
         wait_until(lambda: show(shared, experiment)["runs"][0]["current_round"] == 2)
         wait_until(lambda: show(shared, experiment)["state"] == "finished")
+
+
+def test_after_a_restart_a_running_experiment_continues_alone_and_a_paused_one_waits(tmp_path: Path) -> None:
+    with running(tmp_path) as first, first.stage() as stage:
+        two_clients(first, stage, slow)
+        runs = create(first, synthetic(num_rounds=12), 2)["id"]
+        waits = create(first, synthetic(), 2)["id"]
+        own = first.start_run(num_rounds=1)
+        begun = show(first, runs)["runs"][0]["id"]
+        steer(first, waits, "pause")
+        wait_until(lambda: first.run(begun)["current_round"] >= 2)
+    with running(tmp_path) as second, second.stage() as stage:
+        two_clients(second, stage)
+        wait_until(lambda: show(second, runs)["state"] == "finished")
+        assert second.rounds(begun) == list(range(13)) and second.run(begun)["resumed_by"] == "experiment"
+        assert (second.run(own)["state"], second.run(own)["blocked_on"]["kind"]) == ("queued", "held")
+        assert (show(second, waits)["state"], show(second, waits)["counts"]) == ("paused", {"queued": 2})
+        steer(second, waits, "resume")
+        wait_until(lambda: show(second, waits)["counts"] == {"completed": 2})
+        assert second.run(own)["state"] == "queued"
