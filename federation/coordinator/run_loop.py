@@ -20,6 +20,8 @@ from federation.coordinator.phase import PhaseContext
 from federation.coordinator.preparation import Preparation
 from federation.coordinator.quorum import Quorum, QuorumMissed, WaitState
 from federation.coordinator.retrying_ledger import RetryingLedger
+from federation.evaluation.evaluator import ServerEvaluator
+from federation.evaluation.run_evaluations import RunEvaluations
 from federation.run.data_cut import DataCut
 from federation.run.events import AttemptFailed, Checkpoint, RoundDone, RoundRefused
 from federation.run.networks import KERAS_NETWORKS
@@ -37,13 +39,6 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 STORAGE_RETRY_SECONDS = 1.0
 
 _T = TypeVar("_T")
-
-NOT_SENT = (
-    "clients", "name", "minimize_metrics", "maximize_metrics",
-    "stop_metric", "stop_target", "stop_patience", "stop_min_change", "stop_seconds", "stop_megabytes",
-    "evaluate_every", "learning_rate_schedule", "local_epochs_schedule", "fraction_train_schedule",
-)  # fmt: skip
-"""Options that clients do not get: they are about the run as a whole."""
 
 MAX_ATTEMPTS = 3
 """After this many failed attempts at one round in a row the run fails.
@@ -69,16 +64,19 @@ class RunLoop:
     """Works one job to its end, on the thread that calls ``run``."""
 
     def __init__(
-        self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, policy: CheckpointPolicy
-    ) -> None:
-        self._job, self._lane, self._control, self._policy = job, lane, control, policy
+        self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, policy: CheckpointPolicy,
+        evaluator: ServerEvaluator,
+    ) -> None:  # fmt: skip
+        self._evaluations = RunEvaluations(evaluator, job.run_id, job.config)
+        self._job, self._lane, self._control = job, lane, control
+        self._policy = policy.for_run(self._evaluations.are_on)
         self._ledger = RetryingLedger(ledger, control)
         self._folder, self._networks = folder / str(job.run_id), folder.parent / "networks"
         self._context = PhaseContext(
             job.run_id, job.config.round_timeout_seconds, lane, control, self._ledger.record, self._ledger.flush
         )
         self._wait_state = WaitState(job.run_id, self._ledger, control)
-        self._task_config = job.config.model_dump(exclude={*NOT_SENT, *job.config.unused}, exclude_none=True)
+        self._task_config = job.config.for_clients()
         self._on_exit = contextlib.ExitStack()
         self._committed, self._best = job.committed, job.best
         self._stop_watch = StopWatch(job.config.stop_rules, job.past, job.committed)
@@ -92,12 +90,11 @@ class RunLoop:
         try:
             self._on_exit.enter_context(recorded_warnings(self._job.run_id, self._ledger.record))
             self._begin()
-            while not self._control.try_finish(self._committed, lambda: self._ledger.read_num_rounds(self._job.run_id)):
-                if (stop := self._stop_watch.stop) is not None:
-                    return RunEnd(RunState.COMPLETED, stop.sentence, stop.rule)
-                with bound_contextvars(round=self._committed + 1):
-                    self._run_round(self._committed + 1)
-            return RunEnd(RunState.COMPLETED)
+            end = self._run_rounds()
+            self._evaluations.finish(self._control.sleep)
+            self._keep_checkpoints()
+            self._checkpoints.delete_expired()
+            return end
         except RunStopped:
             return RunEnd(RunState.STOPPED)
         except RunInterrupted:
@@ -112,10 +109,22 @@ class RunLoop:
             self._control.close()
             self._ledger.flush()
 
+    def _run_rounds(self) -> RunEnd:
+        while not self._control.try_finish(self._committed, lambda: self._ledger.read_num_rounds(self._job.run_id)):
+            if (stop := self._stop_watch.stop) is not None:
+                return RunEnd(RunState.COMPLETED, stop.sentence, stop.rule)
+            with bound_contextvars(round=self._committed + 1):
+                self._run_round(self._committed + 1)
+        return RunEnd(RunState.COMPLETED)
+
     def _begin(self) -> None:
         """Load the weights of the last checkpoint, or make the initial ones; then make what rounds work with."""
         self._checkpoints = self._retry_storage(lambda: Checkpoints(self._folder), "The run's folder", RunState.WAITING)
         self._model = self._resumed_model(self._job.resume) if self._job.resume is not None else self._initial_model()
+        if (
+            self._job.resume is not None
+        ):  # the process may have ended before; a round that was evaluated stays as it was
+            self._evaluations.submit(self._committed, self._model.layout, self._model.weights)
         config = self._job.config
         self._eligibility = Eligibility(
             self._context, config, lambda: self._ledger.read_participation(self._job.run_id)
@@ -205,9 +214,15 @@ class RunLoop:
         self._committed, self._attempts, self._failures, self._losses = done.round, 0, 0, 0
         self._stop_watch.note(done, time.monotonic() - self._started, self._context.traffic_bytes)
         self._best = self._policy.best_of(done, self._best, self._job.config.metric_goals)
-        self._checkpoints.keep(self._policy.rounds_to_keep(done.round, self._best))
-        if done.round >= self._control.num_rounds:
-            self._checkpoints.delete_expired()
+        self._evaluations.submit(done.round, self._model.layout, self._model.weights)
+        self._keep_checkpoints()
+
+    def _keep_checkpoints(self) -> None:
+        """Let checkpoints go but for the last rounds, the best one, and those that may be found to be the best."""
+        pending = self._evaluations.pending()
+        for done in self._evaluations.measured():
+            self._best = self._policy.best_at_server(done, self._best, self._job.config.metric_goals)
+        self._checkpoints.keep(self._policy.rounds_to_keep(self._committed, self._best) | pending)
 
     def _write_checkpoint(self, number: int) -> Checkpoint:
         what = f"The weights of round {number:,}"

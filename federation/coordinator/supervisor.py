@@ -12,6 +12,7 @@ from federation.coordinator.ledger import Job, Ledger, Participation
 from federation.coordinator.queue_thread import ActiveRun, QueueThread, Request
 from federation.coordinator.retrying_ledger import RETRY_SECONDS
 from federation.coordinator.run_loop import RunEnd, RunLoop
+from federation.evaluation.evaluator import ServerEvaluator
 from federation.run.events import StoreUnavailable
 from federation.run.metric_goals import BestRound
 from federation.run.states import RunState
@@ -57,13 +58,15 @@ class Supervisor:
     """
 
     def __init__(
-        self, *, lane: StreamLane, ledger: Ledger, folder: Path, policy: CheckpointPolicy | None = None
-    ) -> None:
+        self, *, lane: StreamLane, ledger: Ledger, folder: Path, policy: CheckpointPolicy | None = None,
+        evaluator: ServerEvaluator | None = None,
+    ) -> None:  # fmt: skip
         self._lane, self._ledger, self._folder, self._policy = lane, ledger, folder, policy or CheckpointPolicy()
         self._active: ActiveRun | None = None  # set by the queue's thread, cleared by the run's own
         self._next: Job | None = None
         self._requests = QueueThread(self._stop, self._start_next)
         self._ended = threading.Event()
+        self.evaluator = evaluator or ServerEvaluator(ledger.record)
         self.files = KeptFiles(folder)
 
     def start(self) -> None:
@@ -114,6 +117,7 @@ class Supervisor:
         """Interrupt the active run because the process ends. False if a thread did not end in time."""
         deadline = time.monotonic() + deadline_seconds
         self._ended.set()
+        self.evaluator.stop()
         self._requests.end()
         if (active := self._active) is not None:
             active.control.interrupt()
@@ -122,6 +126,7 @@ class Supervisor:
             active.control.interrupt()
             active.thread.join(max(0.0, deadline - time.monotonic()))
             in_time = in_time and not active.thread.is_alive()
+        in_time = self.evaluator.wait(max(0.5, deadline - time.monotonic())) and in_time
         if not in_time:
             log.error("the active run did not end within %s s", deadline_seconds)
         return in_time
@@ -188,7 +193,7 @@ class Supervisor:
         try:
             loop = RunLoop(
                 job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=active.control,
-                policy=self._policy,
+                policy=self._policy, evaluator=self.evaluator,
             )  # fmt: skip
             end = loop.run()
         except BaseException as error:

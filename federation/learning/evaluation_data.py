@@ -6,6 +6,7 @@ from typing import Any
 from federation.learning.data.catalogue import TEST_SAMPLES
 from federation.learning.data.partitioning import TEST_SHARE
 from federation.run.data_cut import DataCut
+from federation.run.metric_goals import SERVER_PHASE
 from federation.run.networks import KERAS_NETWORKS
 
 
@@ -24,6 +25,8 @@ def evaluated_on(config: Mapping[str, Any]) -> str:
 
 def measured_on(config: Mapping[str, Any], phase: str) -> str:
     """Return the data behind the metrics of a phase of a run."""
+    if phase == SERVER_PHASE:
+        return f"the {config.get('dataset')} test split at the server"
     return evaluated_on(config) if phase == "evaluate" else "each client's training data"
 
 

@@ -23,6 +23,8 @@ Diagnostics = Literal["off", "updates", "losses"]
 DIAGNOSTICS = {
     "off": "Off", "updates": "Updates and fairness", "losses": "Updates, fairness, loss before and after training",
 }  # fmt: skip
+ServerEvaluation = Literal["off", "test_split"]
+SERVER_EVALUATIONS = {"off": "Off", "test_split": "On the published test split"}
 NormRule = Literal["off", "clip", "reject"]
 NORM_RULES = {"off": "Off", "clip": "Clip", "reject": "Reject"}
 StrategyName = Literal[

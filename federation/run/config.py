@@ -15,6 +15,13 @@ from federation.run.strategies import clients_needed, with_defaults
 MAX_EXAMPLES = 10_000_000
 """The largest num_examples that is accepted in a reply."""
 
+NOT_SENT = (
+    "clients", "name", "minimize_metrics", "maximize_metrics", "server_evaluation",
+    "stop_metric", "stop_target", "stop_patience", "stop_min_change", "stop_seconds", "stop_megabytes",
+    "evaluate_every", "learning_rate_schedule", "local_epochs_schedule", "fraction_train_schedule",
+)  # fmt: skip
+"""Options that clients do not get: they are about the run as a whole."""
+
 
 class RunConfig(StopFields):
     """The configuration of a run. Every default works: three rounds over two clients that hold digits.
@@ -80,6 +87,10 @@ class RunConfig(StopFields):
             if on in unused or (on == "network" and self.network not in values):
                 unused.add(name)
         return unused
+
+    def for_clients(self) -> dict[str, Any]:
+        """Return the options that clients get with each task."""
+        return self.model_dump(exclude={*NOT_SENT, *self.unused}, exclude_none=True)
 
     def stored(self) -> dict[str, Any]:
         """Return the configuration as JSON, without the options of other networks."""

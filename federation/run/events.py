@@ -140,6 +140,16 @@ class RunNote:
     client_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ServerEvaluated:
+    """The metrics of a committed round on held-out data at the server, over ``samples`` samples."""
+
+    run_id: int
+    round: int
+    metrics: Metrics
+    samples: int
+
+
 class StoreUnavailable(Exception):
     """The store of events cannot write now, but may later: the disk is full, the database is locked."""
 
@@ -148,6 +158,9 @@ class RoundRefused(Exception):
     """The store does not accept a round: the run has ended there, or has a later round; the sentence says so."""
 
 
-Event = ReplyRecorded | RoundDone | AttemptFailed | ClientSuspended | Blocked | Progress | ClientChanged | RunNote
+Event = (
+    ReplyRecorded | RoundDone | AttemptFailed | ClientSuspended | Blocked | Progress | ClientChanged | RunNote
+    | ServerEvaluated
+)  # fmt: skip
 Record = Callable[[Event], None]
 """Keeps an event. May be called on any thread; may raise StoreUnavailable or RoundRefused."""

@@ -27,6 +27,24 @@ NEUTRAL = frozenset({
 })  # fmt: skip
 """Words after a metric's name that say how it was measured: ``val_loss_mean``, ``recall_at_5``, ``mAP50(B)``."""
 
+SERVER_PHASE = "server"
+"""The phase of metrics that the server measures on held-out data: ``server_accuracy``."""
+
+
+def is_evaluated_at_server(config: Mapping[str, object]) -> bool:
+    """Say whether a run with that stored configuration has metrics of the server."""
+    return config.get("server_evaluation", "off") != "off"
+
+
+def decisive_metric(metric: str, server_evaluation: bool) -> str:
+    """Return the metric that decides which round is the best: in a run without metrics of the server the clients' one.
+
+    ``metric`` is the one of the settings, such as ``evaluate_accuracy``.
+    """
+    phase, _, name = metric.partition("_")
+    return f"evaluate_{name}" if phase == SERVER_PHASE and not server_evaluation else metric
+
+
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])")
 

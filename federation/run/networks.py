@@ -11,6 +11,8 @@ KERAS_NETWORKS: Final = ("mlp", "cnn", "lenet", "mobilenet_v2", "resnet50")
 """Networks that Meadow builds with Keras; of the others it has no code for a .keras file."""
 
 Dataset = Literal["digits", "mnist", "fashion_mnist", "cifar10", "synthetic"]
+TEST_SPLITS: Final = ("mnist", "fashion_mnist", "cifar10")
+"""Data sets with a published test split, on which the server can evaluate Keras networks."""
 DemoDataset = Literal["digits", "synthetic"]
 """Data sets that need neither a download nor a file: a simulated client can hold them on any machine."""
 
@@ -28,3 +30,8 @@ def needs_dataset(network: str) -> bool:
     Synthetic work needs no data, and the app of a custom network brings its own.
     """
     return network in KERAS_NETWORKS
+
+
+def has_test_split(network: str, dataset: str) -> bool:
+    """Say whether the server can evaluate the run's network on a published test split."""
+    return network in KERAS_NETWORKS and dataset in TEST_SPLITS

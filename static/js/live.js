@@ -13,7 +13,7 @@ const SILENT_MS = 40000; // a stream that sent pings and then nothing for so lon
 const CONNECT_MS = 10000; // a stream that has not opened by then is lost
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 5000;
-const TYPES = ["run", "round", "reply", "client", "experiment", "progress"];
+const TYPES = ["run", "round", "reply", "client", "experiment", "progress", "server_evaluation"];
 const holder = document.querySelector("#live");
 
 let stream = null;

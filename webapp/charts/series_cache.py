@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from federation.run.metric_goals import SERVER_PHASE
 from webapp.db.repository.series import Series, read_series
 from webapp.db.tables import Run
 
@@ -41,7 +42,12 @@ class SeriesCache:
         self._lock = threading.Lock()
 
     def read(self, session: Session, run: Run, phase: str, metric: str) -> Series:
-        """Return a metric of a run up to the run's current round, as ``session`` knows it."""
+        """Return a metric of a run up to the run's current round, as ``session`` knows it.
+
+        What the server measures comes after the commit of its round, so it is read anew each time.
+        """
+        if phase == SERVER_PHASE:
+            return read_series(session, run.id, phase, metric)
         entry, sparse = self._entry((run.id, phase, metric)), _is_sparse(run, phase)
         while True:
             with self._lock:

@@ -17,6 +17,7 @@ from federation.run.events import (
     RoundDone,
     RoundRefused,
     RunNote,
+    ServerEvaluated,
     StoreUnavailable,
 )
 from federation.run.metric_goals import MetricGoals
@@ -27,6 +28,7 @@ from webapp.db.repository.metrics import insert_points, last_metric_id
 from webapp.db.repository.rounds import insert_replies, insert_round
 from webapp.db.repository.runs import advance_run, get_run, metrics_of, set_blocked_on, set_values
 from webapp.db.tables import Run
+from webapp.operations.evaluation.recording import write_server_evaluation
 from webapp.operations.rows import (
     MAX_REASON,
     best_metrics,
@@ -60,6 +62,7 @@ class Recorder:
         count: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         self._database, self._publish_progress, self._count = database, publish_progress, count
+        self._committing = threading.Lock()  # a round and an evaluation of one before it both change the run's metrics
         self._lock = threading.Lock()  # for the two lists; never held while the database is asked
         self._unwritten: list[ReplyRecorded] = []
         self._attempt: list[ReplyRecorded] = []
@@ -90,6 +93,9 @@ class Recorder:
                 self._write_put_aside(event)
             case RunNote():
                 self._write_note(event)
+            case ServerEvaluated():
+                with self._committing, self._database.write() as session:
+                    write_server_evaluation(session, event)
             case _:
                 log.warning("event ignored: %s", event)  # a run must not fail for an event that no page shows
 
@@ -138,7 +144,7 @@ class Recorder:
         """Call ``write`` in a transaction with the unwritten replies and those of the attempt."""
         unwritten, attempt = self._kept(self._unwritten), self._kept(self._attempt)
         try:
-            with self._database.write() as session:
+            with self._committing, self._database.write() as session:
                 write(session, unwritten, attempt)
         except RoundRefused as error:
             log.warning("%s", error)

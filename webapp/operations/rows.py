@@ -84,8 +84,13 @@ def point_rows(done: RoundDone, replies: Iterable[ReplyRecorded]) -> list[Row]:
 
 
 def _points(done: RoundDone, phase: str, client_id: int | None, metrics: Metrics) -> list[Row]:
+    return metric_points(done.run_id, done.round, phase, client_id, metrics)
+
+
+def metric_points(run_id: int, round_: int, phase: str, client_id: int | None, metrics: Metrics) -> list[Row]:
+    """Return the points of some metrics in one phase of a round; ``client_id`` None: over clients, or of the server."""
     return [
-        {"run_id": done.run_id, "round": done.round, "phase": phase, "client_id": client_id,
+        {"run_id": run_id, "round": round_, "phase": phase, "client_id": client_id,
          "name": _name(name), "value": value if isfinite(value) else None, "kind": _kind(value)}
         for name, value in metrics.items()
     ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from federation.coordinator.supervisor import BestRound, Job, Participation, Supervisor, UploadedWeights, UploadUnusable
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, Checkpoint, Event
+from federation.run.metric_goals import decisive_metric
 from federation.run.rounds.stop_rules import StopRule
 from federation.run.states import ACTIVE, ENDED, RunState, sources
 from webapp.db.database import Database, Session
@@ -64,10 +65,10 @@ class Runs:
         done, config = run.checkpoint, stored_config(run)
         with self._database.read() as session:
             past = past_of(session, run, config)
+        best = run.best_metrics.get(decisive_metric(self._best_metric, config.server_evaluation != "off"))
         return Job(
             run.id, config, run.num_rounds, done["round"] if done else -1,
-            Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None,
-            BestRound.of(run.best_metrics.get(self._best_metric)), past,
+            Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None, BestRound.of(best), past,
         )  # fmt: skip
 
     def read_state(self, run_id: int) -> RunState | None:
@@ -86,8 +87,7 @@ class Runs:
         """Return how few clients people let a run do with by now, and whom they exclude from it or from all runs."""
         with self._database.read() as session:
             run = get_run(session, run_id)
-            excluded = {*run.excluded, *excluded_clients(session)}
-            return Participation(int(run.config["min_clients"]), frozenset(excluded))
+            return Participation(int(run.config["min_clients"]), frozenset({*run.excluded, *excluded_clients(session)}))
 
     def move(
         self, run_id: int, to: RunState, reason: str | None = None, by: str | None = None,

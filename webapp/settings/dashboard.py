@@ -105,8 +105,9 @@ class Settings(TrackingSettings, OpenIdSettings):
     )
     best_metric: str = Field(
         "evaluate_accuracy",
-        pattern=r"^(train|evaluate)_.+$",
-        description="Metric for the best checkpoint, which is kept as well if its direction is known.",
+        pattern=r"^(train|evaluate|server)_.+$",
+        description="Metric for the best checkpoint, which is kept as well if its direction is known. One that begins "
+        "with server_ counts in runs that the server evaluates; in others that of the clients.",
     )
     auto_resume: bool = Field(
         False,

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from federation.run.choices import DIAGNOSTICS, Diagnostics
+from federation.run.choices import DIAGNOSTICS, SERVER_EVALUATIONS, Diagnostics, ServerEvaluation
 from federation.run.fields.advanced import AdvancedFields
+from federation.run.networks import KERAS_NETWORKS, TEST_SPLITS, has_test_split
 from federation.run.options import Group, Shown
 
 
@@ -15,3 +16,18 @@ class MeasurementFields(AdvancedFields):
     diagnostics: Annotated[Diagnostics, Shown("Diagnostics", Group.ADVANCED, choices=DIAGNOSTICS)] = Field(
         "off", description="Norm and cosine of each update, fairness over clients; losses cost two evaluations a task."
     )
+    server_evaluation: Annotated[
+        ServerEvaluation,
+        Shown("Evaluation at the server", Group.ADVANCED, choices=SERVER_EVALUATIONS, when=("dataset", *TEST_SPLITS)),
+    ] = Field(
+        "off", description="Of each round's weights, beside the clients' evaluation; needs TensorFlow at the server."
+    )  # fmt: skip
+
+    @field_validator("server_evaluation", mode="after")
+    @classmethod
+    def _there_is_a_test_split(cls, value: ServerEvaluation, info: ValidationInfo) -> ServerEvaluation:
+        known = "network" in info.data and "dataset" in info.data
+        if value != "off" and known and not has_test_split(info.data["network"], info.data["dataset"]):
+            networks, datasets = ", ".join(KERAS_NETWORKS), ", ".join(TEST_SPLITS)
+            raise ValueError(f"needs a network of Meadow ({networks}) and a dataset with a test split ({datasets})")
+        return value

@@ -35,6 +35,7 @@ export function buildRunPlot(holder, run, curve, view, { events, best }, handler
     series: [
       ...EDGES.map(() => edgeSeries(breaks)),
       ...clientSeries,
+      lineSeries({ breaks, stroke: () => colour("ink"), width: 1.5, dash: [6, 4] }),
       lineSeries({ breaks, stroke: accent, width: 2.5, size: 6, points: { fill: accent } }),
     ],
     bands: view.band ? bands() : [],
@@ -42,13 +43,14 @@ export function buildRunPlot(holder, run, curve, view, { events, best }, handler
   }, handlers);
 }
 
-/* The columns of the plot: x, the edges of the band, the clients, the mean. */
+/* The columns of the plot: x, the edges of the band, the clients, the server, the mean. */
 export function columnsOf(curve, view) {
   const displayed = (values) => displayedValues(values, view, curve.metric), none = curve.rounds.map(() => null);
   return [
     curve[X_AXES[view.x].column],
     ...EDGES.map((edge) => displayed(curve[edge])),
     ...view.lines.map(({ id }) => displayed(curve.clients[id] ?? none)),
+    displayed(curve.rounds.map((round) => curve.server[round] ?? null)),
     displayed(curve.mean),
   ];
 }
@@ -101,6 +103,8 @@ function labels(u, curve, view, isVisible, narrow) {
   const short = (value) => (metric === "accuracy" ? (value * 100).toFixed(1) : loss(value));
   add(`${narrow ? "" : "mean "}${isMissing(mean[end]) ? "" : short(mean[end])}`, mean[end], "accent", { strong: true });
   if (narrow) return found;
+  const server = u.data.at(-2), lastKnown = server.findLastIndex((value, i) => i <= end && !isMissing(value));
+  if (lastKnown >= 0) add(`server ${short(server[lastKnown])}`, server[lastKnown], "ink", {}, lastKnown);
   view.lines.forEach(({ name, slot }, i) => {
     const values = u.data[FIRST_CLIENT + i];
     let last = end;

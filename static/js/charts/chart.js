@@ -140,6 +140,8 @@ class Chart extends ChartElement {
       parts.push(`clients ${write(least[i], this.metric)} to ${write(most[i], this.metric)}`);
       parts.push(`${count(reported_by[i])} client${reported_by[i] === 1 ? "" : "s"}`);
     }
+    const server = this.curve.server[rounds[i]];
+    if (server !== undefined) parts.push(`server ${write(server, this.metric)}`);
     if (this.cursor !== null) {
       for (const line of this.view.lines) parts.push(`${line.name} ${write(clients[line.id]?.[i], this.metric)}`);
     }
@@ -156,7 +158,7 @@ class Chart extends ChartElement {
 
   get header() {
     const columns = ["metric", "round", "seconds", "bytes", "mean", "least", "low_10", "high_10", "most"];
-    return [...columns, "clients", "samples", "data", ...this.view.lines.map(({ name }) => name)];
+    return [...columns, "clients", "samples", "data", "server", ...this.view.lines.map(({ name }) => name)];
   }
 
   /* The values of the visible rounds. */
@@ -165,7 +167,7 @@ class Chart extends ChartElement {
     const { seconds, bytes, mean, least, low, high, most, reported_by, samples, odd, clients } = curve;
     const rows = curve.rounds.map((round, i) => {
       const spread = [least[i], low[i], high[i], most[i]], lines = view.lines.map(({ id }) => clients[id]?.[i]);
-      const over = [reported_by[i], samples[i], curve.data];
+      const over = [reported_by[i], samples[i], curve.data, curve.server[round]];
       return [metric, round, seconds[i], bytes[i], odd.get(round) ?? mean[i], ...spread, ...over, ...lines];
     });
     return rows.filter((_, i) => xs[i] >= min && xs[i] <= max);

@@ -45,7 +45,14 @@ export class Curves {
     document.body.addEventListener("meadow:round", ({ detail }) => {
       if (detail.run_id === run && detail.committed) this.refresh();
     });
-    document.body.addEventListener("meadow:reset", () => this.refresh());
+    document.body.addEventListener("meadow:server_evaluation", ({ detail }) => {
+      if (detail.run_id === run) this.addServerValues(detail);
+    });
+    document.body.addEventListener("meadow:reset", () => {
+      const isMeasured = [...this.curves.values()].some(({ server }) => Object.keys(server).length);
+      if (isMeasured) this.reload(); // values of earlier rounds may have come
+      else this.refresh();
+    });
     document.body.addEventListener("meadow:changed", () => {
       if (this.hasFailed) this.refresh();
     });
@@ -152,6 +159,17 @@ export class Curves {
     if (all && this.detail) this.fetchDetail();
   }
 
+  /* What the server measured of a round that is drawn already. */
+  addServerValues({ round, metrics }) {
+    if (this.phase !== "evaluate") return;
+    for (const [metric, curve] of this.curves) {
+      const value = metrics[`server_${metric}`];
+      if (value === undefined) continue;
+      for (const one of new Set([this.overviews.get(metric), curve])) one.server[round] = value;
+      this.publish(metric, curve, curve.rounds.length);
+    }
+  }
+
   publish(metric, curve, first = 0) {
     this.curves.set(metric, curve);
     for (const [listener, its] of this.listeners) if (its === metric) listener(curve, first);
@@ -161,13 +179,15 @@ export class Curves {
 const notFinite = (odd) =>
   Object.entries(odd).map(([round, kind]) => /** @type {const} */ ([Number(round), NOT_FINITE[kind]]));
 
-/* A curve: the columns of a response, its clients (id -> values), and in `odd` the means that are not finite (round ->
-   value), which are null in their column. */
-export const fromResponse = (item) => ({ ...item, odd: new Map(notFinite(item.odd)) });
+/* A curve: the columns of a response, its clients (id -> values), in `server` what the server
+   measured (round -> value), and in `odd` the means that are not finite (round -> value), which are null in their
+   column. */
+export const fromResponse = (item) => ({ ...item, server: { ...item.server }, odd: new Map(notFinite(item.odd)) });
 
 /* Append the rounds of a response to a curve. */
 export function append(curve, item) {
   for (const name of COLUMNS) curve[name].push(...item[name]);
+  Object.assign(curve.server, item.server);
   for (const [id, values] of Object.entries(item.clients)) curve.clients[id]?.push(...values);
   for (const [round, value] of notFinite(item.odd)) curve.odd.set(round, value);
 }
@@ -178,6 +198,7 @@ export function withDetail(overview, detail) {
   const start = rounds.findIndex((round) => round >= detail.rounds[0]);
   const join = (values, part) => [...values.slice(0, start), ...part, ...(end < 0 ? [] : values.slice(end))];
   const curve = { ...overview, odd: new Map([...overview.odd, ...detail.odd]), clients: {} };
+  curve.server = { ...overview.server, ...detail.server };
   for (const name of COLUMNS) curve[name] = join(overview[name], detail[name]);
   const none = detail.rounds.map(() => null);
   for (const [id, values] of Object.entries(overview.clients)) {

@@ -1,6 +1,6 @@
 """rounds and replies: insert them, and read them by round, by client or by outcome."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -81,6 +81,15 @@ def newest_rounds(session: Session, run_id: int, *, before: int | None = None, l
     """Return committed rounds, newest first; ``before`` is a round number, for the next page."""
     rounds = select(Round).where(Round.run_id == run_id).order_by(Round.round.desc()).limit(limit)
     return session.scalars(rounds if before is None else rounds.where(Round.round < before)).all()
+
+
+def add_measured(
+    session: Session, row: Round, metrics: Mapping[str, float | None], spreads: Mapping[str, Sequence[float]]
+) -> None:  # fmt: skip
+    """Add metrics that were measured after a round was committed, and what they are over."""
+    row.metrics = {**row.metrics, **metrics}
+    row.spread = {**(row.spread or {}), **{name: list(spread) for name, spread in spreads.items()}}
+    session.flush()
 
 
 def get_round(session: Session, run_id: int, round_: int) -> Round | None:

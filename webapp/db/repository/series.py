@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from federation.run.metric_goals import goals_of
+from federation.run.metric_goals import SERVER_PHASE, goals_of
 from webapp.db.spread import Spread, spread_of
 from webapp.db.tables import METRIC_POINTS, ROUNDS, Client, MetricPoint, Reply, Run
 
@@ -156,6 +156,19 @@ def values_of(
     for client_id, round_, value in session.execute(query):
         found.setdefault(client_id or 0, {})[round_] = value
     return found
+
+
+def server_values(session: Session, run_id: int, name: str, rounds: Collection[int] | None = None) -> Values:
+    """Return round -> value of what the server measured, of all rounds or of some between the first and the last."""
+    query = select(MetricPoint.round, MetricPoint.value).where(
+        MetricPoint.run_id == run_id, MetricPoint.client_id.is_(None), MetricPoint.phase == SERVER_PHASE,
+        MetricPoint.name == name,
+    )  # fmt: skip
+    if rounds is not None:
+        if not rounds:
+            return {}
+        query = query.where(MetricPoint.round.between(min(rounds), max(rounds)))
+    return {row.round: row.value for row in session.execute(query.order_by(MetricPoint.round))}
 
 
 def clients_of_run(session: Session, run_id: int) -> list[tuple[int, str]]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
+from federation.run.metric_goals import decisive_metric, is_evaluated_at_server
 from federation.run.networks import KERAS_NETWORKS
 from webapp.db.repository.rounds import get_round
 from webapp.db.tables import Run, RunContents
@@ -25,7 +26,7 @@ class Model:
 
 def checkpoint_of(session: Session, run: Run, which: Which, metric: str) -> dict[str, Any] | None:
     """Return a checkpoint with its round; the last one where the best is not known; None before any round."""
-    best = run.best_metrics.get(metric)
+    best = run.best_metrics.get(decisive_metric(metric, is_evaluated_at_server(run.config)))
     if run.checkpoint is None or which == "last" or best is None:
         return run.checkpoint
     row = get_round(session, run.id, best["round"])

@@ -14,13 +14,14 @@ from webapp.db.repository.metrics import Point, Samples, points_after, samples_b
 from webapp.sanitizing import csv_cell
 
 CSV_PIECE = 5000
+PHASES = ("train", "evaluate", "server")
 HEADER = "round,phase,client_id,client,name,value,clients,samples,data\r\n"
 
 
 def csv_pieces(database: Database, run_id: int, config: dict[str, Any], names: dict[int, str]) -> Iterator[str]:
     """Give the head and then the lines; ``names`` are those of clients by id."""
     since_id = 0
-    data = {phase: measured_on(config, phase) for phase in ("train", "evaluate")}
+    data = {phase: measured_on(config, phase) for phase in PHASES}
     yield HEADER
     while True:
         with database.read() as session:  # one a piece: a slow reader must not hold a connection

@@ -165,7 +165,7 @@ class PointRow(Document):
     """One value of a metric; ``client`` null is the mean over clients, ``value`` null one that is not finite."""
 
     round: RoundNumber
-    phase: Literal["train", "evaluate"]
+    phase: Literal["train", "evaluate", "server"]
     client: ClientNumber | None
     name: Word
     value: Number | None
@@ -175,7 +175,7 @@ class PointRow(Document):
 class EventRow(Document):
     """An event of the run."""
 
-    type: Literal["run", "round", "reply", "client", "note"]
+    type: Literal["run", "round", "reply", "client", "note", "server_evaluation"]
     at: AwareDatetime
     client: ClientNumber | None
     data: Annotated[dict[Word, Json], Field(max_length=100)]

@@ -80,6 +80,15 @@ class NoteData(EventData):
     sentence: Text
 
 
+class ServerEvaluationData(EventData):
+    """What the server measured of a round."""
+
+    round: RoundNumber
+    metrics: Metrics
+    samples: Amount
+
+
 EVENT_DATA: dict[str, type[Any]] = {
     "round": RoundData, "reply": ReplyData, "run": RunData, "client": ClientData, "note": NoteData,
+    "server_evaluation": ServerEvaluationData,
 }  # fmt: skip

@@ -1,14 +1,16 @@
 """A run's charts as the server writes them: the figures above each, and the last values as a table."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from federation.learning.evaluation_data import measured_on
+from federation.run.metric_goals import SERVER_PHASE, is_evaluated_at_server
 from webapp.charts.cohorts import Cohort, cohort_of
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.series import Series, values_of
@@ -108,6 +110,11 @@ def charts_of(
     figures = [
         _figure(run, phase, name, title, series.read(session, run, phase, name)) for name, title in titles.items()
     ]
+    if phase == "evaluate" and is_evaluated_at_server(run.config):
+        figures = [
+            replace(one, basis="; ".join(filter(None, (one.basis, _at_server(series, session, run, one.metric)))))
+            for one in figures
+        ]
     return RunCharts(run.id, phase, figures, more)
 
 
@@ -151,6 +158,16 @@ def _figure(run: Run, phase: str, metric: str, title: str, series: Series) -> Fi
         _best_words(best, metric, series, cohort) if best else "", best["round"] if best else None,
         f"{cohort_words(cohort)}; {measured_on(run.config, phase)}" if cohort else "", changes, rows,
     )  # fmt: skip
+
+
+def _at_server(series: SeriesCache, session: Session, run: Run, metric: str) -> str:
+    """Return the last value on held-out data at the server, which charts draw as a dashed line; "" where none is."""
+    measured = series.read(session, run, SERVER_PHASE, metric)
+    known = np.flatnonzero(~np.isnan(measured["mean"]))
+    if not len(known):
+        return ""
+    value, round_, samples = (measured[name][known[-1]].item() for name in ("mean", "round", "samples"))
+    return f"dashed: server {written(value, metric)} in round {count(round_)}, test split, n = {count(samples)}"
 
 
 def _best_words(best: Mapping[str, Any], metric: str, series: Series, cohort: Cohort | None) -> str:

@@ -49,6 +49,8 @@ class RoundLine:
     bytes: int
     scheduled: str
     happened: str
+    server: float | None
+    """The accuracy on held-out data at the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ def _round_line(
         names.get(worst, f"client {worst}") if worst is not None else "",
         f"{phase.get('accepted', 0)}/{sum(phase.values())}", row.seconds,
         row.bytes_down + row.bytes_up, scheduled_words(row.metrics, scheduled), issues,
+        row.metrics.get("server_accuracy"),
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def list_metrics(
     database: DatabaseDep,
     run_id: Id,
     name: Annotated[list[Name], Query(default_factory=list, description="Such as loss and accuracy.", max_length=50)],
-    phase: Annotated[list[Literal["train", "evaluate"]], Query(default_factory=list)],
+    phase: Annotated[list[Literal["train", "evaluate", "server"]], Query(default_factory=list)],
     client_id: Annotated[
         list[Literal["aggregate"] | ClientId],
         Query(

@@ -11,9 +11,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from federation.learning.evaluation_data import measured_on
-from federation.run.metric_goals import goals_of
+from federation.run.metric_goals import goals_of, is_evaluated_at_server
 from webapp.charts.downsampling import BUCKETS, DOWNSAMPLED_ABOVE, bucket_size, downsample
-from webapp.db.repository.series import Series, values_of
+from webapp.db.repository.metrics import last_metric_id
+from webapp.db.repository.series import Series, server_values, values_of
 from webapp.db.tables import Run
 from webapp.http.compression import compress
 from webapp.http.conditional import answer_unless_known
@@ -52,6 +53,9 @@ class SeriesView(BaseModel):
     samples: list[int | None] = Field(description="Number of samples of these clients together; null: unknown.")
     data: str = Field(description="What the values were measured on.")
     clients: dict[int, Column] = Field(description="Values of the requested clients.")
+    server: dict[int, float | None] = Field(
+        description="Round -> value on held-out data at the server, beside an evaluation; it comes after its round."
+    )
 
 
 class SeriesList(BaseModel):
@@ -61,7 +65,7 @@ class SeriesList(BaseModel):
     """
 
     items: list[SeriesView]
-    phase: Literal["train", "evaluate"]
+    phase: Literal["train", "evaluate", "server"]
     last_round: int
     total: int = Field(description="Number of requested rounds.")
     thinned: bool = Field(
@@ -79,7 +83,7 @@ def show_series(
         list[ClientId],
         Query(default_factory=list, description="Clients whose values are returned, too.", max_length=MAX_CLIENTS),
     ],
-    phase: Literal["train", "evaluate"] = "evaluate",
+    phase: Literal["train", "evaluate", "server"] = "evaluate",
     after: Annotated[int, Query(ge=-1, le=MAX_ROUND, description="Rounds after this one.")] = -1,
     last: Annotated[int | None, Query(ge=0, le=MAX_ROUND, description="Rounds up to this one.")] = None,
     buckets: Annotated[
@@ -104,7 +108,8 @@ def show_series(
             compress(request, answer)
             return answer
 
-        same = (VERSION, run_id, run.created_at, run.started_at, request.url.query, last_round)
+        newest = last_metric_id(session, run_id) if is_evaluated_at_server(run.config) else 0
+        same = (VERSION, run_id, run.created_at, run.started_at, request.url.query, last_round, newest)
         return answer_unless_known(request, "Accept-Encoding", same, make)
 
 
@@ -124,7 +129,16 @@ def _view(
         least=_short(sample.min), low=_short(rows["p10"]), high=_short(rows["p90"]), most=_short(sample.max),
         reported_by=_counts(rows["clients"]), samples=_counts(rows["samples"]), data=measured_on(run.config, phase),
         clients={c: _short([values.get(c, {}).get(r) for r in rounds]) for c in clients},
+        server=_server(session, run, name, rounds) if phase == "evaluate" else {},
     )  # fmt: skip
+
+
+def _server(session: Session, run: Run, name: str, rounds: Sequence[int]) -> dict[int, float | None]:
+    """Return what the server measured of the rounds that are shown."""
+    if not is_evaluated_at_server(run.config):
+        return {}
+    found, shown = server_values(session, run.id, name, rounds), set(rounds)
+    return {r: value for (r, _), value in zip(found.items(), _short(found.values()), strict=True) if r in shown}
 
 
 def _counts(values: Iterable[float]) -> list[int | None]:

@@ -1,0 +1,1 @@
+"""Evaluation at the server: its queue, its child process, and what it computes."""

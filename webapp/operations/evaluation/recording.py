@@ -1,0 +1,42 @@
+"""Writes what the server measured of a committed round on held-out data: metrics of the phase ``server``."""
+
+from dataclasses import asdict
+from math import isfinite
+
+from sqlalchemy.orm import Session
+
+from federation.run.events import ServerEvaluated
+from federation.run.metric_goals import SERVER_PHASE, BestRound, MetricGoals, better_round
+from webapp.db.repository.events import add_event
+from webapp.db.repository.metrics import insert_points, last_metric_id
+from webapp.db.repository.rounds import add_measured, get_round
+from webapp.db.repository.runs import get_run, metrics_of, set_values
+from webapp.db.spread import Spread
+from webapp.operations.rows import metric_points
+
+
+def write_server_evaluation(session: Session, done: ServerEvaluated) -> None:
+    """Add the metrics to the round and to the run; nothing where the round has them, or is not there."""
+    run, round_ = get_run(session, done.run_id), get_round(session, done.run_id, done.round)
+    metrics = {f"{SERVER_PHASE}_{name}": value if isfinite(value) else None for name, value in done.metrics.items()}
+    if run is None or round_ is None or any(name in round_.metrics for name in metrics):
+        return
+    add_measured(session, round_, metrics, {
+        name: Spread(0, value, value, value, value, 0, done.samples)
+        for name, value in metrics.items() if value is not None
+    })  # fmt: skip
+    insert_points(session, metric_points(done.run_id, done.round, SERVER_PHASE, None, done.metrics))
+    best, goals, last = metrics_of(session, run.id) or ({}, MetricGoals(), {})
+    for name, value in metrics.items():
+        less = goals.less_is_better(name.removeprefix(f"{SERVER_PHASE}_"))
+        if value is not None and less is not None:
+            new = BestRound(done.round, value, metrics.get(f"{SERVER_PHASE}_loss"))
+            if better_round(new, BestRound.of(best.get(name)), less=less) is new:
+                best = {**best, name: asdict(new) | {"clients": None}}
+    if done.round == run.current_round:
+        last = {**last, **metrics}
+    set_values(session, run.id, best_metrics=best, last_metrics=last)
+    add_event(session, "server_evaluation", {
+        "round": done.round, "metrics": metrics, "samples": done.samples,
+        "last_metric_id": last_metric_id(session, run.id),
+    }, run_id=run.id)  # fmt: skip
