@@ -37,7 +37,7 @@ class ModelFields(BaseModel):
         float, Shown("Dirichlet α", Group.MODEL, when=("partitioner", "dirichlet", "quantity"))
     ] = Field(0.5, gt=0, le=1000, description="0.1 is extremely skewed, 100 close to IID.")
     classes_per_client: Annotated[int, Shown("Classes per client", Group.MODEL, when=("partitioner", "classes"))] = (
-        Field(2, ge=1, le=10, description="Each client has samples of so few classes.")
+        Field(2, ge=1, le=10, description="Number of classes in each client's partition.")
     )
     feature_noise: Annotated[float, Shown("Feature noise σ", Group.MODEL, when=KERAS)] = Field(
         0.0, ge=0, le=10, description="Gaussian noise on images: client i of N has the standard deviation σ·i/N."

@@ -126,7 +126,7 @@ class Chart extends ChartElement {
     const drawn = rounds.filter((_, i) => xs[i] >= min && xs[i] <= max);
     const all = drawn.length && drawn.at(-1) - drawn[0] + 1;
     const line = this.querySelector("[data-part=thinned]");
-    line.hidden = drawn.length === all;
+    line.hidden = !this.curves.isThinned || drawn.length === all;
     line.textContent = line.hidden ? "" : `${count(drawn.length)} of ${count(all)} rounds drawn; zoom in to see all`;
   }
 

@@ -33,6 +33,7 @@ export class Curves {
     this.lastRound = -1; // what was fetched so far
     this.overviews = new Map(); // metric -> curve with the rounds that the server chose, and all later ones
     this.curves = new Map(); // metric -> curve that is drawn: the overview, or one with more rounds of the detail
+    this.isThinned = false; // the overviews have only some rounds of the series
     this.clients = []; // ids of clients whose own values are fetched
     this.listeners = new Map(); // listener -> its metric
     this.timer = 0; // of a reload that is due
@@ -81,7 +82,7 @@ export class Curves {
     if (key === this.range || !this.overviews.size) return;
     this.range = key;
     const before = this.detail, [overview] = this.overviews.values();
-    this.detail = range && missingRounds(overview, column, range);
+    this.detail = range && this.isThinned ? missingRounds(overview, column, range) : null;
     if (this.detail) this.fetchDetail();
     else if (before) { for (const [metric, curve] of this.overviews) this.publish(metric, curve); }
   }
@@ -142,8 +143,9 @@ export class Curves {
     this.isFetching = false;
   }
 
-  receive({ items, last_round, total }, all) {
+  receive({ items, last_round, total, thinned }, all) {
     if (!all && !total) return;
+    this.isThinned = thinned || (this.isThinned && !all);
     this.lastRound = last_round;
     for (const item of items) {
       const overview = this.overviews.get(item.metric), curve = this.curves.get(item.metric);

@@ -105,7 +105,7 @@ def test_rounds_that_the_overview_leaves_out_are_found(
 
 @pytest.fixture
 def requests(scripts: Scripts) -> Iterator[list[dict[str, list[str]]]]:
-    """Answers for run 1: rounds 0 to 40, of which the overview has each tenth; the queries that came."""
+    """Answers for run 1: rounds 0 to 40, of which the overview has each tenth; run 2 has no others. The queries."""
     queries: list[dict[str, list[str]]] = []
 
     def answer(route: Route) -> None:
@@ -115,7 +115,8 @@ def requests(scripts: Scripts) -> Iterator[list[dict[str, list[str]]]]:
         step = 1 if "last" in query or after >= 0 else 10
         rounds = [r for r in range(0, last + 1, step) if r > after]
         items = [item(rounds, metric=metric) for metric in query["metric"]]
-        route.fulfill(body=json.dumps({"items": items, "last_round": last, "total": len(rounds)}))
+        thinned = step > 1 and "/runs/1/" in route.request.url
+        route.fulfill(body=json.dumps({"items": items, "last_round": last, "total": len(rounds), "thinned": thinned}))
 
     pattern = re.compile(rf"{ORIGIN}/api/runs/\d+/series")
     scripts.page.route(pattern, answer)
@@ -148,3 +149,14 @@ def test_charts_of_a_page_ask_together_and_a_zoom_brings_the_rounds_between(
     scripts.page.evaluate("curves.showRange('rounds', null)")
     assert scripts.page.evaluate("window.seen.accuracy") == [[0, 10, 20, 30, 40], 0]
     assert len(requests) == 2, "the overview is still there"
+
+
+def test_a_zoom_asks_for_no_rounds_where_the_server_sent_all_that_were_evaluated(
+    scripts: Scripts, requests: list[dict[str, list[str]]]
+) -> None:
+    source = """({ Curves }) => new Promise((told) => {
+      const curves = Curves.of(2, "evaluate");
+      curves.subscribe("loss", () => { curves.showRange("rounds", { min: 12, max: 18 }); told([curves.detail]); });
+    })"""
+    assert scripts.run("charts/curves.js", source) == [None]
+    assert len(requests) == 1

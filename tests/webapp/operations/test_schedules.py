@@ -41,6 +41,9 @@ def test_a_round_has_the_values_of_its_schedules_and_every_third_is_evaluated(tm
         assert run["best_metrics"]["evaluate_accuracy"]["round"] == 7
         series = dashboard.http.get(f"/api/runs/{run_id}/series?metric=accuracy&phase=evaluate").json()["items"][0]
         assert series["rounds"] == [0, 3, 6, 7], "the curve leads from one evaluation to the next"
+        bars = parse(dashboard.http.get(f"/runs/{run_id}").text).one("svg", class_="round-bars").all("rect")
+        heights = [float(bar["height"] or 0) for bar in bars]
+        assert heights == [20.0, 20.0, 32.0, 32.0, 32.0, 35.0, 35.6], "as tall as the last evaluation"
         table = parse(dashboard.http.get(f"/runs/{run_id}").text).one("section", id="rounds")
         assert (
             "learning rate 0.0125, local epochs 1, clients sampled per round 50" in table.one("tr", id="round-7").text

@@ -54,7 +54,8 @@ def bars_of(run: Run, accuracy: Series, *, active: bool) -> RoundBars:
         number, value = (int(row["round"]) - 1) // each, float(row["mean"])
         tops[number] = max(tops.get(number, 0.0), value if isfinite(value) else 0.0)
     bars: list[Bar] = []
-    top = 0.0  # a round that was not evaluated is as tall as the one before
+    first = accuracy.mean_in(0) or 0.0
+    top = first if isfinite(first) else 0.0  # a round that was not evaluated is as tall as the one before
     for number in range(amount):
         kind = _kind(range(number * each + 1, (number + 1) * each + 1), best["round"], run.current_round, active)
         top = tops.get(number, top)
