@@ -41,7 +41,8 @@ def test_a_finished_run_shows_rounds_events_configuration_and_downloads(dashboar
     assert (lines["Network"], lines["Rounds"], lines["Clients sampled per round"]) == ("Synthetic", "3", "100\u202f%")
     downloads = [link["href"] for link in page.one("section", id="configuration").all("a") if "download" in link]
     api = f"/api/runs/{run_id}"
-    assert downloads == [f"{api}/model", f"{api}/metrics.csv?bom=1", f"{api}/export", f"{api}/export?addresses=true"]
+    own = ("model", "metrics.csv?bom=1", "tensorboard", "export", "export?addresses=true")
+    assert downloads == [f"{api}/{name}" for name in own]
     assert all(dashboard.http.get(address).status_code == 200 for address in downloads if address)
     first = get_page(dashboard.http, f"/runs/{run_id}").one("link", rel="preload")["href"]
     assert first == f"/api/runs/{run_id}/series?phase=evaluate&after=-1&metric=accuracy&metric=loss&clients=1&clients=2"
@@ -63,12 +64,13 @@ def test_the_best_model_and_the_last_are_downloads_as_long_as_they_are_on_disk(d
         return [(link["href"] or "").rpartition("/")[2] for link in links if "download" in link]
 
     last, best = ["model", "model?format=keras"], ["model?round=best", "model?round=best&format=keras"]
-    assert downloads() == [*last, *best, "metrics.csv?bom=1", "export", "export?addresses=true"]
+    whole = ["export", "export?addresses=true"]
+    assert downloads() == [*last, *best, "metrics.csv?bom=1", "tensorboard", *whole]
     answer = dashboard.http.get(f"/api/runs/{run_id}/model?round=best")
     assert "run-1-round-1.npz" in answer.headers["content-disposition"]
     for file in (dashboard.parts.settings.runs_dir / str(run_id)).glob("*1.weights"):
         file.unlink()
-    assert downloads() == [*last, "metrics.csv?bom=1", "export", "export?addresses=true"]
+    assert downloads() == [*last, "metrics.csv?bom=1", "tensorboard", *whole]
 
 
 def test_a_refused_reply_stands_in_its_round_and_in_the_log_with_client_and_reason(dashboard: Dashboard) -> None:
