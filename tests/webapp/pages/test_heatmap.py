@@ -134,7 +134,9 @@ def test_a_phone_leaves_out_the_number_that_would_be_cut(dashboard: Dashboard) -
 
 
 def test_before_the_first_round_there_is_no_map(dashboard: Dashboard) -> None:
-    page = get_both(dashboard.http, f"/runs/{dashboard.start_run()}", "run-page")
+    run_id = dashboard.start_run()
+    dashboard.wait_for_state(run_id, "waiting")
+    page = get_both(dashboard.http, f"/runs/{run_id}", "run-page")
     assert not page.all("table", id="heatmap") and not page.all("section", id="timeline")
 
 

@@ -1,10 +1,12 @@
 """The description of the API against the API: made-up calls of every kind, and none ends in an error of ours."""
 
 from collections.abc import Iterator
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import httpx
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import sampled_from
 from schemathesis import Case
@@ -27,6 +29,15 @@ def actors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Actors]:
     # made-up calls must not start real processes; tests/webapp/operations/test_simulated_clients.py does
     with running(tmp_path_factory.mktemp("shared"), demo_clients=0) as made:
         yield Actors(made)
+
+
+@pytest.fixture(scope="module")
+def line() -> Iterator[requests.Session]:
+    """A connection for all calls, which keeps no cookie."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        yield session
 
 
 @pytest.fixture
@@ -62,7 +73,9 @@ CALLS = calls()
 
 # Schemathesis' own way into pytest relies on what pytest 9 no longer has.
 @pytest.mark.parametrize("label", CALLS)
-def test_every_call_is_answered_as_described_and_as_the_role_allows(actors: Actors, label: str) -> None:
+def test_every_call_is_answered_as_described_and_as_the_role_allows(
+    actors: Actors, line: requests.Session, label: str
+) -> None:
     operation, mode = CALLS[label]
     examples = int(FUZZ_SECONDS * 5) or (5 if label.startswith(HASHES) else 25)
     url = str(actors.dashboard.http.base_url)
@@ -71,7 +84,7 @@ def test_every_call_is_answered_as_described_and_as_the_role_allows(actors: Acto
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def call(case: Case[Any], caller: Actor) -> None:
         put_credentials(case, actors.headers(caller))
-        answer = case.call(base_url=url)
+        answer = case.call(base_url=url, session=line)
         check_policy(caller, case.method, path_of(answer), answer.status_code)
         if answer.status_code != 413:  # a body that is made up wrongly may be over the limit
             case.validate_response(answer, excluded_checks=NOT_CHECKED)
