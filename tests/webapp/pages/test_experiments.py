@@ -168,6 +168,15 @@ def test_the_form_counts_the_runs_and_says_how_long_they_take_if_that_was_measur
     shared.http.post(f"{answer.headers['location']}/cancel")
 
 
+def test_a_run_leads_to_an_experiment_with_its_settings_and_seeds_from_its_own_on(shared: Dashboard) -> None:
+    link = get_page(shared.http, "/runs/new?from=1").one("a", href="/experiments/new?from=1")
+    page = get_page(shared.http, str(link["href"]))
+    config = shared.run(1)["config"]
+    assert page.one("input", name="seed")["value"] == str(config["seed"])
+    assert page.one("input", name="num_rounds")["value"] == "3" and page.one("input", name="seeds")["value"] == "5"
+    assert "Runs 5 Duration about" in page.one(id="start-sum").text
+
+
 @pytest.mark.parametrize(
     ("typed", "field", "says"),
     [
