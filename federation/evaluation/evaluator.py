@@ -134,7 +134,8 @@ class ServerEvaluator:
                 self._tell_failure(one, str(error))
                 return
             metrics = {name: float(value) for name, value in answer["metrics"].items()}
-            done = ServerEvaluated(one.run_id, one.round, metrics, int(answer["samples"]))
+            confusion = [[int(count) for count in row] for row in answer.get("confusion", ())]
+            done = ServerEvaluated(one.run_id, one.round, metrics, int(answer["samples"]), confusion)
         except ChildStopped:
             return
         except (ChildEnded, ChildOverdue, OSError) as error:

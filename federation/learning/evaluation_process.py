@@ -35,14 +35,15 @@ def test_split(dataset: Dataset) -> Samples:
 
 
 def evaluate(request: Mapping[str, Any], weights: bytes) -> dict[str, Any]:
-    """Return loss and accuracy of the weights, and over how many samples; or why they could not be evaluated."""
+    """Return loss, accuracy and confusion matrix of the weights, and over how many samples; or why there are none."""
     try:
         samples = test_split(request["dataset"])
         trainer = trainer_for(request["network"], SHAPES[request["dataset"]], request["loss"], Optimization())
         layout = Layout.from_json(request["layout"])
         entries = zip(layout.entries, layout.unpack(weights), strict=True)
         trainer.load(record_of((entry.name, array) for entry, array in entries))
-        return {"metrics": trainer.evaluate(samples), "samples": len(samples)}
+        metrics, confusion = trainer.evaluate(samples), trainer.confusion(samples)
+        return {"metrics": metrics, "samples": len(samples), "confusion": confusion}
     except Exception as error:  # whatever Keras raises is the answer to this request; the next one may succeed
         return {"error": str(error) or type(error).__name__}
 

@@ -51,6 +51,18 @@ def evaluation_step(model: Any, loss: str) -> Step:
     return _compile(model, step)
 
 
+def prediction_step(model: Any) -> Callable[[Any], Any]:
+    """Compile the prediction of a Keras model: images (n, height, width, channels) to the likeliest classes (n,)."""
+    import tensorflow as tf
+
+    def step(images: Any) -> Any:
+        return tf.argmax(model(images, training=False), axis=-1, output_type=tf.int32)
+
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
+    compiled: Callable[[Any], Any] = tf.function(step, input_signature=signature, autograph=False)
+    return compiled
+
+
 def optimizer_reset(optimizer: Any) -> Callable[[float], None]:
     """Compile what sets a learning rate and the optimizer's state to zeros, from which adam, sgd and momentum start."""
     import tensorflow as tf

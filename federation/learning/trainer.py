@@ -12,7 +12,7 @@ from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
 from federation.learning import networks, steps
-from federation.learning.data.catalogue import Shape
+from federation.learning.data.catalogue import CLASSES, Shape
 from federation.learning.data.formats import Samples
 from federation.learning.optimization import Optimization
 from federation.progress import report_progress
@@ -77,6 +77,15 @@ class Trainer:
         total = _number_of_batches(len(samples), EVALUATION_BATCH)
         return _run(self.evaluation_step, samples, np.arange(len(samples)), EVALUATION_BATCH, done=0, total=total)
 
+    def confusion(self, samples: Samples) -> list[list[int]]:
+        """Return how many samples of each class (row) the loaded weights take for each class (column)."""
+        counts = np.zeros((CLASSES, CLASSES), np.int64)
+        for indices in _batches(np.arange(len(samples)), EVALUATION_BATCH):
+            predicted = self._prediction_step(samples.images[indices]).numpy()
+            np.add.at(counts, (samples.labels[indices], predicted), 1)
+        table: list[list[int]] = counts.tolist()
+        return table
+
     def _reset(self, config: dict[str, Any], rng: np.random.Generator) -> steps.Step:
         """Put optimizer and dropout into their initial state and return the step that the config asks for."""
         self._reset_optimizer(float(config["learning_rate"]))
@@ -109,6 +118,10 @@ class Trainer:
     @cached_property
     def _proximal_training_step(self) -> steps.Step:
         return steps.training_step(self._model, self._optimizer, self._loss, self._decay, self._proximal_term)
+
+    @cached_property
+    def _prediction_step(self) -> Callable[[Any], Any]:
+        return steps.prediction_step(self._model)
 
     @cached_property
     def evaluation_step(self) -> steps.Step:

@@ -1,6 +1,6 @@
 """Events of a run and of the Flower server. Plain data: the dashboard stores them, a test appends them to a list."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -142,12 +142,16 @@ class RunNote:
 
 @dataclass(frozen=True, slots=True)
 class ServerEvaluated:
-    """The metrics of a committed round on held-out data at the server, over ``samples`` samples."""
+    """The metrics of a committed round on held-out data at the server, over ``samples`` samples.
+
+    ``confusion`` counts the samples of each class (row) by the class that they are taken for (column).
+    """
 
     run_id: int
     round: int
     metrics: Metrics
     samples: int
+    confusion: Sequence[Sequence[int]] = ()
 
 
 class StoreUnavailable(Exception):

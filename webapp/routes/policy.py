@@ -72,6 +72,7 @@ GET /api/runs
 GET /api/runs/compare
 GET /api/runs/{run_id}
 GET /api/runs/{run_id}/rounds
+GET /api/runs/{run_id}/confusion
 GET /api/runs/{run_id}/metrics
 GET /api/runs/{run_id}/metrics.csv
 GET /api/runs/{run_id}/series

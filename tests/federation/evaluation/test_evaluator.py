@@ -76,6 +76,7 @@ def test_rounds_are_evaluated_in_order_and_kept_until_the_store_is_back(make: Ma
     finish(evaluator)
     assert list(recorded.accuracies.items()) == [(0, 0.5), (1, 0.51), (2, 0.52)]
     assert not recorded.notes
+    assert all(one.confusion == [[1, 2], [3, 4]] for one in recorded.events if isinstance(one, ServerEvaluated))
 
 
 def test_of_too_many_rounds_the_oldest_are_skipped_and_the_run_says_so_once(make: Make) -> None:

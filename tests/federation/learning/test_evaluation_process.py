@@ -43,4 +43,7 @@ def test_the_metrics_are_those_of_the_network_on_the_whole_test_split(
     assert data.test is not None
     expected = trainer.evaluate(data.test.subset(np.arange(33), data.scale))
     assert (first["samples"], first["metrics"]) == (33, expected)
+    confusion = np.array(first["confusion"])
+    assert confusion.sum(axis=1).tolist() == np.bincount(data.test.labels, minlength=10).tolist()
+    assert confusion.trace() == round(first["metrics"]["accuracy"] * 33)
     assert "mlp: the server sends 1 arrays" in second["error"]

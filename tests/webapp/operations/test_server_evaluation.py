@@ -79,6 +79,14 @@ def _is_told_everywhere(
     page = get_both(http, f"/runs/{run_id}", "run-page")
     assert f"in round 4, test split, n = {TEST_SAMPLES}" in page.one("section", id="charts").text
     assert "Server accuracy" in page.one("section", id="rounds").text
+    confusion = http.get(f"/api/runs/{run_id}/confusion").json()
+    assert (confusion["round"], confusion["samples"]) == (4, TEST_SAMPLES)
+    assert [sum(row) for row in confusion["counts"]] == [5] * 10, "the labels of the small MNIST"
+    correct = [row[place] for place, row in enumerate(confusion["counts"])]
+    assert sum(correct) == round(found[4, "accuracy"] * TEST_SAMPLES)
+    assert confusion["recalls"] == [count / 5 for count in correct]
+    table = page.one("section", id="confusion").one("tbody").all("tr")
+    assert [[int(cell.text) for cell in row.all("td")[1:]] for row in table] == confusion["counts"]
     packed = http.get(f"/api/runs/{run_id}/export", timeout=120)
     files = {"file": ("run.zip", packed.content, "application/zip")}
     imported = http.post("/api/runs/import", files=files)

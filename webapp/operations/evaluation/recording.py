@@ -37,6 +37,6 @@ def write_server_evaluation(session: Session, done: ServerEvaluated) -> None:
         last = {**last, **metrics}
     set_values(session, run.id, best_metrics=best, last_metrics=last)
     add_event(session, "server_evaluation", {
-        "round": done.round, "metrics": metrics, "samples": done.samples,
+        "round": done.round, "metrics": metrics, "samples": done.samples, "confusion": done.confusion,
         "last_metric_id": last_metric_id(session, run.id),
     }, run_id=run.id)  # fmt: skip

@@ -16,6 +16,9 @@ from webapp.operations.transfer.documents import (
     Text,
 )
 
+MAX_CLASSES = 100
+"""Sides of a confusion matrix."""
+
 
 class EventData(Document):
     """Data of an event, with further fields that no page reads."""
@@ -86,6 +89,10 @@ class ServerEvaluationData(EventData):
     round: RoundNumber
     metrics: Metrics
     samples: Amount
+    confusion: Annotated[
+        list[Annotated[list[Amount], Field(max_length=MAX_CLASSES)]],
+        Field(max_length=MAX_CLASSES, default_factory=list),
+    ]
 
 
 EVENT_DATA: dict[str, type[Any]] = {

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from federation.run.metric_goals import is_evaluated_at_server
 from federation.server.flower_server import LiveClient
 from webapp.charts.cohorts import cohort_of
 from webapp.charts.series_cache import SeriesCache
@@ -14,6 +15,7 @@ from webapp.db.repository.rounds import Trouble, first_troubles, newest_rounds
 from webapp.db.repository.series import Series, clients_of_run, values_of
 from webapp.db.tables import Client, Round, Run
 from webapp.formatting import count
+from webapp.operations.evaluation.confusion import Confusion, confusion_of
 from webapp.operations.files.downloads import Model
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.cut import Cut
@@ -75,6 +77,7 @@ class RunPage:
     best_clients: str
     """``2 of 3 clients`` where the best model was not evaluated by all clients of the run; else empty."""
     known: Sequence[Client]
+    confusion: Confusion | None
 
 
 def run_page(
@@ -98,7 +101,7 @@ def run_page(
         buttons_of(run, parted, live), parted, heatmap_of(session, run, of_run, accuracy, query),
         timeline_of(session, run, query), models,
         next((fewer_clients(accuracy, cohort_of(accuracy), one.round) for one in models if one.which == "best"), ""),
-        known,
+        known, confusion_of(session, run.id) if is_evaluated_at_server(run.config) else None,
     )  # fmt: skip
 
 

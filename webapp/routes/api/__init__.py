@@ -15,11 +15,20 @@ from webapp.routes.api import (
     weights,
 )
 from webapp.routes.api.clients import clients, join_codes, simulation
-from webapp.routes.api.results import compare, downloads, experiment_results, metrics, mlflow, series, tensorboard
+from webapp.routes.api.results import (
+    compare,
+    confusion,
+    downloads,
+    experiment_results,
+    metrics,
+    mlflow,
+    series,
+    tensorboard,
+)
 
 ROUTERS = (
     compare.router, runs.router, experiments.router, experiment_results.router, records.router, steering.router,
-    weights.router, metrics.router, series.router, mlflow.router, tensorboard.router, events.router,
+    weights.router, metrics.router, series.router, confusion.router, mlflow.router, tensorboard.router, events.router,
     downloads.imports, downloads.router, clients.router, simulation.router, join_codes.router, options.router,
     health.router, docs.router, *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
 )  # fmt: skip
