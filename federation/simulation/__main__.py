@@ -2,9 +2,8 @@
 
 import os
 import signal
+import sys
 import threading
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,44 +14,23 @@ from federation.client.console import open_standard_streams, write_log_to
 from federation.client.identity import BadIdentity, default_path
 from federation.client.process import follow_stdin
 from federation.protocol.messages import MAX_NAME_CHARACTERS
-from federation.run.networks import Dataset
+from federation.simulation import options as own
 from federation.simulation.keys import load_secret
-from federation.simulation.plan import MAX_CLIENTS, MAX_PROCESSES, Member, Plan
+from federation.simulation.plan import MAX_CLIENTS, Member, Plan
 from federation.simulation.processes import HostProcesses
+from federation.simulation.slurm import script_of
 
 MAX_PREFIX = MAX_NAME_CHARACTERS - 1 - len(str(MAX_CLIENTS))
 
 
-ClientsOption = Annotated[int, typer.Option(min=1, max=MAX_CLIENTS, help="Number of virtual clients.")]
-ProcessesOption = Annotated[
-    int, typer.Option(min=1, max=MAX_PROCESSES, help="Number of processes that share the clients.")
-]
-DatasetOption = Annotated[Dataset | None, typer.Option(help="Dataset; default: digits, or none with --app.")]
-DataPathOption = Annotated[Path | None, typer.Option(help="File or folder that holds the dataset.")]
-NameOption = Annotated[str, typer.Option(help="Begin of the clients' names: sim makes sim-001, sim-002 and so on.")]
-IdentitiesOption = Annotated[
-    Path | None, typer.Option(help="Folder with the secret of the clients' keys; created if missing.")
-]
-LabelsOption = Annotated[
-    bool, typer.Option("--share-labels", help="Report the number of samples per label to the server.")
-]
-LogsOption = Annotated[
-    bool, typer.Option("--share-logs", help="Send the last 200 log lines of the process when a task fails.")
-]
-NodeConfigOption = Annotated[str, typer.Option(help="More values of context.node_config for --app: 'site=\"north\"'.")]
-AppOption = Annotated[
-    str | None, typer.Option(help="Run this Flower ClientApp instead of the built-in client.", metavar="MODULE:APP")
-]
-StdinOption = Annotated[bool, typer.Option("--end-with-stdin", help="Exit when standard input is closed.")]
-
-
 def simulate(
-    clients: ClientsOption, server: options.Server = None,
+    clients: own.ClientsOption, server: options.Server = None,
     root_certificates: options.RootCertificates = None, tls_server_name: options.TlsServerName = None,
-    processes: ProcessesOption = 1,
-    dataset: DatasetOption = None, data_path: DataPathOption = None, name: NameOption = "sim",
-    identities: IdentitiesOption = None, share_labels: LabelsOption = False, share_logs: LogsOption = False,
-    node_config: NodeConfigOption = "", app: AppOption = None, end_with_stdin: StdinOption = False,
+    processes: own.ProcessesOption = 1,
+    dataset: own.DatasetOption = None, data_path: own.DataPathOption = None, name: own.NameOption = "sim",
+    identities: own.IdentitiesOption = None, share_labels: own.LabelsOption = False, share_logs: own.LogsOption = False,
+    node_config: own.NodeConfigOption = "", app: own.AppOption = None, end_with_stdin: own.StdinOption = False,
+    launcher: own.LauncherOption = "local", share: own.ShareOption = None,
 ) -> None:  # fmt: skip
     """Hold many virtual clients, each with a key, a name and a partition of its own. Stop with Ctrl-C.
 
@@ -66,11 +44,14 @@ def simulate(
     if node_config and app is None:
         raise typer.BadParameter("--node-config needs --app")
     write_log_to(Console(stderr=True))
-    folder = identities or default_path(name).parent / "simulation" / name
+    folder = (identities or default_path(name).parent / "simulation" / name).expanduser().resolve()
     try:
-        secret = load_secret(folder.expanduser().resolve())
+        secret = load_secret(folder)
     except BadIdentity as error:
         raise typer.BadParameter(str(error)) from error
+    if launcher == "slurm":
+        sys.stdout.write(script_of(sys.argv[1:], min(processes, clients), name, folder))
+        return
     plan = Plan(
         host=host, port=port, tls=trust is not None, root_certificates=root_certificates,
         tls_server_name=tls_server_name, prefix=name, digits=len(str(clients)), partitions=clients, secret=secret,
@@ -78,7 +59,10 @@ def simulate(
         dataset=dataset, data_path=data_path and data_path.expanduser().resolve(), app=app,
         node_config=parse_node_config(node_config), share_labels=share_labels, share_logs=share_logs,
     )  # fmt: skip
-    raise typer.Exit(_run(HostProcesses(plan.shares(processes)), end_with_stdin=end_with_stdin))
+    shares = plan.shares(processes)
+    if share is not None and share >= len(shares):
+        raise typer.BadParameter(f"there is no share {share:,} of {len(shares):,} processes: they count from 0")
+    raise typer.Exit(_run(HostProcesses(shares if share is None else [shares[share]]), end_with_stdin=end_with_stdin))
 
 
 def _run(hosts: HostProcesses, *, end_with_stdin: bool) -> int:

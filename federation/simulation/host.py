@@ -137,6 +137,7 @@ def main() -> None:
     """Serve the plan in the first line of standard input, and exit."""
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # processes share a GPU: none takes all of its memory
     open_standard_streams()
     orders = os.fdopen(0, "rb", closefd=False)
     try:

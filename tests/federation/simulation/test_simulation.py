@@ -4,7 +4,6 @@ import asyncio
 import io
 import os
 import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,56 +25,12 @@ from federation.simulation.plan import Member, Plan
 from federation.simulation.virtual_client import VirtualClient
 from tests.conftest import StartClient
 from tests.federation.client.test_own_model import ended
+from tests.federation.simulation.conftest import Simulate, online
 from tests.support.authority import Authority
 from tests.support.engine import Engine, running_engine
-from tests.support.http import LOCAL
-from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
+from tests.support.processes import Meadow, RealProcess, wait_until
 
 pytestmark = pytest.mark.slow
-
-Simulate = Callable[..., RealProcess]
-
-
-@pytest.fixture(scope="module")
-def meadow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meadow]:
-    """One dashboard for all tests; each leaves no client online."""
-    process = make_meadow(tmp_path_factory.mktemp("meadow"), preloaded=True)
-    try:
-        process.start()
-        yield process
-    finally:
-        process.kill()
-
-
-@pytest.fixture
-def simulate(tmp_path: Path, meadow: Meadow) -> Iterator[Simulate]:
-    """A function that starts ``python -m federation.simulation`` with more arguments."""
-    started: list[RealProcess] = []
-
-    def start(clients: int, *arguments: str) -> RealProcess:
-        command = ["-m", "federation.simulation", "--server", meadow.flower_address, "--clients", str(clients),
-                   "--identities", str(tmp_path / "identities"), *arguments]  # fmt: skip
-        process = RealProcess(command, tmp_path / f"simulation-{len(started)}.log")
-        started.append(process)
-        process.start()
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-
-
-@pytest.fixture
-def http(meadow: Meadow) -> Iterator[httpx.Client]:
-    """The dashboard's REST API."""
-    with httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as connected:
-        yield connected
-
-
-def online(http: httpx.Client, count: int) -> list[dict[str, Any]]:
-    """Return the clients that are online when they are so many, else an empty list."""
-    items = [one for one in http.get("/api/clients").json()["items"] if one["state"] == "online"]
-    return sorted(items, key=lambda one: str(one["name"])) if len(items) == count else []
 
 
 def run_to_end(http: httpx.Client, **config: Any) -> dict[str, Any]:

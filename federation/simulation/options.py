@@ -1,0 +1,39 @@
+"""The options of ``python -m federation.simulation`` that a client has not."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from federation.run.networks import Dataset
+from federation.simulation.plan import MAX_CLIENTS, MAX_PROCESSES
+
+Launcher = Literal["local", "slurm"]
+
+ClientsOption = Annotated[int, typer.Option(min=1, max=MAX_CLIENTS, help="Number of virtual clients.")]
+ProcessesOption = Annotated[
+    int, typer.Option(min=1, max=MAX_PROCESSES, help="Number of processes that share the clients.")
+]
+DatasetOption = Annotated[Dataset | None, typer.Option(help="Dataset; default: digits, or none with --app.")]
+DataPathOption = Annotated[Path | None, typer.Option(help="File or folder that holds the dataset.")]
+NameOption = Annotated[str, typer.Option(help="Begin of the clients' names: sim makes sim-001, sim-002 and so on.")]
+IdentitiesOption = Annotated[
+    Path | None, typer.Option(help="Folder with the secret of the clients' keys; created if missing.")
+]
+LabelsOption = Annotated[
+    bool, typer.Option("--share-labels", help="Report the number of samples per label to the server.")
+]
+LogsOption = Annotated[
+    bool, typer.Option("--share-logs", help="Send the last 200 log lines of the process when a task fails.")
+]
+NodeConfigOption = Annotated[str, typer.Option(help="More values of context.node_config for --app: 'site=\"north\"'.")]
+AppOption = Annotated[
+    str | None, typer.Option(help="Run this Flower ClientApp instead of the built-in client.", metavar="MODULE:APP")
+]
+StdinOption = Annotated[bool, typer.Option("--end-with-stdin", help="Exit when standard input is closed.")]
+LauncherOption = Annotated[
+    Launcher, typer.Option(help="Where the processes run: on this machine, or by the Slurm script that is printed.")
+]
+ShareOption = Annotated[
+    int | None, typer.Option(min=0, max=MAX_PROCESSES - 1, help="Start only this one of the processes, from 0.")
+]
