@@ -5,6 +5,7 @@ import io
 import random
 from collections.abc import Iterator
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,18 @@ import pytest
 from scipy import stats
 
 from federation.protocol.messages import Task
+from federation.run.events import ServerEvaluated
+from federation.run.states import RunState
 from federation.weights.layout import Layout
+from tests.support.books import Books
 from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import Answer, honest
 from tests.support.markup import get_page, parse
 from tests.support.processes import wait_until
+from webapp.db.repository.queue.experiments import insert_experiment
+from webapp.db.repository.runs import set_values
+from webapp.operations.experiments.experiments import get_experiment
+from webapp.pages.experiments.results import results_of
 
 VALUES = random.Random(3)
 BASE = {"network": "synthetic", "dataset": "synthetic"}
@@ -110,6 +118,28 @@ def test_the_best_configuration_is_said_with_a_paired_interval_and_one_seed_clai
     assert ("The interval contains 0" in said) == (low < 0 < high)
     alone = get_page(shared.http, "/experiments/2").one("p", class_="says").text
     assert "nothing can be said of how sure that is" in alone and "interval" not in alone
+
+
+def test_what_the_server_measures_on_its_test_split_has_a_table_of_its_own(tmp_path: Path) -> None:
+    books = Books(f"sqlite:///{tmp_path / 'meadow.db'}", tmp_path / "runs")
+    (client,) = books.add_clients("site-a")
+    with books.database.write() as session:
+        values = {"name": "A", "config": {}, "varied": [], "seeds": [1, 2], "configurations": 1, "started_by": None}
+        number = insert_experiment(session, values)
+    for seed, at_server in ((1, 0.5), (2, 0.9)):
+        run = books.start_run(dataset="mnist", server_evaluation="test_split", num_rounds=1, seed=seed)
+        with books.database.write() as session:
+            set_values(session, run, experiment_id=number, configuration=1)
+        books.play_round(run, 1, [client], accuracy=0.25)
+        books.runs.record(ServerEvaluated(run, 1, {"accuracy": at_server}, 10_000))
+        books.runs.move(run, RunState.COMPLETED)
+    with books.database.read() as session:
+        experiment = get_experiment(session, number)
+        of = {phase: results_of(session, experiment, phase, "", "last") for phase in ("evaluate", "server")}
+    books.close()
+    assert [one.configurations[0].sample.mean for one in of.values()] == [0.25, 0.7]
+    assert of["server"].basis.startswith("measured by the server on 10,000 samples: ")
+    assert of["server"].measure.word == "accuracy at the server"
 
 
 def test_curves_have_the_mean_and_the_deviation_of_each_round_over_seeds(shared: Dashboard) -> None:

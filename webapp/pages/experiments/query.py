@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 from urllib.parse import urlencode
 
 from webapp.pages.experiments.results import Which
-from webapp.pages.runs.query import MAX_LENGTH, Phase
+from webapp.pages.runs.query import MAX_LENGTH, Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,7 @@ class ExperimentQuery:
     """The query of an experiment's page. A missing value is the default, and so is one that makes no sense."""
 
     experiment_id: int
-    phase: Phase = "evaluate"
+    phase: Measured = "evaluate"
     metric: str = ""
     which: Which = "best"
 
@@ -41,7 +42,9 @@ class ExperimentQuery:
 def experiment_query(experiment_id: int, query: Mapping[str, str]) -> ExperimentQuery:
     """Read the query of an experiment's page."""
     metric = query.get("metric", "")
+    phases: tuple[Measured, ...] = get_args(Measured)
+    phase = next((one for one in phases if one == query.get("phase")), phases[0])
     return ExperimentQuery(
-        experiment_id, "train" if query.get("phase") == "train" else "evaluate",
+        experiment_id, phase,
         metric if len(metric) <= MAX_LENGTH else "", "last" if query.get("which") == "last" else "best",
     )  # fmt: skip

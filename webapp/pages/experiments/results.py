@@ -9,13 +9,14 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from federation.learning.evaluation_data import measured_on
+from federation.run.metric_goals import SERVER_PHASE
 from federation.run.states import ACTIVE, RunState
 from webapp.charts.seed_statistics import Difference, Sample, paired_difference, ranked
 from webapp.db.repository.queue.experiments import last_spreads, runs_of_experiment
 from webapp.db.tables import Experiment, Run
 from webapp.formatting import NOTHING, count, plural
 from webapp.pages.experiments.settings import Varied, varied_settings, words_of
-from webapp.pages.runs.query import Phase
+from webapp.pages.runs.query import Measured
 from webapp.pages.runs.target_metric import Measure, measure_of
 
 Which = Literal["best", "last"]
@@ -126,7 +127,8 @@ class Results:
 
 
 def results_of(
-    session: Session, experiment: Experiment, phase: Phase, metric: str, which: Which, runs: Sequence[Run] | None = None
+    session: Session, experiment: Experiment, phase: Measured, metric: str, which: Which,
+    runs: Sequence[Run] | None = None,
 ) -> Results:  # fmt: skip
     """Gather the results of an experiment; without a metric those of the accuracy, or else the loss."""
     runs = runs_of_experiment(session, experiment.id) if runs is None else runs
@@ -161,7 +163,9 @@ def _basis(runs: Sequence[Run], measure: Measure, spreads: Mapping[int, Sequence
     clients = [int(of[0]) for of in spreads.values()]
     samples = [int(of[6]) for of in spreads.values() if len(of) > 6 and of[6]]
     over = f"mean of {_between(clients, 'client')}" if clients else "mean of the clients"
-    amount = f" on {_between(samples, 'sample')} together" if samples else ""
+    over = "measured by the server" if measure.phase == SERVER_PHASE else over
+    together = "" if measure.phase == SERVER_PHASE else " together"
+    amount = f" on {_between(samples, 'sample')}{together}" if samples else ""
     where = f": {data[0]}" if len(data) == 1 else ": different data" if data else ""
     return f"{over}{amount}{where}"
 

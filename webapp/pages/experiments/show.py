@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from federation.run.metric_goals import is_evaluated_at_server
 from federation.run.states import ACTIVE, RunState
 from webapp.db.repository.queue.experiments import runs_of_experiment
 from webapp.db.tables import EXPERIMENT_MOVES, Experiment, ExperimentState, Run
@@ -63,6 +64,11 @@ class ExperimentPage:
     def may(self, to: ExperimentState) -> bool:
         """Whether the experiment can be moved to a state by a person."""
         return to in EXPERIMENT_MOVES[ExperimentState(self.experiment.state)]
+
+    @property
+    def has_server(self) -> bool:
+        """Whether the server measures any of the runs on held-out data."""
+        return any(is_evaluated_at_server(run.config) for run in self.runs)
 
     @property
     def is_over(self) -> bool:

@@ -10,6 +10,8 @@ from webapp.sanitizing import whole_number
 Cells = Literal["accuracy", "loss", "seconds", "outcome", "update_norm", "update_cosine", "loss_before", "loss_after"]
 Events = Literal["all", "trouble", "people"]
 Phase = Literal["evaluate", "train"]
+Measured = Literal["evaluate", "train", "server"]
+"""Where values come from: ``server`` are those that the server measures on held-out data."""
 NAMES = (
     "x", "scale", "smooth", "band", "lines", "from", "to", "phase", "metric",
     "cells", "round", "events", "before", "rounds", "below", "q", "chips", "clients", "heatmap", "timeline",

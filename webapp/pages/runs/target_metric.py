@@ -7,7 +7,7 @@ from federation.run.metric_goals import goals_of
 from webapp.db.tables import Run
 from webapp.formatting import exact
 from webapp.formatting import metric as written
-from webapp.pages.runs.query import Phase
+from webapp.pages.runs.query import Measured
 
 MARGIN = 0.1
 """The default target as a share of the best value."""
@@ -17,7 +17,7 @@ MARGIN = 0.1
 class Measure:
     """A metric in a phase. ``least``: whether less of it is better; None where that is unknown."""
 
-    phase: Phase
+    phase: Measured
     name: str
     least: bool | None
 
@@ -29,7 +29,8 @@ class Measure:
     @property
     def word(self) -> str:
         """Its name in a sentence."""
-        return self.name if self.phase == "evaluate" else f"{self.name} in training"
+        where = {"evaluate": "", "train": " in training", "server": " at the server"}
+        return f"{self.name}{where[self.phase]}"
 
     @property
     def is_share(self) -> bool:
@@ -60,7 +61,7 @@ class Measure:
         return round(short, 3) if self.is_share else float(f"{short:.3g}")
 
 
-def measure_of(runs: Sequence[Run], phase: Phase, metric: str, *, reported_only: bool = False) -> Measure:
+def measure_of(runs: Sequence[Run], phase: Measured, metric: str, *, reported_only: bool = False) -> Measure:
     """Return the requested metric; without one, the accuracy, or the loss of runs that have no accuracy.
 
     ``reported_only``: what none of the runs reports counts as not asked for.
@@ -72,7 +73,7 @@ def measure_of(runs: Sequence[Run], phase: Phase, metric: str, *, reported_only:
     return _measure(runs, phase, "loss" if no_accuracy else "accuracy")
 
 
-def _measure(runs: Sequence[Run], phase: Phase, metric: str) -> Measure:
+def _measure(runs: Sequence[Run], phase: Measured, metric: str) -> Measure:
     """Return the measure; runs that disagree on which values are better leave that unknown."""
     directions = {goals_of(run.config).less_is_better(metric) for run in runs}
     return Measure(phase, metric, directions.pop() if len(directions) == 1 else None)

@@ -18,7 +18,10 @@ from webapp.routes.dependencies import METRIC_NAME, DatabaseDep, Id, PartsDep
 router = APIRouter(prefix="/api/experiments/{experiment_id}", tags=["experiments"], responses={**REFUSED, **MISSING})
 
 MAX_DRAWN = 8
-Phase = Annotated[Literal["evaluate", "train"], Query(description="Evaluation or training.")]
+Phase = Annotated[
+    Literal["evaluate", "train", "server"],
+    Query(description="Clients' evaluation or training, or the server."),
+]
 Metric = Annotated[
     str, Query(max_length=100, pattern=METRIC_NAME, description="Such as accuracy; empty: accuracy, or else loss.")
 ]
