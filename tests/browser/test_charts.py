@@ -81,7 +81,7 @@ def test_a_ninth_line_is_refused_in_words(going: Dashboard, open_page: OpenPage)
     chips.nth(8).click()
     expect(page.locator("#message")).to_have_text("At most 8 clients can be shown as lines; deselect one first.")
     expect(chips.nth(8)).not_to_be_checked()
-    wait_until(lambda: page.evaluate("document.querySelector('meadow-chart').plot.series.length") == 14, what="8 lines")
+    wait_until(lambda: page.evaluate("document.querySelector('meadow-chart').plot.series.length") == 15, what="8 lines")
     values = "document.querySelector('meadow-chart').curve.clients[8]?.some((value) => value > 0)"
     wait_until(lambda: page.evaluate(values), what="values of the eighth")
 
@@ -104,7 +104,7 @@ def test_what_is_seen_is_saved_as_csv_and_png(going: Dashboard, open_page: OpenP
         page.get_by_role("link", name="CSV", exact=True).click()
     rows = Path(csv.value.path()).read_text("utf-8-sig").splitlines()
     assert Path(csv.value.path()).read_bytes().startswith(codecs.BOM_UTF8), "a spreadsheet takes it for UTF-8"
-    assert re.fullmatch(r"metric,round,.*,most,clients,samples,data,site-\w+,site-\w+", rows[0])
+    assert re.fullmatch(r"metric,round,.*,most,clients,samples,data,server,site-\w+,site-\w+", rows[0])
     assert [row.split(",")[:2] for row in rows[1:]] == [
         [metric, str(round_)] for metric in ("accuracy", "loss") for round_ in (2, 3, 4, 5)
     ]

@@ -43,7 +43,7 @@ def test_start_pressed_makes_points_appear_on_both_charts_without_a_reload(
         expect(chart.locator("tbody tr")).to_have_count(5)
         expect(chart.locator(".readout")).to_contain_text("round 4: mean")
     expect(page.locator(".crumb .state")).to_have_text("Completed")
-    lines = "document.querySelector('meadow-chart').plot.series.length - 6"  # x, four edges of the band, the mean
+    lines = "document.querySelector('meadow-chart').plot.series.length - 7"  # x, four band edges, server, mean
     assert page.evaluate(lines) == 2, "each client has its line, also one that came after the page"
     expect(page.get_by_role("link", name="Stop", exact=True)).to_have_count(0)
     assert page.evaluate("window.loadedOnce"), "the page was loaded again"
