@@ -7,7 +7,7 @@ ROOT = Path(__file__).parent.parent
 STYLES = [path for path in (ROOT / "static" / "css").glob("*.css") if path.name != "docs.css"]  # of Swagger UI
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 SELECTORS = re.compile(r"([^{};]+)\{")
-COMPOSED = re.compile(r"is-[a-z]+|k[1-8]|h[0-6]|uplot|u-[a-z-]+")
+COMPOSED = re.compile(r"is-[a-z]+|k[1-8]|h[0-6]|t[0-6]|uplot|u-[a-z-]+")
 """Classes that templates and scripts put together (``is-{{ tone }}``), and those of uPlot."""
 
 

@@ -42,6 +42,7 @@ def test_filters_and_pages_of_the_api(filled: Dashboard) -> None:
     assert found(filled, since="2001-01-01", until="2002-01-01T00:00:00+02:00") == []
     assert len(found(filled, since="2001-01-01T00:00:00")) == 13
     assert named(filled.http.get("/api/audit?since=0001-01-01T00:00:00%2B10:00"), 422) == {"since"}
+    assert named(filled.http.get("/api/audit?since=-81367"), 422) == {"since"}, "a number is no date"
     assert named(filled.http.get("/api/audit?outcome=no&limit=0&before=0"), 422) == {"outcome", "limit", "before"}
 
 

@@ -1,10 +1,11 @@
 """/api/audit: entries of the audit log, and the check of the whole chain."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from webapp.db.repository.audit.search import AuditFilter, count_entries, find_entries
 from webapp.operations.audit.attempts import Outcome
@@ -15,6 +16,17 @@ from webapp.routes.dependencies import MAX_ID, NO_NUL, DatabaseDep, PartsDep
 router = APIRouter(prefix="/api", tags=["audit"], responses=REFUSED)
 
 Word = Annotated[str, Field(max_length=120, pattern=NO_NUL)]
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _with_date(text: object) -> object:
+    """Refuse a bare number, which pydantic takes for a Unix time: the description promises a date."""
+    if isinstance(text, str) and not _DATE.match(text):
+        raise ValueError("write a date and a time, such as 2026-11-29T12:00:00Z")
+    return text
+
+
+Moment = Annotated[datetime, BeforeValidator(_with_date)]
 
 
 class EntryView(BaseModel):
@@ -56,8 +68,8 @@ def read_filter(
     action: Annotated[Word, Query(description="Part of the action.")] = "",
     target: Annotated[Word, Query(description="A target, such as `run 12`.")] = "",
     outcome: Annotated[Outcome | None, Query(description="How the action ended.")] = None,
-    since: Annotated[datetime | None, Query(description="Entries from this time on; without a zone: UTC.")] = None,
-    until: Annotated[datetime | None, Query(description="Entries before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Entries from this time on; without a zone: UTC.")] = None,
+    until: Annotated[Moment | None, Query(description="Entries before this time.")] = None,
 ) -> AuditFilter:
     """Return the filter of the address."""
     return AuditFilter(actor, action, target, outcome or "", _in_utc(since, "since"), _in_utc(until, "until"))
