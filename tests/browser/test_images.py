@@ -101,7 +101,7 @@ def start(page: Page, name: str, **answers: str) -> None:
     page.get_by_label("Data partitioning").select_option("dirichlet")
     page.get_by_label("Dirichlet α").fill("0.4")
     page.get_by_label("Rounds", exact=True).fill("40")
-    page.get_by_label("Local epochs").fill("6")
+    page.get_by_label("Local epochs", exact=True).fill("6")
     page.get_by_label("Learning rate", exact=True).fill("0.0006")
     page.get_by_label("Minimum clients per round").fill("3")
     page.locator("summary", has_text="Advanced").click()
