@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-BACKGROUND = ("queue", "mlflow", "notifications", "pending-clients", "run-deletion", "tensorboard")
+BACKGROUND = ("queue", "mlflow", "notifications", "tensorboard")
 
 
 @contextmanager
