@@ -34,7 +34,7 @@ def test_elapsed_time_stands_still_while_the_server_is_away(dashboard: Dashboard
     with Proxy(url_of(dashboard).removeprefix("http://")).running() as proxy:
         page = open_page(f"http://{proxy.address}/runs/{run_id}")
         elapsed, live = page.locator("[data-since]").first, page.locator("#live")
-        expect(elapsed).to_contain_text("2.")
+        expect(elapsed).to_contain_text(re.compile(r"[2-9]\."))  # a busy browser may pass over a second
         proxy.stall()
         proxy.cut()
         expect(live).to_contain_text("Reconnecting")
