@@ -69,19 +69,13 @@ class Deployment:
         bundle = built_bundle(version)
         fab_hash = self._state.store_fab(Fab(hashlib.sha256(bundle).hexdigest(), bundle, {}))
         self._run_id = self._state.create_run(
-            APP_ID,
-            importlib.metadata.version("meadow"),
-            fab_hash,
-            {},
-            NOOP_FEDERATION_ID,
-            None,
-            NOOP_FLWR_AID,
-            TaskType.SERVER_APP,
+            APP_ID, version, fab_hash, {}, NOOP_FEDERATION_ID, None, NOOP_FLWR_AID, TaskType.SERVER_APP
         )
-        self._task_id = self._state.get_run_info(run_ids=[self._run_id])[0].primary_task_id or 0
-        self._state.claim_task(self._task_id)
-        if not self._state.activate_task(self._task_id):
+        task_id = self._state.get_run_info(run_ids=[self._run_id])[0].primary_task_id or 0
+        self._state.claim_task(task_id)
+        if not self._state.activate_task(task_id):
             raise NotPosted("Flower's database did not begin a run")
+        self._task_id = task_id
 
     @property
     def objects(self) -> int:
@@ -117,6 +111,9 @@ class Deployment:
                 return self._store_message(message)
             except KeyError:  # shared weights were deleted between two looks at them
                 continue
+            except NotPosted:
+                self.delete(message.metadata.message_id)
+                raise
         raise NotPosted("Flower's store of objects did not take the message")
 
     def _store_message(self, message: Message) -> str:

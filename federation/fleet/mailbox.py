@@ -39,7 +39,13 @@ class Mailbox:
         self._deployment = deployment
         self._mail, self._pushed_bytes = Mail.NONE, 0
         self._mail_waits = asyncio.Event()
+        self._is_online = False
         self.changed = asyncio.Event()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no message is under way."""
+        return self._mail is Mail.NONE
 
     # -- from the Fleet API ------------------------------------------------------------------------------------------
 
@@ -72,6 +78,16 @@ class Mailbox:
         """Answer a poll that is held: there will be no more messages."""
         self._mail_waits.set()
 
+    def go_online(self) -> None:
+        """The SuperNode polls again: it, or another process with its key."""
+        self._is_online = True
+        self.changed.set()
+
+    def go_offline(self) -> None:
+        """The SuperNode polls no more: a message that is not wanted need not wait for it."""
+        self._is_online = False
+        self.changed.set()
+
     # -- for the connection ------------------------------------------------------------------------------------------
 
     async def ask(self, node_id: int, content: Callable[[], RecordDict], kind: str, group: str,
@@ -98,13 +114,13 @@ class Mailbox:
         return NodeReply(None, f"took the message {MOST_POSTS} times and gave no answer; its log says why")
 
     async def _wait_for_reply(self, message_id: str, wanted: Callable[[], bool]) -> NodeReply | None:
-        """Return the reply; None where the message is lost, or not ``wanted`` and not taken."""
+        """Return the reply; None where the message is lost, or not ``wanted`` and nobody works on it."""
         while True:
             mail = self._mail
             reply = await asyncio.to_thread(self._deployment.reply_to, message_id)
             if reply is not None or mail is Mail.LOST:  # lost only where no reply was there after the poll
                 return reply
-            if self._mail is Mail.WAITING and not wanted():
+            if not wanted() and (self._mail is Mail.WAITING or not self._is_online):
                 return None
             await self.changed.wait()
             self.changed.clear()

@@ -6,6 +6,7 @@ Everything here runs on the Flower server's event loop; calls of Flower's databa
 import asyncio
 import json
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from typing import ClassVar, Literal
@@ -28,6 +29,9 @@ from federation.weights.layout import Layout, LayoutMismatch
 
 log = logging.getLogger(__name__)
 
+DESCRIBE_SECONDS = 30.0
+"""A SuperNode that could not be asked what it holds is asked again after so long."""
+
 DESCRIBE = "describe"
 """What ``client.tasks.supernode`` answers with a description."""
 
@@ -46,7 +50,7 @@ class NodeConnection(Peer):
 
     def __init__(self, deployment: Deployment, weights: WeightRecords, described: Callable[["NodeConnection"], None],
                  ended: Callable[["NodeConnection"], None]) -> None:  # fmt: skip
-        super().__init__("")
+        super().__init__(secrets.token_hex(8))
         self.description = Description()
         self.mailbox = Mailbox(deployment)
         self._weights = weights
@@ -55,9 +59,7 @@ class NodeConnection(Peer):
         self._queue: asyncio.Queue[Assignment | None] = asyncio.Queue()
         self._open: dict[str, Assignment] = {}
         self._online = asyncio.Event()
-        self._sessions = 0
         self._is_described = False
-        self.has_ended = False
 
     # -- what the lane knows of it ------------------------------------------------------------------------------------
 
@@ -77,12 +79,22 @@ class NodeConnection(Peer):
         return time.monotonic()
 
     @property
+    def is_idle(self) -> bool:
+        """Whether the SuperNode has no task and no message."""
+        return not self._open and self.mailbox.is_empty
+
+    @property
     def held(self) -> list[str]:
         """The ids of the tasks that the SuperNode has, or that wait for it."""
         return list(self._open)
 
     def send(self, frame: messages.Frame, *, at_once: bool = True) -> None:
-        """Note a frame: a grant goes to the reply that waits for it; a SuperNode has no use for the others."""
+        """Note a frame: a grant goes to the reply that waits for it, and one that is admitted says what it holds.
+
+        A SuperNode has no use for the others.
+        """
+        if isinstance(frame, messages.Welcome) and frame.state == "admitted":
+            self._queue.put_nowait(None)
         self.mailbox.changed.set()
 
     def send_task(self, assignment: Assignment) -> None:
@@ -99,7 +111,7 @@ class NodeConnection(Peer):
 
     def end(self, code: messages.Close, reason: str) -> None:
         """Give the SuperNode no more work. Its process is not ours to end: it polls on and gets nothing."""
-        self.close_reason, self.has_ended = self.close_reason or reason, True
+        self.close_reason = self.close_reason or reason
         self.mailbox.release()
         self._ended(self)
 
@@ -108,19 +120,18 @@ class NodeConnection(Peer):
         self.end(error.code, str(error))
 
     def close(self) -> None:
-        """The SuperNode is offline: its tasks wait until it is back."""
+        """The SuperNode is offline: its tasks wait until it is back, as long as they are wanted."""
         self._online.clear()
+        self.mailbox.go_offline()
 
     # -- the worker ---------------------------------------------------------------------------------------------------
 
     def appear(self, listener: ConnectionListener) -> None:
-        """The SuperNode is online: ask what it holds before it gets tasks. ``lane.add`` is due after it."""
-        self._listener, self._sessions = listener, self._sessions + 1
-        self.session = f"{self.node_id:x}-{self._sessions}"
-        self.close_reason, self.problem, self.has_ended, self._is_described = "", "", False, False
+        """The SuperNode is online, perhaps as another process than before. ``lane.add`` is due after it."""
+        self._listener, self.session = listener, secrets.token_hex(8)
+        self.close_reason, self.problem, self._is_described = "", "", False
         self._online.set()
-        self.mailbox.changed.set()
-        self._queue.put_nowait(None)
+        self.mailbox.go_online()
 
     async def work(self) -> None:
         """Send one message after the other and take the replies, until cancelled."""
@@ -130,24 +141,35 @@ class NodeConnection(Peer):
                 await (self._describe() if assignment is None else self._perform(assignment))
             except NotPosted as error:
                 log.warning("SuperNode %s: %s", self.name, error)
-                if assignment is not None:
-                    self._fail(assignment, str(error))
+                self._note_failure(assignment, str(error))
             except Exception as error:  # of Flower's database, or of a reply that breaks Flower's form
                 log.exception("a message to SuperNode %s failed", self.name)
-                if assignment is not None:
-                    self._fail(assignment, f"the message to the SuperNode failed: {error}")
+                self._note_failure(assignment, f"the message to the SuperNode failed: {error}")
+
+    def _note_failure(self, assignment: Assignment | None, reason: str) -> None:
+        """End the task by its reason; without one the SuperNode could not be asked what it holds, and is asked anew."""
+        if assignment is not None:
+            self._fail(assignment, reason)
+            return
+        self.problem, session = reason, self.session
+        asyncio.get_running_loop().call_later(DESCRIBE_SECONDS, self._describe_again, session)
+
+    def _describe_again(self, session: str) -> None:
+        if self.session == session and self._online.is_set():
+            self._queue.put_nowait(None)
 
     async def _describe(self) -> None:
         """Ask what the SuperNode holds. It gets tasks once it has answered; what is wrong with the answer is kept."""
         session = self.session
         reply = await self.mailbox.ask(
-            self.node_id, lambda: content_of(DESCRIBE), "query", "0", lambda: self.session == session
-        )
+            self.node_id, lambda: content_of(DESCRIBE), "query", "0",
+            lambda: self.session == session and self._online.is_set(),
+        )  # fmt: skip
         if reply is None or self.session != session:
             return
+        if reply.content is None:
+            raise NotPosted(reply.error)
         try:
-            if reply.content is None:
-                raise ValueError(reply.error)
             self.description = Description.model_validate(json.loads(text_of(reply.content)))
         except (ValueError, ValidationError, BadContent, RecursionError) as error:
             self.description = Description(error=str(error)[: messages.MAX_ERROR_CHARACTERS])

@@ -98,6 +98,9 @@ class FleetNodes:
         self._refused &= online.keys()
         for key in self._online - online.keys():
             self._remove(key)
+        for key in [one for one in self._connections.keys() - online.keys() if self._connections[one].is_idle]:
+            del self._connections[key]  # without a key of its own a SuperNode is another one at each start
+            self._workers.pop(key).cancel()
         for key in online.keys() - self._online - self._refused:
             try:
                 admission = await asyncio.to_thread(admit, key, online[key].node_id)

@@ -15,6 +15,10 @@ from federation.fleet.node_connection import NodeConnection
 from federation.run.events import StoreUnavailable
 
 ACTIVATE = "/v1/fleet/activate-node"
+FOR_ALL = frozenset(f"/v1/fleet/{name}" for name in (
+    "register-node", "activate-node", "deactivate-node", "unregister-node", "send-node-heartbeat", "pull-messages",
+))  # fmt: skip
+"""Requests of SuperNodes that nobody has admitted yet. The others are about runs, their code and their weights."""
 PULL, PUSHES = "/v1/fleet/pull-messages", ("/v1/fleet/push-messages", "/v1/fleet/push-object")
 
 SPARE_BYTES = 1024 * 1024
@@ -37,11 +41,14 @@ class NodePolls:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, whose signature has been checked."""
         node = self._node_of(key := self._key_of(dict(scope["headers"])))
-        if scope["path"] == ACTIVATE and key:
+        if scope["path"] not in FOR_ALL and (node is None or not node.admitted):
+            # A SuperNode takes a 403 for the end of the run: it drops the message and polls on.
+            await _refuse(send, 403, "Only a SuperNode that is admitted and online takes part in runs.")
+        elif scope["path"] == ACTIVATE and key:
             await self._activate(key, scope, receive, send)
         elif scope["path"] == PULL and node is not None:
             await self._pull(node, scope, receive, send)
-        elif scope["path"] in PUSHES:
+        elif scope["path"] in PUSHES and node is not None:
             await self._push(node, scope, receive, send)
         else:
             await self._fleet(scope, receive, send)
@@ -67,15 +74,14 @@ class NodePolls:
                 one.cancel()
             await asyncio.gather(gone, mail, return_exceptions=True)
 
-    async def _push(self, node: NodeConnection | None, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _push(self, node: NodeConnection, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a part of a reply, unless the reply is too large: Flower keeps all parts in memory."""
         length = int(dict(scope["headers"])[b"content-length"])
-        if node is not None and node.mailbox.count_pushed(length) > self._most:
-            await _refuse(send, f"A reply has at most {self._most:,} bytes.")
+        if node.mailbox.count_pushed(length) > self._most:
+            await _refuse(send, 413, f"A reply has at most {self._most:,} bytes.")
             return
         await self._fleet(scope, receive, send)
-        if node is not None:
-            node.mailbox.reply_arrived()
+        node.mailbox.reply_arrived()
 
 
 async def _body_of(receive: Receive) -> list[Message]:
@@ -96,8 +102,8 @@ def _replay(body: list[Message], gone: "asyncio.Future[Message]") -> Receive:
     return receive
 
 
-async def _refuse(send: Send, sentence: str) -> None:
+async def _refuse(send: Send, status: int, sentence: str) -> None:
     body = json.dumps({"detail": sentence}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -181,7 +181,8 @@ class Engine:
 
     def admit_node(self, public_key: str, node_id: int) -> Admission:
         """Admit a SuperNode like any other client."""
-        return Admission(self.clients.setdefault(public_key, len(self.clients) + 1), f"node-{node_id}", "admitted")
+        client_id = self.clients.setdefault(public_key, len(self.clients) + 1)
+        return Admission(client_id, f"node-{node_id}", self.states.get(client_id, self.admission))
 
     def _report(self, event: Event) -> None:
         if isinstance(event, Progress):

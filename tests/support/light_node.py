@@ -14,6 +14,7 @@ from flwr.supercore.inflatable.inflatable_object import (
     no_object_id_recompute,
 )
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+from flwr.supercore.run import RunNotRunningException
 from flwr.supernode.fleet_http_connection import http_request_response
 
 from federation.client.tasks.supernode import app
@@ -32,7 +33,7 @@ class LightNode:
         self._config: dict[str, bool | int | float | str]
         self._config = {"dataset": dataset, "partition-id": partition, "num-partitions": 2}
         self.seen: list[Message] = []
-        self.errors: list[Exception] = []
+        self.errors: list[BaseException] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
 
@@ -73,5 +74,5 @@ class LightNode:
                 wanted, session = send(reply, get_object_tree(reply), 0.1)
                 for object_id in wanted:
                     push(reply.metadata.run_id, session, object_id, objects[object_id].deflate())
-            except Exception as error:  # a refusal; a SuperNode logs it and polls on
+            except (Exception, RunNotRunningException) as error:  # a refusal; a SuperNode logs it and polls on
                 self.errors.append(error)

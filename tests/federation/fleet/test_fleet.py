@@ -168,6 +168,32 @@ def test_a_node_config_that_cannot_be_used_is_told_and_the_supernode_gets_no_tas
         assert engine.server.lane.members() == []
 
 
+def test_a_supernode_gets_nothing_while_it_waits_for_approval(engine: Engine) -> None:
+    with ExitStack() as stack:
+        stage = stack.enter_context(Stage(engine.address))
+        stage.add("stream")
+        engine.wait_online(1)
+        engine.admission = "pending"
+        node = stack.enter_context(LightNode(engine.address))
+        engine.ledger.wait(lambda: 2 in engine.server.live_clients())
+        run_id = engine.start_run(num_rounds=3, min_clients=1)
+        assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+        assert (node.seen, engine.server.fleet_objects) == ([], 0)
+        engine.states[2] = "admitted"
+        engine.server.readmit(2)
+        engine.wait_online(2)
+        assert [message.metadata.message_type for message in node.seen] == ["query"]
+
+
+def test_a_supernode_that_ends_with_a_task_for_good_leaves_nothing_in_memory(engine: Engine) -> None:
+    nodes = list[LightNode]()
+    nodes.append(LightNode(engine.address, once(lambda *_: nodes[0].end())))
+    with nodes[0]:
+        engine.start_run(num_rounds=3, min_clients=1)
+        engine.ledger.wait(lambda: outcomes(engine)[-1:] == [(2, 1, "lost", "connection lost")])
+    wait_until(lambda: not engine.server.fleet_objects, what="no message is kept")
+
+
 def test_a_supernode_that_is_started_anew_with_its_key_is_the_same_client_and_goes_on(engine: Engine) -> None:
     key, nodes = ec.generate_private_key(ec.SECP384R1()), list[LightNode]()
 

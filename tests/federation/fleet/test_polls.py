@@ -12,6 +12,7 @@ from federation.fleet.node_connection import NodeConnection
 from federation.fleet.polls import PULL, SPARE_BYTES, NodePolls
 from federation.fleet.weight_records import WeightRecords
 from federation.server.flower import Nodes
+from federation.transport.admission import Admission
 from tests.support.migrated import lay_nodes
 
 
@@ -39,7 +40,9 @@ class Asked:
 @pytest.fixture
 def node(tmp_path: Path) -> NodeConnection:
     deployment = Deployment(Nodes(lay_nodes(tmp_path) / "linkstate.db").factory.state())
-    return NodeConnection(deployment, WeightRecords(), lambda _: None, lambda _: None)
+    made = NodeConnection(deployment, WeightRecords(), lambda _: None, lambda _: None)
+    made.set_client(Admission(1, "node", "admitted"), "key", 7)
+    return made
 
 
 def test_a_poll_is_held_until_the_connection_ends_or_its_peer_leaves(node: NodeConnection) -> None:
@@ -64,3 +67,14 @@ def test_a_reply_larger_than_the_limit_is_refused_before_it_is_stored(node: Node
         return (fits.passed, fits.sent), (large.passed, large.sent[0]["status"])
 
     assert asyncio.run(play()) == (([b"poll"], []), ([], 413))
+
+
+@pytest.mark.parametrize("path", ["get-run", "get-fab", "pull-object", "push-messages", "push-object"])
+def test_a_supernode_that_waits_for_approval_gets_no_code_and_no_weights(node: NodeConnection, path: str) -> None:
+    async def play() -> tuple[Any, Any]:
+        asked = Asked(node)
+        await asked.start(f"/v1/fleet/{path}")
+        return asked.passed, asked.sent[0]["status"]
+
+    node.set_client(Admission(1, "node", "pending"), "key", 7)
+    assert asyncio.run(play()) == ([], 403)
