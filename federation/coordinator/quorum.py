@@ -1,7 +1,11 @@
-"""How a run waits between rounds: for enough clients, or for the end of a pause; with a sentence and a deadline."""
+"""How a run waits: for clients, the end of a pause, or the disk; with a sentence, and a deadline where there is one."""
 
+import errno
+import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from federation.coordinator.control import Control, RunStopped
 from federation.coordinator.eligibility import Eligibility
@@ -17,6 +21,12 @@ PREPARING_SECONDS = 5.0
 """Before round 0, a run with enough clients waits this long for others that are still preparing."""
 
 CHECK_SECONDS = 0.25
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+STORAGE_RETRY_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 class QuorumMissed(Exception):
@@ -69,6 +79,27 @@ class WaitState:
         if not self._ledger.move(self._run_id, to, blocked=blocked) and self._ledger.read_state(self._run_id) != to:
             raise RunStopped
         self._state = to
+
+    def retry_storage(self, write: Callable[[], _T], what: str, state: RunState) -> _T:
+        """Call ``write`` until the disk takes it; meanwhile the run is in ``state`` and blocked on storage."""
+        blocked = False
+        while True:
+            try:
+                result = write()
+            except OSError as error:
+                if not blocked:
+                    log.warning("run %s: %s cannot be written: %s", self._run_id, what, error)
+                    blocked = True
+                    advice = "Make room" if error.errno in DISK_FULL else "Check the data directory"
+                    sentence = f"{what} cannot be written: {error.strerror or error}. {advice}"
+                    self.block(state, "storage", sentence, None)
+                self._control.sleep(STORAGE_RETRY_SECONDS)
+                continue
+            if blocked and state is RunState.PAUSED:
+                self.set_running()
+            elif blocked:
+                self.unblock()
+            return result
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,10 @@
 """The loop of one run: prepare, evaluate the initial weights, then round by round to the last one."""
 
 import contextlib
-import errno
 import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from structlog.contextvars import bound_contextvars
 
@@ -20,7 +18,7 @@ from federation.coordinator.phase import PhaseContext
 from federation.coordinator.preparation import Preparation
 from federation.coordinator.quorum import Quorum, QuorumMissed, WaitState
 from federation.coordinator.retrying_ledger import RetryingLedger
-from federation.evaluation.evaluator import ServerEvaluator
+from federation.evaluation.evaluator import EVALUATION_SECONDS, ServerEvaluator
 from federation.evaluation.run_evaluations import RunEvaluations
 from federation.run.data_cut import DataCut
 from federation.run.events import AttemptFailed, Checkpoint, RoundDone, RoundRefused
@@ -34,11 +32,6 @@ from federation.transport.lane import StreamLane
 from federation.weights.layout import Layout
 
 log = logging.getLogger(__name__)
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-STORAGE_RETRY_SECONDS = 1.0
-
-_T = TypeVar("_T")
 
 MAX_ATTEMPTS = 3
 """After this many failed attempts at one round in a row the run fails.
@@ -91,7 +84,7 @@ class RunLoop:
             self._on_exit.enter_context(recorded_warnings(self._job.run_id, self._ledger.record))
             self._begin()
             end = self._run_rounds()
-            self._evaluations.finish(self._control.sleep)
+            self._finish_evaluations()
             self._keep_checkpoints()
             self._checkpoints.delete_expired()
             return end
@@ -119,11 +112,11 @@ class RunLoop:
 
     def _begin(self) -> None:
         """Load the weights of the last checkpoint, or make the initial ones; then make what rounds work with."""
-        self._checkpoints = self._retry_storage(lambda: Checkpoints(self._folder), "The run's folder", RunState.WAITING)
+        self._checkpoints = self._wait_state.retry_storage(
+            lambda: Checkpoints(self._folder), "The run's folder", RunState.WAITING
+        )
         self._model = self._resumed_model(self._job.resume) if self._job.resume is not None else self._initial_model()
-        if (
-            self._job.resume is not None
-        ):  # the process may have ended before; a round that was evaluated stays as it was
+        if self._job.resume is not None:  # a process that ended before may not have evaluated it
             self._evaluations.submit(self._committed, self._model.layout, self._model.weights)
         config = self._job.config
         self._eligibility = Eligibility(
@@ -142,7 +135,7 @@ class RunLoop:
         if config.network in KERAS_NETWORKS:
             sentence = f"The network {config.network} is being built"
             self._wait_state.block(RunState.WAITING, "prepare", sentence, BUILD_SECONDS)
-        layout, weights = self._retry_storage(self._make_initial, "The initial weights", RunState.WAITING)
+        layout, weights = self._wait_state.retry_storage(self._make_initial, "The initial weights", RunState.WAITING)
         return GlobalModel(layout, weights, RunStrategy(config, layout))
 
     def _make_initial(self) -> tuple[Layout, bytearray]:
@@ -224,27 +217,17 @@ class RunLoop:
             self._best = self._policy.best_at_server(done, self._best, self._job.config.metric_goals)
         self._checkpoints.keep(self._policy.rounds_to_keep(self._committed, self._best) | pending)
 
+    def _finish_evaluations(self) -> None:
+        """Wait for the rounds that the server evaluates still."""
+        if pending := sorted(self._evaluations.pending()):
+            rounds = f"round{'s' if len(pending) > 1 else ''} {', '.join(f'{number:,}' for number in pending)}"
+            longest = EVALUATION_SECONDS * len(pending)
+            self._wait_state.block(RunState.RUNNING, "evaluation", f"The server evaluates {rounds}", longest)
+            self._evaluations.finish(self._control.sleep)
+            self._wait_state.unblock()
+
     def _write_checkpoint(self, number: int) -> Checkpoint:
         what = f"The weights of round {number:,}"
-        return self._retry_storage(lambda: self._model.write(self._checkpoints, number), what, RunState.PAUSED)
-
-    def _retry_storage(self, write: Callable[[], _T], what: str, state: RunState) -> _T:
-        """Call ``write`` until the disk takes it; meanwhile the run is in ``state`` and blocked on storage."""
-        blocked = False
-        while True:
-            try:
-                result = write()
-            except OSError as error:
-                if not blocked:
-                    log.warning("run %s: %s cannot be written: %s", self._job.run_id, what, error)
-                    blocked = True
-                    advice = "Make room" if error.errno in DISK_FULL else "Check the data directory"
-                    sentence = f"{what} cannot be written: {error.strerror or error}. {advice}"
-                    self._wait_state.block(state, "storage", sentence, None)
-                self._control.sleep(STORAGE_RETRY_SECONDS)
-                continue
-            if blocked and state is RunState.PAUSED:
-                self._wait_state.set_running()
-            elif blocked:
-                self._wait_state.unblock()
-            return result
+        return self._wait_state.retry_storage(
+            lambda: self._model.write(self._checkpoints, number), what, RunState.PAUSED
+        )

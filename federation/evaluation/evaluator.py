@@ -141,9 +141,9 @@ class ServerEvaluator:
         except (ChildEnded, ChildOverdue, OSError) as error:
             self._tell_failure(one, str(error))
             return
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except Exception as error:  # an answer of another form, or too few threads: the run must not wait for ever
             self._end_child()
-            self._tell_failure(one, f"its process gave no usable answer ({error})")
+            self._tell_failure(one, f"its process gave no usable answer ({type(error).__name__}: {error})")
             return
         self._failures.pop(one.run_id, None)
         one.done(done)

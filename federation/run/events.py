@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 Phase = Literal["prepare", "train", "evaluate"]
 Outcome = Literal["accepted", "refused", "failed", "late", "lost"]
-WaitKind = Literal["quorum", "round", "prepare", "paused", "storage"]
+WaitKind = Literal["quorum", "round", "prepare", "paused", "storage", "evaluation"]
 Metrics = dict[str, float]
 
 

@@ -43,11 +43,11 @@ class Api:
         return dict(answer.json())
 
     def wait_for_state(self, run_id: int, *states: str, timeout: float = 20.0) -> dict[str, Any]:
-        """Wait until a run is in one of some states, and return it."""
+        """Wait until a run is in one of some states, and return it. One that waits has said what for."""
 
         def there() -> dict[str, Any]:
             run = self.run(run_id)
-            return run if run["state"] in states else {}
+            return run if run["state"] in states and (run["state"] != "waiting" or run["blocked_on"]) else {}
 
         return wait_until(there, timeout, f"run {run_id} {states}")
 

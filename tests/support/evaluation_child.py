@@ -1,7 +1,8 @@
 """A child process that speaks the protocol of the evaluation at the server, without TensorFlow: the weights say what.
 
 The first byte of the weights: ``e`` exits before it answers, ``x`` exits if ``FILE`` does not exist and makes it,
-``h`` hangs, ``g`` answers garbage, ``f`` answers an error; any other one is the accuracy, in percent.
+``h`` hangs, ``g`` answers garbage, ``d`` a document too deep to read, ``f`` an error;
+any other one is the accuracy, in percent.
 """
 
 import json
@@ -22,6 +23,8 @@ for line in sys.stdin.buffer:
             time.sleep(600)
         case "g":
             answer = "[]"
+        case "d":
+            answer = "[" * 100_000
         case "f":
             answer = json.dumps({"error": "mnist is not on this machine"})
         case _:

@@ -126,10 +126,13 @@ def test_an_answer_that_does_not_come_or_is_no_answer_is_a_note_and_the_next_rou
     submit(evaluator, 3, b"f")
     submit(evaluator, 4, b"2")
     finish(evaluator)
-    assert list(recorded.accuracies) == [4]
+    submit(evaluator, 5, b"d")
+    submit(evaluator, 6, b"3")
+    finish(evaluator)
+    assert list(recorded.accuracies) == [4, 6]
     reasons = [note.partition(": ")[2] for note in recorded.notes]
     assert reasons[0] == "it took over 1 s and was ended" and reasons[1].startswith("its process gave no usable answer")
-    assert reasons[2] == "mnist is not on this machine"
+    assert reasons[2] == "mnist is not on this machine" and "RecursionError" in reasons[3]
 
 
 def test_an_idle_process_is_ended_and_an_end_does_not_wait_for_one_that_hangs(make: Make) -> None:

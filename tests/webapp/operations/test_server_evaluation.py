@@ -47,6 +47,9 @@ def test_every_round_has_the_metrics_of_the_server_also_after_a_kill_and_a_resum
         run_id = dashboard.start_run(num_rounds=2, **CONFIG)
         run = dashboard.wait_for_state(run_id, "completed", timeout=120)
         assert run["last_metrics"]["server_accuracy"] == points(dashboard, run_id)[2, "accuracy"], "with its last round"
+        told = dashboard.stream(f"/api/runs/{run_id}/events?after=0", lambda _: False)
+        waits = [wait for event in told if (wait := event["data"].get("blocked_on"))]
+        assert any(wait["sentence"].startswith("The server evaluates round") for wait in waits), waits
         assert evaluator.pid is not None
         os.kill(evaluator.pid, signal.SIGKILL)
         assert dashboard.http.post(f"/api/runs/{run_id}/rounds", json={"add": 2}).status_code < 300

@@ -82,6 +82,7 @@ class SimulatedClients:
         self.most = most
         self._host, self._port = UNSPECIFIED.get(address[0], address[0]), address[1]
         self._folder, self._ended, self._tls, self._admit = folder.resolve(), ended, tls, admit
+        self._starting = threading.Lock()  # one start at a time; what reads does not wait for the database
         self._lock = threading.Lock()
         self._running: dict[int, SimulatedClient] = {}
         self._last_words: dict[str, tuple[float, str]] = {}
@@ -126,16 +127,15 @@ class SimulatedClients:
 
         Raises Conflict, and Invalid where the dataset cannot be cut into so many partitions.
         """
-        with self._lock:
-            if self._closed:
-                raise Conflict("The dashboard is shutting down.")
-            if count > max(0, self.most - len(self._running)):
-                raise Conflict(self._why_no_room())
-            mine = [one.part for one in self._running.values() if one.dataset == dataset]
-            parts = free_parts([*held, *mine], count)
-            check_parts(dataset, parts[0][1])
-            free = (number for number in range(1, MAX_CLIENTS + 1) if number not in self._running)
-            members = [Member(number, part) for number, (part, _) in zip(free, parts, strict=False)]
+        with self._starting:
+            with self._lock:
+                if count > max(0, self.most - len(self._running)):
+                    raise Conflict(self._why_no_room())
+                mine = [one.part for one in self._running.values() if one.dataset == dataset]
+                parts = free_parts([*held, *mine], count)
+                check_parts(dataset, parts[0][1])
+                free = (number for number in range(1, MAX_CLIENTS + 1) if number not in self._running)
+                members = [Member(number, part) for number, (part, _) in zip(free, parts, strict=False)]
             return self._start(members, parts[0][1], dataset, processes)
 
     def _why_no_room(self) -> str:
@@ -152,13 +152,16 @@ class SimulatedClients:
             if self._admit is not None:
                 self._admit({keys[one.number]: plan.name_of(one.number) for one in members})
             started = []
-            for share in plan.shares(processes):
-                process = self._start_process(share, [keys[one.number] for one in share.members])
-                for number, part in share.members:
-                    started.append(SimulatedClient(
-                        number, plan.name_of(number), dataset, (part, partitions), keys[number], process
-                    ))  # fmt: skip
-                    self._running[number] = started[-1]
+            with self._lock:
+                if self._closed:
+                    raise Conflict("The dashboard is shutting down.")
+                for share in plan.shares(processes):
+                    process = self._start_process(share, [keys[one.number] for one in share.members])
+                    for number, part in share.members:
+                        started.append(SimulatedClient(
+                            number, plan.name_of(number), dataset, (part, partitions), keys[number], process
+                        ))  # fmt: skip
+                        self._running[number] = started[-1]
         except BadIdentity as error:
             raise Conflict(str(error)) from error
         except OSError as error:

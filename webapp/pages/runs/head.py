@@ -109,7 +109,7 @@ def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
     match run.state:
         case "queued":
             return _unstopped(blocked.get("sentence")) or "Queued"
-        case "waiting" | "running" | "paused" if blocked.get("kind") in ("quorum", "prepare", "storage"):
+        case "waiting" | "running" | "paused" if blocked.get("kind") in ("quorum", "prepare", "storage", "evaluation"):
             return _unstopped(blocked["sentence"])
         case "waiting":
             return "Waiting for clients"
