@@ -19,6 +19,7 @@ from webapp.db.instance_lock import InstanceLock, take_database
 from webapp.db.migrations import migrate_to_head
 from webapp.db.repository.events import last_event_id
 from webapp.db.repository.upkeep.retention import RetentionLimits
+from webapp.db.restore_watch import RestoreWatch
 from webapp.descriptors import connection_bounds, open_files
 from webapp.operations.audit.attempts import SERVER, Actor, Attempt, Outcome
 from webapp.operations.audit.log import AuditLog
@@ -68,6 +69,7 @@ class Parts:
     notifications: Notifications
     mlflow: Mlflow
     tensorboard: TensorboardFolder
+    restore_watch: RestoreWatch
     series: SeriesCache = field(default_factory=SeriesCache)
 
     @property
@@ -89,6 +91,7 @@ class Parts:
         self.notifications.stop()
         self.mlflow.stop()
         self.tensorboard.stop()
+        self.restore_watch.stop()
         self.database.close()
         self.instance_lock.close()
         self.incidents.close()
@@ -120,7 +123,8 @@ def open_parts(
     flower = _flower_server(settings, flower_socket, admissions, clients, _refusals(incidents, audit), tls)
     clients.attach_flower(flower)
     supervisor = _supervisor(settings, flower, runs, clients)
-    for part in (flower, supervisor, deletion, admissions, audit, notifications, mlflow, tensorboard):
+    restore_watch = RestoreWatch(database, instance_lock)
+    for part in (flower, supervisor, deletion, admissions, audit, notifications, mlflow, tensorboard, restore_watch):
         part.start()
     metrics.add(StateCollector(database, flower, event_hub, settings.data_dir, tls))
     metrics.add(mlflow.collector)
@@ -129,6 +133,7 @@ def open_parts(
         settings, database, event_hub, clients, join_codes, runs, Steering(database, supervisor), flower, supervisor,
         address, incidents, simulation, time.monotonic(), instance_lock, deletion, metrics,
         open_accounts(settings, database), admissions, tls, audit, notifications, mlflow, tensorboard,
+        restore_watch,
     )  # fmt: skip
 
 
@@ -203,7 +208,7 @@ def _open_database(
     database = Database(settings.sqlalchemy_url, event_hub.publish, reserve, instance_lock, failed)
     migrate_to_head(database.engine)
     with database.read() as session:
-        event_hub.newest_id = last_event_id(session)
+        event_hub.newest_id = database.newest_event_id = last_event_id(session)
     return database
 
 

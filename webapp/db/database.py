@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from webapp.db.database_url import connect_options, parse_database_url
 from webapp.db.disk_reserve import DiskReserve
-from webapp.db.failures import POOL, TURN, DatabaseUnavailable, is_full, temporary_failure
+from webapp.db.failures import POOL, RESTORED, TURN, DatabaseUnavailable, is_full, temporary_failure
 from webapp.db.instance_lock import InstanceLock, SqliteLock
 from webapp.db.repository.events import StoredEvent, added_events
 
@@ -51,6 +51,9 @@ class Database:
         self._ending = threading.Event()
         self.engine = _create_engine(url, self._ending)
         self.publish, self._reserve, self._failed = publish, reserve, failed
+        self._lock = instance_lock or InstanceLock()
+        self.newest_event_id = 0
+        """Of the events that were committed here, or there before. Any thread may read it."""
         if isinstance(instance_lock, SqliteLock):
             instance_lock.watch(self.engine)
         locked = instance_lock.writer if instance_lock is not None else None
@@ -79,12 +82,25 @@ class Database:
             yield session
             events = added_events(session)
             if events:
+                self.require_newer(self.newest_event_id, events[0].id - 1)
                 self._add_to(session, events)
             session.commit()
+            if events:
+                self.newest_event_id = events[-1].id
             if self.publish and events:
                 self.publish(events)
             if self._reserve is not None and not self._reserve.is_held:
                 self._reserve.hold()
+
+    def require_newer(self, stored: int, given: int) -> None:
+        """Give the database up if the highest id ``given`` to an event later is lower than the ``stored`` one.
+
+        No id is given twice, also when rows are deleted: an older state of the database has taken its place. Raises
+        DatabaseUnavailable.
+        """
+        if given < stored:
+            self._lock.lose(f"{RESTORED}: event {stored:,} was stored, the newest in it is {given:,}")
+            raise DatabaseUnavailable(RESTORED)
 
     def _add_to(self, session: Session, events: Sequence[StoredEvent]) -> None:
         """Call ``before_commit``; a transaction fails with the database only, not for a notification."""
@@ -108,6 +124,8 @@ class Database:
         if not mine:
             raise DatabaseUnavailable(TURN)
         try:
+            if self._lock.lost is not None:
+                raise DatabaseUnavailable(self._lock.lost.partition(":")[0])
             yield
         finally:
             self._writing.release()

@@ -23,6 +23,7 @@ TURN = "The database cannot be written now: earlier writes of the dashboard take
 POOL = "The database cannot be used now: all connections of the dashboard are in use"
 UNREADABLE = "The database cannot be used: its file cannot be read or written"
 REPLACED = "The file of the database was replaced under the running dashboard"
+RESTORED = "A backup of the database was restored under the running dashboard"
 TAKEN_OVER = "Another dashboard has taken over the database"
 
 _SQLITE = {

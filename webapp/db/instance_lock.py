@@ -47,6 +47,12 @@ class InstanceLock:
         """Return whether the database is lost: ``lost`` says why. Takes microseconds; any thread may call it."""
         return self.lost is not None
 
+    def lose(self, reason: str) -> None:
+        """Give the database up, so that nothing more is written to it and the process ends; the first reason stays."""
+        if self.lost is None:
+            self.lost = reason
+            log.error("%s", reason)
+
     def close(self) -> None:
         """Release the lock; a second call does nothing."""
         if self._file is not None:
@@ -104,8 +110,7 @@ class SqliteLock(InstanceLock):
     def is_lost(self) -> bool:
         """Return whether there is another file now; one that is missing may come back."""
         if self.lost is None and self._opened is not None and self._identity() not in (None, self._opened):
-            self.lost = f"{REPLACED}: what was stored since is in the file that was there before"
-            log.error("%s", self.lost)
+            self.lose(f"{REPLACED}: what was stored since is in the file that was there before")
         return self.lost is not None
 
     def _note_opened(self) -> None:
@@ -188,7 +193,5 @@ class PostgresLock(InstanceLock):
         error = DataInUse("database", holder.name or "another dashboard", "database-url")
         if self._backend is None:
             raise error
-        if self.lost is None:
-            self.lost = f"{TAKEN_OVER}: {error}"
-            log.error("%s", self.lost)
+        self.lose(f"{TAKEN_OVER}: {error}")
         raise DatabaseUnavailable(TAKEN_OVER)

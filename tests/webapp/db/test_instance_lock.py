@@ -9,17 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from tests.support.asked import asked
-from tests.support.dashboard import Api, running
+from tests.support.at_work import at_work
+from tests.support.dashboard import running
 from tests.support.engine import Engine
-from tests.support.http import LOCAL
-from tests.support.light_client import Answer, Stage, training
 from tests.support.postgres import emptied
-from tests.support.processes import Meadow, make_meadow, refused_on, wait_until
+from tests.support.processes import refused_on, wait_until
 from tests.support.proxy import Proxy
 from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable
@@ -32,32 +30,6 @@ from webapp.parts import open_parts
 from webapp.settings import Settings
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a database that lies in no data directory."""
-    if request.param == "postgresql":
-        return emptied(request.getfixturevalue("postgres"))
-    return f"sqlite:///{tmp_path / 'elsewhere.db'}"
-
-
-@contextmanager
-def at_work(folder: Path, url: str) -> Iterator[tuple[Meadow, Api, int]]:
-    """A dashboard as a process on a database of another place, two light clients, and a run in its third round."""
-    meadow = make_meadow(folder, "--database-url", url, preloaded=True)
-    try:
-        meadow.start()
-        with httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as http, Stage(meadow.flower_address) as st:
-            api = Api(http)
-            for name in "ab":
-                st.add(name, training(lambda _, weights, __: Answer(weights, delay_seconds=0.03)))
-            api.wait_for_clients(2)
-            run_id = api.start_run(num_rounds=100_000)
-            wait_until(lambda: api.run(run_id)["current_round"] >= 2)
-            yield meadow, api, run_id
-    finally:
-        meadow.kill()
 
 
 def test_a_second_dashboard_on_the_same_database_is_refused_and_changes_nothing(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import func, insert, select, true
+from sqlalchemy import func, insert, select, text, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -60,6 +60,15 @@ def added_events(session: Session) -> Sequence[StoredEvent]:
 def last_event_id(session: Session) -> int:
     """Return the id of the newest event, 0 where there is none."""
     return session.scalar(select(func.max(RunEvent.id))) or 0
+
+
+def highest_event_id(session: Session) -> int:
+    """Return the highest id that the database has given to an event, deleted or not; 0 where it has given none."""
+    if session.get_bind().dialect.name == "postgresql":
+        query = "SELECT pg_sequence_last_value(pg_get_serial_sequence('run_events', 'id'))"
+    else:
+        query = "SELECT seq FROM sqlite_sequence WHERE name = 'run_events'"
+    return session.scalar(text(query)) or 0
 
 
 def are_more_events(session: Session, after: int, run_id: int | None, than: int) -> bool:
