@@ -1,0 +1,145 @@
+"""How the clients of a run agree on one schema: union of classes, common columns, merged summaries, and what misfits.
+
+Where clients contradict each other, what most of them hold is agreed on; of as many, what the lowest client id holds.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+from typing import NamedTuple, TypeVar
+
+from federation.schema.columns import (
+    MAX_AGREED_CATEGORIES,
+    MAX_CLASSES,
+    MAX_MAGNITUDE,
+    AgreedColumn,
+    AgreedSchema,
+    ClientSchema,
+    Column,
+    NumberSummary,
+)
+from federation.schema.misfits import Misfit, first_misfit, kind_misfit
+
+SMALLEST_DEVIATION = 1e-12
+"""A deviation that is less, relative to the mean, is the rounding of a constant column."""
+
+_K = TypeVar("_K")
+_Told = dict[int, ClientSchema]
+
+
+class Agreement(NamedTuple):
+    """What was agreed on, which clients do not fit it, and why there is none where ``schema`` is None."""
+
+    schema: AgreedSchema | None
+    misfits: list[Misfit]
+    problem: str = ""
+
+
+def agree(clients: Mapping[int, ClientSchema]) -> Agreement:
+    """Return what these clients, by their ids, agree on."""
+    if not clients:
+        return Agreement(None, [], "no client tells a schema")
+    told, misfits = _alike(dict(clients))
+    while conflicts := _conflicting_kinds(told):
+        misfits += conflicts
+        told = {client: one for client, one in told.items() if client not in {misfit.client for misfit in conflicts}}
+    names = sorted(_common_names(told.values()))
+    classes = sorted({label for one in told.values() for label in one.classes})
+    if problem := _problem(list(told.values()), names, classes):
+        return Agreement(None, misfits, problem)
+    first = next(iter(told.values()))
+    mean, deviation = _standard(one.target_summary for one in told.values())
+    agreed = AgreedSchema(
+        form=first.form, task=first.task, target=first.target, classes=classes, shape=first.shape,
+        columns=[_merged_column(name, told.values()) for name in names], target_mean=mean, target_deviation=deviation,
+    )  # fmt: skip
+    return Agreement(agreed, misfits)
+
+
+def merged_summary(summaries: Iterable[NumberSummary | None]) -> NumberSummary | None:
+    """Return the summary over all that are told; None if none is."""
+    told = [one for one in summaries if one is not None]
+    return reduce(NumberSummary.merged, told) if told else None
+
+
+def _alike(clients: _Told) -> tuple[_Told, list[Misfit]]:
+    """Return the clients with the most common form, task, target and shape, and how the others differ."""
+    kept, misfits = clients, list[Misfit]()
+    for aspect in _ASPECTS:
+        common = _most_common({client: aspect(one) for client, one in kept.items()})
+        sample = next(one for one in kept.values() if aspect(one) == common)
+        agreed = AgreedSchema(form=sample.form, task=sample.task, target=sample.target, shape=sample.shape)
+        others = {client: one for client, one in kept.items() if aspect(one) != common}
+        misfits += [found for client, one in others.items() if (found := first_misfit(client, one, agreed))]
+        kept = {client: one for client, one in kept.items() if client not in others}
+    return kept, misfits
+
+
+_ASPECTS: tuple[Callable[[ClientSchema], object], ...] = (
+    lambda one: one.form, lambda one: one.target, lambda one: one.task, lambda one: tuple(one.shape),
+)  # fmt: skip
+
+
+def _most_common(values: Mapping[int, _K]) -> _K:
+    counts = Counter(values.values())
+    lowest = {value: min(client for client, one in values.items() if one == value) for value in counts}
+    return min(counts, key=lambda value: (-counts[value], lowest[value]))
+
+
+def _common_names(clients: Iterable[ClientSchema]) -> set[str]:
+    return set.intersection(*({column.name for column in one.columns} for one in clients))
+
+
+def _conflicting_kinds(told: _Told) -> list[Misfit]:
+    """Return the clients whose columns are of another kind than most have, each with the first such column."""
+    by_name = {client: {column.name: column for column in one.columns} for client, one in told.items()}
+    found: dict[int, Misfit] = {}
+    for name in sorted(_common_names(told.values())):
+        columns = {client: held[name] for client, held in by_name.items()}
+        kind = _most_common({client: column.kind for client, column in columns.items()})
+        for client, column in columns.items():
+            if column.kind != kind:
+                found.setdefault(client, kind_misfit(client, column, kind))
+    return list(found.values())
+
+
+def _columns(name: str, clients: Iterable[ClientSchema]) -> list[Column]:
+    return [next(column for column in one.columns if column.name == name) for one in clients]
+
+
+def _categories(columns: Iterable[Column]) -> list[str]:
+    return sorted({category for column in columns for category in column.categories or ()})
+
+
+def _merged_column(name: str, clients: Iterable[ClientSchema]) -> AgreedColumn:
+    columns = _columns(name, clients)
+    has_missing, kind = any(column.has_missing for column in columns), columns[0].kind
+    mean, deviation = _standard(column.summary for column in columns)
+    return AgreedColumn(
+        name=name, kind=kind, has_missing=has_missing, mean=mean, deviation=deviation, categories=_categories(columns)
+    )
+
+
+def _standard(summaries: Iterable[NumberSummary | None]) -> tuple[float, float]:
+    """Return the mean and the deviation to standardise with: 0 and 1 where nothing is told."""
+    merged = merged_summary(summaries)
+    if merged is None or not merged.count:
+        return 0.0, 1.0
+    deviation = min(merged.deviation, MAX_MAGNITUDE)
+    return merged.mean, deviation if deviation > abs(merged.mean) * SMALLEST_DEVIATION else 1.0
+
+
+def _problem(clients: list[ClientSchema], names: list[str], classes: list[str]) -> str:
+    """Return why nothing can be learned from what these clients have in common; empty if it can."""
+    first = clients[0]
+    if first.form == "table" and not names:
+        return "the clients' tables have no column in common"
+    for name in names:
+        if (count := len(_categories(_columns(name, clients)))) > MAX_AGREED_CATEGORIES:
+            return f"column {name} has {count:,} categories over all clients, at most {MAX_AGREED_CATEGORIES:,} are " \
+                   "possible: leave it out with --ignore"  # fmt: skip
+    if first.task == "classes" and len(classes) < 2:
+        return f"all rows of all clients have the same {first.target}: {', '.join(classes) or 'none'}"
+    if len(classes) > MAX_CLASSES:
+        return f"the clients have {len(classes):,} classes of {first.target}, at most {MAX_CLASSES:,} are possible"
+    return ""
