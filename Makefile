@@ -51,9 +51,14 @@ bench: $(SETUP)  ## Rounds beside flwr's own gRPC stream and the stock deploymen
 soak: $(SETUP)  ## 200 rounds while a client is killed and started again every few seconds (2 minutes)
 	@$(BIN)/python -m benchmarks.soak
 
+canary: $(SETUP)  ## Which names inside the newest flwr, installed into a clean environment, Meadow would miss (1 minute)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(BIN)/uv venv --quiet --python $(BIN)/python "$$folder" \
+		&& $(BIN)/uv pip install --quiet --upgrade --python "$$folder/bin/python" flwr \
+		&& "$$folder/bin/python" -m federation.flwr_internals
+
 lock:  ## Make constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --universal --no-header --no-annotate --quiet pyproject.toml \
 		--extra postgres --group dev --python-version 3.11 --upgrade -o constraints.txt
 
-.PHONY: help setup demo serve test check bench soak lock
+.PHONY: help setup demo serve test check bench soak canary lock
 .DEFAULT_GOAL := help

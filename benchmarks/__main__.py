@@ -23,12 +23,15 @@ from benchmarks.plan import (
     REST_P95_MS,
     SMOKE,
     STOCK_AGAINST_MEADOW,
+    SUPERNODE_SECONDS,
     Size,
 )
-from benchmarks.processes import Children
+from benchmarks.processes import Children, wait_until
 from benchmarks.recording import measure_recording
 from benchmarks.report import Report
-from benchmarks.timing import Series
+from benchmarks.supernodes.nodes import NodeFederation, seconds_of
+from benchmarks.timing import Series, Timing
+from federation.run.states import ENDED
 
 PARTS = ("floors", "aggregation", "recording", "duel", "tls", "flatness", "crowd", "rest", "memory", "stock")
 RESULTS = Path(__file__).parent / "results"
@@ -96,7 +99,7 @@ def _rest(folder: Path, report: Report, rounds: int) -> None:
 
 
 def _stock(folder: Path, report: Report, rounds: int) -> None:
-    """Work Meadow once more right beside it: the ratio is of one moment."""
+    """Work Meadow right beside it, over stock SuperNodes and over its own clients: the ratio is of one moment."""
     size = Size(2, KILO, rounds, 1)
     with Children(folder) as children:
         theirs = Series("stock", [stock.work(folder / "stock", children, size.clients, size.parameters, rounds)])
@@ -106,8 +109,14 @@ def _stock(folder: Path, report: Report, rounds: int) -> None:
             ours = Series("Meadow", [meadow.work(size.parameters, 100) for _ in range(3)])
         finally:
             meadow.close()
-    report.add_series(size, theirs)
-    report.add_series(size, ours)
+    with NodeFederation(folder / "supernodes", size.clients) as nodes:
+        run_id = nodes.start_run(max(rounds, 3), size.parameters)
+        wait_until(lambda: nodes.run(run_id)["state"] in ENDED, 300, "the end of the run on SuperNodes")
+        times = [1000 * seconds for seconds in seconds_of(nodes.rounds(run_id))]
+    between = Series("SuperNodes", [Timing(times)])
+    for series in (theirs, between, ours):
+        report.add_series(size, series)
+    report.judge("2 × 1 k on stock SuperNodes under Meadow: seconds a round", between.wall_ms / 1000, SUPERNODE_SECONDS)
     report.judge("2 × 1 k: the stock deployment over Meadow", theirs.wall_ms / ours.wall_ms, STOCK_AGAINST_MEADOW,
                  at_least=True)  # fmt: skip
 

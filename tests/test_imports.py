@@ -41,12 +41,7 @@ def test_a_module_imports_only_what_its_package_may_know(path: Path) -> None:
             assert within(module, "federation.learning"), where
             assert statement not in tree.body, f"{where} when it is imported itself"
         if within(name, "flwr"):
-            inner = (
-                "federation.server.flower",
-                "federation.fleet.deployment",
-                "federation.client.tasks.legacy_apps",
-            )  # they may know Flower's own modules
-            assert module in inner or within(name, *FLOWER_EXPORTS), where
+            assert module == "federation.flwr_internals" or within(name, *FLOWER_EXPORTS), where
         if within(name, "sqlalchemy"):
             assert within(module, "webapp.db") or name == "sqlalchemy.orm.Session", where
         if within(name, *STATEMENTS):

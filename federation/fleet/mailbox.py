@@ -38,14 +38,21 @@ class Mailbox:
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._mail, self._pushed_bytes = Mail.NONE, 0
+        self._refusal = ""
         self._mail_waits = asyncio.Event()
         self._is_online = False
+        self._polls = 0
         self.changed = asyncio.Event()
 
     @property
     def is_empty(self) -> bool:
         """Whether no message is under way."""
         return self._mail is Mail.NONE
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether a process of the SuperNode waits for messages now."""
+        return self._polls > 0
 
     # -- from the Fleet API ------------------------------------------------------------------------------------------
 
@@ -54,21 +61,29 @@ class Mailbox:
         if self._mail is Mail.TAKEN:
             self._mail = Mail.LOST
             self.changed.set()
+        self._polls += 1
         try:
             await asyncio.wait_for(self._mail_waits.wait(), HOLD_SECONDS)
         except TimeoutError:
             return
+        finally:
+            self._polls -= 1
 
     def take_mail(self) -> None:
         """The answer to the poll goes out: a message that waits is with the SuperNode now."""
         if self._mail in (Mail.POSTING, Mail.WAITING):
-            self._mail, self._pushed_bytes = Mail.TAKEN, 0
+            self._mail, self._pushed_bytes, self._refusal = Mail.TAKEN, 0, ""
             self._mail_waits.clear()
 
     def count_pushed(self, size_bytes: int) -> int:
         """Add a part of the reply that is to be stored; return how many bytes that makes since the last message."""
         self._pushed_bytes += size_bytes
         return self._pushed_bytes
+
+    def refuse_reply(self, reason: str) -> None:
+        """The rest of the reply is not stored: the message counts as answered by the reason."""
+        self._refusal = reason
+        self.changed.set()
 
     def reply_arrived(self) -> None:
         """A reply, or a part of one, has been stored."""
@@ -99,7 +114,7 @@ class Mailbox:
         for _ in range(MOST_POSTS):
             if not wanted():
                 return None
-            self._mail = Mail.POSTING
+            self._mail, self._refusal = Mail.POSTING, ""
             message_id = await asyncio.to_thread(lambda: self._deployment.post(node_id, content(), kind, group))
             if self._mail is Mail.POSTING:
                 self._mail = Mail.WAITING
@@ -116,6 +131,8 @@ class Mailbox:
     async def _wait_for_reply(self, message_id: str, wanted: Callable[[], bool]) -> NodeReply | None:
         """Return the reply; None where the message is lost, or not ``wanted`` and nobody works on it."""
         while True:
+            if self._refusal:
+                return NodeReply(None, self._refusal)
             mail = self._mail
             reply = await asyncio.to_thread(self._deployment.reply_to, message_id)
             if reply is not None or mail is Mail.LOST:  # lost only where no reply was there after the poll

@@ -6,10 +6,12 @@ Everything here runs on the Flower server's event loop, but for ``connection_of`
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from federation.fleet.deployment import Deployment
+from federation.fleet.mailbox import HOLD_SECONDS
 from federation.fleet.node_connection import NodeConnection
 from federation.fleet.weight_records import WeightRecords
 from federation.protocol.messages import Close
@@ -60,10 +62,31 @@ class FleetNodes:
         self._online: set[str] = set()
         self._refused: set[str] = set()
         self._workers: dict[str, asyncio.Task[None]] = {}
+        self._look, self._listed = asyncio.Event(), asyncio.Event()
+        self._is_stopping = False
 
     def connection_of(self, public_key: str) -> NodeConnection | None:
         """Return the connection of the SuperNode with that key, where it is online and may be given tasks."""
         return self._connections.get(public_key) if public_key in self._online else None
+
+    async def wait_for(self, public_key: str) -> NodeConnection | None:
+        """Return the connection as soon as the SuperNode is listed; None after ``HOLD_SECONDS``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HOLD_SECONDS):
+                while self.connection_of(public_key) is None and not self._is_stopping:
+                    await self._listed.wait()
+        return self.connection_of(public_key)
+
+    def note_start(self, public_key: str) -> None:
+        """A process of the SuperNode has begun: Flower's list is read now, and what another process held is away."""
+        if public_key in self._online:
+            self._remove(public_key)
+        self._look.set()
+
+    def release(self) -> None:
+        """Hold no request of a SuperNode that is not listed any more: the server stops."""
+        self._is_stopping = True
+        self._listed.set()
 
     def look_again(self) -> None:
         """Ask anew whether SuperNodes that were refused may join. From any thread."""
@@ -81,7 +104,9 @@ class FleetNodes:
                         await asyncio.to_thread(self._deployment.keep_alive)
                 except Exception:
                     log.exception("could not look after the SuperNodes")
-                await asyncio.sleep(NODES_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._look.wait(), NODES_SECONDS)
+                self._look.clear()
         finally:
             await self._stop()
 
@@ -121,6 +146,8 @@ class FleetNodes:
         self._online.add(node.public_key)
         connection.appear(self._lane.listener_of(connection))
         self._lane.add(connection, connection.held)
+        self._listed.set()
+        self._listed = asyncio.Event()
 
     def _remove(self, key: str) -> None:
         self._online.discard(key)

@@ -8,6 +8,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,47 +26,72 @@ SPARE_BYTES = 1024 * 1024
 """A reply may have so many bytes besides its weights."""
 
 
+class ListedNodes(Protocol):
+    """The SuperNodes that are online, by their public keys."""
+
+    def connection_of(self, public_key: str) -> NodeConnection | None:
+        """Return the connection of a SuperNode that is listed."""
+
+    async def wait_for(self, public_key: str) -> NodeConnection | None:
+        """Return the connection as soon as the SuperNode is listed; None where that takes too long."""
+
+    def note_start(self, public_key: str) -> None:
+        """A process of the SuperNode has begun: list it, again where another one is listed."""
+
+
 class NodePolls:
     """ASGI application in front of Flower's.
 
-    ``key_of`` returns the public key (PEM) that signed a request, by its headers; ``node_of`` the SuperNode with a key.
-    ``register`` makes a key known to Flower, in a worker thread; raises StoreUnavailable.
+    ``key_of`` returns the public key (PEM) that signed a request, by its headers. ``register`` makes a key known to
+    Flower, in a worker thread, so that a process may begin with it; raises StoreUnavailable.
     """
 
-    def __init__(self, fleet: ASGIApp, key_of: Callable[[Mapping[bytes, bytes]], str],
-                 node_of: Callable[[str], NodeConnection | None], register: Callable[[str], object],
-                 max_reply_bytes: int) -> None:  # fmt: skip
-        self._fleet, self._key_of, self._node_of, self._register = fleet, key_of, node_of, register
+    def __init__(self, fleet: ASGIApp, key_of: Callable[[Mapping[bytes, bytes]], str], nodes: ListedNodes,
+                 register: Callable[[str], object], max_reply_bytes: int) -> None:  # fmt: skip
+        self._fleet, self._key_of, self._nodes, self._register = fleet, key_of, nodes, register
         self._most = max_reply_bytes + SPARE_BYTES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, whose signature has been checked."""
-        node = self._node_of(key := self._key_of(dict(scope["headers"])))
+        node = self._nodes.connection_of(key := self._key_of(dict(scope["headers"])))
         if scope["path"] not in FOR_ALL and (node is None or not node.admitted):
             # A SuperNode takes a 403 for the end of the run: it drops the message and polls on.
             await _refuse(send, 403, "Only a SuperNode that is admitted and online takes part in runs.")
         elif scope["path"] == ACTIVATE and key:
-            await self._activate(key, scope, receive, send)
-        elif scope["path"] == PULL and node is not None:
-            await self._pull(node, scope, receive, send)
+            await self._activate(key, node, scope, receive, send)
+        elif scope["path"] == PULL:
+            await self._pull(key, scope, receive, send)
         elif scope["path"] in PUSHES and node is not None:
             await self._push(node, scope, receive, send)
         else:
             await self._fleet(scope, receive, send)
 
-    async def _activate(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a SuperNode begin whose key is its own: Flower wants it registered beforehand. Admission comes later."""
-        with suppress(StoreUnavailable):  # Flower's own answer says that it cannot begin
-            await asyncio.to_thread(self._register, key)
-        await self._fleet(scope, receive, send)
+    async def _activate(
+        self, key: str, node: NodeConnection | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Let a SuperNode begin. Admission comes later.
 
-    async def _pull(self, node: NodeConnection, scope: Scope, receive: Receive, send: Send) -> None:
+        Flower wants a key registered that is the node's own, and offline where another process had it: one that was
+        killed counts as online for a minute. One that polls now is alive, and Flower refuses the second one.
+        """
+        alive = node is not None and node.mailbox.is_polled
+        if not alive:
+            with suppress(StoreUnavailable):  # Flower's own answer says that it cannot begin
+                await asyncio.to_thread(self._register, key)
+        await self._fleet(scope, receive, send)
+        if not alive:
+            self._nodes.note_start(key)
+
+    async def _pull(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold the request until a message waits. One whose peer has left must not reach Flower: it takes messages."""
         body, gone = await _body_of(receive), asyncio.ensure_future(receive())
-        mail = asyncio.ensure_future(node.mailbox.wait_for_mail())
+        mail = asyncio.ensure_future(self._wait_for_mail(key))
         try:
             await asyncio.wait({gone, mail}, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
+                return
+            if (node := mail.result()) is None:
+                await _refuse(send, 403, "This SuperNode is not listed: it gets no messages.")
                 return
             node.mailbox.take_mail()
             await self._fleet(scope, _replay(body, gone), send)
@@ -74,11 +100,19 @@ class NodePolls:
                 one.cancel()
             await asyncio.gather(gone, mail, return_exceptions=True)
 
+    async def _wait_for_mail(self, key: str) -> NodeConnection | None:
+        """Return the SuperNode when a message waits for it, or the hold is over; None where it is not listed."""
+        if (node := await self._nodes.wait_for(key)) is not None:
+            await node.mailbox.wait_for_mail()
+        return node
+
     async def _push(self, node: NodeConnection, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a part of a reply, unless the reply is too large: Flower keeps all parts in memory."""
         length = int(dict(scope["headers"])[b"content-length"])
         if node.mailbox.count_pushed(length) > self._most:
-            await _refuse(send, 413, f"A reply has at most {self._most:,} bytes.")
+            sentence = f"a reply has at most {self._most:,} bytes"
+            node.mailbox.refuse_reply(f"its reply was not stored: {sentence}")
+            await _refuse(send, 413, f"{sentence.capitalize()}.")
             return
         await self._fleet(scope, receive, send)
         node.mailbox.reply_arrived()

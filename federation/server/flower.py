@@ -1,7 +1,6 @@
-"""The one module that touches what flwr does not export: process identity, key check, node registry, Fleet API app.
+"""The inside of flwr that the Flower port needs: process identity, key check, node registry, Fleet API app.
 
-flwr is pinned to one minor version; ``tests/federation/server/test_flower.py`` names what is relied on here. The server
-side of flwr takes over a second to import: clients must not import this module.
+The server side of flwr takes over a second to import: clients must not import this module.
 """
 
 import base64
@@ -9,33 +8,36 @@ import binascii
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
-from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID, TIMESTAMP_HEADER
-from flwr.proto.node_pb2 import NodeInfo
-from flwr.server.superlink.linkstate import LinkStateFactory
-from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
-from flwr.supercore.error import http_error_translator
-from flwr.supercore.object_store import ObjectStoreFactory
-from flwr.supercore.primitives.asymmetric import (
-    bytes_to_public_key,
-    public_key_to_bytes,
-    uses_nist_ec_curve,
-    verify_signature,
-)
-from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware
-from flwr.supercore.task_identity import TaskIdentity
-from flwr.superlink.config_loader import get_federation_manager
-from flwr.superlink.routers.fleet.node_auth import NodeAuthMiddleware
-from flwr.superlink.routers.fleet.router import router
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from federation.fleet.nodes import Node
+from federation.flwr_internals import (
+    FLEET_HTTP_PUBLIC_KEY_HEADER,
+    FLEET_HTTP_SIGNATURE_HEADER,
+    NOOP_ACCOUNT_NAME,
+    NOOP_FLWR_AID,
+    TIMESTAMP_HEADER,
+    LinkStateFactory,
+    NodeAuthMiddleware,
+    NodeInfo,
+    ObjectStoreFactory,
+    ProtobufTranslationMiddleware,
+    TaskIdentity,
+    bytes_to_public_key,
+    get_federation_manager,
+    http_error_translator,
+    public_key_to_bytes,
+    router,
+    uses_nist_ec_curve,
+    verify_signature,
+)
 from federation.protocol.keys import BadKey, parse_public_key
 from federation.run.events import StoreUnavailable
 
@@ -116,16 +118,20 @@ class Nodes:
             When Flower's database cannot be read or written now, on a full disk for example.
         """
         key = public_key.encode("ascii")
-        try:
+        with _told():
             known = self._state.get_node_id_by_public_key(key)
             if known is not None:
                 return known
             return self._state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, key, HEARTBEAT_SECONDS)
-        except Exception as error:
-            cause = getattr(error, "orig", None)  # as SQLAlchemy wraps what SQLite raises
-            if not isinstance(cause, sqlite3.Error):
-                raise
-            raise StoreUnavailable(f"Flower's database of nodes cannot be written: {cause}") from error
+
+    def let_begin(self, public_key: str) -> None:
+        """Make the node of a key one that a process may begin as: Flower takes none that is online already.
+
+        Raises StoreUnavailable.
+        """
+        node_id = self.node_id(public_key)
+        with _told():
+            self._state.deactivate_node(node_id)
 
     def mark_all_offline(self) -> None:
         """Drop heartbeats of an earlier process: a node that it left online could not activate for a minute."""
@@ -140,6 +146,18 @@ class Nodes:
     def supernodes(self) -> list[Node]:
         """Return the nodes that have sent a heartbeat: those of stream clients, perhaps a thousand, never do."""
         return [_node(info) for info in self._state.get_node_info(statuses=("online", "offline"))]
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Raise StoreUnavailable for what SQLite raises, which SQLAlchemy wraps."""
+    try:
+        yield
+    except Exception as error:
+        cause = getattr(error, "orig", None)
+        if not isinstance(cause, sqlite3.Error):
+            raise
+        raise StoreUnavailable(f"Flower's database of nodes cannot be written: {cause}") from error
 
 
 def _node(info: NodeInfo) -> Node:

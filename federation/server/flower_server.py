@@ -81,18 +81,15 @@ class FlowerServer:
         )  # fmt: skip
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._deployment = Deployment(self._nodes.factory.state())
+        self._deployment.end_left_runs()
         self._fleet = FleetNodes(self._nodes, self.lane, self._deployment, admit_node, self._on_event)
         self._stale: set[int] = set()
         polls = NodePolls(
-            fleet_app(self._nodes),
-            signing_key,
-            self._fleet.connection_of,
-            self._nodes.node_id,
-            self.limits.max_reply_bytes,
+            fleet_app(self._nodes), signing_key, self._fleet, self._nodes.let_begin, self.limits.max_reply_bytes
         )
         self._server = EmbeddedServer(
             FlowerApp(polls, self.lane, self._lifespan, self.limits, tls), "Flower port",
-            self.limits.connections, self.lane.stop, HttpLimits(request=self.limits.first_request_seconds), tls,
+            self.limits.connections, self._end_connections, HttpLimits(request=self.limits.first_request_seconds), tls,
             ws=StreamProtocol, ws_ping_interval=self.limits.ping_seconds, ws_ping_timeout=self.limits.pong_seconds,
             ws_per_message_deflate=False, ws_max_size=MAX_FRAME_BYTES + 4096, lifespan="on",
         )  # fmt: skip
@@ -180,6 +177,10 @@ class FlowerServer:
             self.lane.flush_changes(at_once=True)
             while not self._events.empty():
                 self._record(self._events.get_nowait())
+
+    def _end_connections(self) -> None:
+        self.lane.stop()
+        self._fleet.release()
 
     def _on_event(self, event: Event) -> None:
         """Report progress at once; other events, which will be stored, in their order and off the loop."""

@@ -23,6 +23,19 @@ Answering = Callable[[Message, Context], Message | None]
 """Returns the reply to a message; None: the process ends without one, and the next one polls anew."""
 
 
+def once(act: Answering) -> Answering:
+    """Act on the first train message of the second round, and answer all others."""
+    done = threading.Event()
+
+    def answer(message: Message, context: Context) -> Message | None:
+        if message.metadata.message_type == "train" and message.metadata.group_id == "2" and not done.is_set():
+            done.set()
+            return act(message, context)
+        return app(message, context)
+
+    return answer
+
+
 class LightNode:
     """Polls in a thread until ``end``. ``seen`` are the messages that it got."""
 

@@ -7,9 +7,13 @@ from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
-from flwr.common import Code, parameters_to_ndarrays
-from flwr.compat.common.recorddict_compat import recorddict_to_evaluateres, recorddict_to_fitres
 
+from federation.flwr_internals import (
+    Code,
+    parameters_to_ndarrays,
+    recorddict_to_evaluateres,
+    recorddict_to_fitres,
+)
 from federation.run.metric_names import is_number
 
 NOT_IMPLEMENTED = (Code.FIT_NOT_IMPLEMENTED, Code.EVALUATE_NOT_IMPLEMENTED)

@@ -22,7 +22,7 @@ from federation.weights.flower_content import content_of
 from federation.weights.layout import Layout
 from tests.support.engine import Engine, outcomes, running_engine
 from tests.support.light_client import Answer, Answering, Stage, training
-from tests.support.light_node import LightNode
+from tests.support.light_node import LightNode, once
 from tests.support.processes import wait_until
 
 
@@ -76,19 +76,6 @@ def test_supernodes_train_the_same_weights_as_other_clients_and_beside_them(engi
 
 def public_key_of(key: ec.EllipticCurvePrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
-
-def once(act: Callable[[Message, Context], Message | None]) -> Callable[[Message, Context], Message | None]:
-    """Act on the first train message of the second round, and answer all others."""
-    done = threading.Event()
-
-    def answer(message: Message, context: Context) -> Message | None:
-        if message.metadata.message_type == "train" and message.metadata.group_id == "2" and not done.is_set():
-            done.set()
-            return act(message, context)
-        return app(message, context)
-
-    return answer
 
 
 def test_a_message_whose_process_died_is_sent_again_to_the_next_one(engine: Engine) -> None:

@@ -23,7 +23,17 @@ class Asked:
         self.passed: list[bytes] = []
         self.sent: list[Message] = []
         self.incoming: asyncio.Queue[Message] = asyncio.Queue()
-        self.polls = NodePolls(self._flower, lambda _: "key", lambda _: node, lambda _: None, 1000)
+        self.node = node
+        self.polls = NodePolls(self._flower, lambda _: "key", self, lambda _: None, 1000)
+
+    def connection_of(self, _: str) -> NodeConnection | None:
+        return self.node
+
+    async def wait_for(self, _: str) -> NodeConnection | None:
+        return self.node
+
+    def note_start(self, _: str) -> None:
+        raise AssertionError("nothing begins here")
 
     async def _flower(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.passed.append((await receive())["body"])

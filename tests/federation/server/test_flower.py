@@ -1,7 +1,6 @@
-"""The names that server.flower and fleet.deployment rely on in flwr, the check of keys, a SuperNode that joins."""
+"""The check of keys, the registry of nodes, a SuperNode that joins."""
 
 import base64
-import importlib
 import logging
 import os
 import resource
@@ -24,63 +23,6 @@ from tests.support.authority import Authority
 from tests.support.engine import Engine, running_engine
 from tests.support.light_client import LightClient, Stage
 from tests.support.processes import free_port
-
-RELIED_ON = {
-    "flwr.app.message": ["remove_content_from_message"],
-    "flwr.cli.build": ["build_fab_from_files"],
-    "flwr.common.constant": [
-        "NOOP_ACCOUNT_NAME",
-        "NOOP_FLWR_AID",
-        "SUPERLINK_NODE_ID",
-        "Status",
-        "SubStatus",
-        "TIMESTAMP_HEADER",
-    ],
-    "flwr.server.superlink.linkstate": ["LinkState", "LinkStateFactory"],
-    "flwr.supercore.constant": [
-        "FLEET_HTTP_PUBLIC_KEY_HEADER",
-        "FLEET_HTTP_SIGNATURE_HEADER",
-        "NOOP_FEDERATION_ID",
-        "TaskType",
-    ],
-    "flwr.supercore.error": ["http_error_translator"],
-    "flwr.supercore.fab": ["Fab"],
-    "flwr.supercore.inflatable.inflatable_object": [
-        "get_all_nested_objects",
-        "get_object_tree",
-        "iterate_object_tree",
-        "no_object_id_recompute",
-    ],
-    "flwr.supercore.inflatable.inflatable_utils": ["inflate_object_from_contents"],
-    "flwr.supercore.object_store": ["ObjectStoreFactory"],
-    "flwr.supercore.primitives.asymmetric": [
-        "bytes_to_public_key",
-        "public_key_to_bytes",
-        "uses_nist_ec_curve",
-        "verify_signature",
-    ],
-    "flwr.supercore.protobuf.translation": ["ProtobufTranslationMiddleware"],
-    "flwr.supercore.task_identity": ["TaskIdentity"],
-    "flwr.superlink.config_loader": ["get_federation_manager"],
-    "flwr.superlink.routers.fleet.node_auth": ["NodeAuthMiddleware"],
-    "flwr.superlink.routers.fleet.router": ["router"],
-}
-
-
-@pytest.mark.parametrize("module", RELIED_ON)
-def test_flwr_has_the_names_that_are_relied_on(module: str) -> None:
-    loaded = importlib.import_module(module)
-    assert [name for name in RELIED_ON[module] if not hasattr(loaded, name)] == []
-
-
-LINK_STATE = """acknowledge_task_heartbeat activate_task claim_task create_run delete_messages finish_task
-get_message_res get_object get_run_info start_session store_fab store_message_and_object_tree store_object"""
-
-
-def test_the_database_of_flower_has_the_methods_that_are_relied_on() -> None:
-    from flwr.server.superlink.linkstate import LinkState
-
-    assert [name for name in LINK_STATE.split() if not callable(getattr(LinkState, name, None))] == []
 
 
 def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:

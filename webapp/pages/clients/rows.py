@@ -52,10 +52,15 @@ KIND_WORDS = {"simulated": "simulated", "supernode": "SuperNode"}
 """What a list says of a client that is no ordinary one."""
 
 
-def why_not(client: Client, run: Run, misfit: Mapping[int, str]) -> str | None:
-    """Return why a client is not eligible for a run, or None. The reason follows the names of clients and a colon."""
+def why_not(client: Client, run: Run, misfit: Mapping[int, str], here: LiveClient | None) -> str | None:
+    """Return why a client is not eligible for a run, or None. The reason follows the names of clients and a colon.
+
+    ``here`` is what the server knows of a client that is connected.
+    """
     if client.state == "pending":
         return "pending approval"
+    if here is not None and here.problem:
+        return here.problem
     if client.left_out:
         return "excluded from all runs by a user"
     reason = why_ineligible(
@@ -112,7 +117,7 @@ def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[i
     seen = {client_id for client_id, _ in clients_of_run(session, run.id)}
     part, other = [], []
     for client in clients:
-        reason = why_not(client, run, misfit)
+        reason = why_not(client, run, misfit, live.get(client.id))
         if reason is None and (client.id in live or client.id in seen):
             part.append(client)
         elif reason is not None and client.id in live and (client.id in left or not over):

@@ -67,6 +67,13 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
 KINDS = {"client": "Meadow client", "simulated": "Meadow client, simulated", "supernode": "Flower SuperNode",
          "imported": "Client of another Meadow"}  # fmt: skip
 
+SUPERNODE_LIMITS = (
+    ("Start of a task", "A process each: about 2 s, with TensorFlow about 6 s"),
+    ("Stop and cancel", "After the task, whose reply then counts for nothing"),
+    ("Progress of a task", "Not reported"),
+)
+"""What Flower does otherwise than Meadow's client; docs/supernodes.md says how it was measured."""
+
 
 def _sentence(line: ClientLine, here: LiveClient | None) -> str:
     client = line.client
@@ -95,7 +102,7 @@ def _facts(client: Client) -> list[tuple[str, str]]:
     samples = data.get("samples")
     test = samples.get("test") if isinstance(samples, dict) else None
     facts = [
-        ("Kind", KINDS[client.kind]),
+        ("Kind", KINDS[client.kind]), *(SUPERNODE_LIMITS if client.kind == "supernode" else ()),
         ("CPUs", str(said["cpus"]) if said.get("cpus") else ""),
         ("Memory", size(memory) if isinstance(memory, int | float) else ""),
         ("System", str(said.get("platform") or "")), ("Python", str(said.get("python") or "")),

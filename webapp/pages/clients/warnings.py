@@ -66,7 +66,7 @@ def client_warnings(
     if run is not None:
         misfit = misfits(session, run.id)
         for client in here:
-            if reason := why_not(client, run, misfit):
+            if reason := why_not(client, run, misfit, live.get(client.id)):
                 text = f"{reason}. Not eligible for #{run.id}."
                 warnings.append(ClientWarning("refused", (client,), text, f"/runs/{run.id}", f"#{run.id}"))
                 ineligible.add(client.id)

@@ -63,6 +63,10 @@ def _clients(known: Sequence[Client], live: Mapping[int, LiveClient]) -> list[Ob
     if silent := [client.name for client in here if client_state(client, live.get(client.id)) == "stale"]:
         text = f"No signal from {listed(silent)}: the machine sleeps, or its network is down."
         found.append(Obstacle("stale", text, "View", "/clients?show=online"))
+    for client in here:
+        if problem := live[client.id].problem:
+            text = f"{client.name} cannot take part in any run: {problem}."
+            found.append(Obstacle("refused", text, "View", f"/clients/{client.id}"))
     if out := [client.name for client in here if client.left_out]:
         found.append(Obstacle("paused", f"Excluded from all runs: {listed(out)}.", "Include", "/clients?show=left-out"))
     return found
@@ -82,8 +86,9 @@ def _run(session: Session, run: Run, clients: Sequence[Client], live: Mapping[in
     if blocked.get("kind") == "quorum" or run.state == RunState.QUEUED:
         misfit = misfits(session, run.id)
         for client in clients:
-            reason = why_not(client, run, misfit)
-            if client.id in live and client.state == "admitted" and not client.left_out and reason:
+            here = live.get(client.id)
+            reason = why_not(client, run, misfit, here)
+            if here and not here.problem and client.state == "admitted" and not client.left_out and reason:
                 text = f"{client.name} is not eligible for {name}: {reason}."
                 found.append(Obstacle("refused", text, "View", f"/clients/{client.id}"))
     return found

@@ -127,7 +127,7 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     config, known = form.config_without_errors, list_clients(session)
     wanted = _as_row(config, form)
     online = [client for client in known if client.id in live]
-    reasons = {client.id: why_not(client, wanted, {}) for client in online}
+    reasons = {client.id: why_not(client, wanted, {}, live[client.id]) for client in online}
     unfit = [(c, why) for c in online if reasons[c.id] is None and (why := _difference(c, wanted)) is not None]
     ineligible = unfit + [(client, why) for client in online if (why := reasons[client.id]) is not None]
     data = RunData(wanted.config, drawn=_is_given(form, "seed"))
@@ -218,7 +218,8 @@ def _too_few(
     online = f"{len(fit):,} of {plural(config.min_clients, 'client')} online"
     wait = f"the run waits up to {span(config.quorum_timeout_seconds)} for more, then fails."
     warnings = [RunWarning("waiting", f"{online}: {wait}")]
-    offline = [c.name for c in known if c.id not in live and c.state == "admitted" and why_not(c, wanted, {}) is None]
+    away = [client for client in known if client.id not in live and client.state == "admitted"]
+    offline = [client.name for client in away if why_not(client, wanted, {}, None) is None]
     if offline:
         warnings.append(RunWarning("offline", f"Eligible but offline: {listed(offline)}."))
     return warnings

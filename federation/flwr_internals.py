@@ -1,0 +1,137 @@
+"""The one module that imports what flwr does not export. Another release of flwr may rename any of it.
+
+``python -m federation.flwr_internals`` says which names the installed flwr lacks (``make canary`` asks the newest one).
+A name is imported when it is first used: the server side of flwr takes over a second to import, and clients need three
+names of another side.
+"""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flwr.app.message import remove_content_from_message as remove_content_from_message
+    from flwr.cli.build import build_fab_from_files as build_fab_from_files
+    from flwr.common import Code as Code
+    from flwr.common import parameters_to_ndarrays as parameters_to_ndarrays
+    from flwr.common.constant import NOOP_ACCOUNT_NAME as NOOP_ACCOUNT_NAME
+    from flwr.common.constant import NOOP_FLWR_AID as NOOP_FLWR_AID
+    from flwr.common.constant import SUPERLINK_NODE_ID as SUPERLINK_NODE_ID
+    from flwr.common.constant import TIMESTAMP_HEADER as TIMESTAMP_HEADER
+    from flwr.common.constant import ErrorCode as ErrorCode
+    from flwr.common.constant import Status as Status
+    from flwr.common.constant import SubStatus as SubStatus
+    from flwr.compat.common.recorddict_compat import recorddict_to_evaluateres as recorddict_to_evaluateres
+    from flwr.compat.common.recorddict_compat import recorddict_to_fitres as recorddict_to_fitres
+    from flwr.proto.node_pb2 import NodeInfo as NodeInfo
+    from flwr.server.superlink.linkstate import LinkState as LinkState
+    from flwr.server.superlink.linkstate import LinkStateFactory as LinkStateFactory
+    from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER as FLEET_HTTP_PUBLIC_KEY_HEADER
+    from flwr.supercore.constant import FLEET_HTTP_SIGNATURE_HEADER as FLEET_HTTP_SIGNATURE_HEADER
+    from flwr.supercore.constant import NOOP_FEDERATION_ID as NOOP_FEDERATION_ID
+    from flwr.supercore.constant import TaskType as TaskType
+    from flwr.supercore.error import http_error_translator as http_error_translator
+    from flwr.supercore.fab import Fab as Fab
+    from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects as get_all_nested_objects
+    from flwr.supercore.inflatable.inflatable_object import get_object_tree as get_object_tree
+    from flwr.supercore.inflatable.inflatable_object import iterate_object_tree as iterate_object_tree
+    from flwr.supercore.inflatable.inflatable_object import no_object_id_recompute as no_object_id_recompute
+    from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents as inflate_object_from_contents
+    from flwr.supercore.object_store import ObjectStore as ObjectStore
+    from flwr.supercore.object_store import ObjectStoreFactory as ObjectStoreFactory
+    from flwr.supercore.primitives.asymmetric import bytes_to_public_key as bytes_to_public_key
+    from flwr.supercore.primitives.asymmetric import public_key_to_bytes as public_key_to_bytes
+    from flwr.supercore.primitives.asymmetric import uses_nist_ec_curve as uses_nist_ec_curve
+    from flwr.supercore.primitives.asymmetric import verify_signature as verify_signature
+    from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware as ProtobufTranslationMiddleware
+    from flwr.supercore.task_identity import TaskIdentity as TaskIdentity
+    from flwr.superlink.config_loader import get_federation_manager as get_federation_manager
+    from flwr.superlink.routers.fleet.node_auth import NodeAuthMiddleware as NodeAuthMiddleware
+    from flwr.superlink.routers.fleet.router import router as router
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "flwr.app.message": ("remove_content_from_message",),
+    "flwr.cli.build": ("build_fab_from_files",),
+    "flwr.common": ("Code", "parameters_to_ndarrays"),
+    "flwr.common.constant": (
+        "NOOP_ACCOUNT_NAME", "NOOP_FLWR_AID", "SUPERLINK_NODE_ID", "TIMESTAMP_HEADER", "ErrorCode", "Status",
+        "SubStatus",
+    ),
+    "flwr.compat.common.recorddict_compat": ("recorddict_to_evaluateres", "recorddict_to_fitres"),
+    "flwr.proto.node_pb2": ("NodeInfo",),
+    "flwr.server.superlink.linkstate": ("LinkState", "LinkStateFactory"),
+    "flwr.supercore.constant": (
+        "FLEET_HTTP_PUBLIC_KEY_HEADER", "FLEET_HTTP_SIGNATURE_HEADER", "NOOP_FEDERATION_ID", "TaskType",
+    ),
+    "flwr.supercore.error": ("http_error_translator",),
+    "flwr.supercore.fab": ("Fab",),
+    "flwr.supercore.inflatable.inflatable_object": (
+        "get_all_nested_objects", "get_object_tree", "iterate_object_tree", "no_object_id_recompute",
+    ),
+    "flwr.supercore.inflatable.inflatable_utils": ("inflate_object_from_contents",),
+    "flwr.supercore.object_store": ("ObjectStore", "ObjectStoreFactory"),
+    "flwr.supercore.primitives.asymmetric": (
+        "bytes_to_public_key", "public_key_to_bytes", "uses_nist_ec_curve", "verify_signature",
+    ),
+    "flwr.supercore.protobuf.translation": ("ProtobufTranslationMiddleware",),
+    "flwr.supercore.task_identity": ("TaskIdentity",),
+    "flwr.superlink.config_loader": ("get_federation_manager",),
+    "flwr.superlink.routers.fleet.node_auth": ("NodeAuthMiddleware",),
+    "flwr.superlink.routers.fleet.router": ("router",),
+}  # fmt: skip
+"""Each module of flwr with the names that are used of it."""
+
+METHODS: dict[str, tuple[str, ...]] = {
+    "LinkState": (
+        "acknowledge_task_heartbeat", "activate_task", "claim_task", "cleanup_run", "create_node", "create_run",
+        "deactivate_node", "delete_messages", "finish_task", "get_message_res", "get_node_id_by_public_key",
+        "get_node_info", "get_object", "get_run_info", "num_message_ins", "start_session", "store_fab",
+        "store_message_and_object_tree", "store_object",
+    ),
+    "LinkStateFactory": ("state",),
+    "ObjectStore": ("__len__", "delete", "delete_objects_in_run", "get_object_tree"),
+}  # fmt: skip
+"""The methods that are called on objects of these classes."""
+
+_MODULES = {name: module for module, names in NAMES.items() for name in names}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Return one of ``NAMES``."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def missing() -> Iterator[str]:
+    """Yield each name that the installed flwr lacks, in full."""
+    for module, names in NAMES.items():
+        try:
+            loaded = importlib.import_module(module)
+        except ImportError as error:
+            yield f"{module}: {error}"
+            continue
+        for name in names:
+            if not hasattr(loaded, name):
+                yield f"{module}.{name}"
+            yield from (
+                f"{module}.{name}.{method}" for method in METHODS.get(name, ())
+                if not callable(getattr(getattr(loaded, name, None), method, None))
+            )  # fmt: skip
+
+
+def main() -> int:
+    """Print what is missing; the exit code is 1 where something is."""
+    from importlib.metadata import version
+
+    found = list(missing())
+    total = len(_MODULES) + sum(map(len, METHODS.values()))
+    sys.stdout.writelines(f"MISSING {name}\n" for name in found)
+    sys.stdout.write(f"flwr {version('flwr')}: {len(found)} of {total} names that Meadow relies on are missing\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
