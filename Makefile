@@ -58,7 +58,7 @@ canary: $(SETUP)  ## Which names inside the newest flwr, installed into a clean 
 
 lock:  ## Make constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --universal --no-header --no-annotate --quiet pyproject.toml \
-		--extra postgres --group dev --python-version 3.11 --upgrade -o constraints.txt
+		--extra postgres --extra parquet --group dev --python-version 3.11 --upgrade -o constraints.txt
 
 .PHONY: help setup demo serve test check bench soak canary lock
 .DEFAULT_GOAL := help
