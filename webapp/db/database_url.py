@@ -10,9 +10,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 EXAMPLES = "sqlite:////folder/meadow.db and postgresql://user:password@host/database"
 _CONNECT_OPTIONS = {
     "connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
+    "tcp_user_timeout": 30_000, "client_encoding": "utf8",
 }  # fmt: skip
-"""libpq parameters in seconds, the last one in milliseconds: a dead connection fails after half a minute."""
+"""libpq parameters in seconds, the user timeout in milliseconds: a dead connection fails after half a minute."""
 
 
 class DatabaseUnusable(Exception):
@@ -31,7 +31,7 @@ def parse_database_url(url: str) -> URL:
 
 
 def connect_options(url: URL) -> dict[str, Any]:
-    """Return the timeouts for a PostgreSQL connection, without those that the URL sets itself."""
+    """Return timeouts and encoding of a PostgreSQL connection, without those that the URL sets itself."""
     return {name: value for name, value in _CONNECT_OPTIONS.items() if name not in url.query}
 
 

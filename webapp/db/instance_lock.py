@@ -174,8 +174,12 @@ class PostgresLock(InstanceLock):
             advisory_lock.show_name(connection, self._name)
 
     def _prepare(self, connection: "psycopg.Connection[Any]", _record: object) -> None:
-        """Take the lock on a new connection, or close it; raises DataInUse at the start, DatabaseUnavailable later."""
+        """Take the lock on a new connection, or close it.
+
+        Raises DataInUse or DatabaseUnusable at the start, DatabaseUnavailable later.
+        """
         try:
+            _require_utf8(connection.info.parameter_status("server_encoding"))
             holder = advisory_lock.take(connection, self._name)
             if not holder.is_this or self.lost is not None:
                 self._refuse(connection, holder)
@@ -195,3 +199,12 @@ class PostgresLock(InstanceLock):
             raise error
         self.lose(f"{TAKEN_OVER}: {error}")
         raise DatabaseUnavailable(TAKEN_OVER)
+
+
+def _require_utf8(encoding: str | None) -> None:
+    """Raise DatabaseUnusable for a database that could not store every name."""
+    if encoding != "UTF8":
+        raise DatabaseUnusable(
+            f"The database cannot be used: its encoding is {encoding}, which does not hold every text. Create one with "
+            "createdb -E UTF8 -T template0, and name it in --database-url."
+        )

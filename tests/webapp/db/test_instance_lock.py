@@ -95,6 +95,16 @@ def taken_over(url: str) -> Iterator[None]:
             engine.dispose()
 
 
+def test_a_database_whose_encoding_does_not_hold_every_text_is_refused(postgres: str, tmp_path: Path) -> None:
+    engine = create_engine(emptied(postgres), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'"))
+    engine.dispose()
+    other = make_url(postgres).set(database="ascii").render_as_string(hide_password=False)
+    with pytest.raises(DatabaseUnusable, match=r"its encoding is SQL_ASCII.*createdb -E UTF8"):
+        take_database(other, tmp_path / "unused.lock")
+
+
 def test_two_schemas_of_one_database_are_two_dashboards(postgres: str, tmp_path: Path) -> None:
     engine = create_engine(emptied(postgres))
     with engine.begin() as connection:
