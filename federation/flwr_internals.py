@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from flwr.cli.build import build_fab_from_files as build_fab_from_files
     from flwr.common import Code as Code
     from flwr.common import parameters_to_ndarrays as parameters_to_ndarrays
+    from flwr.common.config import flatten_dict as flatten_dict
+    from flwr.common.config import validate_config as validate_config
     from flwr.common.constant import NOOP_ACCOUNT_NAME as NOOP_ACCOUNT_NAME
     from flwr.common.constant import NOOP_FLWR_AID as NOOP_FLWR_AID
     from flwr.common.constant import SUPERLINK_NODE_ID as SUPERLINK_NODE_ID
@@ -54,6 +56,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "flwr.app.message": ("remove_content_from_message",),
     "flwr.cli.build": ("build_fab_from_files",),
     "flwr.common": ("Code", "parameters_to_ndarrays"),
+    "flwr.common.config": ("flatten_dict", "validate_config"),
     "flwr.common.constant": (
         "NOOP_ACCOUNT_NAME", "NOOP_FLWR_AID", "SUPERLINK_NODE_ID", "TIMESTAMP_HEADER", "ErrorCode", "Status",
         "SubStatus",

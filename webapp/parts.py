@@ -21,6 +21,7 @@ from webapp.db.repository.events import last_event_id
 from webapp.db.repository.upkeep.retention import RetentionLimits
 from webapp.db.restore_watch import RestoreWatch
 from webapp.descriptors import connection_bounds, open_files
+from webapp.operations.apps.store import Apps
 from webapp.operations.audit.attempts import SERVER, Actor, Attempt, Outcome
 from webapp.operations.audit.log import AuditLog
 from webapp.operations.clients import Clients
@@ -70,6 +71,7 @@ class Parts:
     mlflow: Mlflow
     tensorboard: TensorboardFolder
     restore_watch: RestoreWatch
+    apps: Apps
     series: SeriesCache = field(default_factory=SeriesCache)
 
     @property
@@ -133,7 +135,7 @@ def open_parts(
         settings, database, event_hub, clients, join_codes, runs, Steering(database, supervisor), flower, supervisor,
         address, incidents, simulation, time.monotonic(), instance_lock, deletion, metrics,
         open_accounts(settings, database), admissions, tls, audit, notifications, mlflow, tensorboard,
-        restore_watch,
+        restore_watch, Apps(database, settings.apps_dir, is_on=settings.apps),
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from webapp.sanitizing import clean_text
 from webapp.settings import Settings
 
 MAX_BODY_BYTES = 512 * 1024
-UPLOAD_PATHS = {"/api/weights": 1, "/runs": 1, "/api/runs/import": 4, "/runs/import": 4}
+UPLOAD_PATHS = {"/api/weights": 1, "/runs": 1, "/api/runs/import": 4, "/runs/import": 4, "/api/apps": 1, "/apps": 1}
 """A form with several parts that is sent there may hold a file: so many times as large as weights may be."""
 UPLOAD_OVERHEAD_BYTES = 64 * 1024
 """What a form and an archive add to the size of uploaded weights."""

@@ -41,13 +41,15 @@ def _versions() -> str:
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What surrounds every page: the entry of the navigation, the event stream and the id after which it continues,
-    the Flower address of the footer, and the message of the action that led to the page."""
+    the Flower address of the footer, the message of the action that led to the page, and
+    whether there is a page of Flower Apps."""
 
     nav: str = ""
     stream: str = ""
     last_event_id: int = 0
     flower_address: str = ""
     flash: Flash | None = None
+    has_apps: bool = False
     versions: str = field(default_factory=_versions)
 
 

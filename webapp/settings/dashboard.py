@@ -117,6 +117,11 @@ class Settings(TrackingSettings, OpenIdSettings):
     demo_clients: int = Field(
         1000, ge=0, le=10_000, description="Maximum number of simulated clients on this machine; 0 disables them."
     )
+    apps: bool = Field(
+        False,
+        description="Allow Flower Apps, whose code runs on this machine and on SuperNodes: operators upload them, "
+        "admins approve them.",
+    )
     log_level: LogLevel = Field("info", description="Log level: the lowest level that is logged.")
     log_format: LogFormat = Field("console", description="Log format: lines of text, or a JSON object a line.")
     notify_wait_seconds: int = Field(
@@ -193,6 +198,11 @@ class Settings(TrackingSettings, OpenIdSettings):
     def flower_dir(self) -> Path:
         """Folder of the Flower server's own files."""
         return self.data_dir / "flower"
+
+    @property
+    def apps_dir(self) -> Path:
+        """Holds the FABs of uploaded Flower Apps."""
+        return self.data_dir / "apps"
 
     @property
     def demo_dir(self) -> Path:

@@ -4,6 +4,7 @@ Imports nothing of webapp.
 """
 
 from webapp.db.tables.accounts import ApiToken, LoginSession, OpenIdIdentity, User
+from webapp.db.tables.apps import APP_MOVES, App, AppState
 from webapp.db.tables.audit import AUDIT_ENTRIES, AuditEntry
 from webapp.db.tables.base import Id, NullableJson, Row, UtcTime
 from webapp.db.tables.clients import Client, JoinCode, TaskFailure
@@ -14,10 +15,9 @@ from webapp.db.tables.runs import METRIC_POINTS, REPLIES, ROUNDS, RUNS, MetricPo
 from webapp.db.tables.tracking import MlflowRun, Sending, TrackingCursor
 
 __all__ = [
-    "AUDIT_ENTRIES", "EXPERIMENT_MOVES", "METRIC_POINTS", "REPLIES", "ROUNDS", "RUNS", "RUN_EVENTS", "ApiToken",
-    "AuditEntry", "Client", "Experiment", "ExperimentState", "Id", "JoinCode", "LoginSession", "MetricPoint",
-    "MlflowRun", "NotificationChannel", "NotificationDelivery", "NullableJson", "OpenIdIdentity",
-    "Reply", "Round", "Row", "Run", "RunContents", "RunEvent", "RunProblem", "Sending", "TaskFailure", "TrackingCursor",
-    "User",
-    "UtcTime",
+    "APP_MOVES", "AUDIT_ENTRIES", "EXPERIMENT_MOVES", "METRIC_POINTS", "REPLIES", "ROUNDS", "RUNS", "RUN_EVENTS",
+    "ApiToken", "App", "AppState", "AuditEntry", "Client", "Experiment", "ExperimentState", "Id", "JoinCode",
+    "LoginSession", "MetricPoint", "MlflowRun", "NotificationChannel", "NotificationDelivery", "NullableJson",
+    "OpenIdIdentity", "Reply", "Round", "Row", "Run", "RunContents", "RunEvent", "RunProblem", "Sending",
+    "TaskFailure", "TrackingCursor", "User", "UtcTime",
 ]  # fmt: skip

@@ -1,8 +1,8 @@
 """Which attempts that changed nothing get an entry of their own: a flood of them must not fill the disk.
 
 The first of its kind gets an entry. Those like it in the next ten minutes are counted, and one entry tells how many
-they were. Of the attempts of people who are not signed in, and of those of each account, a hundred kinds are told
-apart in that time.
+they were. Of the attempts of people who are not signed in, and of those of each account, 150 kinds are told apart
+in that time.
 """
 
 import threading
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from federation.protocol.addresses import network_of
 from webapp.operations.audit.attempts import ANONYMOUS, Attempt
 
-WINDOW_SECONDS, MAX_KINDS = 600.0, 100
+WINDOW_SECONDS, MAX_KINDS = 600.0, 150
 
 
 @dataclass(slots=True)

@@ -144,7 +144,7 @@ def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
         ("Auto-resume", "on" if said.auto_resume else "off"),
         ("MLflow", mlflow_text(parts, session)), ("TensorBoard", tensorboard_text(parts)),
         ("Simulated clients", f"up to {count(said.demo_clients)}" if said.demo_clients else "off"),
-        ("Log level", said.log_level),
+        ("Flower Apps", "on" if said.apps else "off"), ("Log level", said.log_level),
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from webapp.routes.api import (
     accounts,
+    apps,
     audit,
     docs,
     events,
@@ -30,5 +31,5 @@ ROUTERS = (
     compare.router, runs.router, experiments.router, experiment_results.router, records.router, steering.router,
     weights.router, metrics.router, series.router, confusion.router, mlflow.router, tensorboard.router, events.router,
     downloads.imports, downloads.router, clients.router, simulation.router, join_codes.router, options.router,
-    health.router, docs.router, *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
+    health.router, docs.router, *apps.ROUTERS, *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from webapp.routes.html import (
     accounts,
+    apps,
     audit,
     compare,
     home,
@@ -18,5 +19,5 @@ from webapp.routes.html.clients import clients, join_codes, simulation
 ROUTERS = (
     home.router, run_list.router, compare.router, run_notes.router, run.router, run_steering.router,
     join_codes.router, clients.router, simulation.router, server.router, audit.router, notifications.router,
-    *accounts.ROUTERS, *experiment_pages.ROUTERS,
+    *apps.ROUTERS, *accounts.ROUTERS, *experiment_pages.ROUTERS,
 )  # fmt: skip

@@ -53,7 +53,7 @@ class Page:
 
     def show(self, template: str, nav: str, status: int = 200, **context: Any) -> HTMLResponse:
         """Answer with a template in the frame, or with the part of it that htmx asks for."""
-        frame = Frame(nav, STREAM, self.last_event_id, self.join.server, self._flash())
+        frame = Frame(nav, STREAM, self.last_event_id, self.join.server, self._flash(), self.parts.apps.is_on)
         answer = render(
             self.request, template, frame, status, join=self.join, simulation=self.parts.simulation, **context
         )

@@ -1,0 +1,4 @@
+"""Flower Apps of people: what an uploaded archive holds.
+
+Imports ``run``.
+"""

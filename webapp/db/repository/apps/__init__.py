@@ -1,0 +1,1 @@
+"""apps: list, insert, change the state, delete."""

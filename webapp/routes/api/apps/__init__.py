@@ -1,0 +1,5 @@
+"""/api/apps. Imports what ``routes.api`` may."""
+
+from webapp.routes.api.apps import apps
+
+ROUTERS = (apps.router,)
