@@ -24,9 +24,9 @@ import httpx
 import numpy as np
 
 from benchmarks.processes import ROOT, Children, wait_until
-from federation.learning.data.catalogue import SHAPES
 from federation.learning.data.datasets import load
-from federation.learning.networks import build
+from federation.learning.networks.building import build
+from federation.learning.spec import published_spec
 from federation.run.networks import Dataset, Network
 from tests.support.processes import make_meadow
 
@@ -113,7 +113,7 @@ def _evaluate(http: httpx.Client, folder: Path, run_id: int) -> float:
 
 def _accuracy(file: Path) -> float:
     """Return the accuracy of a model, given by its arrays, on the whole test split."""
-    model, test = build(NETWORK, SHAPES[DATASET]), load(DATASET).test
+    model, test = build(NETWORK, published_spec(DATASET)), load(DATASET).test
     assert test is not None
     with np.load(file, allow_pickle=False) as packed:
         model.set_weights([packed[name] for name in packed.files])

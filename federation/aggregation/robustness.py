@@ -13,6 +13,7 @@ import numpy as np
 from federation.aggregation.running_mean import BLOCK
 from federation.run.config import RunConfig
 from federation.run.events import Metrics
+from federation.run.pooling import NOT_TOLD, Counts
 from federation.weights.layout import Flats, NumpyArray
 
 MIN_UPDATES_FOR_NORMS = 3
@@ -24,7 +25,7 @@ class Update:
     """The valid train reply of one client.
 
     ``weight`` is the number of samples that it counts as in the average; ``remark`` says how a rule changed the update,
-    ``refusal`` why it is not aggregated.
+    ``refusal`` why it is not aggregated, ``counts`` are those by which metrics are pooled.
     """
 
     client_id: int
@@ -34,6 +35,7 @@ class Update:
     weight: int
     remark: str | None = None
     refusal: str | None = None
+    counts: Counts = NOT_TOLD
 
 
 def needs_whole_round(config: RunConfig) -> bool:

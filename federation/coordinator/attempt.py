@@ -17,7 +17,8 @@ from federation.coordinator.phase import PhaseContext, RunningPhase, listed
 from federation.coordinator.preparation import Preparation
 from federation.run.config import RunConfig
 from federation.run.events import Checkpoint, Metrics, RoundDone
-from federation.run.sampling import sample_size
+from federation.run.pooling import pooled_metrics
+from federation.run.rounds.sampling import sample_size
 from federation.storage.checkpoints import Checkpoints
 from federation.transport.exchange import Content, Member, TaskConfig
 from federation.weights.layout import Buffer, Layout
@@ -151,7 +152,8 @@ class Attempt:
             phase.cancel()
             raise
         phase.collect()
-        evaluated = mean_metrics(phase.accepted)
+        told = zip(phase.accepted, phase.counts, strict=True)
+        evaluated = mean_metrics(phase.accepted) | pooled_metrics((*reply, counts) for reply, counts in told)
         if self._config.diagnostics != "off" and is_evaluated:
             evaluated |= fairness_of((reported for reported, _ in phase.accepted), self._config.metric_goals)
         now = time.monotonic()

@@ -11,6 +11,7 @@ from federation.aggregation.robustness import Update
 from federation.coordinator.control import Control
 from federation.run.events import Blocked, Metrics, Outcome, Record, ReplyRecorded, RunNote
 from federation.run.metric_names import clean_metrics, dropped_sentence
+from federation.run.pooling import Counts, read_counts
 from federation.transport.exchange import Content, Exchange, Member, Reply, TaskConfig
 from federation.transport.lane import StreamLane
 from federation.weights.layout import Flats, Layout
@@ -59,7 +60,8 @@ class RunningPhase:
 
     With ``hold``, valid updates are kept in ``held`` until ``accept_held`` says what they count as. ``check_metrics``
     returns what is wrong with a reply's metrics, if the strategy needs some of them. ``waiting`` are the clients that
-    have not replied, ``accepted`` the metrics and weights of accepted replies, ``outcomes`` what became of each task.
+    have not replied, ``accepted`` the metrics and weights of accepted replies, ``counts`` what they tell for pooled
+    metrics, ``outcomes`` what became of each task.
     """
 
     context: PhaseContext
@@ -73,6 +75,7 @@ class RunningPhase:
     check_metrics: Callable[[Metrics], str | None] = lambda _: None
     waiting: set[int] = field(default_factory=set)
     accepted: list[tuple[Metrics, int]] = field(default_factory=list)
+    counts: list[Counts] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     held: list[tuple[Update, Reply]] = field(default_factory=list)
     _reported: str | None = None
@@ -167,7 +170,8 @@ class RunningPhase:
         if refusal is not None:
             self._record(reply.client_id, "refused", refusal, reply, metrics=metrics)
             return
-        update = Update(reply.client_id, flats, num_examples, metrics, weight=num_examples, remark=remark)
+        told = read_counts(raw_metrics)
+        update = Update(reply.client_id, flats, num_examples, metrics, num_examples, remark, counts=told)
         if self.hold:
             self.held.append((update, reply))
         else:
@@ -194,6 +198,7 @@ class RunningPhase:
     def _accept(self, update: Update, reply: Reply) -> None:
         self.add_update(update.client_id, update.flats, update.weight, update.metrics)
         self.accepted.append((update.metrics, update.weight))
+        self.counts.append(update.counts)
         self._record(update.client_id, "accepted", update.remark, reply, update)
 
     def _record(self, client_id: int, outcome: Outcome, reason: str | None, reply: Reply | None = None,

@@ -151,8 +151,7 @@ class ServerEvaluator:
 
     def _ask(self, one: Evaluation) -> dict[str, Any]:
         """Return the answer; a process that ended is started again, once for each round."""
-        request = {"network": one.config.network, "dataset": one.config.dataset, "loss": one.config.loss,
-                   "layout": one.layout.to_json()}  # fmt: skip
+        request = {"config": one.config.for_clients(), "layout": one.layout.to_json()}
         for is_last in (False, True):
             if self._child is None or not self._child.is_running:
                 self._end_child()

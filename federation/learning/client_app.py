@@ -9,21 +9,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from federation.learning.data import datasets
-from federation.learning.data.catalogue import CLASSES, SHAPES
 from federation.learning.keras_backend import load_keras
-from federation.learning.optimization import Optimization
 from federation.learning.synthetic import SyntheticLearner
-from federation.learning.trainer import Trainer, trainer_for
-from federation.run.metric_names import LOSS_AFTER, LOSS_BEFORE
+from federation.learning.training.keras_learner import Config, KerasLearner
+from federation.run.choices import Partitioner
 from federation.run.networks import Dataset
-
-Config = dict[str, Any]
-"""A task's config: the run's fields and the values that the strategy adds."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +76,30 @@ def work_on(data: datasets.Data | None, partition: int, partitions: int, *, shar
     if data is None:
         about |= {"dataset": "synthetic", "samples": None, "source": "synthetic"}
         return _work(lambda _: synthetic, lambda: None, about)
-    keras = KerasLearner(data, partition, partitions, share_labels)
+    keras = KerasLearner(_parts_of(data, partition, partitions), partition, share_labels)
     about |= {"dataset": data.name, "samples": data.part_size(partition, partitions), "source": data.source}
     about["shares_labels"] = share_labels
     return _work(lambda config: synthetic if config["network"] == "synthetic" else keras, load_keras, about)
+
+
+def _parts_of(data: datasets.Data, partition: int, partitions: int) -> Callable[[Config], datasets.Part]:
+    """Return what cuts a partition out of the data as a run's config asks; the last cut is kept."""
+
+    @lru_cache(maxsize=1)
+    def cut(partitioner: Partitioner, alpha: float, seed: int, classes: int, noise: float) -> datasets.Part:
+        return data.part(
+            partition, partitions, partitioner=partitioner, alpha=alpha, seed=seed, classes=classes, noise=noise
+        )
+
+    def part(config: Config) -> datasets.Part:
+        if (needed := config.get("dataset", data.name)) != data.name:
+            raise ValueError(f"holds {data.name}, the run needs {needed}")
+        return cut(
+            config["partitioner"], config["dirichlet_alpha"], config.get("data_seed", config["seed"]),
+            config.get("classes_per_client", 1), config.get("feature_noise", 0.0),
+        )  # fmt: skip
+
+    return part
 
 
 def _work(learner_for: Callable[[Config], Learner], warm: Callable[[], object], about: dict[str, Any]) -> Work:
@@ -106,63 +120,3 @@ def _work(learner_for: Callable[[Config], Learner], warm: Callable[[], object], 
 
 def _records(message: Message) -> tuple[ArrayRecord, Config]:
     return message.content.array_records["arrays"], dict(message.content.config_records["config"])
-
-
-class KerasLearner:
-    """Trains and evaluates Keras networks on one partition of one data set."""
-
-    def __init__(self, data: datasets.Data, partition: int, partitions: int, share_labels: bool) -> None:
-        self._data = data
-        self._partition = partition
-        self._share_labels = share_labels
-        self._cut = lru_cache(maxsize=1)(
-            lambda partitioner, alpha, seed, classes, noise: data.part(
-                partition, partitions, partitioner=partitioner, alpha=alpha, seed=seed, classes=classes, noise=noise
-            )
-        )
-
-    def prepare(self, config: Config) -> Config:
-        """Build the network and cut the data; label counts are those of the training samples, (classes,)."""
-        part, trainer = self._part(config), self._trainer(config)
-        counts = np.bincount(part.train.labels, minlength=CLASSES).tolist()
-        return {
-            "layout": trainer.layout.to_json(),
-            "samples": {"train": len(part.train), "test": len(part.test)},
-            "input_shape": list(SHAPES[self._data.name]),
-            "classes": CLASSES,
-            "label_counts": counts if self._share_labels else None,
-        }
-
-    def train(self, weights: ArrayRecord, config: Config) -> RecordDict:
-        """Train from the weights; return the new ones, and loss and accuracy of the last epoch.
-
-        With the diagnostics of losses also the loss on all training samples before and after.
-        """
-        samples, trainer = self._part(config).train, self._trainer(config)
-        trainer.load(weights)
-        rng = np.random.default_rng((config["seed"], config.get("server-round", 0), self._partition))
-        losses = config.get("diagnostics") == "losses"
-        before = trainer.evaluate(samples)["loss"] if losses else None
-        metrics = trainer.fit(samples, config, rng) | {"num-examples": len(samples)}
-        if before is not None:
-            metrics |= {LOSS_BEFORE: before, LOSS_AFTER: trainer.evaluate(samples)["loss"]}
-        if config.get("strategy") == "QFedAvg":  # Flower's class reads the loss under this name
-            metrics["train_loss"] = metrics["loss"]
-        return RecordDict({"arrays": trainer.arrays(), "metrics": MetricRecord(metrics)})
-
-    def evaluate(self, weights: ArrayRecord, config: Config) -> RecordDict:
-        """Return loss and accuracy of the weights on the partition's test samples."""
-        samples, trainer = self._part(config).test, self._trainer(config)
-        trainer.load(weights)
-        return RecordDict({"metrics": MetricRecord(trainer.evaluate(samples) | {"num-examples": len(samples)})})
-
-    def _part(self, config: Config) -> datasets.Part:
-        if (needed := config.get("dataset", self._data.name)) != self._data.name:
-            raise ValueError(f"holds {self._data.name}, the run needs {needed}")
-        return self._cut(
-            config["partitioner"], config["dirichlet_alpha"], config.get("data_seed", config["seed"]),
-            config.get("classes_per_client", 1), config.get("feature_noise", 0.0),
-        )  # fmt: skip
-
-    def _trainer(self, config: Config) -> Trainer:
-        return trainer_for(config["network"], SHAPES[self._data.name], config["loss"], Optimization.of(config))

@@ -14,10 +14,9 @@ from typing import IO, Any
 import numpy as np
 
 from federation.learning.data import datasets
-from federation.learning.data.catalogue import SHAPES
 from federation.learning.data.formats import Samples
-from federation.learning.optimization import Optimization
-from federation.learning.trainer import trainer_for
+from federation.learning.training.metrics import class_metrics, confusion, wants_all_metrics
+from federation.learning.training.trainer import Training, trainer_for
 from federation.run.networks import Dataset
 from federation.weights.layout import Layout
 from federation.weights.records import record_of
@@ -37,13 +36,14 @@ def test_split(dataset: Dataset) -> Samples:
 def evaluate(request: Mapping[str, Any], weights: bytes) -> dict[str, Any]:
     """Return loss, accuracy and confusion matrix of the weights, and over how many samples; or why there are none."""
     try:
-        samples = test_split(request["dataset"])
-        trainer = trainer_for(request["network"], SHAPES[request["dataset"]], request["loss"], Optimization())
+        config = request["config"]
+        samples, trainer = test_split(config["dataset"]), trainer_for(Training.of(config))
         layout = Layout.from_json(request["layout"])
         entries = zip(layout.entries, layout.unpack(weights), strict=True)
         trainer.load(record_of((entry.name, array) for entry, array in entries))
-        metrics, confusion = trainer.evaluate(samples), trainer.confusion(samples)
-        return {"metrics": metrics, "samples": len(samples), "confusion": confusion}
+        metrics, outputs = trainer.evaluate_outputs(samples)
+        found = {**metrics, **(class_metrics(samples.labels, outputs) if wants_all_metrics(config) else {})}
+        return {"metrics": found, "samples": len(samples), "confusion": confusion(samples.labels, outputs).tolist()}
     except Exception as error:  # whatever Keras raises is the answer to this request; the next one may succeed
         return {"error": str(error) or type(error).__name__}
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from federation.run.strategies import STRATEGIES
+from federation.schema.spec import Target
 
 MAX_ROUNDS, MAX_CLIENTS = 100_000, 10_000
 
@@ -14,14 +15,35 @@ PARTITIONERS = {
     "quantity": "Quantity skew (Dirichlet)",
 }  # fmt: skip
 Optimizer = Literal["adam", "sgd"]
-Loss = Literal["sparse_categorical_crossentropy", "categorical_crossentropy", "kl_divergence"]
-LOSSES = {
-    "sparse_categorical_crossentropy": "Sparse categorical", "categorical_crossentropy": "Categorical",
-    "kl_divergence": "KL divergence",
+ACTIVATIONS = {
+    "relu": "ReLU", "elu": "ELU", "gelu": "GELU", "selu": "SELU", "silu": "SiLU", "tanh": "tanh", "sigmoid": "Sigmoid",
 }  # fmt: skip
+Loss = Literal[
+    "auto", "sparse_categorical_crossentropy", "categorical_crossentropy", "kl_divergence", "binary_crossentropy",
+    "mean_squared_error", "mean_absolute_error", "huber",
+]  # fmt: skip
+LOSSES = {
+    "auto": "That of the target", "sparse_categorical_crossentropy": "Sparse categorical cross-entropy",
+    "categorical_crossentropy": "Categorical cross-entropy", "kl_divergence": "KL divergence",
+    "binary_crossentropy": "Binary cross-entropy", "mean_squared_error": "Mean squared error",
+    "mean_absolute_error": "Mean absolute error", "huber": "Huber",
+}  # fmt: skip
+LOSSES_OF: dict[Target, tuple[Loss, ...]] = {
+    "classes": ("sparse_categorical_crossentropy", "categorical_crossentropy", "kl_divergence"),
+    "binary": (
+        "sparse_categorical_crossentropy", "categorical_crossentropy", "kl_divergence", "binary_crossentropy",
+    ),
+    "number": ("mean_squared_error", "mean_absolute_error", "huber"),
+}  # fmt: skip
+"""The losses that fit a target; ``auto`` is the first."""
+TARGETS: dict[Target, str] = {"classes": "several classes", "binary": "two classes", "number": "a number"}
 Diagnostics = Literal["off", "updates", "losses"]
 DIAGNOSTICS = {
     "off": "Off", "updates": "Updates and fairness", "losses": "Updates, fairness, loss before and after training",
+}  # fmt: skip
+ClientMetrics = Literal["auto", "basic", "all"]
+CLIENT_METRICS = {
+    "auto": "All of the target for clients' own data", "basic": "Loss and accuracy", "all": "All of the target",
 }  # fmt: skip
 ServerEvaluation = Literal["off", "test_split"]
 SERVER_EVALUATIONS = {"off": "Off", "test_split": "On the published test split"}
@@ -48,3 +70,15 @@ def refuse_many_entries(value: Any) -> Any:
     if any(isinstance(one, dict) and len(one) > MAX_ENTRIES for one in (value, *held)):
         raise ValueError(f"has more than {MAX_ENTRIES:,} entries")
     return value
+
+
+def loss_for(loss: str, target: Target) -> str:
+    """Return Keras' name of the loss of a run whose target is of that kind; raises ValueError for one that is unfit.
+
+    Binary cross-entropy of two probabilities that add up to 1 is their cross-entropy. (Keras's function of that name
+    reads the logits of a softmax as those of sigmoids, and returns another number.)
+    """
+    fit = LOSSES_OF[target]
+    if loss != "auto" and loss not in fit:
+        raise ValueError(f"the loss {loss} does not fit a target of {TARGETS[target]}: choose auto, {', '.join(fit)}")
+    return fit[0] if loss in ("auto", "binary_crossentropy") else loss

@@ -23,7 +23,7 @@ HIGHER = frozenset({
 })  # fmt: skip
 NEUTRAL = frozenset({
     "mean", "avg", "average", "rate", "score", "value", "total", "macro", "micro", "weighted", "val", "valid",
-    "test", "eval", "at", "k", "b", "m", "l", "worst",
+    "test", "eval", "at", "k", "b", "m", "l", "worst", "pooled", "pr",
 })  # fmt: skip
 """Words after a metric's name that say how it was measured: ``val_loss_mean``, ``recall_at_5``, ``mAP50(B)``."""
 

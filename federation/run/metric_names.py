@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from federation.run.events import Metrics
+from federation.run.pooling import MAX_COUNTS
 
 MAX_METRICS, MAX_NAME, MAX_LIST = 100, 100, 20
 
@@ -28,11 +29,14 @@ SHOWN_NAMES, SHOWN_CHARACTERS = 5, 40
 def clean_metrics(metrics: Mapping[str, object]) -> tuple[Metrics, dict[str, list[str]]]:
     """Return the numbers with valid names, at most ``MAX_METRICS``, and reason -> names of the others.
 
-    A short list becomes ``name[0]``, ``name[1]`` and so on. NaN and infinities stay.
+    A short list becomes ``name[0]``, ``name[1]`` and so on. NaN and infinities stay. Counts by which metrics are pooled
+    are neither kept nor dropped.
     """
     kept: Metrics = {}
     dropped: dict[str, list[str]] = {}
     for name, value in metrics.items():
+        if name in MAX_COUNTS:
+            continue
         refusal = _refusal(name, value)
         numbers = {} if refusal is not None else dict(_numbers(name, value))
         if refusal is None and len(kept) + len(numbers) > MAX_METRICS:

@@ -1,6 +1,10 @@
 """The networks that a run may train, the data sets, and which of them belong together."""
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 Network = Literal["mlp", "cnn", "lenet", "mobilenet_v2", "resnet50", "synthetic", "custom"]
 NETWORKS: dict[str, str] = {
@@ -35,3 +39,57 @@ def needs_dataset(network: str) -> bool:
 def has_test_split(network: str, dataset: str) -> bool:
     """Say whether the server can evaluate the run's network on a published test split."""
     return network in KERAS_NETWORKS and dataset in TEST_SPLITS
+
+
+MAX_LAYERS, MAX_LAYER_SIZE = 8, 16_384
+LayerSizes = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=MAX_LAYER_SIZE)], ...], Field(min_length=1, max_length=MAX_LAYERS)
+]
+
+
+def read_layer_sizes(text: str) -> tuple[int, ...]:
+    """Return the sizes in a text such as ``128, 64``; raises ValueError."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > MAX_LAYERS:
+        raise ValueError(f"{len(parts):,} layers, at most {MAX_LAYERS} are possible")
+    for part in parts:
+        if not (part.isascii() and part.isdecimal() and len(part) < 9 and 1 <= int(part) <= MAX_LAYER_SIZE):
+            numbers = f"whole numbers from 1 to {MAX_LAYER_SIZE:,}, separated by commas"
+            raise ValueError(f"“{part[:40]}” is no size of a layer: give {numbers}")
+    return tuple(map(int, parts))
+
+
+Activation = Literal["relu", "elu", "gelu", "selu", "silu", "tanh", "sigmoid"]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class NetworkSettings:
+    """``hidden`` are the units of the hidden layers of network mlp, ``filters`` those of the convolutions of cnn.
+
+    ``dropout`` and ``activation`` are for both.
+    """
+
+    hidden: LayerSizes = (128,)
+    filters: LayerSizes = (32, 64)
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    activation: Activation = "relu"
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Self:
+        """Return the settings in a config; what it does not hold has its default."""
+        given: dict[str, Any] = {name: config[name] for name in ("dropout", "activation") if name in config}
+        sizes = {"hidden": "hidden_units", "filters": "filters"}
+        given |= {name: read_layer_sizes(config[field]) for name, field in sizes.items() if field in config}
+        return cls(**given)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what ``to_json`` wrote; raises ValueError."""
+        return TypeAdapter(cls).validate_json(text)
+
+    def to_json(self) -> str:
+        """Return the settings as a JSON object; equal settings give the same text."""
+        return TypeAdapter(type(self)).dump_json(self).decode()
+
+
+DEFAULT_SETTINGS: Final = NetworkSettings()

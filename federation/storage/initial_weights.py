@@ -1,4 +1,4 @@
-"""The weights of round 0, built by a child process that imports TensorFlow, and kept by network, data set and seed."""
+"""The weights of round 0, built by a child process that imports TensorFlow, and kept by network, data and seed."""
 
 import contextlib
 import json
@@ -7,12 +7,16 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from federation.run.config import RunConfig
+from federation.run.networks import NetworkSettings
+from federation.schema.columns import AgreedSchema
+from federation.schema.spec import Spec
 from federation.storage.uploads import Uploads, UploadUnusable, read_weights
 from federation.weights.files import delete_all_but_newest, write_file
 from federation.weights.layout import Layout, LayoutRow
@@ -29,11 +33,14 @@ class NetworkNotBuilt(Exception):
     """There are no initial weights, or no .keras file, for a network; the sentence says why."""
 
 
-def initial_weights(config: RunConfig, folder: Path, sleep: Callable[[float], None]) -> tuple[Layout, bytearray]:
+def initial_weights(
+    config: RunConfig, folder: Path, sleep: Callable[[float], None], schema: AgreedSchema | None = None
+) -> tuple[Layout, bytearray]:
     """Return the layout and the weights from which every run of this network, data set and seed starts.
 
-    ``sleep`` is called several times a second while a child process builds them; an exception from it kills the child.
-    Raises NetworkNotBuilt, and OSError if ``folder`` cannot be written.
+    ``schema`` is that of data that clients bring. ``sleep`` is called several times a second while a child process
+    builds them; an exception from it kills the child. Raises NetworkNotBuilt, and OSError if ``folder`` cannot be
+    written.
     """
     if config.network == "synthetic":
         values = np.random.default_rng(config.seed).standard_normal(config.synthetic_parameters, np.float32) * 0.05
@@ -45,24 +52,29 @@ def initial_weights(config: RunConfig, folder: Path, sleep: Callable[[float], No
             return Uploads(folder).read(config.initial_weights or "")
         except UploadUnusable as error:
             raise NetworkNotBuilt(str(error)) from error
-    stem = folder / f"{config.network}-{config.dataset}-{config.seed}"
+    described = network_arguments(config, schema)
+    stem = folder / f"{config.network}-{sha256(repr(described).encode()).hexdigest()[:16]}-{config.seed}"
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged: build it
         found = read_weights(stem)
         os.utime(stem.with_suffix(".weights"))
         return found
-    _build(config, stem, sleep)
+    _build([*described, "--loss", config.loss, "--seed", str(config.seed)], stem, sleep)
     built = [file for file in folder.glob("*.weights") if not file.name.startswith(("upload-", "."))]
     delete_all_but_newest(built, KEPT_NETWORKS)
     return read_weights(stem)
 
 
-def _build(config: RunConfig, stem: Path, sleep: Callable[[float], None]) -> None:
+def network_arguments(config: RunConfig, schema: AgreedSchema | None) -> list[str]:
+    """Return the arguments of the child process that say what it builds: network, its settings, and the data."""
+    data = ["--dataset", config.dataset] if schema is None else ["--spec", Spec.agreed(schema).to_json()]
+    settings = NetworkSettings.of(config.model_dump(exclude=config.unused))
+    return ["--network", config.network, *data, "--settings", settings.to_json()]
+
+
+def _build(arguments: Sequence[str], stem: Path, sleep: Callable[[float], None]) -> None:
     packed = stem.with_name(f".{stem.name}.{uuid.uuid4().hex}.npz")
-    command = [sys.executable, "-m", "federation.learning.networks", "--network", config.network,
-               "--dataset", config.dataset, "--loss", config.loss, "--seed", str(config.seed),
-               "--output", str(packed)]  # fmt: skip
     try:
-        description = run_network_process(command, sleep)
+        description = run_network_process([*arguments, "--output", str(packed)], sleep)
         layout = Layout.from_json(description["layout"])
         with np.load(packed, allow_pickle=False) as arrays:
             weights = layout.pack([arrays[name] for name in arrays.files])
@@ -72,11 +84,14 @@ def _build(config: RunConfig, stem: Path, sleep: Callable[[float], None]) -> Non
     write_file(stem.with_suffix(".json"), json.dumps(description).encode())
 
 
-def run_network_process(command: list[str], sleep: Callable[[float], None]) -> dict[str, list[LayoutRow]]:
+def run_network_process(
+    arguments: Sequence[str], sleep: Callable[[float], None]
+) -> dict[str, list[LayoutRow]]:  # fmt: skip
     """Run ``python -m federation.learning.networks`` and return the JSON object of its last line.
 
     ``sleep`` is called several times a second; an exception from it kills the child. Raises NetworkNotBuilt.
     """
+    command = [sys.executable, "-m", "federation.learning.networks", *arguments]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         try:
             out, err = _communicate(child, sleep)

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 import threading
 import time
 import uuid
@@ -13,8 +12,9 @@ import numpy as np
 
 from federation.run.config import RunConfig
 from federation.run.networks import KERAS_NETWORKS
+from federation.schema.columns import AgreedSchema
 from federation.storage.checkpoints import read_layout
-from federation.storage.initial_weights import NetworkNotBuilt, run_network_process
+from federation.storage.initial_weights import NetworkNotBuilt, network_arguments, run_network_process
 from federation.weights.files import delete_all_but_newest
 from federation.weights.layout import NumpyArray
 
@@ -34,7 +34,9 @@ class KerasExports:
         self._lock, self._one_build = threading.Lock(), threading.Lock()
         self._building: dict[Path, Future[Path]] = {}
 
-    def file(self, run_id: int, config: RunConfig, checkpoint_file: str) -> Path:
+    def file(
+        self, run_id: int, config: RunConfig, checkpoint_file: str, schema: AgreedSchema | None = None
+    ) -> Path:  # fmt: skip
         """Return the .keras file of a run's checkpoint; it is built if it is not there yet.
 
         Takes seconds: call it in a worker thread. Calls for one file at the same time share one build.
@@ -61,7 +63,7 @@ class KerasExports:
         if found is None:
             try:
                 with self._one_build:
-                    _build(config, checkpoint, exported)
+                    _build(config, checkpoint, exported, schema)
                     delete_all_but_newest(self._folder.glob("*/[!.]*.keras"), KEPT_EXPORTS)
                 build.set_result(exported)
             except BaseException as error:
@@ -72,7 +74,7 @@ class KerasExports:
         return build.result()
 
 
-def _build(config: RunConfig, checkpoint: Path, exported: Path) -> None:
+def _build(config: RunConfig, checkpoint: Path, exported: Path, schema: AgreedSchema | None) -> None:
     layout = read_layout(checkpoint.parent)
     arrays = layout.unpack(checkpoint.read_bytes())
     named: dict[str, NumpyArray] = {entry.name: array for entry, array in zip(layout.entries, arrays, strict=True)}
@@ -80,9 +82,8 @@ def _build(config: RunConfig, checkpoint: Path, exported: Path) -> None:
     packed, written = (exported.with_name(f"{stem}{end}") for end in (".npz", ".keras"))
     try:
         np.savez(packed, allow_pickle=False, **named)
-        run_network_process([sys.executable, "-m", "federation.learning.networks", "--network", config.network,
-                             "--dataset", config.dataset, "--seed", str(config.seed), "--weights", str(packed),
-                             "--output", str(written)], time.sleep)  # fmt: skip
+        files = ["--weights", str(packed), "--output", str(written)]
+        run_network_process([*network_arguments(config, schema), "--seed", str(config.seed), *files], time.sleep)
         os.replace(written, exported)
     finally:
         packed.unlink(missing_ok=True)

@@ -7,12 +7,13 @@ from typing import Any
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
 from flwr.serverapp.strategy import FedAvg
 
-from federation.learning import networks
 from federation.learning.client_app import Work, build_work
-from federation.learning.data.catalogue import SHAPES
 from federation.learning.keras_backend import load_keras
+from federation.learning.networks.building import build, layout_of
+from federation.learning.spec import spec_of
 from federation.progress import TaskCancelled
 from federation.run.config import RunConfig
+from federation.run.networks import NetworkSettings
 from federation.server.flower import identify_process
 
 
@@ -48,8 +49,8 @@ def arrays(reply: Message) -> ArrayRecord:
 def first_weights(config: dict[str, Any]) -> ArrayRecord:
     """The weights that a run begins with, by the names that its layout gives them."""
     load_keras().utils.set_random_seed(config["seed"])
-    model = networks.build(config["network"], SHAPES[config["dataset"]])
-    named = zip(networks.layout_of(model).entries, model.get_weights(), strict=True)
+    model = build(config["network"], spec_of(config), NetworkSettings.of(config))
+    named = zip(layout_of(model).entries, model.get_weights(), strict=True)
     return ArrayRecord({entry.name: Array(weights) for entry, weights in named})
 
 

@@ -52,7 +52,7 @@ class RunRequest(RunConfig):
 
 def round_memory(config: RunConfig, updates: int) -> int | None:
     """Return the bytes that the server needs at once for a round with so many updates; None: the size is unknown."""
-    parameters = parameters_of(config.network, config.dataset, config.synthetic_parameters)
+    parameters = parameters_of(config)
     if parameters is None:
         return None
     capped = config.max_weight_share is not None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from federation.run.events import Progress
 from federation.run.metric_names import DEVIATION, LOSS_AFTER, LOSS_BEFORE, UPDATE_COSINE, UPDATE_NORM, WORST_TENTH
+from federation.run.pooling import POOLED
 from webapp.db.tables import Run
 from webapp.operations.rows import WITH_PROBLEMS
 
@@ -33,7 +34,14 @@ OUTCOMES = {
 }  # fmt: skip
 """The outcome of a client in a round: ``away`` if it got no task, ``idle`` if only others were sampled to train."""
 
-_OVER_CLIENTS = {DEVIATION: "standard deviation over clients", WORST_TENTH: "mean of the worst 10 % of clients"}
+_OVER_CLIENTS = {
+    DEVIATION: "standard deviation over clients", WORST_TENTH: "mean of the worst 10 % of clients",
+    POOLED: "all clients' samples together",
+}  # fmt: skip
+_OF_TARGETS = {
+    "auc": "AUC (ROC)", "auc_pr": "AUC (precision-recall)", "balanced_accuracy": "Balanced accuracy", "f1": "F1",
+    "sensitivity": "Sensitivity", "specificity": "Specificity", "mae": "MAE", "rmse": "RMSE", "r2": "R²",
+}  # fmt: skip
 _MEASURED = {
     UPDATE_NORM: "Update norm", UPDATE_COSINE: "Cosine of the update to the mean update",
     LOSS_BEFORE: "Loss before local training", LOSS_AFTER: "Loss after local training",
@@ -44,8 +52,12 @@ def metric_word(name: str) -> str:
     """Return the words for a metric that Meadow measures; any other has its own name."""
     for end, words in _OVER_CLIENTS.items():
         if name.endswith(end):
-            return f"{name.removesuffix(end).capitalize()}, {words}"
+            return f"{_titled(name.removesuffix(end))}, {words}"
     return _MEASURED.get(name, name)
+
+
+def _titled(name: str) -> str:
+    return _OF_TARGETS.get(name, name.capitalize())
 
 
 def problems_of(run: Run) -> str:

@@ -23,6 +23,7 @@ from federation.learning.client_app import Work
 from federation.progress import Reporter, TaskCancelled, reporting_to
 from federation.protocol.messages import ContentHeader, Offer, Task
 from federation.run.metric_names import MAX_LIST, clean_metrics, dropped_sentence
+from federation.run.pooling import MAX_COUNTS
 from federation.weights.content_ids import content_id
 from federation.weights.layout import Buffer, Layout, LayoutMismatch
 from federation.weights.records import record_of, values_of
@@ -178,7 +179,8 @@ def _reply(task: Task, message: Message) -> OutgoingReply:
         )
     metrics: dict[str, Any] = {}
     for record in message.content.metric_records.values():
-        metrics.update({k: v[: MAX_LIST + 1] if isinstance(v, list) else v for k, v in record.items()})
+        for key, value in record.items():
+            metrics[key] = value[: MAX_COUNTS.get(key, MAX_LIST) + 1] if isinstance(value, list) else value
     examples = metrics.pop("num-examples", None)
     header, buffer = _pack(task, list(message.content.array_records.values()))
     offer = Offer(message_id=task.message_id, metrics=metrics, num_examples=examples, content=header)

@@ -23,10 +23,10 @@ _IDX_UBYTE = 0x08
 
 @dataclass(frozen=True)
 class Samples:
-    """Images (n, height, width, channels) with their labels (n,)."""
+    """Images (n, height, width, channels) or other inputs, with labels (n,): int32 classes, or float32 numbers."""
 
     images: NDArray[Any]
-    labels: NDArray[np.int32]
+    labels: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.labels)

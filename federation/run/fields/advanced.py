@@ -1,14 +1,15 @@
 """What most runs leave as it is: optimizer, loss, timeouts, checks of updates, seeds, and which metrics are better."""
 
 import secrets
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from federation.run.choices import LOSSES, NORM_RULES, Loss, NormRule, Optimizer
+from federation.run.choices import LOSSES, NORM_RULES, Loss, NormRule, Optimizer, loss_for
 from federation.run.fields.clients import ClientFields
 from federation.run.fields.model import KERAS
 from federation.run.metric_goals import names_of
+from federation.run.networks import KERAS_NETWORKS, Dataset
 from federation.run.options import Group, Shown
 
 
@@ -29,7 +30,7 @@ class AdvancedFields(ClientFields):
         description="L2 as in PyTorch's SGD and Adam: each weight, times this, is added to its gradient.",
     )  # fmt: skip
     loss: Annotated[Loss, Shown("Loss", Group.ADVANCED, choices=LOSSES, when=KERAS)] = Field(
-        "sparse_categorical_crossentropy", description="The loss function of training."
+        "auto", description="Sparse categorical cross-entropy for classes, mean squared error for a number."
     )
     steps_per_epoch: Annotated[
         int | None, Shown("Steps per epoch", Group.ADVANCED, empty="whole epoch", when=KERAS)
@@ -63,6 +64,14 @@ class AdvancedFields(ClientFields):
     maximize_metrics: Annotated[str, Shown("Metrics to maximize", Group.ADVANCED, empty="those with common names")] = (
         Field("", max_length=500, description="Separated by commas; of any other metric no round is called the best.")
     )
+
+    @field_validator("loss", mode="after")
+    @classmethod
+    def _loss_fits_the_target(cls, loss: str, info: ValidationInfo) -> str:
+        """Data that clients bring have a target that is known once these have agreed on a schema."""
+        if info.data.get("network") in KERAS_NETWORKS and info.data.get("dataset") in get_args(Dataset):
+            loss_for(loss, "classes")
+        return loss
 
     @field_validator("maximize_metrics", mode="after")
     @classmethod

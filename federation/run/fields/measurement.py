@@ -4,8 +4,16 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from federation.run.choices import DIAGNOSTICS, SERVER_EVALUATIONS, Diagnostics, ServerEvaluation
+from federation.run.choices import (
+    CLIENT_METRICS,
+    DIAGNOSTICS,
+    SERVER_EVALUATIONS,
+    ClientMetrics,
+    Diagnostics,
+    ServerEvaluation,
+)
 from federation.run.fields.advanced import AdvancedFields
+from federation.run.fields.model import KERAS
 from federation.run.networks import KERAS_NETWORKS, TEST_SPLITS, has_test_split
 from federation.run.options import Group, Shown
 
@@ -15,6 +23,11 @@ class MeasurementFields(AdvancedFields):
 
     diagnostics: Annotated[Diagnostics, Shown("Diagnostics", Group.ADVANCED, choices=DIAGNOSTICS)] = Field(
         "off", description="Norm and cosine of each update, fairness over clients; losses cost two evaluations a task."
+    )
+    client_metrics: Annotated[
+        ClientMetrics, Shown("Evaluation metrics", Group.ADVANCED, choices=CLIENT_METRICS, when=KERAS)
+    ] = Field(
+        "auto", description="AUC, F1, balanced accuracy, sensitivity and specificity; MAE, RMSE and R² for a number."
     )
     server_evaluation: Annotated[
         ServerEvaluation,

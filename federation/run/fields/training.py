@@ -5,13 +5,14 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from federation.run.choices import MAX_ROUNDS, STRATEGY_NOTES, AppKey, AppValue, StrategyName
-from federation.run.fields.model import TRAINED, ModelFields
+from federation.run.fields.model import TRAINED
+from federation.run.fields.network import NetworkFields
 from federation.run.options import Group, Shown
 from federation.run.rounds.schedules import MAX_TEXT, SCHEDULED, check_schedule
 from federation.run.strategies import with_defaults
 
 
-class TrainingFields(ModelFields):
+class TrainingFields(NetworkFields):
     """Strategy, rounds, epochs and learning rate."""
 
     strategy: Annotated[StrategyName, Shown("Strategy", Group.TRAINING, notes=STRATEGY_NOTES)] = Field(

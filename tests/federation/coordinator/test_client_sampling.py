@@ -7,7 +7,7 @@ from flwr.serverapp.strategy import FedAvg
 from federation.aggregation.frozen_grid import FrozenGrid
 from federation.coordinator.attempt import sample_clients
 from federation.run.config import RunConfig
-from federation.run.sampling import sample_size
+from federation.run.rounds.sampling import sample_size
 from federation.server.flower import identify_process
 from federation.transport.exchange import Member
 

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from flwr.app import Array
 
-from federation.learning import networks
 from federation.learning.client_app import Work, build_work
-from federation.learning.data.catalogue import SHAPES
 from federation.learning.data.datasets import load
 from federation.learning.data.partitioning import TooFewSamples
-from federation.learning.optimization import Optimization
-from federation.learning.trainer import Trainer
+from federation.learning.networks.building import build, layout_of
+from federation.learning.spec import published_spec
+from federation.learning.training.trainer import Trainer, Training
 from federation.progress import TaskCancelled, reporting_to
 from federation.run.networks import Dataset
 from federation.weights.layout import Layout, LayoutMismatch
@@ -45,7 +44,7 @@ def test_a_partition_that_does_not_exist_is_refused(partition: int, partitions: 
 
 def test_prepare_returns_layout_samples_and_shapes() -> None:
     answer = digits().prepare(settings())
-    assert Layout.from_json(answer["layout"]) == networks.layout_of(networks.build("mlp", SHAPES["digits"]))
+    assert Layout.from_json(answer["layout"]) == layout_of(build("mlp", published_spec("digits")))
     assert answer["samples"] == {"train": 719, "test": 180}
     assert (answer["input_shape"], answer["classes"]) == ([8, 8, 1], 10)
     assert answer["label_counts"] is None
@@ -103,9 +102,9 @@ def test_an_evaluate_reply_equals_keras_own_and_changes_nothing() -> None:
     config = settings(partitioner="dirichlet")
     weights = first_weights(config)
     reply = metrics(ask(digits(1), "evaluate", weights, config))
-    model = networks.build("mlp", SHAPES["digits"])
+    model = build("mlp", published_spec("digits"))
     model.set_weights(weights.to_numpy_ndarrays())
-    model.compile(loss=config["loss"], metrics=["accuracy"])
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     test = load("digits").part(1, 2, partitioner="dirichlet", alpha=0.5, seed=7).test
     loss, accuracy = model.evaluate(test.images, test.labels, verbose=0)
     assert reply == {
@@ -119,9 +118,9 @@ def test_an_evaluate_reply_equals_keras_own_and_changes_nothing() -> None:
 def test_training_equals_keras_own_batch_by_batch() -> None:
     config = settings(local_epochs=2, batch_size=100, learning_rate=0.01)
     weights = first_weights(config)
-    model = networks.build("mlp", SHAPES["digits"])
+    model = build("mlp", published_spec("digits"))
     model.set_weights(weights.to_numpy_ndarrays())
-    model.compile("adam", config["loss"])
+    model.compile("adam", "sparse_categorical_crossentropy")
     model.optimizer.learning_rate = 0.01
     samples = load("digits").part(0, 2, partitioner="iid", alpha=0.5, seed=7).train
     rng = np.random.default_rng((7, 1, 0))
@@ -219,7 +218,7 @@ def test_losses_before_and_after_training_are_those_of_all_training_samples() ->
     work, weights = digits(), first_weights(config)
     reply = ask(work, "train", weights, config)
     trainer, part = (
-        Trainer("mlp", (8, 8, 1), config["loss"], Optimization()),
+        Trainer(Training.of(config)),
         load("digits").part(0, 2, partitioner="iid", alpha=0.5, seed=config["seed"]),
     )
     losses = []

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from federation.evaluation.child import COMMAND
-from federation.learning import networks
-from federation.learning.data.catalogue import SHAPES, TEST_SAMPLES
+from federation.learning.data.catalogue import TEST_SAMPLES
 from federation.learning.data.datasets import load
-from federation.learning.optimization import Optimization
-from federation.learning.trainer import Trainer
+from federation.learning.networks.building import build, layout_of
+from federation.learning.spec import published_spec
+from federation.learning.training.trainer import Trainer, Training
+from federation.run.config import RunConfig
 from federation.run.networks import TEST_SPLITS
 from federation.weights.layout import Layout
 from federation.weights.records import record_of
@@ -28,17 +29,17 @@ def test_the_metrics_are_those_of_the_network_on_the_whole_test_split(
     assert set(TEST_SPLITS) == set(TEST_SAMPLES)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     lay_mnist(tmp_path / "datasets", test=33)
-    model = networks.build("mlp", SHAPES["mnist"])
-    layout, arrays = networks.layout_of(model), model.get_weights()
-    request = {"network": "mlp", "dataset": "mnist", "loss": "sparse_categorical_crossentropy",
-               "layout": layout.to_json()}  # fmt: skip
+    model = build("mlp", published_spec("mnist"))
+    layout, arrays = layout_of(model), model.get_weights()
+    config = RunConfig(dataset="mnist").for_clients()
+    request = {"config": config, "layout": layout.to_json()}
     whole = layout.pack(arrays)
     other = Layout.of(["w"], [np.zeros(3, np.float32)])
     asked = [(request, whole), (request | {"layout": other.to_json()}, other.pack([np.zeros(3, np.float32)]))]
     sent = b"".join(json.dumps({**head, "bytes": len(body)}).encode() + b"\n" + body for head, body in asked)
     done = subprocess.run([sys.executable, *COMMAND[1:]], input=sent, capture_output=True, timeout=120, check=True)
     first, second = map(json.loads, done.stdout.splitlines())
-    trainer, data = Trainer("mlp", SHAPES["mnist"], request["loss"], Optimization()), load("mnist")  # type: ignore[arg-type]
+    trainer, data = Trainer(Training.of(config)), load("mnist")
     trainer.load(record_of((entry.name, array) for entry, array in zip(layout.entries, arrays, strict=True)))
     assert data.test is not None
     expected = trainer.evaluate(data.test.subset(np.arange(33), data.scale))

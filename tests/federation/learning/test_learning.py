@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from federation.learning.client_app import Work, build_work
-from federation.learning.data.catalogue import SHAPES
-from federation.learning.optimization import Optimization
-from federation.learning.trainer import trainer_for
+from federation.learning.training.trainer import Training, trainer_for
 from tests.support.learners import run_rounds, settings
 
 pytestmark = pytest.mark.slow
@@ -44,6 +42,6 @@ def test_all_rounds_of_a_process_use_one_network_compiled_once(halves: list[Work
     run_rounds(halves, 3)
     assert trainer_for.cache_info().misses == 1
     config = settings()
-    trainer = trainer_for("mlp", SHAPES["digits"], config["loss"], Optimization.of(config))
+    trainer = trainer_for(Training.of(config))
     for step in (trainer.training_step, trainer.evaluation_step):
-        assert step.experimental_get_tracing_count() == 1  # type: ignore[attr-defined]
+        assert step.experimental_get_tracing_count() == 1  # type: ignore[union-attr]

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from federation.learning.keras_backend import load_keras
-from federation.learning.optimization import Optimization
-from federation.learning.steps import training_step
+from federation.learning.training.optimization import Optimization
+from federation.learning.training.steps import training_step
 from federation.run.config import RunConfig
 
 pytestmark = pytest.mark.slow

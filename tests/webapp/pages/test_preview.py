@@ -7,6 +7,7 @@ import pytest
 
 from federation.learning.sizes import parameters_of
 from federation.protocol.messages import Task
+from federation.run.config import RunConfig
 from federation.weights.layout import Layout
 from tests.support.dashboard import Dashboard, named, running
 from tests.support.light_client import Answer, Answering, honest, shifted
@@ -159,7 +160,9 @@ def test_without_clients_the_sum_says_who_is_missing(dashboard: Dashboard) -> No
 @pytest.mark.parametrize(("network", "dataset", "expected"), [
     ("mlp", "digits", 9_610), ("mlp", "mnist", 101_770), ("cnn", "digits", 35_914), ("cnn", "cifar10", 282_250),
     ("mobilenet_v2", "cifar10", 2_270_794), ("resnet50", "mnist", 23_608_202), ("synthetic", "synthetic", 77),
-    ("custom", "digits", None), ("mlp", "synthetic", None),
+    ("custom", "digits", None),
 ])  # fmt: skip
 def test_sizes_of_networks_are_known_without_building_them(network: Any, dataset: Any, expected: int | None) -> None:
-    assert parameters_of(network, dataset, 77) == expected
+    weights = "0" * 64 if network == "custom" else None
+    config = RunConfig(network=network, dataset=dataset, synthetic_parameters=77, initial_weights=weights)
+    assert parameters_of(config) == expected

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from federation.learning.evaluation_data import measured_on
 from federation.run.metric_goals import SERVER_PHASE, is_evaluated_at_server
+from federation.run.pooling import OF_EACH_CLIENT
 from webapp.charts.cohorts import Cohort, cohort_of
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.series import Series, values_of
@@ -156,8 +157,14 @@ def _figure(run: Run, phase: str, metric: str, title: str, series: Series) -> Fi
     return Figure(
         metric, title, rows[-1] if rows else None, rows[-2] if len(rows) > 1 else None,
         _best_words(best, metric, series, cohort) if best else "", best["round"] if best else None,
-        f"{cohort_words(cohort)}; {measured_on(run.config, phase)}" if cohort else "", changes, rows,
+        _basis(run, phase, metric, cohort) if cohort else "", changes, rows,
     )  # fmt: skip
+
+
+def _basis(run: Run, phase: str, metric: str, cohort: Cohort) -> str:
+    """Return what a metric is over: how many clients, which data; and how the clients' values became one."""
+    how = "mean of the clients' values; " if metric in OF_EACH_CLIENT else ""
+    return f"{cohort_words(cohort)}; {how}{measured_on(run.config, phase)}"
 
 
 def _at_server(series: SeriesCache, session: Session, run: Run, metric: str) -> str:

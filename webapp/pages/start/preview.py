@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from federation.learning.sizes import BYTES_PER_PARAMETER, CLASSES, input_shape, parameters_of
 from federation.run.config import RunConfig
 from federation.run.networks import data_of, needs_dataset
-from federation.run.sampling import sample_size
+from federation.run.rounds.sampling import sample_size
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.pages import newest_run_like
@@ -193,7 +193,7 @@ def _estimate_traffic(config: RunConfig, clients: int, sampled: int) -> TrafficE
     One evaluation more precedes the first round. Where a round is not evaluated, only those that train next receive its
     weights.
     """
-    parameters = parameters_of(config.network, config.dataset, config.synthetic_parameters)
+    parameters = parameters_of(config)
     if parameters is None:
         return None
     model, rounds = parameters * BYTES_PER_PARAMETER, config.num_rounds

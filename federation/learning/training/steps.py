@@ -7,15 +7,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from federation.learning.keras_backend import load_keras
+from federation.schema.spec import Target
 
 Step = Callable[[Any, Any], Any]
-"""A compiled function of images (n, height, width, channels) and labels (n,) to a tensor (2,): the sum of the losses
-and the number of correct answers."""
+"""A compiled function of inputs (n, ...) and labels (n,) to a tensor (2,): the sum of the losses, and the number of
+correct answers, or for a target that is a number the sum of the squared errors. Labels are int32 classes or float32."""
 
 
 def training_step(
-    model: Any, optimizer: Any, loss: str, weight_decay: float = 0.0, proximal: "ProximalTerm | None" = None
-) -> Step:
+    model: Any, optimizer: Any, loss: str, weight_decay: float = 0.0, proximal: "ProximalTerm | None" = None,
+    *, target: Target = "classes",
+) -> Step:  # fmt: skip
     """Compile one training step of a Keras model, which changes its weights and the optimizer's state.
 
     The gradients of weight decay and of the proximal term are added to that of the loss, which they do not change.
@@ -23,44 +25,33 @@ def training_step(
     import tensorflow as tf
 
     variables = model.trainable_variables
-    losses_and_correct = _losses_and_correct(loss)
+    measured = _measured(loss, target)
 
-    def step(images: Any, labels: Any) -> Any:
+    def step(inputs: Any, labels: Any) -> Any:
         with tf.GradientTape() as tape:
-            losses, correct = losses_and_correct(labels, model(images, training=True))
+            losses, second = measured(labels, model(inputs, training=True))
             mean = tf.reduce_mean(losses)
         gradients = tape.gradient(mean, variables)
         if weight_decay:
             gradients = [g + weight_decay * variable for g, variable in zip(gradients, variables, strict=True)]
         optimizer.apply(proximal.added_to(gradients, variables) if proximal else gradients, variables)
-        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(correct)])
+        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(second)])
 
-    return _compile(model, step)
+    return _compile(model, step, target)
 
 
-def evaluation_step(model: Any, loss: str) -> Step:
-    """Compile one evaluation step of a Keras model, which changes nothing."""
+def evaluation_step(model: Any, loss: str, *, target: Target = "classes") -> Callable[[Any, Any], tuple[Any, Any]]:
+    """Compile one evaluation step of a Keras model, which changes nothing: the sums, and the outputs (n, outputs)."""
     import tensorflow as tf
 
-    losses_and_correct = _losses_and_correct(loss)
+    measured = _measured(loss, target)
 
-    def step(images: Any, labels: Any) -> Any:
-        losses, correct = losses_and_correct(labels, model(images, training=False))
-        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(correct)])
+    def step(inputs: Any, labels: Any) -> tuple[Any, Any]:
+        outputs = model(inputs, training=False)
+        losses, second = measured(labels, outputs)
+        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(second)]), outputs
 
-    return _compile(model, step)
-
-
-def prediction_step(model: Any) -> Callable[[Any], Any]:
-    """Compile the prediction of a Keras model: images (n, height, width, channels) to the likeliest classes (n,)."""
-    import tensorflow as tf
-
-    def step(images: Any) -> Any:
-        return tf.argmax(model(images, training=False), axis=-1, output_type=tf.int32)
-
-    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
-    compiled: Callable[[Any], Any] = tf.function(step, input_signature=signature, autograph=False)
-    return compiled
+    return _compile(model, step, target)
 
 
 def optimizer_reset(optimizer: Any) -> Callable[[float], None]:
@@ -99,8 +90,11 @@ class ProximalTerm:
         return [gradient + self._mu * (variable - reference) for gradient, variable, reference in both]
 
 
-def _losses_and_correct(loss: str) -> Callable[[Any, Any], tuple[Any, Any]]:
-    """Return a function of labels (n,) and probabilities (n, classes) to losses (n,) and 1 or 0 (n,) for correct."""
+def _measured(loss: str, target: Target) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """Return a function of labels (n,) and outputs (n, outputs) to losses (n,) and a second measure (n,).
+
+    That is 1 or 0 for correct, or the squared error of a number.
+    """
     import tensorflow as tf
 
     per_sample = load_keras().losses.get(loss)
@@ -110,13 +104,17 @@ def _losses_and_correct(loss: str) -> Callable[[Any, Any], tuple[Any, Any]]:
         correct = tf.argmax(probabilities, axis=-1, output_type=labels.dtype) == labels
         return per_sample(truth, probabilities), tf.cast(correct, tf.float32)
 
-    return losses_and_correct
+    def losses_and_squares(labels: Any, outputs: Any) -> tuple[Any, Any]:
+        return per_sample(labels[:, None], outputs), tf.square(outputs[:, 0] - labels)
+
+    return losses_and_squares if target == "number" else losses_and_correct
 
 
-def _compile(model: Any, step: Step) -> Step:
+def _compile(model: Any, step: Callable[[Any, Any], Any], target: Target) -> Callable[[Any, Any], Any]:
     """Trace the step once for batches of any length."""
     import tensorflow as tf
 
-    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int32)]
-    compiled: Step = tf.function(step, input_signature=signature, autograph=False)
+    labels = tf.TensorSpec((None,), tf.float32 if target == "number" else tf.int32)
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), labels]
+    compiled: Callable[[Any, Any], Any] = tf.function(step, input_signature=signature, autograph=False)
     return compiled

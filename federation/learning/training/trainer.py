@@ -3,19 +3,24 @@
 The compiled TensorFlow functions are in ``steps``.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
-from federation.learning import networks, steps
-from federation.learning.data.catalogue import CLASSES, Shape
 from federation.learning.data.formats import Samples
-from federation.learning.optimization import Optimization
+from federation.learning.networks.building import build, layout_of
+from federation.learning.spec import spec_of
+from federation.learning.training import steps
+from federation.learning.training.optimization import Optimization
 from federation.progress import report_progress
+from federation.run.choices import loss_for
+from federation.run.networks import NetworkSettings
+from federation.schema.spec import Spec
 from federation.weights.layout import Layout, LayoutMismatch
 from federation.weights.records import record_of, values_of
 
@@ -26,10 +31,27 @@ MetricValues = dict[str, int | float | list[int] | list[float]]
 """The values that Flower's ``MetricRecord`` takes."""
 
 
+class Training(NamedTuple):
+    """What one trainer is built for; a round's config says the rest. ``loss`` is Keras' name of it."""
+
+    network: str
+    spec: Spec
+    settings: NetworkSettings
+    loss: str
+    optimization: Optimization
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Self:
+        """Return what a task's config asks for; raises ValueError for a loss that does not fit the target."""
+        spec = spec_of(config)
+        loss = loss_for(config["loss"], spec.target)
+        return cls(config["network"], spec, NetworkSettings.of(config), loss, Optimization.of(config))
+
+
 @lru_cache(maxsize=2)
-def trainer_for(network: str, shape: Shape, loss: str, optimization: Optimization) -> "Trainer":
+def trainer_for(training: Training) -> "Trainer":
     """Return the process's trainer for that combination; the two that were used last are kept."""
-    return Trainer(network, shape, loss, optimization)
+    return Trainer(training)
 
 
 class Trainer:
@@ -39,17 +61,19 @@ class Trainer:
     longer than an epoch of a small partition.
     """
 
-    def __init__(self, network: str, shape: Shape, loss: str, optimization: Optimization) -> None:
-        self._network, self._loss, self._decay = network, loss, optimization.weight_decay
-        self._model = networks.build(network, shape)
-        self._optimizer = optimization.build(self._model.trainable_variables)
-        self.layout = networks.layout_of(self._model)
+    def __init__(self, training: Training) -> None:
+        self._training, self.spec = training, training.spec
+        self._model = build(training.network, training.spec, training.settings)
+        self._optimizer = training.optimization.build(self._model.trainable_variables)
+        self.layout = layout_of(self._model)
 
     def load(self, record: ArrayRecord) -> None:
         """Take over weights, in the layout's order; raises LayoutMismatch for the weights of another network."""
         arrays = [values_of(array) for array in record.values()]
-        if difference := self.layout.difference(Layout.of([""] * len(arrays), arrays).entries):
-            raise LayoutMismatch(f"{self._network}: the server {difference.replace('the run', 'this network')}")
+        difference = self.layout.difference(Layout.of([""] * len(arrays), arrays).entries)
+        if difference is not None:
+            told = difference.replace("the run", "this network")
+            raise LayoutMismatch(f"{self._training.network}: the server {told}")
         for variable, array in zip(self._variables, arrays, strict=True):
             variable.assign(array, read_value=False)
 
@@ -59,7 +83,7 @@ class Trainer:
         return record_of((entry.name, weights) for entry, weights in named)
 
     def fit(self, samples: Samples, config: dict[str, Any], rng: np.random.Generator) -> MetricValues:
-        """Train the loaded weights as the run's config says; return loss and accuracy of the last epoch.
+        """Train the loaded weights as the run's config says; return the means of the last epoch.
 
         All randomness comes from ``rng``. Raises TaskCancelled after any batch.
         """
@@ -69,22 +93,32 @@ class Trainer:
         batches = min(batches, config.get("steps_per_epoch") or batches)
         for epoch in range(epochs):
             order = rng.permutation(len(samples))[: batches * size]
-            means = _run(step, samples, order, size, done=epoch * batches, total=epochs * batches)
-        return means
+            sums = _run(step, samples, order, size, done=epoch * batches, total=epochs * batches)
+        return self._means(sums)
 
     def evaluate(self, samples: Samples) -> MetricValues:
-        """Return loss and accuracy of the loaded weights over all samples."""
-        total = _number_of_batches(len(samples), EVALUATION_BATCH)
-        return _run(self.evaluation_step, samples, np.arange(len(samples)), EVALUATION_BATCH, done=0, total=total)
+        """Return the means of the loaded weights over all samples: loss, and accuracy or, for numbers, rmse.
 
-    def confusion(self, samples: Samples) -> list[list[int]]:
-        """Return how many samples of each class (row) the loaded weights take for each class (column)."""
-        counts = np.zeros((CLASSES, CLASSES), np.int64)
-        for indices in _batches(np.arange(len(samples)), EVALUATION_BATCH):
-            predicted = self._prediction_step(samples.images[indices]).numpy()
-            np.add.at(counts, (samples.labels[indices], predicted), 1)
-        table: list[list[int]] = counts.tolist()
-        return table
+        Loss and rmse are in the unit of the labels.
+        """
+        return self.evaluate_outputs(samples)[0]
+
+    def evaluate_outputs(self, samples: Samples) -> tuple[MetricValues, NDArray[np.float32]]:
+        """Return what ``evaluate`` does, and the outputs (n, outputs)."""
+        outputs: list[NDArray[np.float32]] = []
+
+        def step(inputs: NDArray[np.float32], labels: NDArray[Any]) -> Any:
+            sums, of_batch = self.evaluation_step(inputs, labels)
+            outputs.append(of_batch.numpy())
+            return sums
+
+        total = _number_of_batches(len(samples), EVALUATION_BATCH)
+        sums = _run(step, samples, np.arange(len(samples)), EVALUATION_BATCH, done=0, total=total)
+        return self._means(sums), np.concatenate(outputs)
+
+    def _means(self, sums: "_Sums") -> MetricValues:
+        loss, second = sums.losses / sums.samples, sums.second / sums.samples
+        return {"loss": loss, "rmse": math.sqrt(second)} if self.spec.is_number else {"loss": loss, "accuracy": second}
 
     def _reset(self, config: dict[str, Any], rng: np.random.Generator) -> steps.Step:
         """Put optimizer and dropout into their initial state and return the step that the config asks for."""
@@ -109,7 +143,7 @@ class Trainer:
     @cached_property
     def training_step(self) -> steps.Step:
         """The training step, compiled at its first use."""
-        return steps.training_step(self._model, self._optimizer, self._loss, self._decay)
+        return self._compiled_training_step(None)
 
     @cached_property
     def _proximal_term(self) -> steps.ProximalTerm:
@@ -117,16 +151,16 @@ class Trainer:
 
     @cached_property
     def _proximal_training_step(self) -> steps.Step:
-        return steps.training_step(self._model, self._optimizer, self._loss, self._decay, self._proximal_term)
+        return self._compiled_training_step(self._proximal_term)
+
+    def _compiled_training_step(self, proximal: steps.ProximalTerm | None) -> steps.Step:
+        loss, decay = self._training.loss, self._training.optimization.weight_decay
+        return steps.training_step(self._model, self._optimizer, loss, decay, proximal, target=self.spec.target)
 
     @cached_property
-    def _prediction_step(self) -> Callable[[Any], Any]:
-        return steps.prediction_step(self._model)
-
-    @cached_property
-    def evaluation_step(self) -> steps.Step:
+    def evaluation_step(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """The evaluation step, compiled at its first use."""
-        return steps.evaluation_step(self._model, self._loss)
+        return steps.evaluation_step(self._model, self._training.loss, target=self.spec.target)
 
 
 def _number_of_batches(samples: int, size: int) -> int:
@@ -138,17 +172,25 @@ def _batches(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]
         yield order[start : start + size]
 
 
+class _Sums(NamedTuple):
+    """Sums over samples: losses, and correct answers or squared errors."""
+
+    losses: float
+    second: float
+    samples: int
+
+
 def _run(
     step: steps.Step, samples: Samples, order: NDArray[np.int64], size: int, *, done: int, total: int
-) -> MetricValues:
-    """Call the step for each batch and report it; return mean loss and accuracy over the samples.
+) -> _Sums:  # fmt: skip
+    """Call the step for each batch and report it; return the sums over the samples.
 
     ``done`` of the task's ``total`` batches came before these.
     """
-    losses = correct = 0.0
+    losses = second = 0.0
     seen = 0
     for batch, indices in enumerate(_batches(order, size), done + 1):
         sums = step(samples.images[indices], samples.labels[indices]).numpy().tolist()
-        losses, correct, seen = losses + sums[0], correct + sums[1], seen + len(indices)
+        losses, second, seen = losses + sums[0], second + sums[1], seen + len(indices)
         report_progress(batch, total, losses / seen)
-    return {"loss": losses / seen, "accuracy": correct / seen}
+    return _Sums(losses, second, seen)
