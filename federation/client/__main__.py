@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 from rich.console import Console
 
-from federation.client import options
 from federation.client.console import RecentLog, TaskConsole, open_standard_streams, write_log_to
 from federation.client.identity import BadIdentity, Identity, default_path
-from federation.client.options import Joining, complete
+from federation.client.options import joining as options
+from federation.client.options import own_data as own
+from federation.client.options.joining import Joining, complete, expanded
 from federation.client.tls.server_trust import BadRoots, ServerTrust
+from federation.learning.data.own.options import DEFAULT_IMAGE_SIZE, DEFAULT_MIN_ROWS
 from federation.protocol.addresses import parse_address
 from federation.protocol.keys import fingerprint
 from federation.protocol.messages import MAX_NAME_CHARACTERS
@@ -72,37 +74,38 @@ def load_app(spec: str, dataset: Dataset | None, node: dict[str, Any]) -> "Work"
 
 
 def join(
-    server: options.Server = None,
-    root_certificates: options.RootCertificates = None,
-    tls_server_name: options.TlsServerName = None,
-    code: options.Join = None,
-    name: options.Name = None,
-    dataset: options.HeldDataset = None,
-    partition: options.Partition = None,
-    partitions: options.Partitions = None,
+    server: options.Server = None, root_certificates: options.RootCertificates = None,
+    tls_server_name: options.TlsServerName = None, code: options.Join = None, name: options.Name = None,
+    dataset: options.HeldDataset = None, partition: options.Partition = None, partitions: options.Partitions = None,
     data_path: options.DataPath = None,
-    identity: options.IdentityFile = None,
-    rename: options.Rename = False,
-    share_labels: options.ShareLabels = False,
-    share_logs: options.ShareLogs = False,
-    node_config: options.NodeConfig = "",
-    app: options.App = None,
+    data: own.Data = None, target: own.Target = None, data_name: own.DataName = None, ignore: own.Ignore = None,
+    category: own.Category = None, task: own.Task = None, image_size: own.ImageSize = DEFAULT_IMAGE_SIZE,
+    share_statistics: own.ShareStatistics = False, min_rows: own.MinRows = DEFAULT_MIN_ROWS,
+    identity: options.IdentityFile = None, rename: options.Rename = False, share_labels: options.ShareLabels = False,
+    share_logs: options.ShareLogs = False, node_config: options.NodeConfig = "", app: options.App = None,
     end_with_stdin: options.EndWithStdin = False,
-) -> None:
+) -> None:  # fmt: skip
     """Connect to a Meadow server, train on local data, and send updates back. Stop with Ctrl-C."""
     joining = complete(code, server, root_certificates, name, dataset, partition, partitions)
     address = parse_server(joining.server)
     trust = server_trust(joining.server, joining.root_certificates, tls_server_name)
     _check_options(joining, node_config, app)
+    others = {"--app": app, "--dataset": dataset, "--data-path": data_path, "--share-labels": share_labels}
+    own_data = own.own_data_options(
+        data, data_name, target, ignore, category, task, image_size, share_statistics, min_rows, others=others
+    )
     node = {"partition-id": joining.partition, "num-partitions": joining.partitions, **parse_node_config(node_config)}
     console = Console(stderr=True)
     recent_log = write_log_to(console, keep=share_logs)
     loaded = _identity_of(identity, joining.name, rename=rename)
-    path, held = data_path and _expanded(data_path), joining.dataset or "digits"
-    part = joining.partition, joining.partitions
-    built_in = partial(_built_in_work, held, *part, path=path, share_labels=share_labels)
-    work = built_in() if app is None else load_app(app, joining.dataset, node)
-    log.info("client %s: %s, partition %s of %s", loaded.name, app or held, *list(node.values())[:2])
+    if app is not None:
+        work = load_app(app, joining.dataset, node)
+    elif own_data is not None:
+        work = _own_work(own_data, joining.partition)
+    else:
+        work = _built_in_work(joining, path=data_path and expanded(data_path), share_labels=share_labels)
+    part = "" if own_data is not None else ", partition {} of {}".format(*list(node.values())[:2])
+    log.info("client %s: %s%s", loaded.name, app or work.data["dataset"], part)
     log.info("key %s", fingerprint(loaded.public_key))
     run = partial(_run, address, trust, loaded, work, node, recent_log, TaskConsole(console))
     raise typer.Exit(run(joining.secret, end_with_stdin=end_with_stdin))
@@ -133,7 +136,7 @@ def server_trust(server: str, root_certificates: str | None, server_name: str | 
 
 def _identity_of(path: Path | None, name: str | None, *, rename: bool) -> Identity:
     try:
-        file = _expanded(path) if path is not None else default_path(name or _host_name())
+        file = expanded(path) if path is not None else default_path(name or _host_name())
         return Identity.load(file, name, _host_name(), rename=rename)
     except BadIdentity as error:
         _fail(USAGE, str(error))
@@ -151,29 +154,32 @@ def _check_options(joining: Joining, node_config: str, app: str | None) -> None:
         raise typer.BadParameter("--node-config needs --app; the built-in client takes --partition and --partitions")
 
 
-def _built_in_work(
-    dataset: Dataset, partition: int, partitions: int, *, path: Path | None, share_labels: bool
-) -> "Work":
+def _built_in_work(joining: Joining, *, path: Path | None, share_labels: bool) -> "Work":
     from federation.learning.client_app import build_work
     from federation.learning.data.datasets import DataNotFound
 
+    dataset, part = joining.dataset or "digits", (joining.partition, joining.partitions)
     try:
-        return build_work(dataset, partition, partitions, path=path, share_labels=share_labels)
+        return build_work(dataset, *part, path=path, share_labels=share_labels)
     except DataNotFound as error:
         _fail(NO_DATA, str(error))
+
+
+def _own_work(own_data: own.OwnDataOptions, number: int) -> "Work":
+    from federation.learning.data.own.refusals import BadData
+
+    try:
+        held = own_data.read()
+    except BadData as error:
+        _fail(NO_DATA, f"{own_data.path}: {error.whole}")
+    from federation.learning.own_work import own_work
+
+    return own_work(held, own_data.name_of(held), number)
 
 
 def _is_text(argument: str) -> bool:
     """Say whether the bytes of an argument were UTF-8: others arrive as lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in argument)
-
-
-def _expanded(path: Path) -> Path:
-    """Return the path with the home directory in place of ~, which a shell leaves alone after a =."""
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise typer.BadParameter(f"{path}: there is no such home directory; write the whole path, without ~") from error
 
 
 def _host_name() -> str:

@@ -75,11 +75,11 @@ def work_on(data: datasets.Data | None, partition: int, partitions: int, *, shar
     synthetic = SyntheticLearner(partition, holds_data=data is not None)
     if data is None:
         about |= {"dataset": "synthetic", "samples": None, "source": "synthetic"}
-        return _work(lambda _: synthetic, lambda: None, about)
+        return work_of(lambda _: synthetic, lambda: None, about)
     keras = KerasLearner(_parts_of(data, partition, partitions), partition, share_labels)
     about |= {"dataset": data.name, "samples": data.part_size(partition, partitions), "source": data.source}
     about["shares_labels"] = share_labels
-    return _work(lambda config: synthetic if config["network"] == "synthetic" else keras, load_keras, about)
+    return work_of(lambda config: synthetic if config["network"] == "synthetic" else keras, load_keras, about)
 
 
 def _parts_of(data: datasets.Data, partition: int, partitions: int) -> Callable[[Config], datasets.Part]:
@@ -102,7 +102,8 @@ def _parts_of(data: datasets.Data, partition: int, partitions: int) -> Callable[
     return part
 
 
-def _work(learner_for: Callable[[Config], Learner], warm: Callable[[], object], about: dict[str, Any]) -> Work:
+def work_of(learner_for: Callable[[Config], Learner], warm: Callable[[], object], about: dict[str, Any]) -> Work:
+    """Return work whose tasks are done by the learner of their config; ``about`` describes the client's data."""
     app = ClientApp()
 
     @app.train()

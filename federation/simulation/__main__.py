@@ -4,15 +4,18 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from federation.client import options
 from federation.client.__main__ import parse_node_config, parse_server, server_trust
 from federation.client.console import open_standard_streams, write_log_to
 from federation.client.identity import BadIdentity, default_path
+from federation.client.options import joining as options
+from federation.client.options import own_data
 from federation.client.process import follow_stdin
+from federation.learning.data.own.options import DEFAULT_IMAGE_SIZE, DEFAULT_MIN_ROWS
 from federation.protocol.messages import MAX_NAME_CHARACTERS
 from federation.simulation import options as own
 from federation.simulation.keys import load_secret
@@ -27,7 +30,11 @@ def simulate(
     clients: own.ClientsOption, server: options.Server = None,
     root_certificates: options.RootCertificates = None, tls_server_name: options.TlsServerName = None,
     processes: own.ProcessesOption = 1,
-    dataset: own.DatasetOption = None, data_path: own.DataPathOption = None, name: own.NameOption = "sim",
+    dataset: own.DatasetOption = None, data_path: own.DataPathOption = None,
+    data: own.DataOption = None, target: own_data.Target = None, data_name: own_data.DataName = None,
+    ignore: own_data.Ignore = None, category: own_data.Category = None, task: own_data.Task = None,
+    image_size: own_data.ImageSize = DEFAULT_IMAGE_SIZE, share_statistics: own_data.ShareStatistics = False,
+    min_rows: own_data.MinRows = DEFAULT_MIN_ROWS, name: own.NameOption = "sim",
     identities: own.IdentitiesOption = None, share_labels: own.LabelsOption = False, share_logs: own.LogsOption = False,
     node_config: own.NodeConfigOption = "", app: own.AppOption = None, end_with_stdin: own.StdinOption = False,
     launcher: own.LauncherOption = "local", share: own.ShareOption = None,
@@ -36,9 +43,28 @@ def simulate(
 
     A process takes about 650 MB once it trains, whatever the number of its clients. One that dies is started again.
     """
-    server = server or options.DEFAULT_SERVER
-    host, port = parse_server(server)
+    host, port = parse_server(server := server or options.DEFAULT_SERVER)
     trust = server_trust(server, root_certificates, tls_server_name)
+    others = {"--app": app, "--dataset": dataset, "--data-path": data_path, "--share-labels": share_labels}
+    held = own_data.own_data_options(
+        data, data_name, target, ignore, category, task, image_size, share_statistics, min_rows, others=others
+    )
+    folder, secret = _checked(name, identities, node_config=node_config, app=app)
+    if launcher == "slurm":
+        sys.stdout.write(script_of(sys.argv[1:], min(processes, clients), name, folder))
+        return
+    plan = Plan(
+        host=host, port=port, tls=trust is not None, root_certificates=root_certificates,
+        tls_server_name=tls_server_name, prefix=name, digits=len(str(clients)), partitions=clients, secret=secret,
+        members=tuple(Member(number, number - 1) for number in range(1, clients + 1)), own_data=held,
+        dataset=dataset, data_path=data_path and data_path.expanduser().resolve(), app=app,
+        node_config=parse_node_config(node_config), share_labels=share_labels, share_logs=share_logs,
+    )  # fmt: skip
+    raise typer.Exit(_run(HostProcesses(_chosen(plan.shares(processes), share)), end_with_stdin=end_with_stdin))
+
+
+def _checked(name: str, identities: Path | None, *, node_config: str, app: str | None) -> tuple[Path, str]:
+    """Check the options; return the folder of the clients' keys and the secret in it."""
     if not 1 <= len(name) <= MAX_PREFIX or not name.isprintable() or "/" in name:
         raise typer.BadParameter(f"--name has 1 to {MAX_PREFIX} printable characters, none of them a /")
     if node_config and app is None:
@@ -46,23 +72,15 @@ def simulate(
     write_log_to(Console(stderr=True))
     folder = (identities or default_path(name).parent / "simulation" / name).expanduser().resolve()
     try:
-        secret = load_secret(folder)
+        return folder, load_secret(folder)
     except BadIdentity as error:
         raise typer.BadParameter(str(error)) from error
-    if launcher == "slurm":
-        sys.stdout.write(script_of(sys.argv[1:], min(processes, clients), name, folder))
-        return
-    plan = Plan(
-        host=host, port=port, tls=trust is not None, root_certificates=root_certificates,
-        tls_server_name=tls_server_name, prefix=name, digits=len(str(clients)), partitions=clients, secret=secret,
-        members=tuple(Member(number, number - 1) for number in range(1, clients + 1)),
-        dataset=dataset, data_path=data_path and data_path.expanduser().resolve(), app=app,
-        node_config=parse_node_config(node_config), share_labels=share_labels, share_logs=share_logs,
-    )  # fmt: skip
-    shares = plan.shares(processes)
+
+
+def _chosen(shares: list[Plan], share: int | None) -> list[Plan]:
     if share is not None and share >= len(shares):
         raise typer.BadParameter(f"there is no share {share:,} of {len(shares):,} processes: they count from 0")
-    raise typer.Exit(_run(HostProcesses(shares if share is None else [shares[share]]), end_with_stdin=end_with_stdin))
+    return shares if share is None else [shares[share]]
 
 
 def _run(hosts: HostProcesses, *, end_with_stdin: bool) -> int:

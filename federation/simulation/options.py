@@ -16,6 +16,14 @@ ProcessesOption = Annotated[
 ]
 DatasetOption = Annotated[Dataset | None, typer.Option(help="Dataset; default: digits, or none with --app.")]
 DataPathOption = Annotated[Path | None, typer.Option(help="File or folder that holds the dataset.")]
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Your own data: a table, an .npz or a folder of images, divided among the clients; or a pattern such as "
+        "'part-*.csv' with a file for each client.",
+        metavar="FILE|FOLDER|PATTERN",
+    ),
+]
 NameOption = Annotated[str, typer.Option(help="Begin of the clients' names: sim makes sim-001, sim-002 and so on.")]
 IdentitiesOption = Annotated[
     Path | None, typer.Option(help="Folder with the secret of the clients' keys; created if missing.")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from federation.client.options.own_data import OwnDataOptions
 from federation.run.networks import Dataset
 
 MAX_CLIENTS, MAX_PROCESSES = 10_000, 256
@@ -40,6 +41,7 @@ class Plan(BaseModel):
     tls_server_name: str | None = None
     dataset: Dataset | None = None
     data_path: Path | None = None
+    own_data: OwnDataOptions | None = None
     app: str | None = None
     node_config: dict[str, Any] = Field(default_factory=dict)
     share_labels: bool = False

@@ -16,6 +16,7 @@ from federation.client.description import facts, versions
 from federation.client.outbox import ClientTask
 from federation.client.tasks.executor import Executor
 from federation.client.tasks.failures import error_sentence
+from federation.client.tasks.own_data import BadNodeConfig, own_work_of
 from federation.learning.client_app import Work, build_work
 from federation.protocol.messages import Task, decode_server, encode
 from federation.run.networks import Dataset
@@ -26,10 +27,6 @@ DESCRIBE = "describe"
 """The text of a message that asks what the SuperNode holds."""
 
 app = ClientApp()
-
-
-class BadNodeConfig(ValueError):
-    """The SuperNode's ``--node-config`` cannot be used; the sentence says why."""
 
 
 @app.query()
@@ -89,6 +86,8 @@ def _work(node_config: Mapping[str, Any]) -> Work:
     numbers = {name: node_config.get(name, default) for name, default in (("partition-id", 0), ("num-partitions", 2))}
     if bad := [name for name, value in numbers.items() if type(value) is not int or value < 0]:
         raise BadNodeConfig(f"node config: {bad[0]} must be a whole number from 0 on")
+    if "data" in node_config:
+        return own_work_of(node_config, numbers["partition-id"])
     path = node_config.get("data-path")
     return build_work(
         dataset, numbers["partition-id"], numbers["num-partitions"],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from federation.client.options import Joining, complete
+from federation.client.options.joining import Joining, complete
 from federation.protocol import messages
 from federation.protocol.join_code import JoinCode
 from tests.conftest import StartClient

@@ -1,6 +1,7 @@
 """Data of a person's own: what a server may know of them, and the samples that a run trains and tests on."""
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,9 @@ from federation.learning.data.own.tables.text_files import open_text
 from federation.learning.data.own.targets import Target
 from federation.learning.data.partitioning import TEST_SHARE, held_out_size
 from federation.schema.columns import AgreedSchema, ClientSchema, Column, Form
+
+MAX_SCHEMA_BYTES = 200_000
+"""Of the schema as JSON: a client's hello has at most 256 KiB."""
 
 MIN_ROWS = 2
 """One row to train on and one to test on."""
@@ -53,7 +57,7 @@ class Held(Protocol):
 class OwnData:
     """Rows of a person's own, as one client holds them.
 
-    Raises BadData for fewer rows than a client needs.
+    Raises BadData for fewer rows than a client needs, and for more names than a server can be told.
     """
 
     def __init__(self, held: Held, sharing: Sharing) -> None:
@@ -61,14 +65,17 @@ class OwnData:
             raise BadData(f"rows with a target: {len(held.target):,}; at least {MIN_ROWS} are needed, one to train on "
                           "and one to test on")  # fmt: skip
         self._held, self._sharing = held, sharing
+        self.schema = self._told()
+        """What a server may know."""
+        if len(self.schema.model_dump_json(exclude_none=True).encode()) > MAX_SCHEMA_BYTES:
+            raise BadData("the names of columns, categories and classes, with the statistics, have more than "
+                          f"{MAX_SCHEMA_BYTES:,} bytes: leave columns out with --ignore")  # fmt: skip
 
     def __len__(self) -> int:
         """Return the number of rows that have a target."""
         return len(self._held.target)
 
-    @property
-    def schema(self) -> ClientSchema:
-        """What a server may know."""
+    def _told(self) -> ClientSchema:
         held, target, sharing = self._held, self._held.target, self._sharing
         is_number = target.task == "number"
         return ClientSchema(
@@ -93,12 +100,19 @@ class OwnData:
         )
         return Part(train, test)
 
-    def shares(self, number: int) -> list["OwnData"]:
-        """Return as many clients' data, shuffled and cut evenly; raises BadData for too few rows."""
-        if len(self) < number * MIN_ROWS:
-            raise BadData(f"{len(self):,} rows cannot be divided among {number:,} clients of at least {MIN_ROWS}")
-        order = np.random.default_rng(0).permutation(len(self))
-        return [OwnData(self._held.subset(np.sort(rows)), self._sharing) for rows in np.array_split(order, number)]
+    def share(self, part: int, parts: int) -> "OwnData":
+        """Return the data of one of several clients: rows at random, as many as others have or one more.
+
+        Raises BadData for too few rows.
+        """
+        if len(self) < parts * MIN_ROWS:
+            raise BadData(f"{len(self):,} rows cannot be divided among {parts:,} clients of at least {MIN_ROWS}")
+        rows = np.sort(self._shuffled[part * len(self) // parts : (part + 1) * len(self) // parts])
+        return OwnData(self._held.subset(rows), self._sharing)
+
+    @cached_property
+    def _shuffled(self) -> NDArray[np.int64]:
+        return np.random.default_rng(0).permutation(len(self))
 
 
 def hold_out(target: Target, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -109,6 +123,7 @@ def hold_out(target: Target, seed: int) -> tuple[NDArray[np.int64], NDArray[np.i
         order = order[np.argsort(target.values[order], kind="stable")]
     size = held_out_size(len(order), TEST_SHARE)
     places = ((np.arange(size) + rng.random()) * (len(order) / size)).astype(np.int64)
+    places = np.minimum(places, len(order) - 1)
     return rng.permutation(np.delete(order, places)), order[places]
 
 

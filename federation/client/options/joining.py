@@ -109,3 +109,11 @@ def _first_line() -> str:
     while len(line) <= MAX_CHARACTERS and (byte := os.read(0, 1)) not in (b"", b"\n"):
         line += byte
     return line.decode(errors="replace")
+
+
+def expanded(path: Path) -> Path:
+    """Return the path with the home directory in place of ~, which a shell leaves alone after a =."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise typer.BadParameter(f"{path}: there is no such home directory; write the whole path, without ~") from error
