@@ -18,7 +18,7 @@ from federation.schema.columns import (
     Column,
     NumberSummary,
 )
-from federation.schema.misfits import Misfit, first_misfit, kind_misfit
+from federation.schema.misfits import Misfit, compared_shape, first_misfit, kind_misfit
 
 SMALLEST_DEVIATION = 1e-12
 """A deviation that is less, relative to the mean, is the rounding of a constant column."""
@@ -50,7 +50,8 @@ def agree(clients: Mapping[int, ClientSchema]) -> Agreement:
     first = next(iter(told.values()))
     mean, deviation = _standard(one.target_summary for one in told.values())
     agreed = AgreedSchema(
-        form=first.form, task=first.task, target=first.target, classes=classes, shape=first.shape,
+        form=first.form, task=first.task, target=first.target, classes=classes,
+        shape=max(one.shape for one in told.values()),
         columns=[_merged_column(name, told.values()) for name in names], target_mean=mean, target_deviation=deviation,
     )  # fmt: skip
     return Agreement(agreed, misfits)
@@ -76,7 +77,7 @@ def _alike(clients: _Told) -> tuple[_Told, list[Misfit]]:
 
 
 _ASPECTS: tuple[Callable[[ClientSchema], object], ...] = (
-    lambda one: one.form, lambda one: one.target, lambda one: one.task, lambda one: tuple(one.shape),
+    lambda one: one.form, lambda one: one.target, lambda one: one.task, lambda one: tuple(compared_shape(one)),
 )  # fmt: skip
 
 

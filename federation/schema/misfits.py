@@ -32,13 +32,18 @@ def first_misfit(client: int, told: ClientSchema, agreed: AgreedSchema) -> Misfi
         held = f"classes such as “{value}”" if told.classes else TASKS[told.task]
         return Misfit(client, told.target, value, f"target {told.target}: holds {held}, "
                       f"the run needs {TASKS[agreed.task]}")  # fmt: skip
-    if told.shape != agreed.shape:
+    if compared_shape(told) != compared_shape(agreed):
         held, needed = (" × ".join(f"{side:,}" for side in shape) or "1" for shape in (told.shape, agreed.shape))
         return Misfit(client, "", held, f"has inputs of {held}, the run needs {needed}")
     if agreed.classes and (unknown := sorted(set(told.classes) - set(agreed.classes))):
         return Misfit(client, told.target, unknown[0], f"target {told.target}: the class “{unknown[0]}” is none of "
                       "the run's")  # fmt: skip
     return _column_misfit(client, told, agreed)
+
+
+def compared_shape(schema: ClientSchema | AgreedSchema) -> list[int]:
+    """Return what of the shape must be alike: clients turn grey images and those in colours into each other."""
+    return schema.shape[:2] if schema.form == "images" else schema.shape
 
 
 def kind_misfit(client: int, column: Column, kind: ColumnKind) -> Misfit:

@@ -107,6 +107,15 @@ def test_images_agree_on_their_shape() -> None:
     assert [one.reason for one in agreement.misfits] == ["has inputs of 64 × 64 × 3, the run needs 32 × 32 × 3"]
 
 
+def test_grey_images_and_images_in_colours_agree_on_colours() -> None:
+    grey = ClientSchema(
+        form="images", task="classes", target="class", classes=["cat", "dog"], shape=[32, 32, 1], rows=5
+    )
+    both = agree({1: grey, 2: grey.model_copy(update={"shape": [32, 32, 3]})})
+    assert both.schema is not None and both.schema.shape == [32, 32, 3] and not both.misfits
+    assert first_misfit(1, grey, both.schema) is None
+
+
 @pytest.mark.parametrize(
     ("clients", "problem"),
     [

@@ -44,6 +44,18 @@ def test_one_image_with_colours_gives_all_three_channels(tmp_path: Path, mode: s
     assert read_folder(tmp_path).schema.shape == [8, 8, 3]
 
 
+def test_clients_with_grey_images_and_with_colours_train_on_the_same_shape(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        save(tmp_path, f"grey/cat/{name}.png", "L", color=51)
+        save(tmp_path, f"colours/dog/{name}.png", color=(255, 0, 0))
+    grey, colours = (read_folder(tmp_path / name) for name in ("grey", "colours"))
+    schema = agreed(grey, colours)
+    assert schema.shape == [8, 8, 3]
+    assert np.unique(grey.part(schema, seed=0).train.images) == pytest.approx([0.2])
+    as_grey = colours.part(schema.model_copy(update={"shape": [8, 8, 1]}), seed=0).train.images
+    assert as_grey.shape == (1, 8, 8, 1) and np.unique(as_grey) == pytest.approx([0.299])
+
+
 def test_images_of_16_bits_and_transparent_ones_look_as_they_should(tmp_path: Path) -> None:
     save(tmp_path, "a/deep.png", "I;16", color=51 * 257)
     save(tmp_path, "b/clear.png", "LA", color=(0, 0))
