@@ -7,7 +7,7 @@ from federation.learning.data.catalogue import TEST_SAMPLES
 from federation.learning.data.partitioning import TEST_SHARE
 from federation.run.data_cut import DataCut
 from federation.run.metric_goals import SERVER_PHASE
-from federation.run.networks import KERAS_NETWORKS
+from federation.run.networks import KERAS_NETWORKS, is_data_name
 
 
 def evaluated_on(config: Mapping[str, Any]) -> str:
@@ -19,6 +19,8 @@ def evaluated_on(config: Mapping[str, Any]) -> str:
         return "no data, computed values"
     if dataset in TEST_SAMPLES:
         return f"an even part of the {dataset} test split per client"
+    if is_data_name(dataset):
+        return f"{TEST_SHARE:.0%} held out of each client's own {dataset}"
     cut = DataCut.of({"partitioner": "iid", "seed": None, **config})
     return f"{TEST_SHARE:.0%} held out of each client's own partition of {dataset} ({cut.words if cut else 'IID'})"
 

@@ -5,8 +5,10 @@ The values stay plain dictionaries: they are stored and shown as they are. Field
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, PlainSerializer
 from typing_extensions import TypedDict  # Python 3.11's own keeps too little of itself for pydantic, which brings this
+
+from federation.schema.columns import ClientSchema
 
 MAX_DESCRIPTION_CHARACTERS = 5000
 """Longer than any path or platform; pages cut what they show."""
@@ -61,10 +63,15 @@ class PreparedData(TypedDict, total=False):
     label_counts: Annotated[list[Number], Field(max_length=MAX_CLASSES)] | None
 
 
+def _as_told(schema: ClientSchema) -> dict[str, Any]:
+    return schema.model_dump(mode="json", exclude_none=True)
+
+
 class HeldData(TypedDict, total=False):
     """The data of a client as its hello tells it; ``app`` names an app of its own.
 
-    ``shares_labels``: it reports its training samples of each class when it prepares.
+    ``shares_labels``: it reports its training samples of each class when it prepares. ``schema``: that of data of its
+    own, of which ``dataset`` is the name.
     """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
@@ -79,6 +86,7 @@ class HeldData(TypedDict, total=False):
     input_shape: Annotated[list[Number], Field(max_length=MAX_DIMENSIONS)] | None
     classes: Number | None
     label_counts: Annotated[list[Number], Field(max_length=MAX_CLASSES)] | None
+    schema: Annotated[ClientSchema, AfterValidator(_as_told), PlainSerializer(dict)] | None
 
 
 FrameText = Annotated[str, Field(max_length=MAX_FRAME_TEXT_CHARACTERS)]

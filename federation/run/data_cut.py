@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from federation.run.choices import Partitioner
-from federation.run.networks import needs_dataset
+from federation.run.networks import is_data_name, needs_dataset
 
 WITH_ALPHA = ("dirichlet", "quantity")
 
@@ -24,11 +24,11 @@ class DataCut:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], *, drawn: bool = True) -> Self | None:
-        """Return the cut of a run's configuration; None for a network that trains on no partitions.
+        """Return the cut of a run's configuration; None where it trains on no partitions, but on clients' own data.
 
         Without ``drawn`` the seed in the configuration is not the one that the run will have.
         """
-        if not needs_dataset(config["network"]):
+        if not needs_dataset(config["network"]) or is_data_name(config.get("dataset")):
             return None
         data_seed, partitioner = config.get("data_seed"), config["partitioner"]
         seed = data_seed if data_seed is not None else config["seed"] if drawn else None

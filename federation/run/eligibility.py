@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-from federation.run.networks import needs_dataset
+from federation.run.networks import is_data_name, needs_dataset
 
 
 class Ineligible(StrEnum):
@@ -16,7 +16,7 @@ class Ineligible(StrEnum):
     OWN_APP = "own_app"
     """The client runs an app of its own, and the network is one that Meadow builds."""
     OTHER_DATASET = "other_dataset"
-    """The client does not hold the run's data set."""
+    """The client does not hold the run's data set, or data of its own by that name."""
 
 
 def why_ineligible(
@@ -32,6 +32,7 @@ def why_ineligible(
         return Ineligible.NO_APP
     if needs_dataset(network) and data.get("app"):
         return Ineligible.OWN_APP
-    if needs_dataset(network) and data.get("dataset") != dataset:
+    holds = data.get("dataset") == dataset and is_data_name(dataset) == bool(data.get("schema"))
+    if needs_dataset(network) and not holds:
         return Ineligible.OTHER_DATASET
     return None

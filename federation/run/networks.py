@@ -1,10 +1,13 @@
 """The networks that a run may train, the data sets, and which of them belong together."""
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
+
+from federation.schema.columns import DATA_NAME_PATTERN, MAX_DATA_NAME_CHARACTERS
 
 Network = Literal["mlp", "cnn", "lenet", "mobilenet_v2", "resnet50", "synthetic", "custom"]
 NETWORKS: dict[str, str] = {
@@ -15,6 +18,8 @@ KERAS_NETWORKS: Final = ("mlp", "cnn", "lenet", "mobilenet_v2", "resnet50")
 """Networks that Meadow builds with Keras; of the others it has no code for a .keras file."""
 
 Dataset = Literal["digits", "mnist", "fashion_mnist", "cifar10", "synthetic"]
+PUBLISHED: Final = ("digits", "mnist", "fashion_mnist", "cifar10")
+"""Data sets that Meadow knows, which a run cuts into partitions; other names are those of clients' own data."""
 TEST_SPLITS: Final = ("mnist", "fashion_mnist", "cifar10")
 """Data sets with a published test split, on which the server can evaluate Keras networks."""
 DemoDataset = Literal["digits", "synthetic"]
@@ -34,6 +39,19 @@ def needs_dataset(network: str) -> bool:
     Synthetic work needs no data, and the app of a custom network brings its own.
     """
     return network in KERAS_NETWORKS
+
+
+def is_data_name(dataset: object) -> bool:
+    """Say whether a text can be the name of clients' own data."""
+    return (
+        isinstance(dataset, str) and len(dataset) <= MAX_DATA_NAME_CHARACTERS and dataset not in get_args(Dataset)
+        and re.fullmatch(DATA_NAME_PATTERN, dataset) is not None
+    )  # fmt: skip
+
+
+def trains_own_data(network: str, dataset: object) -> bool:
+    """Say whether a run trains a network of Meadow on clients' own data, by a schema that the clients agree on."""
+    return needs_dataset(network) and is_data_name(dataset)
 
 
 def has_test_split(network: str, dataset: str) -> bool:

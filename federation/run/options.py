@@ -40,6 +40,7 @@ class Shown:
 
     ``empty`` says what no value means. ``when`` is the name of another option, followed by the values of it with which
     this option applies; an empty tuple: always. ``choices`` are the words of the values, ``notes`` a sentence on each.
+    ``open``: a text that is none of the choices may be a value, too.
     ``upload``: people choose a file, and the value is the id of its content. ``quick``: the short form on Home has the
     option as well, without the values ``not_quick``.
     """
@@ -51,6 +52,7 @@ class Shown:
     when: tuple[str, ...] = ()
     choices: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    open: bool = False
     upload: bool = False
     not_quick: tuple[str, ...] = ()
     quick: bool = False

@@ -18,6 +18,7 @@ from webapp.db.repository.events import add_event
 from webapp.db.repository.rounds import outcome_counts
 from webapp.db.tables import Client
 from webapp.operations.event_hub import EventHub
+from webapp.operations.own_data.reported import reported_data
 from webapp.operations.simulation.partitions import Part
 from webapp.operations.views import ClientView, FailureView, client_state, client_view
 from webapp.problems import Conflict, Invalid, NotFound
@@ -59,9 +60,10 @@ class Clients:
         if isinstance(event, Progress):
             self._event_hub.publish_progress(event)
         elif isinstance(event, ClientChanged):
-            reports = {"facts": event.facts, "data": event.data, "versions": event.versions}
+            reports = {"facts": event.facts, "versions": event.versions}
             with self._database.write() as session:
                 changes = {name: clean_json(value) for name, value in reports.items() if value}
+                changes |= reported_data(event.data) if event.data else {}
                 table.update_client(session, event.client_id, changes)
                 if (row := table.get_client(session, event.client_id)) is not None:
                     live = self._live().get(row.id) if event.online else None

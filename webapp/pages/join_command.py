@@ -6,11 +6,12 @@ from federation.protocol.addresses import format_address, parse_address
 from federation.protocol.join_code import JoinCode
 from federation.protocol.tls.certificates import ServerTls
 from federation.run.config import RunConfig
-from federation.run.networks import OWN_DATA
+from federation.run.networks import OWN_DATA, is_data_name
 from webapp.operations.connections.join_codes import ClientSettings
 from webapp.problems import Invalid
 
 HTTPS = "https://"
+OWN_OPTIONS = "--data FILE --target COLUMN --share-statistics"
 UNSPECIFIED = ("0.0.0.0", "::", "")
 
 
@@ -57,7 +58,10 @@ class Join:
 
     def command_for(self, data: str) -> str:
         """Return the command for a machine with data of one kind, as ``data_of`` names it."""
-        holds = "--app MODULE:APP" if data == OWN_DATA else f"--dataset {data}"
+        if is_data_name(data):
+            holds = f"{OWN_OPTIONS} --data-name {data}"
+        else:
+            holds = "--app MODULE:APP" if data == OWN_DATA else f"--dataset {data}"
         return f"{self.start} --name my-lab {holds}"
 
     def checked_server(self, text: str) -> str:
@@ -77,9 +81,9 @@ class Join:
         ).encode()  # fmt: skip
 
     @staticmethod
-    def command_with(code: str) -> str:
-        """Return the command that joins with a code."""
-        return f"python -m federation.client --join {code}"
+    def command_with(code: str, *, own_data: bool = False) -> str:
+        """Return the command that joins with a code, with data of the client's own or as the code says."""
+        return f"python -m federation.client --join {code}{f' {OWN_OPTIONS}' if own_data else ''}"
 
     @property
     def demo(self) -> tuple[str, str]:

@@ -54,6 +54,11 @@ GET /api/clients/{client_id}
 GET /api/clients/{client_id}/last-failure
 GET /api/demo-clients
 GET /api/options
+GET /api/data
+GET /api/data/{name}
+GET /api/data/{name}/statistics
+GET /api/data/{name}/statistics.csv
+GET /data/{name}
 GET /apps
 GET /apps/{app_id}
 GET /api/apps

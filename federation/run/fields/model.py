@@ -1,15 +1,19 @@
 """What a run trains: network, data, and how the data are cut."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from federation.run.choices import PARTITIONERS, Partitioner, refuse_many_entries
-from federation.run.networks import KERAS_NETWORKS, NETWORKS, Dataset, Network
+from federation.run.networks import KERAS_NETWORKS, NETWORKS, PUBLISHED, Dataset, Network, is_data_name
 from federation.run.options import Group, Shown
+from federation.schema.columns import DATA_NAME_PATTERN, MAX_DATA_NAME_CHARACTERS
 
 KERAS = ("network", *KERAS_NETWORKS)
 """Options of the networks that Meadow builds apply with these."""
+DATASETS = {name: name for name in get_args(Dataset)}
+CUT = ("dataset", *PUBLISHED)
+"""Options of the data sets that a run cuts apply with these."""
 TRAINED = (*KERAS, "custom")
 """Options of every network but synthetic."""
 
@@ -24,13 +28,14 @@ class ModelFields(BaseModel):
     ] = Field(
         "mlp", description="A Keras model, or that of your app; synthetic needs neither TensorFlow nor data."
     )  # fmt: skip
-    dataset: Annotated[Dataset, Shown("Dataset", Group.MODEL, when=KERAS, quick=True)] = Field(
-        "digits", description="Only clients that hold it are eligible."
-    )
+    dataset: Annotated[str, Shown("Dataset", Group.MODEL, choices=DATASETS, open=True, when=KERAS, quick=True)] = Field(
+        "digits", json_schema_extra={"pattern": DATA_NAME_PATTERN, "maxLength": MAX_DATA_NAME_CHARACTERS},
+        description="Published data, or the name of clients' own data. Only clients that hold it are eligible.",
+    )  # fmt: skip
     name: Annotated[str, Shown("Run name", Group.MODEL, empty="dataset and network")] = Field(
         "", max_length=100, description="Name of the run in lists."
     )
-    partitioner: Annotated[Partitioner, Shown("Data partitioning", Group.MODEL, choices=PARTITIONERS, when=KERAS)] = (
+    partitioner: Annotated[Partitioner, Shown("Data partitioning", Group.MODEL, choices=PARTITIONERS, when=CUT)] = (
         Field("iid", description="How the dataset is cut into the clients' partitions.")
     )
     dirichlet_alpha: Annotated[
@@ -39,7 +44,7 @@ class ModelFields(BaseModel):
     classes_per_client: Annotated[int, Shown("Classes per client", Group.MODEL, when=("partitioner", "classes"))] = (
         Field(2, ge=1, le=10, description="Number of classes in each client's partition.")
     )
-    feature_noise: Annotated[float, Shown("Feature noise σ", Group.MODEL, when=KERAS)] = Field(
+    feature_noise: Annotated[float, Shown("Feature noise σ", Group.MODEL, when=CUT)] = Field(
         0.0, ge=0, le=10, description="Gaussian noise on images: client i of N has the standard deviation σ·i/N."
     )
     synthetic_parameters: Annotated[
@@ -63,6 +68,9 @@ class ModelFields(BaseModel):
     @field_validator("dataset", mode="after")
     @classmethod
     def _dataset_fits_the_network(cls, dataset: str, info: ValidationInfo) -> str:
+        if dataset not in DATASETS and not is_data_name(dataset):
+            characters = f"at most {MAX_DATA_NAME_CHARACTERS} letters, digits, dots, hyphens and underscores"
+            raise ValueError(f"the name of data has {characters}, and begins with a letter or digit")
         if dataset == "synthetic" and info.data.get("network") not in (None, "synthetic"):
             raise ValueError(f"synthetic data cannot train the network {info.data['network']}; use network synthetic")
         return dataset

@@ -31,6 +31,8 @@ class Client(Row):
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     versions: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    data_schema: Mapped[dict[str, Any] | None] = mapped_column(NullableJson, deferred=True)
+    """The ``ClientSchema`` of data of the client's own, of which ``data`` has a summary: up to 250 KB."""
     first_seen_at: Mapped[datetime] = mapped_column(UtcTime)
     last_seen_at: Mapped[datetime] = mapped_column(UtcTime)
 

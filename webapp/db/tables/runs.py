@@ -59,6 +59,8 @@ class Run(Row):
     """Who queued the run again most recently."""
     stopped_by: Mapped[str | None] = mapped_column(String(100))
     """Who stopped or cancelled the run; NULL once it is queued again."""
+    agreed_schema: Mapped[dict[str, Any] | None] = mapped_column(NullableJson, deferred=True)
+    """The ``AgreedSchema`` of the clients' own data; NULL before they agreed, and for published data."""
     origin: Mapped[dict[str, Any] | None] = mapped_column(NullableJson)
     """Where an imported run comes from; NULL where it was made here."""
     experiment_id: Mapped[int | None] = mapped_column(Id)

@@ -20,6 +20,7 @@ from webapp.db.tables import Client
 from webapp.formatting import plural
 from webapp.operations.connections.join_attempts import JoinAttempts
 from webapp.operations.connections.join_codes import JoinCodes
+from webapp.operations.own_data.reported import reported_data
 from webapp.sanitizing import clean_json, clean_text
 from webapp.settings import Admission as AdmissionRule
 
@@ -75,7 +76,7 @@ class Admissions:
         reported = {
             "name": clean_text(hello.name, 64) or "unnamed", "kind": hello.kind, "lane": "stream",
             "facts": clean_json(hello.facts) | {"address": clean_text(address, 64)},
-            "data": clean_json(hello.data), "versions": clean_json(hello.versions),
+            "versions": clean_json(hello.versions), **reported_data(hello.data),
         }  # fmt: skip
         if (seconds := self._attempts.seconds_left(address)) and not self._is_known(public_key):
             raise AdmissionRefused(f"too many attempts to join from {address}: try again in {seconds:.0f} s")

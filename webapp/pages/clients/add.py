@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from federation.protocol.join_code import MAX_PARTITIONS
-from federation.run.networks import Dataset
+from federation.run.networks import OWN_DATA, Dataset
 from webapp.db.tables import JoinCode
 from webapp.formatting import count
 from webapp.operations.connections.join_codes import ClientSettings, JoinCodeState, checked_settings
@@ -45,7 +45,8 @@ def shown_codes(
 
 def settings_of(typed: Mapping[str, str]) -> ClientSettings:
     """Return the settings that the form's fields give; raises Invalid."""
-    if (dataset := typed["dataset"]) and dataset not in DATASETS:
+    dataset = typed["dataset"] if typed["dataset"] != OWN_DATA else ""  # the client tells the name of its own
+    if dataset and dataset not in DATASETS:
         raise Invalid("dataset", f"Choose one of {', '.join(DATASETS)}")
     partition = _number(typed, "partition", 0, MAX_PARTITIONS - 1)
     return checked_settings(

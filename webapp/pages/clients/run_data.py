@@ -43,7 +43,8 @@ class RunData:
             data["samples"] = {"train": computed.samples}
             if computed.label_counts is not None and shares_labels(client):
                 data["label_counts"] = list(computed.label_counts)
-        columns = {column.key: getattr(client, column.key) for column in Client.__table__.columns}
+        keys = (column.key for column in Client.__table__.columns if column.key != "data_schema")
+        columns = {key: getattr(client, key) for key in keys}
         return Client(**columns | {"data": data})
 
     def _compute(self, client: Client, partition: Partition, cut: DataCut) -> TrainSamples | None:

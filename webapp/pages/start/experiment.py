@@ -76,7 +76,8 @@ class ExperimentForm(StartForm):
 
 def default_experiment(datasets: Iterable[str | None] = ()) -> ExperimentForm:
     """Return the form with the defaults of a run and five seeds."""
-    return ExperimentForm(default_form(datasets).values, seeds="5")
+    form = default_form(datasets)
+    return ExperimentForm(form.values, seeds="5", data_names=form.data_names)
 
 
 def experiment_like(config: Mapping[str, Any]) -> ExperimentForm:

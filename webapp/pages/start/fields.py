@@ -106,7 +106,8 @@ class Field:
 
 def _field(name: str, shown: Shown, schema: dict[str, Any]) -> Field:
     typed = {**schema, **schema.get("anyOf", [{}])[0]}  # the schema of an optional field is any of its type and null
-    choices, whole = tuple(typed.get("enum", ())), typed["type"] == "integer"
+    offered = tuple(shown.choices) if shown.open else ()
+    choices, whole = tuple(typed.get("enum", offered)), typed["type"] == "integer"
     least = typed.get("minimum", typed.get("exclusiveMinimum", 0) + whole)
     most = typed.get("maximum", typed.get("exclusiveMaximum", 0) - whole)
     scale, default = SCALE_OF_UNIT[shown.unit], schema.get("default")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import ValidationError
 
 from federation.run.config import RunConfig
+from federation.run.networks import is_data_name
 from webapp.db.tables import Client
 from webapp.formatting import exact
 from webapp.pages.cut import PAGE, Cut
@@ -36,6 +37,17 @@ class StartForm:
     who: str = "all"
     chosen: frozenset[str] = frozenset()
     find: str = ""
+    data_names: tuple[str, ...] = ()
+    """Names of own data of connected clients, which the form offers beside the published data sets."""
+
+    def offered(self, one: Field, *, quick: bool = False) -> list[tuple[str, str]]:
+        """Return the values to choose from, and their words; with ``quick`` those of the short form on Home."""
+        known = one.offered_quick if quick else one.offered
+        if one.name != "dataset":
+            return known
+        selected = (name.strip() for name in self.values["dataset"].split(","))
+        own = dict.fromkeys([*self.data_names, *filter(is_data_name, selected)])
+        return [*known, *((name, name) for name in own)]
 
     def boxes(self, clients: Sequence[Client]) -> Cut[Client]:
         """Return the clients that the form offers to choose: the chosen ones and, of the others, the first found."""
@@ -83,11 +95,17 @@ def default_form(datasets: Iterable[str | None] = ()) -> StartForm:
     ``datasets`` are those of the connected clients: where none holds the default one, the form has the most common.
     """
     values = {name: one.text(one.default) for name, one in FIELDS.items()}
-    known = Counter(dataset for dataset in datasets if dataset in FIELDS["dataset"].choices)
+    held = list(datasets)
+    known = Counter(one for one in held if one in FIELDS["dataset"].choices or is_data_name(one))
     if known and values["dataset"] not in known:
         values["dataset"] = str(known.most_common(1)[0][0])
         values["network"] = "synthetic" if values["dataset"] == "synthetic" else values["network"]
-    return StartForm(values)
+    return offering(StartForm(values), held)
+
+
+def offering(form: T, datasets: Iterable[str | None]) -> T:
+    """Return a form that offers the own data among the data sets of the connected clients."""
+    return replace(form, data_names=tuple(sorted({name for name in datasets if name and is_data_name(name)})))
 
 
 def form_of(config: Mapping[str, Any]) -> StartForm:

@@ -17,6 +17,7 @@ from webapp.db.repository.rounds import recent_seconds
 from webapp.db.tables import Client, Run
 from webapp.formatting import plural, size, span
 from webapp.machine import memory_bytes
+from webapp.operations.own_data.comparison import DataComparison
 from webapp.operations.run_requests import round_memory
 from webapp.pages.clients.holdings import train_samples
 from webapp.pages.clients.label_bars import Labels, Totals, labels_of, totals_of
@@ -25,6 +26,7 @@ from webapp.pages.clients.run_data import RunData, shares_labels
 from webapp.pages.clients.warnings import folded, heavy, skew, unlike_others
 from webapp.pages.cut import FEW
 from webapp.pages.start.form import StartForm
+from webapp.pages.start.own_data import compared_data, data_warnings
 from webapp.pages.start.schedules import schedule_lines
 from webapp.pages.wording import listed
 
@@ -88,6 +90,8 @@ class RunPreview:
     warnings: list[RunWarning]
     schedules: list[tuple[str, str]]
     """Label and values of each option with a schedule."""
+    data: DataComparison | None
+    """How the clients' own data compare, where the run trains on them and any client holds them."""
 
     @property
     def samples(self) -> int:
@@ -127,7 +131,9 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     config, known = form.config_without_errors, list_clients(session)
     wanted = _as_row(config, form)
     online = [client for client in known if client.id in live]
-    reasons = {client.id: why_not(client, wanted, {}, live[client.id]) for client in online}
+    compared = compared_data(session, config, known, live)
+    misfits = {one.id: one.misfit for one in compared.clients if one.misfit} if compared else {}
+    reasons = {client.id: why_not(client, wanted, misfits, live[client.id]) for client in online}
     unfit = [(c, why) for c in online if reasons[c.id] is None and (why := _difference(c, wanted)) is not None]
     ineligible = unfit + [(client, why) for client in online if (why := reasons[client.id]) is not None]
     data = RunData(wanted.config, drawn=_is_given(form, "seed"))
@@ -151,9 +157,10 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
             *_too_few(config, known, fit, wanted, live),
             *_too_large(traffic, config.strategy),
             *(RunWarning("refused", f"{listed([c.name for c in them])}: {why}.") for them, why in by_reason(unfit)),
+            *(RunWarning(state, text) for state, text in data_warnings(compared)),
             *_data_warnings(fit, totals),
         ],
-        schedule_lines(config),
+        schedule_lines(config), compared,
     )  # fmt: skip
 
 

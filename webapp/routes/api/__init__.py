@@ -15,7 +15,7 @@ from webapp.routes.api import (
     steering,
     weights,
 )
-from webapp.routes.api.clients import clients, join_codes, simulation
+from webapp.routes.api.clients import clients, data, join_codes, simulation
 from webapp.routes.api.results import (
     compare,
     confusion,
@@ -30,6 +30,7 @@ from webapp.routes.api.results import (
 ROUTERS = (
     compare.router, runs.router, experiments.router, experiment_results.router, records.router, steering.router,
     weights.router, metrics.router, series.router, confusion.router, mlflow.router, tensorboard.router, events.router,
-    downloads.imports, downloads.router, clients.router, simulation.router, join_codes.router, options.router,
-    health.router, docs.router, *apps.ROUTERS, *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
+    downloads.imports, downloads.router, clients.router, simulation.router, join_codes.router, data.router,
+    options.router, health.router, docs.router, *apps.ROUTERS, *accounts.ROUTERS, *audit.ROUTERS,
+    *notifications.ROUTERS,
 )  # fmt: skip

@@ -14,10 +14,10 @@ from webapp.routes.html import (
     server,
 )
 from webapp.routes.html import experiments as experiment_pages
-from webapp.routes.html.clients import clients, join_codes, simulation
+from webapp.routes.html.clients import clients, data, join_codes, simulation
 
 ROUTERS = (
     home.router, run_list.router, compare.router, run_notes.router, run.router, run_steering.router,
-    join_codes.router, clients.router, simulation.router, server.router, audit.router, notifications.router,
-    *apps.ROUTERS, *accounts.ROUTERS, *experiment_pages.ROUTERS,
+    join_codes.router, clients.router, data.router, simulation.router, server.router, audit.router,
+    notifications.router, *apps.ROUTERS, *accounts.ROUTERS, *experiment_pages.ROUTERS,
 )  # fmt: skip

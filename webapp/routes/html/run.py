@@ -10,6 +10,7 @@ from federation.run.states import ENDED
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.queue.order import queued_runs
 from webapp.operations.files.downloads import models_of
+from webapp.operations.own_data.held import by_data_name
 from webapp.operations.records import MAX_NAME
 from webapp.operations.run_moves import get_run
 from webapp.pages.clients.candidates import candidates_of
@@ -17,7 +18,7 @@ from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.clients.simulation import offer_for_run
 from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
-from webapp.pages.start.form import StartForm, default_form, duplicate_form, parse_form, with_errors
+from webapp.pages.start.form import StartForm, default_form, duplicate_form, offering, parse_form, with_errors
 from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
 from webapp.pages.wording import sentence
@@ -69,8 +70,10 @@ def start(page: PageDep, runs: RunsDep, note: NoteDep, by: ByDep, fields: StartF
 
 def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = None) -> HTMLResponse:
     template = PARTS.get(wanted_block(page.request), "runs/new.html")
+    clients = list_clients(page.session)
+    form = offering(form, by_data_name(clients, page.live))
     return page.show(
-        template, "/runs", status, form=form, source=source, clients=list_clients(page.session), networks=NETWORKS,
+        template, "/runs", status, form=form, source=source, clients=clients, networks=NETWORKS,
         preview=preview_run(page.session, form, page.live),
         queued=len(queued_runs(page.session)) + (page.parts.supervisor.active_run_id is not None),
     )  # fmt: skip

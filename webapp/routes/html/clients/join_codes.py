@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
+from federation.run.networks import OWN_DATA
 from webapp.db.repository.clients import client_names
 from webapp.pages.clients.add import FIELDS, AddPage, settings_of, shown_codes
 from webapp.pages.flash import Flash
@@ -31,7 +32,8 @@ def create(page: PageDep, codes: JoinCodesDep, by: ByDep, form: FormDep) -> HTML
     except Invalid as error:
         return _show(page, codes, typed, 422, errors={one.field: one.message for one in error.fields})
     _, secret = codes.create(by, settings)
-    return _show(page, codes, typed, command=page.join.command_with(page.join.code_for(secret, settings, server)))
+    code, own_data = page.join.code_for(secret, settings, server), typed["dataset"] == OWN_DATA
+    return _show(page, codes, typed, command=page.join.command_with(code, own_data=own_data))
 
 
 @router.post("/key")

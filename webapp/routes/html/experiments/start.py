@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.run.networks import NETWORKS
 from webapp.db.repository.clients import list_clients
+from webapp.operations.own_data.held import by_data_name
 from webapp.operations.run_moves import get_run
 from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.start.experiment import (
@@ -17,7 +18,7 @@ from webapp.pages.start.experiment import (
     parse_experiment,
 )
 from webapp.pages.start.experiment_preview import preview_experiment
-from webapp.pages.start.form import with_errors
+from webapp.pages.start.form import offering, with_errors
 from webapp.problems import Invalid
 from webapp.routes.dependencies import ExperimentsDep, NoteDep, RunsDep
 from webapp.routes.html.forms import SEE_OTHER, StartFormDep, sent_with_upload
@@ -60,7 +61,9 @@ def start(
 def _show(page: Page, form: ExperimentForm, status: int = 200) -> HTMLResponse:
     expanded = form.expanded()
     preview = preview_experiment(page.session, expanded[1], expanded[0].seed_count) if expanded else None
+    clients = list_clients(page.session)
+    form = offering(form, by_data_name(clients, page.live))
     return page.show(
-        "experiments/new.html", "/runs", status, form=form, preview=preview, clients=list_clients(page.session),
+        "experiments/new.html", "/runs", status, form=form, preview=preview, clients=clients,
         networks=NETWORKS,
     )  # fmt: skip
