@@ -10,6 +10,7 @@ from federation.coordinator.phase import PhaseContext
 from federation.run.config import RunConfig
 from federation.run.eligibility import why_ineligible
 from federation.run.events import ClientSuspended, Outcome
+from federation.schema.columns import ClientSchema
 from federation.transport.exchange import Member
 
 MAX_REFUSALS = 3
@@ -80,3 +81,8 @@ class Eligibility:
                 self._suspended.discard(client_id)
                 self._refusals[client_id] = 0
                 self._unfit = {key for key in self._unfit if key[0] != client_id}
+
+
+def schema_of(member: Member) -> ClientSchema:
+    """Return the schema in a client's hello, which the protocol has checked."""
+    return ClientSchema.model_validate(member.data["schema"])

@@ -8,13 +8,15 @@ from federation.run.events import Blocked, Checkpoint, Event
 from federation.run.metric_goals import BestRound
 from federation.run.rounds.stop_rules import RunPast, StopRule
 from federation.run.states import RunState
+from federation.schema.columns import AgreedSchema
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """A run to work on.
 
-    ``committed`` is the last committed round, -1 before round 0, and ``resume`` its weights.
+    ``committed`` is the last committed round, -1 before round 0, and ``resume`` its weights. ``schema`` is what its
+    clients agreed on earlier, where it trains on their own data.
     """
 
     run_id: int
@@ -24,6 +26,7 @@ class Job:
     resume: Checkpoint | None = None
     best: BestRound | None = None
     past: RunPast = field(default_factory=RunPast)
+    schema: AgreedSchema | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ import json
 import time
 from typing import cast
 
-from federation.coordinator.eligibility import Eligibility
+from federation.coordinator.eligibility import Eligibility, schema_of
 from federation.coordinator.phase import PhaseContext
 from federation.run.data_cut import DataCut
 from federation.run.events import Outcome, ReplyRecorded
+from federation.schema.columns import AgreedSchema
+from federation.schema.misfits import first_misfit
 from federation.transport.exchange import Exchange, Member, Reply, TaskConfig
 from federation.weights.layout import Layout, LayoutMismatch, LayoutRow
 
@@ -28,12 +30,15 @@ class Preparation:
     """Sends each eligible client process one prepare task and compares the answer with the run's layout.
 
     For the run's thread. ``cut`` is how the run cuts the data, which is kept with what clients report of their data.
+    A client whose own data do not fit ``schema`` gets no task: it is refused with the column and the value.
     """
 
     def __init__(
-        self, context: PhaseContext, layout: Layout, eligibility: Eligibility, cut: DataCut | None = None
-    ) -> None:
+        self, context: PhaseContext, layout: Layout, eligibility: Eligibility, cut: DataCut | None = None,
+        schema: AgreedSchema | None = None,
+    ) -> None:  # fmt: skip
         self._context, self._layout, self._eligibility, self._cut = context, layout, eligibility, cut
+        self._schema = schema
         self._pending: dict[ClientProcess, Exchange] = {}
         self._prepared: set[ClientProcess] = set()
         self._reported_late: set[ClientProcess] = set()
@@ -55,12 +60,22 @@ class Preparation:
         context = self._context
         for client_id, member in eligible.items():
             process = (client_id, member.session)
-            if process in self._pending or process in self._prepared:
+            if process in self._pending or process in self._prepared or self._refuse(member, number):
                 continue
             exchange = Exchange(context.run_id, number, 0, "prepare", context.timeout_seconds, context.control.deliver)
             exchange.add_tasks([(client_id, config)], f"p{next(_unique):x}-{member.session}")
             self._pending[process] = exchange
             context.lane.start(exchange)
+
+    def _refuse(self, member: Member, number: int) -> bool:
+        """Refuse a client whose data do not fit the run's schema; False if they do."""
+        if self._schema is None:
+            return False
+        misfit = first_misfit(member.client_id, schema_of(member), self._schema)
+        if misfit is not None:
+            self._eligibility.note_unfit(member.client_id, member.session)
+            self._record(member.client_id, number, "refused", misfit.reason)
+        return misfit is not None
 
     def cancel_overdue(self) -> None:
         """Cancel tasks that were not answered within the round timeout. The client is late and gets another task.

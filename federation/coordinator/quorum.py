@@ -33,6 +33,16 @@ class QuorumMissed(Exception):
     """The clients that a run needs did not connect in time; the sentence says how many did."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClientWait:
+    """A wait for clients as people see it; ``deadline`` is on the monotonic clock."""
+
+    kind: WaitKind
+    sentence: str
+    actions: tuple[str, ...]
+    deadline: float
+
+
 class WaitState:
     """The run's state (waiting, running, paused) and what it is blocked on, as the ledger has them.
 
@@ -52,6 +62,14 @@ class WaitState:
             self._ledger.record(blocked)
         else:
             self.move(state, blocked)
+
+    def report(self, wait: ClientWait, reported: ClientWait | None) -> ClientWait:
+        """Record which clients the run waits for, if that differs from the last report; return it."""
+        if wait != reported:
+            seconds = max(wait.deadline - time.monotonic(), 0.0)
+            self.block(RunState.WAITING, wait.kind, wait.sentence, seconds, *wait.actions)
+            self._ledger.flush()
+        return wait
 
     def unblock(self) -> None:
         """Record that the run does not wait any more."""
@@ -102,14 +120,33 @@ class WaitState:
             return result
 
 
-@dataclass(frozen=True, slots=True)
-class ClientWait:
-    """A wait for clients as people see it; ``deadline`` is on the monotonic clock."""
+def pause_if_requested(
+    wait_state: WaitState, ledger: RetryingLedger, control: Control, committed: int,
+    handle: Callable[[Reply | None], None],
+) -> None:  # fmt: skip
+    """Pause until a person continues the run; clients stay connected. ``handle`` gets what arrives meanwhile."""
+    if not control.pausing:
+        return
+    wait_state.set_running()
+    after = f"after round {committed:,}" if committed >= 0 else "before round 0"
+    wait_state.block(RunState.PAUSED, "paused", f"Paused by a user {after}", None, "continue")
+    ledger.flush()
+    while control.pausing:
+        handle(control.next_reply(CHECK_SECONDS))
+    wait_state.move(RunState.WAITING)
 
-    kind: WaitKind
-    sentence: str
-    actions: tuple[str, ...]
-    deadline: float
+
+def wait_for_more(config: RunConfig, control: Control, eligibility: Eligibility, present: int) -> ClientWait:
+    """Return the wait for more clients than are present, with what people can do about it."""
+    needed, outsiders = control.min_clients, eligibility.count_ineligible()
+    data = f" with {config.dataset}" if needs_dataset(config.network) else ""
+    can = "are eligible and online" if outsiders else "are online"
+    sentence = f"{present:,} of {needed:,} clients {can}; the run needs {needed - present:,} more{data}"
+    if outsiders:
+        sentence += f" ({outsiders} online but not eligible)"
+    fewer = ("min_clients",) if present >= config.clients_needed else ()
+    actions = (*fewer, "wait", *(("demo",) if config.demo_dataset else ()))
+    return ClientWait("quorum", sentence, actions, control.deadline)
 
 
 class Quorum:
@@ -123,16 +160,8 @@ class Quorum:
         self._eligibility, self._preparation = eligibility, preparation
 
     def pause_if_requested(self, committed: int) -> None:
-        """Pause between two rounds until a person continues the run; clients stay connected."""
-        if not self._control.pausing:
-            return
-        self._wait_state.set_running()
-        after = f"after round {committed:,}" if committed >= 0 else "before round 0"
-        self._wait_state.block(RunState.PAUSED, "paused", f"Paused by a user {after}", None, "continue")
-        self._ledger.flush()
-        while self._control.pausing:
-            self._handle(self._control.next_reply(CHECK_SECONDS))
-        self._wait_state.move(RunState.WAITING)
+        """Pause between two rounds until a person continues the run."""
+        pause_if_requested(self._wait_state, self._ledger, self._control, committed, self._handle)
 
     def wait_for_clients(self, number: int, config: TaskConfig) -> dict[int, Member] | None:
         """Return the clients that are ready for round ``number``, at least ``min_clients``.
@@ -166,7 +195,7 @@ class Quorum:
             elif (waited := self._control.expire_wait()) is not None:
                 needed = self._control.min_clients
                 raise QuorumMissed(f"{len(ready):,} of {needed:,} clients were online after {waited:g} s")
-            reported = self._report(len(ready) + preparing, preparing, reported)
+            reported = self._wait_state.report(self._describe(len(ready) + preparing, preparing), reported)
             self._handle(self._control.next_reply(CHECK_SECONDS))
         return None
 
@@ -181,26 +210,8 @@ class Quorum:
             self._preparation.handle(reply)
             reply.release()
 
-    def _report(self, present: int, preparing: int, reported: ClientWait | None) -> ClientWait:
-        """Record what the run waits for, if it differs from the last report, which is returned."""
-        wait = self._describe(present, preparing)
-        if wait != reported:
-            seconds = max(wait.deadline - time.monotonic(), 0.0)
-            self._wait_state.block(RunState.WAITING, wait.kind, wait.sentence, seconds, *wait.actions)
-            self._ledger.flush()
-        return wait
-
     def _describe(self, present: int, preparing: int) -> ClientWait:
-        config, needed, deadline = self._config, self._control.min_clients, self._control.deadline
-        if present >= needed:
-            sentence = f"{preparing:,} of {present:,} clients are still building the network over their data"
-            return ClientWait("prepare", sentence, ("wait",), deadline)
-        outsiders = self._eligibility.count_ineligible()
-        data = f" with {config.dataset}" if needs_dataset(config.network) else ""
-        can = "are eligible and online" if outsiders else "are online"
-        sentence = f"{present:,} of {needed:,} clients {can}; the run needs {needed - present:,} more{data}"
-        if outsiders:
-            sentence += f" ({outsiders} online but not eligible)"
-        fewer = ("min_clients",) if present >= config.clients_needed else ()
-        actions = (*fewer, "wait", *(("demo",) if config.demo_dataset else ()))
-        return ClientWait("quorum", sentence, actions, deadline)
+        if present < self._control.min_clients:
+            return wait_for_more(self._config, self._control, self._eligibility, present)
+        sentence = f"{preparing:,} of {present:,} clients are still building the network over their data"
+        return ClientWait("prepare", sentence, ("wait",), self._control.deadline)

@@ -14,6 +14,7 @@ from federation.coordinator.attempt import Attempt, AttemptAborted, ClientsLost,
 from federation.coordinator.control import Control, RunInterrupted, RunStopped
 from federation.coordinator.eligibility import Eligibility
 from federation.coordinator.ledger import Job, Ledger
+from federation.coordinator.own_data.agreement import NoAgreement, SchemaAgreement
 from federation.coordinator.phase import PhaseContext
 from federation.coordinator.preparation import Preparation
 from federation.coordinator.quorum import Quorum, QuorumMissed, WaitState
@@ -22,9 +23,10 @@ from federation.evaluation.evaluator import EVALUATION_SECONDS, ServerEvaluator
 from federation.evaluation.run_evaluations import RunEvaluations
 from federation.run.data_cut import DataCut
 from federation.run.events import AttemptFailed, Checkpoint, RoundDone, RoundRefused
-from federation.run.networks import KERAS_NETWORKS
+from federation.run.networks import KERAS_NETWORKS, trains_own_data
 from federation.run.rounds.stop_rules import StopRule, StopWatch
 from federation.run.states import RunState
+from federation.schema.columns import AgreedSchema
 from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, read_layout
 from federation.storage.initial_weights import BUILD_SECONDS, NetworkNotBuilt, initial_weights
@@ -94,7 +96,7 @@ class RunLoop:
             return RunEnd(RunState.INTERRUPTED, "the server was stopped")
         except RoundRefused as error:
             return RunEnd(RunState.INTERRUPTED, None if self._control.stopping else str(error))
-        except (RunFailed, NetworkNotBuilt, CheckpointDamaged, QuorumMissed) as error:
+        except (RunFailed, NoAgreement, NetworkNotBuilt, CheckpointDamaged, QuorumMissed) as error:
             return RunEnd(RunState.FAILED, str(error))
         finally:
             self._lane.unwatch(self._control.wake)
@@ -115,20 +117,33 @@ class RunLoop:
         self._checkpoints = self._wait_state.retry_storage(
             lambda: Checkpoints(self._folder), "The run's folder", RunState.WAITING
         )
-        self._model = self._resumed_model(self._job.resume) if self._job.resume is not None else self._initial_model()
-        if self._job.resume is not None:  # a process that ended before may not have evaluated it
-            self._evaluations.submit(self._committed, self._model.layout, self._model.weights)
         config = self._job.config
         self._eligibility = Eligibility(
             self._context, config, lambda: self._ledger.read_participation(self._job.run_id)
         )
+        self._schema = self._agreed_schema()
+        self._model = self._resumed_model(self._job.resume) if self._job.resume is not None else self._initial_model()
+        if self._job.resume is not None:  # a process that ended before may not have evaluated it
+            self._evaluations.submit(self._committed, self._model.layout, self._model.weights)
         cut = DataCut.of(self._task_config)
-        self._preparation = Preparation(self._context, self._model.layout, self._eligibility, cut)
+        self._preparation = Preparation(self._context, self._model.layout, self._eligibility, cut, self._schema)
         self._context.unmatched_reply_handler = self._preparation.handle
         self._on_exit.callback(self._preparation.close)
         self._quorum = Quorum(
             config, self._wait_state, self._ledger, self._control, self._eligibility, self._preparation
         )
+
+    def _agreed_schema(self) -> AgreedSchema | None:
+        """Return the schema by which clients encode their own data, and send it with each task; None for published."""
+        config = self._job.config
+        if not trains_own_data(config.network, config.dataset):
+            return None
+        agreement = SchemaAgreement(
+            self._job.run_id, config, self._wait_state, self._ledger, self._control, self._eligibility
+        )
+        schema = self._job.schema or agreement.make()
+        self._task_config["schema"] = schema.model_dump_json()
+        return schema
 
     def _initial_model(self) -> GlobalModel:
         config = self._job.config
@@ -140,7 +155,7 @@ class RunLoop:
 
     def _make_initial(self) -> tuple[Layout, bytearray]:
         self._checkpoints.require_space(0)  # without space the child process that builds a network would fail
-        layout, weights = initial_weights(self._job.config, self._networks, self._control.sleep)
+        layout, weights = initial_weights(self._job.config, self._networks, self._control.sleep, self._schema)
         self._checkpoints.write_layout(layout)
         return layout, weights
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from federation.schema.columns import AgreedSchema
+
 Phase = Literal["prepare", "train", "evaluate"]
 Outcome = Literal["accepted", "refused", "failed", "late", "lost"]
 WaitKind = Literal["quorum", "round", "prepare", "paused", "storage", "evaluation"]
@@ -154,6 +156,14 @@ class ServerEvaluated:
     confusion: Sequence[Sequence[int]] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaAgreed:
+    """What the clients of a run on own data agreed on, before its first weights are made."""
+
+    run_id: int
+    schema: AgreedSchema
+
+
 class StoreUnavailable(Exception):
     """The store of events cannot write now, but may later: the disk is full, the database is locked."""
 
@@ -164,7 +174,7 @@ class RoundRefused(Exception):
 
 Event = (
     ReplyRecorded | RoundDone | AttemptFailed | ClientSuspended | Blocked | Progress | ClientChanged | RunNote
-    | ServerEvaluated
+    | ServerEvaluated | SchemaAgreed
 )  # fmt: skip
 Record = Callable[[Event], None]
 """Keeps an event. May be called on any thread; may raise StoreUnavailable or RoundRefused."""

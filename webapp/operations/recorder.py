@@ -17,6 +17,7 @@ from federation.run.events import (
     RoundDone,
     RoundRefused,
     RunNote,
+    SchemaAgreed,
     ServerEvaluated,
     StoreUnavailable,
 )
@@ -29,6 +30,7 @@ from webapp.db.repository.rounds import insert_replies, insert_round
 from webapp.db.repository.runs import advance_run, get_run, metrics_of, set_blocked_on, set_values
 from webapp.db.tables import Run
 from webapp.operations.evaluation.recording import write_server_evaluation
+from webapp.operations.own_data.agreed import agreement_sentence
 from webapp.operations.rows import (
     MAX_REASON,
     best_metrics,
@@ -93,6 +95,8 @@ class Recorder:
                 self._write_put_aside(event)
             case RunNote():
                 self._write_note(event)
+            case SchemaAgreed():
+                self._write_schema(event)
             case ServerEvaluated():
                 with self._committing, self._database.write() as session:
                     write_server_evaluation(session, event)
@@ -206,6 +210,12 @@ class Recorder:
         data = {"sentence": clean_text(note.sentence, MAX_REASON), "client_id": note.client_id}
         with self._database.write() as session:
             add_event(session, "note", data, run_id=note.run_id, client_id=note.client_id)
+
+    def _write_schema(self, agreed: SchemaAgreed) -> None:
+        with self._database.write() as session:
+            set_values(session, agreed.run_id, agreed_schema=agreed.schema.model_dump(mode="json"))
+            data = {"sentence": clean_text(agreement_sentence(agreed.schema), MAX_REASON), "client_id": None}
+            add_event(session, "note", data, run_id=agreed.run_id)
 
     def _write_blocked(self, blocked: Blocked) -> None:
         waits, deadline_at = blocked_on(blocked)

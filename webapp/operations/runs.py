@@ -23,6 +23,7 @@ from webapp.db.repository.run_list import list_runs
 from webapp.db.repository.transfer.writing import abandon_imports
 from webapp.db.tables import Run
 from webapp.operations.files.deletion import RunDeletion
+from webapp.operations.own_data.agreed import agreed_schema
 from webapp.operations.recorder import Recorder
 from webapp.operations.rows import iso
 from webapp.operations.run_moves import get_run, move_run, problems_of, queue_run, requeue_run
@@ -64,12 +65,11 @@ class Runs:
     def _job(self, run: Run) -> Job:
         done, config = run.checkpoint, stored_config(run)
         with self._database.read() as session:
-            past = past_of(session, run, config)
+            past, agreed = past_of(session, run, config), agreed_schema(session, run.id)
         best = run.best_metrics.get(decisive_metric(self._best_metric, config.server_evaluation != "off"))
-        return Job(
-            run.id, config, run.num_rounds, done["round"] if done else -1,
-            Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None, BestRound.of(best), past,
-        )  # fmt: skip
+        saved = Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None
+        committed = done["round"] if done else -1
+        return Job(run.id, config, run.num_rounds, committed, saved, BestRound.of(best), past, agreed)
 
     def read_state(self, run_id: int) -> RunState | None:
         """Return the state of a run; None if there is no such run."""

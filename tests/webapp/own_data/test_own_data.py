@@ -1,0 +1,138 @@
+"""Data of clients' own on a dashboard: names, columns by clients, statistics, and a run with an agreed schema."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from federation.schema.columns import AgreedSchema
+from tests.support.dashboard import Dashboard, named, running
+from tests.support.light_client import Stage
+from tests.support.markup import get_page
+from tests.support.processes import wait_until
+from tests.support.schemas import table, texts
+
+RNG = np.random.default_rng(3)
+AGES = [RNG.normal(60, 15, rows) for rows in (190, 211, 168)]
+SIZES = [RNG.normal(1e6, 3.0, rows) for rows in (190, 211, 168)]
+COUNTS: list[dict[str, int | None]] = [{"no": 100, "yes": 90}, {"no": 111, "yes": 100}, {"no": 160, "yes": None}]
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    with running(tmp_path_factory.mktemp("own-data")) as dashboard:
+        yield dashboard
+
+
+@pytest.fixture
+def stage(dashboard: Dashboard) -> Iterator[Stage]:
+    with dashboard.stage() as stage:
+        yield stage
+    dashboard.wait_for_clients(0)
+
+
+def join(dashboard: Dashboard, stage: Stage, dataset: str, **schemas: object) -> None:
+    """Let clients with schemas of their own data join one after the other."""
+    for name, schema in schemas.items():
+        stage.add(name, dataset=dataset, schema=schema)
+        dashboard.wait_for_clients(len(stage.clients))
+
+
+def hospitals() -> dict[str, object]:
+    """Return three clients whose tables have the same columns in another order; the last one lacks one of them."""
+    numbers = [{"age": ages, "size": sizes} for ages, sizes in zip(AGES, SIZES, strict=True)]
+    told = [table(n, counts=c, rows=len(n["age"])) for n, c in zip(numbers, COUNTS, strict=True)]
+    told[1]["columns"].reverse()
+    told[0]["columns"].append({"name": "extra", "kind": "number"})
+    return dict(zip(("north", "south", "west"), told, strict=True))
+
+
+def test_columns_by_clients_are_compared_before_any_run(dashboard: Dashboard, stage: Stage) -> None:
+    join(dashboard, stage, "wards", **hospitals(), east=table({"size": None}, texts("age", "unknown", "young")))
+    assert dashboard.http.get("/api/data").json() == {
+        "items": [{"name": "wards", "clients": 4, "rows": 589, "form": "table", "target": "outcome"}]
+    }
+    compared = dashboard.http.get("/api/data/wards").json()
+    assert [client["misfit"] for client in compared["clients"]] == [
+        None, None, None, "column age: holds text such as “unknown”, the run needs numbers",
+    ]  # fmt: skip
+    fits = {one["name"]: (one["used"], [cell["fit"] for cell in one["cells"]]) for one in compared["columns"]}
+    assert fits == {
+        "age": (True, ["fits", "fits", "fits", "other kind"]), "extra": (False, ["fits", *["missing"] * 3]),
+        "size": (True, ["fits"] * 4),
+    }  # fmt: skip
+    form = get_page(dashboard.http, "/runs/new?network=mlp&dataset=wards")
+    assert "wards" in [option["value"] for option in form.one("select", id="dataset").all("option")]
+    rows = [row.text for row in form.one("details", id="own-data-columns").all("tr")]
+    assert rows == [
+        "Column north south west east", "age number number number category",
+        "extra (not used) number missing missing missing", "size number number number number",
+    ]  # fmt: skip
+    said = form.one("div", id="start-sum").text
+    assert "east : column age: holds text such as “unknown”, the run needs numbers" in said and "3 of 4 online" in said
+    assert named(dashboard.http.get("/api/data/none-such"), 404) == set()
+    client = dashboard.http.get("/api/clients").json()["items"][0]
+    assert client["data"]["schema"] == {
+        "form": "table", "task": "classes", "target": "outcome", "rows": 190, "columns": 3, "classes": 2,
+    }  # fmt: skip
+
+
+def test_statistics_over_all_clients_are_numpys_over_the_joined_table(dashboard: Dashboard, stage: Stage) -> None:
+    join(dashboard, stage, "wards", **hospitals(), silent=table({"age": None, "size": None}))
+    answer = dashboard.http.get("/api/data/wards/statistics").json()
+    assert answer["clients"] == ["north", "south", "west"]
+    target, *columns = answer["columns"]
+    assert target["categories"][0] == {"client": "all clients", "counts": {"no": 371, "yes": None}}
+    for column, parts in zip(columns, (AGES, SIZES), strict=True):
+        for told, values in zip(column["numbers"], (np.concatenate(parts), *parts), strict=True):
+            assert told["count"] == len(values)
+            assert told["mean"] == pytest.approx(values.mean(), rel=1e-9)
+            assert told["standard_deviation"] == pytest.approx(values.std(), rel=1e-9)
+    lines = list(csv.DictReader(io.StringIO(dashboard.http.get("/api/data/wards/statistics.csv").text)))
+    assert [(one["column"], one["client"]) for one in lines if one["column"] == "age"] == [
+        ("age", "all clients"), ("age", "north"), ("age", "south"), ("age", "west"),
+    ]  # fmt: skip
+    page = get_page(dashboard.http, "/data/wards")
+    assert f"{np.concatenate(AGES).mean():.5g}" in page.one("section", aria_labelledby="statistics-h").text
+
+
+def test_a_run_trains_on_what_its_clients_agreed_on_and_refuses_who_does_not_fit(
+    dashboard: Dashboard, stage: Stage
+) -> None:
+    join(dashboard, stage, "wards", **hospitals())
+    run_id = dashboard.start_run(network="mlp", dataset="wards", num_rounds=2, min_clients=3)
+    dashboard.wait_for_state(run_id, "completed", timeout=90)
+    tasks = [task for client in stage.clients for task in client.tasks]
+    schemas = {task.config["schema"] for task in tasks}
+    agreed = AgreedSchema.model_validate_json(schemas.pop())
+    assert not schemas and {task.phase for task in tasks} == {"prepare", "train", "evaluate"}
+    assert [column.name for column in agreed.columns] == ["age", "size"] and agreed.classes == ["no", "yes"]
+    assert agreed.columns[0].mean == pytest.approx(np.concatenate(AGES).mean(), rel=1e-9)
+
+    stage.add("late", dataset="wards", schema=table({"size": None}))
+    dashboard.wait_for_clients(4)
+    assert dashboard.http.post(f"/api/runs/{run_id}/rounds", json={"add": 1}).status_code == 202
+    wait_until(lambda: len(dashboard.rounds(run_id)) == 4)
+    dashboard.wait_for_state(run_id, "completed")
+    assert {task.config["schema"] for task in stage.clients[0].tasks} == {tasks[0].config["schema"]}
+    assert stage.clients[3].tasks == []
+    events = get_page(dashboard.http, f"/runs/{run_id}").text
+    assert "has no column age, which the run needs" in events
+    assert "The clients agreed on 2 columns and the classes no, yes of outcome" in events
+
+
+def test_what_nobody_can_train_on_fails_with_the_reason_before_anything_is_built(
+    dashboard: Dashboard, stage: Stage
+) -> None:
+    join(dashboard, stage, "odd", first=table({"a": None}), second=table({"b": None}))
+    run_id = dashboard.start_run(network="mlp", dataset="odd", num_rounds=1)
+    run = dashboard.wait_for_state(run_id, "failed")
+    assert run["reason"] == "The clients' odd cannot be trained on: the clients' tables have no column in common"
+
+
+@pytest.mark.parametrize("name", ["a b", "-x", "ä", "a" * 41, ""])
+def test_a_name_of_data_is_a_short_word(dashboard: Dashboard, name: str) -> None:
+    body = {"network": "mlp", "dataset": name}
+    assert named(dashboard.http.post("/api/runs", json=body), 422) == {"dataset"}
