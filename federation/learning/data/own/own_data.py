@@ -1,5 +1,6 @@
 """Data of a person's own: what a server may know of them, and the samples that a run trains and tests on."""
 
+import json
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from federation.learning.data.partitioning import TEST_SHARE, held_out_size
 from federation.schema.columns import AgreedSchema, ClientSchema, Column, Form
 
 MAX_SCHEMA_BYTES = 200_000
-"""Of the schema as JSON: a client's hello has at most 256 KiB."""
+"""Of the schema as JSON in ASCII: a client's hello has at most 256 KiB."""
 
 MIN_ROWS = 2
 """One row to train on and one to test on."""
@@ -67,7 +68,7 @@ class OwnData:
         self._held, self._sharing = held, sharing
         self.schema = self._told()
         """What a server may know."""
-        if len(self.schema.model_dump_json(exclude_none=True).encode()) > MAX_SCHEMA_BYTES:
+        if len(json.dumps(self.schema.model_dump(exclude_none=True))) > MAX_SCHEMA_BYTES:
             raise BadData("the names of columns, categories and classes, with the statistics, have more than "
                           f"{MAX_SCHEMA_BYTES:,} bytes: leave columns out with --ignore")  # fmt: skip
 
