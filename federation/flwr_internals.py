@@ -89,8 +89,8 @@ METHODS: dict[str, tuple[str, ...]] = {
     "LinkState": (
         "acknowledge_task_heartbeat", "activate_task", "claim_task", "cleanup_run", "create_node", "create_run",
         "deactivate_node", "delete_messages", "finish_task", "get_message_res", "get_node_id_by_public_key",
-        "get_node_info", "get_object", "get_run_info", "num_message_ins", "start_session", "store_fab",
-        "store_message_and_object_tree", "store_object",
+        "get_node_info", "get_object", "get_run_info", "get_run_series", "num_message_ins", "start_session",
+        "store_fab", "store_message_and_object_tree", "store_object",
     ),
     "LinkStateFactory": ("state",),
     "ObjectStore": ("__len__", "delete", "delete_objects_in_run", "get_object_tree"),

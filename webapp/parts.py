@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from federation.coordinator.supervisor import CheckpointPolicy, Supervisor
 from federation.protocol.addresses import is_loopback as is_loopback_address
@@ -21,6 +22,7 @@ from webapp.db.repository.events import last_event_id
 from webapp.db.repository.upkeep.retention import RetentionLimits
 from webapp.db.restore_watch import RestoreWatch
 from webapp.descriptors import connection_bounds, open_files
+from webapp.operations.apps.node_apps import find_node_app
 from webapp.operations.apps.store import Apps
 from webapp.operations.audit.attempts import SERVER, Actor, Attempt, Outcome
 from webapp.operations.audit.log import AuditLog
@@ -122,7 +124,8 @@ def open_parts(
     runs = Runs(database, recorder, deletion, settings.best_metric)
     audit = AuditLog(database)
     _restore(runs, audit, settings)
-    flower = _flower_server(settings, flower_socket, admissions, clients, _refusals(incidents, audit), tls)
+    apps = Apps(database, settings.apps_dir, is_on=settings.apps)
+    flower = _flower_server(settings, flower_socket, admissions, clients, _refusals(incidents, audit), tls, apps)
     clients.attach_flower(flower)
     supervisor = _supervisor(settings, flower, runs, clients)
     restore_watch = RestoreWatch(database, instance_lock)
@@ -135,7 +138,7 @@ def open_parts(
         settings, database, event_hub, clients, join_codes, runs, Steering(database, supervisor), flower, supervisor,
         address, incidents, simulation, time.monotonic(), instance_lock, deletion, metrics,
         open_accounts(settings, database), admissions, tls, audit, notifications, mlflow, tensorboard,
-        restore_watch, Apps(database, settings.apps_dir, is_on=settings.apps),
+        restore_watch, apps,
     )  # fmt: skip
 
 
@@ -146,12 +149,12 @@ def _tensorboard(settings: Settings, database: Database, event_hub: EventHub) ->
 
 def _flower_server(
     settings: Settings, sock: socket.socket, admissions: Admissions, clients: Clients,
-    refused: Callable[[Refusal], None], tls: ServerTls | None,
+    refused: Callable[[Refusal], None], tls: ServerTls | None, apps: Apps,
 ) -> FlowerServer:  # fmt: skip
     return FlowerServer(
         sock=sock, folder=settings.flower_dir, admit=admissions.admit, admit_node=admissions.admit_node,
         report=clients.handle_event, refused=refused, limits=_limits(settings), tls=tls,
-        proxies=proxy_certificates(settings),
+        proxies=proxy_certificates(settings), find_app=partial(find_node_app, apps),
     )  # fmt: skip
 
 

@@ -59,7 +59,9 @@ class Interruptions:
     def play(self, times: int) -> list[str]:
         """Interrupt so many times; return what does not hold."""
         federation = self._federation
-        run_id = federation.start_run(MANY_ROUNDS, 100_000, min_clients=1, synthetic_seconds=0.5)
+        run_id = federation.start_run(
+            MANY_ROUNDS, 100_000, min_clients=1, synthetic_seconds=5.0, evaluate_every=4
+        )  # long enough to be met in the middle
         self._await_round(run_id, WARM_ROUNDS)
         self._ids = self._ids_of_nodes()
         samples = [Sample.of(federation, "before")]
@@ -70,7 +72,7 @@ class Interruptions:
             time.sleep(self._dice.uniform(0, 2))
             self._interrupt(federation.nodes[place], kind)
             wait_until(lambda: federation.online() == federation.count, 150, "both SuperNodes are online again")
-            self._await_round(run_id, federation.run(run_id)["current_round"] + 2)
+            self._await_round(run_id, federation.run(run_id)["current_round"] + 1)
             samples.append(Sample.of(federation, f"{number}: {kind}, node {place}"))
             print(samples[-1], flush=True)
         federation.http.post(f"/api/runs/{run_id}/stop").raise_for_status()

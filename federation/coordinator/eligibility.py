@@ -40,8 +40,9 @@ class Eligibility:
         if (client_id, member.session) in self._unfit:
             return False
         unmet = why_ineligible(
-            client_id, member.data, network=config.network, dataset=config.dataset, selected=self._selected
-        )
+            client_id, member.data, network=config.network, dataset=config.dataset, selected=self._selected,
+            node_app=config.node_app,
+        )  # fmt: skip
         return unmet is None
 
     def eligible(self) -> dict[int, Member]:

@@ -1,17 +1,15 @@
-"""The run of Flower's LinkState by which SuperNodes get messages. For worker threads: each call asks its database."""
+"""A run of Flower's LinkState by which SuperNodes get messages. For worker threads: each call asks its database."""
 
 import hashlib
-import importlib.metadata
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import cast
+from typing import Any, cast
 
 from flwr.app import Message, Metadata, RecordDict
 
-from federation.fleet.bundle import APP_ID, bundle_files
 from federation.flwr_internals import (
     NOOP_FEDERATION_ID,
     NOOP_FLWR_AID,
@@ -51,11 +49,27 @@ class NodeReply:
     error: str | None
 
 
-class Deployment:
-    """A run in LinkState, under way from the first message to ``finish``, whose app is Meadow's bundle."""
+@dataclass(frozen=True, slots=True)
+class NodeApp:
+    """What SuperNodes run: id (publisher/name), version and bytes of a FAB, and its settings with their defaults."""
 
-    def __init__(self, state: LinkState) -> None:
+    app_id: str
+    version: str
+    fab: bytes
+    settings: Mapping[str, object]
+
+
+class Deployment:
+    """A run in LinkState, under way from the first message to ``finish``.
+
+    ``app`` returns its app once it begins, which finds in ``context.run_config`` those ``options`` that it has among
+    its settings. A run with the same ``series`` as an earlier one has the ``Context.state`` that SuperNodes kept of it.
+    """
+
+    def __init__(self, state: LinkState, app: Callable[[], NodeApp], options: Mapping[str, object] | None = None,
+                 series: str | None = None) -> None:  # fmt: skip
         self._state, self._store = state, state.object_store
+        self._app, self._options, self._series = app, options or {}, series
         self._lock = threading.Lock()
         self._run_id = self._task_id = 0
         self._open: set[str] = set()
@@ -63,31 +77,26 @@ class Deployment:
         self._headers: dict[str, Message] = {}
         """Replies, by the message they answer, whose objects have not all arrived."""
 
-    def end_left_runs(self) -> None:
-        """End the runs that an earlier process left under way, and delete its messages: nobody waits for replies.
-
-        Due before any other call. Without it a SuperNode's next poll would take such a message.
-        """
-        for left in self._state.get_run_info(statuses=[Status.PENDING, Status.STARTING, Status.RUNNING]):
-            if left.primary_task_id is not None:
-                self._state.finish_task(left.primary_task_id, SubStatus.STOPPED, "the dashboard was started anew")
-        if self._state.num_message_ins():
-            for run in self._state.get_run_info():
-                self._state.cleanup_run(run.run_id)
-
     def _start(self) -> None:
         """Begin a run."""
-        version = importlib.metadata.version("meadow")
-        bundle = built_bundle(version)
-        fab_hash = self._state.store_fab(Fab(hashlib.sha256(bundle).hexdigest(), bundle, {}))
+        app = self._app()
+        fab_hash = self._state.store_fab(Fab(hashlib.sha256(app.fab).hexdigest(), app.fab, {}))
+        options: dict[str, Any] = {name: value for name, value in self._options.items() if name in app.settings}
         self._run_id = self._state.create_run(
-            APP_ID, version, fab_hash, {}, NOOP_FEDERATION_ID, None, NOOP_FLWR_AID, TaskType.SERVER_APP
-        )
+            app.app_id, app.version, fab_hash, options, NOOP_FEDERATION_ID, None, NOOP_FLWR_AID, TaskType.SERVER_APP,
+            series_id=self._known_series(), series_description=self._series,
+        )  # fmt: skip
         task_id = self._state.get_run_info(run_ids=[self._run_id])[0].primary_task_id or 0
         self._state.claim_task(task_id)
         if not self._state.activate_task(task_id):
             raise NotPosted("Flower's database did not begin a run")
         self._task_id = task_id
+
+    def _known_series(self) -> int | None:
+        if self._series is None:
+            return None
+        known = self._state.get_run_series(federation_ids=[NOOP_FEDERATION_ID])
+        return next((one.series_id for one in known if one.description == self._series), None)
 
     @property
     def objects(self) -> int:
@@ -195,12 +204,19 @@ class Deployment:
             if self._task_id:
                 self._state.finish_task(self._task_id, SubStatus.STOPPED, "the dashboard stopped")
                 self._state.cleanup_run(self._run_id)
+                self._open.clear()
+                self._headers.clear()
                 self._task_id = 0
 
 
-@cache
-def built_bundle(version: str) -> bytes:
-    """Return the FAB. flwr's builder takes half a second to import: only those wait for it who need it."""
-    from federation.flwr_internals import build_fab_from_files
+def end_left_runs(state: LinkState) -> None:
+    """End the runs that an earlier process left under way, and delete its messages: nobody waits for replies.
 
-    return build_fab_from_files(bundle_files(version))[0]
+    Due before any other call. Without it a SuperNode's next poll would take such a message.
+    """
+    for left in state.get_run_info(statuses=[Status.PENDING, Status.STARTING, Status.RUNNING]):
+        if left.primary_task_id is not None:
+            state.finish_task(left.primary_task_id, SubStatus.STOPPED, "the dashboard was started anew")
+    if state.num_message_ins():
+        for run in state.get_run_info():
+            state.cleanup_run(run.run_id)

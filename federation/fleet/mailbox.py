@@ -35,8 +35,7 @@ class Mail(Enum):
 class Mailbox:
     """Messages to one SuperNode, one after the other. ``changed`` is set when there may be something new."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+    def __init__(self) -> None:
         self._mail, self._pushed_bytes = Mail.NONE, 0
         self._refusal = ""
         self._mail_waits = asyncio.Event()
@@ -105,7 +104,7 @@ class Mailbox:
 
     # -- for the connection ------------------------------------------------------------------------------------------
 
-    async def ask(self, node_id: int, content: Callable[[], RecordDict], kind: str, group: str,
+    async def ask(self, deployment: Deployment, node_id: int, content: Callable[[], RecordDict], kind: str, group: str,
                   wanted: Callable[[], bool]) -> NodeReply | None:  # fmt: skip
         """Send a message and return its reply; None where it is not ``wanted`` any more and the SuperNode is free.
 
@@ -115,26 +114,28 @@ class Mailbox:
             if not wanted():
                 return None
             self._mail, self._refusal = Mail.POSTING, ""
-            message_id = await asyncio.to_thread(lambda: self._deployment.post(node_id, content(), kind, group))
+            message_id = await asyncio.to_thread(lambda: deployment.post(node_id, content(), kind, group))
             if self._mail is Mail.POSTING:
                 self._mail = Mail.WAITING
                 self._mail_waits.set()
             try:
-                if (reply := await self._wait_for_reply(message_id, wanted)) is not None:
+                if (reply := await self._wait_for_reply(deployment, message_id, wanted)) is not None:
                     return reply
             finally:
                 self._mail = Mail.NONE
                 self._mail_waits.clear()
-                await asyncio.shield(asyncio.to_thread(self._deployment.delete, message_id))
+                await asyncio.shield(asyncio.to_thread(deployment.delete, message_id))
         return NodeReply(None, f"took the message {MOST_POSTS} times and gave no answer; its log says why")
 
-    async def _wait_for_reply(self, message_id: str, wanted: Callable[[], bool]) -> NodeReply | None:
+    async def _wait_for_reply(
+        self, deployment: Deployment, message_id: str, wanted: Callable[[], bool]
+    ) -> NodeReply | None:
         """Return the reply; None where the message is lost, or not ``wanted`` and nobody works on it."""
         while True:
             if self._refusal:
                 return NodeReply(None, self._refusal)
             mail = self._mail
-            reply = await asyncio.to_thread(self._deployment.reply_to, message_id)
+            reply = await asyncio.to_thread(deployment.reply_to, message_id)
             if reply is not None or mail is Mail.LOST:  # lost only where no reply was there after the poll
                 return reply
             if not wanted() and (self._mail is Mail.WAITING or not self._is_online):

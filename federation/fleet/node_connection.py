@@ -16,6 +16,8 @@ from pydantic import ValidationError
 
 from federation.fleet.deployment import Deployment, NodeReply, NotPosted
 from federation.fleet.mailbox import Mailbox
+from federation.fleet.node_apps import Deployments
+from federation.fleet.task_messages import app_hash_of, failed_offer, offer_of, task_content
 from federation.fleet.weight_records import WeightRecords
 from federation.protocol import messages
 from federation.protocol.descriptions import Description
@@ -48,12 +50,12 @@ class NodeConnection(Peer):
 
     lane: ClassVar[Literal["stream", "fleet"]] = "fleet"
 
-    def __init__(self, deployment: Deployment, weights: WeightRecords, described: Callable[["NodeConnection"], None],
+    def __init__(self, deployments: Deployments, weights: WeightRecords, described: Callable[["NodeConnection"], None],
                  ended: Callable[["NodeConnection"], None]) -> None:  # fmt: skip
         super().__init__(secrets.token_hex(8))
         self.description = Description()
-        self.mailbox = Mailbox(deployment)
-        self._weights = weights
+        self.mailbox = Mailbox()
+        self._deployments, self._weights = deployments, weights
         self._described, self._ended = described, ended
         self._listener: ConnectionListener | None = None
         self._queue: asyncio.Queue[Assignment | None] = asyncio.Queue()
@@ -162,7 +164,7 @@ class NodeConnection(Peer):
         """Ask what the SuperNode holds. It gets tasks once it has answered; what is wrong with the answer is kept."""
         session = self.session
         reply = await self.mailbox.ask(
-            self.node_id, lambda: content_of(DESCRIBE), "query", "0",
+            self._deployments.own, self.node_id, lambda: content_of(DESCRIBE), "query", "0",
             lambda: self.session == session and self._online.is_set(),
         )  # fmt: skip
         if reply is None or self.session != session:
@@ -178,10 +180,14 @@ class NodeConnection(Peer):
         self._described(self)
 
     async def _perform(self, assignment: Assignment) -> None:
-        exchange, text = assignment.exchange, assignment.task_text()
+        exchange = assignment.exchange
+        if app_hash_of(assignment) and exchange.phase == "prepare":  # Flower's apps know no such message
+            self._pass_text(messages.Offer(message_id=assignment.message_id, data={}))
+            return
+        deployment = await self._deployment_for(assignment)
         assignment.bytes_down = exchange.content.size_bytes if exchange.content is not None else 0
         reply = await self.mailbox.ask(
-            self.node_id, lambda: self._weights.message_content(text, exchange.content), KINDS[exchange.phase],
+            deployment, self.node_id, lambda: task_content(assignment, self._weights), KINDS[exchange.phase],
             str(exchange.round), lambda: assignment.state is not AssignmentState.SETTLED,
         )  # fmt: skip
         if reply is None:
@@ -192,28 +198,33 @@ class NodeConnection(Peer):
         if assignment.state is not AssignmentState.SETTLED:
             await self._offer(assignment, reply)
 
+    async def _deployment_for(self, assignment: Assignment) -> Deployment:
+        if not (app_hash := app_hash_of(assignment)):
+            return self._deployments.own
+        options = assignment.config.get("app_config")
+        return await asyncio.to_thread(
+            self._deployments.of_run, assignment.exchange.run_id, app_hash, options if isinstance(options, dict) else {}
+        )
+
     async def _offer(self, assignment: Assignment, reply: NodeReply) -> None:
         """Pass the reply on as the frames that a stream client would send."""
         if reply.content is None:
             self._fail(assignment, reply.error or "the SuperNode gave no reason")
             return
         try:
-            offer = messages.decode_client(text_of(reply.content))
-            if not isinstance(offer, messages.Offer) or offer.message_id != assignment.message_id:
-                raise BadContent("its reply answers another task")
+            offer, arrays = offer_of(assignment, reply.content)
             self._pass_text(offer)
             while assignment.state is AssignmentState.QUEUED:  # until there is room in the reply budget
                 await self.mailbox.changed.wait()
                 self.mailbox.changed.clear()
             if assignment.state is AssignmentState.RECEIVING and offer.content is not None:
-                self._pass_content(offer.content, reply.content)
+                self._pass_content(offer.content, arrays)
         except (messages.BadFrame, BadContent, LayoutMismatch, ValueError, TypeError) as error:
             self._fail(assignment, f"sent a reply that cannot be read: {error}")
 
     def _fail(self, assignment: Assignment, reason: str) -> None:
         if assignment.state not in (AssignmentState.SETTLED, AssignmentState.AWAY):
-            error = reason[: messages.MAX_ERROR_CHARACTERS]
-            self._pass_text(messages.Offer(message_id=assignment.message_id, error=error))
+            self._pass_text(failed_offer(assignment, reason))
 
     def _pass_text(self, offer: messages.Offer) -> None:
         if self._listener is not None:

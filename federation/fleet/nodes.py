@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from federation.fleet.deployment import Deployment
 from federation.fleet.mailbox import HOLD_SECONDS
+from federation.fleet.node_apps import Deployments
 from federation.fleet.node_connection import NodeConnection
 from federation.fleet.weight_records import WeightRecords
 from federation.protocol.messages import Close
@@ -54,9 +54,9 @@ class NodeRegistry(Protocol):
 class FleetNodes:
     """Compares Flower's list of nodes with the connections of the lane: Flower calls nothing of ours."""
 
-    def __init__(self, registry: NodeRegistry, lane: StreamLane, deployment: Deployment, admit: AdmitNode | None,
+    def __init__(self, registry: NodeRegistry, lane: StreamLane, deployments: Deployments, admit: AdmitNode | None,
                  report: Record) -> None:  # fmt: skip
-        self._registry, self._lane, self._deployment, self._admit = registry, lane, deployment, admit
+        self._registry, self._lane, self._deployments, self._admit = registry, lane, deployments, admit
         self._report, self._weights = report, WeightRecords()
         self._connections: dict[str, NodeConnection] = {}
         self._online: set[str] = set()
@@ -101,7 +101,7 @@ class FleetNodes:
                     await self._compare(self._admit)
                     if (now := asyncio.get_running_loop().time()) - alive_at >= KEEP_ALIVE_SECONDS:
                         alive_at = now
-                        await asyncio.to_thread(self._deployment.keep_alive)
+                        await asyncio.to_thread(self._deployments.keep_alive)
                 except Exception:
                     log.exception("could not look after the SuperNodes")
                 with suppress(TimeoutError):
@@ -114,7 +114,7 @@ class FleetNodes:
         for worker in self._workers.values():
             worker.cancel()
         await asyncio.gather(*self._workers.values(), return_exceptions=True)
-        await asyncio.to_thread(self._deployment.finish)
+        await asyncio.to_thread(self._deployments.finish)
 
     async def _compare(self, admit: AdmitNode) -> None:
         streaming = {connection.node_id for connection in self._lane.connections if connection.lane == "stream"}
@@ -139,7 +139,7 @@ class FleetNodes:
     def _add(self, node: Node, admission: Admission) -> None:
         connection = self._connections.get(node.public_key)
         if connection is None:
-            connection = NodeConnection(self._deployment, self._weights, self._note_description, self._note_end)
+            connection = NodeConnection(self._deployments, self._weights, self._note_description, self._note_end)
             self._connections[node.public_key] = connection
             self._workers[node.public_key] = asyncio.create_task(connection.work())
         connection.set_client(admission, node.public_key, node.node_id)

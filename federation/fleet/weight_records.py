@@ -17,9 +17,10 @@ class WeightRecords:
 
     def message_content(self, text: str, content: Content | None) -> RecordDict:
         """Return the content of a task's message: the text of its frame, and the weights where it has some."""
-        return content_of(text, self._record(content) if content is not None else None)
+        return content_of(text, self.record(content) if content is not None else None)
 
-    def _record(self, content: Content) -> ArrayRecord:
+    def record(self, content: Content) -> ArrayRecord:
+        """Return the weights as Flower's record."""
         with self._lock:
             if self._last is None or self._last[0] != content.id:
                 entries, arrays = content.layout.entries, content.layout.unpack(content.buffer)

@@ -71,7 +71,7 @@ class HeldData(TypedDict, total=False):
     """The data of a client as its hello tells it; ``app`` names an app of its own.
 
     ``shares_labels``: it reports its training samples of each class when it prepares. ``schema``: that of data of its
-    own, of which ``dataset`` is the name.
+    own, of which ``dataset`` is the name. ``runs_apps``: it is a SuperNode, which runs the app that a run brings.
     """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
@@ -82,6 +82,7 @@ class HeldData(TypedDict, total=False):
     source: Text | None
     app: Text | None
     shares_labels: bool | None
+    runs_apps: bool | None
     samples: Number | SampleCounts | None
     input_shape: Annotated[list[Number], Field(max_length=MAX_DIMENSIONS)] | None
     classes: Number | None

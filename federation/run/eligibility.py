@@ -12,7 +12,7 @@ class Ineligible(StrEnum):
     NOT_SELECTED = "not_selected"
     """The run names its clients, and this is none of them."""
     NO_APP = "no_app"
-    """The network is custom, and the client does not run an app of its own."""
+    """The network is custom, and the client does not run an app of its own, or the run brings none to SuperNodes."""
     OWN_APP = "own_app"
     """The client runs an app of its own, and the network is one that Meadow builds."""
     OTHER_DATASET = "other_dataset"
@@ -20,15 +20,17 @@ class Ineligible(StrEnum):
 
 
 def why_ineligible(
-    client_id: int, data: Mapping[str, object], *, network: str, dataset: str, selected: Collection[int] | None
-) -> Ineligible | None:
+    client_id: int, data: Mapping[str, object], *, network: str, dataset: str, selected: Collection[int] | None,
+    node_app: object = None,
+) -> Ineligible | None:  # fmt: skip
     """Return the first requirement that a client does not meet, or None if it may take part.
 
-    ``data`` is the client's description of its data, ``selected`` the ids that the run names (None: all clients).
+    ``data`` is the client's description of its data, ``selected`` the ids that the run names (None: all clients),
+    ``node_app`` the app that it brings to SuperNodes.
     """
     if selected is not None and client_id not in selected:
         return Ineligible.NOT_SELECTED
-    if network == "custom" and not data.get("app"):
+    if network == "custom" and not data.get("app") and not (node_app and data.get("runs_apps")):
         return Ineligible.NO_APP
     if needs_dataset(network) and data.get("app"):
         return Ineligible.OWN_APP

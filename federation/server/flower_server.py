@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from federation.fleet.deployment import Deployment
+from federation.fleet.deployment import NodeApp, NotPosted, end_left_runs
+from federation.fleet.node_apps import Deployments, FindApp
 from federation.fleet.nodes import AdmitNode, FleetNodes
 from federation.fleet.polls import NodePolls
 from federation.protocol.guarded_http import HttpLimits
@@ -31,7 +32,10 @@ from federation.transport.websocket import StreamProtocol
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Admission", "AdmissionRefused", "Admit", "AdmitNode", "FlowerServer", "Limits", "LiveClient", "Refusal"]
+__all__ = [
+    "Admission", "AdmissionRefused", "Admit", "AdmitNode", "FindApp", "FlowerServer", "Limits", "LiveClient", "NodeApp",
+    "NotPosted", "Refusal",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,13 @@ class FlowerServer:
         The certificate; without one the port speaks no TLS.
     proxies : ProxyCertificates
         Those of proxies that end TLS in front of the port.
+    find_app : FindApp
+        Returns the app of a person that SuperNodes run; called in worker threads.
     """
 
     def __init__(self, *, sock: socket.socket, folder: Path, admit: Admit, report: Record,
                  admit_node: AdmitNode | None = None, limits: Limits | None = None, tls: ServerTls | None = None,
-                 proxies: ProxyCertificates | None = None,
+                 proxies: ProxyCertificates | None = None, find_app: FindApp | None = None,
                  refused: Callable[[Refusal], None] | None = None) -> None:  # fmt: skip
         self.limits = limits or Limits()
         self._socket, self._report = sock, report
@@ -80,9 +86,10 @@ class FlowerServer:
             proxies=proxies,
         )  # fmt: skip
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._deployment = Deployment(self._nodes.factory.state())
-        self._deployment.end_left_runs()
-        self._fleet = FleetNodes(self._nodes, self.lane, self._deployment, admit_node, self._on_event)
+        state = self._nodes.factory.state()
+        end_left_runs(state)
+        self._deployments = Deployments(state, find_app or _no_app)
+        self._fleet = FleetNodes(self._nodes, self.lane, self._deployments, admit_node, self._on_event)
         self._stale: set[int] = set()
         polls = NodePolls(
             fleet_app(self._nodes), signing_key, self._fleet, self._nodes.let_begin, self.limits.max_reply_bytes
@@ -145,7 +152,7 @@ class FlowerServer:
     @property
     def fleet_objects(self) -> int:
         """How many objects Flower keeps in memory for SuperNodes: messages under way, their weights, and replies."""
-        return self._deployment.objects
+        return self._deployments.objects
 
     def disconnect(self, client_id: int, code: Close, reason: str) -> None:
         """End a client's connection. A SuperNode is listed no more unless it is admitted again."""
@@ -214,3 +221,7 @@ class FlowerServer:
                 reason = "no signal for 15 s" if client_id in silent else "responding again"
                 self._on_event(ClientChanged(client_id, online=True, reason=reason))
             self._stale = silent
+
+
+def _no_app(_: str) -> NodeApp:
+    raise NotPosted("this server has no apps of people")

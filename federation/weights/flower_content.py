@@ -1,13 +1,18 @@
-"""A text and named arrays as the content of a Flower message: how tasks and replies travel to stock SuperNodes."""
+"""The contents of Flower messages: a text and named arrays, as Meadow's own app gets them, or what other apps get."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
-from federation.weights.layout import NumpyArray
+from federation.weights.layout import LayoutMismatch, NumpyArray
 from federation.weights.records import values_of
 
-_TEXT, _ARRAYS = "meadow", "arrays"
+_TEXT, _ARRAYS, _CONFIG = "meadow", "arrays", "config"
+
+NOT_FOR_APPS = ("clients", "app_config", "node_app")
+"""Fields of a task's config that a message has not; the options in ``app_config`` stand among its other fields."""
 
 
 class BadContent(ValueError):
@@ -42,3 +47,39 @@ def arrays_of(content: RecordDict, names: Sequence[str]) -> list[NumpyArray]:
     if set(record) != set(names):
         raise BadContent(f"the message holds the arrays {', '.join(sorted(record))[:200] or 'none'}")
     return [values_of(record[name]) for name in names]
+
+
+def arrays_content(arrays: ArrayRecord) -> RecordDict:
+    """Return the content that holds arrays only."""
+    return RecordDict({_ARRAYS: arrays})
+
+
+def config_for_apps(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a task's config for an app, without those that have no value."""
+    return {k: v for k, v in config.items() if v is not None and k not in NOT_FOR_APPS}
+
+
+def plain_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values as a ConfigRecord takes them: it holds no dictionary."""
+    return {k: json.dumps(v) if isinstance(v, dict) else v for k, v in config.items()}
+
+
+def app_content(config: Mapping[str, Any], arrays: ArrayRecord | None) -> RecordDict:
+    """Return the content of a task for an app, as Flower's strategies send it."""
+    options = config.get("app_config") or {}
+    content = RecordDict({_CONFIG: ConfigRecord(plain_values(config_for_apps(config) | options))})
+    if arrays is not None:
+        content[_ARRAYS] = arrays
+    return content
+
+
+def app_answer(content: RecordDict) -> tuple[dict[str, Any], Any, ArrayRecord | None]:
+    """Return metrics, number of examples and arrays of an app's reply; raises LayoutMismatch for several records."""
+    metrics: dict[str, Any] = {}
+    for record in content.metric_records.values():
+        metrics.update(record)
+    examples = metrics.pop("num-examples", None)
+    arrays = list(content.array_records.values())
+    if len(arrays) > 1:
+        raise LayoutMismatch(f"the reply holds {len(arrays)} array records: return one ArrayRecord")
+    return metrics, examples, arrays[0] if arrays else None

@@ -1,12 +1,16 @@
 """A SuperNode without its processes: Flower's own client of the Fleet API, and a ClientApp called in a thread."""
 
+import io
 import threading
+import zipfile
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from flwr.app import Context, Message, RecordDict
+from flwr.app import Context, Error, Message, RecordDict
+from flwr.common.config import get_fused_config_from_fab
+from flwr.supercore.fab import Fab
 from flwr.supercore.inflatable.inflatable_object import (
     get_all_nested_objects,
     get_object_tree,
@@ -14,10 +18,11 @@ from flwr.supercore.inflatable.inflatable_object import (
     no_object_id_recompute,
 )
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
-from flwr.supercore.run import RunNotRunningException
+from flwr.supercore.run import Run, RunNotRunningException
 from flwr.supernode.fleet_http_connection import http_request_response
 
 from federation.client.tasks.supernode import app
+from federation.fleet.bundle import APP_ID
 
 Answering = Callable[[Message, Context], Message | None]
 """Returns the reply to a message; None: the process ends without one, and the next one polls anew."""
@@ -37,7 +42,10 @@ def once(act: Answering) -> Answering:
 
 
 class LightNode:
-    """Polls in a thread until ``end``. ``seen`` are the messages that it got."""
+    """Polls in a thread until ``end``. ``seen`` are the messages that it got, ``runs`` what they belong to.
+
+    ``answer`` stands for the app of Meadow's bundle; the ClientApp of another FAB, in its one file, is run as it came.
+    """
 
     def __init__(self, address: str, answer: Answering = app, *, partition: int = 0, dataset: str = "synthetic",
                  key: ec.EllipticCurvePrivateKey | None = None) -> None:  # fmt: skip
@@ -47,6 +55,9 @@ class LightNode:
         self._config = {"dataset": dataset, "partition-id": partition, "num-partitions": 2}
         self.seen: list[Message] = []
         self.errors: list[BaseException] = []
+        self.runs: dict[int, Run] = {}
+        self._fabs: dict[int, Fab] = {}
+        self._states: dict[int, RecordDict] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
 
@@ -63,21 +74,41 @@ class LightNode:
 
     def _live(self) -> None:
         with http_request_response(self._address, insecure=True, authentication_keys=self._keys, max_retries=0) as node:
-            node_id, receive, send, _, _, pull, push, confirm = node
+            node_id, receive, send, get_run, get_fab, pull, push, confirm = node
             while not self._ended.is_set():
                 if (received := receive()) is None:
                     continue
                 header, tree = received
                 run_id = header.metadata.run_id
+                if run_id not in self.runs:
+                    run = self.runs[run_id] = get_run(run_id)
+                    self._fabs[run_id] = get_fab(run.fab_hash, run_id)
                 contents = {one.object_id: pull(run_id, one.object_id) for one in iterate_object_tree(tree)}
                 message = inflate_object_from_contents(header.metadata.message_id, contents)
                 assert isinstance(message, Message)
                 message.metadata.__dict__["_message_id"] = header.metadata.message_id
                 confirm(run_id, header.metadata.message_id)
                 self.seen.append(message)
-                context = Context(run_id, node_id, self._config, RecordDict(), {})
-                if (reply := self._answer(message, context)) is not None:
+                if (reply := self._run_app(message, node_id)) is not None:
                     self._push(reply, send, push)
+
+    def _run_app(self, message: Message, node_id: int) -> Message | None:
+        """Run the app of the message's run with what a SuperNode gives it; it keeps the state of each series."""
+        run = self.runs[message.metadata.run_id]
+        fab = self._fabs[run.run_id].content
+        config = get_fused_config_from_fab(fab, run)
+        state = self._states.setdefault(run.series_id, RecordDict())
+        context = Context(run.run_id, node_id, self._config, state, config)
+        if run.fab_id == APP_ID:
+            return self._answer(message, context)
+        with zipfile.ZipFile(io.BytesIO(fab)) as archive:
+            (file,) = [name for name in archive.namelist() if name.endswith("/client.py")]
+            names: dict[str, Any] = {}
+            exec(archive.read(file), names)
+        try:
+            return names["app"](message, context)  # type: ignore[no-any-return]
+        except Exception as error:
+            return Message(Error(2, f"{type(error)}:<{error}>"), reply_to=message)
 
     def _push(self, reply: Message, send: Callable[..., Any], push: Callable[..., Any]) -> None:
         with no_object_id_recompute():

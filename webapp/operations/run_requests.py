@@ -10,6 +10,7 @@ from federation.run.config import MAX_CLIENTS, RunConfig
 from federation.run.rounds.stop_rules import RunPast
 from federation.run.strategies import models_in_memory
 from webapp.db.database import Session
+from webapp.db.repository.apps.apps import is_approved
 from webapp.db.repository.clients import ids_by_name, known_ids
 from webapp.db.repository.rounds import get_round
 from webapp.db.repository.series import read_series
@@ -91,6 +92,8 @@ def accept_config(session: Session, config: RunConfig, holds: Callable[[str], bo
     if not is_one_line(config.name):
         raise Invalid("name", "must not contain control characters")
     require_memory(config)
+    if config.node_app and not is_approved(session, config.node_app):
+        raise Invalid("node_app", "No approved app has this hash: see the page Apps.")
     if config.initial_weights is not None and holds is not None and not holds(config.initial_weights):
         raise Invalid("initial_weights", "No uploaded weights have this id: POST them to /api/weights first.")
     return resolve_clients(session, config)

@@ -1,6 +1,5 @@
 """Runs tasks through a ClientApp, one after the other, and makes the replies. Knows no socket."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -25,15 +24,14 @@ from federation.protocol.messages import ContentHeader, Offer, Task
 from federation.run.metric_names import MAX_LIST, clean_metrics, dropped_sentence
 from federation.run.pooling import MAX_COUNTS
 from federation.weights.content_ids import content_id
-from federation.weights.layout import Buffer, Layout, LayoutMismatch
+from federation.weights.flower_content import app_answer, config_for_apps, plain_values
+from federation.weights.layout import Buffer, Layout
 from federation.weights.records import record_of, values_of
 
 log = logging.getLogger(__name__)
 
 SERVER_NODE_ID = 1
 TIME_TO_LIVE_SECONDS = 86_400.0
-NOT_FOR_RECORDS = ("clients", "app_config")
-"""Fields of a task's config that a message has not; the options in ``app_config`` stand among its other fields."""
 
 Config = dict[str, Any]
 
@@ -97,7 +95,7 @@ class Executor:
 
     def _answer(self, client_task: ClientTask, node_id: int) -> OutgoingReply:
         task = client_task.task
-        config = {k: v for k, v in task.config.items() if v is not None and k not in NOT_FOR_RECORDS}
+        config = config_for_apps(task.config)
         if task.phase == "prepare":
             return OutgoingReply(Offer(message_id=task.message_id, data=self._work.prepare(config)))
         options = task.config.get("app_config", {})  # Flower's apps read some there and some in ``run_config``
@@ -126,7 +124,7 @@ class Executor:
 
     def _record_of(self, config: Config) -> ConfigRecord:
         """Return the config as a record: the last one with what has changed, for to make a new one takes long."""
-        plain = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in config.items()}  # a record holds no dict
+        plain = plain_values(config)
         known, last = self._last_config
         if plain.keys() == known.keys():
             record = last.copy()
@@ -177,26 +175,19 @@ def _reply(task: Task, message: Message) -> OutgoingReply:
         return OutgoingReply(
             Offer(message_id=task.message_id, error=shorten(message.error.reason or "the app gave no reason"))
         )
-    metrics: dict[str, Any] = {}
-    for record in message.content.metric_records.values():
-        for key, value in record.items():
-            metrics[key] = value[: MAX_COUNTS.get(key, MAX_LIST) + 1] if isinstance(value, list) else value
-    examples = metrics.pop("num-examples", None)
-    header, buffer = _pack(task, list(message.content.array_records.values()))
+    metrics, examples, arrays = app_answer(message.content)
+    metrics = {k: v[: MAX_COUNTS.get(k, MAX_LIST) + 1] if isinstance(v, list) else v for k, v in metrics.items()}
+    header, buffer = _pack(task, arrays) if arrays is not None else (None, None)
     offer = Offer(message_id=task.message_id, metrics=metrics, num_examples=examples, content=header)
     return OutgoingReply(offer, buffer)
 
 
-def _pack(task: Task, records: list[ArrayRecord]) -> tuple[ContentHeader | None, bytearray | memoryview | None]:
-    if not records:
-        return None, None
-    if len(records) > 1:
-        raise LayoutMismatch(f"the reply holds {len(records)} array records: return one ArrayRecord")
-    names = list(records[0])
+def _pack(task: Task, record: ArrayRecord) -> tuple[ContentHeader, bytearray | memoryview]:
+    names = list(record)
     expected = [row[0] for row in task.content.layout] if task.content is not None else names
     if sorted(names) == sorted(expected):
         names = expected
-    arrays = [values_of(records[0][name]) for name in names]
+    arrays = [values_of(record[name]) for name in names]
     layout = Layout.from_json(Layout.of(names, arrays).to_json())
     # The id only distinguishes the contents of one connection: the message's id serves, and needs no hash of the bytes.
     header = ContentHeader(

@@ -55,7 +55,7 @@ def _description(node_config: Mapping[str, Any]) -> dict[str, object]:
         data = _work(node_config).data
     except (ValueError, OSError) as error:
         return {"error": error_sentence(error, [])}
-    return {"data": data, "versions": versions(), "facts": facts()}
+    return {"data": {**data, "runs_apps": True}, "versions": versions(), "facts": facts()}
 
 
 def _answer(message: Message, context: Context) -> Message:

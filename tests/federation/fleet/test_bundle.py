@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from federation.fleet.bundle import APP_MODULE
-from federation.fleet.deployment import built_bundle
+from federation.fleet.node_apps import built_bundle
 
 
 def test_the_bundle_is_whole_holds_nothing_of_the_server_and_is_the_same_each_time(tmp_path: Path) -> None:

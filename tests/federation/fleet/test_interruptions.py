@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import Array, ArrayRecord, Context, Message
 
 from federation.client.tasks.supernode import app
-from federation.fleet.deployment import Deployment
+from federation.fleet.deployment import Deployment, end_left_runs
+from federation.fleet.node_apps import own_app
 from federation.flwr_internals import LinkState, SubStatus, get_object_tree
 from federation.run.states import RunState
 from federation.server.flower import Nodes
@@ -94,17 +95,17 @@ def post(deployment: Deployment, state: LinkState) -> str:
 
 
 def test_what_a_process_left_in_flowers_database_is_ended_at_the_start_of_the_next_one(state: LinkState) -> None:
-    left = Deployment(state)
+    left = Deployment(state, own_app)
     post(left, state)
     (run,) = state.get_run_info()
     assert (state.num_message_ins(), bool(left.objects)) == (1, True)
-    Deployment(state).end_left_runs()
+    end_left_runs(state)
     assert state.get_run_status({run.run_id})[run.run_id].status == "finished"
     assert (state.num_message_ins(), left.objects) == (0, 0)
 
 
 def test_a_message_whose_run_flower_ended_is_without_reply_and_the_next_one_is_in_another_run(state: LinkState) -> None:
-    deployment = Deployment(state)
+    deployment = Deployment(state, own_app)
     message = post(deployment, state)
     (run,) = state.get_run_info()
     assert run.primary_task_id is not None
@@ -116,7 +117,7 @@ def test_a_message_whose_run_flower_ended_is_without_reply_and_the_next_one_is_i
 
 
 def test_a_reply_that_nobody_looked_for_is_deleted_with_its_message(state: LinkState) -> None:
-    deployment = Deployment(state)
+    deployment = Deployment(state, own_app)
     message_id = post(deployment, state)
     (node,), (run,) = state.get_node_info(), state.get_run_info()
     (message,) = state.get_message_ins(node.node_id, 1)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from federation.fleet.deployment import Deployment
+from federation.fleet.node_apps import Deployments, own_app
 from federation.fleet.node_connection import NodeConnection
 from federation.fleet.polls import PULL, SPARE_BYTES, NodePolls
 from federation.fleet.weight_records import WeightRecords
@@ -49,8 +49,8 @@ class Asked:
 
 @pytest.fixture
 def node(tmp_path: Path) -> NodeConnection:
-    deployment = Deployment(Nodes(lay_nodes(tmp_path) / "linkstate.db").factory.state())
-    made = NodeConnection(deployment, WeightRecords(), lambda _: None, lambda _: None)
+    state = Nodes(lay_nodes(tmp_path) / "linkstate.db").factory.state()
+    made = NodeConnection(Deployments(state, lambda _: own_app()), WeightRecords(), lambda _: None, lambda _: None)
     made.set_client(Admission(1, "node", "admitted"), "key", 7)
     return made
 

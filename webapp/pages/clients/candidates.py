@@ -42,7 +42,10 @@ def candidates_of(run: Run, parted: Split, known: Sequence[Client], live: Mappin
     unfit, selected = parted.unfit, run.config.get("clients")
     found = []
     for client in known:
-        unmet = why_ineligible(client.id, client.data, network=run.network, dataset=run.dataset, selected=selected)
+        unmet = why_ineligible(
+            client.id, client.data, network=run.network, dataset=run.dataset, selected=selected,
+            node_app=run.config.get("node_app"),
+        )  # fmt: skip
         if unmet is not None or client.state == "revoked":
             continue
         online = client.id in live

@@ -64,11 +64,14 @@ def why_not(client: Client, run: Run, misfit: Mapping[int, str], here: LiveClien
     if client.left_out:
         return "excluded from all runs by a user"
     reason = why_ineligible(
-        client.id, client.data, network=run.network, dataset=run.dataset, selected=run.config.get("clients")
-    )
+        client.id, client.data, network=run.network, dataset=run.dataset, selected=run.config.get("clients"),
+        node_app=run.config.get("node_app"),
+    )  # fmt: skip
     match reason:
         case Ineligible.NOT_SELECTED:
             return "not selected for the run"
+        case Ineligible.NO_APP if client.kind == "supernode":
+            return "a SuperNode; the run names no app for SuperNodes"
         case Ineligible.NO_APP:
             return "a built-in client; the run needs a client started with --app"
         case Ineligible.OWN_APP:

@@ -29,6 +29,12 @@ def app_of_hash(session: Session, hash: str) -> App | None:
     return session.scalar(select(App).where(App.hash == hash))
 
 
+def is_approved(session: Session, hash: str) -> bool:
+    """Return whether an admin has approved the app with a hash."""
+    app = app_of_hash(session, hash)
+    return app is not None and app.state == AppState.APPROVED
+
+
 def insert_app(session: Session, row: App) -> App:
     """Add an app; its id is set then."""
     session.add(row)

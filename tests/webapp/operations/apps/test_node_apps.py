@@ -1,0 +1,93 @@
+"""The ClientApp of a person on SuperNodes: as a FAB, in Meadow's own runs, with what it keeps from round to round."""
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tests.support.dashboard import Dashboard, named, running
+from tests.support.flower_apps import folder_of, zip_of
+from tests.support.light_node import LightNode
+from tests.support.markup import parse
+from tests.support.processes import wait_until
+
+CLIENT = """
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+app = ClientApp()
+
+
+@app.train()
+def train(message, context):
+    calls = int(context.state["count"]["calls"]) + 1 if "count" in context.state else 1
+    context.state["count"] = ConfigRecord({"calls": calls})
+    step = np.float32(context.run_config["step"])
+    moved = {name: Array(array.numpy() + step) for name, array in message.content["arrays"].items()}
+    config = message.content["config"]
+    metrics = {"num-examples": 10, "calls": calls, "round": config["server-round"], "other": config["other"]}
+    return Message(RecordDict({"arrays": ArrayRecord(moved), "metrics": MetricRecord(metrics)}), reply_to=message)
+"""
+
+
+@pytest.fixture
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    with running(tmp_path_factory.mktemp("apps"), apps=True, demo_clients=0) as started:
+        yield started
+
+
+def uploaded(dashboard: Dashboard, name: str) -> dict[str, object]:
+    packed = zip_of(folder_of(name, settings="step = 1.0\nunused = 3\n", client=CLIENT))
+    return dict(dashboard.http.post("/api/apps", files={"file": ("app.zip", packed)}).json())
+
+
+def weights(dashboard: Dashboard) -> str:
+    with io.BytesIO() as file:
+        np.savez(file, np.zeros(4, "float32"), np.ones((2, 2), "float32"))
+        return str(dashboard.http.post("/api/weights", files={"file": file.getvalue()}).json()["id"])
+
+
+def model_of(dashboard: Dashboard, run_id: int) -> list[float]:
+    answer = dashboard.http.get(f"/api/runs/{run_id}/model")
+    with np.load(io.BytesIO(answer.content)) as arrays:
+        return [float(arrays[name].mean()) for name in sorted(arrays.files)]
+
+
+def measured(dashboard: Dashboard, run_id: int, name: str) -> list[float | None]:
+    rounds = dashboard.http.get(f"/api/runs/{run_id}/rounds").json()["items"]
+    return [one["metrics"].get(f"train_{name}") for one in rounds[1:]]
+
+
+def test_supernodes_run_the_approved_app_of_a_run_which_keeps_its_state_over_rounds_and_a_resume(
+    dashboard: Dashboard,
+) -> None:
+    app, other = uploaded(dashboard, "mine"), uploaded(dashboard, "other")
+    body = {"network": "custom", "initial_weights": weights(dashboard), "num_rounds": 2, "min_clients": 2,
+            "node_app": app["hash"], "app_config": {"step": 0.25, "other": 7}}  # fmt: skip
+    refused = dashboard.http.post("/api/runs", json=body)
+    assert named(refused, 422) == {"node_app"} and "No approved app" in refused.text
+    for one in (app, other):
+        assert dashboard.http.post(f"/api/apps/{one['id']}/approve").status_code == 200
+    with LightNode(dashboard.flower_address) as node, LightNode(dashboard.flower_address, partition=1):
+        wait_until(lambda: all(one["data"].get("runs_apps") for one in dashboard.wait_for_clients(2)))
+        form = parse(dashboard.http.get("/runs/new?network=custom").text).one(id="start-sum")
+        assert "a SuperNode; the run names no app for SuperNodes" in form.text
+        run_id = dashboard.http.post("/api/runs", json=body).json()["id"]
+        dashboard.wait_for_state(run_id, "completed")
+        assert model_of(dashboard, run_id) == [0.5, 1.5], "the run's step counts, not the default of the app"
+        between = dashboard.http.post("/api/runs", json=body | {"node_app": other["hash"]}).json()["id"]
+        dashboard.wait_for_state(between, "completed")
+        assert dashboard.http.post(f"/api/runs/{run_id}/rounds", json={"add": 1}).status_code == 202
+        dashboard.wait_for_state(run_id, "completed")
+        assert dashboard.http.post(f"/api/apps/{other['id']}/withdraw").status_code == 200
+        assert dashboard.http.post(f"/api/runs/{between}/rounds", json={"add": 1}).status_code == 202
+        dashboard.wait_for_state(between, "failed")
+        tasks = parse(dashboard.http.get("/clients/1").text).one("section", aria_labelledby="tasks-h").text
+        flower_runs = [run.fab_hash for run in node.runs.values()]
+    assert measured(dashboard, run_id, "calls") == [1, 2, 3], "it finds its state in another run of Flower's"
+    assert measured(dashboard, between, "calls") == [1, 2], "the state of another run is another one"
+    assert measured(dashboard, run_id, "round") == [1, 2, 3] and measured(dashboard, run_id, "other") == [7, 7, 7]
+    assert f"lab/other 1.0.0 ({str(other['hash'])[:8]}) is withdrawn: an admin has to approve it first" in tasks
+    assert flower_runs[1:] == [app["hash"], other["hash"], app["hash"]]
