@@ -5,7 +5,7 @@ from itertools import pairwise
 from federation.learning.data.catalogue import CLASSES, SHAPES, Shape
 from federation.learning.spec import published_spec
 from federation.run.config import RunConfig
-from federation.run.networks import NetworkSettings
+from federation.run.networks import APPLICATIONS, NetworkSettings
 from federation.schema.spec import Spec
 
 __all__ = ["BYTES_PER_PARAMETER", "CLASSES", "input_shape", "model_parameters", "parameters_of"]
@@ -46,6 +46,8 @@ def model_parameters(network: str, spec: Spec, settings: NetworkSettings) -> int
         return sum(_dense(*pair) for pair in pairwise(units))
     if len(spec.shape) not in (2, 3):
         return None
+    if (application := APPLICATIONS.get(network)) is not None:
+        return application.parameters + _dense(application.features, spec.outputs)
     height, width, channels = (*spec.shape, 1)[:3]
     match network:
         case "cnn":

@@ -14,7 +14,18 @@ PARTITIONERS = {
     "iid": "IID", "dirichlet": "Dirichlet (non-IID)", "classes": "Classes per client (#C = k)",
     "quantity": "Quantity skew (Dirichlet)",
 }  # fmt: skip
-Optimizer = Literal["adam", "sgd"]
+Optimizer = Literal[
+    "adam", "sgd", "adamw", "rmsprop", "adagrad", "adadelta", "adafactor", "adamax", "nadam", "ftrl", "lamb", "lion",
+    "muon",
+]  # fmt: skip
+OPTIMIZERS = {
+    "adam": "Adam", "sgd": "SGD", "adamw": "AdamW", "rmsprop": "RMSprop", "adagrad": "Adagrad", "adadelta": "Adadelta",
+    "adafactor": "Adafactor", "adamax": "Adamax", "nadam": "Nadam", "ftrl": "Ftrl", "lamb": "Lamb", "lion": "Lion",
+    "muon": "Muon",
+}  # fmt: skip
+"""Keras's optimizers by the name of their class, without ScheduleFreeAdamW, whose weights between two steps are not
+those to send, and without those that only wrap others."""
+WITH_MOMENTUM = ("sgd", "rmsprop")
 ACTIVATIONS = {
     "relu": "ReLU", "elu": "ELU", "gelu": "GELU", "selu": "SELU", "silu": "SiLU", "tanh": "tanh", "sigmoid": "Sigmoid",
 }  # fmt: skip
@@ -37,6 +48,8 @@ LOSSES_OF: dict[Target, tuple[Loss, ...]] = {
 }  # fmt: skip
 """The losses that fit a target; ``auto`` is the first."""
 TARGETS: dict[Target, str] = {"classes": "several classes", "binary": "two classes", "number": "a number"}
+ClassWeights = Literal["off", "balanced"]
+CLASS_WEIGHTS = {"off": "Off", "balanced": "Balanced"}
 Diagnostics = Literal["off", "updates", "losses"]
 DIAGNOSTICS = {
     "off": "Off", "updates": "Updates and fairness", "losses": "Updates, fairness, loss before and after training",

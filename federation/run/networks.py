@@ -2,20 +2,91 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from federation.schema.columns import DATA_NAME_PATTERN, MAX_DATA_NAME_CHARACTERS
 
-Network = Literal["mlp", "cnn", "lenet", "mobilenet_v2", "resnet50", "synthetic", "custom"]
+Network = Literal[
+    "mlp", "cnn", "lenet", "mobilenet_v2", "resnet50", "synthetic", "custom",
+    "ConvNeXtTiny", "ConvNeXtSmall", "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtXLarge", "DenseNet121", "DenseNet169",
+    "DenseNet201", "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3", "EfficientNetB4",
+    "EfficientNetB5", "EfficientNetB6", "EfficientNetB7", "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2",
+    "EfficientNetV2B3", "EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S", "InceptionResNetV2", "InceptionV3",
+    "MobileNet", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small", "NASNetLarge", "NASNetMobile", "ResNet101",
+    "ResNet101V2", "ResNet152", "ResNet152V2", "ResNet50", "ResNet50V2", "VGG16", "VGG19", "Xception",
+]  # fmt: skip
+Pixels = Literal["signed", "caffe", "torch", "bytes"]
+"""How an application takes pixels: -1 to 1; 0 to 255, blue first, without ImageNet's mean; standardised by ImageNet's
+mean and deviation; 0 to 255."""
+
+
+class Application(NamedTuple):
+    """A Keras application: height and width that it was made for, the least that it takes, how it takes pixels, and
+    its size without a last layer, in parameters and in features."""
+
+    side: int
+    least: int
+    pixels: Pixels
+    parameters: int
+    features: int
+
+
+APPLICATIONS: Final[dict[str, Application]] = {
+    "ConvNeXtTiny": Application(224, 32, "bytes", 27_820_128, 768),
+    "ConvNeXtSmall": Application(224, 32, "bytes", 49_454_688, 768),
+    "ConvNeXtBase": Application(224, 32, "bytes", 87_566_464, 1024),
+    "ConvNeXtLarge": Application(224, 32, "bytes", 196_230_336, 1536),
+    "ConvNeXtXLarge": Application(224, 32, "bytes", 348_147_968, 2048),
+    "DenseNet121": Application(224, 32, "torch", 7_037_504, 1024),
+    "DenseNet169": Application(224, 32, "torch", 12_642_880, 1664),
+    "DenseNet201": Application(224, 32, "torch", 18_321_984, 1920),
+    "EfficientNetB0": Application(224, 32, "bytes", 4_049_571, 1280),
+    "EfficientNetB1": Application(240, 32, "bytes", 6_575_239, 1280),
+    "EfficientNetB2": Application(260, 32, "bytes", 7_768_569, 1408),
+    "EfficientNetB3": Application(300, 32, "bytes", 10_783_535, 1536),
+    "EfficientNetB4": Application(380, 32, "bytes", 17_673_823, 1792),
+    "EfficientNetB5": Application(456, 32, "bytes", 28_513_527, 2048),
+    "EfficientNetB6": Application(528, 32, "bytes", 40_960_143, 2304),
+    "EfficientNetB7": Application(600, 32, "bytes", 64_097_687, 2560),
+    "EfficientNetV2B0": Application(224, 32, "bytes", 5_919_312, 1280),
+    "EfficientNetV2B1": Application(240, 32, "bytes", 6_931_124, 1280),
+    "EfficientNetV2B2": Application(260, 32, "bytes", 8_769_374, 1408),
+    "EfficientNetV2B3": Application(300, 32, "bytes", 12_930_622, 1536),
+    "EfficientNetV2L": Application(480, 32, "bytes", 117_746_848, 1280),
+    "EfficientNetV2M": Application(480, 32, "bytes", 53_150_388, 1280),
+    "EfficientNetV2S": Application(384, 32, "bytes", 20_331_360, 1280),
+    "InceptionResNetV2": Application(299, 75, "signed", 54_336_736, 1536),
+    "InceptionV3": Application(299, 75, "signed", 21_802_784, 2048),
+    "MobileNet": Application(224, 32, "signed", 3_228_864, 1024),
+    "MobileNetV2": Application(224, 32, "signed", 2_257_984, 1280),
+    "MobileNetV3Large": Application(224, 32, "bytes", 2_996_352, 960),
+    "MobileNetV3Small": Application(224, 32, "bytes", 939_120, 576),
+    "NASNetLarge": Application(331, 32, "signed", 84_916_818, 4032),
+    "NASNetMobile": Application(224, 32, "signed", 4_269_716, 1056),
+    "ResNet101": Application(224, 32, "caffe", 42_658_176, 2048),
+    "ResNet101V2": Application(224, 32, "signed", 42_626_560, 2048),
+    "ResNet152": Application(224, 32, "caffe", 58_370_944, 2048),
+    "ResNet152V2": Application(224, 32, "signed", 58_331_648, 2048),
+    "ResNet50": Application(224, 32, "caffe", 23_587_712, 2048),
+    "ResNet50V2": Application(224, 32, "signed", 23_564_800, 2048),
+    "VGG16": Application(224, 32, "caffe", 14_714_688, 512),
+    "VGG19": Application(224, 32, "caffe", 20_024_384, 512),
+    "Xception": Application(299, 71, "signed", 20_861_480, 2048),
+}
+"""The Keras applications by their names in keras.applications."""
+
 NETWORKS: dict[str, str] = {
-    "mlp": "Dense 128", "cnn": "Small CNN", "lenet": "LeNet-5", "mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50",
-    "synthetic": "Synthetic", "custom": "Own model",
+    "mlp": "Dense layers (MLP)", "cnn": "Small CNN", "lenet": "LeNet-5", "mobilenet_v2": "MobileNetV2, small images",
+    "resnet50": "ResNet50, small images", "synthetic": "Synthetic", "custom": "Own model",
+    **{name: name for name in APPLICATIONS},
 }  # fmt: skip
-KERAS_NETWORKS: Final = ("mlp", "cnn", "lenet", "mobilenet_v2", "resnet50")
+KERAS_NETWORKS: Final = ("mlp", "cnn", "lenet", "mobilenet_v2", "resnet50", *APPLICATIONS)
 """Networks that Meadow builds with Keras; of the others it has no code for a .keras file."""
+STARTS_FROM_UPLOAD: Final = ("custom", *APPLICATIONS)
+"""Networks whose initial weights may be, or with custom are, uploaded ones."""
 
 Dataset = Literal["digits", "mnist", "fashion_mnist", "cifar10", "synthetic"]
 PUBLISHED: Final = ("digits", "mnist", "fashion_mnist", "cifar10")
@@ -77,6 +148,7 @@ def read_layer_sizes(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
+MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 1024
 Activation = Literal["relu", "elu", "gelu", "selu", "silu", "tanh", "sigmoid"]
 
 
@@ -84,18 +156,22 @@ Activation = Literal["relu", "elu", "gelu", "selu", "silu", "tanh", "sigmoid"]
 class NetworkSettings:
     """``hidden`` are the units of the hidden layers of network mlp, ``filters`` those of the convolutions of cnn.
 
-    ``dropout`` and ``activation`` are for both.
+    ``dropout`` and ``activation`` are for both. ``image_size`` is height and width, in pixels, to which an application
+    scales images; None: those that it was made for.
     """
 
     hidden: LayerSizes = (128,)
     filters: LayerSizes = (32, 64)
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     activation: Activation = "relu"
+    image_size: Annotated[int, Field(ge=MIN_IMAGE_SIZE, le=MAX_IMAGE_SIZE)] | None = None
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Self:
         """Return the settings in a config; what it does not hold has its default."""
-        given: dict[str, Any] = {name: config[name] for name in ("dropout", "activation") if name in config}
+        given: dict[str, Any] = {
+            name: config[name] for name in ("dropout", "activation", "image_size") if name in config
+        }
         sizes = {"hidden": "hidden_units", "filters": "filters"}
         given |= {name: read_layer_sizes(config[field]) for name, field in sizes.items() if field in config}
         return cls(**given)

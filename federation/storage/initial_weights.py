@@ -5,16 +5,17 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from federation.run.config import RunConfig
-from federation.run.networks import NetworkSettings
+from federation.run.networks import DEFAULT_SETTINGS, NetworkSettings
 from federation.schema.columns import AgreedSchema
 from federation.schema.spec import Spec
 from federation.storage.uploads import Uploads, UploadUnusable, read_weights
@@ -48,17 +49,15 @@ def initial_weights(
         return layout, layout.pack([values])
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if config.network == "custom":
-        try:
-            return Uploads(folder).read(config.initial_weights or "")
-        except UploadUnusable as error:
-            raise NetworkNotBuilt(str(error)) from error
+        return _uploaded(config, folder)
     described = network_arguments(config, schema)
-    stem = folder / f"{config.network}-{sha256(repr(described).encode()).hexdigest()[:16]}-{config.seed}"
+    stem = folder / _stem(config, described)
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged: build it
         found = read_weights(stem)
         os.utime(stem.with_suffix(".weights"))
         return found
-    _build([*described, "--loss", config.loss, "--seed", str(config.seed)], stem, sleep)
+    with _start_file(config, folder) as start:
+        _build([*described, *start, "--loss", config.loss, "--seed", str(config.seed)], stem, sleep)
     built = [file for file in folder.glob("*.weights") if not file.name.startswith(("upload-", "."))]
     delete_all_but_newest(built, KEPT_NETWORKS)
     return read_weights(stem)
@@ -69,6 +68,40 @@ def network_arguments(config: RunConfig, schema: AgreedSchema | None) -> list[st
     data = ["--dataset", config.dataset] if schema is None else ["--spec", Spec.agreed(schema).to_json()]
     settings = NetworkSettings.of(config.model_dump(exclude=config.unused))
     return ["--network", config.network, *data, "--settings", settings.to_json()]
+
+
+def _stem(config: RunConfig, described: list[str]) -> str:
+    """Return the name of the files of built weights: of published data with the network's defaults it names the data.
+
+    ``described`` are the arguments of the child process.
+    """
+    data: str = config.dataset
+    if "--spec" in described or config.initial_weights is not None or DEFAULT_SETTINGS.to_json() not in described:
+        data = sha256(repr((described, config.initial_weights)).encode()).hexdigest()[:16]
+    return f"{config.network}-{data}-{config.seed}"
+
+
+@contextlib.contextmanager
+def _start_file(config: RunConfig, folder: Path) -> Iterator[list[str]]:
+    """Yield the arguments that name the uploaded weights from which a network starts; their file is there until then.
+
+    Raises NetworkNotBuilt if the upload cannot be read.
+    """
+    if config.initial_weights is None:
+        yield []
+        return
+    layout, weights = _uploaded(config, folder)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".start-", suffix=".npz") as file:
+        np.savez(file, allow_pickle=False, **{f"{n}": array for n, array in enumerate(layout.unpack(weights))})
+        file.flush()
+        yield ["--start", file.name]
+
+
+def _uploaded(config: RunConfig, folder: Path) -> tuple[Layout, bytearray]:
+    try:
+        return Uploads(folder).read(config.initial_weights or "")
+    except UploadUnusable as error:
+        raise NetworkNotBuilt(str(error)) from error
 
 
 def _build(arguments: Sequence[str], stem: Path, sleep: Callable[[float], None]) -> None:

@@ -9,7 +9,7 @@ from tests.support.dashboard import Dashboard
 
 def test_an_experiment_is_filled_in_started_and_followed(dashboard: Dashboard, open_page: OpenPage) -> None:
     page = open_page(f"{url_of(dashboard)}/experiments/new")
-    page.get_by_label("Dense 128").uncheck()
+    page.get_by_label("Dense layers (MLP)").uncheck()
     page.get_by_label("Synthetic", exact=True).check()
     expect(page.get_by_label("Learning rate", exact=True)).to_be_hidden()
     page.get_by_label("FedProx").check()

@@ -1,6 +1,5 @@
 """The options of the command line for data of a client's own, and how they are read."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ import typer
 
 from federation.client.options.joining import expanded
 from federation.learning.data.own.options import Options, Sharing
-from federation.run.networks import Dataset
-from federation.schema.columns import DATA_NAME_PATTERN, MAX_DATA_NAME_CHARACTERS, TaskKind
+from federation.run.networks import Dataset, is_data_name
+from federation.schema.columns import MAX_DATA_NAME_CHARACTERS, TaskKind
 
 if TYPE_CHECKING:
     from federation.learning.data.own.own_data import OwnData
@@ -106,9 +105,3 @@ def own_data_options(
         )
     options = Options(target, tuple(ignore or ()), tuple(category or ()), task, image_size)
     return OwnDataOptions(str(expanded(Path(data))), name, options, Sharing(share_statistics, min_rows))
-
-
-def is_data_name(name: str) -> bool:
-    """Say whether a text can be the name of own data."""
-    fits = re.fullmatch(DATA_NAME_PATTERN, name) is not None and len(name) <= MAX_DATA_NAME_CHARACTERS
-    return fits and name not in get_args(Dataset)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from federation.client.options.own_data import is_data_name
 from federation.learning.client_app import Work
 from federation.learning.data.own.options import DEFAULT_IMAGE_SIZE, DEFAULT_MIN_ROWS, Options, Sharing
+from federation.run.networks import is_data_name
 from federation.schema.columns import TaskKind
 
 

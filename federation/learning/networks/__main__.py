@@ -25,15 +25,23 @@ from federation.run.choices import Loss, loss_for
 from federation.run.networks import DEFAULT_SETTINGS, KERAS_NETWORKS, NetworkSettings
 from federation.schema.spec import Spec
 from federation.weights.files import write_file
-from federation.weights.layout import Layout
+from federation.weights.layout import Entry, Layout, NumpyArray
 
 
-def draw(network: str, spec: Spec, settings: NetworkSettings, seed: int, output: Path) -> dict[str, Any]:
-    """Build a network, write its seeded initial weights to an .npz by array name, and return its description."""
+def draw(
+    network: str, spec: Spec, settings: NetworkSettings, seed: int, output: Path, start: Path | None = None
+) -> dict[str, Any]:
+    """Build a network, write its seeded initial weights to an .npz by array name, and return its description.
+
+    ``start`` is an .npz of other weights in the network's order, with its last layer or without: a last layer that is
+    not there is drawn. Raises ValueError if they do not fit.
+    """
     keras = load_keras()
     keras.utils.set_random_seed(seed)
     model = build(network, spec, settings)
     layout = layout_of(model)
+    if start is not None:
+        _start_from(model, layout, start)
     archive = io.BytesIO()
     arrays: dict[str, Any] = {e.name: w for e, w in zip(layout.entries, model.get_weights(), strict=True)}
     np.savez(archive, allow_pickle=False, **arrays)
@@ -44,6 +52,26 @@ def draw(network: str, spec: Spec, settings: NetworkSettings, seed: int, output:
     }  # fmt: skip
 
 
+def _start_from(model: Any, layout: Layout, start: Path) -> None:
+    given, own = _arrays(start), model.get_weights()
+    known = layout.entries[: len(given)]
+    if len(given) not in (len(own), len(own) - 2):
+        needed = f"{len(own):,} arrays, or {len(own) - 2:,} without the last layer"
+        raise ValueError(f"the uploaded weights have {len(given):,} arrays, {model.name} has {needed}")
+    if (difference := Layout(known).difference(_entries(given))) is not None:
+        raise ValueError(f"the uploaded weights do not fit {model.name}: {difference}")
+    model.set_weights([*given, *own[len(given) :]])
+
+
+def _arrays(file: Path) -> list[NumpyArray]:
+    with np.load(file, allow_pickle=False) as packed:
+        return [packed[name] for name in packed.files]
+
+
+def _entries(arrays: list[NumpyArray]) -> tuple[Entry, ...]:
+    return Layout.of([str(number) for number in range(len(arrays))], arrays).entries
+
+
 def export(network: str, spec: Spec, settings: NetworkSettings, weights: Path, output: Path) -> dict[str, Any]:
     """Build a network, load the arrays of an .npz in their order, and save it as a .keras model.
 
@@ -51,9 +79,8 @@ def export(network: str, spec: Spec, settings: NetworkSettings, weights: Path, o
     """
     model = build(network, spec, settings)
     layout = layout_of(model)
-    with np.load(weights, allow_pickle=False) as packed:
-        arrays = [packed[name] for name in packed.files]
-    if (difference := layout.difference(Layout.of([str(i) for i in range(len(arrays))], arrays).entries)) is not None:
+    arrays = _arrays(weights)
+    if (difference := layout.difference(_entries(arrays))) is not None:
         raise ValueError(f"the weights do not fit {network}: {difference}")
     model.set_weights(arrays)
     model.save(output)
@@ -78,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--settings", help="JSON of the network's settings; default: none is changed")
     parser.add_argument("--loss", choices=get_args(Loss), help="refused if it does not fit the target")
     parser.add_argument("--seed", required=True, type=int, help="0 to 2**32 - 1")
+    parser.add_argument("--start", type=Path, help="an .npz of weights to start from, with the last layer or without")
     parser.add_argument(
         "--weights", type=Path, help="an .npz in the network's order; the output is a .keras model then"
     )
@@ -98,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.weights is not None:
             described = export(options.network, spec, settings, options.weights, options.output)
         else:
-            described = draw(options.network, spec, settings, options.seed, options.output)
+            described = draw(options.network, spec, settings, options.seed, options.output, options.start)
     except (ValueError, OSError, ImportError) as error:
         sys.stderr.write(f"{' '.join(_sentence(error).split())}\n")
         return 1

@@ -5,21 +5,19 @@ from functools import partial
 from typing import Any
 
 from federation.learning.keras_backend import load_keras
+from federation.learning.networks.applications import application
+from federation.learning.networks.images import as_images, in_colours, padded
 from federation.learning.sizes import CNN_SIDE, LENET_SIDE
-from federation.run.networks import DEFAULT_SETTINGS, NetworkSettings
+from federation.run.networks import APPLICATIONS, DEFAULT_SETTINGS, NetworkSettings
 from federation.schema.spec import Spec
 from federation.weights.layout import Entry, Layout
 
 MIN_SIDE = 32
-"""The least height and width, in pixels, that the Keras applications take; smaller images get a black border."""
+"""The least height and width, in pixels, of the networks for small images; smaller ones get a black border."""
 
 
 class UnknownNetwork(ValueError):
     """There is no Keras network of that name."""
-
-
-class NetworkUnfit(ValueError):
-    """The network does not take inputs of this shape; the sentence says which it takes."""
 
 
 def build(network: str, spec: Spec, settings: NetworkSettings = DEFAULT_SETTINGS) -> Any:
@@ -51,7 +49,7 @@ def _mlp(keras: Any, inputs: Any, spec: Spec, settings: NetworkSettings) -> Any:
 
 
 def _cnn(keras: Any, inputs: Any, spec: Spec, settings: NetworkSettings) -> Any:
-    layers, images = keras.layers, _padded(keras, _images("cnn", keras, inputs), CNN_SIDE)
+    layers, images = keras.layers, padded(keras, as_images("cnn", keras, inputs), CNN_SIDE)
     for number, filters in enumerate(settings.filters, 1):
         convolution = layers.Conv2D(filters, 3, padding="same", activation=settings.activation, name=f"conv{number}")
         images = convolution(images)
@@ -64,7 +62,7 @@ def _cnn(keras: Any, inputs: Any, spec: Spec, settings: NetworkSettings) -> Any:
 
 def _lenet(keras: Any, inputs: Any, spec: Spec, _: NetworkSettings) -> Any:
     """LeNet-5 with ReLU and maximum pooling, the "simple CNN" of NIID-Bench (Li et al. 2022, arXiv:2102.02079)."""
-    layers, images = keras.layers, _padded(keras, _images("lenet", keras, inputs), LENET_SIDE)
+    layers, images = keras.layers, padded(keras, as_images("lenet", keras, inputs), LENET_SIDE)
     for number, filters in enumerate((6, 16), 1):
         images = layers.Conv2D(filters, 5, activation="relu", name=f"conv{number}")(images)
         images = layers.MaxPooling2D(name=f"pool{number}")(images)
@@ -76,13 +74,17 @@ def _lenet(keras: Any, inputs: Any, spec: Spec, _: NetworkSettings) -> Any:
 
 def _small_application(name: str, keras: Any, inputs: Any, spec: Spec, _: NetworkSettings) -> Any:
     """Return the outputs of an application over small images as they are, which it learns from the beginning."""
-    images = _as_photos(keras, _images(name, keras, inputs))
+    images = in_colours(keras, padded(keras, as_images(name, keras, inputs), MIN_SIDE))
     make, shape = getattr(keras.applications, name), tuple(images.shape[1:])
     activation = None if spec.is_number else "softmax"
     model = make(
         input_tensor=images, input_shape=shape, weights=None, classes=spec.outputs, classifier_activation=activation
     )
     return model.output
+
+
+def _application(name: str, keras: Any, inputs: Any, spec: Spec, settings: NetworkSettings) -> Any:
+    return _head(keras, spec)(application(name, keras, as_images(name, keras, inputs), settings))
 
 
 def _head(keras: Any, spec: Spec) -> Any:
@@ -96,44 +98,13 @@ def _numbered(name: str, number: int, of: int) -> str:
     return name if of == 1 else f"{name}{number}"
 
 
-def _images(network: str, keras: Any, inputs: Any) -> Any:
-    """Return inputs with height, width and channels; those without channels get one."""
-    shape = tuple(inputs.shape[1:])
-    if len(shape) == 2:
-        return keras.layers.Reshape((*shape, 1), name="grey")(inputs)
-    if len(shape) != 3:
-        given = "×".join(map(str, shape))
-        raise NetworkUnfit(f"{network} takes images, the inputs of this run have the shape {given}: choose mlp")
-    return inputs
-
-
-def _as_photos(keras: Any, images: Any) -> Any:
-    """Pad to ``MIN_SIDE`` and repeat a grey channel three times; layers do it, so the data stay small in memory."""
-    images = _padded(keras, images, MIN_SIDE)
-    if images.shape[3] not in (1, 3):
-        raise NetworkUnfit(
-            f"the network takes images in grey or colours, those of this run have {images.shape[3]} channels"
-        )
-    if images.shape[3] == 1:
-        images = keras.layers.Concatenate(name="colours")([images, images, images])
-    return images
-
-
-def _padded(keras: Any, images: Any, least: int) -> Any:
-    """Put a black border around images whose height or width is below ``least``."""
-    margins = [max(0, least - side) for side in images.shape[1:3]]
-    if not any(margins):
-        return images
-    border = tuple((margin // 2, margin - margin // 2) for margin in margins)
-    return keras.layers.ZeroPadding2D(border, name="border")(images)
-
-
 _BUILDERS: dict[str, Callable[[Any, Any, Spec, NetworkSettings], Any]] = {
     "mlp": _mlp,
     "cnn": _cnn,
     "lenet": _lenet,
     "mobilenet_v2": partial(_small_application, "MobileNetV2"),
     "resnet50": partial(_small_application, "ResNet50"),
+    **{name: partial(_application, name) for name in APPLICATIONS},
 }
 
 

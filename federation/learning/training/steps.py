@@ -16,11 +16,12 @@ correct answers, or for a target that is a number the sum of the squared errors.
 
 def training_step(
     model: Any, optimizer: Any, loss: str, weight_decay: float = 0.0, proximal: "ProximalTerm | None" = None,
-    *, target: Target = "classes",
+    *, target: Target = "classes", class_weights: Any = None,
 ) -> Step:  # fmt: skip
     """Compile one training step of a Keras model, which changes its weights and the optimizer's state.
 
     The gradients of weight decay and of the proximal term are added to that of the loss, which they do not change.
+    ``class_weights`` is a variable (classes,), by which the loss of each sample is multiplied.
     """
     import tensorflow as tf
 
@@ -30,6 +31,8 @@ def training_step(
     def step(inputs: Any, labels: Any) -> Any:
         with tf.GradientTape() as tape:
             losses, second = measured(labels, model(inputs, training=True))
+            if class_weights is not None:
+                losses = losses * tf.gather(class_weights, labels)
             mean = tf.reduce_mean(losses)
         gradients = tape.gradient(mean, variables)
         if weight_decay:
@@ -55,18 +58,29 @@ def evaluation_step(model: Any, loss: str, *, target: Target = "classes") -> Cal
 
 
 def optimizer_reset(optimizer: Any) -> Callable[[float], None]:
-    """Compile what sets a learning rate and the optimizer's state to zeros, from which adam, sgd and momentum start."""
+    """Compile what sets a learning rate, and the optimizer's state to that of one that was just built.
+
+    Every variable of a state begins with one value in all of its elements: mostly 0, in Adagrad 0.1.
+    """
     import tensorflow as tf
 
     variables, rate = [variable.value for variable in optimizer.variables], optimizer.learning_rate.value
+    firsts = [tf.reshape(variable, [-1])[:1].numpy().sum() for variable in variables]
 
     def reset(learning_rate: Any) -> None:
-        for variable in variables:
-            variable.assign(tf.zeros_like(variable))
+        for variable, first in zip(variables, firsts, strict=True):
+            variable.assign(tf.fill(variable.shape, first) if first else tf.zeros_like(variable))
         rate.assign(learning_rate)
 
     compiled = tf.function(reset, input_signature=[tf.TensorSpec((), rate.dtype)], autograph=False)
     return lambda learning_rate: compiled(tf.constant(learning_rate, rate.dtype))
+
+
+def ones(size: int) -> Any:
+    """Return a variable (size,) of ones that no gradient changes."""
+    import tensorflow as tf
+
+    return tf.Variable(tf.ones(size), trainable=False)
 
 
 class ProximalTerm:

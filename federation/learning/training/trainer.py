@@ -39,13 +39,15 @@ class Training(NamedTuple):
     settings: NetworkSettings
     loss: str
     optimization: Optimization
+    balances_classes: bool = False
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Self:
         """Return what a task's config asks for; raises ValueError for a loss that does not fit the target."""
         spec = spec_of(config)
         loss = loss_for(config["loss"], spec.target)
-        return cls(config["network"], spec, NetworkSettings.of(config), loss, Optimization.of(config))
+        balances = config.get("class_weights") == "balanced" and not spec.is_number
+        return cls(config["network"], spec, NetworkSettings.of(config), loss, Optimization.of(config), balances)
 
 
 @lru_cache(maxsize=2)
@@ -88,6 +90,8 @@ class Trainer:
         All randomness comes from ``rng``. Raises TaskCancelled after any batch.
         """
         step = self._reset(config, rng)
+        if self._class_weights is not None:
+            self._class_weights.assign(balanced_weights(samples.labels, self.spec.outputs))
         epochs, size = config["local_epochs"], config["batch_size"]
         batches = _number_of_batches(len(samples), size)
         batches = min(batches, config.get("steps_per_epoch") or batches)
@@ -137,6 +141,10 @@ class Trainer:
         return [variable.value for variable in self._model.weights]
 
     @cached_property
+    def _class_weights(self) -> Any:
+        return steps.ones(self.spec.outputs) if self._training.balances_classes else None
+
+    @cached_property
     def _reset_optimizer(self) -> Callable[[float], None]:
         return steps.optimizer_reset(self._optimizer)
 
@@ -154,13 +162,22 @@ class Trainer:
         return self._compiled_training_step(self._proximal_term)
 
     def _compiled_training_step(self, proximal: steps.ProximalTerm | None) -> steps.Step:
-        loss, decay = self._training.loss, self._training.optimization.weight_decay
-        return steps.training_step(self._model, self._optimizer, loss, decay, proximal, target=self.spec.target)
+        loss, decay = self._training.loss, self._training.optimization.added_decay
+        return steps.training_step(
+            self._model, self._optimizer, loss, decay, proximal, target=self.spec.target,
+            class_weights=self._class_weights,
+        )  # fmt: skip
 
     @cached_property
     def evaluation_step(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """The evaluation step, compiled at its first use."""
         return steps.evaluation_step(self._model, self._training.loss, target=self.spec.target)
+
+
+def balanced_weights(labels: NDArray[Any], classes: int) -> NDArray[np.float32]:
+    """Return scikit-learn's balanced weight of each class: samples / (classes that have any x samples of the class)."""
+    counts = np.bincount(labels, minlength=classes)
+    return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)
 
 
 def _number_of_batches(samples: int, size: int) -> int:

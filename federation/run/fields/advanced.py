@@ -5,7 +5,18 @@ from typing import Annotated, get_args
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from federation.run.choices import LOSSES, NORM_RULES, Loss, NormRule, Optimizer, loss_for
+from federation.run.choices import (
+    CLASS_WEIGHTS,
+    LOSSES,
+    NORM_RULES,
+    OPTIMIZERS,
+    WITH_MOMENTUM,
+    ClassWeights,
+    Loss,
+    NormRule,
+    Optimizer,
+    loss_for,
+)
 from federation.run.fields.clients import ClientFields
 from federation.run.fields.model import KERAS
 from federation.run.metric_goals import names_of
@@ -19,19 +30,22 @@ class AdvancedFields(ClientFields):
     batch_size: Annotated[int, Shown("Batch size", Group.ADVANCED, when=KERAS)] = Field(
         32, ge=1, le=65_536, description="Samples per training step."
     )
-    optimizer: Annotated[Optimizer, Shown("Optimizer", Group.ADVANCED, when=KERAS)] = Field(
+    optimizer: Annotated[Optimizer, Shown("Optimizer", Group.ADVANCED, choices=OPTIMIZERS, when=KERAS)] = Field(
         "adam", description="The client's optimizer, created anew each round."
     )
-    momentum: Annotated[float, Shown("Momentum", Group.ADVANCED, when=("optimizer", "sgd"))] = Field(
+    momentum: Annotated[float, Shown("Momentum", Group.ADVANCED, when=("optimizer", *WITH_MOMENTUM))] = Field(
         0.0, ge=0, lt=1, description="Share of the last step that is added to the next; Adam has moments of its own."
     )
     weight_decay: Annotated[float, Shown("Weight decay", Group.ADVANCED, when=KERAS)] = Field(
         0.0, ge=0, le=1,
-        description="L2 as in PyTorch's SGD and Adam: each weight, times this, is added to its gradient.",
+        description="L2 as in PyTorch's SGD and Adam: each weight, times this, is added to its gradient; AdamW's own.",
     )  # fmt: skip
     loss: Annotated[Loss, Shown("Loss", Group.ADVANCED, choices=LOSSES, when=KERAS)] = Field(
         "auto", description="Sparse categorical cross-entropy for classes, mean squared error for a number."
     )
+    class_weights: Annotated[
+        ClassWeights, Shown("Class weights", Group.ADVANCED, choices=CLASS_WEIGHTS, when=KERAS)
+    ] = Field("off", description="Balanced: a sample's loss counts inversely to the client's samples of its class.")
     steps_per_epoch: Annotated[
         int | None, Shown("Steps per epoch", Group.ADVANCED, empty="whole epoch", when=KERAS)
     ] = Field(None, ge=1, le=1_000_000, description="Batches per epoch.")

@@ -5,7 +5,16 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from federation.run.choices import PARTITIONERS, Partitioner, refuse_many_entries
-from federation.run.networks import KERAS_NETWORKS, NETWORKS, PUBLISHED, Dataset, Network, is_data_name
+from federation.run.networks import (
+    APPLICATIONS,
+    KERAS_NETWORKS,
+    NETWORKS,
+    PUBLISHED,
+    STARTS_FROM_UPLOAD,
+    Dataset,
+    Network,
+    is_data_name,
+)
 from federation.run.options import Group, Shown
 from federation.schema.columns import DATA_NAME_PATTERN, MAX_DATA_NAME_CHARACTERS
 
@@ -24,7 +33,7 @@ class ModelFields(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_strip_whitespace=True)
 
     network: Annotated[
-        Network, Shown("Network", Group.MODEL, choices=NETWORKS, not_quick=("custom",), quick=True)
+        Network, Shown("Network", Group.MODEL, choices=NETWORKS, not_quick=("custom", *APPLICATIONS), quick=True)
     ] = Field(
         "mlp", description="A Keras model, or that of your app; synthetic needs neither TensorFlow nor data."
     )  # fmt: skip
@@ -54,10 +63,10 @@ class ModelFields(BaseModel):
         float, Shown("Synthetic training time", Group.MODEL, unit="seconds", when=("network", "synthetic"))
     ] = Field(0.0, ge=0, le=3600, description="How long a client trains the synthetic network.")
     initial_weights: Annotated[
-        str | None, Shown("Initial weights", Group.MODEL, when=("network", "custom"), upload=True)
+        str | None, Shown("Initial weights", Group.MODEL, when=("network", *STARTS_FROM_UPLOAD), upload=True)
     ] = Field(
         None, pattern=r"^[0-9a-f]{64}$", validate_default=True,
-        description="An .npz of plain arrays, in the order of your app; in the API, the id from POST /api/weights.",
+        description="An .npz of arrays in the order of the app or network; in the API, an id from POST /api/weights.",
     )  # fmt: skip
     node_app: Annotated[str, Shown("App on SuperNodes", Group.MODEL, empty="none", when=("network", "custom"))] = Field(
         "", pattern=r"^([0-9a-f]{64})?$", description="Hash of an approved Flower App: SuperNodes run its ClientApp."
@@ -86,6 +95,6 @@ class ModelFields(BaseModel):
             raise ValueError(
                 "network custom starts from uploaded weights: choose an .npz, or POST it to /api/weights first"
             )
-        if not custom and initial_weights is not None:
-            raise ValueError("only network custom starts from uploaded weights")
+        if initial_weights is not None and info.data.get("network") not in STARTS_FROM_UPLOAD:
+            raise ValueError("only network custom and Keras applications start from uploaded weights")
         return initial_weights

@@ -11,7 +11,8 @@ import pytest
 
 from federation.learning.keras_backend import load_keras
 from federation.learning.networks.__main__ import main
-from federation.learning.networks.building import NetworkUnfit, UnknownNetwork, build, layout_of
+from federation.learning.networks.building import UnknownNetwork, build, layout_of
+from federation.learning.networks.images import NetworkUnfit
 from federation.learning.sizes import model_parameters
 from federation.learning.spec import published_spec
 from federation.run.networks import DEFAULT_SETTINGS, NetworkSettings

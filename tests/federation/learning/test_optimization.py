@@ -1,18 +1,29 @@
 """Momentum and weight decay: the steps of the optimizers are those that numpy computes."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.utils.class_weight import compute_class_weight
 
+from federation.learning.data.formats import Samples
 from federation.learning.keras_backend import load_keras
 from federation.learning.training.optimization import Optimization
 from federation.learning.training.steps import training_step
+from federation.learning.training.trainer import Trainer, Training, balanced_weights
+from federation.run.choices import OPTIMIZERS, Optimizer
 from federation.run.config import RunConfig
+from federation.schema.columns import AgreedSchema
+from tests.support.learners import settings
 
 pytestmark = pytest.mark.slow
 
+SCHEMA = {
+    "schema": AgreedSchema(
+        form="arrays", task="classes", target="y", classes=["no", "yes"], shape=[4]
+    ).model_dump_json()
+}
 RATE, STEPS, PIXELS, CLASSES = 0.1, 4, 4, 3
 Weights = list[NDArray[np.float64]]
 
@@ -64,11 +75,55 @@ def test_the_steps_are_those_that_numpy_computes(wanted: Optimization) -> None:
         assert ours == pytest.approx(theirs, abs=1e-5)
 
 
+def test_every_optimizer_learns_and_begins_each_round_anew() -> None:
+    """Also those whose state does not begin at zero: the same task twice gives the same weights."""
+    rng = np.random.default_rng(3)
+    inputs = rng.standard_normal((64, 4), np.float32)
+    samples = Samples(inputs, (inputs[:, 0] > 0).astype(np.int32))
+    for name in get_args(Optimizer):
+        config = settings(optimizer=name, learning_rate=0.05, local_epochs=3, weight_decay=0.001) | SCHEMA
+        trainer = Trainer(Training.of(config))
+        start, before = trainer.arrays(), trainer.evaluate(samples)["loss"]
+        ends = []
+        for _ in range(2):
+            trainer.load(start)
+            trainer.fit(samples, config, np.random.default_rng(1))
+            ends.append([array.numpy() for array in trainer.arrays().values()])
+        assert float(str(trainer.evaluate(samples)["loss"])) < float(str(before)), name
+        assert all(np.array_equal(one, other) for one, other in zip(*ends, strict=True)), name
+
+
+def test_the_optimizers_are_those_of_the_installed_keras() -> None:
+    """ScheduleFreeAdamW has other weights while it trains, and the rest wrap an optimizer."""
+    optimizers = load_keras().optimizers
+    named = {name for name in dir(optimizers) if isinstance(getattr(optimizers, name), type)}
+    others = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap", "ScheduleFreeAdamW"}
+    assert set(OPTIMIZERS.values()) == named - others
+    assert set(OPTIMIZERS) == set(get_args(Optimizer))
+
+
+def test_balanced_class_weights_are_those_of_scikit_learn_and_change_what_is_learned() -> None:
+    labels = np.array([0] * 40 + [1] * 4 + [2] * 20, np.int32)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    assert balanced_weights(labels, 3) == pytest.approx(expected)
+    assert balanced_weights(labels, 4)[:3] == pytest.approx(expected), "a class without samples has no weight"
+    inputs = np.random.default_rng(3).standard_normal((64, 4), np.float32)
+    samples = Samples(inputs, (np.arange(64) < 6).astype(np.int32))
+    shares = []
+    for weights in ("off", "balanced"):
+        config = settings(class_weights=weights, optimizer="sgd", learning_rate=0.2, local_epochs=20) | SCHEMA
+        trainer = Trainer(Training.of(config))
+        trainer.fit(samples, config, np.random.default_rng(1))
+        shares.append(float(trainer.evaluate_outputs(samples)[1][:, 1].mean()))
+    assert shares[0] < 0.3 < shares[1]
+
+
 def test_a_config_names_its_optimizer_and_one_of_an_earlier_server_has_plain_ones() -> None:
     config = RunConfig(optimizer="sgd", momentum=0.9, weight_decay=1e-5).model_dump()
     assert Optimization.of(config) == Optimization("sgd", 0.9, 1e-5)
     assert Optimization.of({**config, "optimizer": "adam"}) == Optimization("adam", 0.0, 1e-5)
     assert Optimization.of({"optimizer": "sgd"}) == Optimization("sgd")
+    assert [Optimization(name, 0.0, 0.1).added_decay for name in ("adam", "adamw")] == [0.1, 0.0]
 
 
 def test_momentum_and_weight_decay_belong_to_the_networks_that_meadow_builds() -> None:

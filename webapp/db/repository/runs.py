@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, upda
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import MetricGoals, goals_of
-from federation.run.networks import data_of
+from federation.run.networks import STARTS_FROM_UPLOAD, data_of
 from federation.run.states import ACTIVE, COMMITTING, ENDED, RESUMABLE, RunState
 from webapp.db.tables import (
     RUNS,
@@ -180,8 +180,8 @@ def advance_run(session: Session, run_id: int, round_: int, values: dict[str, An
 
 def named_uploads(session: Session) -> set[str]:
     """Return the ids of the uploaded weights from which any run starts."""
-    custom = session.scalars(select(Run.config).where(Run.network == "custom", NOT_DELETED))
-    return {upload for config in custom if isinstance(upload := config.get("initial_weights"), str)}
+    configs = session.scalars(select(Run.config).where(Run.network.in_(STARTS_FROM_UPLOAD), NOT_DELETED))
+    return {upload for config in configs if isinstance(upload := config.get("initial_weights"), str)}
 
 
 def run_ids(session: Session) -> set[int]:

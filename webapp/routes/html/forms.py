@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData, UploadFile
 
+from federation.run.networks import STARTS_FROM_UPLOAD
 from webapp.accounts.roles import Role
 from webapp.operations.runs import Runs
 from webapp.pages.flash import PARAMETER, Flash, Flashes
@@ -44,7 +45,7 @@ def sent_with_upload(
     """Return what a start form sent as text, with the id of the weights that it uploads, and what is wrong there."""
     sent = [(name, value) for name, value in fields.multi_items() if isinstance(value, str)]
     file = fields.get(UPLOAD)
-    if isinstance(file, UploadFile) and file.filename and ("network", "custom") in sent:
+    if isinstance(file, UploadFile) and file.filename and dict(sent).get("network") in STARTS_FROM_UPLOAD:
         sent = [(name, value) for name, value in sent if name != "initial_weights"]
         try:
             sent.append(("initial_weights", runs.keep_upload(file.file, max_bytes).id))

@@ -1,11 +1,13 @@
 """Dirty tables: each is read as a person expects, or refused by one sentence with row and column and what to do."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from federation.learning.data.own.options import Options
 from federation.learning.data.own.refusals import BadData
+from federation.learning.data.own.tables.reading import read_table
 from tests.support.own_data import read_text
 
 ROWS = "".join(f"{40 + row},{'north' if row % 2 else 'south'},{row % 2}\n" for row in range(12))
@@ -59,6 +61,26 @@ def test_a_table_that_cannot_be_used_is_refused_with_row_and_column(
     assert sentence in str(refusal.value)
     for cell in ("about 50", "A13", "person 1", str(tmp_path)):
         assert cell not in str(refusal.value)
+
+
+class Changing:
+    """The records of a file that somebody writes while it is read."""
+
+    delimiter, unreadable = ",", frozenset[str]()
+
+    def __init__(self, *contents: list[list[str]]) -> None:
+        self._contents = iter(contents)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return iter(next(self._contents))
+
+
+@pytest.mark.parametrize("later", [[["a", "0"]], [["a", "0"], ["b", "1"], ["c", "1"]], [["a", "0"], ["c", "1"]]])
+def test_a_file_that_changes_while_it_is_read_is_refused(later: list[list[str]]) -> None:
+    names, rows = ["x", "y"], [["a", "0"], ["b", "1"]]
+    records = Changing([names, *rows], [names, *rows], [names, *later])
+    with pytest.raises(BadData, match="the file has changed while it was read"):
+        read_table(records, Options(target="y"))
 
 
 def test_a_refusal_shows_the_cell_to_its_person_only(tmp_path: Path) -> None:

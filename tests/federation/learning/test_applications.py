@@ -1,0 +1,82 @@
+"""The Keras applications: all of them by name, with the pixels that each was made for, from weights of a file."""
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from federation.learning.keras_backend import load_keras
+from federation.learning.networks.__main__ import main
+from federation.learning.networks.building import build, layout_of
+from federation.learning.networks.images import NetworkUnfit
+from federation.learning.sizes import model_parameters
+from federation.run.config import RunConfig
+from federation.run.networks import APPLICATIONS, KERAS_NETWORKS, NETWORKS, Network, NetworkSettings
+from federation.schema.spec import Spec
+
+pytestmark = pytest.mark.slow
+
+THREE = Spec.of_classes((20, 24, 1), 3)
+SMALL = NetworkSettings(image_size=32)
+
+
+def test_every_application_of_the_installed_keras_has_its_name_here() -> None:
+    applications = load_keras().applications
+    named = {name for name in dir(applications) if name[0].isupper() and callable(getattr(applications, name))}
+    assert set(APPLICATIONS) == named
+    assert named < set(get_args(Network)) == set(NETWORKS)
+    assert named < set(KERAS_NETWORKS)
+
+
+@pytest.mark.parametrize(("name", "module"), [
+    ("MobileNetV2", "mobilenet_v2"), ("ResNet50", "resnet"), ("DenseNet121", "densenet"),
+    ("EfficientNetV2B0", "efficientnet_v2"),
+])  # fmt: skip
+def test_pixels_are_those_of_the_applications_own_preprocessing(name: str, module: str) -> None:
+    """One of each kind; the others share the functions of these."""
+    keras = load_keras()
+    model = build(name, THREE, SMALL)
+    pixels = keras.Model(model.input, model.get_layer("pixels").output)
+    images = np.random.default_rng(1).random((2, 20, 24, 1), np.float32)
+    photos = keras.layers.Resizing(32, 32)(np.repeat(images, 3, axis=3))
+    expected = getattr(keras.applications, module).preprocess_input(np.array(photos) * 255)
+    assert np.asarray(pixels(images)) == pytest.approx(np.asarray(expected), abs=1e-3)
+    assert layout_of(model).parameters == model_parameters(name, THREE, SMALL)
+    assert np.asarray(model(images)).sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_images_are_scaled_to_the_size_that_an_application_takes() -> None:
+    assert build("MobileNetV2", THREE).get_layer("resized").output.shape == (None, 224, 224, 3)
+    with pytest.raises(NetworkUnfit, match="Xception takes images of at least 71 pixels, the run's image size is 32"):
+        build("Xception", THREE, SMALL)
+    with pytest.raises(ValueError, match="Xception takes images of at least 71 pixels"):
+        RunConfig(network="Xception", image_size=32)
+
+
+def test_a_network_starts_from_a_file_of_weights_without_its_last_layer(tmp_path: Path, capsys: Any) -> None:
+    base = load_keras().applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
+    given = [np.full_like(array, 0.25) for array in base.get_weights()]
+    np.savez(tmp_path / "base.npz", *given)
+    data = ["--network", "MobileNetV2", "--spec", THREE.to_json(), "--settings", json.dumps({"image_size": 32})]
+    command = [*data, "--seed", "1", "--output", str(tmp_path / "x.npz")]
+    assert main([*command, "--start", str(tmp_path / "base.npz")]) == 0
+    with np.load(tmp_path / "x.npz") as written:
+        arrays = [written[name] for name in written.files]
+    assert all(np.array_equal(one, other) for one, other in zip(given, arrays[:-2], strict=True))
+    assert [one.shape for one in arrays[-2:]] == [(1280, 3), (3,)]
+    assert len(np.unique(arrays[-2])) > 1000, "the last layer is drawn"
+    np.savez(tmp_path / "base.npz", *given[1:])
+    assert main([*command, "--start", str(tmp_path / "base.npz")]) == 1
+    assert "the uploaded weights have 259 arrays, MobileNetV2 has 262 arrays, or 260" in capsys.readouterr().err
+    np.savez(tmp_path / "base.npz", *given[:-1], given[-1][1:])
+    assert main([*command, "--start", str(tmp_path / "base.npz")]) == 1
+    assert "the uploaded weights do not fit MobileNetV2: sends" in capsys.readouterr().err
+
+
+def test_only_networks_that_take_weights_of_a_file_get_them() -> None:
+    weights = "0" * 64
+    assert RunConfig(network="ResNet50", initial_weights=weights).stored()["initial_weights"] == weights
+    with pytest.raises(ValueError, match="only network custom and Keras applications start from uploaded weights"):
+        RunConfig(network="mlp", initial_weights=weights)
