@@ -18,6 +18,7 @@ from federation.learning.data.own.tables.notations import DATES, is_missing
 from federation.learning.data.own.tables.table import Table
 from federation.learning.data.own.targets import Target, target_of_names, target_of_numbers
 from federation.schema.columns import MAX_CLASSES, MAX_COLUMNS
+from federation.schema.misfits import KINDS
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,8 @@ class _Reader:
         empty = [name for name in surveys if name not in formats]
         kinds = Counter(format.kind for name, format in formats.items() if name != self._target)
         log.info(
-            "table: %d rows; columns: %s%s", rows, ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds)),
+            "table: %d rows; columns: %s%s",
+            rows, ", ".join(f"{number} of {KINDS[kind]}" for kind, number in sorted(kinds.items())),
             f"; empty, so not used: {', '.join(empty)}" if empty else "",
         )  # fmt: skip
         features = [Feature(name, format, values[name]) for name, format in formats.items() if name != self._target]
