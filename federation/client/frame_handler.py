@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
-from federation.client.content_assembly import ContentAssembly, KeepContent
+from federation.client.content_assembly import ContentAssembly, Contents
 from federation.client.description import ClientDescription
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
@@ -41,20 +41,20 @@ class FrameHandler:
         Called with the message id of a reply whose content the server asks for; ``granted_pieces`` gives the content.
     on_welcome : Callable[[messages.Welcome], None]
         Called when the hello was good, and when a pending client was admitted.
-    keep : KeepContent
-        Returns the buffer to keep for a content; see ``ContentAssembly``.
+    contents : Contents
+        What other connections of the process have received.
     """
 
     def __init__(
         self, identity: Identity, description: ClientDescription, outbox: Outbox, *,
         send: SendFrames, on_grant: Callable[[str], None], on_welcome: Callable[[messages.Welcome], None],
-        keep: KeepContent = lambda _, content: content,
+        contents: Contents | None = None,
     ) -> None:  # fmt: skip
         self.welcome: messages.Welcome | None = None
         self.bye: messages.Bye | None = None
         self._identity, self._description, self._outbox = identity, description, outbox
         self._send_frames, self._on_grant, self._on_welcome = send, on_grant, on_welcome
-        self._contents = ContentAssembly(keep)
+        self._contents = ContentAssembly(contents or Contents())
 
     def answer_challenge(self, frame: str | bytes, certificate: str | None) -> messages.Hello | None:
         """Return the hello that answers the first frame; None where that is a bye. Raises BadFrame.

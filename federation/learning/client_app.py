@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from flwr.app import ArrayRecord, Context, Message, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from federation.learning.data import datasets
@@ -120,4 +120,6 @@ def work_of(learner_for: Callable[[Config], Learner], warm: Callable[[], object]
 
 
 def _records(message: Message) -> tuple[ArrayRecord, Config]:
-    return message.content.array_records["arrays"], dict(message.content.config_records["config"])
+    weights, config = message.content["arrays"], message.content["config"]
+    assert isinstance(weights, ArrayRecord) and isinstance(config, ConfigRecord)
+    return weights, dict(config)

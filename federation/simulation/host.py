@@ -50,7 +50,7 @@ class Host:
             identity = identity_of(plan.secret, plan.name_of(number))
             description = ClientDescription(about, machine, readable(work.data), "simulated")
             self._clients[number] = VirtualClient(
-                (plan.host, plan.port), identity, description, worker.add_client(executor), keep=contents.keep,
+                (plan.host, plan.port), identity, description, worker.add_client(executor), contents=contents,
                 joining=joining, on_change=self._changed.set, trust=trust,
             )  # fmt: skip
 

@@ -9,7 +9,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from federation.client.content_assembly import KeepContent
+from federation.client.content_assembly import Contents
 from federation.client.description import ClientDescription
 from federation.client.frame_handler import FrameHandler
 from federation.client.identity import Identity
@@ -24,14 +24,15 @@ class VirtualSession:
     """
 
     def __init__(
-        self, identity: Identity, description: ClientDescription, outbox: Outbox, keep: KeepContent,
+        self, identity: Identity, description: ClientDescription, outbox: Outbox, contents: Contents,
         on_welcome: Callable[[messages.Welcome], None],
     ) -> None:  # fmt: skip
         self._loop, self._outbox = asyncio.get_running_loop(), outbox
         self._outgoing: asyncio.Queue[Iterable[str | bytes]] = asyncio.Queue()
         self._handler = FrameHandler(
-            identity, description, outbox, send=self._send, on_grant=self._on_grant, on_welcome=on_welcome, keep=keep
-        )
+            identity, description, outbox,
+            send=self._send, on_grant=self._on_grant, on_welcome=on_welcome, contents=contents,
+        )  # fmt: skip
 
     @property
     def is_welcomed(self) -> bool:

@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from federation.client.content_assembly import KeepContent
+from federation.client.content_assembly import Contents
 from federation.client.description import ClientDescription
 from federation.client.frame_handler import Refused
 from federation.client.identity import Identity
@@ -36,8 +36,8 @@ class VirtualClient:
 
     Parameters
     ----------
-    keep : KeepContent
-        Returns the buffer that the clients of the process share for a content.
+    contents : Contents
+        What the clients of the process have received.
     joining : asyncio.Semaphore
         Held from the connect to the welcome: the server checks a signature and writes a row for each client.
     on_change : Callable[[], None]
@@ -46,7 +46,7 @@ class VirtualClient:
 
     def __init__(
         self, server: tuple[str, int], identity: Identity, description: ClientDescription, outbox: Outbox, *,
-        keep: KeepContent, joining: asyncio.Semaphore, on_change: Callable[[], None], trust: ServerTrust | None = None,
+        contents: Contents, joining: asyncio.Semaphore, on_change: Callable[[], None], trust: ServerTrust | None = None,
     ) -> None:  # fmt: skip
         self.is_joined = False
         self.trouble = ""
@@ -54,7 +54,7 @@ class VirtualClient:
         self.refusal: Refused | NotTrusted | None = None
         self.name = identity.name
         self._server, self._identity, self._description = server, identity, description
-        self._outbox, self._keep, self._joining, self._on_change = outbox, keep, joining, on_change
+        self._outbox, self._contents, self._joining, self._on_change = outbox, contents, joining, on_change
         self._trust, self._was_welcomed = trust, False
 
     async def run(self) -> None:
@@ -76,7 +76,7 @@ class VirtualClient:
                 joining.close()
                 self._set_joined(True)
 
-            session = VirtualSession(self._identity, self._description, self._outbox, self._keep, on_welcome)
+            session = VirtualSession(self._identity, self._description, self._outbox, self._contents, on_welcome)
             try:
                 async with await self._connection() as websocket:
                     try:

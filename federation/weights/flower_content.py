@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from federation.weights.layout import LayoutMismatch, NumpyArray
 from federation.weights.records import values_of
@@ -75,11 +75,13 @@ def app_content(config: Mapping[str, Any], arrays: ArrayRecord | None) -> Record
 
 def app_answer(content: RecordDict) -> tuple[dict[str, Any], Any, ArrayRecord | None]:
     """Return metrics, number of examples and arrays of an app's reply; raises LayoutMismatch for several records."""
-    metrics: dict[str, Any] = {}
-    for record in content.metric_records.values():
-        metrics.update(record)
+    metrics, arrays = dict[str, Any](), list[ArrayRecord]()
+    for record in content.values():  # its views by type copy themselves
+        if isinstance(record, ArrayRecord):
+            arrays.append(record)
+        elif isinstance(record, MetricRecord):
+            metrics.update(record)
     examples = metrics.pop("num-examples", None)
-    arrays = list(content.array_records.values())
     if len(arrays) > 1:
         raise LayoutMismatch(f"the reply holds {len(arrays)} array records: return one ArrayRecord")
     return metrics, examples, arrays[0] if arrays else None

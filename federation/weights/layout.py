@@ -7,7 +7,7 @@ hashed, sent and written without a copy or a conversion.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any, Self
 
@@ -63,7 +63,7 @@ class Layout:
     @classmethod
     def of(cls, names: Sequence[str], arrays: Sequence[NumpyArray]) -> Self:
         """Return the layout of named arrays; raises ValueError if there are more of one than of the other."""
-        return cls(tuple(Entry(n, tuple(a.shape), a.dtype.name) for n, a in zip(names, arrays, strict=True)))
+        return cls(tuple(Entry(n, tuple(a.shape), dtype_name(a.dtype)) for n, a in zip(names, arrays, strict=True)))
 
     @classmethod
     def from_json(cls, rows: Iterable[LayoutRow]) -> Self:
@@ -129,7 +129,7 @@ class Layout:
 
     def pack(self, arrays: Sequence[NumpyArray]) -> bytearray:
         """Return a buffer that holds the arrays; raises LayoutMismatch if a shape or dtype differs from the layout."""
-        difference = self.difference(tuple(Entry("", tuple(a.shape), a.dtype.name) for a in arrays))
+        difference = self.difference(tuple(Entry("", tuple(a.shape), dtype_name(a.dtype)) for a in arrays))
         if difference is not None:
             raise LayoutMismatch(difference)
         buffer = bytearray(self.size_bytes)
@@ -148,6 +148,12 @@ class Layout:
             if (mine.shape, mine.dtype) != (theirs.shape, theirs.dtype):
                 return f"sends {theirs}, the run needs {mine}"
         return None
+
+
+@lru_cache(maxsize=64)
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """Return the name of a dtype, which numpy puts together anew each time."""
+    return dtype.name
 
 
 def shortened(text: str) -> str:

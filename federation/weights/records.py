@@ -1,12 +1,16 @@
 """Flower's ``Array`` and ``ArrayRecord`` over numpy arrays that are not serialized until their bytes are needed."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from io import BytesIO
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
 
 from federation.weights.layout import NumpyArray
+
+_written = lru_cache(maxsize=64)(str)
+"""A dtype as text, which numpy puts together anew each time."""
 
 
 class LazyArray(Array):
@@ -18,7 +22,9 @@ class LazyArray(Array):
     """
 
     def __init__(self, values: NumpyArray) -> None:
-        self.__dict__.update(dtype=str(values.dtype), shape=tuple(values.shape), stype="numpy.ndarray", _values=values)
+        self.__dict__.update(
+            dtype=_written(values.dtype), shape=tuple(values.shape), stype="numpy.ndarray", _values=values
+        )
 
     @property
     def values(self) -> NumpyArray:

@@ -9,6 +9,9 @@ from typing import Any
 from federation.learning.keras_backend import load_keras
 from federation.schema.spec import Target
 
+Compiled = Callable[..., Any]
+"""A compiled function of numpy arrays to a list of tensors."""
+
 Step = Callable[[Any, Any], Any]
 """A compiled function of inputs (n, ...) and labels (n,) to a tensor (2,): the sum of the losses, and the number of
 correct answers, or for a target that is a number the sum of the squared errors. Labels are int32 classes or float32."""
@@ -40,40 +43,64 @@ def training_step(
         optimizer.apply(proximal.added_to(gradients, variables) if proximal else gradients, variables)
         return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(second)])
 
-    return _compile(model, step, target)
+    compiled = _compile(step, *_batch(model, target))
+    return lambda inputs, labels: compiled(inputs, labels)[0]
 
 
-def evaluation_step(model: Any, loss: str, *, target: Target = "classes") -> Callable[[Any, Any], tuple[Any, Any]]:
-    """Compile one evaluation step of a Keras model, which changes nothing: the sums, and the outputs (n, outputs)."""
+def evaluation_step(model: Any, loss: str, loaded: Sequence[Any] = (), *, target: Target = "classes") -> Compiled:
+    """Compile one evaluation step of a Keras model: a function to the sums, and the outputs (n, outputs).
+
+    It changes nothing but the variables ``loaded``, which get the arrays that stand before inputs and labels.
+    """
     import tensorflow as tf
 
     measured = _measured(loss, target)
 
-    def step(inputs: Any, labels: Any) -> tuple[Any, Any]:
+    def step(*given: Any) -> tuple[Any, Any]:
+        *arrays, inputs, labels = given
+        _assign(loaded, arrays)
         outputs = model(inputs, training=False)
         losses, second = measured(labels, outputs)
         return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(second)]), outputs
 
-    return _compile(model, step, target)
+    return _compile(step, *map(_spec_of, loaded), *_batch(model, target))
 
 
-def optimizer_reset(optimizer: Any) -> Callable[[float], None]:
-    """Compile what sets a learning rate, and the optimizer's state to that of one that was just built.
+def loading(variables: Sequence[Any]) -> Compiled:
+    """Compile what gives variables the values of as many arrays."""
+    return _compile(lambda *arrays: _assign(variables, arrays), *map(_spec_of, variables))
+
+
+def reading(variables: Sequence[Any]) -> Compiled:
+    """Compile what returns the values of variables."""
+    return _compile(lambda: [variable.read_value() for variable in variables])
+
+
+def beginning(variables: Sequence[Any], optimizer: Any, seeds: Sequence[Any]) -> Compiled:
+    """Compile the begin of a training: a function of the weights, a learning rate, and two integers for each of the
+    ``seeds``, the states of generators. The optimizer's state gets that of one that was just built.
 
     Every variable of a state begins with one value in all of its elements: mostly 0, in Adagrad 0.1.
     """
     import tensorflow as tf
 
-    variables, rate = [variable.value for variable in optimizer.variables], optimizer.learning_rate.value
-    firsts = [tf.reshape(variable, [-1])[:1].numpy().sum() for variable in variables]
+    states, rate = [variable.value for variable in optimizer.variables], optimizer.learning_rate.value
+    firsts = [tf.reshape(state, [-1])[:1].numpy().sum() for state in states]
+    given = [*variables, *states, rate, *seeds]  # the learning rate is one of the optimizer's variables as well
 
-    def reset(learning_rate: Any) -> None:
-        for variable, first in zip(variables, firsts, strict=True):
-            variable.assign(tf.fill(variable.shape, first) if first else tf.zeros_like(variable))
-        rate.assign(learning_rate)
+    def begin(*values: Any) -> None:
+        started = [
+            tf.fill(state.shape, first) if first else tf.zeros_like(state)
+            for state, first in zip(states, firsts, strict=True)
+        ]
+        _assign(given, [*values[: len(variables)], *started, *values[len(variables) :]])
 
-    compiled = tf.function(reset, input_signature=[tf.TensorSpec((), rate.dtype)], autograph=False)
-    return lambda learning_rate: compiled(tf.constant(learning_rate, rate.dtype))
+    return _compile(begin, *map(_spec_of, [*variables, rate, *seeds]))
+
+
+def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def ones(size: int) -> Any:
@@ -124,11 +151,30 @@ def _measured(loss: str, target: Target) -> Callable[[Any, Any], tuple[Any, Any]
     return losses_and_squares if target == "number" else losses_and_correct
 
 
-def _compile(model: Any, step: Callable[[Any, Any], Any], target: Target) -> Callable[[Any, Any], Any]:
-    """Trace the step once for batches of any length."""
+def _batch(model: Any, target: Target) -> tuple[Any, Any]:
+    """Return the signature of a batch of any length."""
     import tensorflow as tf
 
     labels = tf.TensorSpec((None,), tf.float32 if target == "number" else tf.int32)
-    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), labels]
-    compiled: Callable[[Any, Any], Any] = tf.function(step, input_signature=signature, autograph=False)
-    return compiled
+    return tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), labels
+
+
+def _spec_of(variable: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.TensorSpec(variable.shape, variable.dtype)
+
+
+def _compile(function: Callable[..., Any], *signature: Any) -> Compiled:
+    """Trace a function once. A call runs it as one operation: the call of a ``tf.function`` takes twice as long, most
+    of it to find the trace that fits its arguments."""
+    import tensorflow as tf
+
+    traced = tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+    captured, outputs = list(traced.captured_inputs), [output.dtype for output in traced.outputs]
+
+    def call(*arrays: Any) -> Any:
+        tensors = [tf.constant(array, spec.dtype) for array, spec in zip(arrays, signature, strict=True)]
+        return tf.raw_ops.StatefulPartitionedCall(args=tensors + captured, Tout=outputs, f=traced)
+
+    return call

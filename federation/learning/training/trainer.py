@@ -4,8 +4,8 @@ The compiled TensorFlow functions are in ``steps``.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -21,7 +21,7 @@ from federation.progress import report_progress
 from federation.run.choices import loss_for
 from federation.run.networks import NetworkSettings
 from federation.schema.spec import Spec
-from federation.weights.layout import Layout, LayoutMismatch
+from federation.weights.layout import Layout, LayoutMismatch, NumpyArray
 from federation.weights.records import record_of, values_of
 
 EVALUATION_BATCH = 256
@@ -68,6 +68,9 @@ class Trainer:
         self._model = build(training.network, training.spec, training.settings)
         self._optimizer = training.optimization.build(self._model.trainable_variables)
         self.layout = layout_of(self._model)
+        self._loaded: list[NumpyArray] = self._model.get_weights()
+        self._is_behind = False
+        """Whether the model's variables are yet to get the loaded weights: with the next step, which costs less."""
 
     def load(self, record: ArrayRecord) -> None:
         """Take over weights, in the layout's order; raises LayoutMismatch for the weights of another network."""
@@ -76,16 +79,16 @@ class Trainer:
         if difference is not None:
             told = difference.replace("the run", "this network")
             raise LayoutMismatch(f"{self._training.network}: the server {told}")
-        for variable, array in zip(self._variables, arrays, strict=True):
-            variable.assign(array, read_value=False)
+        self._loaded, self._is_behind = arrays, True
 
     def arrays(self) -> ArrayRecord:
         """Return the weights by name, in the layout's order."""
-        named = zip(self.layout.entries, self._model.get_weights(), strict=True)
-        return record_of((entry.name, weights) for entry, weights in named)
+        self._catch_up()
+        named = zip(self.layout.entries, self._read(), strict=True)
+        return record_of((entry.name, tensor.numpy()) for entry, tensor in named)
 
     def fit(self, samples: Samples, config: dict[str, Any], rng: np.random.Generator) -> MetricValues:
-        """Train the loaded weights as the run's config says; return the means of the last epoch.
+        """Train the weights that were loaded last as the run's config says; return the means of the last epoch.
 
         All randomness comes from ``rng``. Raises TaskCancelled after any batch.
         """
@@ -110,13 +113,19 @@ class Trainer:
     def evaluate_outputs(self, samples: Samples) -> tuple[MetricValues, NDArray[np.float32]]:
         """Return what ``evaluate`` does, and the outputs (n, outputs)."""
         outputs: list[NDArray[np.float32]] = []
+        total = _number_of_batches(len(samples), EVALUATION_BATCH)
+        if self._is_behind and total == 1:
+            self._is_behind = False
+            compiled: steps.Compiled = partial(self._loading_evaluation_step, *self._loaded)
+        else:
+            self._catch_up()
+            compiled = self.evaluation_step
 
         def step(inputs: NDArray[np.float32], labels: NDArray[Any]) -> Any:
-            sums, of_batch = self.evaluation_step(inputs, labels)
+            sums, of_batch = compiled(inputs, labels)
             outputs.append(of_batch.numpy())
             return sums
 
-        total = _number_of_batches(len(samples), EVALUATION_BATCH)
         sums = _run(step, samples, np.arange(len(samples)), EVALUATION_BATCH, done=0, total=total)
         return self._means(sums), np.concatenate(outputs)
 
@@ -125,11 +134,9 @@ class Trainer:
         return {"loss": loss, "rmse": math.sqrt(second)} if self.spec.is_number else {"loss": loss, "accuracy": second}
 
     def _reset(self, config: dict[str, Any], rng: np.random.Generator) -> steps.Step:
-        """Put optimizer and dropout into their initial state and return the step that the config asks for."""
-        self._reset_optimizer(float(config["learning_rate"]))
-        for layer in self._model.layers:
-            if (generator := getattr(layer, "seed_generator", None)) is not None:
-                generator.state.assign(rng.integers(2**31, size=2))
+        """Put weights, optimizer and dropout into their initial state; return the step that the config asks for."""
+        self._is_behind = False
+        self._begin(*self._loaded, config["learning_rate"], *(rng.integers(2**31, size=2) for _ in self._seeds))
         if not (mu := config.get("proximal-mu", 0.0)):
             return self.training_step
         self._proximal_term.set(mu, self._model.trainable_variables)
@@ -145,8 +152,27 @@ class Trainer:
         return steps.ones(self.spec.outputs) if self._training.balances_classes else None
 
     @cached_property
-    def _reset_optimizer(self) -> Callable[[float], None]:
-        return steps.optimizer_reset(self._optimizer)
+    def _seeds(self) -> list[Any]:
+        """The state of each generator of dropout, as TensorFlow's own variable."""
+        generators = (getattr(layer, "seed_generator", None) for layer in self._model.layers)
+        return [generator.state.value for generator in generators if generator is not None]
+
+    def _catch_up(self) -> None:
+        if self._is_behind:
+            self._is_behind = False
+            self._load(*self._loaded)
+
+    @cached_property
+    def _load(self) -> steps.Compiled:
+        return steps.loading(self._variables)
+
+    @cached_property
+    def _read(self) -> steps.Compiled:
+        return steps.reading(self._variables)
+
+    @cached_property
+    def _begin(self) -> steps.Compiled:
+        return steps.beginning(self._variables, self._optimizer, self._seeds)
 
     @cached_property
     def training_step(self) -> steps.Step:
@@ -169,9 +195,13 @@ class Trainer:
         )  # fmt: skip
 
     @cached_property
-    def evaluation_step(self) -> Callable[[Any, Any], tuple[Any, Any]]:
+    def evaluation_step(self) -> steps.Compiled:
         """The evaluation step, compiled at its first use."""
         return steps.evaluation_step(self._model, self._training.loss, target=self.spec.target)
+
+    @cached_property
+    def _loading_evaluation_step(self) -> steps.Compiled:
+        return steps.evaluation_step(self._model, self._training.loss, self._variables, target=self.spec.target)
 
 
 def balanced_weights(labels: NDArray[Any], classes: int) -> NDArray[np.float32]:

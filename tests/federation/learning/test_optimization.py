@@ -77,6 +77,7 @@ def test_the_steps_are_those_that_numpy_computes(wanted: Optimization) -> None:
 
 def test_every_optimizer_learns_and_begins_each_round_anew() -> None:
     """Also those whose state does not begin at zero: the same task twice gives the same weights."""
+    load_keras().utils.set_random_seed(3)  # ftrl does not improve every network that chance draws
     rng = np.random.default_rng(3)
     inputs = rng.standard_normal((64, 4), np.float32)
     samples = Samples(inputs, (inputs[:, 0] > 0).astype(np.int32))

@@ -178,7 +178,7 @@ def test_a_virtual_client_joins_over_tls_and_names_another_ca(tmp_path: Path) ->
         host, port = engine.address.split(":")
         client = VirtualClient(
             (host, int(port)), identity, ClientDescription({"protocol": 1}), Outbox(lambda task: None),
-            keep=SharedContents().keep, joining=asyncio.Semaphore(1), on_change=changed.set,
+            contents=SharedContents(), joining=asyncio.Semaphore(1), on_change=changed.set,
             trust=ServerTrust(roots=ca),
         )  # fmt: skip
         running, changing = asyncio.create_task(client.run()), asyncio.create_task(changed.wait())
