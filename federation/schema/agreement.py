@@ -137,8 +137,8 @@ def _problem(clients: list[ClientSchema], names: list[str], classes: list[str]) 
         return "the clients' tables have no column in common"
     for name in names:
         if (count := len(_categories(_columns(name, clients)))) > MAX_AGREED_CATEGORIES:
-            return f"column {name} has {count:,} categories over all clients, at most {MAX_AGREED_CATEGORIES:,} are " \
-                   "possible: leave it out with --ignore"  # fmt: skip
+            what = f"column {name} has {count:,} categories over all clients"
+            return f"{what}, at most {MAX_AGREED_CATEGORIES:,} are possible: start the clients with --ignore '{name}'"
     if first.task == "classes" and len(classes) < 2:
         return f"all rows of all clients have the same {first.target}: {', '.join(classes) or 'none'}"
     if len(classes) > MAX_CLASSES:

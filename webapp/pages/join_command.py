@@ -83,7 +83,7 @@ class Join:
     @staticmethod
     def command_with(code: str, *, own_data: bool = False) -> str:
         """Return the command that joins with a code, with data of the client's own or as the code says."""
-        return f"python -m federation.client --join {code}{f' {OWN_OPTIONS}' if own_data else ''}"
+        return f"python -m federation.client --join {code}{f' {OWN_OPTIONS} --data-name NAME' if own_data else ''}"
 
     @property
     def demo(self) -> tuple[str, str]:

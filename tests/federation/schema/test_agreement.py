@@ -125,7 +125,8 @@ def test_grey_images_and_images_in_colours_agree_on_colours() -> None:
         (
             {i: table(Column(name="id", kind="category", categories=[f"{i}-{n}" for n in range(99)]))
              for i in range(11)},
-            "column id has 1,089 categories over all clients, at most 1,000 are possible: leave it out with --ignore",
+            "column id has 1,089 categories over all clients, at most 1,000 are possible: start the clients with "
+            "--ignore 'id'",
         ),
     ],
 )  # fmt: skip

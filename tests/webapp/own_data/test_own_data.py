@@ -123,7 +123,18 @@ def test_a_run_trains_on_what_its_clients_agreed_on_and_refuses_who_does_not_fit
     assert "The clients agreed on 2 columns and the classes no, yes of outcome" in events
 
 
-def test_what_nobody_can_train_on_fails_with_the_reason_before_anything_is_built(
+def test_a_client_that_comes_back_with_another_table_is_compared_anew(dashboard: Dashboard, stage: Stage) -> None:
+    def columns() -> list[str]:
+        return [column["name"] for column in dashboard.http.get("/api/data/back").json()["columns"]]
+
+    first = stage.add("north", dataset="back", schema=table({"age": None}))
+    dashboard.wait_for_clients(1)
+    assert columns() == ["age"]
+    stage.add("north", dataset="back", schema=table({"size": None}), key=first.key)
+    wait_until(lambda: columns() == ["size"])
+
+
+def test_data_that_no_run_can_train_on_fail_with_the_reason_before_anything_is_built(
     dashboard: Dashboard, stage: Stage
 ) -> None:
     join(dashboard, stage, "odd", first=table({"a": None}), second=table({"b": None}))

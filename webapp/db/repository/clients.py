@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from webapp.db.tables import Client, JoinCode, RunEvent
 
@@ -33,8 +33,8 @@ def get_client(session: Session, client_id: int) -> Client | None:
 
 
 def find_client(session: Session, public_key: str) -> Client | None:
-    """Return the client with that key."""
-    return session.scalar(select(Client).where(Client.public_key == public_key))
+    """Return the client with that key, and with the schema of its own data, which it may report anew."""
+    return session.scalar(select(Client).options(undefer(Client.data_schema)).where(Client.public_key == public_key))
 
 
 def ids_by_key(session: Session, kind: str) -> dict[str, int]:
