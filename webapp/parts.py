@@ -32,6 +32,7 @@ from webapp.operations.connections.incidents import Incidents
 from webapp.operations.connections.join_codes import JoinCodes
 from webapp.operations.event_hub import EventHub
 from webapp.operations.files.deletion import RunDeletion
+from webapp.operations.files.prediction import Predictor
 from webapp.operations.metrics import Metrics, StateCollector
 from webapp.operations.mlflow.service import Mlflow
 from webapp.operations.notifications.service import Notifications
@@ -75,6 +76,7 @@ class Parts:
     restore_watch: RestoreWatch
     apps: Apps
     series: SeriesCache = field(default_factory=SeriesCache)
+    predictor: Predictor = field(default_factory=Predictor)
 
     @property
     def uptime_seconds(self) -> float:

@@ -1,6 +1,7 @@
 """Middleware before every handler: allowed hosts, cross-origin requests, body sizes, and the security headers."""
 
 import ipaddress
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,8 @@ from webapp.settings import Settings
 MAX_BODY_BYTES = 512 * 1024
 UPLOAD_PATHS = {"/api/weights": 1, "/runs": 1, "/api/runs/import": 4, "/runs/import": 4, "/api/apps": 1, "/apps": 1}
 """A form with several parts that is sent there may hold a file: so many times as large as weights may be."""
+_TRIED = re.compile(r"/runs/[0-9]{1,16}/try")
+"""The form with a case for a run's model may hold a file as well."""
 UPLOAD_OVERHEAD_BYTES = 64 * 1024
 """What a form and an archive add to the size of uploaded weights."""
 _DISCONNECTED: Message = {"type": "http.disconnect"}
@@ -125,7 +128,8 @@ def _is_default_port(host: str) -> bool:
 def _files_in(scope: Scope) -> int:
     """Return how large an upload may be; 0: it is none. Its parts go to disk, those without a file are bounded."""
     is_form = Headers(scope=scope).get("content-type", "").startswith("multipart/")
-    return UPLOAD_PATHS.get(scope["path"], 0) if is_form else 0
+    path = scope["path"]
+    return UPLOAD_PATHS.get(path, int(_TRIED.fullmatch(path) is not None)) if is_form else 0
 
 
 def _encoding_refused(encoding: str) -> Response:

@@ -78,6 +78,8 @@ POST /runs/import
 POST /runs/restore
 GET /runs/delete
 POST /runs/delete
+GET /runs/{run_id}/try
+POST /runs/{run_id}/try
 POST /runs/{run_id}/rename
 GET /runs/{run_id}/notes
 POST /runs/{run_id}/notes

@@ -63,7 +63,8 @@ def test_the_best_model_and_the_last_are_downloads_as_long_as_they_are_on_disk(d
         links = get_page(dashboard.http, f"/runs/{run_id}").one("section", id="configuration").all("a")
         return [(link["href"] or "").rpartition("/")[2] for link in links if "download" in link]
 
-    last, best = ["model", "model?format=keras"], ["model?round=best", "model?round=best&format=keras"]
+    last = ["model", "model?format=keras", "model?format=zip"]
+    best = ["model?round=best", "model?round=best&format=keras", "model?round=best&format=zip"]
     whole = ["export", "export?addresses=true"]
     assert downloads() == [*last, *best, "metrics.csv?bom=1", "tensorboard", *whole]
     answer = dashboard.http.get(f"/api/runs/{run_id}/model?round=best")

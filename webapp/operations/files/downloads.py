@@ -16,12 +16,16 @@ Which = Literal["last", "best"]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Weights that can be downloaded: of which round, and where; ``keras`` is empty where no such file can be made."""
+    """Weights that can be downloaded: of which round, and where.
+
+    ``keras`` and ``bundle`` are empty where no such file can be made.
+    """
 
     which: Which
     round: int
     npz: str
     keras: str
+    bundle: str
 
 
 def checkpoint_of(session: Session, run: Run, which: Which, metric: str) -> dict[str, Any] | None:
@@ -45,6 +49,7 @@ def models_of(session: Session, run: Run, runs_folder: Path, metric: str) -> lis
             continue
         if (runs_folder / str(run.id) / Path(found["file"]).name).is_file():
             address = f"/api/runs/{run.id}/model{'?round=best' if which == 'best' else ''}"
-            keras = f"{address}{'&' if '?' in address else '?'}format=keras"
-            models.append(Model(which, found["round"], address, keras if run.network in KERAS_NETWORKS else ""))
+            form = f"{address}{'&' if '?' in address else '?'}format="
+            made = (f"{form}keras", f"{form}zip") if run.network in KERAS_NETWORKS else ("", "")
+            models.append(Model(which, found["round"], address, *made))
     return models

@@ -7,7 +7,9 @@ from fastapi import APIRouter, File, Query, UploadFile
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from federation.coordinator.supervisor import CheckpointDamaged, CheckpointsMissing, NetworkNotBuilt
+from federation.schema.columns import AgreedSchema
 from webapp.db.tables import Run, RunContents
+from webapp.operations.files.bundle import bundle_pieces, meaning_of
 from webapp.operations.files.downloads import Which, checkpoint_of
 from webapp.operations.files.npz import MAX_KNOWN_LENGTH, Checkpoint, npz_length, npz_pieces
 from webapp.operations.run_moves import get_run
@@ -22,7 +24,7 @@ from webapp.routes.dependencies import DatabaseDep, Id, ImportDep, PartsDep, Run
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **CONFLICT})
 imports = APIRouter(prefix="/api/runs", tags=["downloads"], responses={**REFUSED, **STORED})
-Format = Literal["npz", "keras"]
+Format = Literal["npz", "keras", "zip"]
 TRIES = 5
 """A run under way may have thinned its checkpoints between the look into the database and the one at the disk."""
 
@@ -37,7 +39,7 @@ def download_model(
     parts: PartsDep,
     run_id: Id,
     format: Annotated[
-        Format, Query(description="npz: plain arrays. keras: a Keras model, for built-in networks.")
+        Format, Query(description="npz: plain arrays. keras: a Keras model. zip: that with a script that predicts.")
     ] = "npz",
     which: Annotated[Which, Query(alias="round", description="The last completed round, or the best one.")] = "last",
 ) -> Response:
@@ -46,12 +48,13 @@ def download_model(
         with database.read() as session:
             run = get_run(session, run_id)
             chosen = checkpoint_of(session, run, which, parts.settings.best_metric)
+            schema = None if format == "npz" else meaning_of(session, run)
         if chosen is None:
             raise NotFound(f"Run {run.id} has no model yet: no round is completed.")
         if run.contents != RunContents.WHOLE:
             raise NotFound(f"The checkpoints of run {run.id} were removed, as --keep-runs and --keep-days say.")
         try:
-            return _answer(parts, run, chosen, format)
+            return _answer(parts, run, chosen, format, schema)
         except FileNotFoundError as error:
             if not tries_left:
                 gone = f"The weights of round {chosen['round']:,} of run {run_id} are no longer on disk."
@@ -59,7 +62,9 @@ def download_model(
     raise AssertionError("the last try returns or raises")
 
 
-def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> Response:
+def _answer(
+    parts: Parts, run: Run, chosen: dict[str, Any], format: Format, schema: AgreedSchema | None
+) -> Response:  # fmt: skip
     """Return a checkpoint as a file; raises FileNotFoundError where it was deleted, else Conflict."""
     file = parts.settings.runs_dir / str(run.id) / Path(chosen["file"]).name
     name = f"run-{run.id}-round-{chosen['round']}.{format}"
@@ -71,8 +76,14 @@ def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format) -> R
                 headers["Content-Length"] = str(length)
             return ZipResponse(npz_pieces(checkpoint.layout, checkpoint.pieces), headers, checkpoint.close)
         checkpoint.close()
-        made = parts.supervisor.files.exports.file(run.id, stored_config(run), file.name)
-        return FileResponse(made, media_type=ZIP, filename=name)
+        made = parts.supervisor.files.exports.file(run.id, stored_config(run), file.name, schema)
+        if format == "keras":
+            return FileResponse(made, media_type=ZIP, filename=name)
+        if schema is None:
+            raise Conflict(f"There is no schema of run {run.id}: download the .keras.")
+        model = made.open("rb")
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return ZipResponse(bundle_pieces(model, schema, run.name, run.id, chosen["round"]), headers, model.close)
     except NetworkNotBuilt as error:
         raise Conflict(f"There is no .keras of run {run.id}: {error}.") from error
     except CheckpointsMissing as error:
@@ -99,7 +110,9 @@ def export_run(
     settings, exports = parts.settings, parts.supervisor.files.exports
 
     def keras(run: Run, file: str) -> Path:
-        return exports.file(run.id, stored_config(run), file)
+        with database.read() as session:
+            schema = meaning_of(session, run)
+        return exports.file(run.id, stored_config(run), file, schema)
 
     export = RunExport(database, run_id, settings.runs_dir, settings.best_metric, keras, addresses=addresses)
     headers = {"Content-Disposition": f'attachment; filename="run-{run_id}.zip"'}
