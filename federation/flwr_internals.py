@@ -93,7 +93,7 @@ METHODS: dict[str, tuple[str, ...]] = {
         "store_fab", "store_message_and_object_tree", "store_object",
     ),
     "LinkStateFactory": ("state",),
-    "ObjectStore": ("__len__", "delete", "delete_objects_in_run", "get_object_tree"),
+    "ObjectStore": ("__len__", "delete", "delete_objects_in_run", "get", "get_object_tree"),
 }  # fmt: skip
 """The methods that are called on objects of these classes."""
 

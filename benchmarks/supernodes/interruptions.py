@@ -71,8 +71,7 @@ class Interruptions:
             self._await_task(self._ids[place])
             time.sleep(self._dice.uniform(0, 2))
             self._interrupt(federation.nodes[place], kind)
-            wait_until(lambda: federation.online() == federation.count, 150, "both SuperNodes are online again")
-            self._await_round(run_id, federation.run(run_id)["current_round"] + 1)
+            self._await_round_of_both(run_id)
             samples.append(Sample.of(federation, f"{number}: {kind}, node {place}"))
             print(samples[-1], flush=True)
         federation.http.post(f"/api/runs/{run_id}/stop").raise_for_status()
@@ -102,6 +101,16 @@ class Interruptions:
             return int(run["current_round"]) >= number
 
         wait_until(there, 300, f"round {number}")
+
+    def _await_round_of_both(self, run_id: int) -> None:
+        """Wait until a round that is not over yet has a reply of each SuperNode."""
+        after = self._federation.run(run_id)["current_round"]
+
+        def there() -> bool:
+            rounds = self._federation.rounds(run_id)
+            return any(row["round"] > after and row["replies"]["train"] == self._federation.count for row in rounds)
+
+        wait_until(there, 300, f"a round of both SuperNodes after round {after}")
 
     def _interrupt(self, node: StockNode, kind: str) -> None:
         if kind == "kill":

@@ -177,6 +177,8 @@ class Deployment:
                 return None
             self._headers[message_id] = header
         if header.has_error():
+            if self._store.get(header.metadata.message_id) == b"":  # the SuperNode pushes it yet
+                return None
             return NodeReply(None, header.error.reason or f"Flower's error {header.error.code}")
         root = header.metadata.message_id
         contents: dict[str, bytes] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from flwr.app import Array, ArrayRecord, Context, Message
+from flwr.app import Array, ArrayRecord, Context, Error, Message
 
 from federation.client.tasks.supernode import app
 from federation.fleet.deployment import Deployment, end_left_runs
@@ -61,6 +61,21 @@ def test_a_supernode_that_stood_still_until_it_was_offline_answers_when_it_goes_
             wait_until(lambda: not engine.server.fleet_objects, what="no message or reply is kept")
     assert trained_rounds(node) == ["1", "2", "3"]
     assert [outcome for _, _, outcome, _ in outcomes(engine)] == ["accepted"] * 3
+
+
+def test_an_error_is_taken_once_the_supernode_has_pushed_all_of_it(tmp_path: Path) -> None:
+    def breaks(message: Message, _: Context) -> Message:
+        return Message(Error(2, "ValueError: no patients"), reply_to=message)
+
+    with running_engine(tmp_path) as engine, LightNode(engine.address, partition=1):
+        engine.wait_online(1)
+        with LightNode(engine.address, once(breaks)) as node:
+            engine.wait_online(2)
+            run_id = engine.start_run(num_rounds=3, min_clients=1)
+            assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
+        (bad,) = [one for one in outcomes(engine) if one[2] != "accepted"]
+    assert (bad[2], bad[3]) == ("failed", "ValueError: no patients")
+    assert node.errors == [], "Flower would log an error here and on the SuperNode for each task that fails"
 
 
 def test_a_reply_that_is_too_large_fails_at_once_with_the_limit(tmp_path: Path) -> None:
