@@ -16,6 +16,7 @@ from federation.learning.data.formats import Samples
 from federation.learning.networks.building import build, layout_of
 from federation.learning.spec import spec_of
 from federation.learning.training import steps
+from federation.learning.training.frozen import freeze
 from federation.learning.training.optimization import Optimization
 from federation.progress import report_progress
 from federation.run.choices import loss_for
@@ -40,6 +41,7 @@ class Training(NamedTuple):
     loss: str
     optimization: Optimization
     balances_classes: bool = False
+    frozen: str = ""
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Self:
@@ -47,7 +49,8 @@ class Training(NamedTuple):
         spec = spec_of(config)
         loss = loss_for(config["loss"], spec.target)
         balances = config.get("class_weights") == "balanced" and not spec.is_number
-        return cls(config["network"], spec, NetworkSettings.of(config), loss, Optimization.of(config), balances)
+        settings, frozen = NetworkSettings.of(config), config.get("frozen_layers", "")
+        return cls(config["network"], spec, settings, loss, Optimization.of(config), balances, frozen)
 
 
 @lru_cache(maxsize=2)
@@ -66,6 +69,7 @@ class Trainer:
     def __init__(self, training: Training) -> None:
         self._training, self.spec = training, training.spec
         self._model = build(training.network, training.spec, training.settings)
+        freeze(self._model, training.frozen)
         self._optimizer = training.optimization.build(self._model.trainable_variables)
         self.layout = layout_of(self._model)
         self._loaded: list[NumpyArray] = self._model.get_weights()

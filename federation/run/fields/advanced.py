@@ -43,6 +43,9 @@ class AdvancedFields(ClientFields):
     loss: Annotated[Loss, Shown("Loss", Group.ADVANCED, choices=LOSSES, when=KERAS)] = Field(
         "auto", description="Sparse categorical cross-entropy for classes, mean squared error for a number."
     )
+    frozen_layers: Annotated[str, Shown("Frozen layers", Group.ADVANCED, empty="none", when=KERAS)] = Field(
+        "", max_length=500, description="Names of layers that are not trained: “*, !classes” trains the last one alone."
+    )
     class_weights: Annotated[
         ClassWeights, Shown("Class weights", Group.ADVANCED, choices=CLASS_WEIGHTS, when=KERAS)
     ] = Field("off", description="Balanced: a sample's loss counts inversely to the client's samples of its class.")

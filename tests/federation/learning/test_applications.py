@@ -6,15 +6,22 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+from flwr.serverapp.strategy import FedAvg
 
+from federation.learning.data.own.options import Options
+from federation.learning.data.own.own_data import read
 from federation.learning.keras_backend import load_keras
 from federation.learning.networks.__main__ import main
 from federation.learning.networks.building import build, layout_of
 from federation.learning.networks.images import NetworkUnfit
+from federation.learning.own_work import own_work
 from federation.learning.sizes import model_parameters
+from federation.learning.training.frozen import freeze
 from federation.run.config import RunConfig
 from federation.run.networks import APPLICATIONS, KERAS_NETWORKS, NETWORKS, Network, NetworkSettings
 from federation.schema.spec import Spec
+from tests.support.learners import ask, first_weights, metrics, settings
+from tests.support.own_data import SHARING, agreed
 
 pytestmark = pytest.mark.slow
 
@@ -73,6 +80,49 @@ def test_a_network_starts_from_a_file_of_weights_without_its_last_layer(tmp_path
     np.savez(tmp_path / "base.npz", *given[:-1], given[-1][1:])
     assert main([*command, "--start", str(tmp_path / "base.npz")]) == 1
     assert "the uploaded weights do not fit MobileNetV2: sends" in capsys.readouterr().err
+
+
+def frames(folder: Path, label: str, first: int) -> None:
+    """Six JPEG files of one class: bars that stand or lie, at other places in each."""
+    from PIL import Image
+
+    (folder / label).mkdir(parents=True)
+    for place in range(6):
+        pixels = np.zeros((16, 16), np.uint8)
+        pixels[2 * place : 2 * place + 3] = 255 - 10 * first
+        Image.fromarray(pixels if label == "lie" else pixels.T).save(folder / label / f"{place}.jpg")
+
+
+@pytest.mark.parametrize(("network", "frozen"), [("MobileNetV2", ""), ("EfficientNetV2B0", "*, !classes")])
+def test_two_clients_with_folders_of_jpegs_train_an_application(tmp_path: Path, network: str, frozen: str) -> None:
+    for client in range(2):
+        for label in ("lie", "stand"):
+            frames(tmp_path / str(client), label, client)
+    held = [read(tmp_path / str(client), Options(image_size=16), SHARING) for client in range(2)]
+    works = [own_work(data, "bars", number) for number, data in enumerate(held)]
+    config = settings(network=network, image_size=32, batch_size=5, steps_per_epoch=2, frozen_layers=frozen)
+    config |= {"dataset": "bars", "schema": agreed(*held).model_dump_json()}
+    first = weights = first_weights(config)
+    strategy = FedAvg()
+    for number in (1, 2):
+        replies = [ask(work, "train", weights, config | {"server-round": number}) for work in works]
+        averaged, _ = strategy.aggregate_train(number, replies)
+        assert averaged is not None
+        weights = averaged
+    told = [metrics(ask(work, "evaluate", weights, config)) for work in works]
+    assert all(one["num-examples"] == 2 and np.isfinite(one["loss"]) for one in told)
+    changed = {name for name in first if not np.array_equal(first[name].numpy(), weights[name].numpy())}
+    assert changed == {"classes/kernel", "classes/bias"} if frozen else len(changed) > 200
+
+
+def test_frozen_layers_are_layers_of_the_network_and_one_is_left_to_train() -> None:
+    model = build("mlp", THREE)
+    freeze(model, "*, !hidden")
+    assert [layer.name for layer in model.layers if layer.trainable_weights] == ["hidden"]
+    with pytest.raises(ValueError, match="frozen layers: hiden is no layer of mlp; it has hidden, classes"):
+        freeze(build("mlp", THREE), "hiden")
+    with pytest.raises(ValueError, match="leaves no layer of mlp to train"):
+        freeze(build("mlp", THREE), "*")
 
 
 def test_only_networks_that_take_weights_of_a_file_get_them() -> None:
