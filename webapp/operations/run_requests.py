@@ -9,6 +9,7 @@ from federation.learning.sizes import BYTES_PER_PARAMETER, parameters_of
 from federation.run.config import MAX_CLIENTS, RunConfig
 from federation.run.rounds.stop_rules import RunPast
 from federation.run.strategies import models_in_memory
+from federation.schema.spec import Spec
 from webapp.db.database import Session
 from webapp.db.repository.apps.apps import is_approved
 from webapp.db.repository.clients import ids_by_name, known_ids
@@ -51,9 +52,12 @@ class RunRequest(RunConfig):
     )  # fmt: skip
 
 
-def round_memory(config: RunConfig, updates: int) -> int | None:
-    """Return the bytes that the server needs at once for a round with so many updates; None: the size is unknown."""
-    parameters = parameters_of(config)
+def round_memory(config: RunConfig, updates: int, spec: Spec | None = None) -> int | None:
+    """Return the bytes that the server needs at once for a round with so many updates; None: the size is unknown.
+
+    ``spec`` is that of clients' own data.
+    """
+    parameters = parameters_of(config, spec)
     if parameters is None:
         return None
     capped = config.max_weight_share is not None

@@ -47,6 +47,7 @@ GET /api/runs/{run_id}/metrics.csv
 GET /api/runs/{run_id}/series
 GET /api/runs/{run_id}/events
 GET /api/runs/{run_id}/mlflow
+GET /api/runs/{run_id}/schema
 GET /api/runs/{run_id}/tensorboard
 GET /api/events
 GET /api/clients

@@ -72,6 +72,7 @@ def test_columns_by_clients_are_compared_before_any_run(dashboard: Dashboard, st
     ]  # fmt: skip
     said = form.one("div", id="start-sum").text
     assert "east : column age: holds text such as “unknown”, the run needs numbers" in said and "3 of 4 online" in said
+    assert "642 parameters" in said  # of two inputs, 128 hidden units and two classes
     assert named(dashboard.http.get("/api/data/none-such"), 404) == set()
     client = dashboard.http.get("/api/clients").json()["items"][0]
     assert client["data"]["schema"] == {
@@ -121,6 +122,14 @@ def test_a_run_trains_on_what_its_clients_agreed_on_and_refuses_who_does_not_fit
     events = get_page(dashboard.http, f"/runs/{run_id}").text
     assert "has no column age, which the run needs" in events
     assert "The clients agreed on 2 columns and the classes no, yes of outcome" in events
+
+    http = dashboard.http
+    schema = http.get(f"/api/runs/{run_id}/schema").json()
+    assert AgreedSchema.model_validate(schema) == agreed
+    assert http.get(f"/api/runs/{run_id}/model?format=keras").status_code == 200
+    archive = http.get(f"/api/runs/{run_id}/export").content
+    imported = http.post("/api/runs/import", files={"file": ("run.zip", archive)}).json()
+    assert http.get(f"/api/runs/{imported['id']}/schema").json() == schema
 
 
 def test_a_client_that_comes_back_with_another_table_is_compared_anew(dashboard: Dashboard, stage: Stage) -> None:

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PrivateAttr
 
 from federation.schema.agreement import Agreement, agree
-from federation.schema.columns import AgreedColumn, ClientSchema, Column, ColumnKind, Form, TaskKind
+from federation.schema.columns import AgreedColumn, AgreedSchema, ClientSchema, Column, ColumnKind, Form, TaskKind
+from federation.schema.spec import Spec
 from webapp.db.tables import Client
 from webapp.operations.own_data.held import ByName, Told
 
@@ -72,6 +73,12 @@ class DataComparison(BaseModel):
     clients: list[DataClient]
     columns: list[DataColumn]
     problem: str | None
+    _agreed: AgreedSchema | None = PrivateAttr(None)
+
+    @property
+    def spec(self) -> Spec | None:
+        """What a network over these data is built for; None where no run can train on them."""
+        return Spec.agreed(self._agreed) if self._agreed is not None else None
 
     @property
     def rows(self) -> int:
@@ -108,7 +115,7 @@ def compare_data(name: str, clients: Sequence[Client], told: Told) -> DataCompar
     reasons = {misfit.client: misfit.reason for misfit in agreement.misfits}
     schema = agreement.schema
     sample = schema or next(iter(told.values()), None)
-    return DataComparison(
+    compared = DataComparison(
         name=name, form=sample and sample.form, task=sample and sample.task, target=sample and sample.target,
         shape=sample.shape if sample else [], classes=schema.classes if schema else [],
         clients=[
@@ -120,6 +127,8 @@ def compare_data(name: str, clients: Sequence[Client], told: Told) -> DataCompar
         ],
         columns=_columns([told[client.id] for client in known], agreement), problem=agreement.problem or None,
     )  # fmt: skip
+    compared._agreed = schema
+    return compared
 
 
 def _columns(told: Sequence[ClientSchema], agreement: Agreement) -> list[DataColumn]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from federation.run.config import MAX_CLIENTS, MAX_ROUNDS
+from federation.schema.columns import AgreedSchema
 
 FORMAT: Literal["meadow-run"] = "meadow-run"
 VERSION: Literal[1] = 1
@@ -123,6 +124,8 @@ class RunDocument(Document):
     origin: Origin | None
     clients: Annotated[list[ClientDocument], Field(max_length=MAX_CLIENTS)]
     models: dict[Literal["last", "best"], ModelDocument]
+    agreed_schema: AgreedSchema | None = None
+    """What the clients of a run on their own data agreed on."""
 
 
 class RoundRow(Document):

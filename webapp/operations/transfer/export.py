@@ -20,6 +20,7 @@ from webapp.db.tables import Client, Run, RunContents
 from webapp.operations.files.downloads import Which, checkpoint_of
 from webapp.operations.files.metrics_csv import csv_pieces
 from webapp.operations.files.npz import PIECE_BYTES, Checkpoint, Sink, npz_pieces
+from webapp.operations.own_data.agreed import agreed_schema
 from webapp.operations.run_moves import get_run
 from webapp.operations.transfer.documents import (
     CARD,
@@ -73,7 +74,8 @@ class RunExport:
             except (ValueError, CheckpointDamaged) as error:
                 self.close()
                 raise Conflict(f"The weights of run {run_id} are damaged: {error}.") from error
-            self.document = _document(self._run, clients, train_samples(session, run_id), self._numbers, models)
+            document = _document(self._run, clients, train_samples(session, run_id), self._numbers, models)
+            self.document = document.model_copy(update={"agreed_schema": agreed_schema(session, run_id)})
         self._members: list[MemberDocument] = []
 
     def _open_weights(self, session: Session, folder: Path, best_metric: str) -> dict[Which, ModelDocument]:

@@ -126,6 +126,7 @@ class RunImport:
         values: dict[str, Any] = {
             "checkpoint": last and checkpoint_data(last.model_dump()) | {"round": last.round},
             "config": run.config | {"clients": clients}, "excluded": [ids[number] for number in run.excluded],
+            "agreed_schema": run.agreed_schema and run.agreed_schema.model_dump(mode="json"),
         }  # fmt: skip
         contents = RunContents.WHOLE if "last" in run.models or last is None else RunContents.REMOVED
         with self._database.write() as session:

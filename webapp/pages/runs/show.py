@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import is_evaluated_at_server
+from federation.run.networks import trains_own_data
 from federation.server.flower_server import LiveClient
 from webapp.charts.cohorts import cohort_of
 from webapp.charts.series_cache import SeriesCache
@@ -78,6 +79,11 @@ class RunPage:
     """``2 of 3 clients`` where the best model was not evaluated by all clients of the run; else empty."""
     known: Sequence[Client]
     confusion: Confusion | None
+
+    @property
+    def trains_own_data(self) -> bool:
+        """Whether the clients of the run agree on a schema of their own data."""
+        return trains_own_data(self.run.network, self.run.dataset)
 
 
 def run_page(

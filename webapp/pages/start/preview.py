@@ -10,6 +10,7 @@ from federation.learning.sizes import BYTES_PER_PARAMETER, CLASSES, input_shape,
 from federation.run.config import RunConfig
 from federation.run.networks import data_of, needs_dataset
 from federation.run.rounds.sampling import sample_size
+from federation.schema.spec import Spec
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.pages import newest_run_like
@@ -144,7 +145,7 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     recent = recent_seconds(session, [similar.id]).get(similar.id) if similar else None
     clients = max(len(fit), config.min_clients)
     sampled = sample_size(clients, config.fraction_train, config.min_clients)
-    traffic = _estimate_traffic(config, clients, sampled)
+    traffic = _estimate_traffic(config, clients, sampled, compared.spec if compared else None)
     return RunPreview(
         config.num_rounds, clients, sampled, config.min_clients,
         [
@@ -194,19 +195,19 @@ def _times(shape: Sequence[object]) -> str:
     return "×".join(map(str, shape))
 
 
-def _estimate_traffic(config: RunConfig, clients: int, sampled: int) -> TrafficEstimate | None:
+def _estimate_traffic(config: RunConfig, clients: int, sampled: int, spec: Spec | None) -> TrafficEstimate | None:
     """Per round every client receives the weights once, to evaluate them and to train; each that trains sends its own.
 
     One evaluation more precedes the first round. Where a round is not evaluated, only those that train next receive its
     weights.
     """
-    parameters = parameters_of(config)
+    parameters = parameters_of(config, spec)
     if parameters is None:
         return None
     model, rounds = parameters * BYTES_PER_PARAMETER, config.num_rounds
     evaluated = -(-rounds // config.evaluate_every)
     run_bytes = model * (clients * (evaluated + 1) + sampled * (rounds + rounds - evaluated))
-    memory = round_memory(config, sampled) or 0
+    memory = round_memory(config, sampled, spec) or 0
     return TrafficEstimate(parameters, model, model * (clients + sampled), run_bytes, memory)
 
 

@@ -12,6 +12,7 @@ from webapp.db.tables import Run, RunContents
 from webapp.operations.files.bundle import bundle_pieces, meaning_of
 from webapp.operations.files.downloads import Which, checkpoint_of
 from webapp.operations.files.npz import MAX_KNOWN_LENGTH, Checkpoint, npz_length, npz_pieces
+from webapp.operations.own_data.agreed import agreed_schema
 from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import stored_config
 from webapp.operations.transfer.export import RunExport
@@ -90,6 +91,16 @@ def _answer(
         raise NotFound(f"The weights of run {run.id} cannot be downloaded: {error}.") from error
     except (ValueError, CheckpointDamaged) as error:
         raise Conflict(f"The weights of round {chosen['round']:,} of run {run.id} are damaged: {error}.") from error
+
+
+@router.get("/schema")
+def show_schema(database: DatabaseDep, run_id: Id) -> AgreedSchema:
+    """Return how the clients of a run encode their own data: the preprocessing of its model, and its classes."""
+    with database.read() as session:
+        schema = agreed_schema(session, get_run(session, run_id).id)
+    if schema is None:
+        raise NotFound(f"The clients of run {run_id} agreed on no schema: it trains on published data, or waits yet.")
+    return schema
 
 
 @router.get(
