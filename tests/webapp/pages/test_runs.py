@@ -2,11 +2,14 @@
 
 from urllib.parse import quote
 
+import pytest
+
 from federation.protocol.messages import Task
+from federation.run.pooling import metrics_of_confusion
 from federation.weights.layout import Layout
 from tests.support.answers import nan_loss_in_round_1, train_only
 from tests.support.dashboard import Dashboard, finished_run
-from tests.support.light_client import Answer, honest
+from tests.support.light_client import Answer, Answering, honest
 from tests.support.markup import flash_of, get_both, get_fragment, get_page
 from webapp.db.repository.runs import set_values
 
@@ -177,3 +180,36 @@ def test_names_are_text_wherever_they_stand(dashboard: Dashboard) -> None:
         page = get_page(dashboard.http, path)
         assert not page.all("img"), path
         assert name in page.text or [one for one in page.all("input") if one.attributes.get("value") == name], path
+
+
+def test_metrics_over_all_samples_are_named_pooled_and_others_a_mean_of_clients(
+    dashboard: Dashboard,
+) -> None:
+    """Two clients with one confusion matrix each: F1 over both is not the mean of the two."""
+    tables = {"site-a": [8, 0, 2, 0], "site-b": [0, 2, 0, 8]}
+
+    def counting(name: str) -> Answering:
+        def answer(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+            said = honest(task, weights, layout)
+            if task.phase == "evaluate":
+                scores = metrics_of_confusion([tables[name][:2], tables[name][2:]])
+                said.metrics = {"loss": 1.0, **scores, "confusion_counts": tables[name]}
+                said.num_examples = 10
+            return said
+
+        return answer
+
+    with dashboard.stage() as stage:
+        for name in tables:
+            stage.add(name, counting(name))
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.start_run(num_rounds=1)
+        dashboard.wait_for_state(run_id, "completed")
+    last = dashboard.http.get(f"/api/runs/{run_id}").json()["last_metrics"]
+    assert last["evaluate_f1"] == pytest.approx((0 + 2 * 8 / (8 + 10)) / 2)
+    assert last["evaluate_f1_pooled"] == pytest.approx(2 * 8 / (10 + 10))
+    assert not [name for name in last if "counts" in name]
+    page = get_page(dashboard.http, f"/runs/{run_id}?metric=f1")
+    assert "mean of the clients' values" in page.text
+    page = get_page(dashboard.http, f"/runs/{run_id}?metric=f1_pooled")
+    assert "F1, all clients' samples together" in page.text

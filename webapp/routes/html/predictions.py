@@ -74,13 +74,13 @@ def _case(form: FormData, typed: dict[str, str], schema: AgreedSchema) -> tuple[
     if isinstance(file, UploadFile) and file.filename:
         suffix = Path(file.filename).suffix.lower()
         if suffix not in SUFFIXES:
-            raise Invalid("case", f"choose a file that ends with {', '.join(SUFFIXES)}")
+            raise Invalid("case", f"Choose a file that ends with {', '.join(SUFFIXES)}")
         content = file.file.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
-            raise Invalid("case", f"the file has more than {MAX_FILE_BYTES // 2**20} MiB")
+            raise Invalid("case", f"The file has more than {MAX_FILE_BYTES // 2**20} MiB")
         return content, suffix
     if schema.form != "table":
-        raise Invalid("case", "choose a file")
+        raise Invalid("case", "Choose a file")
     return json.dumps([typed]).encode(), ".json"
 
 
