@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from anyio import to_thread
+
 from federation.fleet.deployment import NodeApp, NotPosted, end_left_runs
 from federation.fleet.node_apps import Deployments, FindApp
 from federation.fleet.nodes import AdmitNode, FleetNodes
@@ -31,6 +33,10 @@ from federation.transport.lane import StreamLane
 from federation.transport.websocket import StreamProtocol
 
 log = logging.getLogger(__name__)
+
+FLEET_THREADS = 4
+"""So many requests of the Fleet API are worked on at once. SQLite lets one write at a time, and one that waits for five
+seconds fails, with which a SuperNode ends: Flower's forty threads would be too many for twenty SuperNodes."""
 
 __all__ = [
     "Admission", "AdmissionRefused", "Admit", "AdmitNode", "FindApp", "FlowerServer", "Limits", "LiveClient", "NodeApp",
@@ -173,6 +179,7 @@ class FlowerServer:
     async def _lifespan(self) -> AsyncIterator[None]:
         """Run the tasks beside the connections, from the server's start to its stop."""
         self.lane.open()
+        to_thread.current_default_thread_limiter().total_tokens = FLEET_THREADS
         work = (self._record_events, self._watch_silence, self._fleet.watch)
         tasks = [asyncio.create_task(one()) for one in work]
         try:

@@ -76,7 +76,12 @@ class LightNode:
         with http_request_response(self._address, insecure=True, authentication_keys=self._keys, max_retries=0) as node:
             node_id, receive, send, get_run, get_fab, pull, push, confirm = node
             while not self._ended.is_set():
-                if (received := receive()) is None:
+                try:
+                    received = receive()
+                except RunNotRunningException:  # it is not listed: a SuperNode polls again after a while
+                    self._ended.wait(0.2)
+                    continue
+                if received is None:
                     continue
                 header, tree = received
                 run_id = header.metadata.run_id

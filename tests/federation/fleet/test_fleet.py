@@ -194,3 +194,14 @@ def test_a_supernode_that_is_started_anew_with_its_key_is_the_same_client_and_go
     with LightNode(engine.address, key=key):
         assert engine.ledger.wait_end(run_id) is RunState.COMPLETED
     assert engine.clients.keys() == {public_key_of(key)}
+
+
+def test_twenty_supernodes_join_and_a_run_uses_them_all(engine: Engine) -> None:
+    with ExitStack() as stack:
+        for number in range(20):
+            stack.enter_context(LightNode(engine.address, partition=number % 2))
+        engine.wait_online(20)
+        run_id = engine.start_run(num_rounds=1, min_clients=20)
+        assert engine.ledger.wait_end(run_id, 60) is RunState.COMPLETED
+        wait_until(lambda: not engine.server.fleet_objects, what="no message or reply is kept")
+    assert sorted(outcomes(engine)) == [(1, i, "accepted", None) for i in range(1, 21)]
