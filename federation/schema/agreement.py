@@ -3,6 +3,7 @@
 Where clients contradict each other, what most of them hold is agreed on; of as many, what the lowest client id holds.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
@@ -19,6 +20,10 @@ from federation.schema.columns import (
     NumberSummary,
 )
 from federation.schema.misfits import Misfit, compared_shape, first_misfit, kind_misfit
+from federation.schema.spec import MAX_INPUTS
+
+MAX_SCHEMA_BYTES = 2**20
+"""Of a schema as JSON, which is sent with each task."""
 
 SMALLEST_DEVIATION = 1e-12
 """A deviation that is less, relative to the mean, is the rounding of a constant column."""
@@ -43,18 +48,20 @@ def agree(clients: Mapping[int, ClientSchema]) -> Agreement:
     while conflicts := _conflicting_kinds(told):
         misfits += conflicts
         told = {client: one for client, one in told.items() if client not in {misfit.client for misfit in conflicts}}
-    names = sorted(_common_names(told.values()))
+    columns = _common_columns(told.values())
     classes = sorted({label for one in told.values() for label in one.classes})
-    if problem := _problem(list(told.values()), names, classes):
-        return Agreement(None, misfits, problem)
     first = next(iter(told.values()))
+    if problem := _problem(first, columns, classes):
+        return Agreement(None, misfits, problem)
     mean, deviation = _standard(one.target_summary for one in told.values())
     agreed = AgreedSchema(
         form=first.form, task=first.task, target=first.target, classes=classes,
         shape=max(one.shape for one in told.values()),
-        columns=[_merged_column(name, told.values()) for name in names], target_mean=mean, target_deviation=deviation,
+        columns=[_merged_column(name, several) for name, several in columns.items()],
+        target_mean=mean, target_deviation=deviation,
     )  # fmt: skip
-    return Agreement(agreed, misfits)
+    problem = _size_problem(agreed)
+    return Agreement(None if problem else agreed, misfits, problem)
 
 
 def merged_summary(summaries: Iterable[NumberSummary | None]) -> NumberSummary | None:
@@ -104,16 +111,17 @@ def _conflicting_kinds(told: _Told) -> list[Misfit]:
     return list(found.values())
 
 
-def _columns(name: str, clients: Iterable[ClientSchema]) -> list[Column]:
-    return [next(column for column in one.columns if column.name == name) for one in clients]
+def _common_columns(clients: Iterable[ClientSchema]) -> dict[str, list[Column]]:
+    """Return the columns that all clients have, in the order of their names: one of each client."""
+    held = [{column.name: column for column in one.columns} for one in clients]
+    return {name: [columns[name] for columns in held] for name in sorted(set.intersection(*map(set, held)))}
 
 
 def _categories(columns: Iterable[Column]) -> list[str]:
     return sorted({category for column in columns for category in column.categories or ()})
 
 
-def _merged_column(name: str, clients: Iterable[ClientSchema]) -> AgreedColumn:
-    columns = _columns(name, clients)
+def _merged_column(name: str, columns: list[Column]) -> AgreedColumn:
     has_missing, kind = any(column.has_missing for column in columns), columns[0].kind
     mean, deviation = _standard(column.summary for column in columns)
     return AgreedColumn(
@@ -130,17 +138,26 @@ def _standard(summaries: Iterable[NumberSummary | None]) -> tuple[float, float]:
     return merged.mean, deviation if deviation > abs(merged.mean) * SMALLEST_DEVIATION else 1.0
 
 
-def _problem(clients: list[ClientSchema], names: list[str], classes: list[str]) -> str:
-    """Return why nothing can be learned from what these clients have in common; empty if it can."""
-    first = clients[0]
-    if first.form == "table" and not names:
+def _problem(first: ClientSchema, columns: Mapping[str, list[Column]], classes: list[str]) -> str:
+    """Return why nothing can be learned from what the clients have in common; empty if it can."""
+    if first.form == "table" and not columns:
         return "the clients' tables have no column in common"
-    for name in names:
-        if (count := len(_categories(_columns(name, clients)))) > MAX_AGREED_CATEGORIES:
+    for name, several in columns.items():
+        if (count := len(_categories(several))) > MAX_AGREED_CATEGORIES:
             what = f"column {name} has {count:,} categories over all clients"
             return f"{what}, at most {MAX_AGREED_CATEGORIES:,} are possible: start the clients with --ignore '{name}'"
     if first.task == "classes" and len(classes) < 2:
         return f"all rows of all clients have the same {first.target}: {', '.join(classes) or 'none'}"
     if len(classes) > MAX_CLASSES:
         return f"the clients have {len(classes):,} classes of {first.target}, at most {MAX_CLASSES:,} are possible"
+    return ""
+
+
+def _size_problem(agreed: AgreedSchema) -> str:
+    """Return why a schema is too large for a network, or for each task that is sent; empty if it is not."""
+    if (inputs := math.prod(agreed.inputs)) > MAX_INPUTS:
+        return f"one input has {inputs:,} values, at most {MAX_INPUTS:,} are possible"
+    if (size := len(agreed.model_dump_json())) > MAX_SCHEMA_BYTES:
+        most = f"at most {MAX_SCHEMA_BYTES:,} are possible: start the clients with --ignore COLUMN"
+        return f"names of columns, categories and classes have {size:,} bytes over all clients, {most}"
     return ""

@@ -128,6 +128,17 @@ def test_grey_images_and_images_in_colours_agree_on_colours() -> None:
             "column id has 1,089 categories over all clients, at most 1,000 are possible: start the clients with "
             "--ignore 'id'",
         ),
+        (
+            {i: table(*(Column(name=f"c{c}", kind="category", categories=[f"{i}-{c}-{n}{'x' * 150}" for n in range(90)])
+                        for c in range(20))) for i in range(5)},
+            "names of columns, categories and classes have 1,436,529 bytes over all clients, at most 1,048,576 are "
+            "possible: start the clients with --ignore COLUMN",
+        ),
+        (
+            {1: ClientSchema(form="arrays", task="classes", target="y", classes=["a", "b"], rows=2,
+                             shape=[100_000, 100_000])},
+            "one input has 10,000,000,000 values, at most 50,000,000 are possible",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_learned_from_is_said(clients: dict[int, ClientSchema], problem: str) -> None:
