@@ -4,7 +4,7 @@ Also the one comparison of two rounds by a metric, which checkpoints and pages s
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
@@ -36,13 +36,21 @@ def is_evaluated_at_server(config: Mapping[str, object]) -> bool:
     return config.get("server_evaluation", "off") != "off"
 
 
-def decisive_metric(metric: str, server_evaluation: bool) -> str:
+def decisive_metric(metric: str, server_evaluation: bool, measured: Container[str] = ()) -> str:
     """Return the metric that decides which round is the best: in a run without metrics of the server the clients' one.
 
-    ``metric`` is the one of the settings, such as ``evaluate_accuracy``.
+    ``metric`` is the one of the settings, such as ``evaluate_accuracy``; ``measured`` are those of the run.
     """
     phase, _, name = metric.partition("_")
-    return f"evaluate_{name}" if phase == SERVER_PHASE and not server_evaluation else metric
+    decisive = f"evaluate_{name}" if phase == SERVER_PHASE and not server_evaluation else metric
+    return measured_instead(decisive, measured)
+
+
+def measured_instead(metric: str, measured: Container[str]) -> str:
+    """Return the metric that decides among these: where a target that is a number has no accuracy, the rmse."""
+    phase, _, name = metric.rpartition("_")
+    other = f"{phase}_rmse".removeprefix("_")
+    return other if name == "accuracy" and metric not in measured and other in measured else metric
 
 
 _WORD = re.compile(r"[^\W_]+")

@@ -4,7 +4,14 @@ import math
 from dataclasses import dataclass, replace
 
 from federation.run.events import RoundDone, ServerEvaluated
-from federation.run.metric_goals import SERVER_PHASE, BestRound, MetricGoals, better_round, decisive_metric
+from federation.run.metric_goals import (
+    SERVER_PHASE,
+    BestRound,
+    MetricGoals,
+    better_round,
+    decisive_metric,
+    measured_instead,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,7 @@ class CheckpointPolicy:
         if phase == SERVER_PHASE:
             return best  # its value comes later
         metrics = done.train_metrics if phase == "train" else done.evaluate_metrics
+        name = measured_instead(name, metrics)
         value, loss, less = metrics.get(name), metrics.get("loss"), goals.less_is_better(name)
         if less is None:
             return None

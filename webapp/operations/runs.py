@@ -66,10 +66,10 @@ class Runs:
         done, config = run.checkpoint, stored_config(run)
         with self._database.read() as session:
             past, agreed = past_of(session, run, config), agreed_schema(session, run.id)
-        best = run.best_metrics.get(decisive_metric(self._best_metric, config.server_evaluation != "off"))
+        known, at_server = run.best_metrics, config.server_evaluation != "off"
+        best = BestRound.of(known.get(decisive_metric(self._best_metric, at_server, known)))
         saved = Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None
-        committed = done["round"] if done else -1
-        return Job(run.id, config, run.num_rounds, committed, saved, BestRound.of(best), past, agreed)
+        return Job(run.id, config, run.num_rounds, done["round"] if done else -1, saved, best, past, agreed)
 
     def read_state(self, run_id: int) -> RunState | None:
         """Return the state of a run; None if there is no such run."""

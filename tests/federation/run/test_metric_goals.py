@@ -3,7 +3,9 @@
 import pytest
 
 from federation.run.config import RunConfig
-from federation.run.metric_goals import BestRound, MetricGoals, better_round
+from federation.run.events import Checkpoint, RoundDone
+from federation.run.metric_goals import BestRound, MetricGoals, better_round, measured_instead
+from federation.storage.checkpoint_policy import CheckpointPolicy
 
 LESS = (
     "loss", "val_loss_mean", "train_loss", "box_loss", "valloss", "valLoss", "mae", "mean_absolute_error", "mse",
@@ -50,3 +52,20 @@ def test_the_initial_weights_and_a_value_that_is_not_finite_are_never_the_best(n
     assert better_round(never, None, less=False) is None
     assert better_round(never, BestRound(1, 0.5), less=False) == BestRound(1, 0.5)
     assert better_round(BestRound(0, -1.0), BestRound(1, 0.5), less=True) == BestRound(1, 0.5)
+
+
+def test_a_run_without_accuracy_goes_by_its_rmse() -> None:
+    assert measured_instead("evaluate_accuracy", {"evaluate_rmse", "evaluate_loss"}) == "evaluate_rmse"
+    assert measured_instead("accuracy", {"rmse"}) == "rmse"
+    assert measured_instead("evaluate_accuracy", {"evaluate_rmse", "evaluate_accuracy"}) == "evaluate_accuracy"
+    assert measured_instead("evaluate_accuracy", {"evaluate_loss", "train_rmse"}) == "evaluate_accuracy"
+    assert measured_instead("evaluate_f1", {"evaluate_rmse"}) == "evaluate_f1"
+    checkpoint = Checkpoint("x", "0" * 64, 1)
+    rounds = [
+        RoundDone(1, number, 0, 1, 1, 0, 0, {}, {"rmse": value, "loss": 1.0}, checkpoint)
+        for number, value in ((1, 3.0), (2, 2.0), (3, 2.5))
+    ]
+    best: BestRound | None = None
+    for done in rounds:
+        best = CheckpointPolicy().best_of(done, best, MetricGoals())
+    assert best == BestRound(2, 2.0, 1.0)

@@ -213,3 +213,19 @@ def test_metrics_over_all_samples_are_named_pooled_and_others_a_mean_of_clients(
     assert "mean of the clients' values" in page.text
     page = get_page(dashboard.http, f"/runs/{run_id}?metric=f1_pooled")
     assert "F1, all clients' samples together" in page.text
+
+
+def test_a_run_that_predicts_a_number_shows_rmse_and_keeps_its_best_round(dashboard: Dashboard) -> None:
+    def falling(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+        said = honest(task, weights, layout)
+        if task.phase == "evaluate":
+            said.metrics = {"loss": 1.0, "rmse": 2.0 if task.round == 1 else 5.0, "mae": 1.0}
+        return said
+
+    run_id = finished_run(dashboard, falling, num_rounds=4)
+    page = get_page(dashboard.http, f"/runs/{run_id}")
+    charts = page.all("meadow-chart")
+    assert [chart["metric"] for chart in charts] == ["rmse", "loss"]
+    assert "RMSE" in charts[0].text and "best 2" in charts[0].text and "in round 1" in charts[0].text
+    answer = dashboard.http.get(f"/api/runs/{run_id}/model?round=best")
+    assert f"run-{run_id}-round-1.npz" in answer.headers["content-disposition"]

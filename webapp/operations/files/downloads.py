@@ -30,7 +30,8 @@ class Model:
 
 def checkpoint_of(session: Session, run: Run, which: Which, metric: str) -> dict[str, Any] | None:
     """Return a checkpoint with its round; the last one where the best is not known; None before any round."""
-    best = run.best_metrics.get(decisive_metric(metric, is_evaluated_at_server(run.config)))
+    decisive = decisive_metric(metric, is_evaluated_at_server(run.config), run.best_metrics)
+    best = run.best_metrics.get(decisive)
     if run.checkpoint is None or which == "last" or best is None:
         return run.checkpoint
     row = get_round(session, run.id, best["round"])

@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from federation.learning.evaluation_data import measured_on
-from federation.run.metric_goals import SERVER_PHASE, is_evaluated_at_server
+from federation.run.metric_goals import SERVER_PHASE, is_evaluated_at_server, measured_instead
 from federation.run.pooling import OF_EACH_CLIENT
 from webapp.charts.cohorts import Cohort, cohort_of
 from webapp.charts.series_cache import SeriesCache
@@ -23,7 +23,7 @@ from webapp.pages.runs.query import RunQuery
 from webapp.pages.wording import metric_word
 
 ROWS, SLOTS, DRAWN_UNASKED, MOST_CHANGES = 100, 8, 4, 20
-USUAL = {"accuracy": "Accuracy", "loss": "Loss"}
+FIRST = {"accuracy": "Accuracy", "rmse": "RMSE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,10 @@ def charts_of(
 def titles_of(runs: Iterable[Run], phase: str, metric: str) -> tuple[dict[str, str], list[str]]:
     """Return the metrics that have charts with their titles, and the other ones that any of the runs has in a phase."""
     reported = sorted({name for run in runs for name in (*run.last_metrics, *run.best_metrics)})
-    more = [name for key in reported if key.startswith(f"{phase}_") and (name := key[len(phase) + 1 :]) not in USUAL]
-    return {**USUAL, **({metric: metric_word(metric)} if metric in more else {})}, more
+    first = measured_instead(f"{phase}_accuracy", reported).removeprefix(f"{phase}_")
+    usual = {first: FIRST[first], "loss": "Loss"}
+    more = [name for key in reported if key.startswith(f"{phase}_") and (name := key[len(phase) + 1 :]) not in usual]
+    return {**usual, **({metric: metric_word(metric)} if metric in more else {})}, more
 
 
 def lines_of(session: Session, run: Run, clients: Sequence[tuple[int, str]], query: RunQuery) -> Lines:
