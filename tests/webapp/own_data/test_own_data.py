@@ -96,6 +96,11 @@ def test_statistics_over_all_clients_are_numpys_over_the_joined_table(dashboard:
         ("age", "all clients"), ("age", "north"), ("age", "south"), ("age", "west"),
     ]  # fmt: skip
     page = get_page(dashboard.http, "/data/wards")
+    pictures = [one["aria-label"] for one in page.all("svg", class_="labels")]
+    assert pictures == [
+        "north: largest class no with 53 percent of the samples",
+        "south: largest class no with 53 percent of the samples",
+    ]  # west tells no number of its few rows
     assert f"{np.concatenate(AGES).mean():.5g}" in page.one("section", aria_labelledby="statistics-h").text
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from webapp.db.tables import Client
 from webapp.formatting import THIN
+from webapp.operations.own_data.statistics import ALL, DataStatistics
 from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.wording import listed
 
@@ -80,20 +81,33 @@ def labels_of(client: Client, totals: Totals) -> Labels | None:
     counts = counts_of(client)
     if counts is None:
         return None
-    whole = totals.get(_kind(client, counts), counts)
-    names = NAMES.get(str(dataset_of(client)), ())
+    return _drawn(counts, totals.get(_kind(client, counts), counts), NAMES.get(str(dataset_of(client)), ()))
+
+
+def balance_of(statistics: DataStatistics) -> dict[str, Labels]:
+    """Draw the classes of each client that tells the rows of all of them, beside those of all clients, by its name."""
+    told = next((column.categories for column in statistics.columns if column.is_target and column.categories), [])
+    names = list(told[0].counts) if told else []
+    rows = {one.client: [one.counts.get(name, 0) or 0 for name in names] for one in told
+            if None not in one.counts.values() and one.total}  # fmt: skip
+    if not 2 <= len(names) <= MOST_CLASSES:
+        return {}
+    return {client: _drawn(counts, rows.get(ALL, counts), names, full=1.0) for client, counts in rows.items()}
+
+
+def _drawn(counts: Sequence[int], whole: Sequence[int], names: Sequence[str], full: float = FULL) -> Labels:
     shares = [count / sum(counts) for count in counts]
     bars = [
-        _bar(place, share, whole[place] / sum(whole), names[place] if place < len(names) else str(place))
+        _bar(place, share, whole[place] / sum(whole), names[place] if place < len(names) else str(place), full)
         for place, share in enumerate(shares)
     ]
     first, second, *_ = sorted(bars, key=lambda bar: -bar.share)
     return Labels(bars, STEP * len(bars) + 2, first.share + second.share, (first.name, second.name), counts.count(0))
 
 
-def _bar(place: int, share: float, of_all: float, name: str) -> Bar:
-    height = round(min(1.0, share / FULL) * HEIGHT, 1)
-    tick = round(HEIGHT + 1 - min(1.0, of_all / FULL) * HEIGHT, 1)
+def _bar(place: int, share: float, of_all: float, name: str, full: float) -> Bar:
+    height = round(min(1.0, share / full) * HEIGHT, 1)
+    tick = round(HEIGHT + 1 - min(1.0, of_all / full) * HEIGHT, 1)
     return Bar(place * STEP + 1, round(HEIGHT + 1 - height, 1), height, share > PEAK, tick, name, share)
 
 
