@@ -26,17 +26,28 @@ if TYPE_CHECKING:
     from flwr.common.constant import SubStatus as SubStatus
     from flwr.compat.common.recorddict_compat import recorddict_to_evaluateres as recorddict_to_evaluateres
     from flwr.compat.common.recorddict_compat import recorddict_to_fitres as recorddict_to_fitres
+    from flwr.proto.message_pb2 import ObjectTree as ObjectTree
     from flwr.proto.node_pb2 import NodeInfo as NodeInfo
+    from flwr.proto.runtime_pb2 import PullAppMessagesRequest as PullAppMessagesRequest
     from flwr.server.superlink.linkstate import LinkState as LinkState
     from flwr.server.superlink.linkstate import LinkStateFactory as LinkStateFactory
+    from flwr.server.superlink.linkstate.sql_linkstate import SqlLinkState as SqlLinkState
     from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER as FLEET_HTTP_PUBLIC_KEY_HEADER
     from flwr.supercore.constant import FLEET_HTTP_SIGNATURE_HEADER as FLEET_HTTP_SIGNATURE_HEADER
     from flwr.supercore.constant import NOOP_FEDERATION_ID as NOOP_FEDERATION_ID
+    from flwr.supercore.constant import TASK_TOKEN_HEADER as TASK_TOKEN_HEADER
     from flwr.supercore.constant import TaskType as TaskType
     from flwr.supercore.error import http_error_translator as http_error_translator
     from flwr.supercore.fab import Fab as Fab
     from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects as get_all_nested_objects
+    from flwr.supercore.inflatable.inflatable_object import get_object_body as get_object_body
+    from flwr.supercore.inflatable.inflatable_object import (
+        get_object_children_ids_from_object_content as get_object_children_ids_from_object_content,
+    )
     from flwr.supercore.inflatable.inflatable_object import get_object_tree as get_object_tree
+    from flwr.supercore.inflatable.inflatable_object import (
+        get_object_type_from_object_content as get_object_type_from_object_content,
+    )
     from flwr.supercore.inflatable.inflatable_object import iterate_object_tree as iterate_object_tree
     from flwr.supercore.inflatable.inflatable_object import no_object_id_recompute as no_object_id_recompute
     from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents as inflate_object_from_contents
@@ -46,11 +57,21 @@ if TYPE_CHECKING:
     from flwr.supercore.primitives.asymmetric import public_key_to_bytes as public_key_to_bytes
     from flwr.supercore.primitives.asymmetric import uses_nist_ec_curve as uses_nist_ec_curve
     from flwr.supercore.primitives.asymmetric import verify_signature as verify_signature
+    from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE as PROTOBUF_MEDIA_TYPE
     from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware as ProtobufTranslationMiddleware
+    from flwr.supercore.routers.runtime import create_runtime_router as create_runtime_router
     from flwr.supercore.task_identity import TaskIdentity as TaskIdentity
     from flwr.superlink.config_loader import get_federation_manager as get_federation_manager
     from flwr.superlink.routers.fleet.node_auth import NodeAuthMiddleware as NodeAuthMiddleware
     from flwr.superlink.routers.fleet.router import router as router
+    from flwr.superlink.servicer.runtime.runtime_handlers import confirm_message_received as confirm_message_received
+    from flwr.superlink.servicer.runtime.runtime_handlers import get_nodes as get_nodes
+    from flwr.superlink.servicer.runtime.runtime_handlers import pull_messages as pull_messages
+    from flwr.superlink.servicer.runtime.runtime_handlers import pull_object as pull_object
+    from flwr.superlink.servicer.runtime.runtime_handlers import pull_task_input as pull_task_input
+    from flwr.superlink.servicer.runtime.runtime_handlers import push_messages as push_messages
+    from flwr.superlink.servicer.runtime.runtime_handlers import push_object as push_object
+    from flwr.superlink.servicer.runtime.runtime_handlers import push_task_output as push_task_output
 
 NAMES: dict[str, tuple[str, ...]] = {
     "flwr.app.message": ("remove_content_from_message",),
@@ -62,26 +83,37 @@ NAMES: dict[str, tuple[str, ...]] = {
         "SubStatus",
     ),
     "flwr.compat.common.recorddict_compat": ("recorddict_to_evaluateres", "recorddict_to_fitres"),
+    "flwr.proto.message_pb2": ("ObjectTree",),
     "flwr.proto.node_pb2": ("NodeInfo",),
+    "flwr.proto.runtime_pb2": ("PullAppMessagesRequest",),
     "flwr.server.superlink.linkstate": ("LinkState", "LinkStateFactory"),
+    "flwr.server.superlink.linkstate.sql_linkstate": ("SqlLinkState",),
     "flwr.supercore.constant": (
-        "FLEET_HTTP_PUBLIC_KEY_HEADER", "FLEET_HTTP_SIGNATURE_HEADER", "NOOP_FEDERATION_ID", "TaskType",
+        "FLEET_HTTP_PUBLIC_KEY_HEADER", "FLEET_HTTP_SIGNATURE_HEADER", "NOOP_FEDERATION_ID", "TASK_TOKEN_HEADER",
+        "TaskType",
     ),
     "flwr.supercore.error": ("http_error_translator",),
     "flwr.supercore.fab": ("Fab",),
     "flwr.supercore.inflatable.inflatable_object": (
-        "get_all_nested_objects", "get_object_tree", "iterate_object_tree", "no_object_id_recompute",
+        "get_all_nested_objects", "get_object_body", "get_object_children_ids_from_object_content", "get_object_tree",
+        "get_object_type_from_object_content", "iterate_object_tree", "no_object_id_recompute",
     ),
     "flwr.supercore.inflatable.inflatable_utils": ("inflate_object_from_contents",),
     "flwr.supercore.object_store": ("ObjectStore", "ObjectStoreFactory"),
     "flwr.supercore.primitives.asymmetric": (
         "bytes_to_public_key", "public_key_to_bytes", "uses_nist_ec_curve", "verify_signature",
     ),
+    "flwr.supercore.protobuf.constants": ("PROTOBUF_MEDIA_TYPE",),
     "flwr.supercore.protobuf.translation": ("ProtobufTranslationMiddleware",),
+    "flwr.supercore.routers.runtime": ("create_runtime_router",),
     "flwr.supercore.task_identity": ("TaskIdentity",),
     "flwr.superlink.config_loader": ("get_federation_manager",),
     "flwr.superlink.routers.fleet.node_auth": ("NodeAuthMiddleware",),
     "flwr.superlink.routers.fleet.router": ("router",),
+    "flwr.superlink.servicer.runtime.runtime_handlers": (
+        "confirm_message_received", "get_nodes", "pull_messages", "pull_object", "pull_task_input", "push_messages",
+        "push_object", "push_task_output",
+    ),
 }  # fmt: skip
 """Each module of flwr with the names that are used of it."""
 
@@ -93,6 +125,7 @@ METHODS: dict[str, tuple[str, ...]] = {
         "store_fab", "store_message_and_object_tree", "store_object",
     ),
     "LinkStateFactory": ("state",),
+    "SqlLinkState": ("get_message_ins", "get_nodes", "initialize", "store_message_and_object_tree", "store_object"),
     "ObjectStore": ("__len__", "delete", "delete_objects_in_run", "get", "get_object_tree"),
 }  # fmt: skip
 """The methods that are called on objects of these classes."""

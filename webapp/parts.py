@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from federation.coordinator.supervisor import CheckpointPolicy, Supervisor
+from federation.apps.process import AppLimits
+from federation.coordinator.supervisor import AppParts, CheckpointPolicy, Supervisor
 from federation.protocol.addresses import is_loopback as is_loopback_address
 from federation.protocol.tls.certificates import ServerTls
 from federation.server.flower_server import FlowerServer, Limits, Refusal
@@ -22,7 +23,9 @@ from webapp.db.repository.events import last_event_id
 from webapp.db.repository.upkeep.retention import RetentionLimits
 from webapp.db.restore_watch import RestoreWatch
 from webapp.descriptors import connection_bounds, open_files
+from webapp.machine import memory_bytes
 from webapp.operations.apps.node_apps import find_node_app
+from webapp.operations.apps.runs import approved_app
 from webapp.operations.apps.store import Apps
 from webapp.operations.audit.attempts import SERVER, Actor, Attempt, Outcome
 from webapp.operations.audit.log import AuditLog
@@ -129,7 +132,7 @@ def open_parts(
     apps = Apps(database, settings.apps_dir, is_on=settings.apps)
     flower = _flower_server(settings, flower_socket, admissions, clients, _refusals(incidents, audit), tls, apps)
     clients.attach_flower(flower)
-    supervisor = _supervisor(settings, flower, runs, clients)
+    supervisor = _supervisor(settings, flower, runs, clients, apps)
     restore_watch = RestoreWatch(database, instance_lock)
     for part in (flower, supervisor, deletion, admissions, audit, notifications, mlflow, tensorboard, restore_watch):
         part.start()
@@ -191,10 +194,20 @@ def _make_folders(settings: Settings) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _supervisor(settings: Settings, flower: FlowerServer, runs: Runs, clients: Clients) -> Supervisor:
+def _supervisor(
+    settings: Settings, flower: FlowerServer, runs: Runs, clients: Clients, apps: Apps
+) -> Supervisor:  # fmt: skip
     policy = CheckpointPolicy(settings.keep_checkpoints, settings.best_metric)
-    supervisor = Supervisor(lane=flower.lane, ledger=runs, folder=settings.runs_dir, policy=policy)
-    runs.supervise(supervisor)
+    memory = settings.app_memory_megabytes
+    limits = AppLimits(
+        disk_bytes=settings.app_disk_megabytes * 2**20, processes=settings.app_processes,
+        memory_bytes=memory_bytes() // 2 if memory is None else memory * 2**20,
+    )  # fmt: skip
+    supervisor = Supervisor(
+        lane=flower.lane, ledger=runs, folder=settings.runs_dir, policy=policy,
+        apps=AppParts(flower.apps, approved_app(apps), limits),
+    )  # fmt: skip
+    runs.supervise(supervisor, apps)
     clients.attach_supervisor(supervisor)
     return supervisor
 

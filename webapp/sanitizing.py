@@ -9,7 +9,7 @@ JOINERS = "\u200c\u200d"
 """Persian needs the one, many an emoji the other; neither turns the direction of what follows."""
 
 MAX_DEPTH, MAX_ITEMS, MAX_TEXT = 4, 200, 1000
-_COLOURS = re.compile("\x1b\\[[0-9;]*m")
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -32,7 +32,7 @@ def clean_text(text: str, limit: int = MAX_TEXT) -> str:
 
 def clean_line(text: str, limit: int = MAX_TEXT) -> str:
     """Return one line of a log or of code as ``clean_text`` does, with its indentation and without colours."""
-    plain = _COLOURS.sub("", text).expandtabs(4)
+    plain = COLOURS.sub("", text).expandtabs(4)
     body = plain.lstrip(" ")
     return (" " * (len(plain) - len(body)) + clean_text(body, limit))[:limit]
 

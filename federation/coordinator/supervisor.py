@@ -7,6 +7,9 @@ from pathlib import Path
 
 from structlog.contextvars import bind_contextvars
 
+from federation.coordinator.apps.host import AppNotApproved, AppParts, ApprovedApp
+from federation.coordinator.apps.run import FOLDER as APP_FOLDER
+from federation.coordinator.apps.run import AppRun
 from federation.coordinator.control import Control
 from federation.coordinator.ledger import Job, Ledger, Participation
 from federation.coordinator.queue_thread import ActiveRun, QueueThread, Request
@@ -27,9 +30,13 @@ from federation.transport.lane import StreamLane
 log = logging.getLogger(__name__)
 
 __all__ = [
+    "APP_FOLDER",
     "KEPT_EXPORTS",
     "KEPT_NETWORKS",
     "KEPT_UPLOADS",
+    "AppNotApproved",
+    "AppParts",
+    "ApprovedApp",
     "BestRound",
     "CheckpointDamaged",
     "CheckpointPolicy",
@@ -59,8 +66,9 @@ class Supervisor:
 
     def __init__(
         self, *, lane: StreamLane, ledger: Ledger, folder: Path, policy: CheckpointPolicy | None = None,
-        evaluator: ServerEvaluator | None = None,
+        evaluator: ServerEvaluator | None = None, apps: AppParts | None = None,
     ) -> None:  # fmt: skip
+        self._apps = apps
         self._lane, self._ledger, self._folder, self._policy = lane, ledger, folder, policy or CheckpointPolicy()
         self._active: ActiveRun | None = None  # set by the queue's thread, cleared by the run's own
         self._next: Job | None = None
@@ -191,11 +199,7 @@ class Supervisor:
         bind_contextvars(run_id=job.run_id)
         log.info("run %s starts", job.run_id)
         try:
-            loop = RunLoop(
-                job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=active.control,
-                policy=self._policy, evaluator=self.evaluator,
-            )  # fmt: skip
-            end = loop.run()
+            end = self._loop_of(job, active.control).run()
         except BaseException as error:
             log.exception("run %s ended by an internal error", job.run_id)
             end = RunEnd(RunState.FAILED, f"internal error: {type(error).__name__}: {str(error)[:200]}")
@@ -203,6 +207,16 @@ class Supervisor:
         self._record_end(active.run_id, end)
         self._active = None
         self._requests.post(Request())
+
+    def _loop_of(self, job: Job, control: Control) -> RunLoop | AppRun:
+        if job.config.network == "app" and self._apps is not None:
+            return AppRun(
+                job, self._apps, lane=self._lane, ledger=self._ledger, folder=self._folder, control=control
+            )  # fmt: skip
+        return RunLoop(
+            job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=control, policy=self._policy,
+            evaluator=self.evaluator,
+        )  # fmt: skip
 
     def _record_end(self, run_id: int, end: RunEnd) -> None:
         """Write the end of the run, as stopped if a person has stopped it.

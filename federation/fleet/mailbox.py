@@ -70,8 +70,9 @@ class Mailbox:
 
     def take_mail(self) -> None:
         """The answer to the poll goes out: a message that waits is with the SuperNode now."""
+        self._pushed_bytes = 0  # a SuperNode polls once it has sent its reply, also that to an app of its own loop
         if self._mail in (Mail.POSTING, Mail.WAITING):
-            self._mail, self._pushed_bytes, self._refusal = Mail.TAKEN, 0, ""
+            self._mail, self._refusal = Mail.TAKEN, ""
             self._mail_waits.clear()
 
     def count_pushed(self, size_bytes: int) -> int:

@@ -69,6 +69,11 @@ class FleetNodes:
         """Return the connection of the SuperNode with that key, where it is online and may be given tasks."""
         return self._connections.get(public_key) if public_key in self._online else None
 
+    def admitted(self) -> dict[int, int]:
+        """Return node id -> client id of the SuperNodes that are online and may take part. From any thread."""
+        found = [self._connections.get(key) for key in list(self._online)]
+        return {one.node_id: one.client_id for one in found if one is not None and one.admitted}
+
     async def wait_for(self, public_key: str) -> NodeConnection | None:
         """Return the connection as soon as the SuperNode is listed; None after ``HOLD_SECONDS``."""
         with suppress(TimeoutError):

@@ -6,7 +6,7 @@ Everything here runs on the Flower server's event loop. Flower's own application
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -43,11 +43,14 @@ class NodePolls:
     """ASGI application in front of Flower's.
 
     ``key_of`` returns the public key (PEM) that signed a request, by its headers. ``register`` makes a key known to
-    Flower, in a worker thread, so that a process may begin with it; raises StoreUnavailable.
+    Flower, in a worker thread, so that a process may begin with it; raises StoreUnavailable. ``wait_for_app`` returns
+    when a message of an app with its own loop waits for a node, or after a while.
     """
 
     def __init__(self, fleet: ASGIApp, key_of: Callable[[Mapping[bytes, bytes]], str], nodes: ListedNodes,
-                 register: Callable[[str], object], max_reply_bytes: int) -> None:  # fmt: skip
+                 register: Callable[[str], object], max_reply_bytes: int,
+                 wait_for_app: Callable[[int], Awaitable[None]] | None = None) -> None:  # fmt: skip
+        self._wait_for_app = wait_for_app
         self._fleet, self._key_of, self._nodes, self._register = fleet, key_of, nodes, register
         self._most = max_reply_bytes + SPARE_BYTES
 
@@ -103,7 +106,15 @@ class NodePolls:
     async def _wait_for_mail(self, key: str) -> NodeConnection | None:
         """Return the SuperNode when a message waits for it, or the hold is over; None where it is not listed."""
         if (node := await self._nodes.wait_for(key)) is not None:
-            await node.mailbox.wait_for_mail()
+            waits = [asyncio.ensure_future(node.mailbox.wait_for_mail())]
+            if self._wait_for_app is not None:
+                waits.append(asyncio.ensure_future(self._wait_for_app(node.node_id)))
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in waits:
+                    one.cancel()
+                await asyncio.gather(*waits, return_exceptions=True)
         return node
 
     async def _push(self, node: NodeConnection, scope: Scope, receive: Receive, send: Send) -> None:

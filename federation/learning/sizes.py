@@ -33,7 +33,7 @@ def parameters_of(config: RunConfig, spec: Spec | None = None) -> int | None:
     """
     if config.network == "synthetic":
         return config.synthetic_parameters
-    if config.network == "custom" or (spec is None and input_shape(config.dataset) is None):
+    if config.network in ("custom", "app") or (spec is None and input_shape(config.dataset) is None):
         return None
     spec = published_spec(config.dataset) if spec is None else spec
     return model_parameters(config.network, spec, NetworkSettings.of(config.model_dump()))

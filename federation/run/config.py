@@ -18,9 +18,16 @@ MAX_EXAMPLES = 10_000_000
 NOT_SENT = (
     "clients", "name", "minimize_metrics", "maximize_metrics", "server_evaluation",
     "stop_metric", "stop_target", "stop_patience", "stop_min_change", "stop_seconds", "stop_megabytes",
-    "evaluate_every", "learning_rate_schedule", "local_epochs_schedule", "fraction_train_schedule",
+    "evaluate_every", "learning_rate_schedule", "local_epochs_schedule", "fraction_train_schedule", "app",
 )  # fmt: skip
 """Options that clients do not get: they are about the run as a whole."""
+
+
+OF_APPS = frozenset({
+    "network", "name", "app_config", "num_rounds", "min_clients", "round_timeout_seconds", "quorum_timeout_seconds",
+    "stop_seconds", "minimize_metrics", "maximize_metrics",
+})  # fmt: skip
+"""Options of the run of a Flower App. It has a strategy and rounds of its own: ``num_rounds`` is what it said first."""
 
 
 class RunConfig(StopFields):
@@ -66,7 +73,7 @@ class RunConfig(StopFields):
     @property
     def demo_dataset(self) -> DemoDataset | None:
         """The dataset that makes a simulated client eligible; None if none is eligible."""
-        if self.clients is not None or self.network == "custom":
+        if self.clients is not None or self.network in ("custom", "app"):
             return None
         if self.network == "synthetic":
             return "synthetic"
@@ -86,7 +93,7 @@ class RunConfig(StopFields):
             on, *values = one.when or ("",)
             if on in unused or (on == "network" and self.network not in values):
                 unused.add(name)
-        return unused
+        return unused | (SHOWN.keys() - OF_APPS) | {"strategy_options"} if self.network == "app" else unused | {"app"}
 
     def for_clients(self) -> dict[str, Any]:
         """Return the options that clients get with each task."""

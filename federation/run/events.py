@@ -65,9 +65,12 @@ class RoundDone:
     evaluate_seconds: float
     train_metrics: Metrics
     evaluate_metrics: Metrics
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint | None
+    """None where nobody keeps weights: in the run of an app that brings its own loop."""
     measured: Mapping[int, Metrics] = field(default_factory=dict)
     is_evaluated: bool = True
+    num_rounds: int | None = None
+    """How many rounds the run has, where only its app knows."""
 
 
 @dataclass(frozen=True, slots=True)

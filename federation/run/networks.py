@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from federation.schema.columns import DATA_NAME_PATTERN, MAX_DATA_NAME_CHARACTERS
 
 Network = Literal[
-    "mlp", "cnn", "lenet", "mobilenet_v2", "resnet50", "synthetic", "custom",
+    "mlp", "cnn", "lenet", "mobilenet_v2", "resnet50", "synthetic", "custom", "app",
     "ConvNeXtTiny", "ConvNeXtSmall", "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtXLarge", "DenseNet121", "DenseNet169",
     "DenseNet201", "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3", "EfficientNetB4",
     "EfficientNetB5", "EfficientNetB6", "EfficientNetB7", "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2",
@@ -82,6 +82,7 @@ NETWORKS: dict[str, str] = {
     "mlp": "Dense layers (MLP)", "cnn": "Small CNN", "lenet": "LeNet-5", "mobilenet_v2": "MobileNetV2, small images",
     "resnet50": "ResNet50, small images", "synthetic": "Synthetic", "custom": "Own model",
     **{name: name for name in APPLICATIONS},
+    "app": "Flower App",
 }  # fmt: skip
 KERAS_NETWORKS: Final = ("mlp", "cnn", "lenet", "mobilenet_v2", "resnet50", *APPLICATIONS)
 """Networks that Meadow builds with Keras; of the others it has no code for a .keras file."""
@@ -101,7 +102,7 @@ OWN_DATA: Final = "own data"
 
 def data_of(network: str, dataset: str) -> str:
     """Return what a run trains on: the data set, nothing real (synthetic), or what the clients' own app brings."""
-    return OWN_DATA if network == "custom" else dataset if network in KERAS_NETWORKS else "synthetic"
+    return OWN_DATA if network in ("custom", "app") else dataset if network in KERAS_NETWORKS else "synthetic"
 
 
 def needs_dataset(network: str) -> bool:

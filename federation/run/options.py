@@ -42,7 +42,7 @@ class Shown:
     this option applies; an empty tuple: always. ``choices`` are the words of the values, ``notes`` a sentence on each.
     ``open``: a text that is none of the choices may be a value, too.
     ``upload``: people choose a file, and the value is the id of its content. ``quick``: the short form on Home has the
-    option as well, without the values ``not_quick``.
+    option as well, without the values ``not_quick``; no form has those ``not_offered``.
     """
 
     label: str
@@ -55,4 +55,5 @@ class Shown:
     open: bool = False
     upload: bool = False
     not_quick: tuple[str, ...] = ()
+    not_offered: tuple[str, ...] = ()
     quick: bool = False

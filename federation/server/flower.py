@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
+from federation.apps.traffic import Signal
 from federation.fleet.nodes import Node
 from federation.flwr_internals import (
     FLEET_HTTP_PUBLIC_KEY_HEADER,
@@ -40,6 +41,7 @@ from federation.flwr_internals import (
 )
 from federation.protocol.keys import BadKey, parse_public_key
 from federation.run.events import StoreUnavailable
+from federation.server.flower_apps import WatchedState
 
 HEARTBEAT_SECONDS = 30.0
 """A new node counts as online for so long."""
@@ -102,8 +104,12 @@ class Nodes:
     def __init__(self, file: Path) -> None:
         objects = ObjectStoreFactory(":flwr-in-memory:")
         url = f"sqlite:///{quote(str(file.resolve()))}"  # of a bare path flwr makes a URL without quoting it
-        self.factory = LinkStateFactory(url, get_federation_manager(), objects)
-        self._state = self.factory.state()
+        federations = get_federation_manager()
+        self.state = self._state = WatchedState(url, federations, objects.store())
+        self._state.signal = Signal()
+        self._state.initialize()
+        self.factory = LinkStateFactory(url, federations, objects)
+        self.factory.state_instance = self._state
 
     def verified_key(self, public_key: str, message: bytes, signature: str) -> str | None:
         """Return the key in its one spelling if its signature fits the message, else None."""

@@ -26,6 +26,7 @@ from federation.protocol.serving import EmbeddedServer
 from federation.protocol.tls.certificates import ServerTls
 from federation.protocol.tls.proxies import ProxyCertificates
 from federation.run.events import ClientChanged, Event, Progress, Record, StoreUnavailable
+from federation.server.app_host import AppHost
 from federation.server.flower import Nodes, fleet_app, identify_process, signing_key
 from federation.server.http import FlowerApp
 from federation.transport.admission import Admission, AdmissionRefused, Admit, Limits, Refusal
@@ -97,9 +98,11 @@ class FlowerServer:
         self._deployments = Deployments(state, find_app or _no_app)
         self._fleet = FleetNodes(self._nodes, self.lane, self._deployments, admit_node, self._on_event)
         self._stale: set[int] = set()
+        self.apps = AppHost(self._nodes, self._fleet.admitted, self.limits.max_request_bytes)
         polls = NodePolls(
-            fleet_app(self._nodes), signing_key, self._fleet, self._nodes.let_begin, self.limits.max_reply_bytes
-        )
+            fleet_app(self._nodes), signing_key, self._fleet, self._nodes.let_begin, self.limits.max_reply_bytes,
+            self.apps.wait_for_mail,
+        )  # fmt: skip
         self._server = EmbeddedServer(
             FlowerApp(polls, self.lane, self._lifespan, self.limits, tls), "Flower port",
             self.limits.connections, self._end_connections, HttpLimits(request=self.limits.first_request_seconds), tls,

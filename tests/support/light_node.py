@@ -1,8 +1,6 @@
 """A SuperNode without its processes: Flower's own client of the Fleet API, and a ClientApp called in a thread."""
 
-import io
 import threading
-import zipfile
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +21,7 @@ from flwr.supernode.fleet_http_connection import http_request_response
 
 from federation.client.tasks.supernode import app
 from federation.fleet.bundle import APP_ID
+from tests.support.flower_apps import client_app_of
 
 Answering = Callable[[Message, Context], Message | None]
 """Returns the reply to a message; None: the process ends without one, and the next one polls anew."""
@@ -44,7 +43,7 @@ def once(act: Answering) -> Answering:
 class LightNode:
     """Polls in a thread until ``end``. ``seen`` are the messages that it got, ``runs`` what they belong to.
 
-    ``answer`` stands for the app of Meadow's bundle; the ClientApp of another FAB, in its one file, is run as it came.
+    ``answer`` stands for the app of Meadow's bundle; the ClientApp of another FAB is run as it came.
     """
 
     def __init__(self, address: str, answer: Answering = app, *, partition: int = 0, dataset: str = "synthetic",
@@ -106,12 +105,8 @@ class LightNode:
         context = Context(run.run_id, node_id, self._config, state, config)
         if run.fab_id == APP_ID:
             return self._answer(message, context)
-        with zipfile.ZipFile(io.BytesIO(fab)) as archive:
-            (file,) = [name for name in archive.namelist() if name.endswith("/client.py")]
-            names: dict[str, Any] = {}
-            exec(archive.read(file), names)
         try:
-            return names["app"](message, context)  # type: ignore[no-any-return]
+            return client_app_of(fab)(message, context)
         except Exception as error:
             return Message(Error(2, f"{type(error)}:<{error}>"), reply_to=message)
 

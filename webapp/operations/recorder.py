@@ -166,16 +166,18 @@ class Recorder:
         replies = with_measured(done, [r for r in attempt if (r.round, r.attempt) == (done.round, done.attempt)])
         best, goals, before = metrics_of(session, done.run_id) or (None, MetricGoals(), {})
         row = round_row(done, replies, goals)
-        checkpoint = {**row["checkpoint"], "round": done.round}
+        checkpoint = {**row["checkpoint"], "round": done.round} if done.checkpoint is not None else None
         elapsed = None if best is None else advance_run(session, done.run_id, done.round, {
             "last_metrics": last_metrics(done, row, before), "checkpoint": checkpoint,
             "best_metrics": best_metrics(best, row, goals),
         })  # fmt: skip
         if elapsed is None or not insert_round(session, row | {"elapsed_seconds": elapsed}):
             session.rollback()
-            if _is_committed(get_run(session, done.run_id), checkpoint):
+            if checkpoint is not None and _is_committed(get_run(session, done.run_id), checkpoint):
                 return
             raise RoundRefused(f"Round {done.round:,} of run {done.run_id} came too late and is not saved")
+        if done.num_rounds is not None:
+            set_values(session, done.run_id, num_rounds=done.num_rounds)
         self._write_replies(session, unwritten, with_events=False)
         insert_points(session, point_rows(done, replies))
         add_event(session, "round", round_event(done, row, last_metric_id(session, done.run_id)), run_id=done.run_id)

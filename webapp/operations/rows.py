@@ -134,8 +134,10 @@ def best_metrics(best: dict[str, Any], row: Row, goals: MetricGoals) -> dict[str
     return better
 
 
-def checkpoint_data(checkpoint: Checkpoint) -> Row:
-    """Return the file of a round's weights, with its hash and size."""
+def checkpoint_data(checkpoint: Checkpoint | None) -> Row:
+    """Return the file of a round's weights, with its hash and size; nothing of a round whose weights nobody keeps."""
+    if checkpoint is None:
+        return {}
     return {"file": checkpoint.file, "sha256": checkpoint.sha256, "size_bytes": checkpoint.size_bytes}
 
 

@@ -28,7 +28,9 @@ def require_weights(run: Run) -> None:
     """Raise Conflict for a run that has no weights to train on from."""
     if run.origin is not None:
         raise Conflict(f"Run {run.id} was imported: it cannot be continued. Start a new run instead.")
-    if not table.can_continue(run):
+    if run.network == "app" and run.state != RunState.QUEUED:
+        raise Conflict(f"Run {run.id} is of a Flower App, which brings its own loop: it cannot be continued.")
+    if run.network != "app" and not table.can_continue(run):
         raise Conflict(
             f"The checkpoints of run {run.id} were removed: it cannot be continued. Start a new run instead."
         )
@@ -96,3 +98,15 @@ def requeue_run(session: Session, run: Run, by: str | None = None) -> None:
     rules_after = run.rules_after if run.stop_rule is None else run.current_round
     table.set_values(session, run.id, archived_at=None, stop_rule=None, rules_after=rules_after)
     move_run(session, run.id, RunState.QUEUED, None, by)
+
+
+def lost_words(run: Run) -> str:
+    """Say what a restart of the server has left of an active run."""
+    if run.network == "app":
+        return "The server was restarted, which ended the app."
+    if run.checkpoint is None:
+        return "The server was restarted before the first round was completed."
+    done, of = run.current_round, run.num_rounds
+    at_work = run.state == RunState.RUNNING or (run.blocked_on or {}).get("kind") == "storage"
+    rest = f", round {done + 1:,} is lost" if at_work else ""
+    return f"The server was restarted: {done:,} of {of:,} rounds are saved{rest}."

@@ -22,11 +22,13 @@ from webapp.db.repository.rounds import recent_seconds
 from webapp.db.repository.run_list import list_runs
 from webapp.db.repository.transfer.writing import abandon_imports
 from webapp.db.tables import Run
+from webapp.operations.apps.runs import accept_app
+from webapp.operations.apps.store import Apps
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.own_data.agreed import agreed_schema
 from webapp.operations.recorder import Recorder
 from webapp.operations.rows import iso
-from webapp.operations.run_moves import get_run, move_run, problems_of, queue_run, requeue_run
+from webapp.operations.run_moves import get_run, lost_words, move_run, problems_of, queue_run, requeue_run
 from webapp.operations.run_requests import accept_config, past_of, stored_config
 from webapp.operations.views import RunView, run_view
 from webapp.problems import Conflict, Invalid, Problem
@@ -40,10 +42,11 @@ class Runs:
     def __init__(self, database: Database, recorder: Recorder, deletion: RunDeletion, best_metric: str) -> None:
         self._database, self._recorder, self._deletion, self._best_metric = database, recorder, deletion, best_metric
         self._supervisor: Supervisor | None = None
+        self._apps: Apps | None = None
 
-    def supervise(self, supervisor: Supervisor) -> None:
-        """Learn who works on the runs."""
-        self._supervisor = supervisor
+    def supervise(self, supervisor: Supervisor, apps: Apps | None = None) -> None:
+        """Learn who works on the runs, and where the apps of some are."""
+        self._supervisor, self._apps = supervisor, apps
 
     # -- the ledger: what the supervisor and the run's thread ask and tell -----------------------------------------
 
@@ -107,7 +110,8 @@ class Runs:
                 return False  # its experiment was paused when the run was chosen already
             moved = move_run(session, run_id, to, reason, by, blocked, rule)
             is_whole = moved and to == RunState.COMPLETED and rule is None
-            if is_whole and (run := get_run(session, run_id)).current_round < run.num_rounds:
+            run = get_run(session, run_id) if is_whole else None
+            if run is not None and run.network != "app" and run.current_round < run.num_rounds:
                 requeue_run(session, run)
                 order.move_to_front(session, run_id)
             return moved
@@ -141,7 +145,7 @@ class Runs:
                     reason = problems_of(session, run.id) or "The server was restarted after its last round."
                     move_run(session, run.id, RunState.COMPLETED, reason)
                 else:
-                    move_run(session, run.id, RunState.INTERRUPTED, _lost(run))
+                    move_run(session, run.id, RunState.INTERRUPTED, lost_words(run))
             session.expire_all()
             left = _resume(session, runs_to_continue(session), "experiment")
             if resume:
@@ -171,8 +175,10 @@ class Runs:
         """Queue a run; it starts at once if no other one is active.
 
         ``config`` may be a ``RunRequest``, whose names of clients become ids. Raises Invalid for text that no table
-        holds, and for a client that cannot be found.
+        holds, and for a client that cannot be found; Conflict for an app that is not approved.
         """
+        if config.network == "app" and self._apps is not None:
+            config = accept_app(self._apps, config)
         with self._database.write() as session:
             run_id = queue_run(session, self.accept(session, config), by)
         self.wake()
@@ -239,12 +245,3 @@ def _resume(session: Session, left: Sequence[Run], by: str) -> list[int]:
         requeue_run(session, run, by)
         order.move_to_front(session, run.id)
     return [run.id for run in left]
-
-
-def _lost(run: Run) -> str:
-    if run.checkpoint is None:
-        return "The server was restarted before the first round was completed."
-    done, of = run.current_round, run.num_rounds
-    at_work = run.state == RunState.RUNNING or (run.blocked_on or {}).get("kind") == "storage"
-    rest = f", round {done + 1:,} is lost" if at_work else ""
-    return f"The server was restarted: {done:,} of {of:,} rounds are saved{rest}."

@@ -40,8 +40,9 @@ class Steering:
         """Pause a running run after the current round. Clients stay connected."""
         with self._database.write() as session:
             run = get_run(session, run_id)
-            if run.state != RunState.RUNNING:
-                raise Conflict(f"Run {run_id} is {run.state}: only a running run can be paused.")
+            if run.state != RunState.RUNNING or run.network == "app":
+                why = "of a Flower App, which brings its own loop" if run.network == "app" else run.state
+                raise Conflict(f"Run {run_id} is {why}: only a running run can be paused.")
             control = self._active(run_id)
             table.set_values(session, run_id, pausing=True)
             add_request_event(session, run, "pause", self._by)
@@ -98,6 +99,8 @@ class Steering:
         with self._database.write() as session:
             run = get_run(session, run_id)
             require_weights(run)
+            if run.network == "app":
+                raise Conflict(f"Run {run_id} is of a Flower App, whose settings say how many rounds it does.")
             if run.state == RunState.CANCELLED and not table.is_resumable(run):
                 raise Conflict(f"Run {run_id} is cancelled and has no rounds: start a new run.")
             if run.state == RunState.STOPPING or run.num_rounds + count > MAX_ROUNDS:

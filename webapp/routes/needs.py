@@ -64,6 +64,8 @@ GET /apps
 GET /apps/{app_id}
 GET /api/apps
 GET /api/apps/{app_id}
+GET /runs/{run_id}/log
+GET /api/runs/{run_id}/log
 """
 OPERATOR = """
 GET /runs/new
@@ -132,6 +134,8 @@ DELETE /api/demo-clients
 DELETE /api/demo-clients/{number}
 POST /apps
 POST /api/apps
+POST /apps/{app_id}/runs
+GET /api/runs/{run_id}/artifacts
 """
 STEERING = "pause continue resume rounds exclude include min_clients wait front stop"
 ADMIN = """

@@ -122,6 +122,11 @@ class Settings(TrackingSettings, OpenIdSettings):
         description="Allow Flower Apps, whose code runs on this machine and on SuperNodes: operators upload them, "
         "admins approve them.",
     )
+    app_disk_megabytes: int = Field(1024, ge=1, description="Disk that a run of a Flower App may use at the server.")
+    app_memory_megabytes: int | None = Field(
+        None, ge=1, description="Memory that it may use at the server; default: half of the machine's."
+    )
+    app_processes: int = Field(200, ge=1, description="Number of processes that it may have at the server.")
     log_level: LogLevel = Field("info", description="Log level: the lowest level that is logged.")
     log_format: LogFormat = Field("console", description="Log format: lines of text, or a JSON object a line.")
     notify_wait_seconds: int = Field(

@@ -33,7 +33,11 @@ class ModelFields(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_strip_whitespace=True)
 
     network: Annotated[
-        Network, Shown("Network", Group.MODEL, choices=NETWORKS, not_quick=("custom", *APPLICATIONS), quick=True)
+        Network,
+        Shown(
+            "Network", Group.MODEL, choices=NETWORKS, not_quick=("custom", *APPLICATIONS), not_offered=("app",),
+            quick=True,
+        ),
     ] = Field(
         "mlp", description="A Keras model, or that of your app; synthetic needs neither TensorFlow nor data."
     )  # fmt: skip
@@ -72,6 +76,11 @@ class ModelFields(BaseModel):
         "", pattern=r"^([0-9a-f]{64})?$", description="Hash of an approved Flower App: SuperNodes run its ClientApp."
     )
 
+    app: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", validate_default=True,
+        description="With network app: the SHA-256 of the FAB of an approved Flower App, which brings its own loop.",
+    )  # fmt: skip
+
     @model_validator(mode="before")
     @classmethod
     def _has_few_entries(cls, config: Any) -> Any:
@@ -86,6 +95,13 @@ class ModelFields(BaseModel):
         if dataset == "synthetic" and info.data.get("network") not in (None, "synthetic"):
             raise ValueError(f"synthetic data cannot train the network {info.data['network']}; use network synthetic")
         return dataset
+
+    @field_validator("app", mode="after")
+    @classmethod
+    def _network_app_has_an_app(cls, app: str | None, info: ValidationInfo) -> str | None:
+        if "network" in info.data and (info.data["network"] == "app") != (app is not None):
+            raise ValueError("network app and the hash of an app belong together")
+        return app
 
     @field_validator("initial_weights", mode="after")
     @classmethod

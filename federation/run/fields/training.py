@@ -22,7 +22,7 @@ class TrainingFields(NetworkFields):
         default_factory=dict, max_length=20, description="Options of the strategy; defaults where missing."
     )
     app_config: Annotated[
-        dict[AppKey, AppValue], Shown("App options", Group.TRAINING, empty="none", when=("network", "custom"))
+        dict[AppKey, AppValue], Shown("App options", Group.TRAINING, empty="none", when=("network", "custom", "app"))
     ] = Field(
         default_factory=dict, max_length=100,
         description="For your own ClientApp, found in context.run_config and in the message's config; a JSON object.",

@@ -36,7 +36,7 @@ def insert_run(session: Session, name: str, config: dict[str, Any], by: str | No
     row = {
         "name": name, "config": config, "network": config["network"],
         "dataset": data_of(config["network"], config.get("dataset", "")),
-        "strategy": config["strategy"], "state": RunState.QUEUED.value, "num_rounds": config["num_rounds"],
+        "strategy": config.get("strategy", ""), "state": RunState.QUEUED.value, "num_rounds": config["num_rounds"],
         "created_at": datetime.now(UTC), "queued_at": end_of_queue(session), "pausing": False, "excluded": [],
         "note": "", "tags": [], **({"started_by": by} if by else {}), **more,
     }  # fmt: skip
@@ -58,8 +58,11 @@ def is_resumable(run: Run) -> bool:
 
 
 def can_continue(run: Run) -> bool:
-    """Return whether a run can train on from its weights: not if they were removed, or the run was imported."""
-    return run.contents == RunContents.WHOLE and run.origin is None
+    """Return whether a run can train on from its weights: not if they were removed, or the run was imported.
+
+    The run of an app has none that are known.
+    """
+    return run.contents == RunContents.WHOLE and run.origin is None and run.network != "app"
 
 
 def runs_in(session: Session, states: Collection[str]) -> Sequence[Run]:
@@ -80,7 +83,7 @@ def left_by_last_process(session: Session) -> Sequence[Run]:
     started = select(func.max(Run.started_at)).where(Run.state != RunState.INTERRUPTED, NOT_DELETED).scalar_subquery()
     later = or_(started.is_(None), Run.finished_at >= started)
     whole = Run.contents == RunContents.WHOLE
-    left = select(Run).where(Run.state == RunState.INTERRUPTED, whole, ~Run.pausing, later)
+    left = select(Run).where(Run.state == RunState.INTERRUPTED, whole, ~Run.pausing, Run.network != "app", later)
     return session.scalars(left.order_by(Run.id)).all()
 
 

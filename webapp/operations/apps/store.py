@@ -62,6 +62,12 @@ class Apps:
         with self._database.read() as session:
             return app_view(_get(session, app_id))
 
+    def find(self, hash: str) -> AppView | None:
+        """Return the app with a hash; None where there is none."""
+        with self._database.read() as session:
+            row = table.app_of_hash(session, hash)
+            return app_view(row) if row is not None else None
+
     def add(self, packed: BinaryIO, by: str) -> AppView:
         """Keep an app, which an admin has to approve; one that is there already stays as it is.
 
@@ -109,9 +115,7 @@ class Apps:
     def approved(self, hash: str) -> tuple[AppView, bytes]:
         """Return an app and its FAB; raises Conflict unless it is approved and its file is what was approved."""
         self._require_on()
-        with self._database.read() as session:
-            row = table.app_of_hash(session, hash)
-            view = app_view(row) if row is not None else None
+        view = self.find(hash)
         if view is None:
             raise Conflict(f"The app {hash[:8]} was deleted. Upload it again.")
         if view.state is not AppState.APPROVED:

@@ -17,7 +17,7 @@ from webapp.operations.experiments.views import (
 from webapp.operations.run_moves import move_run, queue_run, requeue_run
 from webapp.operations.runs import Runs
 from webapp.operations.steering import Steering
-from webapp.problems import Conflict, NotFound
+from webapp.problems import Conflict, Invalid, NotFound
 
 
 class Experiments:
@@ -38,6 +38,8 @@ class Experiments:
         seeds = request.chosen_seeds(expansion.configs[0])
         with self._database.write() as session:
             configs = [self._runs.accept(session, config) for config in expansion.configs]
+            if any(config.network == "app" for config in configs):
+                raise Invalid("network", "Runs of a Flower App are no experiment: start each on the page of its app")
             name = request.name or configs[0].title
             experiment_id = table.insert_experiment(session, {
                 "name": name, "config": request.config, "varied": expansion.varied, "seeds": seeds,

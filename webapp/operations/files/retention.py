@@ -1,6 +1,7 @@
 """Removes checkpoints and events of old runs, as the settings say. ``deletion`` calls it on its thread."""
 
 import logging
+import shutil
 import threading
 import time
 from collections import deque
@@ -116,7 +117,11 @@ def delete_files(folder: Path) -> tuple[int, int]:
     for file in folder.iterdir() if folder.is_dir() else ():
         try:
             found = file.lstat().st_size
-            file.unlink()
+            if file.is_dir() and not file.is_symlink():  # what an app has written
+                found = sum(one.lstat().st_size for one in file.rglob("*"))
+                shutil.rmtree(file)
+            else:
+                file.unlink()
         except OSError as error:
             log.warning("%s stays, delete it yourself: %s", file, error)
             continue

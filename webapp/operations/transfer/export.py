@@ -66,6 +66,8 @@ class RunExport:
             self._run = get_run(session, run_id)
             if self._run.state not in ENDED:
                 raise Conflict(f"Run {run_id} is {self._run.state}: only a run that has ended can be exported.")
+            if self._run.network == "app":
+                raise Conflict(f"Run {run_id} is of a Flower App: it is not exported.")
             clients = clients_in(session, self._run)
             self._names = {client.id: client.name for client in clients}
             self._numbers = {client.id: number for number, client in enumerate(clients, 1)}

@@ -46,7 +46,7 @@ def candidates_of(run: Run, parted: Split, known: Sequence[Client], live: Mappin
             client.id, client.data, network=run.network, dataset=run.dataset, selected=selected,
             node_app=run.config.get("node_app"),
         )  # fmt: skip
-        if unmet is not None or client.state == "revoked":
+        if unmet is not None or client.state == "revoked" or (run.network == "app" and client.lane != "fleet"):
             continue
         online = client.id in live
         one = _candidate(client, excluded.get(client.id), unfit.get(client.id), online)

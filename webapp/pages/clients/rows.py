@@ -53,13 +53,12 @@ KIND_WORDS = {"simulated": "simulated", "supernode": "SuperNode"}
 
 
 def why_not(client: Client, run: Run, misfit: Mapping[int, str], here: LiveClient | None) -> str | None:
-    """Return why a client is not eligible for a run, or None. The reason follows the names of clients and a colon.
-
-    ``here`` is what the server knows of a client that is connected.
-    """
+    """Return why a client, ``here`` where it is connected, is not eligible, or None; for after its name and a colon."""
     if client.state == "pending":
         return "pending approval"
-    if here is not None and here.problem:
+    if run.network == "app" and client.lane != "fleet":
+        return "no SuperNode; a Flower App runs on SuperNodes alone"
+    if here is not None and here.problem and run.network != "app":
         return here.problem
     if client.left_out:
         return "excluded from all runs by a user"

@@ -45,7 +45,10 @@ def buttons_of(run: Run, parted: Split, live: Mapping[int, LiveClient]) -> Butto
     samples = state in ACTIVE and state != RunState.STOPPING
     done = run.checkpoint is not None and run.current_round >= run.num_rounds
     return Buttons(
-        pause=state == RunState.RUNNING and not run.pausing and run.current_round + 1 < run.num_rounds,
+        pause=state == RunState.RUNNING
+        and run.network != "app"
+        and not run.pausing
+        and run.current_round + 1 < run.num_rounds,
         withdraw_pause=run.pausing and state in (RunState.RUNNING, RunState.WAITING),
         end_pause=state == RunState.PAUSED and blocked.get("kind") != "storage",
         resume=is_resumable(run) and not done,

@@ -144,8 +144,16 @@ def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
         ("Auto-resume", "on" if said.auto_resume else "off"),
         ("MLflow", mlflow_text(parts, session)), ("TensorBoard", tensorboard_text(parts)),
         ("Simulated clients", f"up to {count(said.demo_clients)}" if said.demo_clients else "off"),
-        ("Flower Apps", "on" if said.apps else "off"), ("Log level", said.log_level),
+        ("Flower Apps", _apps_text(said)), ("Log level", said.log_level),
     ]  # fmt: skip
+
+
+def _apps_text(said: Settings) -> str:
+    if not said.apps:
+        return "off"
+    memory = f"{said.app_memory_megabytes:,} MB" if said.app_memory_megabytes else "half"
+    room = f"{said.app_disk_megabytes:,} MB of disk, {memory} of the memory"
+    return f"on; a run may use {room}, {said.app_processes:,} processes"
 
 
 def why_admission(settings: Settings) -> str:

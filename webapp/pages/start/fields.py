@@ -60,7 +60,7 @@ class Field:
     @property
     def offered(self) -> list[tuple[str, str]]:
         """The values to choose from, and their words."""
-        return [(value, self.word(value)) for value in self.choices]
+        return [(value, self.word(value)) for value in self.choices if value not in self.shown.not_offered]
 
     @property
     def offered_quick(self) -> list[tuple[str, str]]:
@@ -155,7 +155,8 @@ def config_lines(config: Mapping[str, Any], clients: Mapping[int, str]) -> list[
 
     Options that do not apply to the run are omitted, and those that it does not set.
     """
-    options = {f"{config['strategy']}.{key}": value for key, value in config["strategy_options"].items()}
+    strategy, chosen = config.get("strategy"), config.get("strategy_options", {})
+    options = {f"{strategy}.{key}": value for key, value in chosen.items()}
     values = {**config, **options}
     if (ids := config.get("clients")) is not None:
         values["clients"] = [clients.get(client_id, f"client {client_id}") for client_id in ids] or ["none"]

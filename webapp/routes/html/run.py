@@ -9,6 +9,8 @@ from federation.run.networks import NETWORKS
 from federation.run.states import ENDED
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.queue.order import queued_runs
+from webapp.db.tables import Run
+from webapp.operations.apps.outputs import AppOutputs
 from webapp.operations.files.downloads import models_of
 from webapp.operations.own_data.held import by_data_name
 from webapp.operations.records import MAX_NAME
@@ -41,11 +43,14 @@ def read_query(run_id: RunId, request: Request) -> RunQuery:
 @router.get("/new")
 def ask(
     page: PageDep, request: Request, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None
-) -> HTMLResponse:
+) -> Response:
     """Show the form that starts a run: with defaults, with another run's answers, or as the address fills it in."""
     run = get_run(page.session, source) if source is not None else None
     if typed := [(name, value) for name, value in request.query_params.multi_items() if name != "from"]:
         return _show_form(page, parse_form(typed), source=run)
+    if run is not None and run.network == "app":
+        app = page.parts.apps.find(run.config["app"])
+        return RedirectResponse(f"/apps/{app.id}?from={run.id}#start" if app is not None else "/apps", SEE_OTHER)
     if run is not None:
         return _show_form(page, duplicate_form(run.config), source=run)
     live = page.live
@@ -91,5 +96,22 @@ def show(page: PageDep, run_id: RunId, query: Annotated[RunQuery, Depends(read_q
         "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, query=query, max_name=MAX_NAME,
         mlflow=page.parts.mlflow.show(page.session, run_id),
         offer=offer_for_run(page.parts.simulation, run, shown.parted.taking_part, shown.known, live),
-        candidates=candidates_of(run, shown.parted, shown.known, live),
+        candidates=candidates_of(run, shown.parted, shown.known, live), **_app_of(page, run),
     )  # fmt: skip
+
+
+def _app_of(page: Page, run: Run) -> dict[str, Any]:
+    """Return what the page shows of the app of a run: which it is, its log, and whether it has left files."""
+    if run.network != "app":
+        return {"app": None}
+    outputs = AppOutputs(page.parts.settings.runs_dir / str(run.id))
+    files = outputs.artifacts() if run.state in ENDED else []
+    return {"app": page.parts.apps.find(run.config["app"]), "lines": outputs.tail(), "files": files}
+
+
+@router.get("/{run_id}/log")
+def show_log(page: PageDep, run_id: RunId) -> HTMLResponse:
+    """Show the end of the log of an app, which a run's page asks for anew."""
+    run = get_run(page.session, run_id)
+    lines = AppOutputs(page.parts.settings.runs_dir / str(run.id)).tail()
+    return page.show("runs/_app_log.html", "/runs", run=run, ended=run.state in ENDED, lines=lines)

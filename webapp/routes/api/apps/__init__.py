@@ -1,5 +1,5 @@
 """/api/apps. Imports what ``routes.api`` may."""
 
-from webapp.routes.api.apps import apps
+from webapp.routes.api.apps import apps, outputs
 
-ROUTERS = (apps.router,)
+ROUTERS = (apps.router, outputs.router)

@@ -1,15 +1,21 @@
 """The pages of Flower Apps: all of them with a form to upload one, and one app with the press that approves it."""
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, Response
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
 from webapp.db.tables import AppState
+from webapp.operations.apps.runs import typed_settings
+from webapp.operations.apps.store import AppView
+from webapp.operations.run_moves import get_run
+from webapp.pages.app_form import OPTIONS, SETTING, run_config, run_form
 from webapp.pages.flash import Flash
 from webapp.problems import Invalid, Problem
 from webapp.routes.api.apps.apps import noted
 from webapp.routes.dependencies import ByDep, Id, NoteDep, PartsDep
-from webapp.routes.html.forms import FlashesDep, StartFormDep, see_other
+from webapp.routes.html.forms import SEE_OTHER, FlashesDep, FormDep, StartFormDep, see_other, text_of
 from webapp.routes.html.page import Page, PageDep
 
 router = APIRouter(prefix="/apps", include_in_schema=False)
@@ -37,9 +43,32 @@ def upload(page: PageDep, flashes: FlashesDep, note: NoteDep, by: ByDep, form: S
 
 
 @router.get("/{app_id}")
-def show(page: PageDep, app_id: Id) -> HTMLResponse:
-    """Show one app."""
-    return page.show("apps/show.html", HERE, app=page.parts.apps.show(app_id), is_on=page.parts.apps.is_on)
+def show(
+    page: PageDep, app_id: Id, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None
+) -> HTMLResponse:
+    """Show one app, with the settings of another run of it in the form that starts one."""
+    app = page.parts.apps.show(app_id)
+    run = get_run(page.session, source) if source is not None else None
+    if run is not None and run.config.get("app") == app.hash:
+        typed = run_form(app) | {f"{SETTING}{name}": value for name, value in run.config["app_config"].items()}
+        return _show_one(page, app, typed | {name: run.config[name] for name in OPTIONS if name in run.config})
+    return _show_one(page, app, run_form(app))
+
+
+@router.post("/{app_id}/runs")
+def start(page: PageDep, note: NoteDep, by: ByDep, app_id: Id, form: FormDep) -> Response:
+    """Queue a run of an app, and go to its page; or show the form again with what is wrong."""
+    app = page.parts.apps.show(app_id)
+    typed = {name: text_of(form, name) for name in run_form(app)}
+    try:
+        given = {name: typed[f"{SETTING}{name}"] for name in app.settings}
+        config = run_config(app, typed_settings(app, given), typed)
+        run_id = page.parts.runs.create(config, by).id
+    except Problem as error:
+        return _show_one(page, app, typed, error.status, error.words)
+    note.add_runs([run_id])
+    note.detail |= {"app": app.title, "sha256": app.hash}
+    return RedirectResponse(f"/runs/{run_id}", SEE_OTHER)
 
 
 @router.post("/{app_id}/approve")
@@ -61,6 +90,13 @@ def delete(parts: PartsDep, flashes: FlashesDep, note: NoteDep, app_id: Id) -> R
     """Delete an app."""
     app = noted(parts.apps.delete(app_id), note)
     return see_other(flashes, HERE, Flash(f"{app.title} was deleted."))
+
+
+def _show_one(page: Page, app: AppView, typed: dict[str, Any], status: int = 200, error: str = "") -> HTMLResponse:
+    return page.show(
+        "apps/show.html", HERE, status, app=app, is_on=page.parts.apps.is_on, typed=typed, error=error, options=OPTIONS,
+        setting=SETTING,
+    )  # fmt: skip
 
 
 def _show(page: Page, status: int = 200, error: str = "") -> HTMLResponse:

@@ -1,0 +1,172 @@
+"""Runs of Flower Apps at the server: the port for the app's process, held requests, and which SuperNodes an app sees.
+
+The port is on loopback and is open while an app runs. Ten paths of Flower's Runtime API are let through, for the one
+token of the run.
+"""
+
+import hmac
+import logging
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from federation.apps.traffic import AppTraffic
+from federation.protocol.connection_limit import ConnectionBounds
+from federation.protocol.serving import EmbeddedServer
+from federation.server.flower import Nodes
+from federation.server.flower_apps import MEDIA_TYPE, TOKEN_HEADER, AppRunInFlower, asked_messages, runtime_app
+
+log = logging.getLogger(__name__)
+
+PATHS = frozenset(f"/v1/runtime/{name}" for name in (
+    "send-task-heartbeat", "pull-task-input", "push-task-output", "push-object", "pull-object",
+    "confirm-message-received", "push-logs", "push-messages", "pull-messages", "get-nodes",
+))  # fmt: skip
+PULL, LOGS = "/v1/runtime/pull-messages", "/v1/runtime/push-logs"
+CONNECTIONS, END_SECONDS = 64, 10.0
+HOLD_SECONDS, OTHERS_SECONDS = 20.0, 3.0
+"""So long a request for answers is held for the first (Flower's client waits 30 s), and then for the others.
+
+An app that takes answers as they come is not kept from them.
+"""
+
+
+class AppHost:
+    """Starts runs of apps, one at a time. Any thread may call it.
+
+    ``supernodes`` returns the node ids of the SuperNodes that are admitted and online, with their clients' ids.
+    """
+
+    def __init__(self, nodes: Nodes, supernodes: Callable[[], Mapping[int, int]], max_request_bytes: int) -> None:
+        self._nodes, self._supernodes, self._max_request_bytes = nodes, supernodes, max_request_bytes
+
+    def supernodes(self) -> dict[int, int]:
+        """Return node id -> client id of the SuperNodes that are admitted and online."""
+        return dict(self._supernodes())
+
+    def begin(
+        self, fab: bytes, hash: str, app_id: str, version: str, settings: Mapping[str, Any],
+        visible: Callable[[], set[int]],
+    ) -> "HostedRun":  # fmt: skip
+        """Begin a run whose app sees the nodes that ``visible`` returns."""
+        self._nodes.state.visible = visible
+        run = AppRunInFlower(self._nodes.state, fab, hash, app_id, version, settings)
+        try:
+            return HostedRun(run, runtime_app(self._nodes.factory), self._max_request_bytes)
+        except BaseException:
+            run.finish("the port for the app could not be opened")
+            raise
+
+    async def wait_for_mail(self, node_id: int) -> None:
+        """Return when a message of an app waits for a SuperNode, or after ``HOLD_SECONDS``."""
+        state = self._nodes.state
+
+        def has_mail() -> bool:
+            return (traffic := state.traffic) is not None and traffic.has_mail(node_id)
+
+        await state.signal.wait_until(has_mail, HOLD_SECONDS)
+
+
+class HostedRun:
+    """A run of an app: its messages, its token, and the port for its process, until ``finish``."""
+
+    def __init__(self, run: AppRunInFlower, runtime: ASGIApp, max_request_bytes: int) -> None:
+        self._run = run
+        app = RuntimePort(runtime, run.traffic, run.token, max_request_bytes)
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._server = EmbeddedServer(
+            app, "port for apps", ConnectionBounds(CONNECTIONS, CONNECTIONS), lambda: None, lifespan="off",
+            ws="none",
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._serve, name="app-runtime", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            self._server.run([self._socket])
+        except Exception:
+            log.exception("the port for an app ended by an error")
+
+    @property
+    def traffic(self) -> AppTraffic:
+        """The messages of the run."""
+        return self._run.traffic
+
+    @property
+    def token(self) -> str:
+        """Opens this run alone, as long as it is under way."""
+        return self._run.token
+
+    @property
+    def address(self) -> str:
+        """Where the app's process reaches the server."""
+        host, port = self._socket.getsockname()[:2]
+        return f"{host}:{port}"
+
+    def result(self) -> tuple[str, str]:
+        """Return how Flower says that the run ended, and why; empty before."""
+        return self._run.result()
+
+    def finish(self, reason: str) -> None:
+        """End the run: no call of the app is answered any more. The port closes with ``close``."""
+        self._run.finish(reason)
+        self._server.should_exit = True
+
+    def close(self) -> None:
+        """Close the port."""
+        self._server.should_exit = True
+        self._thread.join(END_SECONDS)
+        self._socket.close()
+
+
+class RuntimePort:
+    """ASGI application in front of Flower's Runtime API: few paths, one token, bounded bodies, held requests."""
+
+    def __init__(self, runtime: ASGIApp, traffic: AppTraffic, token: str, max_request_bytes: int) -> None:
+        self._runtime, self._traffic, self._token, self._most = runtime, traffic, token.encode(), max_request_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        headers = dict(scope["headers"]) if scope["type"] == "http" else {}
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in PATHS:
+            await _answer(send, 404)
+        elif not hmac.compare_digest(headers.get(TOKEN_HEADER, b""), self._token):
+            await _answer(send, 401)
+        elif not (length := headers.get(b"content-length", b"")).isdigit() or int(length) > self._most:
+            await _answer(send, 413)
+        elif scope["path"] == LOGS:
+            await _answer(send, 200)  # the dashboard keeps what the process prints, within bounds
+        elif scope["path"] == PULL:
+            await self._pull(scope, receive, send)
+        else:
+            await self._runtime(scope, receive, send)
+
+    async def _pull(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hold a request for answers until all are there: Flower's client sleeps 3 s after one that is not whole."""
+        read = [await receive()]
+        while read[-1].get("more_body", False):
+            read.append(await receive())
+        try:
+            wanted = asked_messages(b"".join(one.get("body", b"") for one in read))
+        except ValueError:
+            await _answer(send, 400)
+            return
+        await self._traffic.signal.wait_until(lambda: self._traffic.has_an_answer(wanted), HOLD_SECONDS)
+        await self._traffic.signal.wait_until(lambda: self._traffic.has_answers(wanted), OTHERS_SECONDS)
+        self._traffic.forget(wanted)
+        left = deque(read)
+
+        async def replay() -> Message:
+            return left.popleft() if left else await receive()
+
+        await self._runtime(scope, replay, send)
+
+
+async def _answer(send: Send, status: int) -> None:
+    headers = [(b"content-type", MEDIA_TYPE), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
