@@ -17,3 +17,12 @@ def load_keras() -> Any:
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
     return keras
+
+
+def limit_gpu_memory(mebibytes: int) -> None:
+    """Let TensorFlow take at most so much memory of each GPU. To be called before anything is computed."""
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        limit = tf.config.LogicalDeviceConfiguration(memory_limit=mebibytes)
+        tf.config.set_logical_device_configuration(gpu, [limit])

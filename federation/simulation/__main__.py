@@ -19,9 +19,11 @@ from federation.learning.data.own.options import DEFAULT_IMAGE_SIZE, DEFAULT_MIN
 from federation.protocol.messages import MAX_NAME_CHARACTERS
 from federation.simulation import options as own
 from federation.simulation.keys import load_secret
+from federation.simulation.launchers.gpus import NoGpu, on_gpus
+from federation.simulation.launchers.ray_actors import HostActors, NoRay
+from federation.simulation.launchers.slurm import script_of
 from federation.simulation.plan import MAX_CLIENTS, Member, Plan
 from federation.simulation.processes import HostProcesses
-from federation.simulation.slurm import script_of
 
 MAX_PREFIX = MAX_NAME_CHARACTERS - 1 - len(str(MAX_CLIENTS))
 
@@ -37,7 +39,8 @@ def simulate(
     min_rows: own_data.MinRows = DEFAULT_MIN_ROWS, name: own.NameOption = "sim",
     identities: own.IdentitiesOption = None, share_labels: own.LabelsOption = False, share_logs: own.LogsOption = False,
     node_config: own.NodeConfigOption = "", app: own.AppOption = None, end_with_stdin: own.StdinOption = False,
-    launcher: own.LauncherOption = "local", share: own.ShareOption = None,
+    launcher: own.LauncherOption = "local", share: own.ShareOption = None, ray_address: own.RayAddressOption = None,
+    ray_cpus: own.RayCpusOption = 1.0, gpu_fraction: own.GpuFractionOption = None,
 ) -> None:  # fmt: skip
     """Hold many virtual clients, each with a key, a name and a partition of its own. Stop with Ctrl-C.
 
@@ -60,7 +63,8 @@ def simulate(
         dataset=dataset, data_path=data_path and data_path.expanduser().resolve(), app=app,
         node_config=parse_node_config(node_config), share_labels=share_labels, share_logs=share_logs,
     )  # fmt: skip
-    raise typer.Exit(_run(HostProcesses(_chosen(plan.shares(processes), share)), end_with_stdin=end_with_stdin))
+    hosts = _hosts(_chosen(plan.shares(processes), share), launcher, ray_address, ray_cpus, gpu_fraction)
+    raise typer.Exit(_run(hosts, end_with_stdin=end_with_stdin))
 
 
 def _checked(name: str, identities: Path | None, *, node_config: str, app: str | None) -> tuple[Path, str]:
@@ -83,7 +87,23 @@ def _chosen(shares: list[Plan], share: int | None) -> list[Plan]:
     return shares if share is None else [shares[share]]
 
 
-def _run(hosts: HostProcesses, *, end_with_stdin: bool) -> int:
+def _hosts(
+    shares: list[Plan], launcher: own.Launcher, ray_address: str | None, cpus: float, gpu_fraction: float | None
+) -> HostProcesses | HostActors:
+    """Return the processes where the launcher runs them; raises BadParameter."""
+    if ray_address is not None and launcher != "ray":
+        raise typer.BadParameter("--ray-address needs --launcher ray")
+    try:
+        if launcher == "ray":
+            return HostActors(shares, address=ray_address, cpus=cpus, gpu_fraction=gpu_fraction)
+        if gpu_fraction is not None and not shares[0].trains_keras:
+            raise typer.BadParameter("--gpu-fraction limits Meadow's own networks; for others it needs --launcher ray")
+        return HostProcesses(on_gpus(shares, gpu_fraction) if gpu_fraction is not None else shares)
+    except (NoGpu, NoRay) as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _run(hosts: HostProcesses | HostActors, *, end_with_stdin: bool) -> int:
     """Run the host processes until a signal or the end of standard input; return the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it

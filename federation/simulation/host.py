@@ -24,6 +24,7 @@ from federation.client.tasks.executor import Executor
 from federation.client.tasks.worker import Worker
 from federation.client.tls.server_trust import ServerTrust
 from federation.learning.client_app import Work
+from federation.learning.keras_backend import limit_gpu_memory
 from federation.simulation.contents import SharedContents
 from federation.simulation.keys import identity_of
 from federation.simulation.plan import MAX_PLAN_BYTES, Plan
@@ -103,6 +104,8 @@ async def serve(plan: Plan, orders: BufferedReader) -> int:
     """Hold the clients of the plan until a signal or the end of the orders; return the exit code."""
     loop, console, failed = asyncio.get_running_loop(), Console(stderr=True), threading.Event()
     recent = write_log_to(console, keep=plan.share_logs)
+    if plan.gpu is not None:
+        log.info("GPU %s, at most %d MiB of its memory", plan.gpu.device, plan.gpu.memory_mb)
     try:
         works = works_of(plan, recent.lines if recent is not None else None)
     except BadWork as error:
@@ -113,7 +116,12 @@ async def serve(plan: Plan, orders: BufferedReader) -> int:
         failed.set()
         loop.call_soon_threadsafe(host.stop)
 
-    worker = Worker(TaskConsole(console), warm_up=works[0][2].warm_up, on_failure=on_failure)
+    def warm_up() -> None:
+        if plan.gpu is not None:
+            limit_gpu_memory(plan.gpu.memory_mb)
+        works[0][2].warm_up()
+
+    worker = Worker(TaskConsole(console), warm_up=warm_up, on_failure=on_failure)
     host = Host(plan, works, worker)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, host.stop)
@@ -144,6 +152,8 @@ def main() -> None:
         plan = Plan.model_validate_json(orders.readline(MAX_PLAN_BYTES))
     except ValidationError:  # its text has the secret
         os._exit(USAGE)
+    if plan.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = plan.gpu.device  # before TensorFlow is imported
     code = asyncio.run(serve(plan, orders))
     os._exit(code)  # a task that does not end at its next batch holds its thread
 

@@ -8,7 +8,7 @@ import typer
 from federation.run.networks import Dataset
 from federation.simulation.plan import MAX_CLIENTS, MAX_PROCESSES
 
-Launcher = Literal["local", "slurm"]
+Launcher = Literal["local", "ray", "slurm"]
 
 ClientsOption = Annotated[int, typer.Option(min=1, max=MAX_CLIENTS, help="Number of virtual clients.")]
 ProcessesOption = Annotated[
@@ -40,7 +40,21 @@ AppOption = Annotated[
 ]
 StdinOption = Annotated[bool, typer.Option("--end-with-stdin", help="Exit when standard input is closed.")]
 LauncherOption = Annotated[
-    Launcher, typer.Option(help="Where the processes run: on this machine, or by the Slurm script that is printed.")
+    Launcher,
+    typer.Option(
+        help="Where the processes run: on this machine, as Ray actors, or by the Slurm script that is printed."
+    ),
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(help="Ray cluster for --launcher ray; default: a Ray that is started here.", metavar="HOST:PORT"),
+]
+RayCpusOption = Annotated[
+    float, typer.Option(min=0, max=1024, help="CPUs that --launcher ray reserves for each process (num_cpus).")
+]
+GpuFractionOption = Annotated[
+    float | None,
+    typer.Option(min=0.001, max=1, help="Share of one GPU for each process: of its memory, and Ray's num_gpus."),
 ]
 ShareOption = Annotated[
     int | None, typer.Option(min=0, max=MAX_PROCESSES - 1, help="Start only this one of the processes, from 0.")

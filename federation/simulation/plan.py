@@ -20,6 +20,13 @@ class Member(NamedTuple):
     partition: Annotated[int, Field(ge=0, lt=MAX_CLIENTS)]
 
 
+class GpuShare(NamedTuple):
+    """The GPU of a process, as CUDA_VISIBLE_DEVICES names it, and the memory that TensorFlow may take, in MiB."""
+
+    device: Annotated[str, Field(pattern=r"^[\w/-]{1,100}$")]
+    memory_mb: Annotated[int, Field(ge=1)]
+
+
 class Plan(BaseModel):
     """The virtual clients of one simulation, or of one of its host processes.
 
@@ -46,6 +53,12 @@ class Plan(BaseModel):
     node_config: dict[str, Any] = Field(default_factory=dict)
     share_labels: bool = False
     share_logs: bool = False
+    gpu: GpuShare | None = None
+
+    @property
+    def trains_keras(self) -> bool:
+        """Whether the clients train the networks of Meadow."""
+        return self.app is None and self.dataset != "synthetic"
 
     def name_of(self, number: int) -> str:
         """Return the name of a client, whose number has at least ``digits`` digits."""

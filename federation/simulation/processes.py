@@ -142,10 +142,7 @@ class HostProcesses:
     def __init__(self, plans: Sequence[Plan]) -> None:
         self._ended: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._stop_requested = False
-        self._processes = [
-            HostProcess(plan, f"simulation process {number} of {len(plans)}", _warn, self._ended.put)
-            for number, plan in enumerate(plans, 1)
-        ]
+        self._processes = [HostProcess(plan, f"the process of {plan.title}", _warn, self._ended.put) for plan in plans]
 
     def run(self) -> int:
         """Start all and wait until ``stop`` was called or none is left; return the exit code."""

@@ -61,7 +61,10 @@ class VirtualClient:
         """Return when the server refuses the client for good; ``refusal`` says why."""
         failures = 0
         while self.refusal is None:
+            known = self.trouble
             welcomed = await self._connect_once()
+            if self.trouble != known:
+                self._on_change()
             failures = 0 if welcomed else failures + 1
             if self.refusal is None:
                 await asyncio.sleep(random.uniform(FIRST_WAIT_SECONDS, longest_wait(failures)))

@@ -26,13 +26,13 @@ def meadow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meadow]:
 
 @pytest.fixture
 def simulate(tmp_path: Path, meadow: Meadow) -> Iterator[Simulate]:
-    """A function that starts ``python -m federation.simulation`` with more arguments."""
+    """A function that starts ``python -m federation.simulation`` with more arguments and environment variables."""
     started: list[RealProcess] = []
 
-    def start(clients: int, *arguments: str) -> RealProcess:
+    def start(clients: int, *arguments: str, **environment: str) -> RealProcess:
         command = ["-m", "federation.simulation", "--server", meadow.flower_address, "--clients", str(clients),
                    "--identities", str(tmp_path / "identities"), *arguments]  # fmt: skip
-        process = RealProcess(command, tmp_path / f"simulation-{len(started)}.log")
+        process = RealProcess(command, tmp_path / f"simulation-{len(started)}.log", environment)
         started.append(process)
         process.start()
         return process
