@@ -230,6 +230,7 @@ class RunLoop:
         pending = self._evaluations.pending()
         for done in self._evaluations.measured():
             self._best = self._policy.best_at_server(done, self._best, self._job.config.metric_goals)
+            self._stop_watch.note_measured(done.round, done.metrics)
         self._checkpoints.keep(self._policy.rounds_to_keep(self._committed, self._best) | pending)
 
     def _finish_evaluations(self) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from federation.run.fields.measurement import MeasurementFields
-from federation.run.metric_goals import MetricGoals, names_of
+from federation.run.metric_goals import SERVER_PHASE, MetricGoals, names_of
 from federation.run.options import Group, Shown
 
 MAX_METRIC_VALUE = 1e12
@@ -15,8 +15,8 @@ class StopFields(MeasurementFields):
     """Stop rules. A run that one of them ends is completed, with the reason."""
 
     stop_metric: Annotated[str, Shown("Watched metric", Group.STOPPING)] = Field(
-        "evaluate_accuracy", pattern=r"^(train|evaluate)_.", max_length=110,
-        description="The mean over clients that target and patience watch.",
+        "evaluate_accuracy", pattern=r"^(train|evaluate|server)_.", max_length=110,
+        description="Watched by target and patience: a mean over clients, or server_accuracy or server_loss.",
     )  # fmt: skip
     stop_target: Annotated[float | None, Shown("Target value", Group.STOPPING, empty="none")] = Field(
         None, ge=-MAX_METRIC_VALUE, le=MAX_METRIC_VALUE, description="The run ends once the watched metric reaches it."
@@ -39,8 +39,10 @@ class StopFields(MeasurementFields):
     def _metric_has_a_goal(cls, value: float | None, info: ValidationInfo) -> float | None:
         if value is None or "stop_metric" not in info.data:
             return value
+        phase, _, name = info.data["stop_metric"].partition("_")
+        if phase == SERVER_PHASE and info.data.get("server_evaluation") == "off":
+            raise ValueError("watches a metric of the server, which evaluates nothing: see Evaluation at the server")
         goals = MetricGoals(*(names_of(info.data.get(of)) for of in ("minimize_metrics", "maximize_metrics")))
-        name = info.data["stop_metric"].partition("_")[2]
         if goals.less_is_better(name) is None:
             raise ValueError(f"whether less of {name} is better is unknown: name it under metrics to minimize, or to "
                              "maximize")  # fmt: skip

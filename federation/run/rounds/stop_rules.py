@@ -7,6 +7,7 @@ from math import isfinite, nan
 from typing import NamedTuple
 
 from federation.run.events import RoundDone
+from federation.run.metric_goals import SERVER_PHASE
 
 MEGABYTE = 10**6
 
@@ -31,7 +32,8 @@ class Stop(NamedTuple):
 class StopRules:
     """The rules of a run; None: there is no such rule.
 
-    ``metric`` has its phase in front, as ``evaluate_accuracy``; ``less_is_better`` None: unknown, and no rule needs it.
+    ``metric`` has its phase in front, as ``evaluate_accuracy`` or ``server_accuracy``; ``less_is_better`` None: it is
+    unknown, and no rule needs it.
     """
 
     metric: str
@@ -69,7 +71,8 @@ class StopWatch:
 
     Round 0 evaluates the initial weights and ends no run. A value that is not finite is no improvement and no target;
     a round without a value decides nothing about the metric. No rule ends a run after a round that was not evaluated:
-    one whose limit is reached is evaluated, so that the last round always is.
+    one whose limit is reached is evaluated, so that the last round always is. What the server measures comes beside the
+    next rounds, one of which is then the last.
     """
 
     def __init__(self, rules: StopRules, past: RunPast, committed: int) -> None:
@@ -78,36 +81,52 @@ class StopWatch:
         self._less = rules.less_is_better
         self._best: tuple[int, float] | None = None
         self._after = max(past.after, 0)
+        self._measured_stop: Stop | None = None
         value: float | None = None
         for number, value in past.values:
             self._note_value(number, value)
+            self._judge_measured(number, value)
             value = value if number == committed else None
-        self._stop = self._judge(committed, value) if committed > self._after and past.is_evaluated else None
+        self._may_end = committed > self._after and past.is_evaluated
+        self._stop = self._judge(committed, value) if self._may_end else None
 
     @property
     def stop(self) -> Stop | None:
         """The rule that ends the run now."""
-        return self._stop
+        return self._stop or (self._measured_stop if self._may_end else None)
 
     def note(self, done: RoundDone, seconds: float, traffic_bytes: int) -> None:
         """Take a committed round into account, the run's active seconds in this process, and the round's traffic."""
         self._traffic += traffic_bytes
-        metrics: Mapping[str, float] = done.train_metrics if self._phase == "train" else done.evaluate_metrics
+        metrics: Mapping[str, float] = {"train": done.train_metrics, "evaluate": done.evaluate_metrics}.get(
+            self._phase, {}
+        )
         value = metrics.get(self._name) if done.round > self._after else None
         if value is not None:
             self._note_value(done.round, value)
-        ends = done.round > self._after and done.is_evaluated
-        self._stop = self._judge(done.round, value, seconds) if ends else None
+        self._may_end = done.round > self._after and done.is_evaluated
+        self._stop = self._judge(done.round, value, seconds) if self._may_end else None
+
+    def note_measured(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Take into account what the server measured of a committed round, perhaps some rounds ago."""
+        value = metrics.get(self._name) if self._phase == SERVER_PHASE and number > self._after else None
+        if value is not None:
+            self._note_value(number, value)
+            self._judge_measured(number, value)
 
     def is_limit_reached(self, seconds: float, traffic_bytes: int) -> bool:
-        """Whether the round under way is the last by its time or by its traffic so far; arguments as for ``note``."""
-        return (self._time(seconds) or self._limit(traffic_bytes)) is not None
+        """Whether the round under way is the last by what is known so far; arguments as for ``note``."""
+        return (self._measured_stop or self._time(seconds) or self._limit(traffic_bytes)) is not None
 
     def _note_value(self, number: int, value: float) -> None:
         best = self._best[1] if self._best is not None else nan
         gain = (best - value) if self._less else (value - best)
         if self._best is None or (isfinite(value) and (not isfinite(best) or gain > self._rules.min_change)):
             self._best = number, value
+
+    def _judge_measured(self, number: int, value: float) -> None:
+        if self._phase == SERVER_PHASE and number > 0:
+            self._measured_stop = self._measured_stop or self._target(number, value) or self._patience(number, value)
 
     def _judge(self, number: int, value: float | None, seconds: float = 0.0) -> Stop | None:
         rules = self._target(number, value), self._patience(number, value), self._time(seconds), self._limit()

@@ -54,6 +54,10 @@ def test_every_round_has_the_metrics_of_the_server_also_after_a_kill_and_a_resum
         os.kill(evaluator.pid, signal.SIGKILL)
         assert dashboard.http.post(f"/api/runs/{run_id}/rounds", json={"add": 2}).status_code < 300
         run = dashboard.wait_for_state(run_id, "completed", timeout=120)
+        watched = {**CONFIG, "stop_metric": "server_accuracy", "stop_target": 0.0}
+        ended = dashboard.wait_for_state(dashboard.start_run(num_rounds=5000, **watched), "completed", timeout=120)
+        assert ended["stop_rule"] == "target" and ended["current_round"] < 5000
+        assert ended["reason"].startswith("Target reached: server_accuracy ")
     found = points(dashboard, run_id)
     assert set(found) == {(number, name) for number in range(5) for name in ("accuracy", "loss")}
     assert len({found[number, "loss"] for number in range(5)}) == 5, "each round's own weights"

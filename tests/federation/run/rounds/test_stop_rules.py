@@ -1,6 +1,7 @@
 """Stop rules: after which round a run ends, and by which rule, whether its rounds are watched or read back."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,6 +48,38 @@ def end_of(config: RunConfig, values: list[float | None], restarts: frozenset[in
 ])  # fmt: skip
 def test_a_rule_ends_a_run_after_its_round(rules: Any, values: Any, expected: Any) -> None:
     assert end_of(RunConfig(**rules), values) == expected
+
+
+def test_a_metric_of_the_server_ends_the_run_after_a_round_that_clients_evaluated() -> None:
+    config = RunConfig(dataset="mnist", server_evaluation="test_split", stop_metric="server_accuracy", stop_target=0.9)
+    watch = StopWatch(config.stop_rules, RunPast(), 0)
+    watch.note(done(1, 0.99), 0.0, 0)
+    watch.note_measured(1, {"accuracy": 0.5, "loss": 0.95})
+    watch.note(replace(done(2, None), is_evaluated=False), 0.0, 0)
+    assert watch.stop is None and not watch.is_limit_reached(0.0, 0), "the clients' accuracy is not watched"
+    watch.note_measured(2, {"accuracy": 0.91})
+    assert watch.stop is None and watch.is_limit_reached(0.0, 0), "clients are to evaluate the last round"
+    watch.note(done(3, 0.1), 0.0, 0)
+    expected = Stop(StopRule.TARGET, "Target reached: server_accuracy 0.91 in round 2, the target is 0.9")
+    assert watch.stop == expected
+    assert StopWatch(config.stop_rules, RunPast(values=[(1, 0.5), (2, 0.91)]), 3).stop == expected, "read back"
+
+
+def test_no_improvement_at_the_server_is_counted_in_the_rounds_that_it_measured() -> None:
+    config = RunConfig(dataset="mnist", server_evaluation="test_split", stop_metric="server_loss", stop_patience=2)
+    watch = StopWatch(config.stop_rules, RunPast(), 0)
+    for number in range(1, 7):
+        watch.note(done(number, 0.5), 0.0, 0)
+    for number, value in ((1, 2.0), (2, 1.0), (3, 1.5)):
+        watch.note_measured(number, {"loss": value})
+        assert watch.stop is None
+    watch.note_measured(4, {"loss": 1.2})
+    assert watch.stop == Stop(StopRule.PATIENCE, "No improvement of server_loss for 2 rounds: best 1 in round 2")
+
+
+def test_a_metric_of_a_server_that_evaluates_nothing_is_not_watched() -> None:
+    with pytest.raises(ValidationError, match="which evaluates nothing"):
+        RunConfig(dataset="mnist", stop_metric="server_accuracy", stop_target=0.9)
 
 
 def test_less_of_a_loss_is_better() -> None:
