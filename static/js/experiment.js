@@ -4,6 +4,7 @@
 import { X_AXES } from "./charts/axes.js";
 import { colour, withAlpha } from "./charts/colours.js";
 import { ChartElement } from "./charts/element.js";
+import "./charts/export.js";
 import { drawLabels } from "./charts/marks.js";
 import { displayedValues, isMissing, lineSeries, openPlot } from "./charts/plot.js";
 import { metric as write } from "./numbers.js";
@@ -98,6 +99,14 @@ class Experiment extends ChartElement {
     });
     const position = cursor === null ? "last" : X_AXES.round.label(plot.data[0][cursor]);
     this.querySelector(".readout").textContent = `${position}, by configuration: ${parts.join(", ")}`;
+  }
+
+  get fileName() {
+    return `experiment-${this.section.dataset.experiment}`;
+  }
+
+  get legend() {
+    return this.drawn.map(({ name, slot }) => ({ text: name, token: `c${slot}` }));
   }
 }
 

@@ -1,5 +1,7 @@
 """Experiments in a real Chromium: the form counts its runs while it is filled in, the page follows the runs."""
 
+from pathlib import Path
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage, url_of
@@ -31,6 +33,10 @@ def test_an_experiment_is_filled_in_started_and_followed(dashboard: Dashboard, o
     drawn = "document.querySelector('meadow-experiment').plot.series.length"
     expect(page.locator(".parallel polyline")).to_have_count(9)
     assert page.evaluate(drawn) == 1 + 3 * 8
+    with page.expect_download() as png:
+        page.get_by_role("button", name="PNG").click()
+    assert png.value.suggested_filename == "experiment-1-accuracy.png"
+    assert Path(png.value.path()).read_bytes().startswith(b"\x89PNG")
     page.get_by_label("Value of").select_option("last")
     expect(page.locator("thead")).to_contain_text("Last accuracy")
     expect(page).to_have_url(f"{url_of(dashboard)}/experiments/1?metric=accuracy&which=last")

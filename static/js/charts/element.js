@@ -1,6 +1,7 @@
 /* What the elements <meadow-chart> and <meadow-compare> have in common: when the plot of an element is built, drawn
    again and removed. A subclass gives connect(signal), disconnect(), hasData(), build(handlers), columns(),
-   showRange(), and writeReadout(); for export.js also fileName, legend, header and rows. */
+   showRange(), and writeReadout(); for export.js also fileName and legend, and for
+   CSV header and rows. */
 
 import { isNarrow } from "./plot.js";
 import { keepZoom, readView } from "./view.js";

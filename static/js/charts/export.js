@@ -3,7 +3,7 @@
 import { colour, fontFamily } from "./colours.js";
 
 const chartsOf = (section) =>
-  [...section.querySelectorAll("meadow-chart, meadow-compare")].filter((chart) => chart.plot);
+  [...section.querySelectorAll("meadow-chart, meadow-compare, meadow-experiment")].filter((chart) => chart.plot);
 
 function download(blob, name) {
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });

@@ -120,7 +120,7 @@ addEventListener("meadow:address", () => {
 const shownLines = new WeakMap();
 function adoptSections() {
   for (const section of allSections()) {
-    for (const hidden of section.querySelectorAll("[data-part=toolbar] [hidden][data-act]")) hidden.hidden = false;
+    for (const hidden of section.querySelectorAll("[hidden][data-act]")) hidden.hidden = false;
     const view = readView(section), lines = view.lines.map(({ id }) => id).join();
     offerZoomOut(section, view.zoom);
     colourSwatches(section);

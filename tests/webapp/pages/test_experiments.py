@@ -195,6 +195,12 @@ def test_the_form_counts_the_runs_and_says_how_long_they_take_if_that_was_measur
     config = get(shared, f"/api{answer.headers['location']}")["config"]
     assert config["strategy_options"] == {"FedAdam.eta": {"from": 0.001, "to": 1.0, "factor": 10.0}}
     assert config["fraction_train"] == {"from": 0.5, "to": 1.0, "step": 0.25}
+    again = answer.headers["location"].replace("/experiments/", "/experiments/new?experiment=")
+    assert get_page(shared.http, answer.headers["location"]).one("a", href=again).text == "Duplicate"
+    copied = get_page(shared.http, again)
+    typed = {name: value for name, value in query.items() if isinstance(value, str) and name not in BASE}
+    assert typed == {name: copied.one("input", name=name)["value"] for name in typed}
+    assert copied.one(id="start-sum").text == text
     shared.http.post(f"{answer.headers['location']}/cancel")
 
 

@@ -14,6 +14,7 @@ from webapp.pages.comparison.colours import MAX_RUNS, slots_of
 from webapp.pages.event_sentences import by_whom
 from webapp.pages.experiments.parallel import ParallelPlot, parallel_plot
 from webapp.pages.experiments.query import ExperimentQuery
+from webapp.pages.experiments.remaining import remaining_seconds
 from webapp.pages.experiments.results import Configuration, Results, results_of
 from webapp.pages.runs.charts import titles_of
 from webapp.pages.wording import STATES
@@ -23,7 +24,7 @@ MAX_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class ExperimentPage:
-    """All that the page shows; ``more`` are metrics beside the usual ones."""
+    """All that the page shows. ``remaining`` are the seconds that a running experiment will take; None: unknown."""
 
     experiment: Experiment
     runs: Sequence[Run]
@@ -31,6 +32,7 @@ class ExperimentPage:
     plot: ParallelPlot | None
     metrics: list[str]
     drawn: list[dict[str, int | str]]
+    remaining: float | None
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -88,7 +90,9 @@ def experiment_page(session: Session, experiment: Experiment, query: ExperimentQ
         {"number": one.number, "name": results.words(one), "slot": slots[one.number]} for one in shown[:MAX_RUNS]
     ]
     metrics = [*dict.fromkeys([*titles, *more, results.measure.name])]
-    return ExperimentPage(experiment, runs, results, parallel_plot(results), metrics, drawn)
+    is_running = experiment.state == ExperimentState.RUNNING
+    remaining = remaining_seconds(session, runs) if is_running else None
+    return ExperimentPage(experiment, runs, results, parallel_plot(results), metrics, drawn, remaining)
 
 
 def counted(runs: Sequence[Run]) -> dict[str, int]:

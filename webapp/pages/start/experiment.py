@@ -1,7 +1,8 @@
 """The form that starts an experiment: the fields of a run, of which numbers and choices may have several values."""
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from federation.run.config import SHOWN
 from federation.run.options import Shown
+from webapp.formatting import exact
 from webapp.operations.experiments.expansion import MAX_RUNS, Expansion
 from webapp.operations.experiments.requests import ExperimentRequest
 from webapp.operations.run_requests import RunRequest
@@ -86,6 +88,27 @@ def experiment_like(config: Mapping[str, Any]) -> ExperimentForm:
     return ExperimentForm(form.values, who=form.who, chosen=form.chosen, seeds="5")
 
 
+def experiment_copy(config: Mapping[str, Any], seeds: Sequence[int]) -> ExperimentForm:
+    """Return the form of an experiment with the same settings and seeds; a setting that it cannot hold has an error."""
+    values, errors = default_form().values, dict[str, str]()
+    for name, value in _by_field(config):
+        one = FIELDS.get(name)
+        text = _text(one, value) if one is not None else ""
+        if isinstance(value, dict):
+            value = {key: part for key, part in value.items() if part is not None}
+        if one is None or (text and _values(one, text) != value) or (not text and value not in (None, "", {})):
+            errors[name] = f"Cannot be copied to this form: {json.dumps(value, ensure_ascii=False)[:200]}"
+        else:
+            values[name] = text
+    ids = config.get("clients")
+    is_one_choice = ids is None or all(isinstance(one, int | str) for one in ids)
+    if not is_one_choice:
+        errors["clients"] = "Cannot be copied to this form: several selections of clients"
+    chosen = frozenset(map(str, ids or ())) if is_one_choice else frozenset[str]()
+    typed = ", ".join(map(str, seeds)) if len(seeds) > 1 else f"{seeds[0]},"
+    return ExperimentForm(values, errors, "all" if ids is None else "some", chosen, seeds=typed)
+
+
 def parse_experiment(sent: Sequence[tuple[str, str]]) -> ExperimentForm:
     """Return the form as a browser sent it, with its errors; several values of a choice become one text."""
     typed: dict[str, list[str]] = {}
@@ -134,6 +157,29 @@ def _seeds(text: str) -> Any:
     if not parts or len(numbers) < len(parts):
         return text
     return numbers if "," in text else numbers[0]
+
+
+def _by_field(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the settings of an experiment with the names of their fields; the clients are none of them."""
+    strategy = config.get("strategy", FIELDS["strategy"].default)
+    names = strategy if isinstance(strategy, list) else [strategy]
+    for name, value in config.items():
+        if name == "strategy_options":
+            for key, option in value.items():
+                yield from ((one, option) for one in ([key] if "." in key else [f"{of}.{key}" for of in names])
+                            if one in FIELDS or len(names) == 1)  # fmt: skip
+        elif name not in ("clients", "seed"):
+            yield name, value
+
+
+def _text(field: Field, value: Any) -> str:
+    """Write a setting as people type it; ``_values`` returns the same value."""
+    if isinstance(value, dict) and field.kind in ("integer", "number"):
+        by = f"x{exact(value['factor'])}" if value.get("factor") else field.text(value.get("step"))
+        return f"{field.text(value['from'])}:{field.text(value['to'])}:{by}"
+    if isinstance(value, list) and field.kind in ("choice", "integer", "number"):
+        return _SEPARATOR.join(map(field.text, value))
+    return field.text(value)
 
 
 def _values(field: Field, text: str) -> Any:

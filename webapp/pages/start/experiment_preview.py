@@ -11,7 +11,7 @@ from webapp.db.repository.pages import newest_run_like
 from webapp.db.repository.rounds import recent_seconds
 from webapp.db.tables import Run
 from webapp.operations.experiments.expansion import Expansion
-from webapp.pages.start.preview import SAME_PACE
+from webapp.pages.start.preview import SAME_PACE, pace_of
 
 MAX_PACES = 20
 """So many kinds of runs are looked up; of an experiment with more the duration counts as unknown."""
@@ -39,7 +39,7 @@ def preview_experiment(session: Session, expansion: Expansion, seeds: int) -> Ex
     rows: dict[tuple[object, ...], Run] = {}
     for config in expansion.configs:
         row = _as_row(config)
-        pace = (row.network, row.dataset, *(row.config.get(name) for name in SAME_PACE))
+        pace = pace_of(row)
         rounds[pace] = rounds.get(pace, 0) + config.num_rounds
         rows[pace] = row
     measured = _measured(session, rows) if len(rows) <= MAX_PACES else {}

@@ -37,6 +37,11 @@ SAME_PACE = (
 """Runs that agree in these, in network and data take about as long a round."""
 
 
+def pace_of(run: Run) -> tuple[object, ...]:
+    """Return what runs agree in that take about as long a round."""
+    return (run.network, run.dataset, *(run.config.get(name) for name in SAME_PACE))
+
+
 @dataclass(frozen=True, slots=True)
 class RunWarning:
     """A sentence that a person should read before the start, with the glyph of a state."""

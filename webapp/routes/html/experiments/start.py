@@ -7,12 +7,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.run.networks import NETWORKS
 from webapp.db.repository.clients import list_clients
+from webapp.operations.experiments.experiments import get_experiment
 from webapp.operations.own_data.held import by_data_name
 from webapp.operations.run_moves import get_run
 from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.start.experiment import (
     ExperimentForm,
     default_experiment,
+    experiment_copy,
     experiment_like,
     field_errors,
     parse_experiment,
@@ -29,11 +31,15 @@ router = APIRouter(prefix="/experiments", include_in_schema=False)
 
 @router.get("/new")
 def ask(
-    page: PageDep, request: Request, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None
-) -> HTMLResponse:
-    """Show the form: with defaults, with the settings of a run, or as the address fills it in."""
-    if typed := [(name, value) for name, value in request.query_params.multi_items() if name != "from"]:
+    page: PageDep, request: Request, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None,
+    experiment: Annotated[int | None, Query(ge=1, lt=2**53)] = None,
+) -> HTMLResponse:  # fmt: skip
+    """Show the form: with defaults, with the settings of a run or an experiment, or as the address fills it in."""
+    if typed := [one for one in request.query_params.multi_items() if one[0] not in ("from", "experiment")]:
         return _show(page, parse_experiment(typed))
+    if experiment is not None:
+        found = get_experiment(page.session, experiment)
+        return _show(page, experiment_copy(found.config, found.seeds))
     if source is not None:
         return _show(page, experiment_like(get_run(page.session, source).config))
     live = page.live
