@@ -3,9 +3,11 @@
 import io
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from federation.learning.keras_backend import load_keras
@@ -13,6 +15,7 @@ from federation.run.config import RunConfig
 from federation.schema.columns import AgreedColumn, AgreedSchema
 from tests.support.dashboard import Dashboard, finished_run
 from tests.support.markup import get_page, parse
+from tests.support.processes import wait_until
 from webapp.db.repository.runs import set_values
 from webapp.http.security import MAX_BODY_BYTES
 
@@ -48,6 +51,10 @@ def _checkpoint(dashboard: Dashboard, run_id: int) -> dict[str, str]:
     return dict(json.loads(found) if isinstance(found, str) else found)
 
 
+def is_predicting() -> bool:
+    return any("federation.learning.predict" in one.cmdline() for one in psutil.Process().children())
+
+
 def test_a_row_is_predicted_by_the_best_round_and_a_wrong_one_is_refused_with_its_column(dashboard: Dashboard) -> None:
     run_id = finished_run(dashboard, num_rounds=1)
     assert "Try it" not in get_page(dashboard.http, f"/runs/{run_id}").text
@@ -59,7 +66,13 @@ def test_a_row_is_predicted_by_the_best_round_and_a_wrong_one_is_refused_with_it
     address, form = f"/runs/{run_id}/try", get_page(dashboard.http, f"/runs/{run_id}/try").one("form", id="try-form")
     assert [label.text for label in form.all("label")][:2] == ["age", "ward"]
     assert [option.text for option in form.one("select").all("option")] == ["other or missing", "east"]
-    told = parse(dashboard.http.post(address, timeout=100, data={"column-0": "71,5", "column-1": "east"}).text)
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(
+            dashboard.http.post, address, timeout=100, data={"column-0": "71,5", "column-1": "east"}
+        )
+        pool = dashboard.parts.database.engine.pool
+        wait_until(lambda: is_predicting() and pool.status().endswith("Current Checked out connections: 0"))
+        told = parse(answer.result().text)
     assert told.one("section", id="prediction").all("dt")[0].text == "ill"
     assert told.one("section", id="prediction").all("dd")[0].text.startswith("100.0 %")
     assert told.one("input", id="column-0")["value"] == "71,5"

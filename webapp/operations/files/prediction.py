@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from webapp.problems import Conflict, Invalid
 
 SECONDS = 120.0
 """A child process that takes longer is ended."""
+WAIT_SECONDS, MAX_WAITING = 30.0, 4
+"""Predictions wait for others so long, and no more than so many of them: each keeps a thread of the web server."""
 MAX_ERROR = 300
 
 
@@ -21,22 +25,35 @@ class Predictor:
     """Starts the child process, which takes 600 MB. Any thread may use it."""
 
     def __init__(self) -> None:
-        self._one = threading.Lock()
+        self._one, self._waiting = threading.Lock(), threading.BoundedSemaphore(MAX_WAITING)
 
     def predict(self, model: Path, schema: AgreedSchema, case: bytes, suffix: str) -> dict[str, Any]:
         """Return the prediction of the first case of a file with that content and the end of its name.
 
-        Takes seconds. Raises Invalid for a case that cannot be read, and Conflict where another one takes too long.
+        Takes seconds. Raises Invalid for a case that cannot be read, and Conflict where others take too long.
         """
-        if not self._one.acquire(timeout=SECONDS):
+        with (
+            self._turn(),
+            tempfile.TemporaryDirectory(prefix="meadow-predict-") as folder,
+        ):
+            (Path(folder) / "schema.json").write_text(schema.model_dump_json(), "utf-8")
+            (Path(folder) / "model.keras").symlink_to(model.resolve())
+            file = Path(folder, f"case{suffix}")
+            file.write_bytes(case)
+            return _run(file)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        mine = False
+        if self._waiting.acquire(blocking=False):
+            try:
+                mine = self._one.acquire(timeout=WAIT_SECONDS)
+            finally:
+                self._waiting.release()
+        if not mine:
             raise Conflict("Other predictions are under way: try again.")
         try:
-            with tempfile.TemporaryDirectory(prefix="meadow-predict-") as folder:
-                (Path(folder) / "schema.json").write_text(schema.model_dump_json(), "utf-8")
-                (Path(folder) / "model.keras").symlink_to(model.resolve())
-                file = Path(folder, f"case{suffix}")
-                file.write_bytes(case)
-                return _run(file)
+            yield
         finally:
             self._one.release()
 

@@ -46,6 +46,7 @@ def ask(page: PageDep, run_id: RunId) -> HTMLResponse:
 def answer(page: PageDep, run_id: RunId, form: CaseDep) -> HTMLResponse:
     """Predict the case and show the form with the result, or with what is wrong."""
     run, schema, chosen = _tried(page, run_id)
+    page.session.close()  # the child process takes seconds, in which no connection is held
     typed = {column.name: str(form.get(f"column-{place}", "")) for place, column in enumerate(schema.columns)}
     try:
         case, suffix = _case(form, typed, schema)
