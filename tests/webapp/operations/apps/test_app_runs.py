@@ -4,8 +4,11 @@ import contextlib
 import io
 import os
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,9 +18,10 @@ import pytest
 from tests.support.dashboard import Dashboard, named, running
 from tests.support.flower_apps import stored, zip_of
 from tests.support.light_node import LightNode
-from tests.support.processes import wait_until
+from tests.support.processes import free_port, wait_until
 
 pytestmark = pytest.mark.slow
+BIN = Path(sys.executable).parent
 SLEEPER = "import time; time.sleep(600)"
 GIVEN = {
     "FLWR_HOME", "FLWR_TELEMETRY_ENABLED", "HOME", "LANG", "LC_CTYPE", "PATH", "TF_CPP_MIN_LOG_LEVEL", "TMPDIR",
@@ -201,3 +205,22 @@ def test_an_app_that_is_not_approved_or_has_no_such_setting_does_not_start(share
     first, second = (shared.wait_for_state(one, "failed", timeout=60) for one in (run_id, queued))
     assert first["reason"] == "ServerApp failed with exception: no model for this table"
     assert "lab/failing 1.0.0" in second["reason"] and "is withdrawn" in second["reason"]
+
+
+def test_a_stock_supernode_trains_an_app(tmp_path: Path) -> None:
+    environment = {"FLWR_HOME": str(tmp_path / "node"), "FLWR_TELEMETRY_ENABLED": "0"}
+    with running(tmp_path, apps=True, demo_clients=0) as dashboard:
+        node = subprocess.Popen(
+            [BIN / "flower-supernode", "--insecure", "--superlink", dashboard.flower_address, "--port",
+             str(free_port()), "--node-config", "partition-id=0 num-partitions=1"],
+            env={**os.environ, **environment, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            run_id = start(dashboard, "own-loop", 1, app_config={"steps": 1})
+            run = dashboard.wait_for_state(run_id, "completed", "failed", timeout=100)
+        finally:
+            node.terminate()
+            node.wait(20)
+        assert run["state"] == "completed", (run["reason"], log_of(dashboard, run_id))
+        assert [one["metrics"].get("train_loss") for one in rounds_of(dashboard, run_id)] == [None, 1.0]
