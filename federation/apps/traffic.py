@@ -3,8 +3,6 @@
 Knows nothing of flwr. Called in worker threads; polls of both ports wait for it on their own event loops.
 """
 
-import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -12,27 +10,35 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Literal
 
+from federation.apps.poll_signal import Signal
+
 MAX_OPEN = 10_000
 """Messages that an app may have without an answer."""
-CHECK_SECONDS = 1.0
 
 Scalars = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An instruction, whole in the database. ``kind`` is Flower's message type, ``round`` what its config names."""
+    """An instruction, whole in the database ``at`` a reading of the monotonic clock.
+
+    ``kind`` is Flower's message type, ``round`` what its config names.
+    """
 
     message_id: str
     node_id: int
     kind: str
     group: str
     round: int | None
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A reply, whole in the database. ``seconds`` since the SuperNode took the message, ``waited`` until it did."""
+    """A reply, whole in the database ``at`` a reading of the monotonic clock.
+
+    ``seconds`` since the SuperNode took the message, ``waited`` until it did.
+    """
 
     message_id: str
     node_id: int
@@ -43,6 +49,7 @@ class Answered:
     waited: float | None
     bytes_down: int
     bytes_up: int
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +100,6 @@ class _Open:
     bytes: int
     taken_at: float | None = None
     state: Literal["waiting", "taken", "answered"] = "waiting"
-
-
-class Signal:
-    """Wakes coroutines of any event loop; from any thread."""
-
-    def __init__(self) -> None:
-        self._waiters: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
-
-    async def wait_until(self, is_so: Callable[[], bool], seconds: float) -> None:
-        """Return when ``is_so``, or after some seconds. The ticket is taken before the look: no change is missed."""
-        ticket = (asyncio.get_running_loop(), asyncio.Event())
-        self._waiters.add(ticket)
-        deadline = time.monotonic() + seconds
-        try:
-            while not is_so() and (left := deadline - time.monotonic()) > 0:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(ticket[1].wait(), min(left, CHECK_SECONDS))
-                ticket[1].clear()
-        finally:
-            self._waiters.discard(ticket)
-
-    def wake(self) -> None:
-        """Let all who wait look again."""
-        for loop, event in list(self._waiters):
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(event.set)
 
 
 class AppTraffic:
@@ -178,7 +159,7 @@ class AppTraffic:
             if not header.reply_to:
                 self._open[header.message_id] = _Open(header.node_id, now, transfer.bytes)
                 said: Happening = Sent(
-                    header.message_id, header.node_id, header.kind, header.group, content.round
+                    header.message_id, header.node_id, header.kind, header.group, content.round, now
                 )  # fmt: skip
             else:
                 asked = self._open.get(header.reply_to)
@@ -189,7 +170,7 @@ class AppTraffic:
                     header.reply_to, header.node_id, content.metrics, content.num_examples, header.error,
                     now - taken if taken is not None else None,
                     taken - asked.sent_at if asked is not None and taken is not None else None,
-                    asked.bytes if asked is not None else 0, transfer.bytes,
+                    asked.bytes if asked is not None else 0, transfer.bytes, now,
                 )  # fmt: skip
         self.happenings.put(said)
         self.signal.wake()

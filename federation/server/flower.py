@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from federation.apps.traffic import Signal
+from federation.apps.poll_signal import Signal
 from federation.fleet.nodes import Node
 from federation.flwr_internals import (
     FLEET_HTTP_PUBLIC_KEY_HEADER,

@@ -11,7 +11,8 @@ from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from federation.apps.traffic import AppTraffic, Content, Header, Signal, metrics_of
+from federation.apps.poll_signal import Signal
+from federation.apps.traffic import AppTraffic, Content, Header, metrics_of
 from federation.flwr_internals import (
     NOOP_FEDERATION_ID,
     NOOP_FLWR_AID,

@@ -4,7 +4,6 @@ A round is what the app's configuration calls one (``server-round``), else the n
 next wave of messages of that phase. Means are weighted by examples, as FedAvg weights them.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -88,13 +87,12 @@ class AppRounds:
             self._commit()
         if number <= self._committed or number > MAX_ROUNDS:
             return
-        now = time.monotonic()
         if self._round is None:
-            self._round = _Round(number, now)
+            self._round = _Round(number, sent.at)
         tasks = self._round.tasks
         attempt = 1 + sum((one.client_id, one.phase) == (client_id, phase) for one in tasks.values())
         tasks[sent.message_id] = _Task(client_id, phase, attempt, f"{action}/" if action else "")
-        self._round.spans.setdefault(phase, (now, now))
+        self._round.spans.setdefault(phase, (sent.at, sent.at))
 
     def _number_of(self, sent: Sent, phase: Phase) -> int:
         if sent.round is not None:
@@ -111,12 +109,12 @@ class AppRounds:
     def _take_answer(self, answer: Answered) -> None:
         if self._round is None or (task := self._round.tasks.get(answer.message_id)) is None:
             return
-        task.answer, now = answer, time.monotonic()
-        self._round.spans[task.phase] = (self._round.spans[task.phase][0], now)
+        task.answer, began = answer, self._round.spans[task.phase][0]
+        self._round.spans[task.phase] = (began, answer.at)
         self._record(ReplyRecorded(
             self._run_id, self._round.number, task.attempt, task.phase, task.client_id,
             "failed" if answer.error is not None else "accepted", answer.error, _examples(answer.num_examples),
-            answer.seconds, None, now - self._round.spans[task.phase][0], answer.bytes_down, answer.bytes_up,
+            answer.seconds, None, answer.at - began, answer.bytes_down, answer.bytes_up,
             {f"{task.prefix}{name}": value for name, value in answer.metrics.items()},
         ))  # fmt: skip
 

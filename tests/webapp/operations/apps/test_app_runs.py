@@ -123,6 +123,7 @@ def test_an_app_with_a_loop_of_its_own_has_rounds_by_its_waves_and_names_a_clien
         "train_warmup/c/norms[1]": 2.0,
     }  # fmt: skip
     assert [(one["outcome"], "deliberate" in one["reason"]) for one in rounds[2]["failures"]] == [("failed", True)]
+    assert all(one["seconds"] >= one["train_seconds"] > 0 for one in rounds)
 
 
 def processes_of(words: str) -> list[psutil.Process]:
