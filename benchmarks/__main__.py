@@ -29,11 +29,13 @@ from benchmarks.plan import (
 from benchmarks.processes import Children, wait_until
 from benchmarks.recording import measure_recording
 from benchmarks.report import Report
+from benchmarks.simulation import flower
 from benchmarks.supernodes.nodes import NodeFederation, seconds_of
 from benchmarks.timing import Series, Timing
 from federation.run.states import ENDED
 
-PARTS = ("floors", "aggregation", "recording", "duel", "tls", "flatness", "crowd", "rest", "memory", "stock")
+PARTS = ("floors", "aggregation", "recording", "duel", "tls", "flatness", "crowd", "rest", "memory", "stock",
+         "simulation")  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -68,6 +70,7 @@ def _parts(
         "rest": lambda: _rest(folder, report, 3 if given.smoke else 30),
         "memory": lambda: memory.memory(folder, counts[:2], report),
         "stock": lambda: _stock(folder, report, 1 if given.smoke else 3),
+        "simulation": lambda: flower.measure(folder, report),
     }  # fmt: skip
 
 

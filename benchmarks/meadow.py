@@ -1,6 +1,7 @@
 """Meadow as it is shipped: ``python -m webapp`` with database, checkpoints and events, and clients that do no work."""
 
 import contextlib
+import io
 import sys
 import time
 from datetime import datetime
@@ -9,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 
 from benchmarks.plan import REAL_CLIENTS
-from benchmarks.processes import Children, cpu_seconds, peak_bytes, reset_peak, wait_until
+from benchmarks.processes import Children, cpu_seconds, family_of, peak_bytes, reset_peak, wait_until
 from benchmarks.timing import Timing
 from federation.run.states import ENDED
 from tests.support.processes import Meadow, make_meadow
 from webapp.commands.certificates import main as make_certificates
 
-CROWD_PROCESSES = 2
+CROWD_PROCESSES = SIMULATION_PROCESSES = 2
 POLL_SECONDS = 0.25
 PORT_TAKEN = 4
 LEFT_OUT_ROUNDS = 2
@@ -43,9 +45,11 @@ class MeadowFederation:
     name = "Meadow"
 
     def __init__(
-        self, folder: Path, children: Children, clients: int, *, light: bool | None = None, tls: bool = False
-    ) -> None:
-        self.clients, self._children = clients, children
+        self, folder: Path, children: Children, clients: int, *, light: bool | None = None, tls: bool = False,
+        app: str | None = None,
+    ) -> None:  # fmt: skip
+        """Start all. ``app``: the clients are virtual ones of two processes, which run that Flower ClientApp."""
+        self.clients, self._children, self._app = clients, children, app
         self.light = clients > REAL_CLIENTS if light is None else light
         self._trust: list[str] = []
         folder.mkdir(parents=True)
@@ -55,8 +59,11 @@ class MeadowFederation:
                 make_certificates(["--data-dir", str(folder / "data")])
         self.meadow = _started(folder, tls=tls)
         self.http = httpx.Client(base_url=self.meadow.url, trust_env=False, timeout=60)
-        self._workers = [process.pid for process in (self._crowd() if self.light else self._real_clients(folder))]
+        started = (
+            [self._simulation(folder, app)] if app else self._crowd() if self.light else self._real_clients(folder)
+        )
         wait_until(lambda: self._online() >= clients, 180, f"{clients} clients online")
+        self._workers = [pid for process in started for pid in family_of(process.pid)]
 
     def close(self) -> None:
         """End the dashboard; the clients end with their block."""
@@ -83,6 +90,13 @@ class MeadowFederation:
             for i, count in enumerate(counts)
         ]
 
+    def _simulation(self, folder: Path, app: str) -> Any:
+        return self._children.module(
+            f"simulation-{self.clients}", "federation.simulation", "--server", self.meadow.flower_address, "--clients",
+            str(self.clients), "--processes", str(SIMULATION_PROCESSES), "--app", app,
+            "--identities", str(folder / "identities"),
+        )  # fmt: skip
+
     def _online(self) -> int:
         items = self.get("/api/clients")["items"]
         return sum(client["state"] == "online" for client in items)
@@ -93,11 +107,16 @@ class MeadowFederation:
 
     def start_run(self, parameters: int, rounds: int, **more: Any) -> int:
         """Start a run over all clients and return its id."""
-        config = {
-            "network": "synthetic", "dataset": "synthetic", "synthetic_parameters": parameters, "num_rounds": rounds,
-            "min_clients": self.clients, "seed": 7, **more,
-        }  # fmt: skip
+        model = {"network": "synthetic", "dataset": "synthetic", "synthetic_parameters": parameters}
+        if self._app is not None:
+            model = {"network": "custom", "initial_weights": self._uploaded(parameters)}
+        config = {**model, "num_rounds": rounds, "min_clients": self.clients, "seed": 7, **more}
         return int(self.http.post("/api/runs", json=config).raise_for_status().json()["id"])
+
+    def _uploaded(self, parameters: int) -> str:
+        with io.BytesIO() as file:
+            np.savez(file, np.zeros(parameters, np.float32))
+            return str(self.http.post("/api/weights", files={"file": file.getvalue()}).raise_for_status().json()["id"])
 
     def wait_end(self, run_id: int, seconds: float = 600.0) -> None:
         """Wait for the end of a run; fails when it is not completed."""

@@ -43,6 +43,9 @@ REST_P95_MS = 100.0
 MEMORY_MODELS, MEMORY_BYTES = 3, (256 + 100) * 1_000_000
 """A run's memory over that of the idle server: so many models, and so many bytes (the reply budget and 100 MB)."""
 
+SIMULATED, SIMULATION_AGAINST_FLOWER = Size(100, KILO, 10), 0.1
+"""Virtual clients that do no work, and the most that their round may take, as a share of one of flwr's simulation."""
+
 CROWD = Size(200, KILO, 10)
 """All of these must come through with nothing lost."""
 

@@ -12,7 +12,9 @@ import psutil
 
 from tests.support.processes import ROOT, free_port, wait_until
 
-__all__ = ["ROOT", "Children", "Speaker", "cpu_seconds", "free_port", "peak_bytes", "reset_peak", "wait_until"]
+__all__ = [
+    "ROOT", "Children", "Speaker", "cpu_seconds", "family_of", "free_port", "peak_bytes", "reset_peak", "wait_until",
+]  # fmt: skip
 
 
 class Children:
@@ -68,6 +70,11 @@ class Speaker:
         line = self.process.stdout.readline()
         assert line, f"{self._name} ended\n{self._children.said(self._name)}"
         return json.loads(line)
+
+
+def family_of(pid: int) -> list[int]:
+    """Return the ids of a process and of all below it."""
+    return [one.pid for one in _family(pid)]
 
 
 def cpu_seconds(*pids: int) -> float:

@@ -1,0 +1,88 @@
+"""flwr's own simulation as a contender: ``run_simulation`` in a process of its own, and Meadow's virtual clients.
+
+    python -m benchmarks.simulation.flower CLIENTS PARAMETERS ROUNDS RESULT
+
+writes the milliseconds of each round as JSON. It needs ray.
+"""
+
+import importlib.util
+import json
+import os
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks.meadow import MeadowFederation
+from benchmarks.plan import SIMULATED, SIMULATION_AGAINST_FLOWER
+from benchmarks.processes import ROOT, Children
+from benchmarks.report import Report
+from benchmarks.timing import Series, Timing
+
+APP = "benchmarks.stock_app.stockapp.client:app"
+RUN_SECONDS = 300
+
+
+def measure(folder: Path, report: Report) -> None:
+    """Work the same rounds with the same ClientApp in both, one after the other."""
+    if importlib.util.find_spec("ray") is None:
+        print("simulation: ray is not installed, so flwr's simulation is not measured", flush=True)
+        return
+    size = SIMULATED
+    with Children(folder) as children:
+        theirs = Series("run_simulation", [_run_simulation(folder, children)])
+    with Children(folder) as children:
+        meadow = MeadowFederation(folder / "simulation", children, size.clients, app=APP)
+        try:
+            ours = Series("Meadow", [meadow.work(size.parameters, size.rounds)])
+        finally:
+            meadow.close()
+    report.add_series(size, theirs)
+    report.add_series(size, ours)
+    report.judge(f"{size} virtual: Meadow over flwr's run_simulation, wall time a round", ours.wall_ms / theirs.wall_ms,
+                 SIMULATION_AGAINST_FLOWER)  # fmt: skip
+
+
+def _run_simulation(folder: Path, children: Children) -> Timing:
+    """Return the times of the rounds but the first, in which actors start."""
+    result = folder / "flower-simulation.json"
+    arguments = map(str, (SIMULATED.clients, SIMULATED.parameters, SIMULATED.rounds + 1, result))
+    process = children.module("flower-simulation", "benchmarks.simulation.flower", *arguments, env=_environment(folder))
+    code = process.wait(RUN_SECONDS)
+    assert code == 0 and result.exists(), children.said("flower-simulation")
+    return Timing(json.loads(result.read_text())[1:])
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    more = {"FLWR_HOME": str(folder / "flower-home"), "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **more}
+
+
+def main(clients: int, parameters: int, rounds: int, result: Path) -> None:
+    """Work the rounds with flwr's ``run_simulation`` and write their milliseconds."""
+    import numpy as np
+    from flwr.app import ArrayRecord, Context
+    from flwr.serverapp import Grid, ServerApp
+    from flwr.simulation import run_simulation
+
+    from benchmarks.stock_app.stockapp.client import app
+    from benchmarks.stock_app.stockapp.server import TimedFedAvg
+
+    server = ServerApp()
+    strategy = TimedFedAvg(min_train_nodes=clients, min_evaluate_nodes=clients, min_available_nodes=clients)
+
+    @server.main()
+    def serve(grid: Grid, _: Context) -> None:
+        strategy.ends = [time.monotonic()]
+        arrays = ArrayRecord([np.zeros(parameters, np.float32)])
+        strategy.start(grid=grid, initial_arrays=arrays, num_rounds=rounds)
+
+    resources: dict[str, Any] = {"client_resources": {"num_cpus": 1, "num_gpus": 0.0}}
+    run_simulation(server, app, num_supernodes=clients, backend_config=resources)
+    assert len(strategy.ends) == rounds + 1, "a round failed"
+    result.write_text(json.dumps([(late - early) * 1000 for early, late in pairwise(strategy.ends)]))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
