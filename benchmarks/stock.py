@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.processes import ROOT, Children, free_port, wait_until
+from benchmarks.supernodes.nodes import COMPILED
 from benchmarks.timing import Timing
 
 BIN = Path(sys.executable).parent
@@ -44,4 +45,4 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
     connection = f'[superlink.bench]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
     (home / "config.toml").write_text(f'[superlink]\ndefault = "bench"\n{connection}')
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "FLWR_HOME": str(home), "FLWR_TELEMETRY_ENABLED": "0", "PATH": path}
+    return {**os.environ, "FLWR_HOME": str(home), "FLWR_TELEMETRY_ENABLED": "0", "PATH": path, **COMPILED}

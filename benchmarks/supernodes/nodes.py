@@ -22,6 +22,8 @@ from webapp.commands.certificates import main as make_certificates
 
 BIN = Path(sys.executable).parent
 START_SECONDS = 300.0
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Where Python keeps no compiled modules, the process of each message compiles the whole app anew."""
 AT_ONCE = 2
 """So many SuperNodes start beside each other: each takes seconds of CPU time to import what it needs."""
 
@@ -50,7 +52,7 @@ class StockNode:
         self.process = RealProcess(
             [*trust, "--superlink", self.address, "--port", str(free_port()), "--node-config", data],
             self.folder / "node.log", program=BIN / "flower-supernode",
-            environment={"FLWR_HOME": str(self.folder), "FLWR_TELEMETRY_ENABLED": "0", "PATH": path},
+            environment={"FLWR_HOME": str(self.folder), "FLWR_TELEMETRY_ENABLED": "0", "PATH": path, **COMPILED},
         )  # fmt: skip
 
     def start(self) -> None:

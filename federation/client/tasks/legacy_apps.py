@@ -8,15 +8,8 @@ from typing import Any
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from federation.flwr_internals import (
-    Code,
-    parameters_to_ndarrays,
-    recorddict_to_evaluateres,
-    recorddict_to_fitres,
-)
 from federation.run.metric_names import is_number
 
-NOT_IMPLEMENTED = (Code.FIT_NOT_IMPLEMENTED, Code.EVALUATE_NOT_IMPLEMENTED)
 INSTRUCTIONS = {"train": "fitins", "evaluate": "evaluateins"}
 
 
@@ -61,9 +54,12 @@ def content_of_reply(phase: str, names: list[str], reply: Message) -> tuple[Reco
     FunctionMissing
         If the client has no method for the phase.
     """
+    # They import much of flwr, which other apps do not need: a SuperNode imports all anew for each message.
+    from federation.flwr_internals import Code, parameters_to_ndarrays, recorddict_to_evaluateres, recorddict_to_fitres
+
     result: Any = (recorddict_to_fitres(reply.content, keep_input=True) if phase == "train"
                    else recorddict_to_evaluateres(reply.content))  # fmt: skip
-    if result.status.code in NOT_IMPLEMENTED:
+    if result.status.code in (Code.FIT_NOT_IMPLEMENTED, Code.EVALUATE_NOT_IMPLEMENTED):
         raise FunctionMissing(phase)
     if result.status.code.value:
         raise ValueError(result.status.message or f"the app answers with {result.status.code.name}")
