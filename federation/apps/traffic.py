@@ -14,6 +14,8 @@ from federation.apps.poll_signal import Signal
 
 MAX_OPEN = 10_000
 """Messages that an app may have without an answer."""
+MAX_HELD_BYTES = 2 * 1024**3
+"""Of messages and answers that the app has not fetched: they are in the memory of the dashboard."""
 
 Scalars = dict[str, float]
 
@@ -114,13 +116,18 @@ class AppTraffic:
         self._lock = threading.Lock()
         self._transfers: dict[str, _Transfer] = {}
         self._open: dict[str, _Open] = {}
+        self._held_bytes = 0
 
     # -- from Flower's database, in worker threads --------------------------------------------------------------------
 
     @property
     def is_full(self) -> bool:
         """Whether the app has as many messages without an answer as it may."""
-        return len(self._open) + len(self._transfers) >= MAX_OPEN
+        return len(self._open) + len(self._transfers) >= MAX_OPEN or not self.has_room_for(0)
+
+    def has_room_for(self, size_bytes: int) -> bool:
+        """Whether an object of that size may be stored."""
+        return self._held_bytes + size_bytes < MAX_HELD_BYTES
 
     def stored(self, header: Header, missing: Collection[str]) -> None:
         """A message is in the database; ``missing`` are its objects that are not."""
@@ -135,6 +142,7 @@ class AppTraffic:
             touched = [one for one in self._transfers.values() if object_id in one.missing]
             for one in touched[:1]:
                 one.bytes += size_bytes
+                self._held_bytes += size_bytes
             for one in touched:
                 one.missing.discard(object_id)
             whole = [one for one in touched if not one.missing]
@@ -164,14 +172,16 @@ class AppTraffic:
             else:
                 asked = self._open.get(header.reply_to)
                 taken = asked.taken_at if asked is not None else None
-                if asked is not None:
-                    asked.state = "answered"
                 said = Answered(
                     header.reply_to, header.node_id, content.metrics, content.num_examples, header.error,
                     now - taken if taken is not None else None,
                     taken - asked.sent_at if asked is not None and taken is not None else None,
                     asked.bytes if asked is not None else 0, transfer.bytes, now,
                 )  # fmt: skip
+                if asked is not None:
+                    asked.state, asked.bytes = "answered", asked.bytes + transfer.bytes
+                else:
+                    self._held_bytes -= transfer.bytes
         self.happenings.put(said)
         self.signal.wake()
 
@@ -201,6 +211,7 @@ class AppTraffic:
         with self._lock:
             for message_id in message_ids:
                 if (one := self._open.get(message_id)) is not None and one.state == "answered":
+                    self._held_bytes -= one.bytes
                     del self._open[message_id]
 
     def close(self) -> None:
@@ -208,6 +219,7 @@ class AppTraffic:
         with self._lock:
             self._open.clear()
             self._transfers.clear()
+            self._held_bytes = 0
         self.signal.wake()
 
 

@@ -79,8 +79,12 @@ class WatchedState(SqlLinkState):
 
     def store_object(self, run_id: int, session_id: str, object_id: str, object_content: bytes) -> bool:
         """Store an object of a message."""
+        traffic = self._traffic_of(run_id)
+        if traffic is not None and not traffic.has_room_for(len(object_content)):
+            log.warning("an app's messages take more memory than they may: an object of one is refused")
+            return False
         stored = super().store_object(run_id, session_id, object_id, object_content)
-        if stored and (traffic := self._traffic_of(run_id)) is not None:
+        if stored and traffic is not None:
             traffic.object_stored(object_id, len(object_content))
         return stored
 
