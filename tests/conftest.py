@@ -145,6 +145,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def graphs_are_frozen() -> Iterator[None]:
+    """Freeze what a file has left where TensorFlow is loaded: Keras keeps its graphs, of which a scan takes seconds."""
+    yield
+    if "tensorflow" in sys.modules:
+        gc.collect()
+        gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Escape lone surrogates in what a test logged: with one in it no report can be sent to the main process."""

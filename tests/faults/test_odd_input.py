@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from federation.run.states import ENDED
 from tests.support.dashboard import Dashboard
 from tests.support.lived_in import COMPLETED, PAUSED, QUEUED, lived_in
 from tests.support.markup import Element, parse
@@ -45,8 +46,9 @@ def fits(answer: httpx.Response) -> bool:
 
 
 def remove_run(dashboard: Dashboard, run_id: int) -> None:
-    """Cancel a run that an odd value has queued, and delete it."""
-    assert dashboard.http.post(f"/api/runs/{run_id}/stop").status_code == 202
+    """Cancel a run that an odd value has queued, or started where others have ended, and delete it."""
+    assert dashboard.http.post(f"/api/runs/{run_id}/stop").status_code in (202, 409)
+    dashboard.wait_for_state(run_id, *ENDED)
     assert dashboard.http.delete(f"/api/runs/{run_id}").status_code == 204
 
 

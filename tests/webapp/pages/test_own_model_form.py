@@ -40,7 +40,7 @@ def test_an_own_model_is_started_from_the_form_with_app_clients_by_name(dashboar
         assert {name for name, only in boxes.items() if only == "network=custom"} == {"left", "right", "third"}
         assert "3 of 4 online" in page.one("div", id="start-sum").text
         hidden = {one.one("label")["for"] for one in form.all("div", class_="field") if not counts(one, "custom")}
-        assert {"dataset", "partitioner", "batch_size", "optimizer", "loss", "synthetic_seconds"} <= hidden
+        assert {"dataset", "batch_size", "optimizer", "loss", "synthetic_seconds"} <= hidden
         assert not hidden & {"initial_weights", "app_config", "learning_rate", "min_clients", "strategy"}
 
         answer = post(dashboard, packed(w=np.zeros(3, np.float32)), who="some", clients=[ids["left"], ids["right"]],
