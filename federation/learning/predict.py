@@ -15,6 +15,7 @@ import csv
 import json
 import os
 import sys
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,8 @@ from typing import Any
 import numpy as np
 
 Schema = Mapping[str, Any]
+MAX_UNPACKED_BYTES = 512 * 1024 * 1024
+"""Of an .npz: a small one can hold a large array of zeros."""
 MISSING = {"", "?", "na", "n/a", "#n/a", "nan", "null"}
 
 
@@ -31,18 +34,23 @@ def load(folder: str | Path) -> tuple[Any, Schema]:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     import keras
 
-    schema = json.loads((Path(folder) / "schema.json").read_text("utf-8"))
-    return keras.models.load_model(Path(folder) / "model.keras", compile=False), schema
+    return keras.models.load_model(Path(folder) / "model.keras", compile=False), meaning_of(folder)
+
+
+def meaning_of(folder: str | Path) -> Schema:
+    """Return what the inputs and outputs of a folder's model mean."""
+    return dict(json.loads((Path(folder) / "schema.json").read_text("utf-8")))
 
 
 def predict(model: Any, schema: Schema, cases: Iterable[Any]) -> list[dict[str, Any]]:
     """Return the prediction of each case: a row of a table (column -> text), the path of a photo, or an array."""
-    inputs = encode(schema, list(cases))
-    return [_told(schema, output) for output in np.asarray(model.predict(inputs, verbose=0), np.float64)]
+    return _predicted(model, schema, encode(schema, list(cases)))
 
 
 def encode(schema: Schema, cases: Sequence[Any]) -> Any:
     """Return cases as the model takes them, float32; raises ValueError with the column that cannot be read."""
+    if not cases:
+        raise ValueError("there is no case in it")
     if schema["form"] == "table":
         rows = [np.concatenate([_cells(column, case) for column in schema["columns"]]) for case in cases]
     elif schema["form"] == "images":
@@ -94,6 +102,10 @@ def _array(case: Any) -> Any:
     return values.astype(np.float32) / (255 if values.dtype == np.uint8 else 1)
 
 
+def _predicted(model: Any, schema: Schema, inputs: Any) -> list[dict[str, Any]]:
+    return [_told(schema, output) for output in np.asarray(model.predict(inputs, verbose=0), np.float64)]
+
+
 def _told(schema: Schema, output: Any) -> dict[str, Any]:
     if schema["task"] == "number":
         return {"prediction": float(output[0]) * schema["target_deviation"] + schema["target_mean"]}
@@ -112,7 +124,12 @@ def cases_of(schema: Schema, file: str | Path) -> list[Any]:
         return [{name.strip(): cell or "" for name, cell in row.items() if name} for row in
                 csv.DictReader(text.splitlines(), delimiter=mark)]  # fmt: skip
     if Path(file).suffix.lower() == ".npz":
+        with zipfile.ZipFile(file) as packed:
+            if sum(one.file_size for one in packed.infolist()) > MAX_UNPACKED_BYTES:
+                raise ValueError(f"the arrays take more than {MAX_UNPACKED_BYTES // 2**20:,} MiB")
         with np.load(file, allow_pickle=False) as arrays:
+            if "x" not in arrays:
+                raise ValueError("the file has no array x")
             return list(arrays["x"])
     return [file]
 
@@ -124,11 +141,14 @@ def main(arguments: Sequence[str]) -> int:
     """
     most = None if "--first" not in arguments else 1
     try:
-        model, schema = load(os.environ.get("MODEL_FOLDER", Path(__file__).parent))
-        for file in (one for one in arguments if one != "--first"):
-            for told in predict(model, schema, cases_of(schema, file)[:most]):
-                sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
-    except (ValueError, OSError, ImportError, csv.Error) as error:
+        folder = os.environ.get("MODEL_FOLDER", Path(__file__).parent)
+        schema = meaning_of(folder)
+        files = [one for one in arguments if one != "--first"]
+        inputs = [encode(schema, cases_of(schema, file)[:most]) for file in files]
+        model, _ = load(folder)
+        for told in (told for one in inputs for told in _predicted(model, schema, one)):
+            sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+    except (ValueError, OSError, ImportError, csv.Error, zipfile.BadZipFile) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

@@ -78,6 +78,21 @@ def test_the_script_tells_classes_with_their_probabilities(
     assert capsys.readouterr().err == "age: “old” is not a number\n"
 
 
+def test_a_small_file_with_large_arrays_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = {"form": "arrays", "shape": [4], "task": "number", "target": "y", "columns": []}
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    np.savez_compressed(tmp_path / "case.npz", x=np.zeros((100_000, 4)))
+    monkeypatch.setenv("MODEL_FOLDER", str(tmp_path))
+    monkeypatch.setattr(predict, "MAX_UNPACKED_BYTES", 2**20)
+    assert predict.main([str(tmp_path / "case.npz")]) == 1
+    assert capsys.readouterr().err == "the arrays take more than 1 MiB\n"
+    np.savez(tmp_path / "other.npz", y=np.zeros(4))
+    assert predict.main([str(tmp_path / "other.npz")]) == 1
+    assert capsys.readouterr().err == "the file has no array x\n"
+
+
 def test_a_number_is_told_in_its_unit(tmp_path: Path) -> None:
     _, schema = held(tmp_path, "age")
     model = saved(tmp_path, schema)
