@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn import metrics as theirs
 
 from federation.aggregation.round_aggregation import mean_metrics
 from federation.learning.spec import Unit
@@ -26,6 +25,8 @@ def predictions(seed: int, rows: int, classes: int) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_metrics_of_two_classes_are_those_of_scikit_learn(seed: int) -> None:
+    from sklearn import metrics as theirs  # takes two seconds
+
     labels, probabilities = predictions(seed, 97, 2)
     positive, taken = probabilities[:, 1], probabilities.argmax(axis=1)
     assert class_metrics(labels, probabilities) == pytest.approx({
@@ -37,6 +38,8 @@ def test_metrics_of_two_classes_are_those_of_scikit_learn(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_metrics_of_several_classes_are_those_of_scikit_learn(seed: int) -> None:
+    from sklearn import metrics as theirs  # takes two seconds
+
     labels, probabilities = predictions(seed, 61, 4)
     probabilities = probabilities.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
@@ -52,6 +55,8 @@ def test_metrics_of_several_classes_are_those_of_scikit_learn(seed: int) -> None
 
 @pytest.mark.parametrize("seed", range(3))
 def test_metrics_of_a_number_are_those_of_scikit_learn_in_its_unit(seed: int) -> None:
+    from sklearn import metrics as theirs  # takes two seconds
+
     rng = np.random.default_rng(seed)
     targets = rng.standard_normal(50).astype(np.float32)
     predicted = targets + rng.normal(scale=0.3, size=50).astype(np.float32)
