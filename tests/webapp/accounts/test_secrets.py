@@ -71,6 +71,7 @@ def users_add(data_dir: Path, name: str, *more: str) -> str:
         assert process.stdin is not None
         process.stdin.write(f"{PASSWORD}\n")
         process.stdin.flush()
+        wait_until(Path(f"/proc/{process.pid}/cmdline").read_bytes, what="the command line, a moment after the start")
         seen = command_lines()
         process.stdin.close()
         assert process.wait(60) == 0
