@@ -103,6 +103,8 @@ class EvaluationChild:
 
     def _end_words(self) -> str:
         code = self._process.wait()
+        for thread in self._threads:  # what it said last may still be in a pipe
+            thread.join(END_SECONDS)
         how = f"exited with code {code}" if code >= 0 else f"was killed by signal {-code}"
         said = self._last_error.decode(errors="replace")[:MAX_ERROR]
         return f"its process {how}" + (f": {said}" if said and code >= 0 else "")

@@ -126,8 +126,10 @@ class StalledReader(LightClient):
     async def handle_frame(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes) and not self.resumed.is_set():
             self.socket.transport.pause_reading()
-            await self.resumed.wait()
-            self.socket.transport.resume_reading()
+            try:
+                await self.resumed.wait()
+            finally:  # also where the client ends: a connection that reads nothing takes ten seconds to close
+                self.socket.transport.resume_reading()
         await super().handle_frame(frame)
 
 
