@@ -3,9 +3,7 @@
 import logging
 import threading
 
-from sqlalchemy.exc import DBAPIError
-
-from webapp.db.database import Database, DatabaseUnavailable
+from webapp.db.database import Database
 from webapp.db.instance_lock import InstanceLock
 from webapp.db.repository.events import highest_event_id
 
@@ -32,11 +30,15 @@ class RestoreWatch:
         self._thread.join(2.0)
 
     def _run(self) -> None:
+        answered = True
         while self._lock.lost is None and not self._stopped.wait(LOOK_SECONDS):
             try:
                 self._look()
-            except (DatabaseUnavailable, DBAPIError) as error:  # while a backup is restored there may be no tables
-                log.warning("the database was not looked at: %s", error)
+                answered = True
+            except Exception as error:  # it is away, or has no tables while a backup is restored: the looks go on
+                if answered:
+                    log.warning("the database cannot be compared with what was stored: %s", error)
+                answered = False
 
     def _look(self) -> None:
         stored = self._database.newest_event_id

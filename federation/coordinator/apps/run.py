@@ -112,8 +112,10 @@ class AppRun:
                 process.end()
             return self._end_of(hosted, process)
         finally:
-            with contextlib.suppress(Exception):
+            try:
                 hosted.finish(reason)
+            except Exception:  # the run has ended all the same, and its port must close
+                log.exception("run %d: the app could not be ended in Flower's database", self._job.run_id)
             hosted.close()
 
     def _follow(self, hosted: HostedRun, process: AppProcess) -> None:
