@@ -72,9 +72,12 @@ class ModelFields(BaseModel):
         None, pattern=r"^[0-9a-f]{64}$", validate_default=True,
         description="An .npz of arrays in the order of the app or network; in the API, an id from POST /api/weights.",
     )  # fmt: skip
-    node_app: Annotated[str, Shown("App on SuperNodes", Group.MODEL, empty="none", when=("network", "custom"))] = Field(
-        "", pattern=r"^([0-9a-f]{64})?$", description="Hash of an approved Flower App: SuperNodes run its ClientApp."
-    )
+    node_app: Annotated[
+        str, Shown("App on SuperNodes", Group.MODEL, choices={"": "none"}, open=True, when=("network", "custom"))
+    ] = Field(
+        "", pattern=r"^([0-9a-f]{64})?$",
+        description="An approved Flower App, whose ClientApp SuperNodes run; in the API, the hash of the app.",
+    )  # fmt: skip
 
     app: str | None = Field(
         None, pattern=r"^[0-9a-f]{64}$", validate_default=True,

@@ -40,6 +40,18 @@ def test_the_form_holds_working_defaults(dashboard: Dashboard) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/runs/1")
 
 
+@pytest.mark.parametrize("form", ["runs", "experiments"])
+def test_a_form_that_was_just_opened_has_no_errors_and_says_what_it_needs(dashboard: Dashboard, form: str) -> None:
+    for link in ("network=custom", "network=app", "dataset=synthetic", "strategy=Krum", "num_rounds=0", "clients=x"):
+        page = get_page(dashboard.http, f"/{form}/new?{link}")
+        assert not page.all(class_="wrong") and not page.all(aria_invalid="true"), link
+    said = get_page(dashboard.http, f"/{form}/new?network=custom").one(id="start-sum").text
+    assert "Initial weights: Network custom starts from uploaded weights" in said
+    sent = get_page(dashboard.http, f"/{form}/new?network=custom&who=all&initial_weights=&num_rounds=0")
+    assert [one["id"] for one in sent.all(aria_invalid="true")] == ["num_rounds"]
+    assert dashboard.http.post(f"/{form}", data={"network": "app"}).status_code == 422
+
+
 def test_every_field_has_a_label_and_every_hint_belongs_to_one(dashboard: Dashboard) -> None:
     page = get_page(dashboard.http, "/runs/new")
     named = {label["for"] for label in page.all("label") if "for" in label}

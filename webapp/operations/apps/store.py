@@ -1,7 +1,7 @@
 """The store of Flower Apps: operators add them, admins approve the hash of one, and only an approved one runs."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
@@ -56,6 +56,11 @@ class Apps:
         """Return all apps, newest first."""
         with self._database.read() as session:
             return [app_view(row) for row in table.list_apps(session)]
+
+    def offered(self) -> Sequence[tuple[str, str]]:
+        """Return the hashes of the approved apps, and what people call them: none where apps are off."""
+        found = self.list() if self.is_on else []
+        return [(one.hash, f"{one.title} ({one.hash[:8]})") for one in found if one.state is AppState.APPROVED]
 
     def show(self, app_id: int) -> AppView:
         """Return one app."""

@@ -39,10 +39,16 @@ class StartForm:
     find: str = ""
     data_names: tuple[str, ...] = ()
     """Names of own data of connected clients, which the form offers beside the published data sets."""
+    apps: tuple[tuple[str, str], ...] = ()
+    """Approved Flower Apps: the hash of each, and what people call it."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """What is wrong before a person has filled the fields in: no errors yet."""
 
     def offered(self, one: Field, *, quick: bool = False) -> list[tuple[str, str]]:
         """Return the values to choose from, and their words; with ``quick`` those of the short form on Home."""
         known = one.offered_quick if quick else one.offered
+        if one.name == "node_app":
+            return [*known, *self.apps]
         if one.name != "dataset":
             return known
         selected = (name.strip() for name in self.values["dataset"].split(","))
@@ -73,15 +79,16 @@ class StartForm:
     @property
     def config(self) -> RunConfig | None:
         """The run that the form describes; None where it has errors."""
-        return None if self.errors else _read(self)[0]
+        return None if self.errors or self.missing else _read(self)[0]
 
     @property
     def config_without_errors(self) -> RunConfig:
         """The run that the form describes, with the default in place of each answer that has an error."""
-        valid = {name: value for name, value in self.values.items() if name not in self.errors}
-        if "initial_weights" in self.errors:
+        wrong = self.errors | self.missing
+        valid = {name: value for name, value in self.values.items() if name not in wrong}
+        if "initial_weights" in wrong:
             valid["initial_weights"] = "0" * 64  # of which only the run itself takes notice
-        chosen = frozenset[str]() if "clients" in self.errors else self.chosen
+        chosen = frozenset[str]() if "clients" in wrong else self.chosen
         form = StartForm(default_form().values | valid, who=self.who, chosen=chosen)
         few = StartForm(
             default_form().values | {n: valid[n] for n in ("network", "dataset", "num_rounds") if n in valid}
@@ -103,9 +110,18 @@ def default_form(datasets: Iterable[str | None] = ()) -> StartForm:
     return offering(StartForm(values), held)
 
 
-def offering(form: T, datasets: Iterable[str | None]) -> T:
-    """Return a form that offers the own data among the data sets of the connected clients."""
-    return replace(form, data_names=tuple(sorted({name for name in datasets if name and is_data_name(name)})))
+def offering(form: T, datasets: Iterable[str | None], apps: Iterable[tuple[str, str]] = ()) -> T:
+    """Return a form that offers the own data among the data sets of the connected clients, and approved apps."""
+    names = tuple(sorted({name for name in datasets if name and is_data_name(name)}))
+    return replace(form, data_names=names, apps=tuple(apps))
+
+
+def as_opened(form: T, sent: Sequence[tuple[str, str]]) -> T:
+    """Return a form as an address opens it: only what the form itself has sent, and not left empty, is wrong yet."""
+    is_form = any(name == "who" for name, _ in sent)
+    filled = {name for name, value in sent if value.strip()} | {"clients"} if is_form else frozenset[str]()
+    wrong = {name: text for name, text in form.errors.items() if name in filled}
+    return replace(form, errors=wrong, missing={name: text for name, text in form.errors.items() if name not in wrong})
 
 
 def form_of(config: Mapping[str, Any]) -> StartForm:
@@ -143,11 +159,11 @@ def parse_form(sent: Sequence[tuple[str, str]]) -> StartForm:
     who = next((value for name, value in sent if name == "who"), "all")
     chosen = frozenset(value for name, value in sent if name == "clients")
     find = next((value.strip() for name, value in sent if name == "find"), "")
-    form = StartForm(default_form().values | typed, {}, who, chosen)
+    form = StartForm(default_form().values | typed, who=who, chosen=chosen)
     errors = _read(form)[1] | dict.fromkeys(sorted(set(typed) - set(FIELDS)), "Not a setting of a run")
     if who == "some" and not chosen:
         errors["clients"] = "Select at least one client, or all clients with this dataset"
-    return StartForm(form.values, errors, who, chosen, find)
+    return replace(form, errors=errors, find=find)
 
 
 def with_errors(form: T, errors: Mapping[str, str]) -> T:
@@ -180,6 +196,7 @@ def sentences_of(error: ValidationError, strategy: str) -> dict[str, str]:
     sentences: dict[str, str] = {}
     for one in error.errors(include_url=False):
         head, *rest = map(str, one["loc"] or ("network",))
+        head = "network" if head == "app" else head  # the form has no field for an app with a loop of its own
         if head == "strategy_options":
             head = f"{strategy}.{rest[0]}" if rest else "strategy"
         if FIELDS[head].kind == "object":

@@ -160,6 +160,7 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
         ineligible, traffic,
         median(recent) * config.num_rounds if recent else None, similar if recent else None,
         [
+            *(RunWarning("waiting", f"{form.label(name)}: {text}.") for name, text in form.missing.items()),
             *_too_few(config, known, fit, wanted, live),
             *_too_large(traffic, config.strategy),
             *(RunWarning("refused", f"{listed([c.name for c in them])}: {why}.") for them, why in by_reason(unfit)),

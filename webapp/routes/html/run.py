@@ -20,7 +20,15 @@ from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.clients.simulation import offer_for_run
 from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
-from webapp.pages.start.form import StartForm, default_form, duplicate_form, offering, parse_form, with_errors
+from webapp.pages.start.form import (
+    StartForm,
+    as_opened,
+    default_form,
+    duplicate_form,
+    offering,
+    parse_form,
+    with_errors,
+)
 from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
 from webapp.pages.wording import sentence
@@ -47,7 +55,7 @@ def ask(
     """Show the form that starts a run: with defaults, with another run's answers, or as the address fills it in."""
     run = get_run(page.session, source) if source is not None else None
     if typed := [(name, value) for name, value in request.query_params.multi_items() if name != "from"]:
-        return _show_form(page, parse_form(typed), source=run)
+        return _show_form(page, as_opened(parse_form(typed), typed), source=run)
     if run is not None and run.network == "app":
         app = page.parts.apps.find(run.config["app"])
         return RedirectResponse(f"/apps/{app.id}?from={run.id}#start" if app is not None else "/apps", SEE_OTHER)
@@ -76,7 +84,7 @@ def start(page: PageDep, runs: RunsDep, note: NoteDep, by: ByDep, fields: StartF
 def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = None) -> HTMLResponse:
     template = PARTS.get(wanted_block(page.request), "runs/new.html")
     clients = list_clients(page.session)
-    form = offering(form, by_data_name(clients, page.live))
+    form = offering(form, by_data_name(clients, page.live), page.parts.apps.offered())
     return page.show(
         template, "/runs", status, form=form, source=source, clients=clients, networks=NETWORKS,
         preview=preview_run(page.session, form, page.live),

@@ -72,8 +72,11 @@ def test_supernodes_run_the_approved_app_of_a_run_which_keeps_its_state_over_rou
         assert dashboard.http.post(f"/api/apps/{one['id']}/approve").status_code == 200
     with LightNode(dashboard.flower_address) as node, LightNode(dashboard.flower_address, partition=1):
         wait_until(lambda: all(one["data"].get("runs_apps") for one in dashboard.wait_for_clients(2)))
-        form = parse(dashboard.http.get("/runs/new?network=custom").text).one(id="start-sum")
-        assert "a SuperNode; the run names no app for SuperNodes" in form.text
+        page = parse(dashboard.http.get("/runs/new?network=custom").text)
+        assert "a SuperNode; the run names no app for SuperNodes" in page.one(id="start-sum").text
+        offered = {one["value"]: one.text for one in page.one("select", id="node_app").all("option")}
+        titles = {one["hash"]: f"lab/{one['name']} 1.0.0 ({str(one['hash'])[:8]})" for one in (other, app)}
+        assert offered == {"": "none", **titles}
         run_id = dashboard.http.post("/api/runs", json=body).json()["id"]
         dashboard.wait_for_state(run_id, "completed")
         assert model_of(dashboard, run_id) == [0.5, 1.5], "the run's step counts, not the default of the app"

@@ -20,7 +20,7 @@ from webapp.pages.start.experiment import (
     parse_experiment,
 )
 from webapp.pages.start.experiment_preview import preview_experiment
-from webapp.pages.start.form import offering, with_errors
+from webapp.pages.start.form import as_opened, offering, with_errors
 from webapp.problems import Invalid
 from webapp.routes.dependencies import ExperimentsDep, NoteDep, RunsDep
 from webapp.routes.html.forms import SEE_OTHER, StartFormDep, sent_with_upload
@@ -36,7 +36,7 @@ def ask(
 ) -> HTMLResponse:  # fmt: skip
     """Show the form: with defaults, with the settings of a run or an experiment, or as the address fills it in."""
     if typed := [one for one in request.query_params.multi_items() if one[0] not in ("from", "experiment")]:
-        return _show(page, parse_experiment(typed))
+        return _show(page, as_opened(parse_experiment(typed), typed))
     if experiment is not None:
         found = get_experiment(page.session, experiment)
         return _show(page, experiment_copy(found.config, found.seeds))
@@ -68,7 +68,7 @@ def _show(page: Page, form: ExperimentForm, status: int = 200) -> HTMLResponse:
     expanded = form.expanded()
     preview = preview_experiment(page.session, expanded[1], expanded[0].seed_count) if expanded else None
     clients = list_clients(page.session)
-    form = offering(form, by_data_name(clients, page.live))
+    form = offering(form, by_data_name(clients, page.live), page.parts.apps.offered())
     return page.show(
         "experiments/new.html", "/runs", status, form=form, preview=preview, clients=clients,
         networks=NETWORKS,
