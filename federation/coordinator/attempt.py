@@ -152,16 +152,22 @@ class Attempt:
             phase.cancel()
             raise
         phase.collect()
-        told = zip(phase.accepted, phase.counts, strict=True)
-        evaluated = mean_metrics(phase.accepted) | pooled_metrics((*reply, counts) for reply, counts in told)
-        if self._config.diagnostics != "off" and is_evaluated:
-            evaluated |= fairness_of((reported for reported, _ in phase.accepted), self._config.metric_goals)
+        evaluated = evaluated_metrics(phase, self._config) if is_evaluated else {}
         now = time.monotonic()
         return RoundDone(
             self._context.run_id, number, attempt, now - self._started, trained - self._started,
             aggregated - trained, now - aggregated, {**(metrics or {}), **self._scheduled}, evaluated, checkpoint,
             measured or {}, is_evaluated,
         )  # fmt: skip
+
+
+def evaluated_metrics(phase: RunningPhase, config: RunConfig) -> Metrics:
+    """Return the means over the accepted replies of an evaluation, pooled metrics, and fairness where it is on."""
+    told = zip(phase.accepted, phase.counts, strict=True)
+    evaluated = mean_metrics(phase.accepted) | pooled_metrics((*reply, counts) for reply, counts in told)
+    if config.diagnostics != "off":
+        evaluated |= fairness_of((reported for reported, _ in phase.accepted), config.metric_goals)
+    return evaluated
 
 
 def sample_clients(

@@ -11,6 +11,7 @@ from federation.coordinator.apps.host import AppNotApproved, AppParts, ApprovedA
 from federation.coordinator.apps.run import FOLDER as APP_FOLDER
 from federation.coordinator.apps.run import AppRun
 from federation.coordinator.control import Control
+from federation.coordinator.evaluation.loop import EvaluationLoop
 from federation.coordinator.ledger import Job, Ledger, Participation
 from federation.coordinator.queue_thread import ActiveRun, QueueThread, Request
 from federation.coordinator.retrying_ledger import RETRY_SECONDS
@@ -208,12 +209,12 @@ class Supervisor:
         self._active = None
         self._requests.post(Request())
 
-    def _loop_of(self, job: Job, control: Control) -> RunLoop | AppRun:
+    def _loop_of(self, job: Job, control: Control) -> RunLoop | EvaluationLoop | AppRun:
         if job.config.network == "app" and self._apps is not None:
             return AppRun(
                 job, self._apps, lane=self._lane, ledger=self._ledger, folder=self._folder, control=control
             )  # fmt: skip
-        return RunLoop(
+        return (EvaluationLoop if job.config.kind == "evaluation" else RunLoop)(
             job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=control, policy=self._policy,
             evaluator=self.evaluator,
         )  # fmt: skip

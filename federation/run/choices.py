@@ -56,10 +56,13 @@ DIAGNOSTICS = {
 }  # fmt: skip
 ClientMetrics = Literal["auto", "basic", "all"]
 CLIENT_METRICS = {
-    "auto": "All of the target for clients' own data", "basic": "Loss and accuracy", "all": "All of the target",
+    "auto": "All of the target for clients' own data and in evaluations", "basic": "Loss and accuracy",
+    "all": "All of the target",
 }  # fmt: skip
 ServerEvaluation = Literal["off", "test_split"]
 SERVER_EVALUATIONS = {"off": "Off", "test_split": "On the published test split"}
+ClientEvaluation = Literal["on", "off"]
+CLIENT_EVALUATIONS = {"on": "On", "off": "Off"}
 NormRule = Literal["off", "clip", "reject"]
 NORM_RULES = {"off": "Off", "clip": "Clip", "reject": "Reject"}
 StrategyName = Literal[

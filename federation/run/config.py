@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from federation.run.choices import MAX_CLIENTS as MAX_CLIENTS
 from federation.run.choices import MAX_ROUNDS as MAX_ROUNDS
+from federation.run.fields.kinds import has_option
 from federation.run.fields.stopping import StopFields
 from federation.run.metric_goals import MetricGoals, names_of
 from federation.run.networks import DemoDataset, data_of
@@ -16,6 +17,7 @@ MAX_EXAMPLES = 10_000_000
 """The largest num_examples that is accepted in a reply."""
 
 NOT_SENT = (
+    "kind", "evaluated_run", "evaluated_round", "client_evaluation",
     "clients", "name", "minimize_metrics", "maximize_metrics", "server_evaluation",
     "stop_metric", "stop_target", "stop_patience", "stop_min_change", "stop_seconds", "stop_megabytes",
     "evaluate_every", "learning_rate_schedule", "local_epochs_schedule", "fraction_train_schedule", "app",
@@ -83,21 +85,36 @@ class RunConfig(StopFields):
     def title(self) -> str:
         """The name that a person gave, else data and network."""
         data = data_of(self.network, self.dataset)
+        if self.kind == "evaluation":
+            of_round = f", round {self.evaluated_round:,}" if self.evaluated_round is not None else ""
+            what = f"#{self.evaluated_run}{of_round}" if self.evaluated_run is not None else f"{self.network}, uploaded"
+            return self.name or f"Evaluation of {what} on {data}"
         return self.name or ("Own model" if self.network == "custom" else f"{data}, {self.network}")
 
     @property
     def unused(self) -> set[str]:
-        """The options of other networks: they are neither stored with the run nor sent to its clients."""
+        """The options of other networks and kinds of runs: they are not stored with the run."""
+        others = {name for name in SHOWN if not has_option(self.kind, name)}
+        return self._of_other_networks | others | ({"strategy_options"} if self.kind == "evaluation" else set())
+
+    @property
+    def _of_other_networks(self) -> set[str]:
         unused = set[str]()
         for name, one in SHOWN.items():
             on, *values = one.when or ("",)
-            if on in unused or (on == "network" and self.network not in values):
+            if (on in unused or (on == "network" and self.network not in values)) and not self._has_other_reason(one):
                 unused.add(name)
         return unused | (SHOWN.keys() - OF_APPS) | {"strategy_options"} if self.network == "app" else unused | {"app"}
 
+    def _has_other_reason(self, one: Shown) -> bool:
+        return bool(one.or_when) and getattr(self, one.or_when[0]) in one.or_when[1:]
+
     def for_clients(self) -> dict[str, Any]:
-        """Return the options that clients get with each task."""
-        return self.model_dump(exclude={*NOT_SENT, *self.unused}, exclude_none=True)
+        """Return the options that clients get with each task: also for an evaluation those of training.
+
+        Clients of any release build a network with its optimizer.
+        """
+        return self.model_dump(exclude={*NOT_SENT, *self._of_other_networks}, exclude_none=True)
 
     def stored(self) -> dict[str, Any]:
         """Return the configuration as JSON, without the options of other networks."""

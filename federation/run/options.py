@@ -30,6 +30,8 @@ def applies(shown: "Shown", values: Mapping[str, object], others: Mapping[str, "
     """
     if not shown.when:
         return True
+    if shown.or_when and values.get(shown.or_when[0]) in shown.or_when[1:]:
+        return True
     name, *matching = shown.when
     return values.get(name) in matching and (name not in others or applies(others[name], values, others))
 
@@ -39,8 +41,8 @@ class Shown:
     """What people see of an option. The sentence below the field is the ``description`` of the pydantic field.
 
     ``empty`` says what no value means. ``when`` is the name of another option, followed by the values of it with which
-    this option applies; an empty tuple: always. ``choices`` are the words of the values, ``notes`` a sentence on each.
-    ``open``: a text that is none of the choices may be a value, too.
+    this option applies; an empty tuple: always. ``or_when`` is another such condition. ``choices`` are the words of the
+    values, ``notes`` a sentence on each. ``open``: a text that is none of the choices may be a value, too.
     ``upload``: people choose a file, and the value is the id of its content. ``quick``: the short form on Home has the
     option as well, without the values ``not_quick``; no form has those ``not_offered``.
     """
@@ -57,3 +59,4 @@ class Shown:
     not_quick: tuple[str, ...] = ()
     not_offered: tuple[str, ...] = ()
     quick: bool = False
+    or_when: tuple[str, ...] = ()

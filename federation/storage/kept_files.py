@@ -10,7 +10,8 @@ from math import inf
 from pathlib import Path
 from threading import Lock
 
-from federation.storage.checkpoints import Checkpoints
+from federation.run.events import Checkpoint
+from federation.storage.checkpoints import Checkpoints, read_layout
 from federation.storage.keras_export import KerasExports
 from federation.storage.uploads import Uploads
 from federation.weights.layout import Buffer, Layout
@@ -57,6 +58,15 @@ class KeptFiles:
         kept.write_layout(layout)
         checkpoint = kept.write(number, weights, {})
         return checkpoint.sha256, checkpoint.size_bytes
+
+    def copy_round(self, run_id: int, number: int, checkpoint: Checkpoint) -> str:
+        """Keep a copy of a round's weights as uploaded ones, whatever becomes of the run; return their id.
+
+        Raises CheckpointDamaged, and OSError if the disk does not take it.
+        """
+        folder = self._folder / str(run_id)
+        layout = read_layout(folder)
+        return self.uploads.keep_weights(layout, Checkpoints(folder).read(number, checkpoint)[0]).id
 
     def usage(self, run_ids: Collection[int]) -> dict[FileKind, Usage]:
         """Return how many files there are of each kind, as it was up to ten seconds ago; ``run_ids`` are all runs'."""

@@ -51,7 +51,10 @@ class Uploads:
         The id is the sha256 of layout and buffer. Nothing is unpickled, and no archive is read whose arrays have more
         than ``max_bytes`` by its own headers. Raises UploadUnusable, and OSError if the disk does not take it.
         """
-        layout, weights = read_npz(packed, max_bytes)
+        return self.keep_weights(*read_npz(packed, max_bytes))
+
+    def keep_weights(self, layout: Layout, weights: bytearray) -> UploadedWeights:
+        """Keep weights in memory as ``keep`` keeps those of an archive."""
         if not weights:
             raise UploadUnusable("the archive holds no values" if layout.entries else "the archive holds no arrays")
         if (refusal := check_finite(layout.flats(weights))) is not None:

@@ -6,10 +6,17 @@ function chosenValues(control) {
   return all.filter(({ disabled }) => !disabled).map(({ value }) => value);
 }
 
+/* A condition such as "network=mlp cnn|kind=evaluation": one of the fields has one of the values. */
+function isMet(condition, { elements }) {
+  return condition.split("|").some((one) => {
+    const [name, values] = one.split("=");
+    return chosenValues(elements[name]).some((value) => values.split(" ").includes(value));
+  });
+}
+
 function showNeededFields(form) {
   for (const part of form.querySelectorAll("[data-only]")) {
-    const [name, values] = part.dataset.only.split("=");
-    part.hidden = !chosenValues(form.elements[name]).some((value) => values.split(" ").includes(value));
+    part.hidden = !part.dataset.only.split(";").every((condition) => isMet(condition, form));
     // The browser would refuse to submit a hidden field with a wrong value, and could not show it.
     for (const field of part.querySelectorAll("input, select")) field.disabled = part.hidden;
   }

@@ -173,7 +173,7 @@ class Recorder:
         })  # fmt: skip
         if elapsed is None or not insert_round(session, row | {"elapsed_seconds": elapsed}):
             session.rollback()
-            if checkpoint is not None and _is_committed(get_run(session, done.run_id), checkpoint):
+            if _is_committed(get_run(session, done.run_id), checkpoint, is_active=elapsed is not None):
                 return
             raise RoundRefused(f"Round {done.round:,} of run {done.run_id} came too late and is not saved")
         if done.num_rounds is not None:
@@ -232,6 +232,11 @@ class Recorder:
                 add_event(session, "run", data, run_id=run.id)
 
 
-def _is_committed(run: Run | None, checkpoint: dict[str, Any]) -> bool:
-    """Return whether the round is recorded already: the connection broke after its commit, before the answer came."""
-    return run is not None and run.checkpoint == checkpoint
+def _is_committed(run: Run | None, checkpoint: dict[str, Any] | None, *, is_active: bool) -> bool:
+    """Return whether the round is recorded already: the connection broke after its commit, before the answer came.
+
+    A run that only evaluates has one round, without a checkpoint.
+    """
+    if run is None or checkpoint is None:
+        return run is not None and run.kind == "evaluation" and is_active
+    return run.checkpoint == checkpoint

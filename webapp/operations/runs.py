@@ -24,6 +24,7 @@ from webapp.db.repository.transfer.writing import abandon_imports
 from webapp.db.tables import Run
 from webapp.operations.apps.runs import accept_app
 from webapp.operations.apps.store import Apps
+from webapp.operations.evaluation.requests import committed_round, with_weights
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.own_data.agreed import agreed_schema
 from webapp.operations.recorder import Recorder
@@ -69,10 +70,11 @@ class Runs:
         done, config = run.checkpoint, stored_config(run)
         with self._database.read() as session:
             past, agreed = past_of(session, run, config), agreed_schema(session, run.id)
+            committed = committed_round(session, run)
         known, at_server = run.best_metrics, config.server_evaluation != "off"
         best = BestRound.of(known.get(decisive_metric(self._best_metric, at_server, known)))
         saved = Checkpoint(done["file"], done["sha256"], done["size_bytes"]) if done else None
-        return Job(run.id, config, run.num_rounds, done["round"] if done else -1, saved, best, past, agreed)
+        return Job(run.id, config, run.num_rounds, committed, saved, best, past, agreed)
 
     def read_state(self, run_id: int) -> RunState | None:
         """Return the state of a run; None if there is no such run."""
@@ -177,10 +179,11 @@ class Runs:
         ``config`` may be a ``RunRequest``, whose names of clients become ids. Raises Invalid for text that no table
         holds, and for a client that cannot be found; Conflict for an app that is not approved.
         """
-        if config.network == "app" and self._apps is not None:
-            config = accept_app(self._apps, config)
+        config = accept_app(self._apps, config) if config.network == "app" and self._apps is not None else config
+        files = self._supervisor.files if self._supervisor is not None else None
+        config, schema = with_weights(self._database, files, config)
         with self._database.write() as session:
-            run_id = queue_run(session, self.accept(session, config), by)
+            run_id = queue_run(session, self.accept(session, config), by, agreed_schema=schema)
         self.wake()
         return self.show(run_id)
 

@@ -101,6 +101,8 @@ class Steering:
             require_weights(run)
             if run.network == "app":
                 raise Conflict(f"Run {run_id} is of a Flower App, whose settings say how many rounds it does.")
+            if run.kind != "training":
+                raise Conflict(f"Run {run_id} trains nothing: it has no rounds.")
             if run.state == RunState.CANCELLED and not table.is_resumable(run):
                 raise Conflict(f"Run {run_id} is cancelled and has no rounds: start a new run.")
             if run.state == RunState.STOPPING or run.num_rounds + count > MAX_ROUNDS:

@@ -45,6 +45,7 @@ class RunView(BaseModel):
 
     id: int = Field(examples=[1])
     name: str = Field(examples=["digits, mlp"])
+    kind: str = Field(description="What the run does: it trains, or it only evaluates.", examples=["training"])
     config: dict[str, Any]
     state: RunState
     reason: str | None

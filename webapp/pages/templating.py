@@ -125,6 +125,7 @@ def _environment() -> Environment:
         "run_word": wording.run_word,
         "markdown": markdown,
         "metric_word": wording.metric_word,
+        "metric_title": wording.metric_title,
         "outcome_word": wording.OUTCOMES.__getitem__,
         "network": FIELDS["network"].word,
     }

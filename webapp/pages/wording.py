@@ -52,11 +52,12 @@ def metric_word(name: str) -> str:
     """Return the words for a metric that Meadow measures; any other has its own name."""
     for end, words in _OVER_CLIENTS.items():
         if name.endswith(end):
-            return f"{_titled(name.removesuffix(end))}, {words}"
+            return f"{metric_title(name.removesuffix(end))}, {words}"
     return _MEASURED.get(name, name)
 
 
-def _titled(name: str) -> str:
+def metric_title(name: str) -> str:
+    """Return the words for a metric at the head of a column: its own name, with a capital letter, where it has none."""
     return _OF_TARGETS.get(name, name.capitalize())
 
 

@@ -42,6 +42,7 @@ GET /api/runs/compare
 GET /api/runs/{run_id}
 GET /api/runs/{run_id}/rounds
 GET /api/runs/{run_id}/confusion
+GET /api/runs/{run_id}/evaluation
 GET /api/runs/{run_id}/metrics
 GET /api/runs/{run_id}/metrics.csv
 GET /api/runs/{run_id}/series

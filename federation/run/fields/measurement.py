@@ -5,9 +5,11 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from federation.run.choices import (
+    CLIENT_EVALUATIONS,
     CLIENT_METRICS,
     DIAGNOSTICS,
     SERVER_EVALUATIONS,
+    ClientEvaluation,
     ClientMetrics,
     Diagnostics,
     ServerEvaluation,
@@ -35,12 +37,22 @@ class MeasurementFields(AdvancedFields):
     ] = Field(
         "off", description="Of each round's weights, beside the clients' evaluation; needs TensorFlow at the server."
     )  # fmt: skip
+    client_evaluation: Annotated[
+        ClientEvaluation, Shown("Evaluation by clients", Group.CLIENTS, choices=CLIENT_EVALUATIONS)
+    ] = Field("on", description="On each client's own test data.")
 
     @field_validator("server_evaluation", mode="after")
     @classmethod
     def _there_is_a_test_split(cls, value: ServerEvaluation, info: ValidationInfo) -> ServerEvaluation:
-        known = "network" in info.data and "dataset" in info.data
+        known = "network" in info.data and "dataset" in info.data and info.data.get("evaluated_run") is None
         if value != "off" and known and not has_test_split(info.data["network"], info.data["dataset"]):
             networks, datasets = ", ".join(KERAS_NETWORKS), ", ".join(TEST_SPLITS)
             raise ValueError(f"needs a network of Meadow ({networks}) and a dataset with a test split ({datasets})")
+        return value
+
+    @field_validator("client_evaluation", mode="after")
+    @classmethod
+    def _somebody_evaluates(cls, value: ClientEvaluation, info: ValidationInfo) -> ClientEvaluation:
+        if value == "off" and (info.data.get("kind") != "evaluation" or info.data.get("server_evaluation") == "off"):
+            raise ValueError("may be off in a run that only evaluates, where the server evaluates")
         return value

@@ -4,7 +4,8 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from federation.run.choices import PARTITIONERS, Partitioner, refuse_many_entries
+from federation.run.choices import MAX_ROUNDS, PARTITIONERS, Partitioner, refuse_many_entries
+from federation.run.fields.kinds import KINDS, RunKind
 from federation.run.networks import (
     APPLICATIONS,
     KERAS_NETWORKS,
@@ -32,6 +33,15 @@ class ModelFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_strip_whitespace=True)
 
+    kind: Annotated[RunKind, Shown("Kind", Group.MODEL, choices=KINDS)] = Field(
+        "training", description="A run that only evaluates measures weights that exist, once, and trains nothing."
+    )
+    evaluated_run: Annotated[int | None, Shown("Evaluated run", Group.MODEL, empty="uploaded weights")] = Field(
+        None, ge=1, lt=2**53, validate_default=True, description="Number of the run that trained the weights."
+    )
+    evaluated_round: Annotated[int | None, Shown("Evaluated round", Group.MODEL, empty="the last one")] = Field(
+        None, ge=0, le=MAX_ROUNDS, description="One whose weights are still kept: the last ones and the best one."
+    )
     network: Annotated[
         Network,
         Shown(
@@ -67,7 +77,11 @@ class ModelFields(BaseModel):
         float, Shown("Synthetic training time", Group.MODEL, unit="seconds", when=("network", "synthetic"))
     ] = Field(0.0, ge=0, le=3600, description="How long a client trains the synthetic network.")
     initial_weights: Annotated[
-        str | None, Shown("Initial weights", Group.MODEL, when=("network", *STARTS_FROM_UPLOAD), upload=True)
+        str | None,
+        Shown(
+            "Initial weights", Group.MODEL, when=("network", *STARTS_FROM_UPLOAD), upload=True,
+            or_when=("kind", "evaluation"),
+        ),
     ] = Field(
         None, pattern=r"^[0-9a-f]{64}$", validate_default=True,
         description="An .npz of arrays in the order of the app or network; in the API, an id from POST /api/weights.",
@@ -89,6 +103,22 @@ class ModelFields(BaseModel):
     def _has_few_entries(cls, config: Any) -> Any:
         return refuse_many_entries(config)
 
+    @field_validator("evaluated_run", "evaluated_round", mode="after")
+    @classmethod
+    def _belongs_to_an_evaluation(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("kind") == "training":
+            raise ValueError("only a run of the kind evaluation evaluates another run")
+        if value is not None and info.field_name == "evaluated_round" and info.data.get("evaluated_run") is None:
+            raise ValueError("needs the number of the run")
+        return value
+
+    @field_validator("network", mode="after")
+    @classmethod
+    def _app_trains(cls, network: Network, info: ValidationInfo) -> Network:
+        if network == "app" and info.data.get("kind") == "evaluation":
+            raise ValueError("a Flower App brings its own loop: it cannot only be evaluated")
+        return network
+
     @field_validator("dataset", mode="after")
     @classmethod
     def _dataset_fits_the_network(cls, dataset: str, info: ValidationInfo) -> str:
@@ -109,6 +139,10 @@ class ModelFields(BaseModel):
     @field_validator("initial_weights", mode="after")
     @classmethod
     def _only_custom_has_weights(cls, initial_weights: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("kind") == "evaluation":
+            if initial_weights is None and info.data.get("evaluated_run") is None:
+                raise ValueError("choose what is evaluated: a run, or uploaded weights")
+            return initial_weights
         custom = info.data.get("network") == "custom"
         if custom and initial_weights is None:
             raise ValueError(

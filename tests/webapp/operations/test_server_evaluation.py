@@ -62,6 +62,7 @@ def test_every_round_has_the_metrics_of_the_server_also_after_a_kill_and_a_resum
     assert set(found) == {(number, name) for number in range(5) for name in ("accuracy", "loss")}
     assert len({found[number, "loss"] for number in range(5)}) == 5, "each round's own weights"
     _is_told_everywhere(dashboard, run_id, run, found)
+    _is_measured_by_a_run_without_clients(dashboard, run_id, found[4, "accuracy"])
 
 
 def _is_told_everywhere(
@@ -99,6 +100,19 @@ def _is_told_everywhere(
     imported = http.post("/api/runs/import", files=files)
     assert imported.status_code == 201, imported.text
     assert points(dashboard, imported.json()["id"]) == found
+
+
+def _is_measured_by_a_run_without_clients(dashboard: Dashboard, run_id: int, accuracy: float) -> None:
+    body = {"kind": "evaluation", "evaluated_run": run_id, "server_evaluation": "test_split"}
+    evaluation = dashboard.http.post("/api/runs", json={**body, "client_evaluation": "off"}).json()["id"]
+    run = dashboard.wait_for_state(evaluation, "completed", timeout=120)
+    assert run["last_metrics"]["server_accuracy"] == accuracy, "no client is there"
+    results = dashboard.http.get(f"/api/runs/{evaluation}/evaluation").json()
+    assert results["clients"] == [] and results["at_server"]
+    assert next(one for one in results["metrics"] if one["name"] == "accuracy")["server"] == accuracy
+    page = get_both(dashboard.http, f"/runs/{evaluation}", "run-page")
+    assert "Test split at the server" in page.one("section", id="results").text
+    assert f"n = {TEST_SAMPLES}" in page.one("section", id="confusion").text
 
 
 def test_a_run_without_a_published_test_split_is_refused(dashboard: Dashboard) -> None:

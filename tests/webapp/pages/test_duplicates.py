@@ -9,7 +9,8 @@ import pytest
 from tests.support.dashboard import Dashboard
 from tests.support.markup import get_page
 from tests.webapp.pages.test_start_form import fields
-from webapp.pages.start.form import copy_name, parse_form
+from webapp.pages.start.copies import copy_name
+from webapp.pages.start.form import parse_form
 
 
 def test_a_duplicate_takes_every_value_exactly_but_name_and_seed(dashboard: Dashboard) -> None:

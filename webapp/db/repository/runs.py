@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, upda
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import MetricGoals, goals_of
-from federation.run.networks import STARTS_FROM_UPLOAD, data_of
+from federation.run.networks import data_of
 from federation.run.states import ACTIVE, COMMITTING, ENDED, RESUMABLE, RunState
 from webapp.db.tables import (
     RUNS,
@@ -36,8 +36,9 @@ def insert_run(session: Session, name: str, config: dict[str, Any], by: str | No
     row = {
         "name": name, "config": config, "network": config["network"],
         "dataset": data_of(config["network"], config.get("dataset", "")),
-        "strategy": config.get("strategy", ""), "state": RunState.QUEUED.value, "num_rounds": config["num_rounds"],
-        "created_at": datetime.now(UTC), "queued_at": end_of_queue(session), "pausing": False, "excluded": [],
+        "strategy": config.get("strategy", ""), "state": RunState.QUEUED.value,
+        "num_rounds": config.get("num_rounds", 0), "created_at": datetime.now(UTC),
+        "queued_at": end_of_queue(session), "pausing": False, "excluded": [],
         "note": "", "tags": [], **({"started_by": by} if by else {}), **more,
     }  # fmt: skip
     run_id: int = session.connection().execute(insert(RUNS).returning(RUNS.c.id), row).scalar_one()
@@ -183,8 +184,8 @@ def advance_run(session: Session, run_id: int, round_: int, values: dict[str, An
 
 def named_uploads(session: Session) -> set[str]:
     """Return the ids of the uploaded weights from which any run starts."""
-    configs = session.scalars(select(Run.config).where(Run.network.in_(STARTS_FROM_UPLOAD), NOT_DELETED))
-    return {upload for config in configs if isinstance(upload := config.get("initial_weights"), str)}
+    upload = Run.config["initial_weights"].as_string()
+    return set(session.scalars(select(upload).where(upload.is_not(None), NOT_DELETED)))
 
 
 def run_ids(session: Session) -> set[int]:

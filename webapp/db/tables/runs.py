@@ -88,6 +88,11 @@ class Run(Row):
     """The deadline of ``blocked_on``, on the same clock."""
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
+    @property
+    def kind(self) -> str:
+        """The ``RunKind`` of the configuration; runs of earlier releases train."""
+        return str(self.config.get("kind", "training"))
+
 
 class Round(Row):
     """One committed round, with counts and sums of its replies, so that a list of rounds is one query."""

@@ -40,6 +40,8 @@ class Experiments:
             configs = [self._runs.accept(session, config) for config in expansion.configs]
             if any(config.network == "app" for config in configs):
                 raise Invalid("network", "Runs of a Flower App are no experiment: start each on the page of its app")
+            if any(config.kind != "training" for config in configs):
+                raise Invalid("config.kind", "The runs of an experiment train: start each evaluation alone")
             name = request.name or configs[0].title
             experiment_id = table.insert_experiment(session, {
                 "name": name, "config": request.config, "varied": expansion.varied, "seeds": seeds,

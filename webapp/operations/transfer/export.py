@@ -68,6 +68,8 @@ class RunExport:
                 raise Conflict(f"Run {run_id} is {self._run.state}: only a run that has ended can be exported.")
             if self._run.network == "app":
                 raise Conflict(f"Run {run_id} is of a Flower App: it is not exported.")
+            if self._run.kind != "training":
+                raise Conflict(f"Run {run_id} has trained no weights: it is not exported.")
             clients = clients_in(session, self._run)
             self._names = {client.id: client.name for client in clients}
             self._numbers = {client.id: number for number, client in enumerate(clients, 1)}

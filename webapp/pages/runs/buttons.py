@@ -53,7 +53,8 @@ def buttons_of(run: Run, parted: Split, live: Mapping[int, LiveClient]) -> Butto
         end_pause=state == RunState.PAUSED and blocked.get("kind") != "storage",
         resume=is_resumable(run) and not done,
         release=state == RunState.QUEUED and run.held,
-        add_rounds=can_continue(run)
+        add_rounds=run.kind == "training"
+        and can_continue(run)
         and state != RunState.STOPPING
         and (state != RunState.CANCELLED or is_resumable(run)),
         cancel=state == RunState.QUEUED,

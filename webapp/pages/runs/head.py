@@ -66,7 +66,7 @@ class RunHead:
         """The title of the browser tab: state (unless running), round, figure and name, the shortest first."""
         run, last = self.run, self.run.last_metrics
         state = STATES[run.state] if run.state != RunState.RUNNING else ""
-        rounds = f"{count(run.current_round)}/{count(run.num_rounds)}"
+        rounds = f"{count(run.current_round)}/{count(run.num_rounds)}" if run.num_rounds else ""
         loss_value = last.get("evaluate_loss")
         figure = f"loss {loss(loss_value)}" if loss_value is not None else ""
         if (accuracy := last.get("evaluate_accuracy")) is not None:
@@ -103,10 +103,16 @@ def tasks_of(run: Run, live: Mapping[int, LiveClient], names: Mapping[int, str])
 def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
     """Return the present state of a run as a sentence without a full stop."""
     of = f"{count(run.current_round)} of {plural(run.num_rounds, 'round')}"
-    accuracy = (run.last_metrics or {}).get("evaluate_accuracy")
+    last = run.last_metrics or {}
+    accuracy = last.get("evaluate_accuracy", last.get("server_accuracy") if run.kind == "evaluation" else None)
     reached = f", accuracy {percent(accuracy)}" if accuracy is not None else ""
     blocked = run.blocked_on or {}
     match run.state:
+        case "paused" | "stopping" | "completed" | "cancelled" if run.kind == "evaluation":
+            problems = " with problems" if problems_of(run) else ""
+            return f"Evaluation {run.state}{problems}{reached}"
+        case "stopped" | "failed" | "interrupted" if run.kind == "evaluation":
+            return f"Evaluation {run.state}"
         case "queued":
             return _unstopped(blocked.get("sentence")) or "Queued"
         case "waiting" | "running" | "paused" if blocked.get("kind") in ("quorum", "prepare", "storage", "evaluation"):
@@ -136,6 +142,8 @@ def _unstopped(said: Any) -> str:
 
 def _round_sentence(run: Run, tasks: Mapping[str, Progress]) -> str:
     number = run.current_round + 1
+    if not tasks and run.kind == "evaluation":
+        return "Evaluating"
     if not tasks:
         return f"Round {count(number)} of {count(run.num_rounds)}"
     task = next(iter(tasks.values()))
@@ -144,7 +152,7 @@ def _round_sentence(run: Run, tasks: Mapping[str, Progress]) -> str:
     if task.phase == "prepare":
         return f"Clients are preparing: {replied}"
     if task.round == 0:
-        return f"Evaluating the initial weights: {replied}"
+        return f"Evaluating{' the initial weights' if run.kind == 'training' else ''}: {replied}"
     doing = "training" if task.phase == "train" else "evaluating"
     return f"Round {count(task.round)} of {count(run.num_rounds)}, {doing}: {replied}"
 
@@ -158,7 +166,8 @@ def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
         problems = problems_of(run)
         return " ".join(filter(None, (end_of(run), f"{problems}." if problems else "")))
     if run.state == "waiting" and (run.blocked_on or {}).get("kind") == "quorum":
-        return f"Round {count(number)} of {count(run.num_rounds)} starts when enough clients are online."
+        what = "The evaluation" if run.kind == "evaluation" else f"Round {count(number)} of {count(run.num_rounds)}"
+        return f"{what} starts when enough clients are online."
     groups: dict[str, list[str]] = {}
     for name, task in tasks.items():
         if task.task != "sent":

@@ -209,6 +209,8 @@ def _best(run: Run) -> tuple[str, str]:
     A run without an accuracy has its own metrics: the first by name, the loss where there is no other.
     """
     known = {key: one for key, one in run.best_metrics.items() if (one or {}).get("value") is not None}
+    if run.kind == "evaluation":  # its one result is neither the best nor the last
+        known = {key: {"value": value} for key, value in run.last_metrics.items() if value is not None}
     if (accuracy := known.get("evaluate_accuracy")) is not None:
         return percent(accuracy["value"]), ""
     if not known:

@@ -44,6 +44,8 @@ def bars_of(run: Run, accuracy: Series, *, active: bool) -> RoundBars:
 
     A completed round without a value has a bar of the least height: its accuracy is unknown.
     """
+    if not run.num_rounds:  # a run that trains nothing
+        return RoundBars([], 0.0, "")
     each = bucket_size(run.num_rounds, MAX_BARS, MAX_BARS)
     amount = -(-run.num_rounds // each)
     step = 100 / amount

@@ -17,6 +17,7 @@ from webapp.db.repository.series import Series, clients_of_run, values_of
 from webapp.db.tables import Client, Round, Run
 from webapp.formatting import count
 from webapp.operations.evaluation.confusion import Confusion, confusion_of
+from webapp.operations.evaluation.results import EvaluationResults, evaluation_results
 from webapp.operations.files.downloads import Model
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.cut import Cut
@@ -79,6 +80,8 @@ class RunPage:
     """``2 of 3 clients`` where the best model was not evaluated by all clients of the run; else empty."""
     known: Sequence[Client]
     confusion: Confusion | None
+    evaluation: EvaluationResults | None
+    """The results of a run that only evaluates."""
 
     @property
     def trains_own_data(self) -> bool:
@@ -104,10 +107,12 @@ def run_page(
         clients_now(session, run, seats, live),
         _rounds(session, run, (accuracy, loss), names, newest_rounds(session, run.id, before=query.below, limit=limit)),
         run.current_round, log_of(session, run.id, names, query.events, query.before), config_lines(run.config, names),
-        buttons_of(run, parted, live), parted, heatmap_of(session, run, of_run, accuracy, query),
+        buttons_of(run, parted, live), parted,
+        heatmap_of(session, run, of_run, accuracy, query) if run.num_rounds else None,
         timeline_of(session, run, query), models,
         next((fewer_clients(accuracy, cohort_of(accuracy), one.round) for one in models if one.which == "best"), ""),
         known, confusion_of(session, run.id) if is_evaluated_at_server(run.config) else None,
+        evaluation_results(session, run) if run.kind == "evaluation" else None,
     )  # fmt: skip
 
 

@@ -14,8 +14,9 @@ from webapp.formatting import exact
 from webapp.operations.experiments.expansion import MAX_RUNS, Expansion
 from webapp.operations.experiments.requests import ExperimentRequest
 from webapp.operations.run_requests import RunRequest
+from webapp.pages.start.copies import form_of
 from webapp.pages.start.fields import FIELDS, Field
-from webapp.pages.start.form import CONTROLS, StartForm, default_form, form_of, sentences_of
+from webapp.pages.start.form import CONTROLS, StartForm, default_form, sentences_of
 from webapp.pages.wording import sentence
 from webapp.problems import Invalid
 
@@ -53,7 +54,7 @@ class ExperimentForm(StartForm):
         config: dict[str, Any] = {}
         for name, one in FIELDS.items():
             text = self.values.get(name, "")
-            if name in CONTROLS or text == "" or not self._matters(one.shown):
+            if name in CONTROLS or text == "" or not one.trains or not self._matters(one.shown):
                 continue
             if "." in name:
                 if text != one.text(one.default):

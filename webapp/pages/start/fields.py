@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from federation.learning.evaluation_data import evaluated_on
 from federation.run.config import SHOWN, RunConfig
+from federation.run.fields.kinds import KINDS, has_option, kinds_with
 from federation.run.options import Group, Shown, applies
 from federation.run.strategies import STRATEGIES, StrategyOption
 from webapp.formatting import THIN, duration, exact
@@ -73,7 +74,21 @@ class Field:
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether the option matters beside the values of the others."""
-        return applies(self.shown, values, SHOWN)
+        kind = values.get("kind", "training")
+        return has_option(kind, self.name.partition(".")[0]) and applies(self.shown, values, SHOWN)
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is an option of runs that train."""
+        return self.name != "kind" and "training" in kinds_with(self.name.partition(".")[0])
+
+    def only(self, *, with_kind: bool) -> str:
+        """Return when a form shows the option, as ``data-only`` has it; a form of runs that train asks for no kind."""
+        conditions = [one for one in (self.shown.when, self.shown.or_when if with_kind else ()) if one]
+        either = "|".join(f"{name}={' '.join(values)}" for name, *values in conditions)
+        kinds = kinds_with(self.name.partition(".")[0]) if with_kind and self.name != "kind" else list(KINDS)
+        of_kind = f"kind={' '.join(kinds)}" if len(kinds) < len(KINDS) else ""
+        return ";".join(filter(None, (either, of_kind)))
 
     def text(self, value: Any) -> str:
         """Write a value of the configuration as people type it; ``parse`` returns the same value."""

@@ -1,6 +1,5 @@
 """The form that starts a run: what a person typed, what is wrong with it, and the configuration that it means."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,8 +14,6 @@ from webapp.formatting import exact
 from webapp.pages.cut import PAGE, Cut
 from webapp.pages.start.fields import FIELDS, Field
 
-_COPY = re.compile(r"(.+) \(copy(?: ([0-9]{1,6}))?\)")
-MAX_NAME = FIELDS["name"].max_length or 0
 UPLOAD = "weights"
 """The name of the control that chooses a file with initial weights."""
 CONTROLS = ("who", "clients", "find", UPLOAD)
@@ -122,35 +119,6 @@ def as_opened(form: T, sent: Sequence[tuple[str, str]]) -> T:
     filled = {name for name, value in sent if value.strip()} | {"clients"} if is_form else frozenset[str]()
     wrong = {name: text for name, text in form.errors.items() if name in filled}
     return replace(form, errors=wrong, missing={name: text for name, text in form.errors.items() if name not in wrong})
-
-
-def form_of(config: Mapping[str, Any]) -> StartForm:
-    """Return the form that would start a run with the same configuration, and would repeat the run with its seed."""
-    given = {**config, **{f"{config['strategy']}.{key}": value for key, value in config["strategy_options"].items()}}
-    values = {name: FIELDS[name].text(value) for name, value in given.items() if name in FIELDS and name != "clients"}
-    ids = config.get("clients")
-    chosen = frozenset(map(str, ids or ()))
-    return StartForm(default_form().values | values, who="all" if ids is None else "some", chosen=chosen)
-
-
-def duplicate_form(config: Mapping[str, Any]) -> StartForm:
-    """Return the form of a run with the same configuration and another seed, under another name.
-
-    The data seed stays what it was for the split of the data, so that both runs train on the same partitions.
-    """
-    form = form_of(config)
-    values = form.values | {"seed": "", "name": copy_name(config["name"]) if config["name"] else ""}
-    if FIELDS["data_seed"].applies(values):
-        values["data_seed"] = values["data_seed"] or form.values["seed"]
-    return StartForm(values, who=form.who, chosen=form.chosen)
-
-
-def copy_name(name: str) -> str:
-    """Return the name for a duplicate: ``A (copy)``, and for one of that ``A (copy 2)``."""
-    found = _COPY.fullmatch(name)
-    of, number = (found[1], int(found[2] or 1) + 1) if found else (name, 1)
-    mark = f" (copy {number})" if number > 1 else " (copy)"
-    return f"{of[: MAX_NAME - len(mark)].rstrip()}{mark}"
 
 
 def parse_form(sent: Sequence[tuple[str, str]]) -> StartForm:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from federation.learning.sizes import BYTES_PER_PARAMETER, CLASSES, input_shape, parameters_of
 from federation.run.config import RunConfig
+from federation.run.fields.kinds import RunKind
 from federation.run.networks import data_of, needs_dataset
 from federation.run.rounds.sampling import sample_size
 from federation.schema.spec import Spec
@@ -84,6 +85,7 @@ class RunPreview:
     or waited for, and ``sampled`` of them train.
     """
 
+    kind: RunKind
     rounds: int
     clients: int
     sampled: int
@@ -146,13 +148,13 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     unfit_ids = {client.id for client, _ in ineligible}
     fit = [data.of(client) for client in online if client.id not in unfit_ids]
     totals, shared = totals_of(fit), {client.id: shares_labels(client) for client in online}
-    similar = newest_run_like(session, wanted, SAME_PACE)
+    similar = newest_run_like(session, wanted, SAME_PACE) if config.kind == "training" else None
     recent = recent_seconds(session, [similar.id]).get(similar.id) if similar else None
     clients = max(len(fit), config.min_clients)
     sampled = sample_size(clients, config.fraction_train, config.min_clients)
     traffic = _estimate_traffic(config, clients, sampled, compared.spec if compared else None)
     return RunPreview(
-        config.num_rounds, clients, sampled, config.min_clients,
+        config.kind, config.num_rounds, clients, sampled, config.min_clients,
         [
             EligibleClient(c, train_samples(c), labels_of(c, totals) if place < FEW else None, shared[c.id])
             for place, c in enumerate(fit)
@@ -211,6 +213,9 @@ def _estimate_traffic(config: RunConfig, clients: int, sampled: int, spec: Spec 
     if parameters is None:
         return None
     model, rounds = parameters * BYTES_PER_PARAMETER, config.num_rounds
+    if config.kind == "evaluation":
+        sent = model * clients if config.client_evaluation == "on" else 0
+        return TrafficEstimate(parameters, model, sent, sent, model)
     evaluated = -(-rounds // config.evaluate_every)
     run_bytes = model * (clients * (evaluated + 1) + sampled * (rounds + rounds - evaluated))
     memory = round_memory(config, sampled, spec) or 0

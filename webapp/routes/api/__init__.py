@@ -20,6 +20,7 @@ from webapp.routes.api.results import (
     compare,
     confusion,
     downloads,
+    evaluation,
     experiment_results,
     metrics,
     mlflow,
@@ -29,8 +30,8 @@ from webapp.routes.api.results import (
 
 ROUTERS = (
     compare.router, runs.router, experiments.router, experiment_results.router, records.router, steering.router,
-    weights.router, metrics.router, series.router, confusion.router, mlflow.router, tensorboard.router, events.router,
-    downloads.imports, downloads.router, clients.router, simulation.router, join_codes.router, data.router,
-    options.router, health.router, docs.router, *apps.ROUTERS, *accounts.ROUTERS, *audit.ROUTERS,
-    *notifications.ROUTERS,
+    weights.router, metrics.router, series.router, confusion.router, evaluation.router, mlflow.router,
+    tensorboard.router, events.router, downloads.imports, downloads.router, clients.router, simulation.router,
+    join_codes.router, data.router, options.router, health.router, docs.router, *apps.ROUTERS,
+    *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
 )  # fmt: skip

@@ -45,13 +45,17 @@ def sent_with_upload(
     """Return what a start form sent as text, with the id of the weights that it uploads, and what is wrong there."""
     sent = [(name, value) for name, value in fields.multi_items() if isinstance(value, str)]
     file = fields.get(UPLOAD)
-    if isinstance(file, UploadFile) and file.filename and dict(sent).get("network") in STARTS_FROM_UPLOAD:
+    if isinstance(file, UploadFile) and file.filename and _takes_weights(dict(sent)):
         sent = [(name, value) for name, value in sent if name != "initial_weights"]
         try:
             sent.append(("initial_weights", runs.keep_upload(file.file, max_bytes).id))
         except Invalid as error:
             return sent, {"initial_weights": sentence(error.fields[0].message)}
     return sent, {}
+
+
+def _takes_weights(sent: dict[str, str]) -> bool:
+    return sent.get("network") in STARTS_FROM_UPLOAD or sent.get("kind") == "evaluation"
 
 
 def text_of(form: FormData, name: str) -> str:

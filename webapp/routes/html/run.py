@@ -20,11 +20,11 @@ from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.clients.simulation import offer_for_run
 from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
+from webapp.pages.start.copies import duplicate_form, evaluation_form
 from webapp.pages.start.form import (
     StartForm,
     as_opened,
     default_form,
-    duplicate_form,
     offering,
     parse_form,
     with_errors,
@@ -50,15 +50,22 @@ def read_query(run_id: RunId, request: Request) -> RunQuery:
 
 @router.get("/new")
 def ask(
-    page: PageDep, request: Request, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None
-) -> Response:
-    """Show the form that starts a run: with defaults, with another run's answers, or as the address fills it in."""
+    page: PageDep, request: Request, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None,
+    evaluate: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
+) -> Response:  # fmt: skip
+    """Show the form that starts a run: with defaults, with another run's answers, or as the address fills it in.
+
+    ``evaluate`` is a round of the run ``from``, which the run is to evaluate.
+    """
     run = get_run(page.session, source) if source is not None else None
-    if typed := [(name, value) for name, value in request.query_params.multi_items() if name != "from"]:
+    told = request.query_params.multi_items()
+    if typed := [(name, value) for name, value in told if name not in ("from", "evaluate")]:
         return _show_form(page, as_opened(parse_form(typed), typed), source=run)
     if run is not None and run.network == "app":
         app = page.parts.apps.find(run.config["app"])
         return RedirectResponse(f"/apps/{app.id}?from={run.id}#start" if app is not None else "/apps", SEE_OTHER)
+    if run is not None and evaluate is not None:
+        return _show_form(page, evaluation_form(run.config, run.id, evaluate))
     if run is not None:
         return _show_form(page, duplicate_form(run.config), source=run)
     live = page.live

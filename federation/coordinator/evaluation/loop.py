@@ -1,0 +1,142 @@
+"""The loop of one run that only evaluates: its one round is round 0, without training and without a checkpoint."""
+
+import contextlib
+import time
+from itertools import count
+from pathlib import Path
+
+from federation.coordinator.attempt import evaluated_metrics
+from federation.coordinator.control import Control, RunInterrupted, RunStopped
+from federation.coordinator.eligibility import Eligibility
+from federation.coordinator.ledger import Job, Ledger
+from federation.coordinator.phase import PhaseContext, RunningPhase
+from federation.coordinator.preparation import Preparation
+from federation.coordinator.quorum import Quorum, QuorumMissed, WaitState
+from federation.coordinator.retrying_ledger import RetryingLedger
+from federation.coordinator.run_loop import MAX_ATTEMPTS, RunEnd
+from federation.evaluation.evaluator import EVALUATION_SECONDS, ServerEvaluator
+from federation.evaluation.run_evaluations import RunEvaluations
+from federation.run.config import RunConfig
+from federation.run.data_cut import DataCut
+from federation.run.events import AttemptFailed, RoundDone, RoundRefused
+from federation.run.states import RunState
+from federation.storage.checkpoint_policy import CheckpointPolicy
+from federation.storage.uploads import Uploads, UploadUnusable
+from federation.transport.exchange import Content, Member
+from federation.transport.lane import StreamLane
+
+
+class EvaluationFailed(Exception):
+    """Nobody has evaluated the weights; the sentence says why."""
+
+
+class EvaluationLoop:
+    """Works one job to its end, on the thread that calls ``run``. Its weights are kept as uploaded ones."""
+
+    def __init__(
+        self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, policy: CheckpointPolicy,
+        evaluator: ServerEvaluator,
+    ) -> None:  # fmt: skip
+        del policy  # no checkpoint is written
+        self._job, self._lane, self._control = job, lane, control
+        self._config = with_all_metrics(job.config)
+        self._ledger = RetryingLedger(ledger, control)
+        self._uploads = Uploads(folder.parent / "networks")
+        self._context = PhaseContext(
+            job.run_id, job.config.round_timeout_seconds, lane, control, self._ledger.record, self._ledger.flush
+        )
+        self._wait_state = WaitState(job.run_id, self._ledger, control)
+        self._evaluations = RunEvaluations(evaluator, job.run_id, self._config)
+        self._on_exit = contextlib.ExitStack()
+
+    def run(self) -> RunEnd:
+        """Let clients, the server, or both evaluate the weights."""
+        self._lane.watch(self._control.wake)
+        try:
+            content = self._read_weights()
+            if self._job.committed < 0:
+                self._ledger.record(self._evaluate_by_clients(content))
+            self._evaluate_at_server(content)
+            return RunEnd(RunState.COMPLETED)
+        except RunStopped:
+            return RunEnd(RunState.STOPPED)
+        except RunInterrupted:
+            return RunEnd(RunState.INTERRUPTED, "the server was stopped")
+        except RoundRefused as error:
+            return RunEnd(RunState.INTERRUPTED, None if self._control.stopping else str(error))
+        except (EvaluationFailed, QuorumMissed) as error:
+            return RunEnd(RunState.FAILED, str(error))
+        finally:
+            self._lane.unwatch(self._control.wake)
+            self._on_exit.close()
+            self._control.close()
+            self._ledger.flush()
+
+    def _read_weights(self) -> Content:
+        try:
+            return Content(*self._uploads.read(self._config.initial_weights or ""))
+        except UploadUnusable as error:
+            raise EvaluationFailed(str(error)) from error
+
+    def _evaluate_by_clients(self, content: Content) -> RoundDone:
+        """Return the round to commit; as few replies as fail an attempt of training fail one of these."""
+        if self._config.client_evaluation == "off":
+            self._wait_state.set_running()
+            return self._round(0, 0.0, {}, is_evaluated=False)
+        task_config: dict[str, object] = {**self._config.for_clients(), "server-round": 0}
+        if self._job.schema is not None:
+            task_config["schema"] = self._job.schema.model_dump_json()
+        quorum = self._make_quorum(content, task_config)
+        for attempt in count(1):
+            ready = self._wait_for_clients(quorum, task_config)
+            started, needed = time.monotonic(), self._control.min_clients
+            phase = RunningPhase(self._context, 0, attempt, "evaluate", content.layout, ready, lambda *_: None)
+            phase.start(task_config, content)
+            phase.collect()
+            if len(phase.accepted) >= min(needed, self._control.min_clients):
+                break
+            sentence = f"{len(phase.accepted):,} of the {needed:,} replies it needs"
+            self._ledger.record(AttemptFailed(self._job.run_id, 0, attempt, sentence))
+            if attempt >= MAX_ATTEMPTS:
+                raise EvaluationFailed(f"{MAX_ATTEMPTS:,} attempts in a row failed, the last: {sentence}")
+        return self._round(attempt, time.monotonic() - started, evaluated_metrics(phase, self._config))
+
+    def _round(
+        self, attempt: int, seconds: float, metrics: dict[str, float], *, is_evaluated: bool = True
+    ) -> RoundDone:
+        return RoundDone(
+            self._job.run_id, 0, attempt, seconds, 0.0, 0.0, seconds, {}, metrics, None, is_evaluated=is_evaluated
+        )
+
+    def _make_quorum(self, content: Content, task_config: dict[str, object]) -> Quorum:
+        eligibility = Eligibility(
+            self._context, self._config, lambda: self._ledger.read_participation(self._job.run_id)
+        )
+        cut = DataCut.of(task_config)
+        preparation = Preparation(self._context, content.layout, eligibility, cut, self._job.schema)
+        self._context.unmatched_reply_handler = preparation.handle
+        self._on_exit.callback(preparation.close)
+        return Quorum(self._config, self._wait_state, self._ledger, self._control, eligibility, preparation)
+
+    def _wait_for_clients(self, quorum: Quorum, task_config: dict[str, object]) -> dict[int, Member]:
+        while (ready := quorum.wait_for_clients(0, task_config)) is None:
+            quorum.pause_if_requested(-1)
+        return ready
+
+    def _evaluate_at_server(self, content: Content) -> None:
+        """Return when the server has evaluated the weights; raises EvaluationFailed where nobody else has."""
+        if not self._evaluations.are_on:
+            return
+        self._evaluations.submit(0, content.layout, content.buffer)
+        self._wait_state.block(
+            RunState.RUNNING, "evaluation", "The server evaluates the weights", EVALUATION_SECONDS
+        )  # fmt: skip
+        self._evaluations.finish(self._control.sleep)
+        self._wait_state.unblock()
+        if not list(self._evaluations.measured()) and self._config.client_evaluation == "off":
+            raise EvaluationFailed("The server could not evaluate the weights: the events of the run say why")
+
+
+def with_all_metrics(config: RunConfig) -> RunConfig:
+    """Return the configuration with all metrics of the target, unless it says which."""
+    return config.model_copy(update={"client_metrics": "all"}) if config.client_metrics == "auto" else config
