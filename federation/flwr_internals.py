@@ -21,11 +21,23 @@ if TYPE_CHECKING:
     from flwr.common.constant import NOOP_FLWR_AID as NOOP_FLWR_AID
     from flwr.common.constant import SUPERLINK_NODE_ID as SUPERLINK_NODE_ID
     from flwr.common.constant import TIMESTAMP_HEADER as TIMESTAMP_HEADER
+    from flwr.common.constant import AuthnType as AuthnType
     from flwr.common.constant import ErrorCode as ErrorCode
     from flwr.common.constant import Status as Status
     from flwr.common.constant import SubStatus as SubStatus
     from flwr.compat.common.recorddict_compat import recorddict_to_evaluateres as recorddict_to_evaluateres
     from flwr.compat.common.recorddict_compat import recorddict_to_fitres as recorddict_to_fitres
+    from flwr.proto.control_pb2 import GetAuthTokensRequest as GetAuthTokensRequest
+    from flwr.proto.control_pb2 import GetAuthTokensResponse as GetAuthTokensResponse
+    from flwr.proto.control_pb2 import GetLoginDetailsResponse as GetLoginDetailsResponse
+    from flwr.proto.control_pb2 import ListRunsRequest as ListRunsRequest
+    from flwr.proto.control_pb2 import ListRunsResponse as ListRunsResponse
+    from flwr.proto.control_pb2 import StartRunRequest as StartRunRequest
+    from flwr.proto.control_pb2 import StartRunResponse as StartRunResponse
+    from flwr.proto.control_pb2 import StopRunRequest as StopRunRequest
+    from flwr.proto.control_pb2 import StopRunResponse as StopRunResponse
+    from flwr.proto.control_pb2 import StreamLogsRequest as StreamLogsRequest
+    from flwr.proto.control_pb2 import StreamLogsResponse as StreamLogsResponse
     from flwr.proto.message_pb2 import ObjectTree as ObjectTree
     from flwr.proto.node_pb2 import NodeInfo as NodeInfo
     from flwr.proto.runtime_pb2 import PullAppMessagesRequest as PullAppMessagesRequest
@@ -58,6 +70,8 @@ if TYPE_CHECKING:
     from flwr.supercore.primitives.asymmetric import uses_nist_ec_curve as uses_nist_ec_curve
     from flwr.supercore.primitives.asymmetric import verify_signature as verify_signature
     from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE as PROTOBUF_MEDIA_TYPE
+    from flwr.supercore.protobuf.constants import PROTOBUF_STREAM_MEDIA_TYPE as PROTOBUF_STREAM_MEDIA_TYPE
+    from flwr.supercore.protobuf.framing import frame_message as frame_message
     from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware as ProtobufTranslationMiddleware
     from flwr.supercore.routers.runtime import create_runtime_router as create_runtime_router
     from flwr.supercore.task_identity import TaskIdentity as TaskIdentity
@@ -79,10 +93,15 @@ NAMES: dict[str, tuple[str, ...]] = {
     "flwr.common": ("Code", "parameters_to_ndarrays"),
     "flwr.common.config": ("flatten_dict", "validate_config"),
     "flwr.common.constant": (
-        "NOOP_ACCOUNT_NAME", "NOOP_FLWR_AID", "SUPERLINK_NODE_ID", "TIMESTAMP_HEADER", "ErrorCode", "Status",
-        "SubStatus",
+        "NOOP_ACCOUNT_NAME", "NOOP_FLWR_AID", "SUPERLINK_NODE_ID", "TIMESTAMP_HEADER", "AuthnType", "ErrorCode",
+        "Status", "SubStatus",
     ),
     "flwr.compat.common.recorddict_compat": ("recorddict_to_evaluateres", "recorddict_to_fitres"),
+    "flwr.proto.control_pb2": (
+        "GetAuthTokensRequest", "GetAuthTokensResponse", "GetLoginDetailsResponse", "ListRunsRequest",
+        "ListRunsResponse", "StartRunRequest", "StartRunResponse", "StopRunRequest", "StopRunResponse",
+        "StreamLogsRequest", "StreamLogsResponse",
+    ),
     "flwr.proto.message_pb2": ("ObjectTree",),
     "flwr.proto.node_pb2": ("NodeInfo",),
     "flwr.proto.runtime_pb2": ("PullAppMessagesRequest",),
@@ -103,7 +122,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "flwr.supercore.primitives.asymmetric": (
         "bytes_to_public_key", "public_key_to_bytes", "uses_nist_ec_curve", "verify_signature",
     ),
-    "flwr.supercore.protobuf.constants": ("PROTOBUF_MEDIA_TYPE",),
+    "flwr.supercore.protobuf.constants": ("PROTOBUF_MEDIA_TYPE", "PROTOBUF_STREAM_MEDIA_TYPE"),
+    "flwr.supercore.protobuf.framing": ("frame_message",),
     "flwr.supercore.protobuf.translation": ("ProtobufTranslationMiddleware",),
     "flwr.supercore.routers.runtime": ("create_runtime_router",),
     "flwr.supercore.task_identity": ("TaskIdentity",),

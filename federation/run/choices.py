@@ -72,7 +72,8 @@ StrategyName = Literal[
 STRATEGY_NOTES = {name: strategy.words for name, strategy in STRATEGIES.items()}
 
 AppKey = Annotated[str, Field(min_length=1, max_length=100)]
-AppValue = bool | Annotated[int, Field(gt=-(2**53), lt=2**53)] | float | Annotated[str, Field(max_length=1000)]
+AppNumber = Annotated[int, Field(gt=-(2**53), lt=2**53)] | Annotated[float, Field(allow_inf_nan=False)]
+AppValue = bool | AppNumber | Annotated[str, Field(max_length=1000)]
 
 ClientId = Annotated[int, Field(ge=1, lt=2**53)]
 

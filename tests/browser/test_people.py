@@ -38,6 +38,12 @@ def test_from_the_first_account_to_a_viewer_who_is_disabled(
         for name, path in (("account", "/account"), ("remove", f"/people/{ben}/remove")):
             page.goto(url + path)
             look(page, name)
+        login, _ = dashboard.parts.accounts.device_logins.begin("10.1.2.3")
+        page.goto(f"{url}/account/flwr-login?code={login.code}")
+        expect(page.get_by_text("A command at the address 10.1.2.3 asks to act in your name.")).to_be_visible()
+        look(page, "flwr-login")
+        page.get_by_role("button", name="Approve").click()
+        expect(page.get_by_text(f"The login {login.code} was approved.")).to_be_visible()
         page.locator(".who > summary").click()
     page.get_by_role("button", name="Sign out", exact=True).first.click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,8 +48,11 @@ class LightNode:
     """
 
     def __init__(self, address: str, answer: Answering = app, *, partition: int = 0, dataset: str = "synthetic",
-                 key: ec.EllipticCurvePrivateKey | None = None) -> None:  # fmt: skip
+                 key: ec.EllipticCurvePrivateKey | None = None, authority: Path | None = None) -> None:  # fmt: skip
         self._address, self._answer = address, answer
+        self._transport: dict[str, Any] = {"insecure": authority is None}
+        if authority is not None:
+            self._transport["root_certificates"] = authority.read_bytes()
         # A key that Flower makes is unregistered at the end. A heartbeat beside that is answered 401, for which
         # Flower sends its own process, here that of the tests, a SIGINT.
         key = key or ec.generate_private_key(ec.SECP384R1())
@@ -75,7 +79,9 @@ class LightNode:
         self._ended.set()
 
     def _live(self) -> None:
-        with http_request_response(self._address, insecure=True, authentication_keys=self._keys, max_retries=0) as node:
+        with http_request_response(
+            self._address, authentication_keys=self._keys, max_retries=0, **self._transport
+        ) as node:
             node_id, receive, send, get_run, get_fab, pull, push, confirm = node
             while not self._ended.is_set():
                 try:

@@ -5,7 +5,7 @@ from typing import Any
 
 IDS = {
     "run_id": 1, "client_id": 1, "round": 1, "number": 1, "user_id": 99, "token_id": 99, "channel_id": 99,
-    "code_id": 99, "experiment_id": 99, "name": "wards", "app_id": 99,
+    "code_id": 99, "experiment_id": 99, "name": "wards", "app_id": 99, "call": "list-nodes",
 }  # fmt: skip
 
 

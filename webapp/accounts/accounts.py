@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webapp.accounts.changes import AccountChanges, Version
+from webapp.accounts.device.logins import DeviceLogins
 from webapp.accounts.passwords import Passwords
 from webapp.accounts.people import People
 from webapp.accounts.principal import LOCAL, Kind, Principal
@@ -82,6 +83,7 @@ class Accounts:
         self.people = People(database, self.passwords, self.changes)
         self.sessions = Sessions(database, self.passwords, self.people, self.throttle, self.changes)
         self.tokens = Tokens(database, self.changes)
+        self.device_logins = DeviceLogins(self.tokens)
         self.openid = _openid(settings, database, self.changes)
         self._is_loopback = is_loopback and self.openid is None
         self._has_any: tuple[Version, bool] | None = None

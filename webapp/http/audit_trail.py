@@ -18,6 +18,8 @@ from webapp.operations.audit.attempts import ANONYMOUS, LOCAL, Actor, Attempt, N
 from webapp.operations.audit.log import AuditLog
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+QUESTIONS = frozenset(f"/v1/control/{call}" for call in ("list-runs", "stream-logs", "get-auth-tokens"))
+"""Calls of the flwr command, which knows POST alone: they change nothing, unless their handler says so."""
 REFUSED = frozenset({401, 403, 429})
 UNAVAILABLE = "The audit log cannot be written, so nothing may be changed now. Try again later."
 
@@ -34,7 +36,7 @@ class AuditTrail:
             return await self._app(scope, receive, send)
         log: AuditLog = scope["app"].state.parts.audit
         scope.setdefault("state", {})["audit"] = Note()
-        is_unsafe, recorded = scope["method"] not in SAFE, False
+        is_unsafe, recorded = scope["method"] not in SAFE and scope["path"] not in QUESTIONS, False
 
         async def record(status: int | None) -> None:
             nonlocal recorded

@@ -13,6 +13,12 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def site_of(request: Request, settings: Settings) -> str:
+    """Return the address of the dashboard for those outside, without a slash at its end."""
+    site = urlsplit(settings.public_url or str(request.base_url))
+    return f"{site.scheme}://{site.netloc}{settings.root}"
+
+
 def cookie_obstacle(request: Request, settings: Settings) -> str:
     """Return why a browser would drop the session cookie, and what to do; empty where it keeps the cookie."""
     host = host_name(request.headers.get("Host", ""))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from webapp.http.requests.ids import current_request_id
 from webapp.problems import FieldError
 
-_MACHINES = ("/api/", "/healthz", "/readyz", "/metrics", "/openapi.json")
+_MACHINES = ("/api/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/control/")
 
 
 class ProblemBody(BaseModel):

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from federation.apps.archive import MAX_PACKED_BYTES
 from federation.protocol.addresses import is_ip_address, is_loopback
 from federation.protocol.tls.certificates import ServerTls
 from webapp.http.audit_trail import AuditTrail, note_refusal
@@ -30,6 +31,8 @@ _TRIED = re.compile(r"/runs/[0-9]{1,16}/try")
 """The form with a case for a run's model may hold a file as well."""
 UPLOAD_OVERHEAD_BYTES = 64 * 1024
 """What a form and an archive add to the size of uploaded weights."""
+BODY_BYTES = {"/v1/control/start-run": MAX_PACKED_BYTES + UPLOAD_OVERHEAD_BYTES}
+"""Bodies that are read into memory and may be larger than others: `flwr run` sends the app."""
 _DISCONNECTED: Message = {"type": "http.disconnect"}
 
 
@@ -51,7 +54,7 @@ class SecurityHeaders:
                     headers.setdefault(name, value)
                 if scope["scheme"] == "https" and _is_default_port(Headers(scope=scope).get("host", "")):
                     headers.setdefault("Strict-Transport-Security", HSTS)
-                if scope["path"].startswith("/api/"):
+                if scope["path"].startswith(("/api/", "/v1/")):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -91,7 +94,7 @@ class BodyLimit:
         encoding = Headers(scope=scope).get("content-encoding", "identity")
         if encoding.lower() != "identity":
             return await _encoding_refused(encoding)(scope, receive, send)
-        limit = self._max_upload_bytes * _files_in(scope) or MAX_BODY_BYTES
+        limit = self._max_upload_bytes * _files_in(scope) or BODY_BYTES.get(scope["path"], MAX_BODY_BYTES)
         refusal = problem_response(413, f"The body is too large: at most {limit:,} bytes are accepted.")
         length = Headers(scope=scope).get("content-length", "0")
         if not length.isdigit() or int(length) > limit:

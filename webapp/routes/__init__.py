@@ -1,4 +1,4 @@
-"""Handlers: each gets, acts and renders. ``api`` answers scripts, ``html`` answers browsers.
+"""Handlers: each gets, acts and renders. ``api`` answers scripts, ``html`` browsers, ``flwr_cli`` the flwr command.
 
 Imports ``pages``, ``http`` and what lies below them.
 """
@@ -6,10 +6,10 @@ Imports ``pages``, ``http`` and what lies below them.
 from fastapi import APIRouter, Depends
 from fastapi.routing import iter_route_contexts
 
-from webapp.routes import api, html
+from webapp.routes import api, flwr_cli, html
 from webapp.routes.access import refuse_unlisted
 
-ROUTERS = (*api.ROUTERS, *html.ROUTERS)
+ROUTERS = (*api.ROUTERS, *html.ROUTERS, *flwr_cli.ROUTERS)
 
 
 def _together() -> APIRouter:

@@ -8,6 +8,9 @@ POST /login
 GET /login/openid
 GET /login/openid/callback
 GET /static/{path:path}
+POST /v1/control/get-login-details
+POST /v1/control/get-auth-tokens
+POST /v1/control/{call}
 """
 VIEWER = """
 GET /
@@ -26,6 +29,10 @@ GET /account
 POST /account/password
 POST /account/tokens
 POST /account/tokens/{token_id}/revoke
+GET /account/flwr-login
+POST /account/flwr-login
+POST /v1/control/list-runs
+POST /v1/control/stream-logs
 POST /logout
 POST /logout/everywhere
 GET /api/me
@@ -136,6 +143,8 @@ DELETE /api/demo-clients/{number}
 POST /apps
 POST /api/apps
 POST /apps/{app_id}/runs
+POST /v1/control/start-run
+POST /v1/control/stop-run
 GET /api/runs/{run_id}/artifacts
 """
 STEERING = "pause continue resume rounds exclude include min_clients wait front stop"

@@ -16,6 +16,7 @@ from federation.protocol.addresses import (
     is_loopback,
     parse_networks,
 )
+from webapp.settings.apps import AppSettings
 from webapp.settings.openid import OpenIdSettings
 from webapp.settings.tracking import TrackingSettings
 
@@ -27,7 +28,7 @@ MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za
 SmtpSecurity = Literal["starttls", "tls", "none"]
 
 
-class Settings(TrackingSettings, OpenIdSettings):
+class Settings(AppSettings, TrackingSettings, OpenIdSettings):
     """Run the dashboard and the Flower server. A flag wins over its environment variable, MEADOW_ and its name.
     `python -m webapp db --help` tells of backups and upgrades of the database, `audit --help` of the audit log,
     `certs --help` of certificates for TLS.
@@ -117,16 +118,6 @@ class Settings(TrackingSettings, OpenIdSettings):
     demo_clients: int = Field(
         1000, ge=0, le=10_000, description="Maximum number of simulated clients on this machine; 0 disables them."
     )
-    apps: bool = Field(
-        False,
-        description="Allow Flower Apps, whose code runs on this machine and on SuperNodes: operators upload them, "
-        "admins approve them.",
-    )
-    app_disk_megabytes: int = Field(1024, ge=1, description="Disk that a run of a Flower App may use at the server.")
-    app_memory_megabytes: int | None = Field(
-        None, ge=1, description="Memory that it may use at the server; default: half of the machine's."
-    )
-    app_processes: int = Field(200, ge=1, description="Number of processes that it may have at the server.")
     log_level: LogLevel = Field("info", description="Log level: the lowest level that is logged.")
     log_format: LogFormat = Field("console", description="Log format: lines of text, or a JSON object a line.")
     notify_wait_seconds: int = Field(

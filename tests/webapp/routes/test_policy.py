@@ -31,6 +31,7 @@ ORDER = list(Need)
 WITHOUT_CREDENTIALS = {
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/login"), ("GET", "/static/{path:path}"),
     ("GET", "/login/openid"), ("GET", "/login/openid/callback"),
+    *(("POST", f"/v1/control/{call}") for call in ("get-login-details", "get-auth-tokens", "{call}")),
 }  # fmt: skip
 
 
@@ -113,6 +114,13 @@ def test_each_role_gets_403_for_what_needs_more_and_nothing_else(
                     assert status not in (401, 403) or is_for_people(path, headers), (method, path, status)
                 else:
                     assert status == 403, (method, path, status)
+
+
+def test_the_flwr_command_is_off_by_default(shared: Dashboard, cookies: dict[str, str]) -> None:
+    with acting(shared, Cookie=cookies["admin"]) as http:
+        paths = [filled(path) for _, path in POLICY if path.startswith("/v1/")]
+        answers = [http.post(path, content=b"") for path in paths]
+        assert len(answers) == 7 and all(one.status_code == 501 and "--flwr-cli" in one.text for one in answers)
 
 
 def is_for_people(path: str, headers: dict[str, str]) -> bool:

@@ -36,8 +36,12 @@ class AppOutputs:
 
     def log(self, after: int) -> tuple[str, int]:
         """Return the log from a byte on, a piece of it, and the byte to continue from."""
-        piece = self._read_log(after, MAX_LOG_PIECE)
+        piece = self.read(after)
         return COLOURS.sub("", piece.decode(errors="replace")), after + len(piece)
+
+    def read(self, after: int) -> bytes:
+        """Return a piece of the log from a byte on, as the app has written it; empty at its end."""
+        return self._read_log(after, MAX_LOG_PIECE)
 
     def tail(self) -> list[str]:
         """Return the last lines of the log."""

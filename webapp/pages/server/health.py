@@ -153,7 +153,8 @@ def _apps_text(said: Settings) -> str:
         return "off"
     memory = f"{said.app_memory_megabytes:,} MB" if said.app_memory_megabytes else "half"
     room = f"{said.app_disk_megabytes:,} MB of disk, {memory} of the memory"
-    return f"on; a run may use {room}, {said.app_processes:,} processes"
+    command = "; the flwr command is answered" if said.flwr_cli else ""
+    return f"on; a run may use {room}, {said.app_processes:,} processes{command}"
 
 
 def why_admission(settings: Settings) -> str:

@@ -29,6 +29,11 @@ def app_of_hash(session: Session, hash: str) -> App | None:
     return session.scalar(select(App).where(App.hash == hash))
 
 
+def apps_of_hashes(session: Session, hashes: Collection[str]) -> dict[str, App]:
+    """Return hash -> app, of those that are there."""
+    return {row.hash: row for row in session.scalars(select(App).where(App.hash.in_(hashes)))}
+
+
 def is_approved(session: Session, hash: str) -> bool:
     """Return whether an admin has approved the app with a hash."""
     app = app_of_hash(session, hash)

@@ -1,5 +1,5 @@
 """Handlers of the pages about accounts: sign in and out, the first account, the own account, people."""
 
-from webapp.routes.html.accounts import account, login, openid, people, setup
+from webapp.routes.html.accounts import account, flwr_login, login, openid, people, setup
 
-ROUTERS = (login.router, openid.router, setup.router, account.router, people.router)
+ROUTERS = (login.router, openid.router, setup.router, account.router, flwr_login.router, people.router)

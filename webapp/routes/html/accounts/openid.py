@@ -1,17 +1,15 @@
 """The way to the OpenID provider and back."""
 
-from urllib.parse import urlsplit
-
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from webapp.http.origin import client_address, cookie_obstacle
+from webapp.http.origin import client_address, cookie_obstacle, site_of
 from webapp.operations.audit.attempts import Actor
 from webapp.problems import NotFound, Problem
 from webapp.routes.access import COOKIE, LOGIN, SEE_OTHER
 from webapp.routes.dependencies import NoteDep
 from webapp.routes.html.accounts.login import local_address, show_login, with_session
-from webapp.routes.html.page import Page, PageDep
+from webapp.routes.html.page import PageDep
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,7 +27,8 @@ def leave(page: PageDep, request: Request, next: str = "/") -> Response:
     if obstacle := cookie_obstacle(request, page.parts.settings):
         return show_login(page, then, 403, error=obstacle)
     try:
-        address, begun = openid.begin(then, _redirect_uri(page, request))
+        # one of the addresses that are registered at the provider
+        address, begun = openid.begin(then, f"{site_of(request, page.parts.settings)}{BACK}")
     except Problem as error:
         return show_login(page, then, error.status, error=error.sentence)
     answer = RedirectResponse(address, SEE_OTHER)
@@ -53,13 +52,6 @@ def come_back(page: PageDep, request: Request, note: NoteDep) -> Response:
         return _without_cookie(show_login(page, "/", error.status, error=error.sentence))
     note.actor, note.detail["role"] = Actor("user", person.name, person.user_id), person.role.value
     return _without_cookie(with_session(RedirectResponse(person.then, SEE_OTHER), session_id))
-
-
-def _redirect_uri(page: Page, request: Request) -> str:
-    """Return the address to which the provider sends the person back: one of those that are registered there."""
-    settings = page.parts.settings
-    site = urlsplit(settings.public_url or str(request.base_url))
-    return f"{site.scheme}://{site.netloc}{settings.root}{BACK}"
 
 
 def _without_cookie(answer: Response) -> Response:

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
 from webapp.db.tables import AppState
+from webapp.http.origin import site_of
 from webapp.operations.apps.runs import typed_settings
 from webapp.operations.apps.store import AppView
 from webapp.operations.run_moves import get_run
@@ -100,5 +101,6 @@ def _show_one(page: Page, app: AppView, typed: dict[str, Any], status: int = 200
 
 
 def _show(page: Page, status: int = 200, error: str = "") -> HTMLResponse:
-    apps = page.parts.apps
-    return page.show("apps/index.html", HERE, status, apps=apps.list(), is_on=apps.is_on, error=error)
+    apps, settings = page.parts.apps, page.parts.settings
+    site = site_of(page.request, settings) if settings.flwr_cli else ""
+    return page.show("apps/index.html", HERE, status, apps=apps.list(), is_on=apps.is_on, error=error, site=site)

@@ -1,0 +1,64 @@
+"""Runs of Flower Apps as the flwr command starts and lists them."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import NamedTuple
+
+from federation.apps.cli_messages import AppToRun, ListedRun, WantedRuns
+from federation.run.config import RunConfig
+from federation.run.states import RunState
+from webapp.db.database import Database, Session
+from webapp.db.repository.apps.apps import apps_of_hashes
+from webapp.db.repository.run_list import RunFilter, find_runs
+from webapp.db.tables import AppState, Run
+from webapp.operations.apps.store import Apps, AppView, settings_of
+from webapp.operations.run_moves import get_run
+from webapp.operations.runs import Runs
+from webapp.problems import NotFound
+
+MAX_RUNS, MAX_ID = 1_000, 2**53 - 1
+
+
+class Sent(NamedTuple):
+    """What became of an app that was sent: its run; None where it is not approved."""
+
+    app: AppView
+    run_id: int | None
+
+
+def run_app(apps: Apps, runs: Runs, sent: AppToRun, by: str) -> Sent:
+    """Keep the app, and queue a run of it where it is approved; raises Invalid and other Problems."""
+    app = apps.add(BytesIO(sent.fab), by)
+    if app.state is not AppState.APPROVED:
+        return Sent(app, None)
+    settings = settings_of(app, sent.settings)
+    return Sent(app, runs.create(RunConfig(network="app", app=app.hash, app_config=settings), by).id)
+
+
+def list_app_runs(database: Database, wanted: WantedRuns) -> list[ListedRun]:
+    """Return the runs of apps that ``flwr ls`` asks for, newest first; raises NotFound."""
+    with database.read() as session:
+        if wanted.run_id is not None:
+            return _listed(session, [app_run(session, wanted.run_id)])
+        skip = min(wanted.skip, MAX_ID)
+        return _listed(session, find_runs(session, RunFilter(network="app"), min(wanted.limit, MAX_RUNS), skip)[0])
+
+
+def app_run(session: Session, run_id: int) -> Run:
+    """Return a run of an app; raises NotFound."""
+    run = get_run(session, min(run_id, MAX_ID))
+    if run.network != "app":
+        raise NotFound(f"Run {run_id} is not of a Flower App: see the dashboard.")
+    return run
+
+
+def _listed(session: Session, runs: Sequence[Run]) -> list[ListedRun]:
+    known = apps_of_hashes(session, {run.config["app"] for run in runs})
+    return [
+        ListedRun(
+            run.id, f"{app.publisher}/{app.name}" if app else "deleted", app.version if app else "", run.config["app"],
+            RunState(run.state), run.reason or (run.blocked_on or {}).get("sentence", ""), run.queued_at,
+            run.started_at, run.finished_at,
+        )
+        for run in runs for app in [known.get(run.config["app"])]
+    ]  # fmt: skip
