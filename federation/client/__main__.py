@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import tomllib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 from rich.console import Console
 
-from federation.client.console import RecentLog, TaskConsole, open_standard_streams, write_log_to
+from federation.client.console import TaskConsole, open_standard_streams, write_log_to
 from federation.client.identity import BadIdentity, Identity, default_path
 from federation.client.options import joining as options
 from federation.client.options import own_data as own
@@ -97,7 +98,7 @@ def join(
     node = {"partition-id": joining.partition, "num-partitions": joining.partitions, **parse_node_config(node_config)}
     console = Console(stderr=True)
     recent_log = write_log_to(console, keep=share_logs)
-    loaded = _identity_of(identity, joining.name, rename=rename)
+    loaded, states = _identity_of(identity, joining.name, rename=rename)
     if app is not None:
         work = load_app(app, joining.dataset, node)
     elif own_data is not None:
@@ -107,18 +108,21 @@ def join(
     part = "" if own_data is not None else ", partition {} of {}".format(*list(node.values())[:2])
     log.info("client %s: %s%s", loaded.name, app or work.data["dataset"], part)
     log.info("key %s", fingerprint(loaded.public_key))
-    run = partial(_run, address, trust, loaded, work, node, recent_log, TaskConsole(console))
+    lines = recent_log.lines if recent_log is not None else None
+    run = partial(_run, address, trust, loaded, work, node, lines, states, TaskConsole(console))
     raise typer.Exit(run(joining.secret, end_with_stdin=end_with_stdin))
 
 
 def _run(
     address: tuple[str, int], trust: ServerTrust | None, identity: Identity, work: "Work", node: dict[str, Any],
-    recent_log: RecentLog | None, console: TaskConsole, code: str | None, *, end_with_stdin: bool,
+    recent_log: Callable[[], list[str]] | None, states: Path, console: TaskConsole, code: str | None, *,
+    end_with_stdin: bool,
 ) -> int:  # fmt: skip
     from federation.client.process import run_client
     from federation.client.tasks.executor import Executor
+    from federation.client.tasks.run_states import StateFiles
 
-    executor = Executor(work, node, recent_log.lines if recent_log is not None else None)
+    executor = Executor(work, node, recent_log, states=StateFiles(states) if "app" not in work.data else None)
     return run_client(
         *address, identity, executor, work.data, console, trust=trust, code=code, end_with_stdin=end_with_stdin
     )  # fmt: skip
@@ -134,10 +138,11 @@ def server_trust(server: str, root_certificates: str | None, server_name: str | 
         raise typer.BadParameter(str(error)) from error
 
 
-def _identity_of(path: Path | None, name: str | None, *, rename: bool) -> Identity:
+def _identity_of(path: Path | None, name: str | None, *, rename: bool) -> tuple[Identity, Path]:
+    """Return the client's identity, and the folder beside its file for what it keeps over a restart."""
     try:
         file = expanded(path) if path is not None else default_path(name or _host_name())
-        return Identity.load(file, name, _host_name(), rename=rename)
+        return Identity.load(file, name, _host_name(), rename=rename), file.with_suffix(".state")
     except BadIdentity as error:
         _fail(USAGE, str(error))
 

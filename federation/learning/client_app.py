@@ -41,10 +41,10 @@ class Learner(Protocol):
     def prepare(self, config: Config) -> Config:
         """Return what the server compares before round 0."""
 
-    def train(self, weights: ArrayRecord, config: Config) -> RecordDict:
-        """Return ``arrays`` and ``metrics``."""
+    def train(self, weights: ArrayRecord, config: Config, state: RecordDict) -> RecordDict:
+        """Return ``arrays`` and ``metrics``; what is put into ``state`` is there in later tasks of the run."""
 
-    def evaluate(self, weights: ArrayRecord, config: Config) -> RecordDict:
+    def evaluate(self, weights: ArrayRecord, config: Config, state: RecordDict) -> RecordDict:
         """Return ``metrics``."""
 
 
@@ -107,14 +107,14 @@ def work_of(learner_for: Callable[[Config], Learner], warm: Callable[[], object]
     app = ClientApp()
 
     @app.train()
-    def train(message: Message, _: Context) -> Message:
+    def train(message: Message, context: Context) -> Message:
         weights, config = _records(message)
-        return Message(learner_for(config).train(weights, config), reply_to=message)
+        return Message(learner_for(config).train(weights, config, context.state), reply_to=message)
 
     @app.evaluate()
-    def evaluate(message: Message, _: Context) -> Message:
+    def evaluate(message: Message, context: Context) -> Message:
         weights, config = _records(message)
-        return Message(learner_for(config).evaluate(weights, config), reply_to=message)
+        return Message(learner_for(config).evaluate(weights, config, context.state), reply_to=message)
 
     return Work(app, lambda config: learner_for(config).prepare(config), about, warm)
 

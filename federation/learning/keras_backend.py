@@ -1,6 +1,9 @@
 """Keras on TensorFlow, imported on demand and always with the same settings."""
 
 import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -17,6 +20,18 @@ def load_keras() -> Any:
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
     return keras
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Let Keras draw by a seed; None: by chance. What others of the process draw with ``random`` stays by chance."""
+    before = random.getstate()
+    if seed is not None:
+        load_keras().utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 def limit_gpu_memory(mebibytes: int) -> None:

@@ -32,7 +32,7 @@ class SyntheticLearner:
         layout = Layout((Entry("w", (int(config["synthetic_parameters"]),), "float32"),)).to_json()
         return {"layout": layout} | ({} if self._holds_data else {"samples": {"train": EXAMPLES, "test": EXAMPLES}})
 
-    def train(self, weights: ArrayRecord, config: dict[str, Any]) -> RecordDict:
+    def train(self, weights: ArrayRecord, config: dict[str, Any], _: RecordDict) -> RecordDict:
         """Add one seeded number to the whole array, after ``synthetic_seconds``."""
         _spend(config.get("synthetic_seconds", 0.0), _loss(config))
         metrics = _metrics(config)
@@ -42,7 +42,7 @@ class SyntheticLearner:
         moved = record_of((name, values_of(array) + step) for name, array in weights.items())
         return RecordDict({"arrays": moved, "metrics": metrics})
 
-    def evaluate(self, _: ArrayRecord, config: dict[str, Any]) -> RecordDict:
+    def evaluate(self, weights: ArrayRecord, config: dict[str, Any], _: RecordDict) -> RecordDict:
         """Return the metrics that belong to the round."""
         report_progress(1, 1, _loss(config))
         return RecordDict({"metrics": _metrics(config)})

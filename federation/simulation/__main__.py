@@ -22,7 +22,7 @@ from federation.simulation.keys import load_secret
 from federation.simulation.launchers.gpus import NoGpu, on_gpus
 from federation.simulation.launchers.ray_actors import HostActors, NoRay
 from federation.simulation.launchers.slurm import script_of
-from federation.simulation.plan import MAX_CLIENTS, Member, Plan
+from federation.simulation.plan import MAX_CLIENTS, STATES, Member, Plan
 from federation.simulation.processes import HostProcesses
 
 MAX_PREFIX = MAX_NAME_CHARACTERS - 1 - len(str(MAX_CLIENTS))
@@ -62,6 +62,7 @@ def simulate(
         members=tuple(Member(number, number - 1) for number in range(1, clients + 1)), own_data=held,
         dataset=dataset, data_path=data_path and data_path.expanduser().resolve(), app=app,
         node_config=parse_node_config(node_config), share_labels=share_labels, share_logs=share_logs,
+        states=folder / STATES,
     )  # fmt: skip
     hosts = _hosts(_chosen(plan.shares(processes), share), launcher, ray_address, ray_cpus, gpu_fraction)
     raise typer.Exit(_run(hosts, end_with_stdin=end_with_stdin))

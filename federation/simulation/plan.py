@@ -9,6 +9,8 @@ from federation.client.options.own_data import OwnDataOptions
 from federation.run.networks import Dataset
 
 MAX_CLIENTS, MAX_PROCESSES = 10_000, 256
+STATES = "states"
+"""The folder for ``Plan.states`` beside the secret of the clients' keys."""
 MAX_PLAN_BYTES = 4 * 2**20
 """Of a plan as text; that of MAX_CLIENTS clients has a twentieth of it."""
 
@@ -31,7 +33,7 @@ class Plan(BaseModel):
     """The virtual clients of one simulation, or of one of its host processes.
 
     ``partitions`` is the number of partitions of the data. ``secret`` makes the clients' keys: a plan goes to its
-    process through a pipe, not on a command line.
+    process through a pipe, not on a command line. ``states`` is the folder in which clients keep their personal layers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +56,7 @@ class Plan(BaseModel):
     share_labels: bool = False
     share_logs: bool = False
     gpu: GpuShare | None = None
+    states: Path | None = None
 
     @property
     def trains_keras(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from federation.client.options.own_data import OwnDataOptions
 from federation.client.tasks.apps import BadApp, work_of_app
 from federation.client.tasks.executor import Executor
+from federation.client.tasks.run_states import RunStates, StateFiles
 from federation.learning.client_app import Work, work_on
 from federation.learning.data import datasets
 from federation.learning.data.own.refusals import BadData
@@ -37,7 +38,14 @@ def works_of(plan: Plan, recent_log: Callable[[], list[str]] | None) -> list[tup
         raise BadWork(NO_DATA, str(error)) from error
     except BadData as error:
         raise BadWork(NO_DATA, error.whole) from error
-    return [(number, work, Executor(work, node, recent_log, plan.name_of(number))) for number, work, node in works]
+    return [
+        (number, work, Executor(work, node, recent_log, name := plan.name_of(number), _states_of(plan, name)))
+        for number, work, node in works
+    ]
+
+
+def _states_of(plan: Plan, name: str) -> RunStates | None:
+    return StateFiles(plan.states / name) if plan.states is not None and plan.app is None else None
 
 
 def _works(plan: Plan) -> Iterator[tuple[int, Work, dict[str, Any]]]:

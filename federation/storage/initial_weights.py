@@ -64,10 +64,11 @@ def initial_weights(
 
 
 def network_arguments(config: RunConfig, schema: AgreedSchema | None) -> list[str]:
-    """Return the arguments of the child process that say what it builds: network, its settings, and the data."""
+    """Return the arguments of the child process that say what it builds: network, settings, data, personal layers."""
     data = ["--dataset", config.dataset] if schema is None else ["--spec", Spec.agreed(schema).to_json()]
     settings = NetworkSettings.of(config.model_dump(exclude=config.unused))
-    return ["--network", config.network, *data, "--settings", settings.to_json()]
+    personal = ["--personal", config.personal_layers] if config.personal_layers else []
+    return ["--network", config.network, *data, "--settings", settings.to_json(), *personal]
 
 
 def _stem(config: RunConfig, described: list[str]) -> str:
@@ -76,7 +77,8 @@ def _stem(config: RunConfig, described: list[str]) -> str:
     ``described`` are the arguments of the child process.
     """
     data: str = config.dataset
-    if "--spec" in described or config.initial_weights is not None or DEFAULT_SETTINGS.to_json() not in described:
+    plain = "--spec" not in described and "--personal" not in described and DEFAULT_SETTINGS.to_json() in described
+    if not plain or config.initial_weights is not None:
         data = sha256(repr((described, config.initial_weights)).encode()).hexdigest()[:16]
     return f"{config.network}-{data}-{config.seed}"
 

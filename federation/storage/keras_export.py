@@ -50,8 +50,7 @@ class KerasExports:
         CheckpointDamaged
             If the layout of the run cannot be read.
         """
-        if config.network not in KERAS_NETWORKS:
-            raise NetworkNotBuilt(f"network {config.network} is not a Keras network of Meadow: download the .npz")
+        _require_whole_model(config)
         checkpoint = self._folder / str(run_id) / checkpoint_file
         exported = checkpoint.with_suffix(".keras")
         with self._lock:
@@ -72,6 +71,15 @@ class KerasExports:
                 with self._lock:
                     del self._building[exported]
         return build.result()
+
+
+def _require_whole_model(config: RunConfig) -> None:
+    """Raise NetworkNotBuilt where Meadow lacks the code of the network, or some of its weights."""
+    if config.network not in KERAS_NETWORKS:
+        raise NetworkNotBuilt(f"network {config.network} is not a Keras network of Meadow: download the .npz")
+    if config.personal_layers:
+        kept = f"the personal layers ({config.personal_layers}) stay at the clients"
+        raise NetworkNotBuilt(f"{kept}, so there is no whole model: the .npz has the shared layers")
 
 
 def _build(config: RunConfig, checkpoint: Path, exported: Path, schema: AgreedSchema | None) -> None:

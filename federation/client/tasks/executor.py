@@ -18,6 +18,7 @@ from federation.client.tasks.legacy_apps import (
     is_legacy,
     legacy_content,
 )
+from federation.client.tasks.run_states import RunStates
 from federation.learning.client_app import Work
 from federation.progress import Reporter, TaskCancelled, reporting_to
 from federation.protocol.messages import ContentHeader, Offer, Task
@@ -47,12 +48,15 @@ class Executor:
         Returns the last lines of the client's log, which go with a failed reply; None: the client keeps them.
     name : str, optional
         Begins the lines of the log where several clients write one.
+    states : RunStates, optional
+        Keeps what training leaves in the Context's state.
     """
 
     def __init__(
         self, work: Work, node_config: Mapping[str, Any], recent_log: Callable[[], list[str]] | None = None,
-        name: str = "",
+        name: str = "", states: RunStates | None = None,
     ) -> None:  # fmt: skip
+        self._states = states or RunStates()
         self._begin = f"{name}, " if name else ""
         self._work, self._recent_log = work, recent_log
         self._node_config = dict(node_config)
@@ -105,7 +109,10 @@ class Executor:
         context = self._context_of(task, node_id, config)
         check_function(self._work.app, task.phase)
         if not is_legacy(self._work.app):
-            return _reply(task, self._work.app(_message(task, node_id, content), context))
+            reply = self._work.app(_message(task, node_id, content), context)
+            if task.phase == "train" and context.state.array_records:
+                self._states.write(task.run_id, context.state)
+            return _reply(task, reply)
         message = _message(task, node_id, legacy_content(task.phase, content))
         reply = self._work.app(message, context)
         if not reply.has_error():
@@ -142,7 +149,8 @@ class Executor:
             plain = {k: v for k, v in config.items() if isinstance(v, bool | int | float | str)}
             hyphened = {k.replace("_", "-"): v for k, v in plain.items()}  # as Flower's own apps spell their options
             run_config = hyphened | plain | task.config.get("app_config", {})
-            self._context = Context(task.run_id, node_id, self._node_config, RecordDict(), run_config)
+            state = self._states.read(task.run_id)
+            self._context = Context(task.run_id, node_id, self._node_config, state, run_config)
         return self._context
 
 

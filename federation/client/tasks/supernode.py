@@ -17,6 +17,7 @@ from federation.client.outbox import ClientTask
 from federation.client.tasks.executor import Executor
 from federation.client.tasks.failures import error_sentence
 from federation.client.tasks.own_data import BadNodeConfig, own_work_of
+from federation.client.tasks.run_states import NodeStates
 from federation.learning.client_app import Work, build_work
 from federation.protocol.messages import Task, decode_server, encode
 from federation.run.networks import Dataset
@@ -66,7 +67,7 @@ def _answer(message: Message, context: Context) -> Message:
     if task.content is not None:
         layout = Layout.from_json(task.content.layout)
         weights = layout.pack(arrays_of(message.content, [entry.name for entry in layout.entries]))
-    executor = Executor(_work(context.node_config), context.node_config)
+    executor = Executor(_work(context.node_config), context.node_config, states=NodeStates(context.state))
     reply = executor.run(ClientTask(task, weights), context.node_id, lambda *_: None)
     if reply is None:
         raise RuntimeError("the task was cancelled")

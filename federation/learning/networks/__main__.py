@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from federation.learning.data.catalogue import SHAPES
 from federation.learning.keras_backend import load_keras
 from federation.learning.networks.building import build, layout_of, summarize
+from federation.learning.networks.personal import PersonalPart
 from federation.learning.spec import published_spec
 from federation.run.choices import Loss, loss_for
 from federation.run.networks import DEFAULT_SETTINGS, KERAS_NETWORKS, NetworkSettings
@@ -29,9 +30,12 @@ from federation.weights.layout import Entry, Layout, NumpyArray
 
 
 def draw(
-    network: str, spec: Spec, settings: NetworkSettings, seed: int, output: Path, start: Path | None = None
-) -> dict[str, Any]:
+    network: str, spec: Spec, settings: NetworkSettings, seed: int, output: Path, start: Path | None = None,
+    personal: str = "",
+) -> dict[str, Any]:  # fmt: skip
     """Build a network, write its seeded initial weights to an .npz by array name, and return its description.
+
+    Those of ``personal`` layers are not written: each client draws them by the same seed.
 
     ``start`` is an .npz of other weights in the network's order, with its last layer or without: a last layer that is
     not there is drawn. Raises ValueError if they do not fit.
@@ -42,8 +46,9 @@ def draw(
     layout = layout_of(model)
     if start is not None:
         _start_from(model, layout, start)
-    archive = io.BytesIO()
-    arrays: dict[str, Any] = {e.name: w for e, w in zip(layout.entries, model.get_weights(), strict=True)}
+    archive, part = io.BytesIO(), PersonalPart(model, personal)
+    layout, weights = part.shared_layout, part.shared(model.get_weights())
+    arrays: dict[str, Any] = {e.name: w for e, w in zip(layout.entries, weights, strict=True)}
     np.savez(archive, allow_pickle=False, **arrays)
     write_file(output, archive.getbuffer())
     return {
@@ -104,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--spec", help="JSON of input shape, outputs and task, for data that clients bring")
     parser.add_argument("--settings", help="JSON of the network's settings; default: none is changed")
     parser.add_argument("--loss", choices=get_args(Loss), help="refused if it does not fit the target")
+    parser.add_argument("--personal", default="", help="names of layers that are not written: clients keep them")
     parser.add_argument("--seed", required=True, type=int, help="0 to 2**32 - 1")
     parser.add_argument("--start", type=Path, help="an .npz of weights to start from, with the last layer or without")
     parser.add_argument(
@@ -126,7 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.weights is not None:
             described = export(options.network, spec, settings, options.weights, options.output)
         else:
-            described = draw(options.network, spec, settings, options.seed, options.output, options.start)
+            described = draw(
+                options.network, spec, settings, options.seed, options.output, options.start, options.personal
+            )
     except (ValueError, OSError, ImportError) as error:
         sys.stderr.write(f"{' '.join(_sentence(error).split())}\n")
         return 1

@@ -9,7 +9,8 @@ from flwr.app import ArrayRecord, MetricRecord, RecordDict
 from federation.learning.data.datasets import Part
 from federation.learning.spec import unit_of
 from federation.learning.training.metrics import counts_of, metrics_of, wants_all_metrics
-from federation.learning.training.trainer import MetricValues, Trainer, Training, trainer_for
+from federation.learning.training.personal_state import PersonalState
+from federation.learning.training.trainer import MetricValues, Training, trainer_for
 from federation.run.metric_names import LOSS_AFTER, LOSS_BEFORE
 
 Config = dict[str, Any]
@@ -29,7 +30,7 @@ class KerasLearner:
 
     def prepare(self, config: Config) -> Config:
         """Build the network and cut the data; label counts are those of the training samples, (classes,)."""
-        part, trainer = self._part(config), _trainer(config)
+        part, trainer = self._part(config), trainer_for(Training.of(config))
         spec = trainer.spec
         counts = np.bincount(part.train.labels, minlength=spec.classes).tolist() if spec.classes else None
         return {
@@ -40,27 +41,35 @@ class KerasLearner:
             "label_counts": counts if self._shares_counts else None,
         }
 
-    def train(self, weights: ArrayRecord, config: Config) -> RecordDict:
+    def train(self, weights: ArrayRecord, config: Config, state: RecordDict) -> RecordDict:
         """Train from the weights; return the new ones, and the means of the last epoch.
+
+        Personal layers are trained from those in the state of the run's Context, which gets the new ones.
 
         With the diagnostics of losses also the loss on all training samples before and after.
         """
-        samples, trainer = self._part(config).train, _trainer(config)
-        trainer.load(weights)
+        samples, training = self._part(config).train, Training.of(config)
+        trainer, personal = trainer_for(training), PersonalState(state, training)
+        trainer.load(weights, personal.kept)
         rng = np.random.default_rng((config["seed"], config.get("server-round", 0), self._number))
         losses = config.get("diagnostics") == "losses"
         before = trainer.evaluate(samples)["loss"] if losses else None
         metrics = _in_unit(trainer.fit(samples, config, rng), config) | {"num-examples": len(samples)}
+        personal.keep(trainer)
         if before is not None:
             metrics |= {LOSS_BEFORE: before, LOSS_AFTER: trainer.evaluate(samples)["loss"]}
         if config.get("strategy") == "QFedAvg":  # Flower's class reads the loss under this name
             metrics["train_loss"] = metrics["loss"]
         return RecordDict({"arrays": trainer.arrays(), "metrics": MetricRecord(metrics)})
 
-    def evaluate(self, weights: ArrayRecord, config: Config) -> RecordDict:
-        """Return the metrics of the weights on the test samples, and counts where the client tells them."""
-        samples, trainer = self._part(config).test, _trainer(config)
-        trainer.load(weights)
+    def evaluate(self, weights: ArrayRecord, config: Config, state: RecordDict) -> RecordDict:
+        """Return the metrics of the weights on the test samples, and counts where the client tells them.
+
+        Personal layers are those in the state of the run's Context.
+        """
+        samples, training = self._part(config).test, Training.of(config)
+        trainer = trainer_for(training)
+        trainer.load(weights, PersonalState(state, training).kept)
         means, outputs = trainer.evaluate_outputs(samples)
         metrics = _in_unit(means, config) | {"num-examples": len(samples)}
         if wants_all_metrics(config):
@@ -68,10 +77,6 @@ class KerasLearner:
             metrics |= metrics_of(samples.labels, outputs, unit)
             metrics |= counts_of(samples.labels, outputs, unit) if self._shares_counts else {}
         return RecordDict({"metrics": MetricRecord(metrics)})
-
-
-def _trainer(config: Config) -> Trainer:
-    return trainer_for(Training.of(config))
 
 
 def _in_unit(metrics: MetricValues, config: Config) -> MetricValues:

@@ -4,7 +4,7 @@ The compiled TensorFlow functions are in ``steps``.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple, Self
 
@@ -13,12 +13,14 @@ from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
 from federation.learning.data.formats import Samples
-from federation.learning.networks.building import build, layout_of
+from federation.learning.keras_backend import seeded
+from federation.learning.networks.building import build
+from federation.learning.networks.personal import PersonalPart
 from federation.learning.spec import spec_of
 from federation.learning.training import steps
+from federation.learning.training.batches import Sums, number_of_batches, run_batches
 from federation.learning.training.frozen import freeze
 from federation.learning.training.optimization import Optimization
-from federation.progress import report_progress
 from federation.run.choices import loss_for
 from federation.run.networks import NetworkSettings
 from federation.schema.spec import Spec
@@ -33,7 +35,10 @@ MetricValues = dict[str, int | float | list[int] | list[float]]
 
 
 class Training(NamedTuple):
-    """What one trainer is built for; a round's config says the rest. ``loss`` is Keras' name of it."""
+    """What one trainer is built for; a round's config says the rest. ``loss`` is Keras' name of it.
+
+    ``seed`` is that of the run where it has personal layers, which begin as its whole model would.
+    """
 
     network: str
     spec: Spec
@@ -42,6 +47,8 @@ class Training(NamedTuple):
     optimization: Optimization
     balances_classes: bool = False
     frozen: str = ""
+    personal: str = ""
+    seed: int | None = None
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Self:
@@ -50,7 +57,9 @@ class Training(NamedTuple):
         loss = loss_for(config["loss"], spec.target)
         balances = config.get("class_weights") == "balanced" and not spec.is_number
         settings, frozen = NetworkSettings.of(config), config.get("frozen_layers", "")
-        return cls(config["network"], spec, settings, loss, Optimization.of(config), balances, frozen)
+        personal = config.get("personal_layers", "")
+        seed = config["seed"] if personal else None
+        return cls(config["network"], spec, settings, loss, Optimization.of(config), balances, frozen, personal, seed)
 
 
 @lru_cache(maxsize=2)
@@ -62,34 +71,49 @@ def trainer_for(training: Training) -> "Trainer":
 class Trainer:
     """Trains and evaluates the weights that are loaded; no state of one round remains in the next.
 
+    ``layout`` is that of the weights that are sent: all but those of personal layers.
+
     A step is one call of a TensorFlow function. ``Model.fit`` computes the same, but its set-up of every epoch takes
     longer than an epoch of a small partition.
     """
 
     def __init__(self, training: Training) -> None:
         self._training, self.spec = training, training.spec
-        self._model = build(training.network, training.spec, training.settings)
+        with seeded(training.seed):
+            self._model = build(training.network, training.spec, training.settings)
         freeze(self._model, training.frozen)
         self._optimizer = training.optimization.build(self._model.trainable_variables)
-        self.layout = layout_of(self._model)
+        self._part = PersonalPart(self._model, training.personal)
+        self.layout = self._part.shared_layout
         self._loaded: list[NumpyArray] = self._model.get_weights()
+        self._first_personal = self._part.personal(self._loaded)
         self._is_behind = False
         """Whether the model's variables are yet to get the loaded weights: with the next step, which costs less."""
 
-    def load(self, record: ArrayRecord) -> None:
-        """Take over weights, in the layout's order; raises LayoutMismatch for the weights of another network."""
+    def load(self, record: ArrayRecord, personal: ArrayRecord | None = None) -> None:
+        """Take over weights, in the layout's order; raises LayoutMismatch for the weights of another network.
+
+        ``personal`` are those of the client's personal layers; without them these are as in the run's first model.
+        """
         arrays = [values_of(array) for array in record.values()]
         difference = self.layout.difference(Layout.of([""] * len(arrays), arrays).entries)
         if difference is not None:
             told = difference.replace("the run", "this network")
             raise LayoutMismatch(f"{self._training.network}: the server {told}")
-        self._loaded, self._is_behind = arrays, True
+        own = self._first_personal if personal is None else [values_of(array) for array in personal.values()]
+        self._loaded, self._is_behind = self._part.joined(arrays, own), True
 
     def arrays(self) -> ArrayRecord:
-        """Return the weights by name, in the layout's order."""
+        """Return the weights that are sent by name, in the layout's order."""
+        return _named(self.layout, self._part.shared(self._values()))
+
+    def personal_arrays(self) -> ArrayRecord:
+        """Return the weights of the personal layers by name."""
+        return _named(self._part.layout, self._part.personal(self._values()))
+
+    def _values(self) -> list[Any]:
         self._catch_up()
-        named = zip(self.layout.entries, self._read(), strict=True)
-        return record_of((entry.name, tensor.numpy()) for entry, tensor in named)
+        return list(self._read())
 
     def fit(self, samples: Samples, config: dict[str, Any], rng: np.random.Generator) -> MetricValues:
         """Train the weights that were loaded last as the run's config says; return the means of the last epoch.
@@ -100,11 +124,11 @@ class Trainer:
         if self._class_weights is not None:
             self._class_weights.assign(balanced_weights(samples.labels, self.spec.outputs))
         epochs, size = config["local_epochs"], config["batch_size"]
-        batches = _number_of_batches(len(samples), size)
+        batches = number_of_batches(len(samples), size)
         batches = min(batches, config.get("steps_per_epoch") or batches)
         for epoch in range(epochs):
             order = rng.permutation(len(samples))[: batches * size]
-            sums = _run(step, samples, order, size, done=epoch * batches, total=epochs * batches)
+            sums = run_batches(step, samples, order, size, done=epoch * batches, total=epochs * batches)
         return self._means(sums)
 
     def evaluate(self, samples: Samples) -> MetricValues:
@@ -117,7 +141,7 @@ class Trainer:
     def evaluate_outputs(self, samples: Samples) -> tuple[MetricValues, NDArray[np.float32]]:
         """Return what ``evaluate`` does, and the outputs (n, outputs)."""
         outputs: list[NDArray[np.float32]] = []
-        total = _number_of_batches(len(samples), EVALUATION_BATCH)
+        total = number_of_batches(len(samples), EVALUATION_BATCH)
         if self._is_behind and total == 1:
             self._is_behind = False
             compiled: steps.Compiled = partial(self._loading_evaluation_step, *self._loaded)
@@ -130,10 +154,10 @@ class Trainer:
             outputs.append(of_batch.numpy())
             return sums
 
-        sums = _run(step, samples, np.arange(len(samples)), EVALUATION_BATCH, done=0, total=total)
+        sums = run_batches(step, samples, np.arange(len(samples)), EVALUATION_BATCH, done=0, total=total)
         return self._means(sums), np.concatenate(outputs)
 
-    def _means(self, sums: "_Sums") -> MetricValues:
+    def _means(self, sums: Sums) -> MetricValues:
         loss, second = sums.losses / sums.samples, sums.second / sums.samples
         return {"loss": loss, "rmse": math.sqrt(second)} if self.spec.is_number else {"loss": loss, "accuracy": second}
 
@@ -208,40 +232,11 @@ class Trainer:
         return steps.evaluation_step(self._model, self._training.loss, self._variables, target=self.spec.target)
 
 
+def _named(layout: Layout, tensors: list[Any]) -> ArrayRecord:
+    return record_of((entry.name, tensor.numpy()) for entry, tensor in zip(layout.entries, tensors, strict=True))
+
+
 def balanced_weights(labels: NDArray[Any], classes: int) -> NDArray[np.float32]:
     """Return scikit-learn's balanced weight of each class: samples / (classes that have any x samples of the class)."""
     counts = np.bincount(labels, minlength=classes)
     return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)
-
-
-def _number_of_batches(samples: int, size: int) -> int:
-    return -(-samples // size)
-
-
-def _batches(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
-
-
-class _Sums(NamedTuple):
-    """Sums over samples: losses, and correct answers or squared errors."""
-
-    losses: float
-    second: float
-    samples: int
-
-
-def _run(
-    step: steps.Step, samples: Samples, order: NDArray[np.int64], size: int, *, done: int, total: int
-) -> _Sums:  # fmt: skip
-    """Call the step for each batch and report it; return the sums over the samples.
-
-    ``done`` of the task's ``total`` batches came before these.
-    """
-    losses = second = 0.0
-    seen = 0
-    for batch, indices in enumerate(_batches(order, size), done + 1):
-        sums = step(samples.images[indices], samples.labels[indices]).numpy().tolist()
-        losses, second, seen = losses + sums[0], second + sums[1], seen + len(indices)
-        report_progress(batch, total, losses / seen)
-    return _Sums(losses, second, seen)

@@ -46,6 +46,10 @@ class AdvancedFields(ClientFields):
     frozen_layers: Annotated[str, Shown("Frozen layers", Group.ADVANCED, empty="none", when=KERAS)] = Field(
         "", max_length=500, description="Names of layers that are not trained: “*, !classes” trains the last one alone."
     )
+    personal_layers: Annotated[str, Shown("Personal layers", Group.ADVANCED, empty="none", when=KERAS)] = Field(
+        "", max_length=500,
+        description="Names of layers that each client keeps, such as “classes”; the traffic below counts them as sent.",
+    )  # fmt: skip
     class_weights: Annotated[
         ClassWeights, Shown("Class weights", Group.ADVANCED, choices=CLASS_WEIGHTS, when=KERAS)
     ] = Field("off", description="Balanced: a sample's loss counts inversely to the client's samples of its class.")

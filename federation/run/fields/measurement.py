@@ -48,6 +48,8 @@ class MeasurementFields(AdvancedFields):
         if value != "off" and known and not has_test_split(info.data["network"], info.data["dataset"]):
             networks, datasets = ", ".join(KERAS_NETWORKS), ", ".join(TEST_SPLITS)
             raise ValueError(f"needs a network of Meadow ({networks}) and a dataset with a test split ({datasets})")
+        if value != "off" and info.data.get("personal_layers"):
+            raise ValueError("the server has no whole model to evaluate: personal layers stay at the clients")
         return value
 
     @field_validator("client_evaluation", mode="after")

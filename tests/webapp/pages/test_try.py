@@ -90,3 +90,14 @@ def test_a_row_is_predicted_by_the_best_round_and_a_wrong_one_is_refused_with_it
     assert AgreedSchema.model_validate_json(archive.read("schema.json")) == SCHEMA
     assert b'[{"age": "1", "ward": "east"}]' in archive.read("README.txt")
     compile(archive.read("predict.py"), "predict.py", "exec")
+
+    with dashboard.parts.database.write() as session:
+        set_values(session, run_id, config=RunConfig(network="mlp", num_rounds=1, personal_layers="classes").stored())
+    page = get_page(dashboard.http, f"/runs/{run_id}").one("section", id="configuration")
+    assert "Shared layers of round 1" in page.text and "The personal layers stay at the clients" in page.text
+    assert not [one for one in page.all("a") if "try" in (one["href"] or "") or "format=" in (one["href"] or "")]
+    assert dashboard.http.get(address).status_code == 404
+    refused = dashboard.http.get(f"/api/runs/{run_id}/model?format=keras")
+    assert refused.status_code == 409
+    assert "the personal layers (classes) stay at the clients" in refused.json()["detail"]
+    assert dashboard.http.get(f"/api/runs/{run_id}/model").status_code == 200

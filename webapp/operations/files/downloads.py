@@ -38,6 +38,11 @@ def checkpoint_of(session: Session, run: Run, which: Which, metric: str) -> dict
     return run.checkpoint if row is None else {**row.checkpoint, "round": row.round}
 
 
+def is_whole_model(run: Run) -> bool:
+    """Say whether Meadow has the code of a run's network, and all of its weights: personal layers stay at clients."""
+    return run.network in KERAS_NETWORKS and not run.config.get("personal_layers")
+
+
 def models_of(session: Session, run: Run, runs_folder: Path, metric: str) -> list[Model]:
     """Return the weights that are there, the last round's first; the best round's where that is another one."""
     if run.contents != RunContents.WHOLE:
@@ -51,6 +56,6 @@ def models_of(session: Session, run: Run, runs_folder: Path, metric: str) -> lis
         if (runs_folder / str(run.id) / Path(found["file"]).name).is_file():
             address = f"/api/runs/{run.id}/model{'?round=best' if which == 'best' else ''}"
             form = f"{address}{'&' if '?' in address else '?'}format="
-            made = (f"{form}keras", f"{form}zip") if run.network in KERAS_NETWORKS else ("", "")
+            made = (f"{form}keras", f"{form}zip") if is_whole_model(run) else ("", "")
             models.append(Model(which, found["round"], address, *made))
     return models

@@ -15,7 +15,7 @@ from federation.client.identity import BadIdentity
 from federation.protocol.tls.certificates import ServerTls
 from federation.run.networks import Dataset
 from federation.simulation.keys import identity_of, load_secret
-from federation.simulation.plan import MAX_CLIENTS, Member, Plan
+from federation.simulation.plan import MAX_CLIENTS, STATES, Member, Plan
 from federation.simulation.processes import HostProcess
 from webapp.operations.connections.local_trust import trust_of
 from webapp.operations.simulation.logs import last_line
@@ -173,7 +173,7 @@ class SimulatedClients:
         return Plan(
             host=self._host, port=self._port, prefix=PREFIX, digits=DIGITS, members=tuple(members),
             partitions=partitions, secret=secret, dataset=dataset, share_labels=True, share_logs=True,
-            **trust_of(self._tls, self._host, self._folder),
+            states=self._folder / STATES, **trust_of(self._tls, self._host, self._folder),
         )  # fmt: skip
 
     def _start_process(self, plan: Plan, keys: Sequence[str]) -> HostProcess:

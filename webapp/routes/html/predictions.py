@@ -60,6 +60,8 @@ def answer(page: PageDep, run_id: RunId, form: CaseDep) -> HTMLResponse:
 def _tried(page: Page, run_id: int) -> tuple[Run, AgreedSchema, dict[str, Any]]:
     """Return the run, what its model's inputs and outputs mean, and the checkpoint of its best round."""
     run = get_run(page.session, run_id)
+    if run.config.get("personal_layers"):
+        raise NotFound(f"The model of run {run_id} cannot be tried here: its personal layers stay at the clients.")
     schema = meaning_of(page.session, run) if run.network in KERAS_NETWORKS else None
     if schema is None:
         raise NotFound(f"The model of run {run_id} cannot be tried here: Meadow has no code for its network or data.")
