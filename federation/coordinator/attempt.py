@@ -17,7 +17,7 @@ from federation.coordinator.phase import PhaseContext, RunningPhase, listed
 from federation.coordinator.preparation import Preparation
 from federation.run.config import RunConfig
 from federation.run.events import Checkpoint, Metrics, RoundDone
-from federation.run.pooling import pooled_metrics
+from federation.run.pooling import pooled_metrics, summed_confusion
 from federation.run.rounds.sampling import sample_size
 from federation.storage.checkpoints import Checkpoints
 from federation.transport.exchange import Content, Member, TaskConfig
@@ -157,7 +157,7 @@ class Attempt:
         return RoundDone(
             self._context.run_id, number, attempt, now - self._started, trained - self._started,
             aggregated - trained, now - aggregated, {**(metrics or {}), **self._scheduled}, evaluated, checkpoint,
-            measured or {}, is_evaluated,
+            measured or {}, is_evaluated, None, *summed_confusion(phase.counts),
         )  # fmt: skip
 
 

@@ -71,6 +71,9 @@ class RoundDone:
     is_evaluated: bool = True
     num_rounds: int | None = None
     """How many rounds the run has, where only its app knows."""
+    confusion: Sequence[Sequence[int]] = ()
+    """The test samples of each class (row) by the class that they are taken for, summed over clients that share it."""
+    confusion_clients: int = 0
 
 
 @dataclass(frozen=True, slots=True)

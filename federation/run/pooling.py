@@ -5,6 +5,7 @@ round there is no pooled metric, but the mean over clients, which every metric h
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -20,8 +21,10 @@ OF_EACH_CLIENT: Final = frozenset({
     "auc", "auc_pr", "balanced_accuracy", "f1", "sensitivity", "specificity", "rmse", "r2",
 })  # fmt: skip
 """Metrics whose mean over clients, weighted by samples, is not their value over the samples of all."""
-MAX_POOLED_CLASSES = 32
+MAX_POOLED_CLASSES = 100
 """A confusion matrix of more classes is not reported: its length grows with their square."""
+MAX_COUNT = 10**9
+"""Of a cell of one client: the sum over all clients stays a number that JSON carries."""
 
 MAX_COUNTS: Final = {CONFUSION: MAX_POOLED_CLASSES**2, SPREAD: 2}
 """Names in a reply that are no metrics, and how many values each has at most."""
@@ -45,7 +48,7 @@ def read_counts(metrics: Mapping[str, Any]) -> Counts:
 
 
 def _confusion(told: object) -> list[list[int]] | None:
-    if not isinstance(told, list) or not all(type(one) is int and 0 <= one < 2**53 for one in told):
+    if not isinstance(told, list) or not all(type(one) is int and 0 <= one <= MAX_COUNT for one in told):
         return None
     classes = math.isqrt(len(told))
     if not 2 <= classes <= MAX_POOLED_CLASSES or classes**2 != len(told):
@@ -67,12 +70,25 @@ def pooled_metrics(replies: Iterable[tuple[Metrics, int, Counts]]) -> Metrics:
     return {name + POOLED: value for name, value in found.items() if math.isfinite(value)}
 
 
+def summed_confusion(counts: Iterable[Counts]) -> tuple[list[list[int]], int]:
+    """Return the sum of the confusion matrices that clients share, and how many clients that are.
+
+    Of clients with other numbers of classes those count that most agree with.
+    """
+    tables = [one.confusion for one in counts if one.confusion is not None]
+    if not tables:
+        return [], 0
+    size = Counter(map(len, tables)).most_common(1)[0][0]
+    alike = [table for table in tables if len(table) == size]
+    rows = zip(*alike, strict=True)
+    return [[sum(cells) for cells in zip(*row, strict=True)] for row in rows], len(alike)
+
+
 def _of_classes(tables: Sequence[list[list[int]] | None]) -> Metrics:
     known = [table for table in tables if table is not None]
     if len(known) < len(tables) or len({len(table) for table in known}) != 1:
         return {}
-    rows = zip(*known, strict=True)
-    return metrics_of_confusion([[sum(cells) for cells in zip(*row, strict=True)] for row in rows])
+    return metrics_of_confusion(summed_confusion(Counts(table) for table in known)[0])
 
 
 def _of_numbers(replies: Sequence[tuple[Metrics, int, Counts]]) -> Metrics:

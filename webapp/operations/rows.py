@@ -35,6 +35,7 @@ def round_row(done: RoundDone, replies: Iterable[ReplyRecorded], goals: MetricGo
         "seconds": done.seconds, "train_seconds": done.train_seconds, "aggregate_seconds": done.aggregate_seconds,
         "evaluate_seconds": done.evaluate_seconds, "bytes_down": down, "bytes_up": up, "outcomes": outcomes,
         "metrics": flat_metrics(done), "checkpoint": checkpoint_data(done.checkpoint),
+        "confusion": {"counts": done.confusion, "clients": done.confusion_clients} if done.confusion else None,
         "spread": {_name(name): spread for name, spread in with_fairness(spreads_of(replies, goals), done).items()},
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from federation.evaluation.run_evaluations import RunEvaluations
 from federation.run.config import RunConfig
 from federation.run.data_cut import DataCut
 from federation.run.events import AttemptFailed, RoundDone, RoundRefused
+from federation.run.pooling import Counts, summed_confusion
 from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.uploads import Uploads, UploadUnusable
@@ -82,7 +84,7 @@ class EvaluationLoop:
         """Return the round to commit; as few replies as fail an attempt of training fail one of these."""
         if self._config.client_evaluation == "off":
             self._wait_state.set_running()
-            return self._round(0, 0.0, {}, is_evaluated=False)
+            return self._round(0, 0.0, {})
         task_config: dict[str, object] = {**self._config.for_clients(), "server-round": 0}
         if self._job.schema is not None:
             task_config["schema"] = self._job.schema.model_dump_json()
@@ -99,14 +101,15 @@ class EvaluationLoop:
             self._ledger.record(AttemptFailed(self._job.run_id, 0, attempt, sentence))
             if attempt >= MAX_ATTEMPTS:
                 raise EvaluationFailed(f"{MAX_ATTEMPTS:,} attempts in a row failed, the last: {sentence}")
-        return self._round(attempt, time.monotonic() - started, evaluated_metrics(phase, self._config))
+        return self._round(attempt, time.monotonic() - started, evaluated_metrics(phase, self._config), phase.counts)
 
     def _round(
-        self, attempt: int, seconds: float, metrics: dict[str, float], *, is_evaluated: bool = True
-    ) -> RoundDone:
+        self, attempt: int, seconds: float, metrics: dict[str, float], counts: Sequence[Counts] = ()
+    ) -> RoundDone:  # fmt: skip
         return RoundDone(
-            self._job.run_id, 0, attempt, seconds, 0.0, 0.0, seconds, {}, metrics, None, is_evaluated=is_evaluated
-        )
+            self._job.run_id, 0, attempt, seconds, 0.0, 0.0, seconds, {}, metrics, None, {}, attempt > 0, None,
+            *summed_confusion(counts),
+        )  # fmt: skip
 
     def _make_quorum(self, content: Content, task_config: dict[str, object]) -> Quorum:
         eligibility = Eligibility(

@@ -105,7 +105,7 @@ def test_without_the_counts_of_every_client_nothing_is_pooled_but_rmse() -> None
 
 @pytest.mark.parametrize("told", [
     {"confusion_counts": [1, 2, 3]}, {"confusion_counts": [1, 2, 3, -4]}, {"confusion_counts": [1.0, 2, 3, 4]},
-    {"confusion_counts": [True] * 4}, {"confusion_counts": "1234"}, {"confusion_counts": [1] * 33**2},
+    {"confusion_counts": [True] * 4}, {"confusion_counts": "1234"}, {"confusion_counts": [1] * 101**2},
     {"target_spread": [1.0]}, {"target_spread": [float("nan"), 1.0]}, {"target_spread": [1.0, -1.0]},
     {"target_spread": [1.0, float("inf")]},
 ])  # fmt: skip

@@ -43,15 +43,16 @@ SEEN: list[tuple[Task, bytes]] = []
 
 
 def measuring(number: int) -> Answering:
-    """Answer an evaluation by an accuracy of 0.9, 0.8 or 0.7 over 10, 20 or 30 samples, with the counts behind it."""
+    """Answer an evaluation by an accuracy of 0.9, 0.8 or 0.7 over 10, 20 or 30 samples; two share counts."""
 
     def answer(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
         if task.phase != "evaluate":
             return adds(0.05)(task, weights, layout)
         samples = 10 * (number + 1)
         right = round((0.9 - number / 10) * samples)
-        counts = [right, 0, samples - right, 0]
-        metrics = {"loss": 1.0 + number, "accuracy": right / samples, "confusion_counts": counts}
+        counts = [right, samples - right, 0, 0]
+        metrics: dict[str, Any] = {"loss": 1.0 + number, "accuracy": right / samples}
+        metrics |= {"confusion_counts": counts} if number < 2 else {}
         return Answer(None, metrics, num_examples=samples)
 
     return answer
@@ -82,6 +83,10 @@ def test_a_round_of_a_run_is_evaluated_once_by_all_clients_the_worst_first(dashb
     accuracy = next(one for one in found["metrics"] if one["name"] == "accuracy")
     assert accuracy["mean"] == pytest.approx((0.9 * 10 + 0.8 * 20 + 0.7 * 30) / 60)
     assert (found["samples"], found["accepted"], found["ordered_by"]) == (60, 3, "accuracy")
+    assert accuracy["pooled"] is None and dashboard.http.get(f"/api/runs/{run_id}/confusion").json() == {
+        "of": "clients", "round": 0, "samples": 30, "clients": 2, "labels": ["0", "1"], "counts": [[25, 5], [0, 0]],
+        "recalls": [25 / 30, None],
+    }, "summed over those that share theirs"  # fmt: skip
     stored = dashboard.parts.settings.runs_dir / str(run_id)
     assert not list(stored.glob("round-*")), "no checkpoint of its own"
     assert dashboard.http.get(f"/api/runs/{run_id}/model").status_code == 404
@@ -98,6 +103,9 @@ def test_its_page_shows_results_and_no_curve(dashboard: Dashboard, trained: int)
     rows = page.one("section", id="results").all("table")[1].one("tbody").all("tr")
     assert [row.one("th").text for row in rows] == ["south", "north"]
     assert "Add rounds" not in page.text
+    said = page.one("section", id="confusion")
+    assert "2 clients sharing counts by class, n = 30" in said.text
+    assert [cell.text for cell in said.one("tbody").all("td")] == ["83.3\u202f%", "25", "5", "–", "0", "0"]
     form = get_page(dashboard.http, f"/runs/new?from={trained}&evaluate=2")
     chosen = {option["value"] for option in form.one("select", id="kind").all("option") if "selected" in option}
     assert chosen == {"evaluation"} and form.one("input", id="evaluated_run")["value"] == str(trained)

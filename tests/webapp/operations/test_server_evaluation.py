@@ -93,6 +93,7 @@ def _is_told_everywhere(
     correct = [row[place] for place, row in enumerate(confusion["counts"])]
     assert sum(correct) == round(found[4, "accuracy"] * TEST_SAMPLES)
     assert confusion["recalls"] == [count / 5 for count in correct]
+    assert f"Test split at the server, round 4, n = {TEST_SAMPLES}" in page.one("section", id="confusion").text
     table = page.one("section", id="confusion").one("tbody").all("tr")
     assert [[int(cell.text) for cell in row.all("td")[1:]] for row in table] == confusion["counts"]
     packed = http.get(f"/api/runs/{run_id}/export", timeout=120)

@@ -209,6 +209,15 @@ def test_metrics_over_all_samples_are_named_pooled_and_others_a_mean_of_clients(
     assert last["evaluate_f1"] == pytest.approx((0 + 2 * 8 / (8 + 10)) / 2)
     assert last["evaluate_f1_pooled"] == pytest.approx(2 * 8 / (10 + 10))
     assert not [name for name in last if "counts" in name]
+    confusion = get_page(dashboard.http, f"/runs/{run_id}?confusion=0").one("section", id="confusion")
+    assert "2 clients sharing counts by class, round 0, n = 20" in confusion.text
+    assert [link.text for link in confusion.all("a")] == ["Later round"]
+    asked = dashboard.http.get(f"/api/runs/{run_id}/confusion").json()
+    assert (asked["round"], asked["counts"], asked["recalls"]) == (1, [[8, 2], [2, 8]], [0.8, 0.8])
+    assert dashboard.http.get(f"/api/runs/{run_id}/confusion?of=server").status_code == 404
+    files = {"file": ("run.zip", dashboard.http.get(f"/api/runs/{run_id}/export").content, "application/zip")}
+    imported = dashboard.http.post("/api/runs/import", files=files).json()["id"]
+    assert dashboard.http.get(f"/api/runs/{imported}/confusion").json() == asked
     page = get_page(dashboard.http, f"/runs/{run_id}?metric=f1")
     assert "mean of the clients' values" in page.text
     page = get_page(dashboard.http, f"/runs/{run_id}?metric=f1_pooled")

@@ -90,8 +90,9 @@ def test_an_option_that_does_not_apply_is_hidden_and_not_read(dashboard: Dashboa
     assert conditions["evaluated_run"] == "kind=evaluation" and conditions["dropout"] == "network=mlp cnn"
     assert conditions["app_config"] == "network=custom app"
     assert (conditions["initial_weights"] or "").startswith("network=custom ConvNeXtTiny ")
-    assert conditions["dataset"] == conditions["optimizer"] == f"network={' '.join(KERAS_NETWORKS)}"
-    assert conditions["FedYogi.tau"] == "strategy=FedYogi"
+    assert conditions["dataset"] == f"network={' '.join(KERAS_NETWORKS)}"
+    assert conditions["optimizer"] == f"{conditions['dataset']};kind=training"
+    assert conditions["FedYogi.tau"] == "strategy=FedYogi;kind=training"
 
     dashboard.http.post("/runs", data={"partitioner": "iid", "dirichlet_alpha": "-3", "norm_limit": "much"})
     config = dashboard.run(1)["config"]

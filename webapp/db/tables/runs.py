@@ -119,6 +119,8 @@ class Round(Row):
     spread: Mapped[dict[str, list[float]] | None] = mapped_column(NullableJson)
     """Metric -> the fields of ``Spread``; NULL in rounds of older releases, some of which stored fewer fields."""
     checkpoint: Mapped[dict[str, Any]] = mapped_column(JSON)
+    confusion: Mapped[dict[str, Any] | None] = mapped_column(NullableJson, deferred=True)
+    """``counts``, the confusion matrix summed over the clients that share theirs, and how many ``clients`` they are."""
 
 
 class Reply(Row):

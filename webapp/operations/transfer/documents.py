@@ -1,11 +1,12 @@
 """What an exported run is made of: its members, and the schema of each row."""
 
 from math import isfinite
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from federation.run.config import MAX_CLIENTS, MAX_ROUNDS
+from federation.run.pooling import MAX_POOLED_CLASSES
 from federation.schema.columns import AgreedSchema
 
 FORMAT: Literal["meadow-run"] = "meadow-run"
@@ -128,6 +129,22 @@ class RunDocument(Document):
     """What the clients of a run on their own data agreed on."""
 
 
+ConfusionRow = Annotated[list[Amount], Field(min_length=2, max_length=MAX_POOLED_CLASSES)]
+
+
+class ConfusionDocument(Document):
+    """The confusion matrix of a round over clients: a square."""
+
+    counts: Annotated[list[ConfusionRow], Field(min_length=2, max_length=MAX_POOLED_CLASSES)]
+    clients: Amount
+
+    @model_validator(mode="after")
+    def _is_square(self) -> Self:
+        if any(len(row) != len(self.counts) for row in self.counts):
+            raise ValueError("a confusion matrix has as many columns as rows")
+        return self
+
+
 class RoundRow(Document):
     """A committed round."""
 
@@ -145,6 +162,7 @@ class RoundRow(Document):
     metrics: Metrics
     spread: Annotated[dict[Word, Spread], Field(max_length=500)] | None
     checkpoint: ModelDocument
+    confusion: ConfusionDocument | None = None
 
 
 class ReplyRow(Document):

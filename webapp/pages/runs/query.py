@@ -14,7 +14,8 @@ Measured = Literal["evaluate", "train", "server"]
 """Where values come from: ``server`` are those that the server measures on held-out data."""
 NAMES = (
     "x", "scale", "smooth", "band", "lines", "from", "to", "phase", "metric",
-    "cells", "round", "events", "before", "rounds", "below", "q", "chips", "clients", "heatmap", "timeline",
+    "cells", "round", "events", "before", "rounds", "below", "confusion",
+    "q", "chips", "clients", "heatmap", "timeline",
 )  # fmt: skip
 """The first line is what the charts show: their scripts read it themselves, pages only pass it on. The last four are
 pages of the clients of a part."""
@@ -33,6 +34,8 @@ class RunQuery:
     events: Events = "all"
     before: int | None = None
     all_rounds: bool = False
+    confusion: int | None = None
+    """The round of the clients' confusion matrix; None: the newest one."""
     below: int | None = None
     pairs: Mapping[str, str] = field(default_factory=dict)
 
@@ -70,6 +73,7 @@ def run_query(run_id: int, query: Mapping[str, str]) -> RunQuery:
         events=next((known for known in get_args(Events) if known == events), "all"),
         before=whole_number(pairs.get("before")),
         all_rounds=pairs.get("rounds") == "all",
+        confusion=whole_number(pairs.get("confusion")),
         below=whole_number(pairs.get("below")),
         pairs=pairs,
     )

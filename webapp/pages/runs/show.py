@@ -6,7 +6,6 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from federation.run.metric_goals import is_evaluated_at_server
 from federation.run.networks import trains_own_data
 from federation.server.flower_server import LiveClient
 from webapp.charts.cohorts import cohort_of
@@ -16,7 +15,7 @@ from webapp.db.repository.rounds import Trouble, first_troubles, newest_rounds
 from webapp.db.repository.series import Series, clients_of_run, values_of
 from webapp.db.tables import Client, Round, Run
 from webapp.formatting import count
-from webapp.operations.evaluation.confusion import Confusion, confusion_of
+from webapp.operations.evaluation.confusion import Confusion, confusions_of
 from webapp.operations.evaluation.results import EvaluationResults, evaluation_results
 from webapp.operations.files.downloads import Model
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
@@ -79,7 +78,7 @@ class RunPage:
     best_clients: str
     """``2 of 3 clients`` where the best model was not evaluated by all clients of the run; else empty."""
     known: Sequence[Client]
-    confusion: Confusion | None
+    confusions: list[Confusion]
     evaluation: EvaluationResults | None
     """The results of a run that only evaluates."""
 
@@ -111,7 +110,7 @@ def run_page(
         heatmap_of(session, run, of_run, accuracy, query) if run.num_rounds else None,
         timeline_of(session, run, query), models,
         next((fewer_clients(accuracy, cohort_of(accuracy), one.round) for one in models if one.which == "best"), ""),
-        known, confusion_of(session, run.id) if is_evaluated_at_server(run.config) else None,
+        known, confusions_of(session, run, query.confusion),
         evaluation_results(session, run) if run.kind == "evaluation" else None,
     )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Queries for what clients measured in an evaluation. Imports what ``repository`` may."""
