@@ -59,6 +59,7 @@ def shared(local: Dashboard) -> Dashboard:
 def test_without_accounts_no_login_is_needed_and_none_is_offered(local: Dashboard) -> None:
     listed = call(local.http, "list-runs", ListRunsRequest())
     assert listed.status_code == 200 and not ListRunsResponse.FromString(listed.content).run_dict
+    assert f'address = "127.0.0.1:{local.http.base_url.port}"' in local.http.get("/apps").text
     assert "works without accounts" in call(local.http, "get-login-details").json()["detail"]
 
 

@@ -35,7 +35,8 @@ def stream_log(parts: PartsDep, principal: PrincipalDep, body: BodyDep) -> Respo
     run_id = understood(read_run_to_log, body)
     with parts.database.read() as session:
         run_id = app_run(session, run_id).id
-    return StreamingResponse(_pieces(parts, principal, run_id), media_type=STREAM_MEDIA_TYPE)
+    unbuffered = {"X-Accel-Buffering": "no"}  # by nginx
+    return StreamingResponse(_pieces(parts, principal, run_id), headers=unbuffered, media_type=STREAM_MEDIA_TYPE)
 
 
 async def _pieces(parts: Parts, reader: Principal, run_id: int) -> AsyncIterator[bytes]:

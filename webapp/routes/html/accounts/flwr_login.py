@@ -3,14 +3,15 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from webapp.accounts.device.logins import LoginState
+from webapp.accounts.principal import Kind
 from webapp.accounts.roles import Role
 from webapp.http.origin import client_address
 from webapp.pages.flash import Flash
 from webapp.problems import Invalid, Problem
-from webapp.routes.access import PersonDep
+from webapp.routes.access import SEE_OTHER, PersonDep, PrincipalDep, person_of
 from webapp.routes.dependencies import NoteDep
 from webapp.routes.flwr_cli.login import PAGE
 from webapp.routes.html.accounts.account import HERE
@@ -26,8 +27,11 @@ Code = Annotated[str, Query(max_length=100)]
 
 
 @router.get("")
-def show(page: PageDep, request: Request, person: PersonDep, code: Code = "") -> HTMLResponse:
-    """Show a login that waits: its code, where it comes from, and what it would get."""
+def show(page: PageDep, request: Request, principal: PrincipalDep, code: Code = "") -> Response:
+    """Show a login that waits: its code, where it comes from, and what it would get; without accounts there is none."""
+    if principal.kind is Kind.LOCAL:
+        return RedirectResponse("/setup", SEE_OTHER)
+    person_of(principal)
     return _show(page, request, code)
 
 
