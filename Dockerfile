@@ -7,6 +7,7 @@ COPY webapp webapp
 COPY templates templates
 COPY static static
 COPY alembic alembic
+COPY app_templates app_templates
 RUN python -m venv /opt/meadow \
     && /opt/meadow/bin/pip install --no-cache-dir -c constraints.txt ".[postgres]"
 

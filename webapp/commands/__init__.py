@@ -8,6 +8,7 @@ COMMANDS = {
     "certs": "webapp.commands.certificates",
     "db": "webapp.commands.database",
     "demo": "webapp.commands.demo",
+    "new": "webapp.commands.new_app",
     "users": "webapp.commands.users",
 }
 """The module of each command; its ``main`` takes the arguments behind the command and returns the exit code."""

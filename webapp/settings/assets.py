@@ -1,4 +1,4 @@
-"""Where templates, static files and migrations lie."""
+"""Where templates of pages and of apps, static files and migrations lie."""
 
 from pathlib import Path
 

@@ -17,6 +17,8 @@ from federation.progress import TaskCancelled, reporting_to
 from federation.run.networks import Dataset
 from federation.weights.layout import Layout, LayoutMismatch
 from tests.support.learners import Progress, arrays, ask, digits, first_weights, metrics, settings
+from tests.support.new_apps import pass_own_tests
+from webapp.commands.new_app import write_app
 
 pytestmark = pytest.mark.slow
 
@@ -229,3 +231,7 @@ def test_losses_before_and_after_training_are_those_of_all_training_samples() ->
     plain = ask(digits(), "train", weights, settings(local_epochs=2))
     assert "loss_before" not in metrics(plain)
     assert same(arrays(plain).to_numpy_ndarrays(), arrays(reply).to_numpy_ndarrays()), "it changes no weight"
+
+
+def test_the_tests_of_the_template_of_an_app_with_keras_pass(tmp_path: Path) -> None:
+    assert pass_own_tests(write_app("photos", "images", tmp_path)) == 2

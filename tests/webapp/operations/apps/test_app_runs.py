@@ -18,7 +18,9 @@ import pytest
 from tests.support.dashboard import Dashboard, named, running
 from tests.support.flower_apps import stored, zip_of
 from tests.support.light_node import LightNode
+from tests.support.new_apps import files_in
 from tests.support.processes import free_port, wait_until
+from webapp.commands.new_app import write_app
 
 pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent
@@ -39,17 +41,19 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         yield dashboard
 
 
-def approved(dashboard: Dashboard, name: str) -> dict[str, Any]:
+def approved(dashboard: Dashboard, files: dict[str, bytes]) -> dict[str, Any]:
     """Upload and approve an app; return it."""
-    app = dict(dashboard.http.post("/api/apps", files={"file": ("app.zip", zip_of(stored(name)))}).json())
+    app = dict(dashboard.http.post("/api/apps", files={"file": ("app.zip", zip_of(files))}).json())
     if app["state"] != "approved":
         assert dashboard.http.post(f"/api/apps/{app['id']}/approve").status_code == 200
     return app
 
 
-def start(dashboard: Dashboard, name: str, min_clients: int = 2, **config: Any) -> int:
+def start(dashboard: Dashboard, app: str | dict[str, bytes], min_clients: int = 2, **config: Any) -> int:
+    """Start a run of a stored app, or of one of these files; return its id."""
+    files = stored(app) if isinstance(app, str) else app
     answer = dashboard.http.post("/api/runs", json={
-        "network": "app", "app": approved(dashboard, name)["hash"], "min_clients": min_clients, **config,
+        "network": "app", "app": approved(dashboard, files)["hash"], "min_clients": min_clients, **config,
     })  # fmt: skip
     assert answer.status_code == 201, answer.text
     return int(answer.json()["id"])
@@ -107,6 +111,15 @@ def test_a_quickstart_with_a_strategy_runs_unchanged_with_curves_log_and_files(s
     assert "[ROUND 3/3]" in page and f"/api/runs/{run_id}/artifacts" in page and f"/runs/{run_id}/resume" not in page
     again = shared.http.get(f"/runs/new?from={run_id}", follow_redirects=True)
     assert again.status_code == 200 and 'action="/apps/' in again.text
+
+
+def test_an_app_from_a_template_runs_as_a_fab(shared: Dashboard, tmp_path: Path) -> None:
+    app = files_in(write_app("ward", "tabular", tmp_path))
+    run_id = start(shared, app, app_config={"num-server-rounds": 2})
+    run = shared.wait_for_state(run_id, "completed", "failed", timeout=60)
+    assert run["state"] == "completed", (run["reason"], log_of(shared, run_id))
+    assert rounds_of(shared, run_id)[-1]["metrics"]["evaluate_accuracy"] > 0.9
+    assert files_of(shared, run_id).namelist() == ["model.npz"]
 
 
 def test_an_app_with_a_loop_of_its_own_has_rounds_by_its_waves_and_names_a_client_that_failed(
@@ -196,7 +209,7 @@ def test_an_app_gets_nothing_of_the_dashboards_environment_and_its_links_are_no_
 
 
 def test_an_app_that_is_not_approved_or_has_no_such_setting_does_not_start(shared: Dashboard) -> None:
-    app = approved(shared, "failing")
+    app = approved(shared, stored("failing"))
     config = {"network": "app", "app": app["hash"], "min_clients": 1}
     assert named(shared.http.post("/api/runs", json=config | {"app_config": {"epochs": 1}}), 422) == {"settings"}
     assert named(shared.http.post("/api/runs", json=config | {"app": "0" * 64}), 409) == set()
