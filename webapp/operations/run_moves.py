@@ -7,11 +7,12 @@ from federation.run.states import ENDED, RunState, sources
 from federation.run.strategies import ignored_options
 from webapp.db.database import Session
 from webapp.db.repository import runs as table
-from webapp.db.repository.clients import client_names
+from webapp.db.repository.clients import client_names, list_clients
 from webapp.db.repository.events import add_event, reply_problems
 from webapp.db.repository.queue.experiments import settle_experiment
 from webapp.db.repository.rounds import delete_uncommitted_replies
 from webapp.db.tables import Run
+from webapp.operations.own_data.names import data_name_warning
 from webapp.operations.rows import blocked_on, completion_reason
 from webapp.problems import Conflict, NotFound
 
@@ -82,6 +83,8 @@ def queue_run(session: Session, config: RunConfig, by: str | None, name: str = "
     if "experiment_id" not in more:  # one line of a log for the experiment, not one for each of its runs
         data |= {"by": by, "name": name}
     add_event(session, "run", data, run_id=run_id)
+    if warning := data_name_warning(config.network, config.dataset, list_clients(session)):
+        add_event(session, "note", {"sentence": warning}, run_id=run_id)
     if ignored := ignored_options(config.strategy, config.strategy_options):
         why = "the clients' learning rate is an option of its own"
         sentence = f"{config.strategy} ignores {', '.join(ignored)}: {why}"

@@ -64,12 +64,18 @@ def test_columns_by_clients_are_compared_before_any_run(dashboard: Dashboard, st
         "size": (True, ["fits"] * 4),
     }  # fmt: skip
     form = get_page(dashboard.http, "/runs/new?network=mlp&dataset=wards")
+    beside = get_page(dashboard.http, "/experiments/new?network=mlp&dataset=wards&learning_rate=0.1,0.01")
     assert "wards" in [option["value"] for option in form.one("select", id="dataset").all("option")]
     rows = [row.text for row in form.one("details", id="own-data-columns").all("tr")]
     assert rows == [
         "Column north south west east", "age number number number category",
         "extra (not used) number missing missing missing", "size number number number number",
     ]  # fmt: skip
+    said = beside.one("div", id="start-sum").text
+    assert [row.text for row in beside.one("details", id="own-data-columns").all("tr")] == rows
+    assert (
+        "east: column age: holds text such as “unknown”, the run needs numbers" in said and "Configurations 2" in said
+    )
     said = form.one("div", id="start-sum").text
     assert "east : column age: holds text such as “unknown”, the run needs numbers" in said and "3 of 4 online" in said
     assert "642 parameters" in said  # of two inputs, 128 hidden units and two classes
@@ -129,6 +135,11 @@ def test_a_run_trains_on_what_its_clients_agreed_on_and_refuses_who_does_not_fit
     assert "The clients agreed on 2 columns and the classes no, yes of outcome" in events
 
     http = dashboard.http
+    evaluation = http.post("/api/runs", json={"kind": "evaluation", "evaluated_run": run_id}).json()["id"]
+    dashboard.wait_for_state(evaluation, "completed")
+    evaluated = stage.clients[0].tasks[-1]
+    assert (evaluated.run_id, evaluated.config["client_metrics"]) == (evaluation, "all")
+    assert evaluated.config["schema"] == tasks[0].config["schema"], "clients encode as in the training"
     schema = http.get(f"/api/runs/{run_id}/schema").json()
     assert AgreedSchema.model_validate(schema) == agreed
     assert http.get(f"/api/runs/{run_id}/model?format=keras").status_code == 200
@@ -155,6 +166,26 @@ def test_data_that_no_run_can_train_on_fail_with_the_reason_before_anything_is_b
     run_id = dashboard.start_run(network="mlp", dataset="odd", num_rounds=1)
     run = dashboard.wait_for_state(run_id, "failed")
     assert run["reason"] == "The clients' odd cannot be trained on: the clients' tables have no column in common"
+
+
+def test_a_name_that_no_client_holds_is_warned_of_and_waits(dashboard: Dashboard, stage: Stage) -> None:
+    join(dashboard, stage, "wards", north=table({"age": None}))
+    http = dashboard.http
+    for name, meant in (("fashion-mnist", "fashion_mnist"), ("Wrads", "wards"), ("zebra", "")):
+        answer = http.post("/api/runs", json={"network": "mlp", "dataset": name})
+        assert answer.status_code == 201, "clients may join later"
+        said, run_id = answer.json()["warnings"], answer.json()["id"]
+        hint = f"Did you mean {meant}? " if meant else ""
+        known = f"No known client holds data named {name}. {hint}The run waits until clients join that hold it"
+        assert said == [f"{known}."]
+        assert known in get_page(http, f"/runs/{run_id}").text
+        assert f"{known}." in get_page(http, f"/runs/new?network=mlp&dataset={name}").one("aside").text
+        assert f"{known}." in get_page(http, f"/experiments/new?network=mlp&dataset={name}").one("aside").text
+        assert http.post(f"/api/runs/{run_id}/stop").status_code == 202
+    for held in ({"dataset": "wards"}, {"dataset": "mnist"}, {"network": "synthetic", "dataset": "synthetic"}):
+        answer = http.post("/api/runs", json={"network": "mlp", **held}).json()
+        assert answer["warnings"] == []
+        assert http.post(f"/api/runs/{answer['id']}/stop").status_code == 202
 
 
 @pytest.mark.parametrize("name", ["a b", "-x", "ä", "a" * 41, ""])

@@ -1,14 +1,16 @@
 """What the form shows of clients' own data: how they compare, and what a person should know before the start."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from federation.run.config import RunConfig
-from federation.run.networks import needs_dataset
+from federation.run.networks import needs_dataset, trains_own_data
 from webapp.db.tables import Client
 from webapp.operations.own_data.comparison import DataComparison, compare_data
 from webapp.operations.own_data.held import by_data_name, told_schemas
+from webapp.operations.own_data.names import data_name_warning
 
 
 def compared_data(
@@ -19,8 +21,30 @@ def compared_data(
     return compare_data(config.dataset, holders, told_schemas(session, holders)) if holders else None
 
 
-def data_warnings(compared: DataComparison | None) -> Iterator[tuple[str, str]]:
+class DataWarning(NamedTuple):
+    """A sentence that a person should read before the start, with the glyph of a state."""
+
+    state: str
+    text: str
+
+
+def compared_by_name(
+    session: Session, configs: Iterable[RunConfig], known: Sequence[Client], online: Collection[int]
+) -> list[tuple[DataComparison | None, list[DataWarning]]]:
+    """Return how the own data of each name compare on which any of the configurations trains, with the warnings."""
+    of_name = {config.dataset: config for config in configs if trains_own_data(config.network, config.dataset)}
+    found = [(config, compared_data(session, config, known, online)) for config in of_name.values()]
+    return [
+        (compared, [DataWarning(*one) for one in data_warnings(compared, config, known)]) for config, compared in found
+    ]
+
+
+def data_warnings(
+    compared: DataComparison | None, config: RunConfig, known: Sequence[Client]
+) -> Iterator[tuple[str, str]]:
     """Give warnings as the glyph of a state and a sentence."""
+    if warning := data_name_warning(config.network, config.dataset, known):
+        yield "waiting", f"{warning}."
     if compared is None:
         return
     for client in compared.clients:

@@ -166,7 +166,7 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
             *_too_few(config, known, fit, wanted, live),
             *_too_large(traffic, config.strategy),
             *(RunWarning("refused", f"{listed([c.name for c in them])}: {why}.") for them, why in by_reason(unfit)),
-            *(RunWarning(state, text) for state, text in data_warnings(compared)),
+            *(RunWarning(state, text) for state, text in data_warnings(compared, config, known)),
             *_data_warnings(fit, totals),
         ],
         schedule_lines(config), compared,

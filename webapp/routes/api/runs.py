@@ -3,9 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
+from pydantic import Field
 
 from federation.run.states import RunState
+from webapp.db.repository.clients import list_clients
 from webapp.db.repository.rounds import TROUBLE, count_rounds, last_round_within, list_replies, list_rounds
+from webapp.operations.own_data.names import data_name_warning
 from webapp.operations.round_views import RoundList, round_view
 from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import RunRequest
@@ -37,14 +40,23 @@ Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of runs."
 Offset = Annotated[int, Query(ge=0, le=2**31, description="Number of runs to skip, newest first.")]
 
 
+class CreatedRun(RunView):
+    """A run that was just queued."""
+
+    warnings: list[str] = Field(description="What a person should know of the run; empty: nothing.")
+
+
 @router.post("", status_code=201)
 def create_run(
-    runs: RunsDep, note: NoteDep, by: ByDep, config: Annotated[RunRequest, Body(openapi_examples=EXAMPLES)]
-) -> RunView:  # fmt: skip
+    runs: RunsDep, database: DatabaseDep, note: NoteDep, by: ByDep,
+    config: Annotated[RunRequest, Body(openapi_examples=EXAMPLES)],
+) -> CreatedRun:  # fmt: skip
     """Queue a run. It starts at once if no run is active: its state is then waiting, else queued."""
     run = runs.create(config, by)
     note.add_runs([run.id])
-    return run
+    with database.read() as session:
+        warning = data_name_warning(run.config["network"], run.config.get("dataset", ""), list_clients(session))
+    return CreatedRun(**dict(run), warnings=[f"{warning}."] if warning else [])
 
 
 @router.get("")

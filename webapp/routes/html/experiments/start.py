@@ -21,6 +21,7 @@ from webapp.pages.start.experiment import (
 )
 from webapp.pages.start.experiment_preview import preview_experiment
 from webapp.pages.start.form import as_opened, offering, with_errors
+from webapp.pages.start.own_data import compared_by_name
 from webapp.problems import Invalid
 from webapp.routes.dependencies import ExperimentsDep, NoteDep, RunsDep
 from webapp.routes.html.forms import SEE_OTHER, StartFormDep, sent_with_upload
@@ -69,7 +70,8 @@ def _show(page: Page, form: ExperimentForm, status: int = 200) -> HTMLResponse:
     preview = preview_experiment(page.session, expanded[1], expanded[0].seed_count) if expanded else None
     clients = list_clients(page.session)
     form = offering(form, by_data_name(clients, page.live), page.parts.apps.offered())
+    own_data = compared_by_name(page.session, expanded[1].configs, clients, page.live) if expanded else []
     return page.show(
         "experiments/new.html", "/runs", status, form=form, preview=preview, clients=clients,
-        networks=NETWORKS,
+        networks=NETWORKS, own_data=own_data,
     )  # fmt: skip
