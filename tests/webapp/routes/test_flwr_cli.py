@@ -17,7 +17,9 @@ from flwr.proto.control_pb2 import (
     StopRunRequest,
     StreamLogsRequest,
 )
+from flwr.proto.fab_pb2 import Fab
 from flwr.proto.federation_config_pb2 import SimulationConfig
+from flwr.proto.transport_pb2 import Scalar
 
 from tests.support.authority import Authority
 from tests.support.dashboard import Dashboard, named, running
@@ -68,9 +70,8 @@ def test_from_login_to_stop_with_an_approval_of_login_and_app(
 ) -> None:
     http, operator = shared.http, {"Cookie": cookie_of(shared, "operator")}
     flwr = FlwrCommand(tmp_path / "home", f"127.0.0.1:{http.base_url.port}", authority.file)
-    code, said = flwr.run("ls", "meadow")
-    assert code == 1 and "Please run `flwr login`" in said, said
-
+    asked = call(http, "list-runs")
+    assert (asked.status_code, asked.headers["www-authenticate"] == "Bearer") == (401, False), "it would renew a token"
     login = flwr.start("login", "meadow")
     path, code_of = re.search(r"https://[^/\s]+(/account/flwr-login\?code=(\S+))", login.wait_for("code=")).groups()  # type: ignore[union-attr]
     page = http.get(path, headers=operator).text
@@ -86,6 +87,11 @@ def test_from_login_to_stop_with_an_approval_of_login_and_app(
     assert code == 1 and "lab/hostile 1.0.0 is uploaded" in said and "/apps/1" in said, said
     admin = {"Cookie": cookie_of(shared, "admin")}
     assert http.post("/api/apps/1/approve", headers=admin).status_code == 200
+    fab = shared.parts.apps.file_of(shared.parts.apps.show(1).hash).read_bytes()
+    for name, value, says in (("epochs", Scalar(string="1"), "no setting epochs"), ("what", Scalar(bool=True), "text")):
+        wrong = StartRunRequest(fab=Fab(content=fab), override_config={name: value})
+        answer = call(http, "start-run", wrong, Authorization=f"Bearer {flwr.token}")
+        assert named(answer, 422) == {"settings"} and says in answer.json()["detail"]
     with LightNode(shared.flower_address, authority=authority.file):
         started = flwr.start(*with_settings, "--stream")
         run_id = int(re.search(r"started run (\d+)", started.wait_for("started run"))[1])  # type: ignore[index]
@@ -106,15 +112,15 @@ def test_from_login_to_stop_with_an_approval_of_login_and_app(
     assert (status.status, status.sub_status) == ("finished", "stopped")
 
     entries = http.get("/api/audit", params={"limit": 50}, headers=admin).json()["items"]
-    ours = [(one["action"], one["actor"], one["target"]) for one in entries if "flwr" in str(one) or "/v1/" in str(one)]
-    begun = [one for one in ours if one[1] == "operator"]
-    assert begun == [
-        ("POST /v1/control/stop-run", "operator", f"run {run_id}"),
-        ("POST /v1/control/start-run", "operator", f"run {run_id}"),
-        ("POST /v1/control/start-run", "operator", "app 1"),
-        ("POST /v1/control/get-auth-tokens", "operator", ""),
-        ("POST /account/flwr-login", "operator", "flwr login from 127.0.0.1"),
-    ], ours
+    ours = [one for one in entries if one["actor"] == "operator" and ("flwr" in str(one) or "/v1/" in str(one))]
+    assert [(one["action"], one["outcome"], one["target"]) for one in ours] == [
+        ("POST /v1/control/stop-run", "done", f"run {run_id}"),
+        ("POST /v1/control/start-run", "done", f"run {run_id}"),
+        ("POST /v1/control/start-run", "failed", "app 1"),
+        ("POST /v1/control/start-run", "done", "app 1"),
+        ("POST /v1/control/get-auth-tokens", "done", "flwr login from 127.0.0.1"),
+        ("POST /account/flwr-login", "done", "flwr login from 127.0.0.1"),
+    ]
     following = http.stream(
         "POST", "/v1/control/stream-logs", content=StreamLogsRequest(run_id=queued(shared)).SerializeToString(),
         headers={"Authorization": f"Bearer {flwr.token}"},

@@ -1,17 +1,16 @@
 """Runs of Flower Apps as the flwr command starts and lists them."""
 
-from collections.abc import Sequence
-from io import BytesIO
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from federation.apps.cli_messages import AppToRun, ListedRun, WantedRuns
+from federation.apps.cli_messages import ListedRun, WantedRuns
 from federation.run.config import RunConfig
 from federation.run.states import RunState
 from webapp.db.database import Database, Session
 from webapp.db.repository.apps.apps import apps_of_hashes
 from webapp.db.repository.run_list import RunFilter, find_runs
-from webapp.db.tables import AppState, Run
-from webapp.operations.apps.store import Apps, AppView, settings_of
+from webapp.db.tables import Run
+from webapp.operations.apps.store import AppView, settings_of
 from webapp.operations.run_moves import get_run
 from webapp.operations.runs import Runs
 from webapp.problems import NotFound
@@ -19,20 +18,10 @@ from webapp.problems import NotFound
 MAX_RUNS, MAX_ID = 1_000, 2**53 - 1
 
 
-class Sent(NamedTuple):
-    """What became of an app that was sent: its run; None where it is not approved."""
-
-    app: AppView
-    run_id: int | None
-
-
-def run_app(apps: Apps, runs: Runs, sent: AppToRun, by: str) -> Sent:
-    """Keep the app, and queue a run of it where it is approved; raises Invalid and other Problems."""
-    app = apps.add(BytesIO(sent.fab), by)
-    if app.state is not AppState.APPROVED:
-        return Sent(app, None)
-    settings = settings_of(app, sent.settings)
-    return Sent(app, runs.create(RunConfig(network="app", app=app.hash, app_config=settings), by).id)
+def queue_app_run(runs: Runs, app: AppView, settings: Mapping[str, Any], by: str) -> int:
+    """Queue a run of an approved app and return its id; raises Invalid for settings that the app does not have."""
+    config = RunConfig(network="app", app=app.hash, app_config=settings_of(app, settings))
+    return runs.create(config, by).id
 
 
 def list_app_runs(database: Database, wanted: WantedRuns) -> list[ListedRun]:

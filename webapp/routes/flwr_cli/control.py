@@ -1,5 +1,7 @@
 """``flwr run``, ``flwr ls`` and ``flwr stop``; all other calls of the command are refused with what it can do."""
 
+from io import BytesIO
+
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -11,8 +13,9 @@ from federation.apps.cli_messages import (
     started,
     stopped,
 )
+from webapp.db.tables import AppState
 from webapp.http.origin import site_of
-from webapp.operations.flwr_cli.runs import app_run, list_app_runs, run_app
+from webapp.operations.flwr_cli.runs import app_run, list_app_runs, queue_app_run
 from webapp.problems import Problem
 from webapp.routes.api.apps.apps import noted
 from webapp.routes.dependencies import ByDep, NoteDep, PartsDep, SteeringDep
@@ -24,12 +27,12 @@ router = calls()
 @router.post("/start-run")
 def start_run(parts: PartsDep, request: Request, note: NoteDep, by: ByDep, body: BodyDep) -> Response:
     """Keep an app, and queue a run of it where it is approved."""
-    app, run_id = run_app(parts.apps, parts.runs, understood(read_app_to_run, body), by)
-    noted(app, note)
-    site = site_of(request, parts.settings)
-    if run_id is None:
+    sent, site = understood(read_app_to_run, body), site_of(request, parts.settings)
+    app = noted(parts.apps.add(BytesIO(sent.fab), by), note)
+    if app.state is not AppState.APPROVED:
         waits = f"{app.title} is {app.state}, an admin has to approve it: {site}/apps/{app.id}. Then run it again."
         return answer(started(None, waits))
+    run_id = queue_app_run(parts.runs, app, sent.settings, by)
     note.add_runs([run_id])
     return answer(started(run_id, f"{site}/runs/{run_id} shows the run."))
 

@@ -34,7 +34,7 @@ def give_token(parts: PartsDep, request: Request, note: NoteDep, body: BodyDep) 
     if (taken := parts.accounts.device_logins.take(secret, client_address(request))) is None:
         return answer(token_of_login(None))
     login, token = taken
-    note.is_change = True
+    note.is_change, note.target = True, f"flwr login from {login.address}"
     if login.person is not None:
         note.actor = Actor("user", login.person.name, login.person.id)
     note.detail |= {"code": login.code, "role": login.role.value, "days": login.days}
