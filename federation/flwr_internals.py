@@ -6,15 +6,15 @@ names of another side.
 """
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flwr.app.message import remove_content_from_message as remove_content_from_message
     from flwr.cli.build import build_fab_from_files as build_fab_from_files
-    from flwr.common import Code as Code
-    from flwr.common import parameters_to_ndarrays as parameters_to_ndarrays
     from flwr.common.config import flatten_dict as flatten_dict
     from flwr.common.config import validate_config as validate_config
     from flwr.common.constant import NOOP_ACCOUNT_NAME as NOOP_ACCOUNT_NAME
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from flwr.common.constant import ErrorCode as ErrorCode
     from flwr.common.constant import Status as Status
     from flwr.common.constant import SubStatus as SubStatus
-    from flwr.compat.common.recorddict_compat import recorddict_to_evaluateres as recorddict_to_evaluateres
-    from flwr.compat.common.recorddict_compat import recorddict_to_fitres as recorddict_to_fitres
     from flwr.proto.control_pb2 import GetAuthTokensRequest as GetAuthTokensRequest
     from flwr.proto.control_pb2 import GetAuthTokensResponse as GetAuthTokensResponse
     from flwr.proto.control_pb2 import GetLoginDetailsResponse as GetLoginDetailsResponse
@@ -75,6 +73,7 @@ if TYPE_CHECKING:
     from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware as ProtobufTranslationMiddleware
     from flwr.supercore.routers.runtime import create_runtime_router as create_runtime_router
     from flwr.supercore.task_identity import TaskIdentity as TaskIdentity
+    from flwr.superlink.cli import flwr_serverapp as flwr_serverapp
     from flwr.superlink.config_loader import get_federation_manager as get_federation_manager
     from flwr.superlink.routers.fleet.node_auth import NodeAuthMiddleware as NodeAuthMiddleware
     from flwr.superlink.routers.fleet.router import router as router
@@ -90,13 +89,11 @@ if TYPE_CHECKING:
 NAMES: dict[str, tuple[str, ...]] = {
     "flwr.app.message": ("remove_content_from_message",),
     "flwr.cli.build": ("build_fab_from_files",),
-    "flwr.common": ("Code", "parameters_to_ndarrays"),
     "flwr.common.config": ("flatten_dict", "validate_config"),
     "flwr.common.constant": (
         "NOOP_ACCOUNT_NAME", "NOOP_FLWR_AID", "SUPERLINK_NODE_ID", "TIMESTAMP_HEADER", "AuthnType", "ErrorCode",
         "Status", "SubStatus",
     ),
-    "flwr.compat.common.recorddict_compat": ("recorddict_to_evaluateres", "recorddict_to_fitres"),
     "flwr.proto.control_pb2": (
         "GetAuthTokensRequest", "GetAuthTokensResponse", "GetLoginDetailsResponse", "ListRunsRequest",
         "ListRunsResponse", "StartRunRequest", "StartRunResponse", "StopRunRequest", "StopRunResponse",
@@ -127,6 +124,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "flwr.supercore.protobuf.translation": ("ProtobufTranslationMiddleware",),
     "flwr.supercore.routers.runtime": ("create_runtime_router",),
     "flwr.supercore.task_identity": ("TaskIdentity",),
+    "flwr.superlink.cli": ("flwr_serverapp",),
     "flwr.superlink.config_loader": ("get_federation_manager",),
     "flwr.superlink.routers.fleet.node_auth": ("NodeAuthMiddleware",),
     "flwr.superlink.routers.fleet.router": ("router",),
@@ -145,10 +143,21 @@ METHODS: dict[str, tuple[str, ...]] = {
         "store_fab", "store_message_and_object_tree", "store_object",
     ),
     "LinkStateFactory": ("state",),
-    "SqlLinkState": ("get_message_ins", "get_nodes", "initialize", "store_message_and_object_tree", "store_object"),
+    "SqlLinkState": (
+        "delete_messages", "get_message_ins", "get_message_res", "get_nodes", "initialize", "session", "start_session",
+        "store_message_and_object_tree", "store_object",
+    ),
     "ObjectStore": ("__len__", "delete", "delete_objects_in_run", "get", "get_object_tree"),
 }  # fmt: skip
 """The methods that are called on objects of these classes."""
+
+TEXTS: dict[str, tuple[str, ...]] = {
+    "flwr.serverapp.strategy.strategy": (
+        "[ROUND %s/%s]", "└──> MetricRecord: %s", "Initial global evaluation results: %s",
+    ),
+    "flwr.server.workflow.default_workflows": ("[ROUND %s]", "fit progress: (%s, %s, %s, %s)"),
+}  # fmt: skip
+"""What strategies log, by which ``apps.launcher`` knows rounds and what was measured at the server."""
 
 _MODULES = {name: module for module, names in NAMES.items() for name in names}
 
@@ -161,8 +170,13 @@ if not TYPE_CHECKING:
         return getattr(importlib.import_module(_MODULES[name]), name)
 
 
+def location_of(name: str) -> str:
+    """Return where one of ``NAMES`` is, for a process that imports nothing of Meadow: its module, a colon, the name."""
+    return f"{_MODULES[name]}:{name}"
+
+
 def missing() -> Iterator[str]:
-    """Yield each name that the installed flwr lacks, in full."""
+    """Yield each name that the installed flwr lacks, in full, and each text that its module does not hold."""
     for module, names in NAMES.items():
         try:
             loaded = importlib.import_module(module)
@@ -176,6 +190,17 @@ def missing() -> Iterator[str]:
                 f"{module}.{name}.{method}" for method in METHODS.get(name, ())
                 if not callable(getattr(getattr(loaded, name, None), method, None))
             )  # fmt: skip
+    for module, texts in TEXTS.items():
+        source = _source_of(module)
+        yield from (f"{module}: {text!r}" for text in texts if text not in source)
+
+
+def _source_of(module: str) -> str:
+    try:
+        found = importlib.util.find_spec(module)
+    except ImportError:  # its package is gone
+        return ""
+    return Path(found.origin).read_text(encoding="utf-8") if found is not None and found.origin else ""
 
 
 def main() -> int:
@@ -183,7 +208,7 @@ def main() -> int:
     from importlib.metadata import version
 
     found = list(missing())
-    total = len(_MODULES) + sum(map(len, METHODS.values()))
+    total = len(_MODULES) + sum(map(len, [*METHODS.values(), *TEXTS.values()]))
     sys.stdout.writelines(f"MISSING {name}\n" for name in found)
     sys.stdout.write(f"flwr {version('flwr')}: {len(found)} of {total} names that Meadow relies on are missing\n")
     return 1 if found else 0

@@ -1,9 +1,11 @@
 """What runs in the child process of an app: bounds the process, then starts Flower's process of a ServerApp.
 
 Run as a file by ``python -I``, so it imports nothing of Meadow. Rounds, and metrics that the app measures at the
-server, are in no message: they are read from what Flower's strategies log, and told as lines of JSON.
+server, are in no message: they are read from what Flower's strategies log, and told as lines of JSON. The texts are
+those that ``flwr_internals`` lists.
 """
 
+import importlib
 import json
 import logging
 import os
@@ -31,9 +33,11 @@ class Reporter(logging.Handler):
             self._round = self._round
 
     def _read(self, text: str, args: Any) -> dict[str, Any]:
-        if text == "[ROUND %s/%s]":
+        if text in ("[ROUND %s/%s]", "[ROUND %s]"):
             self._round = int(args[0])
-            return {"round": self._round, "rounds": int(args[1])}
+            return {"round": self._round} | ({"rounds": int(args[1])} if len(args) > 1 else {})
+        if text == "fit progress: (%s, %s, %s, %s)":  # of Flower's older strategies
+            return {"round": int(args[0]), "metrics": _numbers({"loss": args[1], **args[2]})}
         if SERVER_METRICS.fullmatch(text) and (metrics := _numbers(args[0] if isinstance(args, tuple) else args)):
             return {"round": self._round, "metrics": metrics}
         return {}
@@ -57,14 +61,17 @@ def bound_process() -> None:
 
 
 def main() -> None:
-    """Start the ServerApp; the first argument is the pipe's descriptor, the others are those of ``flwr-serverapp``."""
-    pipe = int(sys.argv.pop(1))
+    """Start the ServerApp.
+
+    The first argument is the pipe's descriptor, the second the module and the name of what the command
+    ``flwr-serverapp`` calls; the others are those of that command.
+    """
+    pipe, (module, _, name) = int(sys.argv.pop(1)), sys.argv.pop(1).partition(":")
     os.set_inheritable(pipe, False)
     bound_process()
-    from flwr.superlink.cli import flwr_serverapp
-
+    run_command = getattr(importlib.import_module(module), name)
     logging.getLogger("flwr").addHandler(Reporter(pipe))
-    flwr_serverapp()
+    run_command()
 
 
 if __name__ == "__main__":

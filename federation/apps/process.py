@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from federation.flwr_internals import location_of
+
 LAUNCHER = Path(__file__).with_name("launcher.py")
 TERM_SECONDS = 2.0
 """Between the signal that asks the app to end and the one that ends it."""
@@ -54,7 +56,7 @@ class AppProcess:
         reading, writing = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-u", str(LAUNCHER), str(writing), "--insecure",
+                [sys.executable, "-I", "-u", str(LAUNCHER), str(writing), location_of("flwr_serverapp"), "--insecure",
                  "--runtime-api-address", address, "--token-file", str(folder / TOKEN),
                  "--parent-pid", str(os.getpid())],
                 cwd=folder / FILES, env=self._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -51,12 +51,16 @@ class NodeReply:
 
 @dataclass(frozen=True, slots=True)
 class NodeApp:
-    """What SuperNodes run: id (publisher/name), version and bytes of a FAB, and its settings with their defaults."""
+    """What SuperNodes run: id (publisher/name), version and bytes of a FAB, and its settings with their defaults.
+
+    ``is_legacy``: its ClientApp was made of a ``client_fn``, whose messages have records of other names.
+    """
 
     app_id: str
     version: str
     fab: bytes
     settings: Mapping[str, object]
+    is_legacy: bool = False
 
 
 class Deployment:
@@ -67,7 +71,8 @@ class Deployment:
     """
 
     def __init__(self, state: LinkState, app: Callable[[], NodeApp], options: Mapping[str, object] | None = None,
-                 series: str | None = None) -> None:  # fmt: skip
+                 series: str | None = None, *, is_legacy: bool = False) -> None:  # fmt: skip
+        self.is_legacy = is_legacy
         self._state, self._store = state, state.object_store
         self._app, self._options, self._series = app, options or {}, series
         self._lock = threading.Lock()

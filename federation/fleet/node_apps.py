@@ -35,7 +35,8 @@ class Deployments:
             key, app = (run_id, app_hash), self._find_app(app_hash)  # each time: its approval may be withdrawn
             if self._of_run is None or self._of_run[0] != key:
                 self._finish_other()
-                made = Deployment(self._state, lambda: app, options, f"Meadow's run {run_id}, app {app_hash}")
+                series = f"Meadow's run {run_id}, app {app_hash}"
+                made = Deployment(self._state, lambda: app, options, series, is_legacy=app.is_legacy)
                 self._of_run = (key, made)
             return self._of_run[1]
 

@@ -28,6 +28,7 @@ from federation.transport.exchange import Assignment
 from federation.transport.peer import Peer
 from federation.weights.flower_content import BadContent, arrays_of, content_of, text_of
 from federation.weights.layout import Layout, LayoutMismatch
+from federation.weights.legacy_content import FunctionMissing
 
 log = logging.getLogger(__name__)
 
@@ -187,8 +188,9 @@ class NodeConnection(Peer):
         deployment = await self._deployment_for(assignment)
         assignment.bytes_down = exchange.content.size_bytes if exchange.content is not None else 0
         reply = await self.mailbox.ask(
-            deployment, self.node_id, lambda: task_content(assignment, self._weights), KINDS[exchange.phase],
-            str(exchange.round), lambda: assignment.state is not AssignmentState.SETTLED,
+            deployment, self.node_id,
+            lambda: task_content(assignment, self._weights, is_legacy=deployment.is_legacy),
+            KINDS[exchange.phase], str(exchange.round), lambda: assignment.state is not AssignmentState.SETTLED,
         )  # fmt: skip
         if reply is None:
             return
@@ -196,7 +198,7 @@ class NodeConnection(Peer):
             await self._online.wait()
             await asyncio.sleep(0)
         if assignment.state is not AssignmentState.SETTLED:
-            await self._offer(assignment, reply)
+            await self._offer(assignment, reply, is_legacy=deployment.is_legacy)
 
     async def _deployment_for(self, assignment: Assignment) -> Deployment:
         if not (app_hash := app_hash_of(assignment)):
@@ -206,19 +208,21 @@ class NodeConnection(Peer):
             self._deployments.of_run, assignment.exchange.run_id, app_hash, options if isinstance(options, dict) else {}
         )
 
-    async def _offer(self, assignment: Assignment, reply: NodeReply) -> None:
+    async def _offer(self, assignment: Assignment, reply: NodeReply, *, is_legacy: bool) -> None:
         """Pass the reply on as the frames that a stream client would send."""
         if reply.content is None:
             self._fail(assignment, reply.error or "the SuperNode gave no reason")
             return
         try:
-            offer, arrays = offer_of(assignment, reply.content)
+            offer, arrays = offer_of(assignment, reply.content, is_legacy=is_legacy)
             self._pass_text(offer)
             while assignment.state is AssignmentState.QUEUED:  # until there is room in the reply budget
                 await self.mailbox.changed.wait()
                 self.mailbox.changed.clear()
             if assignment.state is AssignmentState.RECEIVING and offer.content is not None:
                 self._pass_content(offer.content, arrays)
+        except FunctionMissing as missing:
+            self._fail(assignment, str(missing))
         except (messages.BadFrame, BadContent, LayoutMismatch, ValueError, TypeError) as error:
             self._fail(assignment, f"sent a reply that cannot be read: {error}")
 

@@ -7,10 +7,12 @@ from flwr.app import ArrayRecord, RecordDict
 
 from federation.fleet.weight_records import WeightRecords
 from federation.protocol import messages
+from federation.run.metric_names import is_number
 from federation.transport.exchange import Assignment
 from federation.weights.content_ids import content_id
 from federation.weights.flower_content import BadContent, app_answer, app_content, arrays_content, text_of
 from federation.weights.layout import Layout
+from federation.weights.legacy_content import FunctionMissing, legacy_answer, legacy_content
 from federation.weights.records import values_of
 
 NO_FUNCTION = "function registered with name"
@@ -23,32 +25,41 @@ def app_hash_of(assignment: Assignment) -> str:
     return named if isinstance(named, str) else ""
 
 
-def task_content(assignment: Assignment, weights: WeightRecords) -> RecordDict:
-    """Return the content of a task's message. For worker threads."""
+def task_content(assignment: Assignment, weights: WeightRecords, *, is_legacy: bool = False) -> RecordDict:
+    """Return the content of a task's message; ``is_legacy``: for an app made of a client_fn. For worker threads."""
     content = assignment.exchange.content
     if app_hash_of(assignment):
-        return app_content(assignment.config, weights.record(content) if content is not None else None)
+        plain = app_content(assignment.config, weights.record(content) if content is not None else None)
+        return legacy_content(assignment.exchange.phase, plain) if is_legacy else plain
     return weights.message_content(assignment.task_text(), content)
 
 
-def offer_of(assignment: Assignment, content: RecordDict) -> tuple[messages.Offer, RecordDict]:
-    """Return a reply as an offer, and the content with its arrays; raises ValueError or TypeError.
+def offer_of(
+    assignment: Assignment, content: RecordDict, *, is_legacy: bool = False
+) -> tuple[messages.Offer, RecordDict]:
+    """Return a reply as an offer, and the content with its arrays; raises ValueError, TypeError or FunctionMissing.
 
     The offer is checked where it is passed on, as that of any client.
     """
     if app_hash_of(assignment):
-        return _app_offer(assignment, content)
+        return _app_offer(assignment, content, is_legacy)
     offer = messages.decode_client(text_of(content))
     if not isinstance(offer, messages.Offer) or offer.message_id != assignment.message_id:
         raise BadContent("its reply answers another task")
     return offer, content
 
 
-def _app_offer(assignment: Assignment, content: RecordDict) -> tuple[messages.Offer, RecordDict]:
-    metrics, examples, record = app_answer(content)
+def _app_offer(
+    assignment: Assignment, content: RecordDict, is_legacy: bool
+) -> tuple[messages.Offer, RecordDict]:  # fmt: skip
+    expected = [entry.name for entry in sent.layout.entries] if (sent := assignment.exchange.content) else []
+    if is_legacy:
+        metrics, examples, record = legacy_answer(assignment.exchange.phase, expected, content)
+        metrics = {name: value for name, value in metrics.items() if is_number(value)}
+    else:
+        metrics, examples, record = app_answer(content)
     header = None
     if record:
-        expected = [entry.name for entry in sent.layout.entries] if (sent := assignment.exchange.content) else []
         names = expected if sorted(record) == sorted(expected) else list(record)
         layout = Layout.of(names, [values_of(record[name]) for name in names])
         header = messages.ContentHeader(
@@ -60,8 +71,9 @@ def _app_offer(assignment: Assignment, content: RecordDict) -> tuple[messages.Of
 
 def failed_offer(assignment: Assignment, reason: str) -> messages.Offer:
     """Return the offer of a task that failed; an app without a function for its phase has failed nothing."""
-    missing = bool(app_hash_of(assignment)) and NO_FUNCTION in reason
-    error = f"the app has no {assignment.exchange.phase} function" if missing else reason
+    none = str(FunctionMissing(assignment.exchange.phase))
+    missing = bool(app_hash_of(assignment)) and (NO_FUNCTION in reason or reason == none)
+    error = none if missing else reason
     return messages.Offer(
         message_id=assignment.message_id, error=error[: messages.MAX_ERROR_CHARACTERS], not_implemented=missing
     )

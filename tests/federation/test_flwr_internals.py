@@ -1,12 +1,13 @@
 """The names of flwr's inside that are relied on, each in one list; a name that is gone is told."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from federation import flwr_internals
-from federation.flwr_internals import METHODS, NAMES, main, missing
+from federation.flwr_internals import METHODS, NAMES, TEXTS, main, missing
 
 FEDERATION = Path(flwr_internals.__file__).parent
 
@@ -27,7 +28,8 @@ def test_the_list_names_what_is_imported_and_all_of_it_is_used() -> None:
     assert {one for one in of_module if one[0].startswith("flwr")} == listed
     sources = [path.read_text() for path in FEDERATION.rglob("*.py")]
     used = {name for source in sources for module, name in imported(source) if module == flwr_internals.__name__}
-    assert used | METHODS.keys() == {name for _, name in listed}
+    used |= {name for source in sources for name in re.findall(r'location_of\("(\w+)"\)', source)}
+    assert (used - {"location_of"}) | METHODS.keys() == {name for _, name in listed}
 
 
 def test_a_name_a_method_and_a_module_that_are_gone_are_told(
@@ -36,6 +38,7 @@ def test_a_name_a_method_and_a_module_that_are_gone_are_told(
     monkeypatch.setitem(NAMES, "flwr.supercore.fab", ("Fab", "Gone"))
     monkeypatch.setitem(NAMES, "flwr.moved", ("Thing",))
     monkeypatch.setitem(METHODS, "Fab", ("open",))
+    monkeypatch.setitem(TEXTS, "flwr.moved.strategy", ("[ROUND %s]",))
     assert main() == 1
     said = capsys.readouterr().out.splitlines()
     assert said[:3] == [
@@ -43,3 +46,4 @@ def test_a_name_a_method_and_a_module_that_are_gone_are_told(
         "MISSING flwr.supercore.fab.Gone",
         "MISSING flwr.moved: No module named 'flwr.moved'",
     ]
+    assert "MISSING flwr.moved.strategy: '[ROUND %s]'" in said

@@ -11,13 +11,7 @@ from numpy.typing import NDArray
 
 from federation.client.outbox import ClientTask, OutgoingReply
 from federation.client.tasks.failures import app_frames, error_sentence, shorten
-from federation.client.tasks.legacy_apps import (
-    FunctionMissing,
-    check_function,
-    content_of_reply,
-    is_legacy,
-    legacy_content,
-)
+from federation.client.tasks.legacy_apps import check_function, content_of_reply, is_legacy
 from federation.client.tasks.run_states import RunStates
 from federation.learning.client_app import Work
 from federation.progress import Reporter, TaskCancelled, reporting_to
@@ -27,6 +21,7 @@ from federation.run.pooling import MAX_COUNTS
 from federation.weights.content_ids import content_id
 from federation.weights.flower_content import app_answer, config_for_apps, plain_values
 from federation.weights.layout import Buffer, Layout
+from federation.weights.legacy_content import FunctionMissing, legacy_content
 from federation.weights.records import record_of, values_of
 
 log = logging.getLogger(__name__)

@@ -2,12 +2,14 @@
 
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.support.dashboard import Dashboard, named, running
-from tests.support.flower_apps import folder_of, zip_of
+from tests.support.flower_apps import folder_of, stored, zip_of
 from tests.support.light_node import LightNode
 from tests.support.markup import parse
 from tests.support.processes import wait_until
@@ -32,20 +34,23 @@ def train(message, context):
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     with running(tmp_path_factory.mktemp("apps"), apps=True, demo_clients=0) as started:
         yield started
 
 
+def upload(dashboard: Dashboard, files: dict[str, bytes]) -> dict[str, object]:
+    return dict(dashboard.http.post("/api/apps", files={"file": ("app.zip", zip_of(files))}).json())
+
+
 def uploaded(dashboard: Dashboard, name: str) -> dict[str, object]:
-    packed = zip_of(folder_of(name, settings="step = 1.0\nunused = 3\n", client=CLIENT))
-    return dict(dashboard.http.post("/api/apps", files={"file": ("app.zip", packed)}).json())
+    return upload(dashboard, folder_of(name, settings="step = 1.0\nunused = 3\n", client=CLIENT))
 
 
-def weights(dashboard: Dashboard) -> str:
+def weights(dashboard: Dashboard, *arrays: NDArray[Any]) -> str:
     with io.BytesIO() as file:
-        np.savez(file, np.zeros(4, "float32"), np.ones((2, 2), "float32"))
+        np.savez(file, *arrays)
         return str(dashboard.http.post("/api/weights", files={"file": file.getvalue()}).json()["id"])
 
 
@@ -64,7 +69,8 @@ def test_supernodes_run_the_approved_app_of_a_run_which_keeps_its_state_over_rou
     dashboard: Dashboard,
 ) -> None:
     app, other = uploaded(dashboard, "mine"), uploaded(dashboard, "other")
-    body = {"network": "custom", "initial_weights": weights(dashboard), "num_rounds": 2, "min_clients": 2,
+    kept = weights(dashboard, np.zeros(4, "float32"), np.ones((2, 2), "float32"))
+    body = {"network": "custom", "initial_weights": kept, "num_rounds": 2, "min_clients": 2,
             "node_app": app["hash"], "app_config": {"step": 0.25, "other": 7}}  # fmt: skip
     refused = dashboard.http.post("/api/runs", json=body)
     assert named(refused, 422) == {"node_app"} and "No approved app" in refused.text
@@ -94,3 +100,25 @@ def test_supernodes_run_the_approved_app_of_a_run_which_keeps_its_state_over_rou
     assert measured(dashboard, run_id, "round") == [1, 2, 3] and measured(dashboard, run_id, "other") == [7, 7, 7]
     assert f"lab/other 1.0.0 ({str(other['hash'])[:8]}) is withdrawn: an admin has to approve it first" in tasks
     assert flower_runs[1:] == [app["hash"], other["hash"], app["hash"]]
+
+
+def test_supernodes_train_the_client_fn_of_an_approved_app_with_its_metrics(dashboard: Dashboard) -> None:
+    app = upload(dashboard, stored("numpy-client"))
+    assert dashboard.http.post(f"/api/apps/{app['id']}/approve").status_code == 200
+    body = {"network": "custom", "initial_weights": weights(dashboard, np.zeros((2, 4)), np.zeros(2)),
+            "num_rounds": 2, "min_clients": 2, "node_app": app["hash"],
+            "app_config": {"learning-rate": 0.5, "local-epochs": 2, "layers": "8 4"}}  # fmt: skip
+    with LightNode(dashboard.flower_address) as node, LightNode(dashboard.flower_address, partition=1):
+        dashboard.wait_for_clients(2)
+        run_id = dashboard.http.post("/api/runs", json=body).json()["id"]
+        run = dashboard.wait_for_state(run_id, "completed", "failed")
+        assert run["state"] == "completed" and run["last_metrics"]["evaluate_accuracy"] > 0.9, run
+        twisted = body | {"initial_weights": weights(dashboard, np.zeros((2, 4)), np.zeros(2), np.zeros(2))}
+        dashboard.wait_for_state(dashboard.http.post("/api/runs", json=twisted).json()["id"], "failed")
+        newest = max(one["id"] for one in dashboard.http.get("/api/clients").json()["items"])
+        assert "fit returned 2 arrays, the run needs 3" in dashboard.http.get(f"/clients/{newest}").text
+    losses = measured(dashboard, run_id, "train_loss")
+    assert losses[0] and losses[1] and losses[1] < losses[0], losses
+    assert {tuple(one.content) for one in node.seen if one.metadata.message_type == "train"} >= {
+        ("fitins.parameters", "fitins.config")
+    }
