@@ -5,87 +5,19 @@ Knows nothing of flwr. Called in worker threads; polls of both ports wait for it
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import Enum, auto
 from queue import SimpleQueue
-from typing import Literal
+from typing import Any, NamedTuple
 
+from federation.apps.happenings import Answered, Content, Happening, Header, Sent
 from federation.apps.poll_signal import Signal
 
 MAX_OPEN = 10_000
 """Messages that an app may have without an answer."""
 MAX_HELD_BYTES = 2 * 1024**3
 """Of messages and answers that the app has not fetched: they are in the memory of the dashboard."""
-
-Scalars = dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """An instruction, whole in the database ``at`` a reading of the monotonic clock.
-
-    ``kind`` is Flower's message type, ``round`` what its config names.
-    """
-
-    message_id: str
-    node_id: int
-    kind: str
-    group: str
-    round: int | None
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A reply, whole in the database ``at`` a reading of the monotonic clock.
-
-    ``seconds`` since the SuperNode took the message, ``waited`` until it did.
-    """
-
-    message_id: str
-    node_id: int
-    metrics: Scalars
-    num_examples: int | None
-    error: str | None
-    seconds: float | None
-    waited: float | None
-    bytes_down: int
-    bytes_up: int
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """What the app's process logged: a round of so many has begun, or metrics were measured at the server."""
-
-    round: int
-    rounds: int | None = None
-    metrics: Scalars = field(default_factory=dict)
-
-
-Happening = Sent | Answered | Reported
-
-
-@dataclass(slots=True)
-class Header:
-    """What is known of a message before its objects are there."""
-
-    message_id: str
-    kind: str
-    group: str
-    node_id: int
-    """The SuperNode that it goes to or comes from."""
-    reply_to: str
-    error: str | None = None
-
-
-@dataclass(slots=True)
-class Content:
-    """The scalars of a message: the round that its config names, its metrics, and the number of examples."""
-
-    round: int | None = None
-    metrics: Scalars = field(default_factory=dict)
-    num_examples: int | None = None
 
 
 @dataclass(slots=True)
@@ -95,13 +27,36 @@ class _Transfer:
     bytes: int = 0
 
 
+class Mail(Enum):
+    """Where a message stands. Polls of its SuperNode and the whole answer move it."""
+
+    WAITING = auto()
+    """The next poll gets it."""
+    TAKEN = auto()
+    """A poll got it; the SuperNode works on it."""
+    LOST = auto()
+    """The SuperNode polls again without an answer: the message, or its process, was lost on the way."""
+    ANSWERED = auto()
+
+
 @dataclass(slots=True)
 class _Open:
     node_id: int
     sent_at: float
     bytes: int
     taken_at: float | None = None
-    state: Literal["waiting", "taken", "answered"] = "waiting"
+    mail: Mail = Mail.WAITING
+    takes: int = 0
+    copy: Any = None
+
+
+class Lost(NamedTuple):
+    """A message that was lost: ``copy`` of it, how often a SuperNode took it, and the answers that came in part."""
+
+    message_id: str
+    copy: Any
+    takes: int
+    parts: list[str]
 
 
 class AppTraffic:
@@ -130,8 +85,10 @@ class AppTraffic:
         return self._held_bytes + size_bytes < MAX_HELD_BYTES
 
     def stored(self, header: Header, missing: Collection[str]) -> None:
-        """A message is in the database; ``missing`` are its objects that are not."""
+        """A message is in the database; ``missing`` are its objects that are not. One that is sent again is known."""
         with self._lock:
+            if header.message_id in self._open:
+                return
             transfer = self._transfers[header.message_id] = _Transfer(header, set(missing))
         if not transfer.missing:
             self._complete(transfer)
@@ -149,12 +106,41 @@ class AppTraffic:
         for one in whole:
             self._complete(one)
 
-    def taken(self, message_ids: Collection[str]) -> None:
-        """A SuperNode has got messages."""
+    def taken(self, message_id: str, copy: Any) -> None:
+        """A SuperNode has got a message; ``copy`` is what it takes to send the message again."""
         with self._lock:
-            for message_id in message_ids:
-                if (one := self._open.get(message_id)) is not None:
-                    one.taken_at, one.state = time.monotonic(), "taken"
+            if (one := self._open.get(message_id)) is not None:
+                one.taken_at, one.mail, one.copy, one.takes = time.monotonic(), Mail.TAKEN, copy, one.takes + 1
+
+    def lose(self, node_id: int) -> list[Lost]:
+        """Return the messages that a SuperNode took and has not answered, and that it asks for others; each once."""
+        found = list[Lost]()
+        with self._lock:
+            for message_id, one in self._open.items():
+                if one.node_id == node_id and one.mail is Mail.TAKEN:
+                    one.mail = Mail.LOST
+                    parts = [key for key, part in self._transfers.items() if part.header.reply_to == message_id]
+                    self._held_bytes -= sum(self._transfers.pop(key).bytes for key in parts)
+                    found.append(Lost(message_id, one.copy, one.takes, parts))
+        return found
+
+    def wait_again(self, message_id: str) -> None:
+        """A lost message is in the database anew."""
+        with self._lock:
+            if (one := self._open.get(message_id)) is not None and one.mail is Mail.LOST:
+                one.mail = Mail.WAITING
+        self.signal.wake()
+
+    def give_up(self, message_id: str, reason: str) -> None:
+        """A lost message has no answer and will have none: Flower says so to the app."""
+        with self._lock:
+            if (one := self._open.get(message_id)) is None or one.mail is not Mail.LOST:
+                return
+            one.mail, one.copy = Mail.ANSWERED, None
+        self.happenings.put(Answered(
+            message_id, one.node_id, {}, None, reason, None, None, one.bytes, 0, time.monotonic()
+        ))  # fmt: skip
+        self.signal.wake()
 
     def _complete(self, transfer: _Transfer) -> None:
         header = transfer.header
@@ -179,7 +165,7 @@ class AppTraffic:
                     asked.bytes if asked is not None else 0, transfer.bytes, now,
                 )  # fmt: skip
                 if asked is not None:
-                    asked.state, asked.bytes = "answered", asked.bytes + transfer.bytes
+                    asked.mail, asked.copy, asked.bytes = Mail.ANSWERED, None, asked.bytes + transfer.bytes
                 else:
                     self._held_bytes -= transfer.bytes
         self.happenings.put(said)
@@ -190,29 +176,28 @@ class AppTraffic:
     def has_mail(self, node_id: int) -> bool:
         """Whether a message waits for a SuperNode."""
         with self._lock:
-            return any(one.node_id == node_id and one.state == "waiting" for one in self._open.values())
+            return any(one.node_id == node_id and one.mail is Mail.WAITING for one in self._open.values())
 
     def has_answers(self, message_ids: Collection[str]) -> bool:
         """Whether all those messages are answered, or unknown."""
         with self._lock:
             return all(
-                (one := self._open.get(message_id)) is None or one.state == "answered" for message_id in message_ids
+                (one := self._open.get(message_id)) is None or one.mail is Mail.ANSWERED for message_id in message_ids
             )
 
     def has_an_answer(self, message_ids: Collection[str]) -> bool:
         """Whether one of those messages is answered, or unknown."""
         with self._lock:
             return not message_ids or any(
-                (one := self._open.get(message_id)) is None or one.state == "answered" for message_id in message_ids
+                (one := self._open.get(message_id)) is None or one.mail is Mail.ANSWERED for message_id in message_ids
             )
 
     def forget(self, message_ids: Collection[str]) -> None:
-        """The app has got the answers to these messages, where there are some."""
+        """The app has got the answers to these messages, of the SuperNode or of Flower in its place."""
         with self._lock:
             for message_id in message_ids:
-                if (one := self._open.get(message_id)) is not None and one.state == "answered":
+                if (one := self._open.pop(message_id, None)) is not None:
                     self._held_bytes -= one.bytes
-                    del self._open[message_id]
 
     def close(self) -> None:
         """The run is over: polls that wait for it are answered."""
@@ -221,22 +206,3 @@ class AppTraffic:
             self._transfers.clear()
             self._held_bytes = 0
         self.signal.wake()
-
-
-def metrics_of(records: Mapping[str, Mapping[str, object]]) -> Scalars:
-    """Return the numbers of metric records by name; with several records the name of each stands before its own."""
-    found: Scalars = {}
-    for name, record in records.items():
-        prefix = f"{name}/" if len(records) > 1 else ""
-        for key, value in record.items():
-            values = {f"{prefix}{key}": value} if not isinstance(value, list) else {
-                f"{prefix}{key}[{index}]": one for index, one in enumerate(value[:10])
-            }  # fmt: skip
-            found |= {one: float(number) for one, number in values.items() if isinstance(number, int | float)}
-            if len(found) >= MAX_METRICS:
-                return found
-    return found
-
-
-MAX_METRICS = 200
-"""Of one reply: an app that puts its weights among the metrics must not fill the database."""

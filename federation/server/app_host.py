@@ -4,6 +4,7 @@ The port is on loopback and is open while an app runs. Ten paths of Flower's Run
 token of the run.
 """
 
+import asyncio
 import hmac
 import logging
 import socket
@@ -19,6 +20,7 @@ from federation.protocol.connection_limit import ConnectionBounds
 from federation.protocol.serving import EmbeddedServer
 from federation.server.flower import Nodes
 from federation.server.flower_apps import MEDIA_TYPE, TOKEN_HEADER, AppRunInFlower, asked_messages, runtime_app
+from federation.server.lost_messages import send_again
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +64,12 @@ class AppHost:
             raise
 
     async def wait_for_mail(self, node_id: int) -> None:
-        """Return when a message of an app waits for a SuperNode, or after ``HOLD_SECONDS``."""
+        """Return when a message of an app waits for a SuperNode, which polls for one, or after ``HOLD_SECONDS``."""
         state = self._nodes.state
+        if (now := state.traffic) is not None:
+            for lost in now.lose(node_id):
+                log.warning("SuperNode %d polls again without an answer to a message of the app", node_id)
+                await asyncio.to_thread(send_again, state, now, lost)
 
         def has_mail() -> bool:
             return (traffic := state.traffic) is not None and traffic.has_mail(node_id)
@@ -157,7 +163,6 @@ class RuntimePort:
             return
         await self._traffic.signal.wait_until(lambda: self._traffic.has_an_answer(wanted), HOLD_SECONDS)
         await self._traffic.signal.wait_until(lambda: self._traffic.has_answers(wanted), OTHERS_SECONDS)
-        self._traffic.forget(wanted)
         left = deque(read)
 
         async def replay() -> Message:

@@ -11,8 +11,9 @@ from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
+from federation.apps.happenings import Content, Header, metrics_of
 from federation.apps.poll_signal import Signal
-from federation.apps.traffic import AppTraffic, Content, Header, metrics_of
+from federation.apps.traffic import AppTraffic
 from federation.flwr_internals import (
     NOOP_FEDERATION_ID,
     NOOP_FLWR_AID,
@@ -40,6 +41,7 @@ from federation.flwr_internals import (
     push_object,
     push_task_output,
 )
+from federation.server.lost_messages import copy_of
 
 log = logging.getLogger(__name__)
 
@@ -91,9 +93,17 @@ class WatchedState(SqlLinkState):
     def get_message_ins(self, node_id: int, limit: int | None, *, run_id: int | None = None) -> list[Message]:
         """Hand out the messages that wait for a node."""
         messages = super().get_message_ins(node_id, limit, run_id=run_id)
-        if messages and (traffic := self._traffic_of(messages[0].metadata.run_id)) is not None:
-            traffic.taken([one.metadata.message_id for one in messages])
+        for one in messages:
+            if (traffic := self._traffic_of(one.metadata.run_id)) is not None:
+                traffic.taken(one.metadata.message_id, copy_of(self, one))
         return messages
+
+    def get_message_res(self, message_ids: set[str], run_id: int) -> list[Message]:
+        """Hand out replies, or errors in their place."""
+        replies = super().get_message_res(message_ids, run_id)
+        if replies and (traffic := self._traffic_of(run_id)) is not None:
+            traffic.forget([one.metadata.reply_to_message_id for one in replies])
+        return replies
 
     def _traffic_of(self, run_id: int) -> AppTraffic | None:
         traffic = self.traffic

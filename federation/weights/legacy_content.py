@@ -52,7 +52,7 @@ def legacy_answer(
         if status["code"] == NOT_IMPLEMENTED[phase]:
             raise FunctionMissing(phase)
         if status["code"]:
-            raise ValueError(status["message"] or f"the app answers with status {status['code']}")
+            raise ValueError(status["message"] or f"the app answers with status {status['code']!r}")
         metrics: dict[str, Any] = dict(content.config_records[f"{name}.metrics"])
         examples = content.metric_records[f"{name}.num_examples"]["num_examples"]
         if phase == "evaluate":

@@ -7,7 +7,7 @@ next wave of messages of that phase. Means are weighted by examples, as FedAvg w
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from federation.apps.traffic import Answered, Happening, Reported, Sent
+from federation.apps.happenings import Answered, Happening, Reported, Sent
 from federation.run.config import MAX_ROUNDS
 from federation.run.events import Event, Metrics, Phase, ReplyRecorded, RoundDone, RoundRefused, ServerEvaluated
 

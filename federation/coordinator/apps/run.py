@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from federation.apps.happenings import Reported
 from federation.apps.process import AppProcess
-from federation.apps.traffic import Reported
 from federation.coordinator.apps.host import AppNotApproved, AppParts, ApprovedApp, HostedRun
 from federation.coordinator.apps.rounds import AppRounds
 from federation.coordinator.control import Control, RunInterrupted, RunStopped

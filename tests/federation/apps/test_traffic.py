@@ -1,7 +1,8 @@
 """What an app's messages take of the dashboard's memory."""
 
+from federation.apps.happenings import Content, Header
 from federation.apps.poll_signal import Signal
-from federation.apps.traffic import MAX_HELD_BYTES, AppTraffic, Content, Header
+from federation.apps.traffic import MAX_HELD_BYTES, AppTraffic
 
 
 def test_objects_have_room_until_the_app_fetches_its_answers() -> None:

@@ -1,29 +1,26 @@
 """Runs of Flower Apps that know nothing of Meadow: their curves, logs and files, and how they end."""
 
-import contextlib
-import io
 import os
 import re
-import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
+from benchmarks.supernodes.nodes import StockNode
+from tests.support.app_runs import approved, files_of, log_of, of_clients, processes_of, rounds_of, start
 from tests.support.dashboard import Dashboard, named, running
-from tests.support.flower_apps import stored, zip_of
+from tests.support.flower_apps import stored
 from tests.support.light_node import LightNode
+from tests.support.migrated import lay_data
 from tests.support.new_apps import files_in
-from tests.support.processes import free_port, wait_until
+from tests.support.processes import wait_until
+from webapp.commands.certificates import main as make_certificates
 from webapp.commands.new_app import write_app
 
 pytestmark = pytest.mark.slow
-BIN = Path(sys.executable).parent
 SLEEPER = "import time; time.sleep(600)"
 GIVEN = {
     "FLWR_HOME", "FLWR_TELEMETRY_ENABLED", "HOME", "LANG", "LC_CTYPE", "PATH", "TF_CPP_MIN_LOG_LEVEL", "TMPDIR",
@@ -41,44 +38,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         yield dashboard
 
 
-def approved(dashboard: Dashboard, files: dict[str, bytes]) -> dict[str, Any]:
-    """Upload and approve an app; return it."""
-    app = dict(dashboard.http.post("/api/apps", files={"file": ("app.zip", zip_of(files))}).json())
-    if app["state"] != "approved":
-        assert dashboard.http.post(f"/api/apps/{app['id']}/approve").status_code == 200
-    return app
-
-
-def start(dashboard: Dashboard, app: str | dict[str, bytes], min_clients: int = 2, **config: Any) -> int:
-    """Start a run of a stored app, or of one of these files; return its id."""
-    files = stored(app) if isinstance(app, str) else app
-    answer = dashboard.http.post("/api/runs", json={
-        "network": "app", "app": approved(dashboard, files)["hash"], "min_clients": min_clients, **config,
-    })  # fmt: skip
-    assert answer.status_code == 201, answer.text
-    return int(answer.json()["id"])
-
-
 @pytest.fixture(scope="module", autouse=True)
 def clients(shared: Dashboard) -> Iterator[None]:
     """Two SuperNodes; one that ends is noticed only after its last poll."""
     with LightNode(shared.flower_address, partition=0), LightNode(shared.flower_address, partition=1):
         shared.wait_for_clients(2)
         yield
-
-
-def log_of(dashboard: Dashboard, run_id: int) -> str:
-    return str(dashboard.http.get(f"/api/runs/{run_id}/log").json()["text"])
-
-
-def rounds_of(dashboard: Dashboard, run_id: int) -> list[dict[str, Any]]:
-    return list(dashboard.http.get(f"/api/runs/{run_id}/rounds").json()["items"])
-
-
-def files_of(dashboard: Dashboard, run_id: int) -> zipfile.ZipFile:
-    answer = dashboard.http.get(f"/api/runs/{run_id}/artifacts")
-    assert answer.status_code == 200, answer.text
-    return zipfile.ZipFile(io.BytesIO(answer.content))
 
 
 def test_a_quickstart_with_a_strategy_runs_unchanged_with_curves_log_and_files(shared: Dashboard) -> None:
@@ -120,13 +85,6 @@ def test_an_app_from_a_template_runs_as_a_fab(shared: Dashboard, tmp_path: Path)
     assert run["state"] == "completed", (run["reason"], log_of(shared, run_id))
     assert rounds_of(shared, run_id)[-1]["metrics"]["evaluate_accuracy"] > 0.9
     assert files_of(shared, run_id).namelist() == ["model.npz"]
-
-
-def of_clients(dashboard: Dashboard, run_id: int, phase: str) -> list[dict[str, float | None]]:
-    """Return what each committed round says of a phase, without the prefix of its names."""
-    begin, rounds = f"{phase}_", rounds_of(dashboard, run_id)
-    return [{name[len(begin) :]: one for name, one in each["metrics"].items() if name.startswith(begin)}
-            for each in rounds]  # fmt: skip
 
 
 def test_an_app_of_a_client_fn_and_a_server_fn_runs_unchanged_with_its_own_aggregated_metrics(
@@ -178,16 +136,6 @@ def test_an_app_with_a_loop_of_its_own_has_rounds_by_its_waves_and_names_a_clien
     }  # fmt: skip
     assert [(one["outcome"], "deliberate" in one["reason"]) for one in rounds[2]["failures"]] == [("failed", True)]
     assert all(one["seconds"] >= one["train_seconds"] > 0 for one in rounds)
-
-
-def processes_of(words: str) -> list[psutil.Process]:
-    """Return the processes of this machine with these words in their command line."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if words in " ".join(process.cmdline()):
-                found.append(process)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -262,20 +210,22 @@ def test_an_app_that_is_not_approved_or_has_no_such_setting_does_not_start(share
     assert "lab/failing 1.0.0" in second["reason"] and "is withdrawn" in second["reason"]
 
 
-def test_a_stock_supernode_trains_an_app(tmp_path: Path) -> None:
-    environment = {"FLWR_HOME": str(tmp_path / "node"), "FLWR_TELEMETRY_ENABLED": "0"}
-    with running(tmp_path, apps=True, demo_clients=0) as dashboard:
-        node = subprocess.Popen(
-            [BIN / "flower-supernode", "--insecure", "--superlink", dashboard.flower_address, "--port",
-             str(free_port()), "--node-config", "partition-id=0 num-partitions=1"],
-            env={**os.environ, **environment, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+def test_a_stock_supernode_that_is_killed_in_mid_message_gets_the_message_again_and_the_app_one_reply(
+    tmp_path: Path,
+) -> None:
+    make_certificates(["--data-dir", str(lay_data(tmp_path / "data"))])
+    with running(tmp_path, apps=True, demo_clients=0, tls="flower") as dashboard:
+        authority, at_work = tmp_path / "data" / "tls" / "ca.pem", tmp_path / "at work"
+        node = StockNode(tmp_path / "node", dashboard.flower_address, 0, 1, authority)
+        node.start()
         try:
-            run_id = start(dashboard, "own-loop", 1, app_config={"steps": 1})
+            run_id = start(dashboard, "own-loop", 1, app_config={"steps": 1, "hangs-once": str(at_work)})
+            wait_until(at_work.exists, 100, "the ClientApp is at work")
+            node.kill()
+            node.start()
             run = dashboard.wait_for_state(run_id, "completed", "failed", timeout=100)
         finally:
-            node.terminate()
-            node.wait(20)
+            node.end()
         assert run["state"] == "completed", (run["reason"], log_of(dashboard, run_id))
         assert [one["metrics"].get("train_loss") for one in rounds_of(dashboard, run_id)] == [None, 1.0]
+        assert "step 1 [False]" in log_of(dashboard, run_id), "one reply, which is no error"

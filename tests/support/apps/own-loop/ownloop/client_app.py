@@ -1,3 +1,6 @@
+import time
+from pathlib import Path
+
 from flwr.app import Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
@@ -20,6 +23,9 @@ def warm_up(message: Message, context: Context) -> Message:
 @app.train()
 def train(message: Message, context: Context) -> Message:
     step = message.content["config"]["step"]
+    if (file := Path(context.run_config["hangs-once"])).name and not file.exists():
+        file.touch()
+        time.sleep(600)
     if step == 2 and context.node_config["partition-id"] == 1:
         raise ValueError("deliberate")
     return Message(RecordDict({"metrics": MetricRecord({"loss": 1.0 / step, "num-examples": 5})}), reply_to=message)
