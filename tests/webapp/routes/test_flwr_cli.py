@@ -95,6 +95,7 @@ def test_from_login_to_stop_with_an_approval_of_login_and_app(
     with LightNode(shared.flower_address, authority=authority.file):
         started = flwr.start(*with_settings, "--stream")
         run_id = int(re.search(r"started run (\d+)", started.wait_for("started run"))[1])  # type: ignore[index]
+        started.wait_for("Meadow: 1 of 2 SuperNodes online")
         changed = http.post(f"/api/runs/{run_id}/min_clients", json={"min_clients": 1}, headers=operator)
         assert changed.status_code == 202
         started.wait_for("begins")
@@ -104,7 +105,8 @@ def test_from_login_to_stop_with_an_approval_of_login_and_app(
             str(run_id), "lab/hostile", "1.0.0", "running",
         )  # fmt: skip
         assert flwr.run("stop", str(run_id), "meadow")[0] == 0
-        assert started.end()[0] == 0
+        code, said = started.end()
+        assert code == 0 and f"Meadow: run {run_id} stopped" in said
     run = http.get(f"/api/runs/{run_id}", headers=operator).json()
     assert (run["state"], run["started_by"], run["stopped_by"]) == ("stopped", "operator", "operator")
     listed = call(http, "list-runs", ListRunsRequest(run_id=run_id), Authorization=f"Bearer {flwr.token}")

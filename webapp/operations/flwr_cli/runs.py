@@ -5,7 +5,7 @@ from typing import Any
 
 from federation.apps.cli_messages import ListedRun, WantedRuns
 from federation.run.config import RunConfig
-from federation.run.states import RunState
+from federation.run.states import ENDED, RunState
 from webapp.db.database import Database, Session
 from webapp.db.repository.apps.apps import apps_of_hashes
 from webapp.db.repository.run_list import RunFilter, find_runs
@@ -14,6 +14,7 @@ from webapp.operations.apps.store import AppView, settings_of
 from webapp.operations.run_moves import get_run
 from webapp.operations.runs import Runs
 from webapp.problems import NotFound
+from webapp.sanitizing import clean_text
 
 MAX_RUNS, MAX_ID = 1_000, 2**53 - 1
 
@@ -39,6 +40,15 @@ def app_run(session: Session, run_id: int) -> Run:
     if run.network != "app":
         raise NotFound(f"Run {run_id} is not of a Flower App: see the dashboard.")
     return run
+
+
+def sentence_of(run: Run) -> str:
+    """Say what an app's own log cannot: what its run waits for, and how it ended; empty while the app runs."""
+    if run.state in (RunState.QUEUED, RunState.WAITING):
+        sentence: str = (run.blocked_on or {}).get("sentence", f"run {run.id} is {run.state}")
+        return sentence
+    reason = f": {clean_text(run.reason)}" if run.reason else ""
+    return f"run {run.id} {run.state}{reason}" if run.state in ENDED else ""
 
 
 def _listed(session: Session, runs: Sequence[Run]) -> list[ListedRun]:

@@ -14,7 +14,7 @@ from webapp.db.database import Database
 from webapp.db.failures import DatabaseUnavailable
 from webapp.operations.apps.outputs import AppOutputs
 from webapp.operations.flwr_cli.logs import FollowedLog
-from webapp.operations.flwr_cli.runs import app_run
+from webapp.operations.flwr_cli.runs import app_run, sentence_of
 from webapp.parts import Parts
 from webapp.problems import NotFound
 from webapp.routes.access import PrincipalDep
@@ -40,11 +40,13 @@ def stream_log(parts: PartsDep, principal: PrincipalDep, body: BodyDep) -> Respo
 
 
 async def _pieces(parts: Parts, reader: Principal, run_id: int) -> AsyncIterator[bytes]:
-    log, sent_at = FollowedLog(AppOutputs(parts.settings.runs_dir / str(run_id))), -SILENT_SECONDS
+    log, told, sent_at = FollowedLog(AppOutputs(parts.settings.runs_dir / str(run_id))), "", -SILENT_SECONDS
     with parts.event_hub.subscribe(run_id, reader) as subscription:  # which ends with the reader's access
         while not subscription.has_ended:
-            is_over = await asyncio.to_thread(_is_over, parts.database, run_id)
+            news, is_over = await asyncio.to_thread(_news, parts.database, run_id)
             text = await asyncio.to_thread(partial(log.read, is_over=is_over))
+            if news not in ("", told):
+                text, told = f"{text}Meadow: {news}\n", news
             if text or time.monotonic() - sent_at >= SILENT_SECONDS:
                 yield log_piece(text, time.time())
                 sent_at = time.monotonic()
@@ -54,11 +56,13 @@ async def _pieces(parts: Parts, reader: Principal, run_id: int) -> AsyncIterator
         yield log_piece(CUT_OFF, time.time())  # the command would else take it for the end of the log
 
 
-def _is_over(database: Database, run_id: int) -> bool:
+def _news(database: Database, run_id: int) -> tuple[str, bool]:
+    """Return what is to be said of a run besides its log, and whether the run is over."""
     try:
         with database.read() as session:
-            return app_run(session, run_id).state in ENDED
+            run = app_run(session, run_id)
+            return sentence_of(run), run.state in ENDED
     except NotFound:
-        return True
+        return f"run {run_id} was deleted", True
     except DatabaseUnavailable:
-        return False
+        return "", False
