@@ -87,10 +87,10 @@ class Parts:
         return time.monotonic() - self.started
 
     def close(self) -> None:
-        """End the active run, then simulated clients and the Flower server, then the database."""
+        """End the active runs, then simulated clients and the Flower server, then the database."""
         self.database.end_soon()
         if not self.supervisor.shutdown():
-            log.warning("the active run did not end in time; it will be interrupted at the next start")
+            log.warning("an active run did not end in time; it will be interrupted at the next start")
         self.simulation.stop()
         self.flower.stop()
         self.simulation.wait()
@@ -205,7 +205,7 @@ def _supervisor(
     )  # fmt: skip
     supervisor = Supervisor(
         lane=flower.lane, ledger=runs, folder=settings.runs_dir, policy=policy,
-        apps=AppParts(flower.apps, approved_app(apps), limits),
+        apps=AppParts(flower.apps, approved_app(apps), limits), parallel_runs=settings.parallel_runs,
     )  # fmt: skip
     runs.supervise(supervisor, apps)
     clients.attach_supervisor(supervisor)

@@ -3,7 +3,7 @@
 import contextlib
 import queue
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from federation.coordinator.ledger import Participation
 from federation.coordinator.phase import PhaseContext
@@ -28,30 +28,44 @@ class Eligibility:
     def __init__(self, context: PhaseContext, config: RunConfig, read: Callable[[], Participation]) -> None:
         self._context, self._config, self._read = context, config, read
         self._selected = frozenset(config.clients) if config.clients is not None else None
+        self._held: list[Member] = []
         self._refusals: Counter[int] = Counter()
         self._suspended: set[int] = set()
         self._unfit: set[tuple[int, str]] = set()
 
     def is_eligible(self, member: Member) -> bool:
         """Say whether a connected client may take part."""
-        config, client_id = self._config, member.client_id
+        client_id = member.client_id
         if client_id in self._context.control.excluded or client_id in self._suspended:
             return False
         if (client_id, member.session) in self._unfit:
             return False
-        unmet = why_ineligible(
-            client_id, member.data, network=config.network, dataset=config.dataset, selected=self._selected,
-            node_app=config.node_app,
-        )  # fmt: skip
-        return unmet is None
+        return meets_requirements(member, self._config, self._selected)
 
     def eligible(self) -> dict[int, Member]:
-        """Return the connected clients that may take part, by id, whether they have prepared or not."""
-        return {m.client_id: m for m in self._context.lane.members() if self.is_eligible(m)}
+        """Return the connected clients that may take part, by id, whether they have prepared or not.
+
+        Free ones become the run's; a client that another run has is not among them.
+        """
+        self._held = self._context.lease.members(self.is_eligible, self._context.control.min_clients)
+        return {member.client_id: member for member in self._held if self.is_eligible(member)}
+
+    def note_wait(self, *, is_short: bool, busy: Collection[int] = ()) -> None:
+        """Tell other runs whether this one waits for clients, and give back those that it cannot use.
+
+        To be called between rounds, after ``eligible``; ``busy`` are the clients that have a task all the same.
+        """
+        lease, idle = self._context.lease, [one for one in self._held if one.client_id not in busy]
+        lease.give_back([one.client_id for one in idle if not self.is_eligible(one)])
+        lease.note_wait(is_short=is_short, idle=[one.client_id for one in idle])
 
     def count_ineligible(self) -> int:
         """Return how many connected clients may not take part."""
         return sum(not self.is_eligible(member) for member in self._context.lane.members())
+
+    def count_elsewhere(self) -> int:
+        """Return how many connected clients could take part that another run has."""
+        return self._context.lease.count_elsewhere(self.is_eligible)
 
     def note_unfit(self, client_id: int, session: str) -> None:
         """Remember that this process of a client could not prepare, or prepared another model."""
@@ -82,6 +96,15 @@ class Eligibility:
                 self._suspended.discard(client_id)
                 self._refusals[client_id] = 0
                 self._unfit = {key for key in self._unfit if key[0] != client_id}
+
+
+def meets_requirements(member: Member, config: RunConfig, selected: Collection[int] | None) -> bool:
+    """Say whether a connected client is what a run asks for; ``selected`` are the clients of its configuration."""
+    unmet = why_ineligible(
+        member.client_id, member.data, network=config.network, dataset=config.dataset, selected=selected,
+        node_app=config.node_app,
+    )  # fmt: skip
+    return unmet is None
 
 
 def schema_of(member: Member) -> ClientSchema:

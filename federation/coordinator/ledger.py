@@ -77,5 +77,5 @@ class Ledger(Protocol):
         round that is stored already is accepted, because the answer to its commit may have been lost.
         """
 
-    def flush(self) -> None:
-        """Write what is held back."""
+    def flush(self, run_id: int) -> None:
+        """Write what a run holds back."""

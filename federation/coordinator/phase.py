@@ -14,6 +14,7 @@ from federation.run.metric_names import clean_metrics, dropped_sentence
 from federation.run.pooling import Counts, read_counts
 from federation.transport.exchange import Content, Exchange, Member, Reply, TaskConfig
 from federation.transport.lane import StreamLane
+from federation.transport.leases.client_leases import Lease
 from federation.weights.layout import Flats, Layout
 
 IDLE_SECONDS = 0.1
@@ -46,6 +47,7 @@ class PhaseContext:
     control: Control
     record: Record
     flush: Callable[[], None]
+    lease: Lease
     unmatched_reply_handler: Callable[[Reply], object] = Reply.release
     noted: set[tuple[int, str]] = field(default_factory=set)
     without_evaluation: set[tuple[int, str]] = field(default_factory=set)

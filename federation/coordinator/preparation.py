@@ -51,6 +51,11 @@ class Preparation:
         """Return those of the eligible clients that have prepared."""
         return {c: m for c, m in eligible.items() if (c, m.session) in self._prepared}
 
+    @property
+    def busy(self) -> set[int]:
+        """The clients that have a prepare task."""
+        return {client_id for client_id, _ in self._pending}
+
     def count_pending(self, eligible: dict[int, Member]) -> int:
         """Return how many of the eligible clients have a prepare task that they have not answered."""
         return sum((c, m.session) in self._pending for c, m in eligible.items())

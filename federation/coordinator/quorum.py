@@ -138,12 +138,14 @@ def pause_if_requested(
 
 def wait_for_more(config: RunConfig, control: Control, eligibility: Eligibility, present: int) -> ClientWait:
     """Return the wait for more clients than are present, with what people can do about it."""
-    needed, outsiders = control.min_clients, eligibility.count_ineligible()
+    needed, outsiders, elsewhere = control.min_clients, eligibility.count_ineligible(), eligibility.count_elsewhere()
     data = f" with {config.dataset}" if needs_dataset(config.network) else ""
-    can = "are eligible and online" if outsiders else "are online"
+    can = "are eligible and online" if outsiders or elsewhere else "are online"
     sentence = f"{present:,} of {needed:,} clients {can}; the run needs {needed - present:,} more{data}"
     if outsiders:
         sentence += f" ({outsiders} online but not eligible)"
+    if elsewhere:
+        sentence += f" ({elsewhere:,} in another run)"
     fewer = ("min_clients",) if present >= config.clients_needed else ()
     actions = (*fewer, "wait", *(("demo",) if config.demo_dataset else ()))
     return ClientWait("quorum", sentence, actions, control.deadline)
@@ -172,6 +174,7 @@ class Quorum:
         try:
             ready = self._gather(number, config)
         finally:
+            self._eligibility.note_wait(is_short=False, busy=self._preparation.busy)
             self._control.end_wait()
         if ready is not None:
             self._wait_state.set_running()
@@ -187,6 +190,9 @@ class Quorum:
             eligible = self._eligibility.eligible()
             self._preparation.send_to_new(eligible, number, config)
             ready, preparing = self._preparation.ready_of(eligible), self._preparation.count_pending(eligible)
+            self._eligibility.note_wait(
+                is_short=len(ready) + preparing < self._control.min_clients, busy=self._preparation.busy
+            )  # fmt: skip
             now = time.monotonic()
             if len(ready) >= self._control.min_clients:
                 enough_since = enough_since or now

@@ -21,8 +21,8 @@ class RetryingLedger:
     Every method but ``flush`` raises RunStopped or RunInterrupted if the run is to end meanwhile.
     """
 
-    def __init__(self, ledger: Ledger, control: Control) -> None:
-        self._ledger, self._control = ledger, control
+    def __init__(self, ledger: Ledger, control: Control, run_id: int) -> None:
+        self._ledger, self._control, self._run_id = ledger, control, run_id
 
     def read_state(self, run_id: int) -> RunState | None:
         """Return the state of a run; None if there is no such run."""
@@ -45,9 +45,9 @@ class RetryingLedger:
         self._retry(lambda: self._ledger.record(event))
 
     def flush(self) -> None:
-        """Try once to write what is held back; otherwise it is written with the next event."""
+        """Try once to write what the run holds back; otherwise it is written with the next event."""
         try:
-            self._ledger.flush()
+            self._ledger.flush(self._run_id)
         except StoreUnavailable as error:
             log.warning("%s", error)
 

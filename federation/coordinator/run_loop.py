@@ -31,6 +31,7 @@ from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, read_layout
 from federation.storage.initial_weights import BUILD_SECONDS, NetworkNotBuilt, initial_weights
 from federation.transport.lane import StreamLane
+from federation.transport.leases.client_leases import Lease
 from federation.weights.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -60,15 +61,15 @@ class RunLoop:
 
     def __init__(
         self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, policy: CheckpointPolicy,
-        evaluator: ServerEvaluator,
+        evaluator: ServerEvaluator, lease: Lease,
     ) -> None:  # fmt: skip
         self._evaluations = RunEvaluations(evaluator, job.run_id, job.config)
         self._job, self._lane, self._control = job, lane, control
         self._policy = policy.for_run(self._evaluations.are_on)
-        self._ledger = RetryingLedger(ledger, control)
+        self._ledger = RetryingLedger(ledger, control, job.run_id)
         self._folder, self._networks = folder / str(job.run_id), folder.parent / "networks"
         self._context = PhaseContext(
-            job.run_id, job.config.round_timeout_seconds, lane, control, self._ledger.record, self._ledger.flush
+            job.run_id, job.config.round_timeout_seconds, lane, control, self._ledger.record, self._ledger.flush, lease
         )
         self._wait_state = WaitState(job.run_id, self._ledger, control)
         self._task_config = job.config.for_clients()

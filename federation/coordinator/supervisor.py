@@ -1,4 +1,4 @@
-"""The queue and the active run's thread. One run at a time; the next one starts when it ends."""
+"""The queue and the threads of the active runs: one at a time, or several where their clients are disjoint."""
 
 import logging
 import threading
@@ -13,7 +13,8 @@ from federation.coordinator.apps.run import AppRun
 from federation.coordinator.control import Control
 from federation.coordinator.evaluation.loop import EvaluationLoop
 from federation.coordinator.ledger import Job, Ledger, Participation
-from federation.coordinator.queue_thread import ActiveRun, QueueThread, Request
+from federation.coordinator.queue.active_runs import ActiveRun, ActiveRuns
+from federation.coordinator.queue.queue_thread import QueueThread, Request
 from federation.coordinator.retrying_ledger import RETRY_SECONDS
 from federation.coordinator.run_loop import RunEnd, RunLoop
 from federation.evaluation.evaluator import ServerEvaluator
@@ -31,34 +32,18 @@ from federation.transport.lane import StreamLane
 log = logging.getLogger(__name__)
 
 __all__ = [
-    "APP_FOLDER",
-    "KEPT_EXPORTS",
-    "KEPT_NETWORKS",
-    "KEPT_UPLOADS",
-    "AppNotApproved",
-    "AppParts",
-    "ApprovedApp",
-    "BestRound",
-    "CheckpointDamaged",
-    "CheckpointPolicy",
-    "CheckpointsMissing",
-    "Control",
-    "FileKind",
-    "Job",
-    "KeptFiles",
-    "Ledger",
-    "NetworkNotBuilt",
-    "Participation",
-    "Supervisor",
-    "UploadUnusable",
-    "UploadedWeights",
-    "read_layout",
-    "read_npz",
+    "APP_FOLDER", "KEPT_EXPORTS", "KEPT_NETWORKS", "KEPT_UPLOADS", "AppNotApproved", "AppParts", "ApprovedApp",
+    "BestRound", "CheckpointDamaged", "CheckpointPolicy", "CheckpointsMissing", "Control", "FileKind", "Job",
+    "KeptFiles", "Ledger", "NetworkNotBuilt", "Participation", "Supervisor", "UploadUnusable", "UploadedWeights",
+    "read_layout", "read_npz",
 ]  # fmt: skip
 
 
 class Supervisor:
-    """Starts queued runs one after the other and passes requests on to the active one.
+    """Starts queued runs in their order and passes requests on to the active ones.
+
+    ``parallel_runs`` may be active at a time. The first run of the queue starts beside others as soon as enough clients
+    that fit it belong to none of them; no later one overtakes it.
 
     Every method may be called on any thread. ``folder`` holds a folder for each run. The thread ``queue`` alone starts
     and stops runs, one request after the other; what a run's state is between is written by the run's own thread. No
@@ -67,12 +52,13 @@ class Supervisor:
 
     def __init__(
         self, *, lane: StreamLane, ledger: Ledger, folder: Path, policy: CheckpointPolicy | None = None,
-        evaluator: ServerEvaluator | None = None, apps: AppParts | None = None,
+        evaluator: ServerEvaluator | None = None, apps: AppParts | None = None, parallel_runs: int = 1,
     ) -> None:  # fmt: skip
         self._apps = apps
         self._lane, self._ledger, self._folder, self._policy = lane, ledger, folder, policy or CheckpointPolicy()
-        self._active: ActiveRun | None = None  # set by the queue's thread, cleared by the run's own
+        self._active = ActiveRuns(parallel_runs, lane.leases)
         self._next: Job | None = None
+        self._looks_again = threading.Event()
         self._requests = QueueThread(self._stop, self._start_next)
         self._ended = threading.Event()
         self.evaluator = evaluator or ServerEvaluator(ledger.record)
@@ -81,27 +67,44 @@ class Supervisor:
     def start(self) -> None:
         """Begin to start queued runs."""
         self._requests.start()
+        if self._active.most > 1:
+            self._lane.watch(self.look_again)
+            self._lane.leases.returned = self.look_again
         self.wake()
 
     @property
+    def parallel_runs(self) -> int:
+        """How many runs may be active at a time."""
+        return self._active.most
+
+    @property
     def active_run_id(self) -> int | None:
-        """The id of the active run."""
-        active = self._active
-        return active.run_id if active is not None else None
+        """The id of the active run that was started first."""
+        return next(iter(self._active.ids), None)
+
+    @property
+    def active_run_ids(self) -> tuple[int, ...]:
+        """The ids of the active runs, in the order of their start."""
+        return self._active.ids
 
     def wake(self) -> None:
-        """Start the next queued run if none is active: before this returns, or as soon as the store answers."""
+        """Start the queued runs that may start: before this returns, or as soon as the store answers."""
         self._requests.post(Request()).is_accepted()
 
-    def stop(self, run_id: int, by: str | None = None) -> bool:
-        """End a run: cancel a queued one, stop the active one within 2 s. False if its state does not allow it.
+    def look_again(self) -> None:
+        """Start the queued runs that may start now, where clients decide that; returns at once."""
+        if self._active.most > 1 and not self._looks_again.is_set():
+            self._looks_again.set()
+            self._requests.post(Request())
 
-        A store that does not answer within ``ANSWER_SECONDS`` delays neither the answer nor the end of the active run's
+    def stop(self, run_id: int, by: str | None = None) -> bool:
+        """End a run: cancel a queued one, stop an active one within 2 s. False if its state does not allow it.
+
+        A store that does not answer within ``ANSWER_SECONDS`` delays neither the answer nor the end of an active run's
         work: the stop is accepted, and written as soon as the store takes it; until then no other run starts. Raises
         StoreUnavailable; the active run stops all the same.
         """
-        active = self._active
-        request = Request(run_id, by, active if active is not None and active.run_id == run_id else None)
+        request = Request(run_id, by, self._active.of(run_id))
         if not self._requests.post(request).is_accepted():
             return request.answer.result()
         if request.active is not None:
@@ -109,42 +112,40 @@ class Supervisor:
         return True
 
     def control(self, run_id: int) -> Control | None:
-        """Return what takes requests to a run (pause, exclude and so on), or None if it is not the active one."""
-        active = self._active
-        return active.control if active is not None and active.run_id == run_id else None
+        """Return what takes requests to a run (pause, exclude and so on), or None if it is not active."""
+        active = self._active.of(run_id)
+        return active.control if active is not None else None
 
     def reload_participation(self, run_id: int | None = None, included: int | None = None) -> None:
-        """Let the active run read anew what people have decided of its clients; only that run, where it is given.
+        """Let the active runs read anew what people have decided of their clients; only one run, where it is given.
 
         ``included`` is the client that a person has just included. A run that is about to start reads it by itself.
         """
-        active = self._active
-        if active is not None and run_id in (None, active.run_id):
-            active.control.reload_participation(included)
+        for active in self._active.all():
+            if run_id in (None, active.run_id):
+                active.control.reload_participation(included)
+        self.look_again()
 
     def shutdown(self, deadline_seconds: float = 3.0) -> bool:
-        """Interrupt the active run because the process ends. False if a thread did not end in time."""
+        """Interrupt the active runs because the process ends. False if a thread did not end in time."""
         deadline = time.monotonic() + deadline_seconds
         self._ended.set()
+        self._lane.unwatch(self.look_again)
         self.evaluator.stop()
         self._requests.end()
-        if (active := self._active) is not None:
-            active.control.interrupt()
+        self._active.interrupt()
         in_time = self._requests.wait(deadline_seconds)  # it may have been about to start a run
-        if (active := self._active) is not None and active.thread is not None:
-            active.control.interrupt()
-            active.thread.join(max(0.0, deadline - time.monotonic()))
-            in_time = in_time and not active.thread.is_alive()
+        in_time = self._active.end(deadline) and in_time
         in_time = self.evaluator.wait(max(0.5, deadline - time.monotonic())) and in_time
         if not in_time:
-            log.error("the active run did not end within %s s", deadline_seconds)
+            log.error("the active runs did not end within %s s", deadline_seconds)
         return in_time
 
     # -- on the queue's thread ----------------------------------------------------------------------------------------
 
     def _stop(self, request: Request) -> bool:
-        run_id, by, active = request.run_id or 0, request.by, self._active
-        if active is not None and active.run_id == run_id:
+        run_id, by = request.run_id or 0, request.by
+        if (active := self._active.of(run_id)) is not None:
             try:
                 moved = self._ledger.move(run_id, RunState.STOPPING, by=by)
                 stopping = moved or self._ledger.read_state(run_id) == RunState.STOPPING
@@ -162,13 +163,14 @@ class Supervisor:
         return self._ledger.move(run_id, RunState.STOPPED, "its thread had ended", by)
 
     def _start_next(self) -> bool:
-        """Start the next queued run if none is active; False if an exception of any type prevented it.
+        """Start queued runs while more may be active; False if an exception of any type prevented it.
 
         The run is kept until its thread is started: the store may have moved it to waiting although no answer came.
         """
+        self._looks_again.clear()
         try:
-            while self._active is None and not self._ended.is_set():
-                self._next = self._next or self._ledger.next_queued()
+            while not self._active.is_full and not self._ended.is_set():
+                self._next = self._next or self._next_job()
                 if self._next is None:
                     break
                 # refused and not waiting: the run has just been cancelled or deleted, and the next one is due
@@ -181,16 +183,24 @@ class Supervisor:
             log.warning("the next queued run cannot be started now: %r", error)
             return False
 
+    def _next_job(self) -> Job | None:
+        """Return the first run of the queue, if it may start beside the active ones."""
+        job = self._ledger.next_queued()
+        read = self._ledger.read_participation
+        return job if job is not None and self._active.has_clients_for(job, read, self._supernodes) else None
+
+    def _supernodes(self) -> set[int]:
+        return set(self._apps.host.supernodes().values()) if self._apps is not None else set()
+
     def _start(self, job: Job) -> None:
         if self._ended.is_set():
             return
-        active = ActiveRun(job.run_id, Control(job.num_rounds, Participation(job.config.min_clients)))
+        active = self._active.add(job, self._ledger.read_participation, self._supernodes)
         active.thread = threading.Thread(target=self._work, args=(job, active), name=f"run-{job.run_id}", daemon=True)
-        self._active = active
         try:
             active.thread.start()
         except BaseException:
-            self._active = None
+            self._active.remove(active)
             raise
 
     # -- on the run's thread ------------------------------------------------------------------------------------------
@@ -200,23 +210,22 @@ class Supervisor:
         bind_contextvars(run_id=job.run_id)
         log.info("run %s starts", job.run_id)
         try:
-            end = self._loop_of(job, active.control).run()
+            end = self._loop_of(job, active).run()
         except BaseException as error:
             log.exception("run %s ended by an internal error", job.run_id)
             end = RunEnd(RunState.FAILED, f"internal error: {type(error).__name__}: {str(error)[:200]}")
         log.info("run %s is %s%s", job.run_id, end.state, f": {end.reason}" if end.reason else "")
         self._record_end(active.run_id, end)
-        self._active = None
+        self._active.remove(active)
         self._requests.post(Request())
 
-    def _loop_of(self, job: Job, control: Control) -> RunLoop | EvaluationLoop | AppRun:
+    def _loop_of(self, job: Job, active: ActiveRun) -> RunLoop | EvaluationLoop | AppRun:
+        lane, ledger, folder, control, lease = self._lane, self._ledger, self._folder, active.control, active.lease
         if job.config.network == "app" and self._apps is not None:
-            return AppRun(
-                job, self._apps, lane=self._lane, ledger=self._ledger, folder=self._folder, control=control
-            )  # fmt: skip
+            return AppRun(job, self._apps, lane=lane, ledger=ledger, folder=folder, control=control, lease=lease)
         return (EvaluationLoop if job.config.kind == "evaluation" else RunLoop)(
-            job, lane=self._lane, ledger=self._ledger, folder=self._folder, control=control, policy=self._policy,
-            evaluator=self.evaluator,
+            job, lane=lane, ledger=ledger, folder=folder, control=control, policy=self._policy,
+            evaluator=self.evaluator, lease=lease,
         )  # fmt: skip
 
     def _record_end(self, run_id: int, end: RunEnd) -> None:

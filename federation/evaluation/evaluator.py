@@ -17,7 +17,7 @@ from federation.weights.layout import Buffer, Layout
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 3
-"""Rounds that wait for their evaluation; of more the oldest is not evaluated, and the run says so."""
+"""Rounds of a run that wait for their evaluation; of more the oldest is not evaluated, and the run says so."""
 
 EVALUATION_SECONDS = 600.0
 """An evaluation that takes longer is ended with its process."""
@@ -74,8 +74,10 @@ class ServerEvaluator:
             if self._stopped.is_set():
                 return
             self._waiting.append(evaluation)
-            if len(self._waiting) > MAX_WAITING:
-                self._behind.setdefault(evaluation.run_id, self._waiting.pop(0).round)
+            of_run = [one for one in self._waiting if one.run_id == evaluation.run_id]
+            if len(of_run) > MAX_WAITING:
+                self._waiting.remove(of_run[0])
+                self._behind.setdefault(evaluation.run_id, of_run[0].round)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="server-evaluation", daemon=True)
                 self._thread.start()

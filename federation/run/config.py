@@ -18,7 +18,7 @@ MAX_EXAMPLES = 10_000_000
 
 NOT_SENT = (
     "kind", "evaluated_run", "evaluated_round", "client_evaluation",
-    "clients", "name", "minimize_metrics", "maximize_metrics", "server_evaluation",
+    "clients", "max_clients", "name", "minimize_metrics", "maximize_metrics", "server_evaluation",
     "stop_metric", "stop_target", "stop_patience", "stop_min_change", "stop_seconds", "stop_megabytes",
     "evaluate_every", "learning_rate_schedule", "local_epochs_schedule", "fraction_train_schedule", "app",
 )  # fmt: skip

@@ -56,6 +56,8 @@ class LiveClient:
     task: Progress | None = None
     problem: str = ""
     """Why a client that is connected cannot take part in any run."""
+    run_id: int | None = None
+    """The active run that has the client."""
 
 
 class FlowerServer:
@@ -149,13 +151,14 @@ class FlowerServer:
 
     def live_clients(self) -> dict[int, LiveClient]:
         """Return the clients that are connected, by id; all others are offline."""
-        now, live = time.monotonic(), {}
+        now, live, owners = time.monotonic(), {}, self.lane.leases.owners()
         for connection in self.lane.connections:
             silent = now - connection.last_heard_at
             state: Literal["online", "stale"] = "stale" if silent > self.limits.stale_seconds else "online"
             live[connection.client_id] = LiveClient(
-                connection.client_id, state, connection.lane, silent, connection.progress, connection.problem
-            )
+                connection.client_id, state, connection.lane, silent, connection.progress, connection.problem,
+                owners.get(connection.client_id),
+            )  # fmt: skip
         return live
 
     @property

@@ -21,6 +21,7 @@ from federation.transport.connection_changes import ConnectionChanges
 from federation.transport.dispatcher import ConnectionListener, Dispatcher, LaneSnapshot
 from federation.transport.exchange import Exchange, Member
 from federation.transport.handshake import CANNOT_CHECK, Handshake
+from federation.transport.leases.client_leases import ClientLeases
 from federation.transport.peer import Peer
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class StreamLane:
         self._handshake = Handshake(admit, registry, limits.hello_seconds, proxies)
         self._send_turns = asyncio.Semaphore(limits.sending_at_once)
         self._changes = ConnectionChanges(report)
+        self.leases = ClientLeases(self.members)
+        """Which run has which client."""
         self._watchers: set[Callable[[], None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False

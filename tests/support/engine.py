@@ -122,7 +122,7 @@ class ListLedger:
                 self.waits[event.run_id] = event if event.kind else None
             self.changed.notify_all()
 
-    def flush(self) -> None:
+    def flush(self, run_id: int) -> None:
         """Nothing is held back."""
 
     def of(self, kind: type[Any]) -> list[Any]:
@@ -155,6 +155,7 @@ class Engine:
     def __init__(
         self, folder: Path, limits: Limits | None = None, ledger: ListLedger | None = None,
         policy: CheckpointPolicy | None = None, tls: ServerTls | None = None, proxies: ProxyCertificates | None = None,
+        parallel_runs: int = 1,
     ) -> None:  # fmt: skip
         self.ledger = ledger or ListLedger()
         self.progress: list[Progress] = []
@@ -173,7 +174,10 @@ class Engine:
             tls=tls,
             proxies=proxies,
         )
-        self.supervisor = Supervisor(lane=self.server.lane, ledger=self.ledger, folder=folder / "runs", policy=policy)
+        self.supervisor = Supervisor(
+            lane=self.server.lane, ledger=self.ledger, folder=folder / "runs", policy=policy,
+            parallel_runs=parallel_runs,
+        )  # fmt: skip
 
     def _admit(self, public_key: str, hello: Hello, _: str) -> Admission:
         client_id = self.clients.setdefault(public_key, len(self.clients) + 1)
@@ -209,9 +213,10 @@ class Engine:
 def running_engine(
     folder: Path, limits: Limits | None = None, kind: type[Engine] = Engine, *, ledger: ListLedger | None = None,
     policy: CheckpointPolicy | None = None, tls: ServerTls | None = None, proxies: ProxyCertificates | None = None,
+    parallel_runs: int = 1,
 ) -> Iterator[Engine]:  # fmt: skip
     """Start an engine, with a ledger and a checkpoint policy of the test's own if it has some; stop it at the end."""
-    engine = kind(folder, limits, ledger, policy, tls, proxies)
+    engine = kind(folder, limits, ledger, policy, tls, proxies, parallel_runs)
     engine.server.start()
     engine.supervisor.start()
     try:

@@ -42,23 +42,28 @@ ACTIONS = (
 class RandomFederation:
     """A dashboard without its web server, with light clients, on a folder that is kept over restarts.
 
-    ``failing`` decides which calls of the runs' threads raise.
+    ``failing`` decides which calls of the runs' threads raise; ``parallel_runs`` may be active at a time.
     """
 
-    def __init__(self, folder: Path, failing: FailingCalls) -> None:
-        self.folder, self.failing = folder, failing
+    def __init__(self, folder: Path, failing: FailingCalls, parallel_runs: int = 1) -> None:
+        self.folder, self.failing, self.parallel_runs = folder, failing, parallel_runs
+        self.most_active, self._failed_before = 0, len(failing.raised)
+        self.in_two_runs: list[str] = []
+        """Tasks that a client got while it had one of another run, as long as no call has failed."""
         self.keys = {name: ec.generate_private_key(ec.SECP384R1()) for name in "abc"}
         self.behaviours = dict.fromkeys("abc", "good")
         self.open()
 
     def open(self) -> None:
-        """Start a process on the files of the one before; two clients connect."""
-        given_: dict[str, Any] = {"data_dir": self.folder, "port": 0, "flower_port": 0}
+        """Start a process on the files of the one before; two clients connect, or three where runs are parallel."""
+        given_: dict[str, Any] = {
+            "data_dir": self.folder, "port": 0, "flower_port": 0, "parallel_runs": self.parallel_runs,
+        }  # fmt: skip
         self.parts: Parts = open_parts(Settings(**given_), EventHub(), socket.create_server(("127.0.0.1", 0)))
         self.stage = Stage("{}:{}".format(*self.parts.flower_address))
         self.stage.__enter__()
         self.connected: dict[str, LightClient] = {}
-        for name in "ab":
+        for name in "ab" if self.parallel_runs == 1 else "abc":
             self.connect(name)
 
     def close(self) -> None:
@@ -78,12 +83,25 @@ class RandomFederation:
 
     def connect(self, name: str) -> None:
         """Connect a client; if it is connected already, the newer connection wins."""
-        self.connected[name] = self.stage.add(name, self._answer, key=self.keys[name])
-        self.connected[name].answer = lambda task, weights, layout: self._answer(task, weights, layout, name)
+        self.connected[name] = client = self.stage.add(name, self._answer, key=self.keys[name])
+
+        def answer(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
+            self._check_owner(client, task)
+            return self._answer(task, weights, layout, name)
+
+        client.answer = answer
 
     def disconnect(self, name: str) -> None:
         if (client := self.connected.pop(name, None)) is not None and hasattr(client, "socket"):
             self.stage.do(client.socket.close())
+
+    def _check_owner(self, client: LightClient, task: Task) -> None:
+        """Note a task of one run that came before those of another run were acknowledged or cancelled."""
+        self.most_active = max(self.most_active, len(self.parts.supervisor.active_run_ids))
+        over = {*(ack.message_id for ack in client.acks[-50:]), *client.cancelled[-50:]}
+        others = [one for one in client.tasks[-20:] if one.run_id != task.run_id and one.message_id not in over]
+        if others and len(self.failing.raised) == self._failed_before:
+            self.in_two_runs.append(f"{client.name}: {task.message_id} beside {others[-1].message_id}")
 
     def _answer(self, task: Task, weights: bytes | None, layout: Layout | None, name: str = "a") -> Answer:
         behaviour = self.behaviours[name]
@@ -171,6 +189,7 @@ class RandomFederation:
             network="synthetic", dataset="synthetic", seed=number, num_rounds=1 + number % 30,
             min_clients=1 + number % 2, round_timeout_seconds=0.3, quorum_timeout_seconds=0.8,
             strategy="FedAdam" if number % 3 == 0 else "FedAvg",
+            max_clients=1 + number % 2 if number % 4 < (3 if self.parallel_runs > 1 else 1) else None,
         ))  # fmt: skip
 
     def wait(self, seconds: float) -> None:
@@ -211,7 +230,7 @@ class RandomFederation:
         wait_until(lambda: is_alive(self.parts), 20, f"all is well after {self.failing.raised}")
 
     def end_all_runs(self) -> None:
-        """Stop the active run and cancel the queued ones, until every run has ended."""
+        """Stop the active runs and cancel the queued ones, until every run has ended."""
 
         def ended() -> bool:
             views = self.parts.runs.list((), "", 100, 0)[0]
@@ -223,6 +242,8 @@ class RandomFederation:
         wait_until(ended, 60, "every run has ended")
 
     def check(self) -> None:
+        assert not self.in_two_runs
+        assert self.most_active <= self.parallel_runs
         for run_id in self.run_ids():
             self.write_late(run_id)
             check_moves(self.parts, run_id)

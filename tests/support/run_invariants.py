@@ -52,11 +52,17 @@ def check_rounds(parts: Parts, folder: Path, run_id: int) -> None:
 
 
 def is_alive(parts: Parts) -> bool:
-    """Say whether the active run has a thread, no other run claims to be active, and no run waits without a reason."""
-    views = parts.runs.list((), "", 100, 0)[0]
-    active = parts.supervisor.active_run_id
-    if active is not None and f"run-{active}" not in {thread.name for thread in threading.enumerate()}:
+    """Say whether each active run has a thread, no other run claims to be active, and no run waits without a reason."""
+    views, supervisor = parts.runs.list((), "", 100, 0)[0], parts.supervisor
+    active = supervisor.active_run_ids
+    threads = {thread.name for thread in threading.enumerate()}
+    if not all(f"run-{run_id}" in threads for run_id in active):
         return False
-    if any(view.state in ACTIVE and view.id != active for view in views):
+    if any(view.state in ACTIVE and view.id not in active for view in views):
         return False
-    return active is not None or all(view.queue_position is None for view in views)
+    first = next((view for view in views if view.queue_position == 1), None)
+    if first is None or not active or len(active) == supervisor.parallel_runs:
+        return first is None or bool(active)
+    lane = parts.flower.lane
+    free = {member.client_id for member in lane.members()} - lane.leases.owners().keys() - set(first.excluded)
+    return len(free) < int(first.config["min_clients"])

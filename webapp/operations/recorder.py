@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Records the runs, one after the other. Any thread may call it; calls for one run come in the order of its events.
+    """Records the active runs. Any thread may call it; calls for one run come in the order of its events.
 
     ``publish_progress`` gets the progress of clients, which is never stored; ``count`` gets every other event once it
     is written, or kept to be written.
@@ -68,7 +68,7 @@ class Recorder:
         self._lock = threading.Lock()  # for the two lists; never held while the database is asked
         self._unwritten: list[ReplyRecorded] = []
         self._attempt: list[ReplyRecorded] = []
-        """All replies of the present attempt, because their metrics are written when it commits."""
+        """All replies of the runs' present attempts, because their metrics are written when those commit."""
 
     def record(self, event: Event) -> None:
         """Write an event, or keep it for the transaction that it belongs to.
@@ -86,9 +86,9 @@ class Recorder:
             case ReplyRecorded():
                 self._add_reply(event)
             case RoundDone():
-                self._finish_attempt(partial(self._write_round, event))
+                self._finish_attempt(event.run_id, partial(self._write_round, event))
             case AttemptFailed():
-                self._finish_attempt(partial(self._write_failure, event))
+                self._finish_attempt(event.run_id, partial(self._write_failure, event))
             case Blocked():
                 self._write_blocked(event)
             case ClientSuspended():
@@ -103,16 +103,16 @@ class Recorder:
             case _:
                 log.warning("event ignored: %s", event)  # a run must not fail for an event that no page shows
 
-    def flush(self) -> None:
-        """Write the unwritten replies, each with an event of its own."""
-        self._flush(self._kept(self._unwritten))
+    def flush(self, run_id: int) -> None:
+        """Write a run's unwritten replies, each with an event of its own."""
+        self._flush(self._kept(self._unwritten, run_id))
 
     def end_run(self, run_id: int) -> None:
         """Write a run's unwritten replies and drop its present attempt, which will not be finished.
 
         Replies that the database refuses for good are dropped: they must not keep the run from its end.
         """
-        replies = [reply for reply in self._kept(self._unwritten) if reply.run_id == run_id]
+        replies = self._kept(self._unwritten, run_id)
         try:
             self._flush(replies)
         except StoreUnavailable:
@@ -120,7 +120,7 @@ class Recorder:
         except Exception:
             log.exception("replies of run %s cannot be stored and are dropped", run_id)
             self._drop(self._unwritten, replies)
-        self._drop(self._attempt, [reply for reply in self._kept(self._attempt) if reply.run_id == run_id])
+        self._drop(self._attempt, self._kept(self._attempt, run_id))
 
     def _add_reply(self, reply: ReplyRecorded) -> None:
         with self._lock:
@@ -128,9 +128,9 @@ class Recorder:
             if reply.phase != "prepare":
                 self._attempt.append(replace(reply, failure=None) if reply.failure is not None else reply)
 
-    def _kept(self, replies: list[ReplyRecorded]) -> list[ReplyRecorded]:
+    def _kept(self, replies: list[ReplyRecorded], run_id: int) -> list[ReplyRecorded]:
         with self._lock:
-            return list(replies)
+            return [reply for reply in replies if reply.run_id == run_id]
 
     def _drop(self, replies: list[ReplyRecorded], done: list[ReplyRecorded]) -> None:
         """Keep no more what is written or will not be; what came meanwhile stays."""
@@ -144,9 +144,11 @@ class Recorder:
                 self._write_replies(session, replies, with_events=True)
             self._drop(self._unwritten, replies)
 
-    def _finish_attempt(self, write: Callable[[Session, list[ReplyRecorded], list[ReplyRecorded]], None]) -> None:
-        """Call ``write`` in a transaction with the unwritten replies and those of the attempt."""
-        unwritten, attempt = self._kept(self._unwritten), self._kept(self._attempt)
+    def _finish_attempt(
+        self, run_id: int, write: Callable[[Session, list[ReplyRecorded], list[ReplyRecorded]], None]
+    ) -> None:
+        """Call ``write`` in a transaction with a run's unwritten replies and those of its attempt."""
+        unwritten, attempt = self._kept(self._unwritten, run_id), self._kept(self._attempt, run_id)
         try:
             with self._committing, self._database.write() as session:
                 write(session, unwritten, attempt)

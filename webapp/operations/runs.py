@@ -122,9 +122,9 @@ class Runs:
         """Keep what a run tells."""
         self._recorder.record(event)
 
-    def flush(self) -> None:
-        """Write the replies that wait for their round."""
-        self._recorder.flush()
+    def flush(self, run_id: int) -> None:
+        """Write the replies of a run that wait for their round."""
+        self._recorder.flush(run_id)
 
     # -- start-up ---------------------------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class Runs:
 
         Returns the ids of the runs that it resumed.
 
-        With ``resume`` no user is waited for: the interrupted run is resumed first, then the queue starts, with
+        With ``resume`` no user is waited for: interrupted runs are resumed first, then the queue starts, with
         runs that an earlier start held back. A run that a person had paused stays for that person to resume.
         Experiments that run go on by themselves, also without ``resume``.
         """
@@ -174,7 +174,7 @@ class Runs:
             return _views(session, [get_run(session, run_id)])[0]
 
     def create(self, config: RunConfig, by: str | None = None) -> RunView:
-        """Queue a run; it starts at once if no other one is active.
+        """Queue a run; it starts at once if it is the first of the queue and may start beside the active ones.
 
         ``config`` may be a ``RunRequest``, whose names of clients become ids. Raises Invalid for text that no table
         holds, and for a client that cannot be found; Conflict for an app that is not approved.
@@ -193,7 +193,7 @@ class Runs:
         return accept_config(session, config, supervisor.files.uploads.holds if supervisor is not None else None)
 
     def wake(self) -> None:
-        """Start the next queued run if none is active."""
+        """Start the queued runs that may start."""
         if self._supervisor is not None:
             self._supervisor.wake()
 

@@ -151,6 +151,10 @@ class Steering:
             if count < config.clients_needed:
                 needed = f"{run.strategy} with these options needs {config.clients_needed:,} clients"
                 raise Conflict(f"{needed}, the minimum cannot be {count}.")
+            if config.max_clients is not None and count > config.max_clients:
+                raise Conflict(
+                    f"Run {run_id} takes at most {config.max_clients:,} clients, the minimum cannot be {count:,}."
+                )
             if count == config.min_clients:
                 return
             table.set_values(session, run_id, config=run.config | {"min_clients": count})
@@ -179,6 +183,7 @@ class Steering:
                 raise Conflict(f"Run {run_id} is {run.state}: only a queued run can be moved to the front.")
             if move_to_front(session, run_id):
                 add_request_event(session, run, "front", self._by)
+        self._supervisor.look_again()
 
     def _active(self, run_id: int) -> Control:
         control = self._supervisor.control(run_id)

@@ -128,6 +128,7 @@ class ClientView(BaseModel):
     samples: int | None
     task: str | None = Field(description="asked (task sent), preparing, training, evaluating, sending or sent (done).")
     progress: dict[str, Any] | None
+    run_id: int | None = Field(description="The active run that the client belongs to.")
     counts: dict[str, int] = Field(description="Training tasks by outcome.", examples=[{"accepted": 5, "late": 1}])
 
 
@@ -168,6 +169,7 @@ def client_view(row: Client, live: LiveClient | None, counts: dict[str, int] | N
         dataset=dataset if isinstance(dataset, str) else None, samples=samples if isinstance(samples, int) else None,
         task=live.task.task if live and live.task else None,
         progress=progress_data(live.task) if live and live.task else None, counts=counts or {},
+        run_id=live.run_id if live else None,
     )  # fmt: skip
 
 

@@ -28,11 +28,14 @@ class Line:
     oldest_id: int
 
 
-def log_lines(events: Iterable[StoredEvent], names: Mapping[int, str], most: int, *, brief: bool = False) -> list[Line]:
+def log_lines(
+    events: Iterable[StoredEvent], names: Mapping[int, str], most: int, *, brief: bool = False, name_runs: bool = False
+) -> list[Line]:
     """Return a line for each event that says something new, newest first; accepted replies have no line.
 
     Replies of one client with the same problem in one run are one line, at the newest of them. With ``brief`` only the
-    newest completed round of each run has a line, so that rounds do not hide problems.
+    newest completed round of each run has a line, so that rounds do not hide problems. ``name_runs``: each line begins
+    with the number of its run.
     """
     groups: dict[Hashable, list[StoredEvent]] = {}
     seen = list(events)
@@ -47,7 +50,10 @@ def log_lines(events: Iterable[StoredEvent], names: Mapping[int, str], most: int
     lines = []
     for group in groups.values():
         if said := _sentence(group, names):
-            lines.append(Line(group[0].at, *said, oldest_id=group[-1].id))
+            state, text, by = said
+            if name_runs and group[0].run_id is not None:
+                text = f"#{group[0].run_id}: {text}"
+            lines.append(Line(group[0].at, state, text, by, oldest_id=group[-1].id))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The home page: the active run, or the next step if there is none."""
+"""The home page: the active runs, or the next step if there is none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,16 +20,29 @@ from webapp.pages.event_sentences import WORTH_SAYING, Line, log_lines
 from webapp.pages.experiments.index import ExperimentLine, open_experiments
 from webapp.pages.runs.buttons import Buttons, buttons_of
 from webapp.pages.runs.charts import RunCharts, charts_of
-from webapp.pages.runs.head import RunHead, head_of, tasks_of
+from webapp.pages.runs.head import RunHead, head_of, headline, tasks_of
 
 MAX_RECENT, LOOKED_AT = 6, 200
 
 
 @dataclass(frozen=True, slots=True)
+class OtherRun:
+    """An active run beside the one that the page is about, with the number of its clients that are online."""
+
+    run: Run
+    headline: str
+    clients: int
+
+
+@dataclass(frozen=True, slots=True)
 class Home:
-    """All that the home page shows. ``head`` is of the active run, else of the last one that began; None before any."""
+    """All that the home page shows.
+
+    ``head`` is of the active run, the first of several, else of the last one that began; None before any.
+    """
 
     head: RunHead | None
+    others: list[OtherRun]
     charts: RunCharts | None
     clients: Cut[ClientNow] | None
     seats: Cut[ClientNow] | None
@@ -58,7 +71,8 @@ def home(session: Session, series: SeriesCache, live: Mapping[int, LiveClient]) 
     """Gather the home page."""
     known = list_clients(session)
     names = {client.id: client.name for client in known}
-    run = _run_shown(session)
+    active = runs_in(session, ACTIVE)
+    run = active[0] if active else _last_run(session)
     head = parted = buttons = charts = rows = seats = None
     if run is not None:
         accuracy = series.read(session, run, "evaluate", "accuracy")
@@ -70,14 +84,21 @@ def home(session: Session, series: SeriesCache, live: Mapping[int, LiveClient]) 
         if head.wait is not None:
             seats = clients_now(session, run, [client for client in parted.taking_part if client.id in live], live)
     return Home(
-        head, charts, rows, seats, parted, buttons, [client for client in known if client.id in live], known,
+        head, [_other(one, live, names) for one in active[1:]], charts, rows, seats, parted, buttons,
+        [client for client in known if client.id in live], known,
         queued_runs(session), open_experiments(session),
-        log_lines(newest_events(session, types=WORTH_SAYING, limit=LOOKED_AT), names, MAX_RECENT, brief=True),
+        log_lines(
+            newest_events(session, types=WORTH_SAYING, limit=LOOKED_AT), names, MAX_RECENT, brief=True,
+            name_runs=len(active) > 1,
+        ),
     )  # fmt: skip
 
 
-def _run_shown(session: Session) -> Run | None:
-    if active := runs_in(session, ACTIVE):
-        return active[0]
+def _other(run: Run, live: Mapping[int, LiveClient], names: Mapping[int, str]) -> OtherRun:
+    here = sum(one.run_id == run.id for one in live.values())
+    return OtherRun(run, headline(run, tasks_of(run, live, names)), here)
+
+
+def _last_run(session: Session) -> Run | None:
     newest, _ = list_runs(session, limit=20)
     return next((run for run in newest if run.started_at is not None), None)

@@ -20,7 +20,7 @@ from jinja2_fragments import render_block
 
 from webapp import formatting
 from webapp.accounts.principal import Principal
-from webapp.pages import wording
+from webapp.pages import sparklines, wording
 from webapp.pages.clients import holdings, rows
 from webapp.pages.flash import Flash
 from webapp.pages.markdown import markdown
@@ -111,8 +111,8 @@ def _environment() -> Environment:
     environment.globals |= {"option_groups": GROUPS, "folded_groups": FOLDED, "quick_options": QUICK, "may": may}
     environment.filters |= formatting.FILTERS
     environment.filters |= {
-        "polyline": rows.polyline,
-        "common_scale": rows.common_scale,
+        "polyline": sparklines.polyline,
+        "common_scale": sparklines.common_scale,
         "holding": rows.holding,
         "machine": rows.machine,
         "brings": holdings.brings,

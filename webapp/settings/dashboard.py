@@ -110,9 +110,12 @@ class Settings(AppSettings, TrackingSettings, OpenIdSettings):
         description="Metric for the best checkpoint, which is kept as well if its direction is known. One that begins "
         "with server_ counts in runs that the server evaluates; in others that of the clients.",
     )
+    parallel_runs: int = Field(
+        1, ge=1, le=16, description="Maximum number of active runs; several run at a time where their clients differ."
+    )
     auto_resume: bool = Field(
         False,
-        description="At startup, resume the interrupted run and start the queue; a paused run stays paused. "
+        description="At startup, resume interrupted runs and start the queue; a paused run stays paused. "
         "Experiments continue without it.",
     )
     demo_clients: int = Field(

@@ -19,6 +19,7 @@ from federation.coordinator.run_loop import RunEnd
 from federation.run.events import RoundRefused
 from federation.run.states import RunState
 from federation.transport.lane import StreamLane
+from federation.transport.leases.client_leases import Lease
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +36,11 @@ class AppRun:
     """Works the job of an app to its end, on the thread that calls ``run``."""
 
     def __init__(
-        self, job: Job, parts: AppParts, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control
-    ) -> None:
-        self._job, self._parts, self._lane, self._control = job, parts, lane, control
-        self._ledger = RetryingLedger(ledger, control)
+        self, job: Job, parts: AppParts, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control,
+        lease: Lease,
+    ) -> None:  # fmt: skip
+        self._job, self._parts, self._lane, self._control, self._lease = job, parts, lane, control, lease
+        self._ledger = RetryingLedger(ledger, control, job.run_id)
         self._folder = folder / str(job.run_id) / FOLDER
         self._wait_state = WaitState(job.run_id, self._ledger, control)
         self._rounds = AppRounds(job.run_id, parts.host.supernodes, self._ledger.record)
@@ -67,9 +69,11 @@ class AppRun:
             self._ledger.flush()
 
     def _visible(self) -> dict[int, int]:
-        """Return node id -> client id of the SuperNodes that take part: online, admitted, and not excluded."""
+        """Return node id -> client id of the SuperNodes that take part: online, admitted, in no other run."""
         excluded = self._control.excluded
-        return {node: client for node, client in self._parts.host.supernodes().items() if client not in excluded}
+        fit = {node: client for node, client in self._parts.host.supernodes().items() if client not in excluded}
+        own = self._lease.take(fit.values())
+        return {node: client for node, client in fit.items() if client in own}
 
     def _wait_for_supernodes(self) -> None:
         """Return when as many SuperNodes are online as the run needs; raises QuorumMissed at the deadline."""
@@ -78,7 +82,9 @@ class AppRun:
         try:
             while True:
                 self._control.read_participation(lambda: self._ledger.read_participation(self._job.run_id))
-                here, needed = len(self._visible()), self._control.min_clients
+                visible, needed = self._visible(), self._control.min_clients
+                here = len(visible)
+                self._lease.note_wait(is_short=here < needed, idle=visible.values())
                 if here >= needed:
                     break
                 if (seconds := self._control.expire_wait()) is not None:

@@ -26,6 +26,7 @@ from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.uploads import Uploads, UploadUnusable
 from federation.transport.exchange import Content, Member
 from federation.transport.lane import StreamLane
+from federation.transport.leases.client_leases import Lease
 
 
 class EvaluationFailed(Exception):
@@ -37,15 +38,15 @@ class EvaluationLoop:
 
     def __init__(
         self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, policy: CheckpointPolicy,
-        evaluator: ServerEvaluator,
+        evaluator: ServerEvaluator, lease: Lease,
     ) -> None:  # fmt: skip
         del policy  # no checkpoint is written
         self._job, self._lane, self._control = job, lane, control
         self._config = with_all_metrics(job.config)
-        self._ledger = RetryingLedger(ledger, control)
+        self._ledger = RetryingLedger(ledger, control, job.run_id)
         self._uploads = Uploads(folder.parent / "networks")
         self._context = PhaseContext(
-            job.run_id, job.config.round_timeout_seconds, lane, control, self._ledger.record, self._ledger.flush
+            job.run_id, job.config.round_timeout_seconds, lane, control, self._ledger.record, self._ledger.flush, lease
         )
         self._wait_state = WaitState(job.run_id, self._ledger, control)
         self._evaluations = RunEvaluations(evaluator, job.run_id, self._config)

@@ -51,6 +51,7 @@ class SchemaAgreement:
             while not self._control.pausing:
                 self._eligibility.reload()
                 present = self._eligibility.eligible()
+                self._eligibility.note_wait(is_short=len(present) < self._control.min_clients)
                 if len(present) >= self._control.min_clients:
                     return present
                 if (waited := self._control.expire_wait()) is not None:
@@ -61,6 +62,7 @@ class SchemaAgreement:
                 _release(self._control.next_reply(CHECK_SECONDS))
             return None
         finally:
+            self._eligibility.note_wait(is_short=False)
             self._control.end_wait()
 
 

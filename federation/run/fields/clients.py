@@ -32,6 +32,19 @@ class ClientFields(TrainingFields):
         None, max_length=MAX_CLIENTS, description="Ids of the clients that may take part; null: all."
     )
 
+    max_clients: Annotated[int | None, Shown("Maximum clients per run", Group.CLIENTS, empty="all eligible")] = Field(
+        None, ge=1, le=MAX_CLIENTS, validate_default=True,
+        description="The run takes no more, which leaves the others to runs that are active at the same time.",
+    )  # fmt: skip
+
+    @field_validator("max_clients", mode="after")
+    @classmethod
+    def _no_fewer_than_the_minimum(cls, max_clients: int | None, info: ValidationInfo) -> int | None:
+        least = info.data.get("min_clients", 1)
+        if max_clients is not None and max_clients < least:
+            raise ValueError(f"min_clients is {least:,}, so that max_clients cannot be {max_clients:,}")
+        return max_clients
+
     @field_validator("fraction_train_schedule", mode="after")
     @classmethod
     def _shares_are_a_schedule(cls, text: str) -> str:

@@ -1,5 +1,7 @@
 """Random actions on the real ledger, supervisor and lane: no forbidden move, one end, each round once.
 
+Worlds have one, two or three active runs at a time; a client is in one of them.
+
 The actions are requests of people, clients that connect, disconnect, fail or are slow, writes that are too late, and
 the end of the process: clean, or a crash after which nothing is written. Light clients answer; the database is a file.
 """
@@ -41,6 +43,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 def test_runs_keep_their_invariants_under_random_actions(folders: Callable[[], Path]) -> None:
     until = time.monotonic() + BUDGET_SECONDS
     played: list[int] = []
+    most_active: dict[int, int] = {}
 
     @settings(
         max_examples=max(25, int(BUDGET_SECONDS)),
@@ -53,7 +56,7 @@ def test_runs_keep_their_invariants_under_random_actions(folders: Callable[[], P
     def play(actions: list[tuple[str, int]]) -> None:
         if time.monotonic() > until:
             return
-        federation = RandomFederation(folders(), failing)
+        federation = RandomFederation(folders(), failing, parallel_runs=1 + actions[0][1] % 3)
         try:
             federation.do("start", actions[0][1])
             for action, number in actions:
@@ -63,11 +66,14 @@ def test_runs_keep_their_invariants_under_random_actions(folders: Callable[[], P
             federation.end_all_runs()
             federation.check()
             played.append(len(actions))
+            most_active[federation.parallel_runs] = max(
+                most_active.get(federation.parallel_runs, 0), federation.most_active
+            )
         finally:
             failing.forget()
             federation.close()
 
     with FailingCalls().installed() as failing:
         play()
-    print(f"\n{len(played)} worlds, {sum(played)} actions, {len(failing.raised)} calls failed")
+    print(f"\n{len(played)} worlds, {sum(played)} actions, {len(failing.raised)} calls failed, {most_active}")
     assert len(played) >= 3

@@ -212,7 +212,7 @@ def test_problems_of_before_are_counted_from_their_events(books: Books) -> None:
     problems: list[tuple[Outcome, str | None]] = [("failed", "a"), ("failed", "b"), ("late", None)]
     for outcome, reason in problems:
         books.runs.record(reply(run_id, 1, client, "train", outcome, reason))
-        books.runs.flush()
+        books.runs.flush(run_id)
     with books.database.read() as session:
         before = reply_problems(session, run_id)
     with books.database.engine.begin() as connection:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from federation.run.states import ACTIVE
 from tests.support.dashboard import Api, Dashboard, named, running
 from tests.support.light_client import Answer, Stage, honest
 from tests.support.processes import Meadow, wait_until
@@ -51,8 +52,8 @@ def steer(api: Api, experiment_id: int, verb: str, status: int = 202) -> dict[st
     return dict(answer.json())
 
 
-def two_clients(api: Api, stage: Stage, answer: Any = honest) -> None:
-    for count, name in enumerate("ab", 1):
+def add_clients(api: Api, stage: Stage, answer: Any = honest, names: str = "ab") -> None:
+    for count, name in enumerate(names, 1):
         stage.add(name, answer)
         wait_until(lambda count=count: online(api) == count)  # type: ignore[misc]
 
@@ -66,8 +67,10 @@ def synthetic(**config: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_sixty_runs_are_each_done_once_although_the_dashboard_is_killed_twice(meadow: Meadow) -> None:
+@pytest.mark.meadow_arguments("--parallel-runs", "3")
+def test_sixty_runs_three_at_a_time_are_each_done_once_although_the_dashboard_is_killed_twice(meadow: Meadow) -> None:
     grid = synthetic(synthetic_parameters=[10, 20, 30], strategy=["FedAvg", "FedProx"], num_rounds=[2, 3])
+    grid |= {"min_clients": 2, "max_clients": 2}
     with httpx.Client(base_url=meadow.url, trust_env=False, timeout=20) as http:
         api = Api(http)
         experiment = create(api, grid, 5)["id"]
@@ -77,12 +80,12 @@ def test_sixty_runs_are_each_done_once_although_the_dashboard_is_killed_twice(me
 
         for enough in (15, 35):
             with Stage(meadow.flower_address) as stage:
-                two_clients(api, stage, slow)
+                add_clients(api, stage, slow, "abcdef")
                 wait_until(lambda enough=enough: completed() >= enough, 60)  # type: ignore[misc]
                 meadow.kill()
             meadow.start()
         with Stage(meadow.flower_address) as stage:
-            two_clients(api, stage)
+            add_clients(api, stage, names="abcdef")
             wait_until(lambda: show(api, experiment)["state"] == "finished", 60)
         done = show(api, experiment)
         assert done["counts"] == {"completed": 60} and done["total"] == 60
@@ -90,14 +93,25 @@ def test_sixty_runs_are_each_done_once_although_the_dashboard_is_killed_twice(me
         for run in done["runs"]:
             assert api.rounds(run["id"]) == list(range(run["num_rounds"] + 1))
     with closing(sqlite3.connect(meadow.data_dir / "meadow.db")) as database:
-        ends = database.execute("SELECT run_id, data FROM run_events WHERE type = 'run'").fetchall()
+        ends = database.execute("SELECT run_id, data FROM run_events WHERE type = 'run' ORDER BY id").fetchall()
         rounds = database.execute("SELECT count(*), count(DISTINCT run_id || ' ' || round) FROM rounds").fetchone()
+    assert most_active(ends) == 3
     completions = [run_id for run_id, data in ends if json.loads(data).get("state") == "completed"]
     assert len(completions) == len(set(completions)) == 60
     assert rounds[0] == rounds[1] == sum(run["num_rounds"] + 1 for run in done["runs"])
     assert {json.loads(data)["by"] for _, data in ends if json.loads(data).get("from") == "interrupted"} == {
         "experiment"
     }
+
+
+def most_active(events: list[tuple[int, str]]) -> int:
+    """Return how many runs were active at a time, by the events of all moves."""
+    active: set[int] = set()
+    most = 0
+    for run_id, data in events:
+        (active.add if json.loads(data)["state"] in ACTIVE else active.discard)(run_id)
+        most = max(most, len(active))
+    return most
 
 
 def test_settings_are_combined_only_where_they_apply_and_every_seed_runs_all_of_them(shared: Dashboard) -> None:
@@ -152,7 +166,7 @@ def test_a_paused_experiment_starts_nothing_and_a_persons_run_goes_first(shared:
         assert [shared.run(one)["queue_position"] for one in (own, *rest)] == [1, 2, 3]
         assert steer(shared, experiment, "pause")["state"] == "paused"
         assert steer(shared, experiment, "pause", 409)["detail"].startswith(f"Experiment {experiment} is paused")
-        two_clients(shared, stage)
+        add_clients(shared, stage)
         shared.wait_for_state(own, "completed")
         later = shared.start_run(num_rounds=1)
         shared.wait_for_state(later, "completed")  # a run of the experiment would have started before its end
@@ -179,7 +193,7 @@ def test_a_cancel_ends_all_runs_and_the_experiment_goes_with_its_last_run(shared
 
 def test_a_finished_experiment_runs_again_when_a_person_adds_rounds_to_a_run(shared: Dashboard) -> None:
     with shared.stage() as stage:
-        two_clients(shared, stage)
+        add_clients(shared, stage)
         experiment = create(shared, synthetic())["id"]
         wait_until(lambda: show(shared, experiment)["state"] == "finished")
         run = show(shared, experiment)["runs"][0]["id"]
@@ -190,7 +204,7 @@ def test_a_finished_experiment_runs_again_when_a_person_adds_rounds_to_a_run(sha
 
 def test_after_a_restart_a_running_experiment_continues_alone_and_a_paused_one_waits(tmp_path: Path) -> None:
     with running(tmp_path) as first, first.stage() as stage:
-        two_clients(first, stage, slow)
+        add_clients(first, stage, slow)
         runs = create(first, synthetic(num_rounds=12), 2)["id"]
         waits = create(first, synthetic(), 2)["id"]
         own = first.start_run(num_rounds=1)
@@ -198,7 +212,7 @@ def test_after_a_restart_a_running_experiment_continues_alone_and_a_paused_one_w
         steer(first, waits, "pause")
         wait_until(lambda: first.run(begun)["current_round"] >= 2)
     with running(tmp_path) as second, second.stage() as stage:
-        two_clients(second, stage)
+        add_clients(second, stage)
         wait_until(lambda: show(second, runs)["state"] == "finished")
         assert second.rounds(begun) == list(range(13)) and second.run(begun)["resumed_by"] == "experiment"
         assert (second.run(own)["state"], second.run(own)["blocked_on"]["kind"]) == ("queued", "held")

@@ -88,8 +88,8 @@ def test_a_reply_of_a_slow_round_is_written_when_flushed_and_not_again(books: Bo
     books.published.clear()
 
     books.runs.record(reply(run_id, 1, a, loss=1.0))
-    books.runs.flush()
-    books.runs.flush()
+    books.runs.flush(run_id)
+    books.runs.flush(run_id)
     assert [(event.type, event.data["client_id"]) for event in books.published] == [("reply", a)]
 
     books.runs.record(reply(run_id, 1, b, loss=3.0))

@@ -21,9 +21,11 @@ def misfits(session: Session, run_id: int) -> dict[int, str]:
 
 
 def troubled_clients(session: Session) -> set[int]:
-    """Return the clients whose last task failed, was late, lost or rejected: of the active run, else the newest one."""
+    """Return the clients whose last task failed, was late, lost or rejected: of active runs, else of the newest one."""
     of_run = select(Run.id, Run.current_round).where(Run.current_round > 0, NOT_DELETED)
-    run = of_run.order_by(Run.state.in_(ACTIVE).desc(), Run.id.desc()).limit(1).subquery()
+    is_active = of_run.where(Run.state.in_(ACTIVE))
+    any_active = session.execute(is_active.limit(1)).first() is not None
+    run = (is_active if any_active else of_run.order_by(Run.id.desc()).limit(1)).subquery()
     committed = and_(Round.run_id == run.c.id, Round.round == run.c.current_round)
     replies = select(Reply.client_id).select_from(run).join(Round, committed).join(
         Reply, and_(Reply.run_id == run.c.id, Reply.round == Round.round, Reply.attempt == Round.attempt)

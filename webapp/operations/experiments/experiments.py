@@ -79,9 +79,10 @@ class Experiments:
     # -- what people do: NotFound or Conflict where it is not possible -------------------------------------------------
 
     def pause(self, experiment_id: int) -> None:
-        """Start none of the queued runs until the experiment is resumed. An active run continues to its end."""
+        """Start none of the queued runs until the experiment is resumed. Active runs continue to their end."""
         with self._database.write() as session:
             self._move(session, experiment_id, ExperimentState.PAUSED, "only a running experiment can be paused")
+        self._runs.wake()  # a run behind those of the experiment may start
 
     def resume(self, experiment_id: int) -> None:
         """Start the queued runs of a paused experiment again; its interrupted runs continue first."""
@@ -94,7 +95,7 @@ class Experiments:
         self._runs.wake()
 
     def cancel(self, experiment_id: int) -> None:
-        """Cancel the queued runs and stop the active one. Completed rounds and their weights are kept."""
+        """Cancel the queued runs and stop the active ones. Completed rounds and their weights are kept."""
         with self._database.write() as session:
             self._move(session, experiment_id, ExperimentState.CANCELLED, "the experiment is over")
             for run in table.runs_of_experiment(session, experiment_id, [RunState.QUEUED]):
@@ -105,6 +106,7 @@ class Experiments:
                 self._steering.stop_run(run_id)
             except Conflict:
                 continue  # it has just ended
+        self._runs.wake()
 
     def _move(
         self, session: Session, experiment_id: int, to: ExperimentState, why: str, only: ExperimentState | None = None

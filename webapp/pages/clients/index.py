@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from federation.run.states import ACTIVE
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.client_history import recent_outcomes
 from webapp.db.repository.pages import troubled_clients
+from webapp.db.repository.runs import runs_in
 from webapp.db.tables import Client, Run
 from webapp.formatting import count, plural
 from webapp.operations.views import client_state
@@ -131,6 +133,9 @@ def outcome_words(amounts: Mapping[str, int]) -> str:
 def _part_words(session: Session, run: Run | None, clients: Sequence[Client], live: Mapping[int, LiveClient]) -> str:
     if run is None or not clients:
         return ""
+    if len(active := runs_in(session, ACTIVE)) > 1:
+        amounts = Counter(one.run_id for one in live.values())
+        return f"{', '.join(f'{count(amounts[one.id])} in #{one.id}' for one in active)}."
     part = split(session, run, clients, live)
     here = sum(client.id in live for client in part.taking_part)
     others = f", {count(len(part.not_for_it))} not eligible" if part.not_for_it else ""

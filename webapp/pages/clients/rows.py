@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from federation.run.eligibility import Ineligible, why_ineligible
 from federation.run.events import Progress
-from federation.run.states import ENDED, RunState
+from federation.run.states import ACTIVE, ENDED, RunState
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.pages import misfits
 from webapp.db.repository.series import clients_of_run, values_of
@@ -80,6 +80,16 @@ def why_not(client: Client, run: Run, misfit: Mapping[int, str], here: LiveClien
     return misfit.get(client.id)
 
 
+def why_elsewhere(run: Run, here: LiveClient) -> str | None:
+    """Return why a connected client that could take part in an active run is not the run's; else None."""
+    if run.state not in ACTIVE or here.run_id == run.id:
+        return None
+    if here.run_id is not None:
+        return f"in run #{here.run_id}"
+    most, has_some = run.config.get("max_clients"), run.state in (RunState.RUNNING, RunState.PAUSED)
+    return f"free; the run takes at most {plural(most, 'client')}" if most and has_some else None
+
+
 def by_reason(clients: Iterable[tuple[Client, str]]) -> list[tuple[list[Client], str]]:
     """Group clients by their reason, in the order of the first client of each."""
     found: dict[str, list[Client]] = {}
@@ -120,6 +130,8 @@ def split(session: Session, run: Run, clients: Sequence[Client], live: Mapping[i
     part, other = [], []
     for client in clients:
         reason = why_not(client, run, misfit, live.get(client.id))
+        if reason is None and client.id in live:
+            reason = why_elsewhere(run, live[client.id])
         if reason is None and (client.id in live or client.id in seen):
             part.append(client)
         elif reason is not None and client.id in live and (client.id in left or not over):
@@ -197,25 +209,6 @@ def _scale(values: Sequence[float]) -> Any:
     return place
 
 
-def common_scale(sparks: Iterable[Sequence[float | None]]) -> tuple[float, float]:
-    """Return the lowest and the highest value of several sparklines, so that they can be compared."""
-    known = [value for values in sparks for value in values if value is not None]
-    return (min(known), max(known)) if known else (0.0, 1.0)
-
-
-def polyline(
-    values: Sequence[float | None], scale: tuple[float, float], width: float = 88, height: float = 22
-) -> str:  # fmt: skip
-    """Return the points of a sparkline on a scale from low to high; what is missing is passed over."""
-    known = [(i, value) for i, value in enumerate(values) if value is not None]
-    if len(known) < 2:
-        return ""
-    step = width / (len(values) - 1)
-    return " ".join(
-        f"{i * step:.1f},{height - 2 - share_of_range(value, *scale) * (height - 4):.1f}" for i, value in known
-    )
-
-
 def machine(client: Client) -> str:
     """Say what a client runs on: ``4 CPUs, 16 GB``."""
     facts, parts = client.facts, [KIND_WORDS[client.kind]] if client.kind in KIND_WORDS else []
@@ -229,8 +222,7 @@ def machine(client: Client) -> str:
 def software(client: Client) -> str:
     """Say which versions a client runs: ``tf 2.21, client 0.1.0``."""
     said = client.versions
-    own = ("flwr", "flwr") if client.kind == "supernode" else ("meadow", "client")
-    names = (("tensorflow", "tf"), own)
+    names = (("tensorflow", "tf"), ("flwr", "flwr") if client.kind == "supernode" else ("meadow", "client"))
     parts = [f"{short} {'.'.join(str(said[key]).split('.')[:3])}" for key, short in names if said.get(key)]
     return ", ".join(parts)
 

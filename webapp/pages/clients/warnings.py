@@ -43,10 +43,17 @@ class ClientWarning:
         return listed([client.name for client in self.clients])
 
 
+def runs_ahead(session: Session) -> Sequence[Run]:
+    """Return the runs whose round comes next: the active ones, else the first of the queue."""
+    if active := runs_in(session, ACTIVE):
+        return active
+    first = first_queued(session)
+    return [first] if first is not None else []
+
+
 def run_ahead(session: Session) -> Run | None:
-    """Return the run whose round comes next: the active one, else the first of the queue."""
-    active = runs_in(session, ACTIVE)
-    return active[0] if active else first_queued(session)
+    """Return the run whose round comes next, the first of several active ones."""
+    return next(iter(runs_ahead(session)), None)
 
 
 def client_warnings(

@@ -15,7 +15,10 @@ LAST_RUNS = 3
 
 
 def remaining_seconds(session: Session, runs: Sequence[Run]) -> float | None:
-    """Return the seconds that the queued and active runs will take; None where any kind of them has no round yet."""
+    """Return the seconds that the queued and active runs will take; None where any kind of them has no round yet.
+
+    As many runs as are active now are expected to be active at a time until the end.
+    """
     rounds: dict[tuple[object, ...], int] = {}
     measured: dict[tuple[object, ...], list[int]] = {}
     for run in sorted(runs, key=lambda one: one.id):
@@ -29,4 +32,5 @@ def remaining_seconds(session: Session, runs: Sequence[Run]) -> float | None:
     known = {pace: [one for run_id in of for one in recent.get(run_id, ())] for pace, of in newest.items()}
     if not rounds or not all(known.values()):
         return None
-    return sum(median(known[pace]) * amount for pace, amount in rounds.items())
+    at_a_time = max(1, sum(run.state in ACTIVE for run in runs))
+    return sum(median(known[pace]) * amount for pace, amount in rounds.items()) / at_a_time

@@ -161,7 +161,7 @@ def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
     """Return the clients that are still at work, when the run starts, or why it ended."""
     number = run.current_round + 1
     if run.state == "queued":
-        return "" if run.held else "Starts when the run before it has ended."
+        return "" if run.held else "Starts when its turn comes in the queue."
     if run.state in ENDED:
         problems = problems_of(run)
         return " ".join(filter(None, (end_of(run), f"{problems}." if problems else "")))

@@ -13,9 +13,9 @@ from webapp.db.repository.runs import is_resumable
 from webapp.db.tables import Run
 from webapp.formatting import NOTHING, metric, percent
 from webapp.operations.views import elapsed_seconds
-from webapp.pages.clients.rows import common_scale
 from webapp.pages.markdown import plain
 from webapp.pages.runs.grouping import Head, grouping_of, heads_of
+from webapp.pages.sparklines import common_scale
 from webapp.pages.start.fields import FIELDS
 from webapp.pages.wording import end_of, problems_of, sentence
 

@@ -15,7 +15,7 @@ from webapp.db.tables import Client, Run
 from webapp.formatting import plural, size
 from webapp.operations.views import client_state
 from webapp.pages.clients.rows import why_not
-from webapp.pages.clients.warnings import run_ahead
+from webapp.pages.clients.warnings import runs_ahead
 from webapp.pages.wording import listed, run_numbers
 
 LEAST_FREE_BYTES = 1_000_000_000
@@ -34,10 +34,11 @@ class Obstacle:
 
 
 def obstacles(
-    session: Session, live: Mapping[int, LiveClient], *, flower_runs: bool, free_bytes: int | None
-) -> list[Obstacle]:
+    session: Session, live: Mapping[int, LiveClient], *, flower_runs: bool, free_bytes: int | None,
+    parallel_runs: int = 1,
+) -> list[Obstacle]:  # fmt: skip
     """Return the blockers, the most serious first; none while rounds are completed."""
-    clients, ahead = list_clients(session), run_ahead(session)
+    clients, ahead = list_clients(session), runs_ahead(session)
     found: list[Obstacle] = []
     if not flower_runs:
         found.append(Obstacle("failed", "The Flower server is not running: no client can connect. Restart Meadow."))
@@ -45,10 +46,11 @@ def obstacles(
         text = f"Only {size(free_bytes)} free on the data volume: a run pauses when it is full. Free up disk space."
         found.append(Obstacle("waiting", text))
     found += _clients(clients, live)
-    if ahead is None:
+    if not ahead:
         text = "No run is active or queued."
         return [*found, Obstacle("idle", text, "Start a run", "/runs/new")]
-    return found + _run(session, ahead, clients, live) + _queue(session, ahead)
+    found += [one for run in ahead for one in _run(session, run, clients, live)]
+    return found + _queue(session, ahead, parallel_runs)
 
 
 def _clients(known: Sequence[Client], live: Mapping[int, LiveClient]) -> list[Obstacle]:
@@ -94,13 +96,16 @@ def _run(session: Session, run: Run, clients: Sequence[Client], live: Mapping[in
     return found
 
 
-def _queue(session: Session, ahead: Run) -> list[Obstacle]:
-    found = []
-    if held := [run for run in queued_runs(session) if run.held and run.id != ahead.id]:
+def _queue(session: Session, ahead: Sequence[Run], parallel_runs: int) -> list[Obstacle]:
+    found, first = [], ahead[0]
+    if held := [run for run in queued_runs(session) if run.held and run.id != first.id]:
         text = f"Held since the restart, start them in the queue: {run_numbers([run.id for run in held])}."
         found.append(Obstacle("queued", text, "View queue", "/"))
     free, _held = queue_lengths(session)
-    if free and ahead.state != RunState.QUEUED:
-        text = f"Queued behind #{ahead.id}: {plural(free, 'run')}. One run is active at a time."
+    if free and first.state != RunState.QUEUED:
+        rule = "One run is active at a time"
+        if parallel_runs > 1:
+            rule = f"Up to {parallel_runs:,} runs are active at a time, each with clients of its own"
+        text = f"Queued behind {run_numbers([run.id for run in ahead])}: {plural(free, 'run')}. {rule}."
         found.append(Obstacle("queued", text, "View queue", "/"))
     return found

@@ -19,14 +19,14 @@ from webapp.db.tables import Run
 from webapp.formatting import count, plural, size
 from webapp.operations.connections.incidents import Incident
 from webapp.operations.files.retention import Removal
-from webapp.pages.clients.warnings import run_ahead
+from webapp.pages.clients.warnings import runs_ahead
 from webapp.pages.experiments.index import ExperimentLine, open_experiments
 from webapp.pages.join_command import Join
 from webapp.pages.server.blockers import Obstacle, obstacles
 from webapp.pages.server.certificate import certificate_lines, certificate_obstacles
 from webapp.pages.server.files import FileLine, file_lines, retention_text
 from webapp.pages.server.trackers import mlflow_text, tensorboard_text
-from webapp.pages.wording import STATES
+from webapp.pages.wording import STATES, run_numbers
 from webapp.parts import Parts
 from webapp.settings import Settings
 
@@ -78,9 +78,9 @@ def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join:
     free, whole = _disk(parts)
     storage = storage_of(session)
     found = certificate_obstacles(parts.tls) + obstacles(
-        session, live, flower_runs=parts.flower.is_running, free_bytes=free
+        session, live, flower_runs=parts.flower.is_running, free_bytes=free, parallel_runs=parts.settings.parallel_runs
     )
-    headline, detail, state, word = _sentence(run_ahead(session), found, len(live))
+    headline, detail, state, word = _sentence(runs_ahead(session), found, len(live))
     return Health(
         headline, detail, state, word, parts.uptime_seconds, found, _lanes(session, live),
         sum(one.task is not None and one.task.task != "sent" for one in live.values()), parts.event_hub.stream_count,
@@ -95,12 +95,14 @@ def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join:
     )  # fmt: skip
 
 
-def _sentence(run: Run | None, found: Sequence[Obstacle], connected: int) -> tuple[str, str, str, str]:
+def _sentence(ahead: Sequence[Run], found: Sequence[Obstacle], connected: int) -> tuple[str, str, str, str]:
     """Return headline, detail, and glyph and word of the state."""
     grave = [one for one in found if one.state == "failed"]
     if grave:
         return "Meadow needs attention", grave[0].text, "failed", "Needs attention"
-    clients = f"{plural(connected, 'client')} connected"
+    clients, run = f"{plural(connected, 'client')} connected", next(iter(ahead), None)
+    if len(ahead) > 1:
+        return "Server healthy", f"Active: {run_numbers([one.id for one in ahead])}, {clients}.", "ok", "Healthy"
     if run is not None and run.state == RunState.RUNNING and (run.blocked_on or {}).get("kind") != "quorum":
         number = min(run.current_round + 1, run.num_rounds)
         detail = f"Round {count(number)} of {count(run.num_rounds)} of #{run.id} in progress, {clients}."
@@ -141,7 +143,7 @@ def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
         ("Maximum update size", size(said.max_reply_bytes)), ("In-flight update budget", budget),
         ("Checkpoints kept per run", f"latest {said.keep_checkpoints} and the best"), ("Best metric", said.best_metric),
         ("Checkpoints and events kept", retention_text(said) or "of all runs"),
-        ("Auto-resume", "on" if said.auto_resume else "off"),
+        ("Auto-resume", "on" if said.auto_resume else "off"), ("Active runs", f"up to {said.parallel_runs} at a time"),
         ("MLflow", mlflow_text(parts, session)), ("TensorBoard", tensorboard_text(parts)),
         ("Simulated clients", f"up to {count(said.demo_clients)}" if said.demo_clients else "off"),
         ("Flower Apps", _apps_text(said)), ("Log level", said.log_level),

@@ -150,7 +150,7 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     totals, shared = totals_of(fit), {client.id: shares_labels(client) for client in online}
     similar = newest_run_like(session, wanted, SAME_PACE) if config.kind == "training" else None
     recent = recent_seconds(session, [similar.id]).get(similar.id) if similar else None
-    clients = max(len(fit), config.min_clients)
+    clients = max(min(len(fit), config.max_clients or len(fit)), config.min_clients)
     sampled = sample_size(clients, config.fraction_train, config.min_clients)
     traffic = _estimate_traffic(config, clients, sampled, compared.spec if compared else None)
     return RunPreview(

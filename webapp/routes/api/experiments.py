@@ -51,7 +51,7 @@ def show_experiment(experiments: ExperimentsDep, experiment_id: Id) -> Experimen
 
 @router.post("/{experiment_id}/pause", status_code=202, responses=CONFLICT)
 def pause_experiment(experiments: ExperimentsDep, experiment_id: Id) -> ExperimentView:
-    """Start none of the queued runs until the experiment is resumed. An active run continues to its end."""
+    """Start none of the queued runs until the experiment is resumed. Active runs continue to their end."""
     experiments.pause(experiment_id)
     return experiments.show(experiment_id)
 
@@ -65,6 +65,6 @@ def resume_experiment(experiments: ExperimentsDep, experiment_id: Id) -> Experim
 
 @router.post("/{experiment_id}/cancel", status_code=202, responses=CONFLICT)
 def cancel_experiment(experiments: ExperimentsDep, experiment_id: Id) -> ExperimentView:
-    """Cancel the queued runs and stop the active one. Completed rounds and their weights are kept."""
+    """Cancel the queued runs and stop the active ones. Completed rounds and their weights are kept."""
     experiments.cancel(experiment_id)
     return experiments.show(experiment_id)

@@ -1,4 +1,4 @@
-"""The home page: the active run, or the next step where there is none."""
+"""The home page: the active runs, or the next step where there is none."""
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
@@ -18,7 +18,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 @shared
 def show_home(page: PageDep) -> HTMLResponse:
-    """Show the active run, or the next step where there is none."""
+    """Show the active runs, or the next step where there is none."""
     live, simulation = page.live, page.parts.simulation
     now = home(page.session, page.parts.series, live)
     candidates: list[Candidate] = []
@@ -32,5 +32,6 @@ def show_home(page: PageDep) -> HTMLResponse:
     return page.show(
         "home/index.html", "/", page=now, form=form, offer=offer, simulated=simulated, candidates=candidates,
         server=server_lines(page.parts, page.root_address),
+        parallel_runs=page.parts.settings.parallel_runs,
         preview=None if now.active else preview_run(page.session, form, live),
     )  # fmt: skip

@@ -92,10 +92,13 @@ def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = Non
     template = PARTS.get(wanted_block(page.request), "runs/new.html")
     clients = list_clients(page.session)
     form = offering(form, by_data_name(clients, page.live), page.parts.apps.offered())
+    live, supervisor = page.live, page.parts.supervisor
+    preview, active = preview_run(page.session, form, live), len(supervisor.active_run_ids)
+    beside = 0 < active < supervisor.parallel_runs
     return page.show(
-        template, "/runs", status, form=form, source=source, clients=clients, networks=NETWORKS,
-        preview=preview_run(page.session, form, page.live),
-        queued=len(queued_runs(page.session)) + (page.parts.supervisor.active_run_id is not None),
+        template, "/runs", status, form=form, source=source, clients=clients, networks=NETWORKS, preview=preview,
+        queued=len(queued_runs(page.session)) + max(0, active - supervisor.parallel_runs + 1),
+        taken=sum(live[one.client.id].run_id is not None for one in preview.eligible) if beside else 0,
     )  # fmt: skip
 
 

@@ -10,21 +10,12 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
-from federation.coordinator.control import Control
+from federation.coordinator.queue.active_runs import ActiveRun
 from federation.coordinator.retrying_ledger import RETRY_SECONDS
 from federation.run.events import StoreUnavailable
 
 ANSWER_SECONDS = 1.0
 """So long a request waits for a slow store."""
-
-
-@dataclass(eq=False, slots=True)
-class ActiveRun:
-    """One start of a run, until its end state is written; a resumed run gets another one."""
-
-    run_id: int
-    control: Control
-    thread: threading.Thread | None = None
 
 
 @dataclass(eq=False, slots=True)
