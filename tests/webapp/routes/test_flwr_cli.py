@@ -151,7 +151,7 @@ def test_nothing_else_of_flower_is_answered_and_what_is_no_app_of_ones_own_is_re
         assert named(answer, status) <= {"file"} and says in answer.json()["detail"], answer.text
 
     for name in ("register-node", "pull-artifacts", "refresh-auth-tokens", "start-automation", "list-federations"):
-        refused(name, None, 501, "flwr login, run, ls, log and stop")
+        refused(name, None, 404, "flwr login, run, ls, log and stop")
     refused("start-run", StartRunRequest(app_spec="@lab/app"), 400, "not downloaded by name")
     refused("start-run", StartRunRequest(federation="@lab/other"), 400, "--federation")
     simulated = StartRunRequest(override_federation_config=SimulationConfig(num_supernodes=3))

@@ -16,7 +16,7 @@ from federation.apps.cli_messages import (
 from webapp.db.tables import AppState
 from webapp.http.origin import site_of
 from webapp.operations.flwr_cli.runs import app_run, list_app_runs, queue_app_run
-from webapp.problems import Problem
+from webapp.problems import NotFound
 from webapp.routes.api.apps.apps import noted
 from webapp.routes.dependencies import ByDep, NoteDep, PartsDep, SteeringDep
 from webapp.routes.flwr_cli.messages import NOT_ANSWERED, BodyDep, answer, calls, understood
@@ -57,4 +57,4 @@ def stop_run(parts: PartsDep, steering: SteeringDep, note: NoteDep, body: BodyDe
 @router.post("/{call}")
 def refuse(call: str) -> Response:
     """Refuse what the command cannot do here."""
-    raise Problem(NOT_ANSWERED, 501)
+    raise NotFound(NOT_ANSWERED)

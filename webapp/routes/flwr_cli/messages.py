@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from federation.apps.cli_messages import MEDIA_TYPE, NotUnderstood
-from webapp.problems import Problem
+from webapp.problems import NotFound, Problem
 from webapp.routes.dependencies import PartsDep
 
 PREFIX = "/v1/control"
@@ -19,7 +19,7 @@ T = TypeVar("T")
 async def require_on(parts: PartsDep) -> None:
     """Refuse a call where the command is not answered, before its body is read."""
     if not parts.settings.flwr_cli:
-        raise Problem(OFF, 501)
+        raise NotFound(OFF)
 
 
 async def get_body(request: Request) -> bytes:
