@@ -11,12 +11,12 @@ from federation.coordinator.apps.host import AppNotApproved, AppParts, ApprovedA
 from federation.coordinator.apps.run import FOLDER as APP_FOLDER
 from federation.coordinator.apps.run import AppRun
 from federation.coordinator.control import Control
-from federation.coordinator.evaluation.loop import EvaluationLoop
 from federation.coordinator.ledger import Job, Ledger, Participation
+from federation.coordinator.loops import LOOPS, Loop
 from federation.coordinator.queue.active_runs import ActiveRun, ActiveRuns
 from federation.coordinator.queue.queue_thread import QueueThread, Request
 from federation.coordinator.retrying_ledger import RETRY_SECONDS
-from federation.coordinator.run_loop import RunEnd, RunLoop
+from federation.coordinator.run_loop import RunEnd
 from federation.evaluation.evaluator import ServerEvaluator
 from federation.run.events import StoreUnavailable
 from federation.run.metric_goals import BestRound
@@ -219,11 +219,11 @@ class Supervisor:
         self._active.remove(active)
         self._requests.post(Request())
 
-    def _loop_of(self, job: Job, active: ActiveRun) -> RunLoop | EvaluationLoop | AppRun:
+    def _loop_of(self, job: Job, active: ActiveRun) -> Loop | AppRun:
         lane, ledger, folder, control, lease = self._lane, self._ledger, self._folder, active.control, active.lease
         if job.config.network == "app" and self._apps is not None:
             return AppRun(job, self._apps, lane=lane, ledger=ledger, folder=folder, control=control, lease=lease)
-        return (EvaluationLoop if job.config.kind == "evaluation" else RunLoop)(
+        return LOOPS[job.config.kind](
             job, lane=lane, ledger=ledger, folder=folder, control=control, policy=self._policy,
             evaluator=self.evaluator, lease=lease,
         )  # fmt: skip

@@ -13,6 +13,8 @@ from federation.run.networks import KERAS_NETWORKS, is_data_name
 def evaluated_on(config: Mapping[str, Any]) -> str:
     """Return the evaluation data of a run with that stored configuration."""
     network, dataset = config["network"], config.get("dataset")
+    if config.get("kind") == "statistics":
+        return "no data, rows are counted"
     if network in ("custom", "app"):
         return "data that each client's own app chooses"
     if network not in KERAS_NETWORKS:

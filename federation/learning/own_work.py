@@ -1,6 +1,7 @@
 """The work of a client with data of its own: it trains the networks of Meadow on them, as a run's clients agreed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 
 from federation.learning.client_app import Work, work_of
@@ -10,6 +11,7 @@ from federation.learning.keras_backend import load_keras
 from federation.learning.synthetic import SyntheticLearner
 from federation.learning.training.keras_learner import Config, KerasLearner
 from federation.schema.columns import AgreedSchema
+from federation.schema.statistics import StatisticsQuestion
 
 
 def own_work(data: OwnData, name: str, number: int = 0) -> Work:
@@ -24,7 +26,15 @@ def own_work(data: OwnData, name: str, number: int = 0) -> Work:
     }  # fmt: skip
     synthetic = SyntheticLearner(number, holds_data=True)
     keras = KerasLearner(_parts_of(data, name), number, data.shares_test_counts)
-    return work_of(lambda config: synthetic if config["network"] == "synthetic" else keras, load_keras, about)
+    work = work_of(lambda config: synthetic if config["network"] == "synthetic" else keras, load_keras, about)
+
+    def prepare(config: Config) -> Config:
+        """Answer the question of a statistics run, else prepare to train."""
+        if not isinstance(question := config.get("statistics"), str):
+            return work.prepare(config)
+        return {"statistics": data.histograms(StatisticsQuestion.model_validate_json(question))}
+
+    return replace(work, prepare=prepare)
 
 
 def _parts_of(data: OwnData, name: str) -> Callable[[Config], Part]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSc
 from typing_extensions import TypedDict  # Python 3.11's own keeps too little of itself for pydantic, which brings this
 
 from federation.schema.columns import ClientSchema
+from federation.schema.statistics import Histograms
 
 MAX_DESCRIPTION_CHARACTERS = 5000
 """Longer than any path or platform; pages cut what they show."""
@@ -51,7 +52,8 @@ class Facts(TypedDict, total=False):
 class PreparedData(TypedDict, total=False):
     """The data of a client as it answers a prepare task: shape of one sample, and training samples of each class.
 
-    The layout is compared with the run's, which rejects it with a reason of its own.
+    The layout is compared with the run's, which rejects it with a reason of its own. ``statistics`` answers a
+    statistics run, in place of all others.
     """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
@@ -61,6 +63,7 @@ class PreparedData(TypedDict, total=False):
     input_shape: Annotated[list[Number], Field(max_length=MAX_DIMENSIONS)] | None
     classes: Number | None
     label_counts: Annotated[list[Number], Field(max_length=MAX_CLASSES)] | None
+    statistics: Histograms | None
 
 
 def _as_told(schema: ClientSchema) -> dict[str, Any]:

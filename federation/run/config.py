@@ -85,6 +85,8 @@ class RunConfig(StopFields):
     def title(self) -> str:
         """The name that a person gave, else data and network."""
         data = data_of(self.network, self.dataset)
+        if self.kind == "statistics":
+            return self.name or f"Statistics of {data}"
         if self.kind == "evaluation":
             of_round = f", round {self.evaluated_round:,}" if self.evaluated_round is not None else ""
             what = f"#{self.evaluated_run}{of_round}" if self.evaluated_run is not None else f"{self.network}, uploaded"
@@ -95,7 +97,9 @@ class RunConfig(StopFields):
     def unused(self) -> set[str]:
         """The options of other networks and kinds of runs: they are not stored with the run."""
         others = {name for name in SHOWN if not has_option(self.kind, name)}
-        return self._of_other_networks | others | ({"strategy_options"} if self.kind == "evaluation" else set())
+        if self.kind == "training":
+            return self._of_other_networks | others
+        return (self._of_other_networks | others | {"strategy_options"}) - {"network", "seed"}
 
     @property
     def _of_other_networks(self) -> set[str]:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from federation.schema.columns import AgreedSchema
+from federation.schema.columns import AgreedSchema, ClientSchema
+from federation.schema.statistics import Histograms, StatisticsQuestion
 
 Phase = Literal["prepare", "train", "evaluate"]
 Outcome = Literal["accepted", "refused", "failed", "late", "lost"]
@@ -170,6 +171,20 @@ class SchemaAgreed:
     schema: AgreedSchema
 
 
+@dataclass(frozen=True, slots=True)
+class StatisticsCollected:
+    """The answers to a statistics run: what each client tells, its schema with sums first, rows in common bins then.
+
+    ``silent`` are the ids of the other clients that took part: they share no statistics, or have not answered.
+    """
+
+    run_id: int
+    schemas: Mapping[int, ClientSchema]
+    question: StatisticsQuestion
+    histograms: Mapping[int, Histograms]
+    silent: Sequence[int]
+
+
 class StoreUnavailable(Exception):
     """The store of events cannot write now, but may later: the disk is full, the database is locked."""
 
@@ -180,7 +195,7 @@ class RoundRefused(Exception):
 
 Event = (
     ReplyRecorded | RoundDone | AttemptFailed | ClientSuspended | Blocked | Progress | ClientChanged | RunNote
-    | ServerEvaluated | SchemaAgreed
+    | ServerEvaluated | SchemaAgreed | StatisticsCollected
 )  # fmt: skip
 Record = Callable[[Event], None]
 """Keeps an event. May be called on any thread; may raise StoreUnavailable or RoundRefused."""

@@ -43,11 +43,13 @@ Counts = dict[Name, Rows | None]
 Magnitude = Annotated[float, Field(ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]
 
 
-class _Told(BaseModel):
+class Told(BaseModel):
+    """What a peer tells: other types and further fields are refused or dropped."""
+
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
 
-class NumberSummary(_Told):
+class NumberSummary(Told):
     """Sums over the values that are there; ``squares`` is the sum of squared deviations from the mean."""
 
     count: Rows
@@ -74,7 +76,7 @@ class NumberSummary(_Told):
         )  # fmt: skip
 
 
-class Column(_Told):
+class Column(Told):
     """One column of features. ``has_missing``: some row has no value in it.
 
     ``summary`` (numbers and dates) and ``counts`` (categories) are told only by a client that shares statistics.
@@ -88,7 +90,7 @@ class Column(_Told):
     counts: Annotated[Counts, Field(max_length=MAX_CATEGORIES)] | None = None
 
 
-class ClientSchema(_Told):
+class ClientSchema(Told):
     """What a client tells of its data. ``columns`` is empty for images and arrays, ``shape`` for tables.
 
     ``rows`` counts the rows that have a target. ``class_counts`` and ``target_summary`` are told only by a client that
@@ -119,7 +121,7 @@ class ClientSchema(_Told):
         return told or any(c.summary is not None or c.counts is not None for c in self.columns)
 
 
-class AgreedColumn(_Told):
+class AgreedColumn(Told):
     """A column that all clients of a run have. ``deviation`` is 1 where it is unknown or 0.
 
     ``has_missing``: some client has rows without a value, so a number gets a second feature that says so.
@@ -138,7 +140,7 @@ class AgreedColumn(_Told):
         return len(self.categories) + 1 if self.kind == "category" else 1 + self.has_missing
 
 
-class AgreedSchema(_Told):
+class AgreedSchema(Told):
     """How all clients of a run encode their data: common columns in the order of their names, union of classes.
 
     A target that is a number is trained as (value - ``target_mean``) / ``target_deviation``; metrics are in its unit.

@@ -10,7 +10,7 @@ function chosenValues(control) {
 function isMet(condition, { elements }) {
   return condition.split("|").some((one) => {
     const [name, values] = one.split("=");
-    return chosenValues(elements[name]).some((value) => values.split(" ").includes(value));
+    return elements[name] && chosenValues(elements[name]).some((value) => values.split(" ").includes(value));
   });
 }
 

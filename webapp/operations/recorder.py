@@ -19,6 +19,7 @@ from federation.run.events import (
     RunNote,
     SchemaAgreed,
     ServerEvaluated,
+    StatisticsCollected,
     StoreUnavailable,
 )
 from federation.run.metric_goals import MetricGoals
@@ -31,6 +32,7 @@ from webapp.db.repository.runs import advance_run, get_run, metrics_of, set_bloc
 from webapp.db.tables import Run
 from webapp.operations.evaluation.recording import write_server_evaluation
 from webapp.operations.own_data.agreed import agreement_sentence
+from webapp.operations.own_data.run_statistics import write_statistics
 from webapp.operations.rows import (
     MAX_REASON,
     best_metrics,
@@ -97,6 +99,9 @@ class Recorder:
                 self._write_note(event)
             case SchemaAgreed():
                 self._write_schema(event)
+            case StatisticsCollected():
+                with self._database.write() as session:
+                    write_statistics(session, event)
             case ServerEvaluated():
                 with self._committing, self._database.write() as session:
                     write_server_evaluation(session, event)

@@ -50,6 +50,8 @@ GET /api/runs/{run_id}
 GET /api/runs/{run_id}/rounds
 GET /api/runs/{run_id}/confusion
 GET /api/runs/{run_id}/evaluation
+GET /api/runs/{run_id}/statistics
+GET /api/runs/{run_id}/statistics.csv
 GET /api/runs/{run_id}/metrics
 GET /api/runs/{run_id}/metrics.csv
 GET /api/runs/{run_id}/series

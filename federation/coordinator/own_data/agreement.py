@@ -34,7 +34,8 @@ class SchemaAgreement:
 
     def make(self) -> AgreedSchema:
         """Return the schema, which is recorded; raises NoAgreement, or QuorumMissed at the deadline."""
-        while (members := self._wait_for_clients()) is None:
+        config, control = self._config, self._control
+        while (members := wait_for_eligible(config, self._wait_state, control, self._eligibility)) is None:
             pause_if_requested(self._wait_state, self._ledger, self._control, -1, _release)
         agreement = agree({client_id: schema_of(member) for client_id, member in members.items()})
         if agreement.schema is None:
@@ -43,27 +44,30 @@ class SchemaAgreement:
         self._ledger.record(SchemaAgreed(self._run_id, agreement.schema))
         return agreement.schema
 
-    def _wait_for_clients(self) -> dict[int, Member] | None:
-        """Return the eligible clients, at least the minimum; None: a pause is requested."""
-        self._control.begin_wait(self._config.quorum_timeout_seconds)
-        reported: ClientWait | None = None
-        try:
-            while not self._control.pausing:
-                self._eligibility.reload()
-                present = self._eligibility.eligible()
-                self._eligibility.note_wait(is_short=len(present) < self._control.min_clients)
-                if len(present) >= self._control.min_clients:
-                    return present
-                if (waited := self._control.expire_wait()) is not None:
-                    needed = self._control.min_clients
-                    raise QuorumMissed(f"{len(present):,} of {needed:,} clients were online after {waited:g} s")
-                wait = wait_for_more(self._config, self._control, self._eligibility, len(present))
-                reported = self._wait_state.report(wait, reported)
-                _release(self._control.next_reply(CHECK_SECONDS))
-            return None
-        finally:
-            self._eligibility.note_wait(is_short=False)
-            self._control.end_wait()
+
+def wait_for_eligible(
+    config: RunConfig, wait_state: WaitState, control: Control, eligibility: Eligibility
+) -> dict[int, Member] | None:
+    """Return the eligible clients, at least the minimum; None: a pause is requested. Raises QuorumMissed."""
+    control.begin_wait(config.quorum_timeout_seconds)
+    reported: ClientWait | None = None
+    try:
+        while not control.pausing:
+            eligibility.reload()
+            present = eligibility.eligible()
+            eligibility.note_wait(is_short=len(present) < control.min_clients)
+            if len(present) >= control.min_clients:
+                return present
+            if (waited := control.expire_wait()) is not None:
+                raise QuorumMissed(
+                    f"{len(present):,} of {control.min_clients:,} clients were online after {waited:g} s"
+                )
+            reported = wait_state.report(wait_for_more(config, control, eligibility, len(present)), reported)
+            _release(control.next_reply(CHECK_SECONDS))
+        return None
+    finally:
+        eligibility.note_wait(is_short=False)
+        control.end_wait()
 
 
 def _release(reply: Reply | None) -> None:

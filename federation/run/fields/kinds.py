@@ -2,9 +2,12 @@
 
 from typing import Literal, get_args
 
-RunKind = Literal["training", "evaluation"]
-KINDS: dict[RunKind, str] = {"training": "Training", "evaluation": "Evaluation only"}
-"""``evaluation``: clients, the server, or both evaluate weights that exist; nothing is trained and none are saved."""
+RunKind = Literal["training", "evaluation", "statistics"]
+KINDS: dict[RunKind, str] = {
+    "training": "Training", "evaluation": "Evaluation only", "statistics": "Statistics of own data",
+}  # fmt: skip
+"""``evaluation``: clients, the server, or both evaluate weights that exist; nothing is trained and none are saved.
+``statistics``: clients with own data count their rows; there are no weights at all."""
 
 MODEL = frozenset({
     "network", "hidden_units", "filters", "dropout", "activation", "image_size", "synthetic_parameters", "node_app",
@@ -23,9 +26,16 @@ OF_EVALUATION = MODEL | DATA | ONLY_EVALUATION | {
 }  # fmt: skip
 
 
+OF_STATISTICS = frozenset({
+    "kind", "name", "dataset", "clients", "min_clients", "round_timeout_seconds", "quorum_timeout_seconds",
+})  # fmt: skip
+
+
 def has_option(kind: object, name: str) -> bool:
     """Say whether runs of a kind have an option; one of a strategy belongs to training."""
-    return name in OF_EVALUATION if kind == "evaluation" else name not in ONLY_EVALUATION
+    if kind == "evaluation":
+        return name in OF_EVALUATION
+    return name in OF_STATISTICS if kind == "statistics" else name not in ONLY_EVALUATION
 
 
 def kinds_with(name: str) -> list[RunKind]:

@@ -34,7 +34,7 @@ class ModelFields(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, str_strip_whitespace=True)
 
     kind: Annotated[RunKind, Shown("Kind", Group.MODEL, choices=KINDS)] = Field(
-        "training", description="A run that only evaluates measures weights that exist, once, and trains nothing."
+        "training", description="A run that evaluates measures existing weights once; statistics count clients' rows."
     )
     evaluated_run: Annotated[int | None, Shown("Evaluated run", Group.MODEL, empty="uploaded weights")] = Field(
         None, ge=1, lt=2**53, validate_default=True, description="Number of the run that trained the weights."
@@ -51,7 +51,12 @@ class ModelFields(BaseModel):
     ] = Field(
         "mlp", description="A Keras model, or that of your app; synthetic needs neither TensorFlow nor data."
     )  # fmt: skip
-    dataset: Annotated[str, Shown("Dataset", Group.MODEL, choices=DATASETS, open=True, when=KERAS, quick=True)] = Field(
+    dataset: Annotated[
+        str,
+        Shown(
+            "Dataset", Group.MODEL, choices=DATASETS, open=True, when=KERAS, or_when=("kind", "statistics"), quick=True
+        ),
+    ] = Field(
         "digits", json_schema_extra={"pattern": DATA_NAME_PATTERN, "maxLength": MAX_DATA_NAME_CHARACTERS},
         description="Published data, or the name of clients' own data. Only clients that hold it are eligible.",
     )  # fmt: skip
@@ -106,7 +111,7 @@ class ModelFields(BaseModel):
     @field_validator("evaluated_run", "evaluated_round", mode="after")
     @classmethod
     def _belongs_to_an_evaluation(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if value is not None and info.data.get("kind") == "training":
+        if value is not None and info.data.get("kind") != "evaluation":
             raise ValueError("only a run of the kind evaluation evaluates another run")
         if value is not None and info.field_name == "evaluated_round" and info.data.get("evaluated_run") is None:
             raise ValueError("needs the number of the run")
@@ -115,13 +120,17 @@ class ModelFields(BaseModel):
     @field_validator("network", mode="after")
     @classmethod
     def _app_trains(cls, network: Network, info: ValidationInfo) -> Network:
-        if network == "app" and info.data.get("kind") == "evaluation":
+        if network == "app" and info.data.get("kind") != "training":
             raise ValueError("a Flower App brings its own loop: it cannot only be evaluated")
+        if info.data.get("kind") == "statistics" and network not in KERAS_NETWORKS:
+            raise ValueError("a statistics run has no network")
         return network
 
     @field_validator("dataset", mode="after")
     @classmethod
     def _dataset_fits_the_network(cls, dataset: str, info: ValidationInfo) -> str:
+        if info.data.get("kind") == "statistics" and dataset in DATASETS:
+            raise ValueError("statistics are of clients' own data: give the name of such data")
         if dataset not in DATASETS and not is_data_name(dataset):
             characters = f"at most {MAX_DATA_NAME_CHARACTERS} letters, digits, dots, hyphens and underscores"
             raise ValueError(f"the name of data has {characters}, and begins with a letter or digit")

@@ -2,51 +2,17 @@
 
 import csv
 import io
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from federation.schema.columns import AgreedSchema
-from tests.support.dashboard import Dashboard, named, running
+from tests.support.dashboard import Dashboard, named
 from tests.support.light_client import Stage
 from tests.support.markup import get_page
 from tests.support.processes import wait_until
 from tests.support.schemas import table, texts
-
-RNG = np.random.default_rng(3)
-AGES = [RNG.normal(60, 15, rows) for rows in (190, 211, 168)]
-SIZES = [RNG.normal(1e6, 3.0, rows) for rows in (190, 211, 168)]
-COUNTS: list[dict[str, int | None]] = [{"no": 100, "yes": 90}, {"no": 111, "yes": 100}, {"no": 160, "yes": None}]
-
-
-@pytest.fixture(scope="module")
-def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    with running(tmp_path_factory.mktemp("own-data")) as dashboard:
-        yield dashboard
-
-
-@pytest.fixture
-def stage(dashboard: Dashboard) -> Iterator[Stage]:
-    with dashboard.stage() as stage:
-        yield stage
-    dashboard.wait_for_clients(0)
-
-
-def join(dashboard: Dashboard, stage: Stage, dataset: str, **schemas: object) -> None:
-    """Let clients with schemas of their own data join one after the other."""
-    for name, schema in schemas.items():
-        stage.add(name, dataset=dataset, schema=schema)
-        dashboard.wait_for_clients(len(stage.clients))
-
-
-def hospitals() -> dict[str, object]:
-    """Return three clients whose tables have the same columns in another order; the last one lacks one of them."""
-    numbers = [{"age": ages, "size": sizes} for ages, sizes in zip(AGES, SIZES, strict=True)]
-    told = [table(n, counts=c, rows=len(n["age"])) for n, c in zip(numbers, COUNTS, strict=True)]
-    told[1]["columns"].reverse()
-    told[0]["columns"].append({"name": "extra", "kind": "number"})
-    return dict(zip(("north", "south", "west"), told, strict=True))
+from tests.webapp.own_data.hospitals import AGES, SIZES, hospitals, join
 
 
 def test_columns_by_clients_are_compared_before_any_run(dashboard: Dashboard, stage: Stage) -> None:

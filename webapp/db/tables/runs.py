@@ -61,6 +61,8 @@ class Run(Row):
     """Who stopped or cancelled the run; NULL once it is queued again."""
     agreed_schema: Mapped[dict[str, Any] | None] = mapped_column(NullableJson, deferred=True)
     """The ``AgreedSchema`` of the clients' own data; NULL before they agreed, and for published data."""
+    statistics: Mapped[dict[str, Any] | None] = mapped_column(NullableJson, deferred=True)
+    """What the clients of a statistics run have told; NULL before, and in runs of other kinds."""
     origin: Mapped[dict[str, Any] | None] = mapped_column(NullableJson)
     """Where an imported run comes from; NULL where it was made here."""
     experiment_id: Mapped[int | None] = mapped_column(Id)

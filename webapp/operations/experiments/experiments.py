@@ -41,7 +41,9 @@ class Experiments:
             if any(config.network == "app" for config in configs):
                 raise Invalid("network", "Runs of a Flower App are no experiment: start each on the page of its app")
             if any(config.kind != "training" for config in configs):
-                raise Invalid("config.kind", "The runs of an experiment train: start each evaluation alone")
+                raise Invalid(
+                    "config.kind", "The runs of an experiment train: start evaluations and statistics one by one"
+                )
             name = request.name or configs[0].title
             experiment_id = table.insert_experiment(session, {
                 "name": name, "config": request.config, "varied": expansion.varied, "seeds": seeds,

@@ -65,6 +65,11 @@ def statistics_of(name: str, clients: Sequence[Client], told: Told) -> DataStati
     """Return the statistics of the data of one name."""
     sharing = {client.name: told[client.id] for client in clients
                if client.id in told and told[client.id].shares_statistics}  # fmt: skip
+    return statistics_by_name(name, sharing)
+
+
+def statistics_by_name(name: str, sharing: Mapping[str, ClientSchema]) -> DataStatistics:
+    """Return the statistics of data of one name, of clients by their names."""
     return DataStatistics(name=name, clients=list(sharing), columns=[*_target(sharing), *_columns(sharing)])
 
 
@@ -117,17 +122,22 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return None if None in known else sum(filter(None, known))
 
 
+def rows_of(statistics: DataStatistics) -> Iterator[list[object]]:
+    """Yield the statistics as lines of a table with the columns ``HEAD``, safe for spreadsheets."""
+    for column in statistics.columns:
+        head = (csv_cell(column.name), column.kind)
+        for one in column.numbers:
+            yield [*head, csv_cell(one.client), "", one.count, one.missing, one.missing_share, one.mean,
+                   one.standard_deviation]  # fmt: skip
+        for several in column.categories:
+            for category, count in several.counts.items():
+                yield [*head, csv_cell(several.client), csv_cell(category), count, "", "", "", ""]
+
+
 def statistics_csv(statistics: DataStatistics) -> str:
     """Return the statistics as one table: a line for each column and client, and for each category."""
     text = StringIO()
     lines = csv.writer(text)
     lines.writerow(HEAD)
-    for column in statistics.columns:
-        head = (csv_cell(column.name), column.kind)
-        for one in column.numbers:
-            lines.writerow([*head, csv_cell(one.client), "", one.count, one.missing, one.missing_share, one.mean,
-                            one.standard_deviation])  # fmt: skip
-        for several in column.categories:
-            for category, count in several.counts.items():
-                lines.writerow([*head, csv_cell(several.client), csv_cell(category), count, "", "", "", ""])
+    lines.writerows(rows_of(statistics))
     return text.getvalue()

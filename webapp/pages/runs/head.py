@@ -22,6 +22,9 @@ from webapp.pages.runs.round_bars import RoundBars, bars_of
 from webapp.pages.wording import STATES, end_of, listed, problems_of
 
 MARKED_EVENTS = 300
+NOUNS = {"evaluation": "Evaluation", "statistics": "Statistics"}
+WORK = {"evaluation": "Evaluating", "statistics": "Counting rows"}
+"""What a run that trains nothing does."""
 DOING = {"prepare": "Preparing", "train": "Training", "evaluate": "Evaluating"}
 
 
@@ -108,11 +111,11 @@ def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
     reached = f", accuracy {percent(accuracy)}" if accuracy is not None else ""
     blocked = run.blocked_on or {}
     match run.state:
-        case "paused" | "stopping" | "completed" | "cancelled" if run.kind == "evaluation":
+        case "paused" | "stopping" | "completed" | "cancelled" if run.kind in NOUNS:
             problems = " with problems" if problems_of(run) else ""
-            return f"Evaluation {run.state}{problems}{reached}"
-        case "stopped" | "failed" | "interrupted" if run.kind == "evaluation":
-            return f"Evaluation {run.state}"
+            return f"{NOUNS[run.kind]} {run.state}{problems}{reached}"
+        case "stopped" | "failed" | "interrupted" if run.kind in NOUNS:
+            return f"{NOUNS[run.kind]} {run.state}"
         case "queued":
             return _unstopped(blocked.get("sentence")) or "Queued"
         case "waiting" | "running" | "paused" if blocked.get("kind") in ("quorum", "prepare", "storage", "evaluation"):
@@ -142,13 +145,15 @@ def _unstopped(said: Any) -> str:
 
 def _round_sentence(run: Run, tasks: Mapping[str, Progress]) -> str:
     number = run.current_round + 1
-    if not tasks and run.kind == "evaluation":
-        return "Evaluating"
+    if not tasks and run.kind in NOUNS:
+        return WORK[run.kind]
     if not tasks:
         return f"Round {count(number)} of {count(run.num_rounds)}"
     task = next(iter(tasks.values()))
     sent = sum(one.task == "sent" for one in tasks.values())
     replied = f"{count(sent)} of {plural(len(tasks), 'client')} replied"
+    if run.kind == "statistics":
+        return f"{WORK[run.kind]}: {replied}"
     if task.phase == "prepare":
         return f"Clients are preparing: {replied}"
     if task.round == 0:
@@ -166,7 +171,7 @@ def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
         problems = problems_of(run)
         return " ".join(filter(None, (end_of(run), f"{problems}." if problems else "")))
     if run.state == "waiting" and (run.blocked_on or {}).get("kind") == "quorum":
-        what = "The evaluation" if run.kind == "evaluation" else f"Round {count(number)} of {count(run.num_rounds)}"
+        what = "The run" if run.kind in NOUNS else f"Round {count(number)} of {count(run.num_rounds)}"
         return f"{what} starts when enough clients are online."
     groups: dict[str, list[str]] = {}
     for name, task in tasks.items():

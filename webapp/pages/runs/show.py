@@ -18,8 +18,10 @@ from webapp.formatting import count
 from webapp.operations.evaluation.confusion import Confusion, confusions_of
 from webapp.operations.evaluation.results import EvaluationResults, evaluation_results
 from webapp.operations.files.downloads import Model
+from webapp.operations.own_data.run_statistics import run_statistics
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.cut import Cut
+from webapp.pages.own_data.histograms import StatisticsView, statistics_view
 from webapp.pages.runs.buttons import Buttons, buttons_of
 from webapp.pages.runs.charts import Lines, RunCharts, charts_of, fewer_clients, lines_of
 from webapp.pages.runs.head import RunHead, head_of, tasks_of
@@ -81,6 +83,8 @@ class RunPage:
     confusions: list[Confusion]
     evaluation: EvaluationResults | None
     """The results of a run that only evaluates."""
+    statistics: StatisticsView | None
+    """The results of a statistics run."""
 
     @property
     def trains_own_data(self) -> bool:
@@ -112,6 +116,7 @@ def run_page(
         next((fewer_clients(accuracy, cohort_of(accuracy), one.round) for one in models if one.which == "best"), ""),
         known, confusions_of(session, run, query.confusion),
         evaluation_results(session, run) if run.kind == "evaluation" else None,
+        statistics_view(run_statistics(session, run.id)) if run.kind == "statistics" else None,
     )  # fmt: skip
 
 

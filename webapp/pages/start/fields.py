@@ -180,5 +180,7 @@ def config_lines(config: Mapping[str, Any], clients: Mapping[int, str]) -> list[
         for name, field in FIELDS.items()
         if name in values and name != "name" and field.applies(values)
     ]
+    if config.get("kind") == "statistics":
+        return [line for line in lines if line.text]
     data = evaluated_on(config)
     return [*(line for line in lines if line.text), ConfigLine("Evaluated on", data, data)]

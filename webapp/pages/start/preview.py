@@ -210,7 +210,7 @@ def _estimate_traffic(config: RunConfig, clients: int, sampled: int, spec: Spec 
     weights.
     """
     parameters = parameters_of(config, spec)
-    if parameters is None:
+    if parameters is None or config.kind == "statistics":
         return None
     model, rounds = parameters * BYTES_PER_PARAMETER, config.num_rounds
     if config.kind == "evaluation":

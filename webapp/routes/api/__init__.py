@@ -25,12 +25,14 @@ from webapp.routes.api.results import (
     metrics,
     mlflow,
     series,
+    statistics,
     tensorboard,
 )
 
 ROUTERS = (
     compare.router, runs.router, experiments.router, experiment_results.router, records.router, steering.router,
-    weights.router, metrics.router, series.router, confusion.router, evaluation.router, mlflow.router,
+    weights.router, metrics.router, series.router, confusion.router, evaluation.router, statistics.router,
+    mlflow.router,
     tensorboard.router, events.router, downloads.imports, downloads.router, clients.router, simulation.router,
     join_codes.router, data.router, options.router, health.router, docs.router, *apps.ROUTERS,
     *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,

@@ -38,6 +38,10 @@ class Arrays:
         """Return no columns."""
         return []
 
+    def numbers(self) -> dict[str, NDArray[np.float64]]:
+        """Return no columns."""
+        return {}
+
     def subset(self, rows: NDArray[np.int64]) -> "Arrays":
         """Return the arrays of these rows."""
         return Arrays(self.target.subset(rows), self.values[rows])

@@ -49,6 +49,10 @@ class Images:
         """Return no columns."""
         return []
 
+    def numbers(self) -> dict[str, NDArray[np.float64]]:
+        """Return no columns."""
+        return {}
+
     def subset(self, rows: NDArray[np.int64]) -> "Images":
         """Return these images."""
         return Images(self.target.subset(rows), self.pixels[rows])

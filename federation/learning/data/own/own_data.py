@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from federation.learning.data.datasets import Part
 from federation.learning.data.formats import Samples
 from federation.learning.data.own.arrays import read_arrays
+from federation.learning.data.own.histograms import histogram
 from federation.learning.data.own.images import read_images
 from federation.learning.data.own.options import Options, Sharing
 from federation.learning.data.own.refusals import BadData
@@ -22,6 +23,7 @@ from federation.learning.data.own.tables.text_files import open_text
 from federation.learning.data.own.targets import Target
 from federation.learning.data.partitioning import TEST_SHARE, held_out_size
 from federation.schema.columns import AgreedSchema, ClientSchema, Column, Form
+from federation.schema.statistics import Bins, StatisticsQuestion
 
 MAX_SCHEMA_BYTES = 200_000
 """Of the schema as JSON in ASCII: a client's hello has at most 256 KiB."""
@@ -48,6 +50,9 @@ class Held(Protocol):
     def columns(self, sharing: Sharing) -> list[Column]:
         """Return what a server may know of a table's columns."""
 
+    def numbers(self) -> dict[str, NDArray[np.float64]]:
+        """Return a table's columns of numbers and dates by name, nan where there is none."""
+
     def subset(self, rows: NDArray[np.int64]) -> "Held":
         """Return these rows."""
 
@@ -66,6 +71,8 @@ class OwnData:
             raise BadData(f"rows with a target: {len(held.target):,}; at least {MIN_ROWS} are needed, one to train on "
                           "and one to test on")  # fmt: skip
         self._held, self._sharing = held, sharing
+        self._bins: dict[str, Bins] = {}
+        """The bins in which the rows of each column were told."""
         self.schema = self._told()
         """What a server may know."""
         if len(json.dumps(self.schema.model_dump(exclude_none=True))) > MAX_SCHEMA_BYTES:
@@ -100,6 +107,22 @@ class OwnData:
             Samples(self._held.inputs(rows, agreed), labels[rows]) for rows in hold_out(self._held.target, seed)
         )
         return Part(train, test)
+
+    def histograms(self, question: StatisticsQuestion) -> dict[str, list[int | None]]:
+        """Return the rows in each cell of the bins, by column; without those that are not told.
+
+        Rows in other bins would tell of fewer rows than the minimum by comparison, so a column is told in one way only
+        as long as the process lasts.
+        """
+        held, target = self._held.numbers(), self._held.target
+        if target.task == "number":
+            held = {**held, target.name: target.values}
+        told: dict[str, list[int | None]] = {}
+        for name, bins in question.bins.items():
+            if name in held and self._bins.setdefault(name, bins) == bins:
+                counts = histogram(held[name], bins, self._sharing)
+                told |= {name: counts} if counts is not None else {}
+        return told
 
     def share(self, part: int, parts: int) -> "OwnData":
         """Return the data of one of several clients: rows at random, as many as others have or one more.

@@ -29,10 +29,16 @@ def counts_of(names: Sequence[str], codes: NDArray[np.integer[Any]], sharing: Sh
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     if not sharing.statistics or counts.sum() < max(1, sharing.min_rows):
         return None
-    told: dict[str, int | None] = {name: int(count) for name, count in zip(names, counts, strict=True) if count}
+    there = {name: int(count) for name, count in zip(names, counts, strict=True) if count}
+    return dict(zip(there, told_counts(list(there.values()), sharing), strict=True))
+
+
+def told_counts(counts: Sequence[int], sharing: Sharing) -> list[int | None]:
+    """Return numbers of rows whose total is known, None for those that are not told."""
+    told: list[int | None] = list(counts)
     withheld = 0
-    for name, count in sorted(told.items(), key=lambda one: one[1] or 0):
-        if count is not None and (count < sharing.min_rows or 0 < withheld < sharing.min_rows):
-            told[name] = None
-            withheld += count
+    for place in sorted(range(len(counts)), key=lambda one: counts[one]):
+        if counts[place] < sharing.min_rows or 0 < withheld < sharing.min_rows:
+            told[place] = None
+            withheld += counts[place]
     return told

@@ -14,6 +14,11 @@ def stored_agreement(session: Session, run_id: int) -> dict[str, Any] | None:
     return session.scalar(select(Run.agreed_schema).where(Run.id == run_id))
 
 
+def stored_statistics(session: Session, run_id: int) -> dict[str, Any] | None:
+    """Return what the clients of a statistics run have told; None where there is nothing."""
+    return session.scalar(select(Run.statistics).where(Run.id == run_id))
+
+
 def stored_schemas(session: Session, client_ids: Collection[int]) -> dict[int, dict[str, Any]]:
     """Return client id -> schema of those of the clients that have told one."""
     rows = session.execute(

@@ -24,6 +24,10 @@ class Table:
         """Return what a server may know of the columns."""
         return [feature.told(sharing) for feature in self.features]
 
+    def numbers(self) -> dict[str, NDArray[np.float64]]:
+        """Return the columns of numbers and dates, nan where there is none."""
+        return {one.name: one.values for one in self.features if one.format.kind != "category"}
+
     def subset(self, rows: NDArray[np.int64]) -> "Table":
         """Return the table of these rows."""
         return Table(self.target.subset(rows), tuple(feature.subset(rows) for feature in self.features))

@@ -1,0 +1,145 @@
+"""The loop of one statistics run: wait for clients, agree on bins, ask each client once, record what they tell."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from federation.coordinator.control import Control, RunInterrupted, RunStopped
+from federation.coordinator.eligibility import Eligibility, schema_of
+from federation.coordinator.ledger import Job, Ledger
+from federation.coordinator.own_data.agreement import wait_for_eligible
+from federation.coordinator.phase import REPORT_SECONDS, PhaseContext, listed
+from federation.coordinator.quorum import QuorumMissed, WaitState, pause_if_requested
+from federation.coordinator.retrying_ledger import RetryingLedger
+from federation.coordinator.run_loop import RunEnd
+from federation.evaluation.evaluator import ServerEvaluator
+from federation.run.events import Outcome, ReplyRecorded, RoundRefused, StatisticsCollected
+from federation.run.states import RunState
+from federation.schema.agreement import merged_summary
+from federation.schema.columns import ClientSchema, NumberSummary
+from federation.schema.statistics import MAX_ASKED, Bins, Histograms, StatisticsQuestion
+from federation.storage.checkpoint_policy import CheckpointPolicy
+from federation.transport.exchange import Exchange, Member, Reply
+from federation.transport.lane import StreamLane
+from federation.transport.leases.client_leases import Lease
+
+
+class NoStatistics(Exception):
+    """No client has told anything; the sentence says why."""
+
+
+class StatisticsLoop:
+    """Works one job to its end, on the thread that calls ``run``. It needs neither weights nor a network."""
+
+    def __init__(
+        self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, policy: CheckpointPolicy,
+        evaluator: ServerEvaluator, lease: Lease,
+    ) -> None:  # fmt: skip
+        del folder, policy, evaluator  # nothing is written to disk
+        self._job, self._lane, self._control = job, lane, control
+        self._ledger = RetryingLedger(ledger, control, job.run_id)
+        self._timeout = job.config.round_timeout_seconds
+        self._context = PhaseContext(
+            job.run_id, self._timeout, lane, control, self._ledger.record, self._ledger.flush, lease
+        )  # fmt: skip
+        self._wait_state = WaitState(job.run_id, self._ledger, control)
+        self._eligibility = Eligibility(self._context, job.config, lambda: self._ledger.read_participation(job.run_id))
+
+    def run(self) -> RunEnd:
+        """Ask the clients; those that share no statistics are named and not asked."""
+        self._lane.watch(self._control.wake)
+        try:
+            members = self._wait_for_clients()
+            told = {client_id: schema_of(member) for client_id, member in members.items()}
+            sharing = {client_id: schema for client_id, schema in told.items() if schema.shares_statistics}
+            if not sharing:
+                raise NoStatistics("no client shares statistics: start clients with --share-statistics")
+            question = StatisticsQuestion(bins=common_bins(sharing.values()))
+            answers = self._ask({c: members[c] for c in sharing}, question)
+            if not answers:
+                raise NoStatistics("no client has answered: the events of the run say why")
+            self._ledger.record(StatisticsCollected(
+                self._job.run_id, {c: sharing[c] for c in answers}, question, answers,
+                sorted(members.keys() - answers.keys()),
+            ))  # fmt: skip
+            return RunEnd(RunState.COMPLETED)
+        except RunStopped:
+            return RunEnd(RunState.STOPPED)
+        except RunInterrupted:
+            return RunEnd(RunState.INTERRUPTED, "the server was stopped")
+        except RoundRefused as error:
+            return RunEnd(RunState.INTERRUPTED, None if self._control.stopping else str(error))
+        except (NoStatistics, QuorumMissed) as error:
+            return RunEnd(RunState.FAILED, str(error))
+        finally:
+            self._lane.unwatch(self._control.wake)
+            self._control.close()
+            self._ledger.flush()
+
+    def _wait_for_clients(self) -> dict[int, Member]:
+        config, control = self._job.config, self._control
+        while (members := wait_for_eligible(config, self._wait_state, control, self._eligibility)) is None:
+            pause_if_requested(self._wait_state, self._ledger, control, -1, _release)
+        self._wait_state.set_running()
+        return members
+
+    def _ask(self, members: dict[int, Member], question: StatisticsQuestion) -> dict[int, Histograms]:
+        """Return the answers that come before the deadline; every outcome is recorded."""
+        config = {"network": "mlp", "dataset": self._job.config.dataset, "statistics": question.model_dump_json()}
+        exchange = Exchange(self._job.run_id, 0, 0, "prepare", self._timeout, self._control.deliver)
+        exchange.add_tasks(((client_id, config) for client_id in members), f"s{time.time_ns():x}")
+        self._lane.start(exchange)
+        answers, waiting, deadline = dict[int, Histograms](), set(members), exchange.started + self._timeout
+        try:
+            while waiting and (self._control.has_mail or time.monotonic() < deadline):
+                reply = self._control.next_reply(min(max(deadline - time.monotonic(), 0.0), REPORT_SECONDS))
+                if reply is not None and reply.exchange is exchange and reply.client_id in waiting:
+                    waiting.discard(reply.client_id)
+                    answers |= self._take(reply)
+                elif reply is None:
+                    names = listed([members[client_id].name for client_id in sorted(waiting)])
+                    left = deadline - time.monotonic()
+                    self._wait_state.block(RunState.RUNNING, "round", f"The run waits for {names}", left)
+                _release(reply)
+            for client_id in sorted(waiting):
+                self._record(client_id, "late", f"no reply within {self._timeout:g} s")
+        finally:
+            exchange.close()
+            self._wait_state.unblock()
+        return answers
+
+    def _take(self, reply: Reply) -> dict[int, Histograms]:
+        """Record what became of a task; return the answer by client id, if it is one."""
+        data = (reply.offer.data if reply.offer is not None else None) or {}
+        answer, outcome, reason = data.get("statistics"), reply.outcome, reply.reason
+        if outcome == "accepted" and not isinstance(answer, dict):
+            outcome, reason, answer = "failed", "answers without statistics: its release does not know them", None
+        self._record(reply.client_id, outcome, reason, reply)
+        return {reply.client_id: answer} if outcome == "accepted" and answer is not None else {}
+
+    def _record(self, client_id: int, outcome: Outcome, reason: str | None, reply: Reply | None = None) -> None:
+        offer = reply.offer if reply is not None else None
+        self._ledger.record(ReplyRecorded(
+            self._job.run_id, 0, 0, "prepare", client_id, outcome, reason,
+            seconds=offer.seconds if offer is not None else None,
+            received_at_seconds=reply.received_at_seconds if reply is not None else None,
+            failure=offer.failure if offer is not None and outcome == "failed" else None,
+        ))  # fmt: skip
+
+
+def common_bins(told: Iterable[ClientSchema]) -> dict[str, Bins]:
+    """Return the bins of each column of numbers or dates, from the sums that clients have told; the target's first."""
+    summaries: dict[str, list[NumberSummary]] = {}
+    for schema in told:
+        targets = [(schema.target, schema.target_summary)] if schema.target_summary is not None else []
+        for name, summary in [*targets, *((column.name, column.summary) for column in schema.columns)]:
+            if summary is not None:
+                summaries.setdefault(name, []).append(summary)
+    merged = {name: merged_summary(several) for name, several in summaries.items()}
+    found = {name: bins for name, one in merged.items() if one is not None and (bins := Bins.around(one)) is not None}
+    return dict(list(found.items())[:MAX_ASKED])
+
+
+def _release(reply: Reply | None) -> None:
+    if reply is not None:
+        reply.release()

@@ -1,0 +1,1 @@
+"""What pages show of statistics of clients' own data. Imports what ``pages`` may."""
