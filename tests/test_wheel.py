@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_code_pages_and_migrations_and_no_tests(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"federation/client/__main__.py", "webapp/__main__.py"} <= names
-    for folder in ("templates", "static", "alembic"):
+    for folder in ("templates", "static", "alembic", "app_templates"):
         files = {f"webapp/assets/{path.relative_to(ROOT)}" for path in (ROOT / folder).rglob("*.*") if path.is_file()}
         assert {file for file in files if "__pycache__" not in file} <= names
     assert not [name for name in names if name.startswith(("tests/", "scripts/", "data/"))]

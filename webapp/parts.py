@@ -41,6 +41,7 @@ from webapp.operations.mlflow.service import Mlflow
 from webapp.operations.notifications.service import Notifications
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs
+from webapp.operations.simulation.app_clients import AllowedApps
 from webapp.operations.simulation.simulated_clients import SimulatedClients
 from webapp.operations.steering import Steering
 from webapp.operations.tensorboard.directory import TensorboardFolder
@@ -80,6 +81,11 @@ class Parts:
     apps: Apps
     series: SeriesCache = field(default_factory=SeriesCache)
     predictor: Predictor = field(default_factory=Predictor)
+
+    @property
+    def allowed_apps(self) -> AllowedApps:
+        """The apps that simulated clients may run."""
+        return AllowedApps(self.settings.app_client_modules, self.settings.app_client_data)
 
     @property
     def uptime_seconds(self) -> float:

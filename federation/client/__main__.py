@@ -6,11 +6,9 @@ answered at once.
 
 import logging
 import os
-import re
 import signal
 import socket
 import sys
-import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,6 +22,7 @@ from federation.client.identity import BadIdentity, Identity, default_path
 from federation.client.options import joining as options
 from federation.client.options import own_data as own
 from federation.client.options.joining import Joining, complete, expanded
+from federation.client.options.node_config import read_node_config
 from federation.client.tls.server_trust import BadRoots, ServerTrust
 from federation.learning.data.own.options import DEFAULT_IMAGE_SIZE, DEFAULT_MIN_ROWS
 from federation.protocol.addresses import parse_address
@@ -39,7 +38,6 @@ log = logging.getLogger(__name__)
 USAGE, NO_DATA = 2, 3
 DEFAULT_PORT = 8080
 HTTPS = "https://"
-NODE_CONFIG_PAIR = re.compile(r"""([\w.-]+)=("[^"]*"|'[^']*'|\S+)(?:\s+|$)""")
 
 
 def parse_server(server: str) -> tuple[str, int]:
@@ -52,16 +50,10 @@ def parse_server(server: str) -> tuple[str, int]:
 
 def parse_node_config(text: str) -> dict[str, Any]:
     """Return the values of ``partition-id=0 name="ward 3"``, as ``flower-supernode`` reads its ``--node-config``."""
-    pairs = NODE_CONFIG_PAIR.findall(text)
     try:
-        values = tomllib.loads("\n".join(f'"{key}" = {value}' for key, value in pairs))
-    except tomllib.TOMLDecodeError:
-        values = {}
-    if NODE_CONFIG_PAIR.sub("", text.lstrip()) or not all(type(v) in (bool, int, float, str) for v in values.values()):
-        values = {}
-    if text.strip() and not values:
-        raise typer.BadParameter(f"{text!r} is not a list such as 'partition-id=0 num-partitions=2 site=\"north\"'")
-    return values
+        return read_node_config(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def load_app(spec: str, dataset: Dataset | None, node: dict[str, Any]) -> "Work":
@@ -91,11 +83,12 @@ def join(
     address = parse_server(joining.server)
     trust = server_trust(joining.server, joining.root_certificates, tls_server_name)
     _check_options(joining, node_config, app)
-    others = {"--app": app, "--dataset": dataset, "--data-path": data_path, "--share-labels": share_labels}
+    others = {"--dataset": dataset, "--data-path": data_path, "--share-labels": share_labels}
     own_data = own.own_data_options(
         data, data_name, target, ignore, category, task, image_size, share_statistics, min_rows, others=others
     )
-    node = {"partition-id": joining.partition, "num-partitions": joining.partitions, **parse_node_config(node_config)}
+    node = {"partition-id": joining.partition, "num-partitions": joining.partitions, **own.node_values(own_data, app)}
+    node |= parse_node_config(node_config)
     console = Console(stderr=True)
     recent_log = write_log_to(console, keep=share_logs)
     loaded, states = _identity_of(identity, joining.name, rename=rename)

@@ -48,7 +48,7 @@ def simulate(
     """
     host, port = parse_server(server := server or options.DEFAULT_SERVER)
     trust = server_trust(server, root_certificates, tls_server_name)
-    others = {"--app": app, "--dataset": dataset, "--data-path": data_path, "--share-labels": share_labels}
+    others = {"--dataset": dataset, "--data-path": data_path, "--share-labels": share_labels}
     held = own_data.own_data_options(
         data, data_name, target, ignore, category, task, image_size, share_statistics, min_rows, others=others
     )
@@ -59,10 +59,11 @@ def simulate(
     plan = Plan(
         host=host, port=port, tls=trust is not None, root_certificates=root_certificates,
         tls_server_name=tls_server_name, prefix=name, digits=len(str(clients)), partitions=clients, secret=secret,
-        members=tuple(Member(number, number - 1) for number in range(1, clients + 1)), own_data=held,
+        members=tuple(Member(number, number - 1) for number in range(1, clients + 1)),
+        own_data=held if app is None else None,
         dataset=dataset, data_path=data_path and data_path.expanduser().resolve(), app=app,
-        node_config=parse_node_config(node_config), share_labels=share_labels, share_logs=share_logs,
-        states=folder / STATES,
+        node_config=own_data.node_values(held, app) | parse_node_config(node_config), share_labels=share_labels,
+        share_logs=share_logs, states=folder / STATES,
     )  # fmt: skip
     hosts = _hosts(_chosen(plan.shares(processes), share), launcher, ray_address, ray_cpus, gpu_fraction)
     raise typer.Exit(_run(hosts, end_with_stdin=end_with_stdin))

@@ -1,12 +1,13 @@
 """Logistic regression of a yes/no column of a table, in NumPy.
 
-The table is a CSV file with numbers, which the client names: --data patients.csv --target outcome. Without one the
-clients share scikit-learn's breast-cancer table.
+The table is a CSV file with numbers, which the client names: --data patients.csv --target outcome. Simulated clients
+name a folder with a file for each. Without one the clients share scikit-learn's breast-cancer table.
 """
 
 import csv
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,14 +28,20 @@ class Samples(NamedTuple):
 
 def load_data(node: Mapping[str, Any]) -> tuple[Samples, Samples]:
     """Return the rows to train on and those to test on; ``node`` is what the client's command line says."""
-    x, y = read_table(str(node["data"]), str(node["target"])) if "data" in node else shared_table(node)
+    x, y = read_table(file_of(node), str(node["target"])) if "data" in node else shared_table(node)
     is_test = np.arange(len(y)) % 5 == 0
     return Samples(x[~is_test], y[~is_test]), Samples(x[is_test], y[is_test])
 
 
-def read_table(file: str, target: str) -> tuple[np.ndarray, np.ndarray]:
+def file_of(node: Mapping[str, Any]) -> Path:
+    """Return the client's file: the one that it names, or of a folder the one at the place of its partition."""
+    named = Path(str(node["data"]))
+    return sorted(named.glob("*.csv"))[int(node["partition-id"])] if named.is_dir() else named
+
+
+def read_table(file: Path, target: str) -> tuple[np.ndarray, np.ndarray]:
     """Read a CSV file whose cells are numbers, with 0 and 1 in the target column."""
-    with open(file, newline="", encoding="utf-8") as lines:
+    with file.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     names = [name for name in rows[0] if name != target]
     if len(names) != COLUMNS:

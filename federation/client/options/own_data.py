@@ -105,3 +105,17 @@ def own_data_options(
         )
     options = Options(target, tuple(ignore or ()), tuple(category or ()), task, image_size)
     return OwnDataOptions(str(expanded(Path(data))), name, options, Sharing(share_statistics, min_rows))
+
+
+def node_values(own_data: OwnDataOptions | None, app: str | None) -> dict[str, str]:
+    """Return what an app finds of own data in its node config: path and target, for it reads the data itself.
+
+    Raises BadParameter for an option that says how Meadow reads data.
+    """
+    if own_data is None or app is None:
+        return {}
+    others = OwnDataOptions(own_data.path, None, Options(own_data.options.target), Sharing())
+    if own_data != others:
+        raise typer.BadParameter("an app reads its own data: of the options for --data it takes --target alone")
+    target = {"target": own_data.options.target} if own_data.options.target is not None else {}
+    return {"data": str(Path(own_data.path).resolve()), **target}

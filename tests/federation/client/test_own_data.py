@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import typer
 
-from federation.client.options.own_data import own_data_options
+from federation.client.options.own_data import node_values, own_data_options
 from federation.client.tasks.own_data import BadNodeConfig, own_work_of
 from federation.learning.client_app import Work
 from federation.learning.data.own.own_data import MAX_SCHEMA_BYTES
@@ -90,6 +90,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(typer.BadParameter, match=sentence):
         own_data_options(**NOTHING | options)
+
+
+def test_an_app_finds_its_data_and_the_target_in_its_node_config(tmp_path: Path) -> None:
+    given = own_data_options(**NOTHING | {"data": str(tmp_path / "t.csv"), "target": "y", "image_size": 32})
+    assert node_values(given, "m:app") == {"data": str(tmp_path / "t.csv"), "target": "y"}
+    assert node_values(given, None) == node_values(None, "m:app") == {}
+    with pytest.raises(typer.BadParameter, match="it takes --target alone"):
+        node_values(own_data_options(**NOTHING | {"data": "t.csv", "ignore": ["id"], "image_size": 32}), "m:app")
 
 
 def test_a_simulation_divides_a_table_or_takes_a_file_for_each_client(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from federation.learning.partitions import most_partitions
+from webapp.operations.simulation.app_clients import Work
 from webapp.problems import Invalid
 
 Part = tuple[int, int]
@@ -17,8 +18,8 @@ def free_parts(held: Collection[Part], count: int) -> list[Part]:
     return [(order[place % parts], parts) for place in range(count)]
 
 
-def check_parts(dataset: str, parts: int) -> None:
-    """Raise Invalid where a dataset has too few samples for so many partitions."""
-    most = most_partitions(dataset)
+def check_parts(work: Work, parts: int) -> None:
+    """Raise Invalid where a dataset has too few samples for so many partitions; an app cuts its data itself."""
+    most = most_partitions(work) if isinstance(work, str) else None
     if most is not None and parts > most:
-        raise Invalid("count", f"{dataset} can be cut for at most {most:,} clients")
+        raise Invalid("count", f"{work} can be cut for at most {most:,} clients")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from federation.client.identity import BadIdentity
 from federation.protocol.tls.certificates import ServerTls
-from federation.run.networks import Dataset
 from federation.simulation.keys import identity_of, load_secret
 from federation.simulation.plan import MAX_CLIENTS, STATES, Member, Plan
 from federation.simulation.processes import HostProcess
 from webapp.operations.connections.local_trust import trust_of
+from webapp.operations.simulation.app_clients import Work, plan_of
 from webapp.operations.simulation.logs import last_line
 from webapp.operations.simulation.partitions import Part, check_parts, free_parts
 from webapp.problems import Conflict, NotFound
@@ -46,7 +46,7 @@ class SimulatedClient:
 
     number: int
     name: str
-    dataset: Dataset
+    work: Work
     part: Part
     public_key: str
     process: HostProcess
@@ -120,9 +120,7 @@ class SimulatedClients:
 
     # -- start, end ---------------------------------------------------------------------------------------------------
 
-    def start(
-        self, count: int, dataset: Dataset, held: Collection[Part] = (), processes: int = 1
-    ) -> list[SimulatedClient]:
+    def start(self, count: int, work: Work, held: Collection[Part] = (), processes: int = 1) -> list[SimulatedClient]:
         """Start ``count`` more in so many processes; ``held`` are partitions of other clients.
 
         Raises Conflict, and Invalid where the dataset cannot be cut into so many partitions.
@@ -131,12 +129,12 @@ class SimulatedClients:
             with self._lock:
                 if count > max(0, self.most - len(self._running)):
                     raise Conflict(self._why_no_room())
-                mine = [one.part for one in self._running.values() if one.dataset == dataset]
+                mine = [one.part for one in self._running.values() if one.work == work]
                 parts = free_parts([*held, *mine], count)
-                check_parts(dataset, parts[0][1])
+                check_parts(work, parts[0][1])
                 free = (number for number in range(1, MAX_CLIENTS + 1) if number not in self._running)
                 members = [Member(number, part) for number, (part, _) in zip(free, parts, strict=False)]
-            return self._start(members, parts[0][1], dataset, processes)
+            return self._start(members, parts[0][1], work, processes)
 
     def _why_no_room(self) -> str:
         if self.most == 0:
@@ -144,10 +142,10 @@ class SimulatedClients:
         return f"Simulated clients running: {len(self._running):,} of at most {self.most:,}. Stop some first."
 
     def _start(
-        self, members: Sequence[Member], partitions: int, dataset: Dataset, processes: int
+        self, members: Sequence[Member], partitions: int, work: Work, processes: int
     ) -> list[SimulatedClient]:  # fmt: skip
         try:
-            plan = self._plan(members, partitions, dataset)
+            plan = self._plan(members, partitions, work)
             keys = {one.number: identity_of(plan.secret, plan.name_of(one.number)).public_key for one in members}
             if self._admit is not None:
                 self._admit({keys[one.number]: plan.name_of(one.number) for one in members})
@@ -159,7 +157,7 @@ class SimulatedClients:
                     process = self._start_process(share, [keys[one.number] for one in share.members])
                     for number, part in share.members:
                         started.append(SimulatedClient(
-                            number, plan.name_of(number), dataset, (part, partitions), keys[number], process
+                            number, plan.name_of(number), work, (part, partitions), keys[number], process
                         ))  # fmt: skip
                         self._running[number] = started[-1]
         except BadIdentity as error:
@@ -168,11 +166,11 @@ class SimulatedClients:
             raise Conflict(f"The clients cannot be started: {error.strerror}.") from error
         return started
 
-    def _plan(self, members: Sequence[Member], partitions: int, dataset: Dataset) -> Plan:
+    def _plan(self, members: Sequence[Member], partitions: int, work: Work) -> Plan:
         secret = load_secret(self._folder)
         return Plan(
             host=self._host, port=self._port, prefix=PREFIX, digits=DIGITS, members=tuple(members),
-            partitions=partitions, secret=secret, dataset=dataset, share_labels=True, share_logs=True,
+            partitions=partitions, secret=secret, share_logs=True, **plan_of(work),
             states=self._folder / STATES, **trust_of(self._tls, self._host, self._folder),
         )  # fmt: skip
 

@@ -10,6 +10,7 @@ from webapp.db.tables import Client, Run
 from webapp.formatting import count, plural, size
 from webapp.machine import available_bytes
 from webapp.operations.run_requests import stored_config
+from webapp.operations.simulation.app_clients import AllowedApps
 from webapp.operations.simulation.memory import needed_bytes
 from webapp.operations.simulation.partitions import check_parts
 from webapp.operations.simulation.simulated_clients import MAX_PROCESSES, SimulatedClients
@@ -37,6 +38,8 @@ class Offer:
     room: int
     starts_run: bool = False
     """Whether the form offers to start a run with the clients."""
+    apps: AllowedApps | None = None
+    """The apps that the form offers."""
 
     @property
     def is_shown(self) -> bool:
@@ -73,13 +76,15 @@ class Cost:
     wrong: str
 
 
-def cost_of(clients: int | None, dataset: str, processes: int | None, room: int) -> Cost:
+def cost_of(clients: int | None, dataset: str, processes: int | None, room: int, app: str = "") -> Cost:
     """Return what the form says of its present values; None: what a field has is no number in its range."""
     known = next((name for name in get_args(Dataset) if name == dataset), None)
     if clients is None or processes is None or known is None or clients > room:
         wrong = f"1 to {count(room)} clients in 1 to {MAX_PROCESSES} processes can be started."
         return Cost("Simulate clients", "", wrong)
     word = f"Simulate {plural(clients, 'client')}"
+    if app:
+        return Cost(word, "For runs of the network Own model. The app decides how much memory they take.", "")
     try:
         check_parts(known, max(2, clients))
     except Invalid as error:
@@ -95,7 +100,7 @@ def cost_of(clients: int | None, dataset: str, processes: int | None, room: int)
 
 def offer_for(
     simulation: SimulatedClients, known: Sequence[Client], live: Mapping[int, LiveClient], wanted: int = USUAL,
-    dataset: Dataset = "digits", *, whole: bool = True, starts_run: bool = False,
+    dataset: Dataset = "digits", *, whole: bool = True, starts_run: bool = False, apps: AllowedApps | None = None,
 ) -> Offer:  # fmt: skip
     """Return the offer of a page that lacks ``wanted`` clients."""
     running, room = simulation.running, simulation.room
@@ -105,7 +110,7 @@ def offer_for(
     return Offer(
         count=0 if whole and starting else max(0, min(wanted - starting, room)), dataset=dataset, whole=whole,
         running=_running_words(len(running), joined, len(simulation.processes)), last_words=simulation.last_words,
-        is_starting=starting > 0, room=room, starts_run=starts_run,
+        is_starting=starting > 0, room=room, starts_run=starts_run, apps=apps,
     )  # fmt: skip
 
 
@@ -135,9 +140,11 @@ def offer_for_run(
     return offer_for(simulation, known, live, missing, config.demo_dataset, whole=False)
 
 
-def started(clients: int, run_id: int | None) -> Flash:
+def started(clients: int, run_id: int | None, app: str = "") -> Flash:
     """Say how many simulated clients were started, and the run with them."""
     begin = f"Started {plural(clients, 'simulated client')} on this machine"
+    if app:
+        return Flash(f"{begin} with the app {app}. Start their run with the network Own model.")
     if run_id is None:
         return Flash(f"{begin}. They appear in a few seconds.")
     return Flash(f"{begin}, and run #{run_id}, which begins as soon as they are online.")

@@ -145,9 +145,16 @@ def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
         ("Checkpoints and events kept", retention_text(said) or "of all runs"),
         ("Auto-resume", "on" if said.auto_resume else "off"), ("Active runs", f"up to {said.parallel_runs} at a time"),
         ("MLflow", mlflow_text(parts, session)), ("TensorBoard", tensorboard_text(parts)),
-        ("Simulated clients", f"up to {count(said.demo_clients)}" if said.demo_clients else "off"),
+        ("Simulated clients", _simulated_text(said)),
         ("Flower Apps", _apps_text(said)), ("Log level", said.log_level),
     ]  # fmt: skip
+
+
+def _simulated_text(said: Settings) -> str:
+    if not said.demo_clients:
+        return "off"
+    apps = f"; apps: {', '.join(said.app_client_modules)}" if said.app_clients else ""
+    return f"up to {count(said.demo_clients)}{apps}"
 
 
 def _apps_text(said: Settings) -> str:

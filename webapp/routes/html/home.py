@@ -22,7 +22,7 @@ def show_home(page: PageDep) -> HTMLResponse:
     live, simulation = page.live, page.parts.simulation
     now = home(page.session, page.parts.series, live)
     candidates: list[Candidate] = []
-    simulated = offer_for(simulation, now.known, live, starts_run=True)
+    simulated = offer_for(simulation, now.known, live, starts_run=True, apps=page.parts.allowed_apps)
     if now.active and now.head is not None and now.parted is not None:
         candidates = candidates_of(now.head.run, now.parted, now.known, live)
         offer = offer_for_run(simulation, now.head.run, now.parted.taking_part, now.known, live)

@@ -9,12 +9,17 @@ from federation.run.networks import Dataset
 from federation.simulation.plan import MAX_CLIENTS
 from webapp.db.database import Database
 from webapp.db.repository.clients import ids_by_key
+from webapp.operations.simulation.app_clients import MAX_CHARACTERS, MAX_VALUES, AppWork, NodeValue, Work
 from webapp.operations.simulation.simulated_clients import MAX_PROCESSES, SimulatedClients
+from webapp.problems import Invalid
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
-from webapp.routes.dependencies import ClientsDep, DatabaseDep, SimulationDep
+from webapp.routes.dependencies import ClientsDep, DatabaseDep, PartsDep, SimulationDep
 
 router = APIRouter(prefix="/api/demo-clients", tags=["clients"], responses=REFUSED)
+
+
+NodeKey = Annotated[str, Field(pattern=r"^[\w.-]{1,100}$")]
 
 
 class MoreClients(StrictBody):
@@ -23,6 +28,15 @@ class MoreClients(StrictBody):
     count: Annotated[int, Field(ge=1, le=MAX_CLIENTS, examples=[2])]
     dataset: Dataset = Field("digits", description="synthetic needs neither data nor TensorFlow.")
     processes: int = Field(1, ge=1, le=MAX_PROCESSES, description="Each takes the memory of one TensorFlow.")
+    app: Annotated[str, Field(max_length=40)] | None = Field(
+        None, description="Name of an app that --app-clients allows: the clients run it, and dataset does not count."
+    )
+    node_config: dict[NodeKey, NodeValue] = Field(
+        default_factory=dict, max_length=MAX_VALUES, description="With app: what it finds in context.node_config."
+    )
+    data: Annotated[str, Field(max_length=MAX_CHARACTERS)] | None = Field(
+        None, description="With app: a file in the folder --app-client-data, whose path is data of context.node_config."
+    )
 
 
 class SimulatedView(BaseModel):
@@ -30,7 +44,8 @@ class SimulatedView(BaseModel):
 
     number: int = Field(examples=[1])
     name: str = Field(examples=["sim-001"])
-    dataset: Dataset
+    dataset: Dataset | None = Field(description="Null for clients of an app.")
+    app: str | None = Field(description="The name of the app that --app-clients allows.")
     partition: int
     partitions: int
     pid: int = Field(description="Of the process, which clients share.")
@@ -53,10 +68,13 @@ def list_demo_clients(simulation: SimulationDep, database: DatabaseDep) -> Simul
 
 @router.post("", status_code=202, responses=CONFLICT)
 def start_demo_clients(
-    simulation: SimulationDep, clients: ClientsDep, database: DatabaseDep, body: MoreClients
+    simulation: SimulationDep, clients: ClientsDep, database: DatabaseDep, parts: PartsDep, body: MoreClients
 ) -> SimulatedList:
     """Start simulated clients on this machine. They connect within seconds and stop with the dashboard."""
-    simulation.start(body.count, body.dataset, clients.held_partitions(body.dataset), body.processes)
+    if body.app is None and (body.node_config or body.data is not None):
+        raise Invalid("app", "node_config and data are for clients of an app")
+    work: Work = body.dataset if body.app is None else parts.allowed_apps.choose(body.app, body.node_config, body.data)
+    simulation.start(body.count, work, clients.held_partitions(work) if isinstance(work, str) else (), body.processes)
     return _list(simulation, database)
 
 
@@ -80,7 +98,8 @@ def _list(simulation: SimulatedClients, database: Database) -> SimulatedList:
         ids = ids_by_key(session, "simulated")
     items = [
         SimulatedView(
-            number=one.number, name=one.name, dataset=one.dataset, partition=one.part[0], partitions=one.part[1],
+            number=one.number, name=one.name, dataset=one.work if isinstance(one.work, str) else None,
+            app=one.work.name if isinstance(one.work, AppWork) else None, partition=one.part[0], partitions=one.part[1],
             pid=one.pid, client_id=ids.get(one.public_key),
         )
         for one in running

@@ -25,7 +25,8 @@ def list_them(page: PageDep, request: Request) -> HTMLResponse:
     live, known, query = page.live, list_clients(page.session), clients_query(request.query_params)
     return page.show(
         "clients/index.html", "/clients", page=clients_page(page.session, known, live, query),
-        offer=offer_for(page.parts.simulation, known, live), max_pending=page.parts.settings.max_pending,
+        offer=offer_for(page.parts.simulation, known, live, apps=page.parts.allowed_apps),
+        max_pending=page.parts.settings.max_pending,
     )  # fmt: skip
 
 

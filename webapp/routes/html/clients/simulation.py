@@ -15,7 +15,7 @@ from webapp.pages.clients.simulation import ROUNDS, cost_of, started
 from webapp.pages.flash import Flash
 from webapp.problems import Invalid
 from webapp.routes.dependencies import ByDep, ClientsDep, NoteDep, PartsDep
-from webapp.routes.html.forms import FlashesDep, FormDep, number_of, page_of, see_other
+from webapp.routes.html.forms import FlashesDep, FormDep, number_of, page_of, see_other, text_of
 from webapp.routes.html.page import PageDep
 from webapp.sanitizing import whole_number
 
@@ -29,7 +29,9 @@ def show_cost(page: PageDep, request: Request) -> HTMLResponse:
     clients = whole_number(said.get("count"), least=1, most=max(1, room))
     processes = whole_number(said.get("processes"), least=1, most=MAX_PROCESSES)
     return page.show(
-        "clients/_simulation_cost.html", "/clients", cost=cost_of(clients, said.get("dataset", ""), processes, room)
+        "clients/_simulation_cost.html",
+        "/clients",
+        cost=cost_of(clients, said.get("dataset", ""), processes, room, said.get("app", "")),
     )
 
 
@@ -38,8 +40,13 @@ def start(
     parts: PartsDep, clients: ClientsDep, flashes: FlashesDep, note: NoteDep, by: ByDep, form: FormDep
 ) -> Response:  # fmt: skip
     """Start simulated clients, and a run with them where that is wanted; lead back to the page with the form."""
-    count, dataset = number_of(form, "count", "Clients", MAX_CLIENTS), _dataset_of(form)
+    count = number_of(form, "count", "Clients", MAX_CLIENTS)
     processes = number_of(form, "processes", "Processes", MAX_PROCESSES) if "processes" in form else 1
+    if app := text_of(form, "app"):
+        work = parts.allowed_apps.choose(app, text_of(form, "node_config"), text_of(form, "data") or None)
+        parts.simulation.start(count, work, (), processes)
+        return see_other(flashes, page_of(form, "/"), started(count, None, app))
+    dataset = _dataset_of(form)
     parts.simulation.start(count, dataset, clients.held_partitions(dataset), processes)
     run_id = None
     if form.get("run") == "1":
