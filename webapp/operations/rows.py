@@ -155,6 +155,7 @@ def round_event(done: RoundDone, row: Row, last_metric_id: int) -> Row:
     return {
         "round": done.round, "attempt": done.attempt, "committed": True, "seconds": done.seconds,
         "metrics": row["metrics"], "outcomes": row["outcomes"], "last_metric_id": last_metric_id,
+        **({"saved": False} if done.checkpoint is None else {}),
     }  # fmt: skip
 
 

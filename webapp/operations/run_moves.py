@@ -2,6 +2,7 @@
 
 from federation.run.config import RunConfig
 from federation.run.events import Blocked
+from federation.run.networks import trains_own_data
 from federation.run.rounds.stop_rules import StopRule
 from federation.run.states import ENDED, RunState, sources
 from federation.run.strategies import ignored_options
@@ -83,7 +84,8 @@ def queue_run(session: Session, config: RunConfig, by: str | None, name: str = "
     if "experiment_id" not in more:  # one line of a log for the experiment, not one for each of its runs
         data |= {"by": by, "name": name}
     add_event(session, "run", data, run_id=run_id)
-    if warning := data_name_warning(config.network, config.dataset, list_clients(session)):
+    own = "experiment_id" not in more and trains_own_data(config.network, config.dataset)
+    if own and (warning := data_name_warning(config.network, config.dataset, list_clients(session))):
         add_event(session, "note", {"sentence": warning}, run_id=run_id)
     if ignored := ignored_options(config.strategy, config.strategy_options):
         why = "the clients' learning rate is an option of its own"

@@ -102,7 +102,9 @@ def _sentence(group: Sequence[StoredEvent], names: Mapping[int, str]) -> tuple[s
 
 def _committed(event: StoredEvent) -> str:
     data = event.data
-    if data["round"] == 0:
+    if data["round"] == 0 and data.get("saved") is False:  # of a run that only evaluates
+        text = "Weights evaluated"
+    elif data["round"] == 0:
         text = "Initial weights evaluated" if data.get("outcomes") else "Initial weights saved without an evaluation"
     else:
         train = data.get("outcomes", {}).get("train", {})

@@ -123,6 +123,7 @@ def _environment() -> Environment:
         "listed": wording.listed,
         "state_word": wording.STATES.__getitem__,
         "run_word": wording.run_word,
+        "work": wording.work_of,
         "markdown": markdown,
         "metric_word": wording.metric_word,
         "metric_title": wording.metric_title,

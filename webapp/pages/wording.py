@@ -6,6 +6,7 @@ from federation.run.events import Progress
 from federation.run.metric_names import DEVIATION, LOSS_AFTER, LOSS_BEFORE, UPDATE_COSINE, UPDATE_NORM, WORST_TENTH
 from federation.run.pooling import POOLED
 from webapp.db.tables import Run
+from webapp.formatting import plural
 from webapp.operations.rows import WITH_PROBLEMS
 
 STATES = {
@@ -75,6 +76,11 @@ def end_of(run: Run) -> str:
 def run_word(run: Run) -> str:
     """Return the word for the state of a run; a completed one also says whether it had problems."""
     return "Completed with problems" if problems_of(run) else STATES[run.state]
+
+
+def work_of(run: Run) -> str:
+    """Return how much work a run is: its rounds, or what it does once."""
+    return plural(run.num_rounds, "round") if run.kind == "training" else run.kind
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

@@ -128,15 +128,17 @@ class StatisticsLoop:
 
 
 def common_bins(told: Iterable[ClientSchema]) -> dict[str, Bins]:
-    """Return the bins of each column of numbers or dates, from the sums that clients have told; the target's first."""
+    """Return the bins of each column of numbers or dates, from the sums that clients have told, in order of names."""
     summaries: dict[str, list[NumberSummary]] = {}
     for schema in told:
-        targets = [(schema.target, schema.target_summary)] if schema.target_summary is not None else []
-        for name, summary in [*targets, *((column.name, column.summary) for column in schema.columns)]:
+        held = [(schema.target, schema.target_summary), *((column.name, column.summary) for column in schema.columns)]
+        for name, summary in held:
             if summary is not None:
                 summaries.setdefault(name, []).append(summary)
     merged = {name: merged_summary(several) for name, several in summaries.items()}
-    found = {name: bins for name, one in merged.items() if one is not None and (bins := Bins.around(one)) is not None}
+    found = {
+        name: bins for name, one in sorted(merged.items()) if one is not None and (bins := Bins.around(one)) is not None
+    }
     return dict(list(found.items())[:MAX_ASKED])
 
 

@@ -103,6 +103,7 @@ def test_its_page_shows_results_and_no_curve(dashboard: Dashboard, trained: int)
     rows = page.one("section", id="results").all("table")[1].one("tbody").all("tr")
     assert [row.one("th").text for row in rows] == ["south", "north"]
     assert "Add rounds" not in page.text
+    assert "Weights evaluated: accuracy 83.3" in page.one("section", id="events").text
     said = page.one("section", id="confusion")
     assert "2 clients sharing counts by class, n = 30" in said.text
     assert [cell.text for cell in said.one("tbody").all("td")] == ["83.3\u202f%", "25", "5", "–", "0", "0"]

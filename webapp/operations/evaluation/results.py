@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import SERVER_PHASE, goals_of
+from federation.run.networks import KERAS_NETWORKS
 from federation.run.pooling import POOLED
 from webapp.db.repository.metrics import points_after
 from webapp.db.repository.rounds import ReplyRow, list_replies
@@ -14,6 +15,8 @@ from webapp.db.tables import Run
 
 DECISIVE = ("accuracy", "balanced_accuracy", "auc", "rmse", "mae", "loss")
 """The first of these that clients report decides which of them are the worst; else the first with a known goal."""
+MEANS_OVER_SAMPLES = frozenset({"loss", "accuracy", "mae"})
+"""Of these the mean over clients, weighted by samples, is the value over the samples of all."""
 MAX_POINTS = 1_000_000
 
 
@@ -66,6 +69,7 @@ def evaluation_results(session: Session, run: Run) -> EvaluationResults:
     replies = _last_replies(list_replies(session, run.id, 0, 0))
     names = [name for name in means if not name.endswith(POOLED)]
     columns = [name for name in names if any(name in values for values in by_client.values())]
+    alike = MEANS_OVER_SAMPLES if run.network in KERAS_NETWORKS else frozenset[str]()
     ordered_by, less = _order(run, columns)
     clients = [
         ClientResult(
@@ -80,7 +84,10 @@ def evaluation_results(session: Session, run: Run) -> EvaluationResults:
         evaluated_run=run.config.get("evaluated_run"), evaluated_round=run.config.get("evaluated_round"),
         samples=sum(one.samples or 0 for one in accepted), accepted=len(accepted),
         metrics=[
-            MetricResult(name=name, mean=means.get(name), pooled=means.get(name + POOLED), server=server.get(name))
+            MetricResult(
+                name=name, mean=means.get(name), server=server.get(name),
+                pooled=means.get(name if name in alike else name + POOLED),
+            )
             for name in dict.fromkeys([*names, *server])
         ],
         at_server=bool(server), columns=columns, ordered_by=ordered_by,

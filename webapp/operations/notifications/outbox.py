@@ -100,8 +100,9 @@ class Outbox:
         occasion, words = RUN_STATES[event.data["state"]]
         if (channels := self._wanting(occasion)) and (run := _fresh_run(session, event)) is not None:
             reason = f"{event.data['reason']}. " if event.data.get("reason") else ""
-            saved = f"{count(run.current_round)} of {count(run.num_rounds)} rounds are saved."
-            text = f"{reason}{saved} {_metrics(run.last_metrics)}"
+            rounds = f"{count(run.current_round)} of {count(run.num_rounds)} rounds are saved. "
+            saved = rounds if run.num_rounds else ""
+            text = f"{reason}{saved}{_metrics(run.last_metrics)}"
             message = make_message(occasion, f"{_name(run)} {words}", text, run_id=run.id)
             self.queue(session, channels, message, f"run:{event.id}")
 

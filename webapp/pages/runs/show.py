@@ -89,7 +89,7 @@ class RunPage:
     @property
     def trains_own_data(self) -> bool:
         """Whether the clients of the run agree on a schema of their own data."""
-        return trains_own_data(self.run.network, self.run.dataset)
+        return self.run.kind != "statistics" and trains_own_data(self.run.network, self.run.dataset)
 
 
 def run_page(

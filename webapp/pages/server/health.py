@@ -105,7 +105,8 @@ def _sentence(ahead: Sequence[Run], found: Sequence[Obstacle], connected: int) -
         return "Server healthy", f"Active: {run_numbers([one.id for one in ahead])}, {clients}.", "ok", "Healthy"
     if run is not None and run.state == RunState.RUNNING and (run.blocked_on or {}).get("kind") != "quorum":
         number = min(run.current_round + 1, run.num_rounds)
-        detail = f"Round {count(number)} of {count(run.num_rounds)} of #{run.id} in progress, {clients}."
+        what = f"Round {count(number)} of {count(run.num_rounds)}" if run.num_rounds else run.kind.capitalize()
+        detail = f"{what} of #{run.id} in progress, {clients}."
         return "Server healthy", detail, "ok", "Healthy"
     if run is not None and run.state != RunState.QUEUED:
         state = run.state if run.state in (RunState.PAUSED, RunState.STOPPING) else RunState.WAITING

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 from pydantic import Field
 
+from federation.run.networks import trains_own_data
 from federation.run.states import RunState
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.rounds import TROUBLE, count_rounds, last_round_within, list_replies, list_rounds
@@ -54,8 +55,10 @@ def create_run(
     """Queue a run. It starts at once if no run is active: its state is then waiting, else queued."""
     run = runs.create(config, by)
     note.add_runs([run.id])
-    with database.read() as session:
-        warning = data_name_warning(run.config["network"], run.config.get("dataset", ""), list_clients(session))
+    network, dataset, warning = run.config["network"], run.config.get("dataset", ""), None
+    if trains_own_data(network, dataset):
+        with database.read() as session:
+            warning = data_name_warning(network, dataset, list_clients(session))
     return CreatedRun(**dict(run), warnings=[f"{warning}."] if warning else [])
 
 
