@@ -28,7 +28,8 @@ class Eligibility:
     def __init__(self, context: PhaseContext, config: RunConfig, read: Callable[[], Participation]) -> None:
         self._context, self._config, self._read = context, config, read
         self._selected = frozenset(config.clients) if config.clients is not None else None
-        self._held: list[Member] = []
+        self._held: set[int] = set()
+        self._useless: set[int] = set()
         self._refusals: Counter[int] = Counter()
         self._suspended: set[int] = set()
         self._unfit: set[tuple[int, str]] = set()
@@ -47,17 +48,20 @@ class Eligibility:
 
         Free ones become the run's; a client that another run has is not among them.
         """
-        self._held = self._context.lease.members(self.is_eligible, self._context.control.min_clients)
-        return {member.client_id: member for member in self._held if self.is_eligible(member)}
+        held = self._context.lease.members(self.is_eligible, self._context.control.min_clients)
+        found = {member.client_id: member for member in held if self.is_eligible(member)}
+        self._held = {member.client_id for member in held}
+        self._useless = self._held - found.keys()
+        return found
 
     def note_wait(self, *, is_short: bool, busy: Collection[int] = ()) -> None:
         """Tell other runs whether this one waits for clients, and give back those that it cannot use.
 
         To be called between rounds, after ``eligible``; ``busy`` are the clients that have a task all the same.
         """
-        lease, idle = self._context.lease, [one for one in self._held if one.client_id not in busy]
-        lease.give_back([one.client_id for one in idle if not self.is_eligible(one)])
-        lease.note_wait(is_short=is_short, idle=[one.client_id for one in idle])
+        lease, busy = self._context.lease, frozenset(busy)
+        lease.give_back(self._useless - busy)
+        lease.note_wait(is_short=is_short, idle=self._held - busy)
 
     def count_ineligible(self) -> int:
         """Return how many connected clients may not take part."""

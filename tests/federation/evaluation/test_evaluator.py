@@ -83,11 +83,13 @@ def test_of_too_many_rounds_the_oldest_are_skipped_and_the_run_says_so_once(make
     evaluator, recorded = make(seconds=2.0)
     submit(evaluator, 0, b"h")
     wait_until(lambda: evaluator.pid is not None)
+    submit(evaluator, 9, b"2", run_id=2)
     for number in range(1, 4 + MAX_WAITING):
         submit(evaluator, number, b"2")
     assert evaluator.pending(1) == {0, *range(4, 4 + MAX_WAITING)}
+    assert evaluator.pending(2) == {9}, "another run is not behind"
     finish(evaluator)
-    assert list(recorded.accuracies) == list(range(4, 4 + MAX_WAITING))
+    assert list(recorded.accuracies) == [9, *range(4, 4 + MAX_WAITING)]
     assert [note for note in recorded.notes if "rounds behind" in note] == [
         "The evaluation at the server is over 3 rounds behind; the first round that it skips is 1"
     ]
