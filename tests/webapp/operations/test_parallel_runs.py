@@ -7,9 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from federation.run.config import RunConfig
+from federation.run.events import AttemptFailed
+from federation.run.states import RunState
+from tests.support.books import Books, done, reply
 from tests.support.dashboard import Dashboard, named, running
 from tests.support.light_client import Answer, Stage, honest
 from tests.support.processes import wait_until
+from webapp.db.repository.metrics import points_after
+from webapp.db.repository.rounds import list_rounds
 
 
 def slow(task: Any, weights: bytes | None, layout: Any) -> Answer:
@@ -86,3 +92,33 @@ def test_one_run_is_stopped_while_the_other_goes_on_and_the_next_one_starts(two:
 def test_a_maximum_below_the_minimum_is_refused(two: Dashboard) -> None:
     config = {"network": "synthetic", "dataset": "synthetic", "min_clients": 3, "max_clients": 2}
     assert named(two.http.post("/api/runs", json=config), 422) == {"max_clients"}
+
+
+def test_what_two_active_runs_tell_stays_apart(books: Books) -> None:
+    a, b = books.add_clients("site-a", "site-b")
+    one, two = books.start_run(), books.start_run()
+    books.published.clear()
+    books.runs.record(reply(two, 1, b, loss=3.0))
+    books.runs.record(reply(one, 1, a, loss=1.0))
+    books.runs.flush(one)
+    assert [(event.type, event.run_id) for event in books.published] == [("reply", one)]
+    books.runs.record(done(one, 1, loss=1.0))
+    books.runs.record(AttemptFailed(one, 2, 1, "nobody answered"))
+    books.runs.move(one, RunState.FAILED)
+    books.runs.record(done(two, 1, loss=3.0))
+    with books.database.read() as session:
+        found = [[(p.client_id, p.value) for p in points_after(session, run) if p.client_id] for run in (one, two)]
+        rounds = [list_rounds(session, run)[0].outcomes for run in (one, two)]
+    assert found == [[(a, 1.0)], [(b, 3.0)]]
+    assert rounds == [{"train": {"accepted": 1}}] * 2
+
+
+def test_all_runs_that_were_active_are_resumed_in_their_order(books: Books) -> None:
+    one, two = books.start_run(), books.start_run()
+    waits = books.runs.create(RunConfig(seed=7)).id
+    assert books.runs.restore(resume=True) == [one, two]
+    starts = []
+    while (job := books.runs.next_queued()) is not None:
+        starts.append(job.run_id)
+        assert books.runs.move(job.run_id, RunState.WAITING)
+    assert starts == [one, two, waits]

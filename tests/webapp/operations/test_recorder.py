@@ -6,7 +6,6 @@ from math import inf, nan
 import pytest
 from sqlalchemy import select
 
-from federation.run.config import RunConfig
 from federation.run.events import AttemptFailed, Blocked, Progress, RoundRefused
 from federation.run.metric_goals import BestRound
 from federation.run.states import RunState
@@ -42,36 +41,6 @@ def test_a_round_is_written_whole_and_told_once(books: Books) -> None:
     assert [event.type for event in books.published] == ["round", "round"]
     assert books.published[-1].data["last_metric_id"] == points[-1].id
     assert books.published[-1].data["committed"] is True
-
-
-def test_what_two_active_runs_tell_stays_apart(books: Books) -> None:
-    a, b = books.add_clients("site-a", "site-b")
-    one, two = books.start_run(), books.start_run()
-    books.published.clear()
-    books.runs.record(reply(two, 1, b, loss=3.0))
-    books.runs.record(reply(one, 1, a, loss=1.0))
-    books.runs.flush(one)
-    assert [(event.type, event.run_id) for event in books.published] == [("reply", one)]
-    books.runs.record(done(one, 1, loss=1.0))
-    books.runs.record(AttemptFailed(one, 2, 1, "nobody answered"))
-    books.runs.move(one, RunState.FAILED)
-    books.runs.record(done(two, 1, loss=3.0))
-    with books.database.read() as session:
-        found = [[(p.client_id, p.value) for p in points_after(session, run) if p.client_id] for run in (one, two)]
-        rounds = [list_rounds(session, run)[0].outcomes for run in (one, two)]
-    assert found == [[(a, 1.0)], [(b, 3.0)]]
-    assert rounds == [{"train": {"accepted": 1}}] * 2
-
-
-def test_all_runs_that_were_active_are_resumed_in_their_order(books: Books) -> None:
-    one, two = books.start_run(), books.start_run()
-    waits = books.runs.create(RunConfig(seed=7)).id
-    assert books.runs.restore(resume=True) == [one, two]
-    starts = []
-    while (job := books.runs.next_queued()) is not None:
-        starts.append(job.run_id)
-        assert books.runs.move(job.run_id, RunState.WAITING)
-    assert starts == [one, two, waits]
 
 
 def test_the_best_of_a_metric_is_claimed_only_where_its_direction_is_known(books: Books) -> None:
