@@ -1,4 +1,4 @@
-"""The run's side of the server: the queue, the active run's thread, its rounds, attempts and phases.
+"""The run's side of the server: the queue, the threads of active runs, their rounds, attempts and phases.
 
 Imports ``transport``, ``aggregation``, ``storage``, ``run`` and ``weights``.
 """

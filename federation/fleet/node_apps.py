@@ -14,7 +14,7 @@ FindApp = Callable[[str], NodeApp]
 
 
 class Deployments:
-    """The deployment of Meadow's bundle, and that of one run's app: one run of Meadow is active at a time.
+    """The deployment of Meadow's bundle, and that of one run's app: of runs with an app one is active at a time.
 
     For worker threads, but for ``own``.
     """
