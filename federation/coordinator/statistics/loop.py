@@ -84,7 +84,7 @@ class StatisticsLoop:
         return members
 
     def _ask(self, members: dict[int, Member], question: StatisticsQuestion) -> dict[int, Histograms]:
-        """Return the answers that come before the deadline; every outcome is recorded."""
+        """Return the answers that come before the deadline, by client id; every outcome is recorded."""
         config = {"network": "mlp", "dataset": self._job.config.dataset, "statistics": question.model_dump_json()}
         exchange = Exchange(self._job.run_id, 0, 0, "prepare", self._timeout, self._control.deliver)
         exchange.add_tasks(((client_id, config) for client_id in members), f"s{time.time_ns():x}")
@@ -106,7 +106,7 @@ class StatisticsLoop:
         finally:
             exchange.close()
             self._wait_state.unblock()
-        return answers
+        return dict(sorted(answers.items()))
 
     def _take(self, reply: Reply) -> dict[int, Histograms]:
         """Record what became of a task; return the answer by client id, if it is one."""
