@@ -22,7 +22,7 @@ from federation.run.events import StoreUnavailable
 from federation.run.metric_goals import BestRound
 from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
-from federation.storage.checkpoints import CheckpointDamaged, CheckpointsMissing, read_layout
+from federation.storage.checkpoints import CheckpointDamaged, CheckpointsMissing, ExportForm, read_layout
 from federation.storage.initial_weights import KEPT_NETWORKS, NetworkNotBuilt
 from federation.storage.kept_files import FileKind, KeptFiles
 from federation.storage.keras_export import KEPT_EXPORTS
@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 __all__ = [
     "APP_FOLDER", "KEPT_EXPORTS", "KEPT_NETWORKS", "KEPT_UPLOADS", "AppNotApproved", "AppParts", "ApprovedApp",
-    "BestRound", "CheckpointDamaged", "CheckpointPolicy", "CheckpointsMissing", "Control", "FileKind", "Job",
+    "BestRound", "CheckpointDamaged", "CheckpointPolicy", "CheckpointsMissing", "Control", "ExportForm", "FileKind",
+    "Job",
     "KeptFiles", "Ledger", "NetworkNotBuilt", "Participation", "Supervisor", "UploadUnusable", "UploadedWeights",
     "read_layout", "read_npz",
 ]  # fmt: skip

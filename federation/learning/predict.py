@@ -1,7 +1,8 @@
 """Predicts with a model of Meadow: ``python predict.py patients.csv``, ``python predict.py photo.jpg more.jpg``.
 
-The file stands alone and lies beside the model (``model.keras``) and what its inputs mean (``schema.json``), in a
-folder that may be copied anywhere. It needs Python with keras, tensorflow and numpy; pillow for photos. From Python:
+The file stands alone and lies beside the model and what its inputs mean (``schema.json``), in a folder that may be
+copied anywhere. It needs Python with numpy; keras and tensorflow for ``model.keras``, onnxruntime for ``model.onnx``,
+tensorflow for the folder ``saved_model``; pillow for photos. From Python:
 
     from predict import load, predict
     model, schema = load("folder")
@@ -31,10 +32,26 @@ MISSING = {"", "?", "na", "n/a", "#n/a", "nan", "null"}
 
 def load(folder: str | Path) -> tuple[Any, Schema]:
     """Return the model of a folder, and what its inputs and outputs mean."""
+    return _model_in(Path(folder)), meaning_of(folder)
+
+
+def _model_in(folder: Path) -> Any:
+    """Return a function of inputs to outputs."""
+    if (folder / "model.onnx").exists():
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+        return lambda inputs: session.run(None, {session.get_inputs()[0].name: inputs})[0]
+    if (folder / "saved_model").exists():
+        import tensorflow
+
+        loaded = tensorflow.saved_model.load(str(folder / "saved_model"))
+        return lambda inputs: loaded.serve(inputs)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     import keras
 
-    return keras.models.load_model(Path(folder) / "model.keras", compile=False), meaning_of(folder)
+    model = keras.models.load_model(folder / "model.keras", compile=False)
+    return lambda inputs: model.predict(inputs, verbose=0)
 
 
 def meaning_of(folder: str | Path) -> Schema:
@@ -103,7 +120,7 @@ def _array(case: Any) -> Any:
 
 
 def _predicted(model: Any, schema: Schema, inputs: Any) -> list[dict[str, Any]]:
-    return [_told(schema, output) for output in np.asarray(model.predict(inputs, verbose=0), np.float64)]
+    return [_told(schema, output) for output in np.asarray(model(inputs), np.float64)]
 
 
 def _told(schema: Schema, output: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -19,6 +20,11 @@ State = dict[str, NumpyArray]
 
 SHA256_NAME = "sha256"
 """Name of the array in a state's file that holds the sha256 over the state and the weights that it belongs to."""
+
+
+ExportForm = Literal["keras", "onnx", "savedmodel"]
+EXPORT_ENDS = tuple(f".{form}" for form in get_args(ExportForm))
+"""Of the files of a model that are made of a checkpoint, and lie beside it."""
 
 
 class CheckpointDamaged(Exception):
@@ -136,7 +142,8 @@ class Checkpoints:
         for number in self._expired:
             self._weights_file(number).unlink(missing_ok=True)
             self.state_file(number).unlink(missing_ok=True)
-            self._weights_file(number).with_suffix(".keras").unlink(missing_ok=True)
+            for end in EXPORT_ENDS:
+                self._weights_file(number).with_suffix(end).unlink(missing_ok=True)
         self._rounds -= self._expired
         self._expired = set()
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Lock
 
 from federation.run.events import Checkpoint
-from federation.storage.checkpoints import Checkpoints, read_layout
-from federation.storage.keras_export import KerasExports
+from federation.storage.checkpoints import EXPORT_ENDS, Checkpoints, read_layout
+from federation.storage.keras_export import KerasExports, exports_in
 from federation.storage.uploads import Uploads
 from federation.weights.layout import Buffer, Layout
 
@@ -81,7 +81,7 @@ class KeptFiles:
             _add(usage[FileKind.UPLOAD if entry.name.startswith("upload-") else FileKind.INITIAL], entry)
         for folder in _entries(self._folder):
             for entry in _entries(folder.path):
-                kind = FileKind.EXPORT if entry.name.endswith(".keras") else FileKind.CHECKPOINT
+                kind = FileKind.EXPORT if entry.name.endswith(EXPORT_ENDS) else FileKind.CHECKPOINT
                 _add(usage[kind if folder.name in names else FileKind.OTHER], entry)
         return usage
 
@@ -94,13 +94,13 @@ def _add(usage: Usage, entry: os.DirEntry[str]) -> None:
 
 
 def delete_leftovers(runs: Path) -> None:
-    """Delete what a killed process left: half-written files, and .keras files whose checkpoint was deleted.
+    """Delete what a killed process left: half-written files, and models' files whose checkpoint was deleted.
 
     ``runs`` has a folder for each run; the initial weights are beside it. Call it before any run is started. A file
     that cannot be deleted stays.
     """
     written = (*runs.glob("*/.round-*"), *runs.glob("*/.layout.json.*"), *(runs.parent / "networks").glob(".*"))
-    exports = (file for file in runs.glob("*/*.keras") if not file.with_suffix(".weights").exists())
+    exports = (file for file in exports_in(runs) if not file.with_suffix(".weights").exists())
     for file in (*written, *exports):
         with contextlib.suppress(OSError):
             file.unlink()

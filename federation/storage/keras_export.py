@@ -1,10 +1,14 @@
-"""A run's weights as a .keras file, built by a child process from the network's own code, not from clients' bytes."""
+"""A run's weights as a model's file, built by a child process from the network's own code, not from clients' bytes.
+
+The file is .keras, .onnx, or .savedmodel: a zip of the folder of a SavedModel.
+"""
 
 import contextlib
 import os
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -13,17 +17,17 @@ import numpy as np
 from federation.run.config import RunConfig
 from federation.run.networks import KERAS_NETWORKS
 from federation.schema.columns import AgreedSchema
-from federation.storage.checkpoints import read_layout
+from federation.storage.checkpoints import EXPORT_ENDS, ExportForm, read_layout
 from federation.storage.initial_weights import NetworkNotBuilt, network_arguments, run_network_process
 from federation.weights.files import delete_all_but_newest
 from federation.weights.layout import NumpyArray
 
 KEPT_EXPORTS = 8
-"""A .keras file can be built again from its checkpoint."""
+"""A model's file can be built again from its checkpoint."""
 
 
 class KerasExports:
-    """Builds .keras files, one at a time, because a build takes 600 MB. Any thread may use it.
+    """Builds models' files, one at a time, because a build takes 600 MB. Any thread may use it.
 
     ``folder`` has a folder for each run. A file stays beside its checkpoint and is deleted with it; of all these files
     only those that were used last stay.
@@ -35,9 +39,10 @@ class KerasExports:
         self._building: dict[Path, Future[Path]] = {}
 
     def file(
-        self, run_id: int, config: RunConfig, checkpoint_file: str, schema: AgreedSchema | None = None
+        self, run_id: int, config: RunConfig, checkpoint_file: str, schema: AgreedSchema | None = None,
+        form: ExportForm = "keras",
     ) -> Path:  # fmt: skip
-        """Return the .keras file of a run's checkpoint; it is built if it is not there yet.
+        """Return the model's file of a run's checkpoint; it is built if it is not there yet.
 
         Takes seconds: call it in a worker thread. Calls for one file at the same time share one build.
 
@@ -52,7 +57,7 @@ class KerasExports:
         """
         _require_whole_model(config)
         checkpoint = self._folder / str(run_id) / checkpoint_file
-        exported = checkpoint.with_suffix(".keras")
+        exported = checkpoint.with_suffix(f".{form}")
         with self._lock:
             with contextlib.suppress(FileNotFoundError):
                 os.utime(exported)
@@ -63,7 +68,7 @@ class KerasExports:
             try:
                 with self._one_build:
                     _build(config, checkpoint, exported, schema)
-                    delete_all_but_newest(self._folder.glob("*/[!.]*.keras"), KEPT_EXPORTS)
+                    delete_all_but_newest(exports_in(self._folder), KEPT_EXPORTS)
                 build.set_result(exported)
             except BaseException as error:
                 build.set_exception(error)
@@ -71,6 +76,11 @@ class KerasExports:
                 with self._lock:
                     del self._building[exported]
         return build.result()
+
+
+def exports_in(folder: Path) -> Iterator[Path]:
+    """Give the models' files beside the checkpoints of all runs."""
+    return (file for file in folder.glob("*/[!.]*") if file.suffix in EXPORT_ENDS)
 
 
 def _require_whole_model(config: RunConfig) -> None:
@@ -87,7 +97,7 @@ def _build(config: RunConfig, checkpoint: Path, exported: Path, schema: AgreedSc
     arrays = layout.unpack(checkpoint.read_bytes())
     named: dict[str, NumpyArray] = {entry.name: array for entry, array in zip(layout.entries, arrays, strict=True)}
     stem = f".{exported.stem}.{uuid.uuid4().hex}"
-    packed, written = (exported.with_name(f"{stem}{end}") for end in (".npz", ".keras"))
+    packed, written = (exported.with_name(f"{stem}{end}") for end in (".npz", exported.suffix))
     try:
         np.savez(packed, allow_pickle=False, **named)
         files = ["--weights", str(packed), "--output", str(written)]

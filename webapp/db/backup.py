@@ -26,7 +26,7 @@ from webapp.db.temporaries import delete_unlocked, temporary_folder
 DATABASE = "meadow.db"
 MANIFEST = "backup.json"
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
-NOT_LINKED = ("*.lock", "*.log", "*.db", "*.db-wal", "*.db-shm", "*.keras", "reserve")
+NOT_LINKED = ("*.lock", "*.log", "*.db", "*.db-wal", "*.db-shm", "*.keras", "*.onnx", "*.savedmodel", "reserve")
 """Databases are copied by SQLite; the others are made anew where they are needed. Hidden files are temporary."""
 
 

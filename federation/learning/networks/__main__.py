@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from federation.learning.data.catalogue import SHAPES
 from federation.learning.keras_backend import load_keras
 from federation.learning.networks.building import build, layout_of, summarize
+from federation.learning.networks.exporting import save_model
 from federation.learning.networks.personal import PersonalPart
 from federation.learning.spec import published_spec
 from federation.run.choices import Loss, loss_for
@@ -78,9 +79,9 @@ def _entries(arrays: list[NumpyArray]) -> tuple[Entry, ...]:
 
 
 def export(network: str, spec: Spec, settings: NetworkSettings, weights: Path, output: Path) -> dict[str, Any]:
-    """Build a network, load the arrays of an .npz in their order, and save it as a .keras model.
+    """Build a network, load the arrays of an .npz in their order, and save it as the end of the output's name says.
 
-    Returns the network's description; raises ValueError if the arrays do not fit.
+    Returns the network's description; raises ValueError if the arrays do not fit, and as ``save_model`` does.
     """
     model = build(network, spec, settings)
     layout = layout_of(model)
@@ -88,7 +89,7 @@ def export(network: str, spec: Spec, settings: NetworkSettings, weights: Path, o
     if (difference := layout.difference(_entries(arrays))) is not None:
         raise ValueError(f"the weights do not fit {network}: {difference}")
     model.set_weights(arrays)
-    model.save(output)
+    save_model(model, output)
     return {"layout": layout.to_json(), "parameters": layout.parameters}
 
 
@@ -113,9 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", required=True, type=int, help="0 to 2**32 - 1")
     parser.add_argument("--start", type=Path, help="an .npz of weights to start from, with the last layer or without")
     parser.add_argument(
-        "--weights", type=Path, help="an .npz in the network's order; the output is a .keras model then"
+        "--weights",
+        type=Path,
+        help="an .npz in the network's order: the output is a model, by the end of its name",
     )
-    parser.add_argument("--output", required=True, type=Path, help="the .npz or .keras to write")
+    parser.add_argument("--output", required=True, type=Path, help="the .npz, .keras, .onnx or .savedmodel to write")
     return parser
 
 

@@ -1,6 +1,8 @@
 """The script that goes with a downloaded model: it encodes rows as clients did, and tells classes and numbers."""
 
 import json
+import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 from federation.learning import predict
 from federation.learning.data.own.options import Options, Sharing
 from federation.learning.data.own.own_data import OwnData, read
+from federation.learning.keras_backend import load_keras
+from federation.learning.networks.__main__ import main
 from federation.learning.networks.building import build
 from federation.schema.agreement import agree
 from federation.schema.columns import AgreedSchema
@@ -102,3 +106,34 @@ def test_a_number_is_told_in_its_unit(tmp_path: Path) -> None:
     (told,) = predict.predict(loaded, meaning, [case])
     assert told["prediction"] == pytest.approx(output * schema.target_deviation + schema.target_mean, rel=1e-4)
     assert schema.target_deviation > 1, "the target is standardised, so its unit matters"
+
+
+def test_a_saved_model_and_onnx_predict_what_keras_does(tmp_path: Path) -> None:
+    _, schema = held(tmp_path, "outcome")
+    saved(tmp_path, schema)
+    cases = predict.cases_of(schema.model_dump(), tmp_path / "table.csv")
+    expected = [one["probabilities"]["ill"] for one in predict.predict(*predict.load(tmp_path), cases)]
+    spec, model = Spec.agreed(schema).to_json(), load_keras().models.load_model(tmp_path / "model.keras", compile=False)
+    np.savez(tmp_path / "weights.npz", *model.get_weights())
+    command = ["--network", "mlp", "--spec", spec, "--seed", "1", "--weights", str(tmp_path / "weights.npz")]
+    assert main([*command, "--output", str(tmp_path / "x.savedmodel")]) == 0
+    assert_predicts(tmp_path, cases, expected, tmp_path / "x.savedmodel")
+    onnx = tmp_path / "model.onnx"
+    if find_spec("tf2onnx") is None or find_spec("onnxruntime") is None:
+        assert main([*command, "--output", str(onnx)]) == 1 and not onnx.exists()
+        return
+    assert main([*command, "--output", str(onnx)]) == 0
+    assert_predicts(tmp_path, cases, expected, onnx)
+
+
+def assert_predicts(folder: Path, cases: list[Any], expected: list[float], model: Path) -> None:
+    """The model's file, unpacked where it is an archive, predicts the same without the .keras file."""
+    alone = folder / f"alone-{model.suffix}"
+    alone.mkdir()
+    (alone / "schema.json").write_text((folder / "schema.json").read_text())
+    if model.suffix == ".savedmodel":
+        zipfile.ZipFile(model).extractall(alone / "saved_model")
+    else:
+        model.rename(alone / model.name)
+    told = predict.predict(*predict.load(alone), cases)
+    assert [one["probabilities"]["ill"] for one in told] == pytest.approx(expected, abs=1e-5)

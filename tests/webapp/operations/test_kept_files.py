@@ -41,7 +41,7 @@ def test_of_uploads_that_no_run_names_the_newest_stay_and_the_server_page_counts
     lines = {row.one("th").text: [cell.text for cell in row.all("td")] for row in rows}
     assert lines["Uploaded weights"][0] == str(2 * (KEPT_UPLOADS + 1))
     assert f"the {KEPT_UPLOADS} newest" in lines["Uploaded weights"][2]
-    assert set(lines) == {"Checkpoints", ".keras exports", "Built initial weights", "Uploaded weights"}
+    assert set(lines) == {"Checkpoints", "Exported models", "Built initial weights", "Uploaded weights"}
 
 
 def test_an_upload_that_the_data_directory_does_not_take_is_answered_with_a_sentence(dashboard: Dashboard) -> None:

@@ -12,6 +12,7 @@ from tests.support.dashboard import Dashboard, finished_run
 from tests.support.light_client import Answer, Answering, honest
 from tests.support.markup import flash_of, get_both, get_fragment, get_page
 from webapp.db.repository.runs import set_values
+from webapp.operations.files.downloads import CAN_ONNX
 
 
 def refused_in_round_2(task: Task, weights: bytes | None, layout: Layout | None) -> Answer:
@@ -66,8 +67,9 @@ def test_the_best_model_and_the_last_are_downloads_as_long_as_they_are_on_disk(d
         links = get_page(dashboard.http, f"/runs/{run_id}").one("section", id="configuration").all("a")
         return [(link["href"] or "").rpartition("/")[2] for link in links if "download" in link]
 
-    last = ["model", "model?format=keras", "model?format=zip"]
-    best = ["model?round=best", "model?round=best&format=keras", "model?round=best&format=zip"]
+    forms = ["keras", "zip", "savedmodel", *(["onnx"] if CAN_ONNX else [])]
+    last = ["model", *(f"model?format={form}" for form in forms)]
+    best = ["model?round=best", *(f"model?round=best&format={form}" for form in forms)]
     whole = ["export", "export?addresses=true"]
     assert downloads() == [*last, *best, "metrics.csv?bom=1", "tensorboard", *whole]
     answer = dashboard.http.get(f"/api/runs/{run_id}/model?round=best")

@@ -91,6 +91,18 @@ def test_a_row_is_predicted_by_the_best_round_and_a_wrong_one_is_refused_with_it
     assert b'[{"age": "1", "ward": "east"}]' in archive.read("README.txt")
     compile(archive.read("predict.py"), "predict.py", "exec")
 
+    folder = dashboard.parts.settings.runs_dir / str(run_id)
+    with zipfile.ZipFile(folder / f"{next(folder.glob('*.keras')).stem}.savedmodel", "w") as made:
+        made.writestr("saved_model.pb", b"graph")
+        made.writestr("variables/variables.index", b"index")
+    packed = dashboard.http.get(f"/api/runs/{run_id}/model?format=savedmodel")
+    assert f"run-{run_id}-round-1.savedmodel.zip" in packed.headers["content-disposition"]
+    archive = zipfile.ZipFile(io.BytesIO(packed.content))
+    assert {"saved_model/saved_model.pb", "saved_model/variables/variables.index", "schema.json", "predict.py"} < set(
+        archive.namelist()
+    )
+    assert b"Needed: Python with tensorflow and numpy." in archive.read("README.txt")
+
     with dashboard.parts.database.write() as session:
         set_values(session, run_id, config=RunConfig(network="mlp", num_rounds=1, personal_layers="classes").stored())
     page = get_page(dashboard.http, f"/runs/{run_id}").one("section", id="configuration")

@@ -1,11 +1,12 @@
-"""A model to use elsewhere, as one zip: the .keras file, what its inputs and outputs mean, a script that predicts."""
+"""A model to use elsewhere, as one zip: the model's file, what its inputs and outputs mean, a script that predicts."""
 
 import json
 import zipfile
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
+from federation.coordinator.supervisor import ExportForm
 from federation.learning.sizes import CLASSES, input_shape
 from federation.schema.columns import AgreedSchema
 from webapp.db.database import Session
@@ -15,7 +16,7 @@ from webapp.operations.own_data.agreed import agreed_schema
 
 README = """{title}
 
-The model of round {round} of run {run}, made by Meadow. Needed: Python with keras, tensorflow and numpy{pillow}.
+The model of round {round} of run {run}, made by Meadow. Needed: Python with {needed}{pillow}.
 
     python predict.py {example}
 
@@ -26,7 +27,7 @@ prints a line of JSON for each {case}. From Python:
     print(predict(model, schema, [{call}]))
     print(schema["target"], schema["classes"])
 
-model.keras has the weights, and scales images where its network does. schema.json has what stands before and behind it:
+{model} has the weights, and scales images where its network does. schema.json has what stands before and behind it:
 columns with their means, deviations and categories, the names of the classes, the unit of the target. predict.py reads
 it; it says at its top how numbers and dates are written.
 """
@@ -43,30 +44,53 @@ def meaning_of(session: Session, run: Run) -> AgreedSchema | None:
     return AgreedSchema(form="images", task="classes", target="label", classes=classes, shape=list(shape))
 
 
-def bundle_pieces(model: BinaryIO, schema: AgreedSchema, title: str, run_id: int, round_: int) -> Iterator[bytes]:
+NEEDED: dict[ExportForm, tuple[str, str]] = {
+    "keras": ("model.keras", "keras, tensorflow and numpy"), "onnx": ("model.onnx", "onnxruntime and numpy"),
+    "savedmodel": ("saved_model", "tensorflow and numpy"),
+}  # fmt: skip
+"""The name of the model in the archive, and what reads it."""
+
+
+def bundle_pieces(
+    model: BinaryIO, form: ExportForm, schema: AgreedSchema, title: str, run_id: int, round_: int
+) -> Iterator[bytes]:
     """Give the archive in pieces."""
     texts = {
         "schema.json": json.dumps(schema.model_dump(mode="json"), indent=1, ensure_ascii=False),
         "predict.py": files("federation.learning").joinpath("predict.py").read_text("utf-8"),
-        "README.txt": _readme(schema, title, run_id, round_),
+        "README.txt": _readme(form, schema, title, run_id, round_),
     }
     sink = Sink()
     with zipfile.ZipFile(cast(BinaryIO, sink), "w") as archive:
         for name, text in texts.items():
             archive.writestr(name, text, zipfile.ZIP_DEFLATED)
-        with archive.open("model.keras", "w", force_zip64=True) as member:
-            while piece := model.read(PIECE_BYTES):
-                member.write(piece)
-                yield sink.take()
+        for name, file in _files_of(model, form):
+            with file, archive.open(name, "w", force_zip64=True) as member:
+                while piece := file.read(PIECE_BYTES):
+                    member.write(piece)
+                    yield sink.take()
     yield sink.take()
 
 
-def _readme(schema: AgreedSchema, title: str, run_id: int, round_: int) -> str:
+def _files_of(model: BinaryIO, form: ExportForm) -> Iterator[tuple[str, IO[bytes]]]:
+    """Give the files of a model with their names: one, or those of a SavedModel's folder."""
+    name, _ = NEEDED[form]
+    if form != "savedmodel":
+        yield name, model
+        return
+    with zipfile.ZipFile(model) as folder:
+        for one in folder.infolist():
+            if not one.is_dir():
+                yield f"{name}/{one.filename}", folder.open(one)
+
+
+def _readme(form: ExportForm, schema: AgreedSchema, title: str, run_id: int, round_: int) -> str:
     examples = {"table": "table.csv", "images": "photo.jpg", "arrays": "arrays.npz"}
     row = {column.name: column.categories[0] if column.categories else "1" for column in schema.columns[:3]}
     calls = {"table": json.dumps(row, ensure_ascii=False), "images": '"photo.jpg"', "arrays": "array"}
     return README.format(
-        title=title, run=run_id, round=round_, pillow=", and pillow" if schema.form == "images" else "",
+        title=title, run=run_id, round=round_, model=NEEDED[form][0], needed=NEEDED[form][1],
+        pillow=", and pillow" if schema.form == "images" else "",
         example=examples[schema.form], call=calls[schema.form],
         case={"table": "row", "images": "photo", "arrays": "array of x"}[schema.form],
     )  # fmt: skip

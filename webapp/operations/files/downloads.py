@@ -1,6 +1,7 @@
 """Which weights a run left: those of its last committed round and of its best one, and whether they are on disk yet."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from federation.run.networks import KERAS_NETWORKS
 from webapp.db.repository.rounds import get_round
 from webapp.db.tables import Run, RunContents
 
+CAN_ONNX = find_spec("tf2onnx") is not None
 Which = Literal["last", "best"]
 
 
@@ -18,7 +20,7 @@ Which = Literal["last", "best"]
 class Model:
     """Weights that can be downloaded: of which round, and where.
 
-    ``keras`` and ``bundle`` are empty where no such file can be made.
+    ``keras``, ``bundle``, ``saved`` and ``onnx`` are empty where no such file can be made.
     """
 
     which: Which
@@ -26,6 +28,8 @@ class Model:
     npz: str
     keras: str
     bundle: str
+    saved: str
+    onnx: str
 
 
 def checkpoint_of(session: Session, run: Run, which: Which, metric: str) -> dict[str, Any] | None:
@@ -56,6 +60,7 @@ def models_of(session: Session, run: Run, runs_folder: Path, metric: str) -> lis
         if (runs_folder / str(run.id) / Path(found["file"]).name).is_file():
             address = f"/api/runs/{run.id}/model{'?round=best' if which == 'best' else ''}"
             form = f"{address}{'&' if '?' in address else '?'}format="
-            made = (f"{form}keras", f"{form}zip") if is_whole_model(run) else ("", "")
+            forms = ("keras", "zip", "savedmodel", "onnx" if CAN_ONNX else "")
+            made = [f"{form}{one}" if one and is_whole_model(run) else "" for one in forms]
             models.append(Model(which, found["round"], address, *made))
     return models

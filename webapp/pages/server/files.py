@@ -26,7 +26,7 @@ def file_lines(session: Session, parts: Parts) -> list[FileLine]:
     last, expiry = parts.settings.keep_checkpoints, retention_text(parts.settings)
     texts = {
         FileKind.CHECKPOINT: ("Checkpoints", f"latest {last} and the best of each run{expiry and f', {expiry}'}"),
-        FileKind.EXPORT: (".keras exports", f"the {KEPT_EXPORTS} used last, of existing checkpoints"),
+        FileKind.EXPORT: ("Exported models", f"the {KEPT_EXPORTS} used last, of existing checkpoints"),
         FileKind.INITIAL: ("Built initial weights", f"the {KEPT_NETWORKS} networks and seeds used last"),
         FileKind.UPLOAD: ("Uploaded weights", f"those of existing runs, and the {KEPT_UPLOADS} newest others"),
         FileKind.OTHER: ("Folders in runs without a run", "all: delete them yourself, or restore their database"),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, File, Query, UploadFile
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
-from federation.coordinator.supervisor import CheckpointDamaged, CheckpointsMissing, NetworkNotBuilt
+from federation.coordinator.supervisor import CheckpointDamaged, CheckpointsMissing, ExportForm, NetworkNotBuilt
 from federation.schema.columns import AgreedSchema
 from webapp.db.tables import Run, RunContents
 from webapp.operations.files.bundle import bundle_pieces, meaning_of
@@ -25,7 +25,8 @@ from webapp.routes.dependencies import DatabaseDep, Id, ImportDep, PartsDep, Run
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **CONFLICT})
 imports = APIRouter(prefix="/api/runs", tags=["downloads"], responses={**REFUSED, **STORED})
-Format = Literal["npz", "keras", "zip"]
+Format = Literal["npz", "keras", "zip", "onnx", "savedmodel"]
+ENDS = {"onnx": ".onnx.zip", "savedmodel": ".savedmodel.zip"}
 TRIES = 5
 """A run under way may have thinned its checkpoints between the look into the database and the one at the disk."""
 
@@ -40,7 +41,11 @@ def download_model(
     parts: PartsDep,
     run_id: Id,
     format: Annotated[
-        Format, Query(description="npz: plain arrays. keras: a Keras model. zip: that with a script that predicts.")
+        Format,
+        Query(
+            description="npz: plain arrays. keras: a Keras model. zip: that with its schema and a script that "
+            "predicts; onnx, savedmodel: the same with the model in that form."
+        ),
     ] = "npz",
     which: Annotated[Which, Query(alias="round", description="The last completed round, or the best one.")] = "last",
 ) -> Response:
@@ -68,7 +73,8 @@ def _answer(
 ) -> Response:  # fmt: skip
     """Return a checkpoint as a file; raises FileNotFoundError where it was deleted, else Conflict."""
     file = parts.settings.runs_dir / str(run.id) / Path(chosen["file"]).name
-    name = f"run-{run.id}-round-{chosen['round']}.{format}"
+    name = f"run-{run.id}-round-{chosen['round']}{ENDS.get(format, f'.{format}')}"
+    form: ExportForm = format if format in ("onnx", "savedmodel") else "keras"
     try:
         checkpoint = Checkpoint(file, chosen["sha256"])
         if format == "npz":
@@ -77,16 +83,16 @@ def _answer(
                 headers["Content-Length"] = str(length)
             return ZipResponse(npz_pieces(checkpoint.layout, checkpoint.pieces), headers, checkpoint.close)
         checkpoint.close()
-        made = parts.supervisor.files.exports.file(run.id, stored_config(run), file.name, schema)
+        made = parts.supervisor.files.exports.file(run.id, stored_config(run), file.name, schema, form)
         if format == "keras":
             return FileResponse(made, media_type=ZIP, filename=name)
         if schema is None:
             raise Conflict(f"There is no schema of run {run.id}: download the .keras.")
         model = made.open("rb")
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return ZipResponse(bundle_pieces(model, schema, run.name, run.id, chosen["round"]), headers, model.close)
+        return ZipResponse(bundle_pieces(model, form, schema, run.name, run.id, chosen["round"]), headers, model.close)
     except NetworkNotBuilt as error:
-        raise Conflict(f"There is no .keras of run {run.id}: {error}.") from error
+        raise Conflict(f"There is no .{form} of run {run.id}: {error}.") from error
     except CheckpointsMissing as error:
         raise NotFound(f"The weights of run {run.id} cannot be downloaded: {error}.") from error
     except (ValueError, CheckpointDamaged) as error:
