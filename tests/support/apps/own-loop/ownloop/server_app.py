@@ -26,3 +26,5 @@ def main(grid: Grid, context: Context) -> None:
     for step in range(1, int(context.run_config["steps"]) + 1):
         replies = ask(grid, nodes, "train", step)
         print("step", step, [reply.has_error() for reply in replies])
+    with open("steps.txt", "w") as file:
+        file.write(f"{step}\n")
