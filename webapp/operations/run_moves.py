@@ -109,6 +109,8 @@ def lost_words(run: Run) -> str:
     """Say what a restart of the server has left of an active run."""
     if run.network == "app":
         return "The server was restarted, which ended the app."
+    if run.kind != "training":
+        return "The server was restarted before the end of the run."
     if run.checkpoint is None:
         return "The server was restarted before the first round was completed."
     done, of = run.current_round, run.num_rounds

@@ -1,7 +1,11 @@
 """What becomes of runs that another process of the dashboard left, ends, or records twice."""
 
+import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tests.support.books import done
 from tests.support.dashboard import Dashboard, running
@@ -104,3 +108,18 @@ def test_a_round_whose_commit_was_answered_by_nobody_counts_once(dashboard: Dash
     runs.record(done(run_id, 0, loss=1.0))
     runs.record(done(run_id, 0, loss=1.0))
     assert dashboard.rounds(run_id) == [0]
+
+
+def test_an_evaluation_that_is_stored_is_not_asked_for_again(dashboard: Dashboard) -> None:
+    packed, runs = io.BytesIO(), dashboard.parts.runs
+    np.savez(packed, w=np.zeros(1000, np.float32))
+    upload = dashboard.http.post("/api/weights", files={"file": ("w.npz", packed.getvalue())}).json()["id"]
+    run_id = dashboard.start_run(kind="evaluation", initial_weights=upload)
+    dashboard.wait_for_state(run_id, "waiting")
+    for _ in range(2):
+        runs.record(replace(done(run_id, 0, loss=1.0), train_metrics={}, checkpoint=None))
+    assert dashboard.rounds(run_id) == [0], "stored once, although nobody heard of it"
+    post(dashboard, f"/api/runs/{run_id}/stop")
+    dashboard.wait_for_state(run_id, "stopped")
+    post(dashboard, f"/api/runs/{run_id}/resume")
+    assert dashboard.wait_for_state(run_id, "completed")["last_metrics"] == {"evaluate_loss": 1.0}, "no client is there"
