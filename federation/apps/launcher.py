@@ -5,14 +5,18 @@ server, are in no message: they are read from what Flower's strategies log, and 
 those that ``flwr_internals`` lists.
 """
 
+import functools
 import importlib
 import json
 import logging
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
+MODEL = "model.npz"
+"""Of the folder around the app's own: the arrays with which its strategy ended."""
 MAX_FILE_BYTES, MAX_DESCRIPTORS, MAX_METRICS = 1024 * 1024 * 1024, 1024, 200
 SERVER_METRICS = re.compile(r"(\s*└──> MetricRecord|Initial global evaluation results): %s")
 
@@ -60,6 +64,28 @@ def bound_process() -> None:
         resource.setrlimit(what, (limit, limit))
 
 
+def keep_model(path: Path) -> None:
+    """Let Flower's strategies write the arrays that they end with, under their names, as an .npz."""
+    import numpy as np
+    from flwr.serverapp.strategy import Strategy
+
+    start = Strategy.start
+
+    @functools.wraps(start)
+    def start_and_keep(self: Strategy, *given: Any, **named: Any) -> Any:
+        result = start(self, *given, **named)
+        try:
+            if result.arrays:
+                arrays: dict[str, Any] = {name: array.numpy() for name, array in result.arrays.items()}
+                np.savez(path, **arrays)
+        except Exception as error:  # the app goes on as it would without Meadow
+            path.unlink(missing_ok=True)
+            sys.stderr.write(f"The dashboard keeps no model of this run: {error}\n")
+        return result
+
+    Strategy.start = start_and_keep  # type: ignore[method-assign]
+
+
 def main() -> None:
     """Start the ServerApp.
 
@@ -69,6 +95,7 @@ def main() -> None:
     pipe, (module, _, name) = int(sys.argv.pop(1)), sys.argv.pop(1).partition(":")
     os.set_inheritable(pipe, False)
     bound_process()
+    keep_model(Path.cwd().parent / MODEL)
     run_command = getattr(importlib.import_module(module), name)
     logging.getLogger("flwr").addHandler(Reporter(pipe))
     run_command()

@@ -16,7 +16,7 @@ from webapp.formatting import size
 from webapp.problems import Conflict, NotFound
 from webapp.sanitizing import COLOURS, clean_line
 
-LOG, FILES = "log.txt", "files"
+LOG, FILES, MODEL = "log.txt", "files", "model.npz"
 MAX_LOG_PIECE, TAIL_BYTES, TAIL_LINES = 64 * 1024, 64 * 1024, 200
 MAX_ARTIFACTS, MAX_ARTIFACT_BYTES, PIECE_BYTES = 2_000, 512 * 1024 * 1024, 256 * 1024
 
@@ -60,6 +60,21 @@ class AppOutputs:
         except OSError:
             return b""
 
+    def model(self) -> tuple[BinaryIO, int]:
+        """Return the arrays with which the app's strategy ended, as an open .npz, and its bytes; raises NotFound."""
+        try:
+            file = _open_plain(self._folder / MODEL)
+        except OSError as error:
+            missing = "no strategy of Flower's has ended in its ServerApp, or it has not aggregated weights"
+            raise NotFound(f"There is no model of the app: {missing}.") from error
+        return file, os.fstat(file.fileno()).st_size
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a model."""
+        path = self._folder / MODEL
+        return path.is_file() and not path.is_symlink()
+
     def artifacts(self) -> list[Artifact]:
         """Return the files of the app's working folder, by path; links and all that is no plain file are left out."""
         root, found = self._folder / FILES, list[Artifact]()
@@ -96,17 +111,27 @@ class AppOutputs:
         return file
 
     def _add(self, archive: zipfile.ZipFile, one: Artifact) -> None:
-        descriptor = os.open(self._folder / FILES / one.path, os.O_RDONLY | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as source:
-            seen = os.fstat(descriptor)
-            if not stat.S_ISREG(seen.st_mode) or seen.st_nlink != 1:
-                return
+        try:
+            source = _open_plain(self._folder / FILES / one.path)
+        except FileNotFoundError:
+            return
+        with source:
             name = one.path.encode("utf-8", "replace").decode()
             with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:
                 left = one.size_bytes
                 while left > 0 and (piece := source.read(min(PIECE_BYTES, left))):
                     target.write(piece)
                     left -= len(piece)
+
+
+def _open_plain(path: Path) -> BinaryIO:
+    """Open a plain file without a second name; raises OSError, FileNotFoundError for what is none."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+    seen = os.fstat(file.fileno())
+    if not stat.S_ISREG(seen.st_mode) or seen.st_nlink != 1:
+        file.close()
+        raise FileNotFoundError(path)
+    return file
 
 
 def pieces_of(file: BinaryIO) -> Iterator[bytes]:

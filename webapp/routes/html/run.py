@@ -124,7 +124,10 @@ def _app_of(page: Page, run: Run) -> dict[str, Any]:
         return {"app": None}
     outputs = AppOutputs(page.parts.settings.runs_dir / str(run.id))
     files = outputs.artifacts() if run.state in ENDED else []
-    return {"app": page.parts.apps.find(run.config["app"]), "lines": outputs.tail(), "files": files}
+    return {
+        "app": page.parts.apps.find(run.config["app"]), "lines": outputs.tail(), "files": files,
+        "has_model": run.state in ENDED and outputs.has_model,
+    }  # fmt: skip
 
 
 @router.get("/{run_id}/log")

@@ -1,5 +1,6 @@
 """Runs of Flower Apps that know nothing of Meadow: their curves, logs and files, and how they end."""
 
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from benchmarks.supernodes.nodes import StockNode
@@ -68,10 +70,12 @@ def test_a_quickstart_with_a_strategy_runs_unchanged_with_curves_log_and_files(s
     assert [one["metrics"]["server_loss"] for one in rounds_of(shared, run_id)] == [float(one) for one in central]
     series = shared.http.get(f"/api/runs/{run_id}/series", params={"phase": "evaluate", "metric": "accuracy"})
     assert series.status_code == 200
-    assert files_of(shared, run_id).namelist() == ["final_model.npz"]
+    kept = shared.http.get(f"/api/runs/{run_id}/model")
+    with np.load(io.BytesIO(kept.content)) as model, np.load(files_of(shared, run_id).open("final_model.npz")) as saved:
+        assert model.files == ["0", "1"] and all(np.array_equal(model[one], saved[f"arr_{one}"]) for one in model.files)
     for verb, body in (("pause", {}), ("resume", {}), ("rounds", {"add": 1})):
         assert "Flower App" in shared.http.post(f"/api/runs/{run_id}/{verb}", json=body).json()["detail"], verb
-    assert shared.http.get(f"/api/runs/{run_id}/model").status_code == 404
+    assert shared.http.get(f"/api/runs/{run_id}/model?format=keras").status_code == 409
     page = shared.http.get(f"/runs/{run_id}").text
     assert "[ROUND 3/3]" in page and f"/api/runs/{run_id}/artifacts" in page and f"/runs/{run_id}/resume" not in page
     again = shared.http.get(f"/runs/new?from={run_id}", follow_redirects=True)
@@ -193,6 +197,8 @@ def test_an_app_gets_nothing_of_the_dashboards_environment_and_its_links_are_no_
     assert "folder []" in log
     files = files_of(shared, run_id)
     assert files.namelist() == ["own file"] and files.read("own file") == b"mine"
+    model = shared.http.get(f"/api/runs/{run_id}/model")
+    assert model.status_code == 404 and "no model of the app" in model.json()["detail"]
     folder = shared.parts.settings.runs_dir / str(run_id) / "app"
     assert not list(folder.glob("token*")) and os.stat(folder).st_mode & 0o077 == 0
 

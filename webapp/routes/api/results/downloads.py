@@ -7,8 +7,10 @@ from fastapi import APIRouter, File, Query, UploadFile
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from federation.coordinator.supervisor import CheckpointDamaged, CheckpointsMissing, ExportForm, NetworkNotBuilt
+from federation.run.states import ENDED
 from federation.schema.columns import AgreedSchema
 from webapp.db.tables import Run, RunContents
+from webapp.operations.apps.outputs import AppOutputs, pieces_of
 from webapp.operations.files.bundle import bundle_pieces, meaning_of
 from webapp.operations.files.downloads import Which, checkpoint_of
 from webapp.operations.files.npz import MAX_KNOWN_LENGTH, Checkpoint, npz_length, npz_pieces
@@ -49,10 +51,15 @@ def download_model(
     ] = "npz",
     which: Annotated[Which, Query(alias="round", description="The last completed round, or the best one.")] = "last",
 ) -> Response:
-    """Return a round's weights: as .npz, an array a variable, in the network's order; or as a Keras model."""
+    """Return a round's weights: as .npz, an array a variable, in the network's order; or as a Keras model.
+
+    Of a Flower App: the arrays with which its strategy ended, as .npz.
+    """
     for tries_left in range(TRIES - 1, -1, -1):
         with database.read() as session:
             run = get_run(session, run_id)
+            if run.network == "app":
+                return _model_of_app(parts, run, format)
             chosen = checkpoint_of(session, run, which, parts.settings.best_metric)
             schema = None if format == "npz" else meaning_of(session, run)
         if chosen is None:
@@ -66,6 +73,17 @@ def download_model(
                 gone = f"The weights of round {chosen['round']:,} of run {run_id} are no longer on disk."
                 raise NotFound(gone) from error
     raise AssertionError("the last try returns or raises")
+
+
+def _model_of_app(parts: Parts, run: Run, format: Format) -> Response:
+    """Return what the strategy of an app ended with; raises NotFound and Conflict."""
+    if run.state not in ENDED:
+        raise Conflict(f"Run {run.id} is {run.state}: its model can be downloaded once it has ended.")
+    if format != "npz":
+        raise Conflict("The model of a Flower App is an .npz: Meadow does not know its network.")
+    file, length = AppOutputs(parts.settings.runs_dir / str(run.id)).model()
+    headers = {"Content-Disposition": f'attachment; filename="run-{run.id}.npz"', "Content-Length": str(length)}
+    return ZipResponse(pieces_of(file), headers, file.close)
 
 
 def _answer(

@@ -14,6 +14,7 @@ def look_around(target: str) -> None:
     print("folder", os.listdir("."))
     os.symlink(target, "link")
     os.link(target, "second name")
+    os.symlink(target, "../model.npz")
     with open("own file", "w") as file:
         file.write("mine")
 
