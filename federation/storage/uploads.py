@@ -80,6 +80,14 @@ class Uploads:
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UploadUnusable("the uploaded weights are damaged: upload them again") from error
 
+    def parameters(self, upload_id: str) -> int:
+        """Return the number of values of an upload, whose weights are not read; raises UploadUnusable."""
+        try:
+            rows = json.loads(self._file(upload_id, ".json").read_bytes())["layout"]
+            return Layout.from_json(rows).parameters
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UploadUnusable("the uploaded weights were deleted or are damaged: upload them again") from error
+
     def delete(self, upload_id: str) -> None:
         """Delete uploaded weights, if they are there."""
         for ending in (".json", ".weights"):

@@ -125,8 +125,17 @@ def test_uploaded_weights_are_evaluated_and_outlive_the_run_that_trained_them(
     packed = io.BytesIO()
     np.savez(packed, w=np.full(1000, 0.5, np.float32))
     upload = dashboard.http.post("/api/weights", files={"file": ("w.npz", packed.getvalue())}).json()["id"]
+    config: dict[str, Any] = {"network": "mlp", "dataset": "digits", "initial_weights": upload}
+    refused = dashboard.http.post("/api/runs", json={"kind": "evaluation", **config})
+    assert named(refused, 422) == {"initial_weights"}
+    assert "The weights have 1,000 values, the network mlp for digits has 9,610." in refused.text
     run_id = evaluate(dashboard, network="synthetic", dataset="synthetic", initial_weights=upload)
     dashboard.wait_for_state(run_id, "completed")
+    sent = {"kind": "evaluation", "network": "synthetic", "dataset": "synthetic"}
+    started = dashboard.http.post("/runs", data=sent, files={"weights": ("w.npz", packed.getvalue())})
+    run_id = int(started.headers["location"].rsplit("/", 1)[1])
+    assert dashboard.wait_for_state(run_id, "completed")["config"]["initial_weights"] == upload
+    assert "Evaluation of uploaded weights" in get_page(dashboard.http, f"/runs/{run_id}").text
     other = dashboard.start_run(num_rounds=1, min_clients=3, seed=9)
     dashboard.wait_for_state(other, "completed")
     waiting = evaluate(dashboard, evaluated_run=other, min_clients=4)

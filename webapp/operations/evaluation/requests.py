@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from federation.coordinator.supervisor import CheckpointDamaged, KeptFiles, UploadUnusable
+from federation.learning.sizes import parameters_of
 from federation.run.config import RunConfig
 from federation.run.events import Checkpoint
 from federation.run.fields.kinds import DATA, MODEL
@@ -33,6 +34,7 @@ def with_weights(database: Database, files: KeptFiles | None, config: RunConfig)
         if trains_own_data(config.network, config.dataset):
             why = "weights for clients' own data are those of a run, whose schema says how clients encode them"
             raise Invalid("evaluated_run", why)
+        _require_fit(files, config, "initial_weights")
         return config, None
     if config.initial_weights is not None:
         raise Invalid("initial_weights", "Choose a run or uploaded weights, not both.")
@@ -48,7 +50,23 @@ def with_weights(database: Database, files: KeptFiles | None, config: RunConfig)
     except OSError as error:
         advice = "Free up disk space" if error.errno in (ENOSPC, EDQUOT) else "Check the data directory"
         raise Problem(f"The weights cannot be copied: {error.strerror or error}. {advice}.", 507) from error
-    return merged.model_copy(update={"initial_weights": weights}), schema
+    merged = merged.model_copy(update={"initial_weights": weights})
+    _require_fit(files, merged, "dataset")
+    return merged, schema
+
+
+def _require_fit(files: KeptFiles, config: RunConfig, field: str) -> None:
+    """Raise Invalid for weights of another size than the network has for the published data; clients find the rest."""
+    needed, upload = parameters_of(config), config.initial_weights
+    if needed is None or upload is None or not files.uploads.holds(upload):
+        return
+    try:
+        held = files.uploads.parameters(upload)
+    except UploadUnusable as error:
+        raise Invalid("initial_weights", f"{error}.") from error
+    if held != needed:
+        network = f"{config.network} for {config.dataset}"
+        raise Invalid(field, f"The weights have {held:,} values, the network {network} has {needed:,}.")
 
 
 def committed_round(session: Session, run: Run) -> int:
