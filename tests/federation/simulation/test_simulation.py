@@ -127,6 +127,8 @@ def test_keras_gives_the_same_weights_whether_its_clients_share_a_process_or_not
 
     process = simulate(2)
     virtual = learned("simulated")
+    loaded = [one.path for one in hosts(process)[0].memory_maps()]
+    assert [path for path in loaded if "/tensorflow/" in path] and not [path for path in loaded if "/sklearn/" in path]
     assert process.interrupt() == 0
     wait_until(lambda: all(one["state"] == "offline" for one in http.get("/api/clients").json()["items"]))
     for part in range(2):
