@@ -31,7 +31,7 @@ def _without_scikit_learn() -> Iterator[None]:
     Only Keras's wrappers for scikit-learn's estimators want it, which Meadow does not use: it takes 60 MB and a quarter
     of the time of the import in each process.
     """
-    hidden = "sklearn" not in sys.modules
+    hidden = not {"keras", "sklearn"} & set(sys.modules)
     if hidden:
         sys.modules["sklearn"] = None  # type: ignore[assignment]  # what Python takes for "there is none"
     try:
@@ -51,6 +51,7 @@ def seeded(seed: int | None) -> Iterator[None]:
         yield
     finally:
         random.setstate(before)
+
 
 def limit_gpu_memory(mebibytes: int) -> None:
     """Let TensorFlow take at most so much memory of each GPU. To be called before anything is computed."""

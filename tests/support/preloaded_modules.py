@@ -5,7 +5,8 @@ import os
 
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")  # flwr reads it when it is imported
 
-import federation.client.process  # noqa: F401
+import federation.client.process
+import federation.simulation.processes  # noqa: F401
 import webapp.app
 import webapp.db.migrations  # noqa: F401
 
