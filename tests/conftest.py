@@ -17,6 +17,7 @@ from tests.support.postgres import emptied, running_postgres
 from tests.support.processes import Meadow, RealProcess, make_meadow
 
 StartClient = Callable[..., RealProcess]
+IMPORT_TENSORFLOW = ("tests/federation/learning/", "tests/webapp/pages/test_try.py")
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ class OneProcessForTensorFlow(LoadFileScheduling):  # type: ignore[misc]  # xdis
     """Files that import TensorFlow run in the same process: it takes 600 MB and seconds in each that imports it."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/federation/learning" if nodeid.startswith("tests/federation/learning/") else nodeid.split("::")[0]
+        return IMPORT_TENSORFLOW[0] if nodeid.startswith(IMPORT_TENSORFLOW) else nodeid.split("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
