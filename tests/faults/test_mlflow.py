@@ -25,7 +25,7 @@ def mlflow() -> Iterator[MlflowServer]:
 
 @pytest.fixture
 def meadow(tmp_path: Path, mlflow: MlflowServer) -> Iterator[Meadow]:
-    made = make_meadow(tmp_path, "--mlflow-url", mlflow.url, "--auto-resume", "--demo-clients", "0")
+    made = make_meadow(tmp_path, "--mlflow-url", mlflow.url, "--auto-resume", "--demo-clients", "0", preloaded=True)
     made.start()
     yield made
     made.kill()

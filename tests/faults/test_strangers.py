@@ -68,7 +68,7 @@ def connected(port: int, address: str = "127.0.0.1") -> socket.socket:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Meadow, int]]:
     """A dashboard for all strangers, and its memory before they came."""
-    process = make_meadow(tmp_path_factory.mktemp("shared"))
+    process = make_meadow(tmp_path_factory.mktemp("shared"), preloaded=True)
     try:
         process.start()
         yield process, psutil.Process(process.running.pid).memory_info().rss

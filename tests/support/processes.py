@@ -14,6 +14,7 @@ from typing import TypeVar
 import httpx
 
 from tests.support.http import LOCAL
+from tests.support.migrated import lay_data
 from tests.support.preloaded import ForkedProcess
 
 ROOT = Path(__file__).parents[2]
@@ -139,8 +140,13 @@ class Meadow(RealProcess):
 
 
 def make_meadow(folder: Path, *arguments: str, data_dir: Path | None = None, preloaded: bool = False) -> Meadow:
-    """Describe a dashboard in ``folder``, with more command line arguments; ``start`` starts it."""
-    port, flower_port, data_dir = free_port(), free_port(), data_dir or folder / "data"
+    """Describe a dashboard in ``folder``, with more command line arguments; ``start`` starts it.
+
+    One that is preloaded finds its databases made, if it has no data directory of its own.
+    """
+    if data_dir is None:
+        data_dir = lay_data(folder / "data") if preloaded else folder / "data"
+    port, flower_port = free_port(), free_port()
     ports = ["--port", str(port), "--flower-port", str(flower_port), "--data-dir", str(data_dir)]
     return Meadow(
         ["-m", "webapp", *ports, *arguments], folder / "webapp.log",
@@ -150,7 +156,7 @@ def make_meadow(folder: Path, *arguments: str, data_dir: Path | None = None, pre
 
 def refused(folder: Path, *arguments: str, **environment: str) -> RealProcess:
     """Start a dashboard that is expected to end by itself."""
-    process = RealProcess(["-m", "webapp", *arguments], folder / "refused.log", environment)
+    process = RealProcess(["-m", "webapp", *arguments], folder / "refused.log", environment, preloaded=True)
     process.start()
     try:
         process.wait(30)

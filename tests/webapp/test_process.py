@@ -99,7 +99,7 @@ def test_a_taken_port_is_named_with_its_setting(tmp_path: Path, taken: str) -> N
 def oddly_named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meadow]:
     """A dashboard whose data directory has a name that URLs, shells and SQL would quote; it has a run."""
     folder = tmp_path_factory.mktemp("process")
-    meadow = make_meadow(folder, data_dir=folder / "data" / "why? 50%25 #1 'ü")
+    meadow = make_meadow(folder, data_dir=folder / "data" / "why? 50%25 #1 'ü", preloaded=True)
     try:
         meadow.start()
         assert httpx.post(f"{meadow.url}/api/runs", json=SYNTHETIC, **LOCAL).status_code == 201
@@ -188,7 +188,8 @@ def test_a_database_that_cannot_be_used_is_told_in_words(tmp_path: Path, url: st
 
 def test_an_address_of_ipv6_stands_in_brackets(tmp_path: Path) -> None:
     hosts = ["--host", "::1", "--flower-host", "::1", "--port", "0", "--flower-port", "0"]
-    first = RealProcess(["-m", "webapp", *hosts, "--data-dir", str(tmp_path / "data")], tmp_path / "first.log")
+    command = ["-m", "webapp", *hosts, "--data-dir", str(tmp_path / "data")]
+    first = RealProcess(command, tmp_path / "first.log", preloaded=True)
     first.start()
     try:
         first.wait_for_output("clients join at [::1]:")

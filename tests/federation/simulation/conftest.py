@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.support.http import LOCAL
-from tests.support.processes import Meadow, RealProcess, make_meadow
+from tests.support.processes import Meadow, RealProcess, make_meadow, wait_until
 
 Simulate = Callable[..., RealProcess]
 
@@ -32,7 +32,7 @@ def simulate(tmp_path: Path, meadow: Meadow) -> Iterator[Simulate]:
     def start(clients: int, *arguments: str, **environment: str) -> RealProcess:
         command = ["-m", "federation.simulation", "--server", meadow.flower_address, "--clients", str(clients),
                    "--identities", str(tmp_path / "identities"), *arguments]  # fmt: skip
-        process = RealProcess(command, tmp_path / f"simulation-{len(started)}.log", environment)
+        process = RealProcess(command, tmp_path / f"simulation-{len(started)}.log", environment, preloaded=True)
         started.append(process)
         process.start()
         return process
@@ -44,12 +44,13 @@ def simulate(tmp_path: Path, meadow: Meadow) -> Iterator[Simulate]:
 
 @pytest.fixture
 def http(meadow: Meadow) -> Iterator[httpx.Client]:
-    """The dashboard's REST API."""
+    """The dashboard's REST API, once the clients of the test before are offline."""
     with httpx.Client(base_url=meadow.url, **LOCAL, timeout=20) as connected:
+        wait_until(lambda: not online(connected), what="no client is online")
         yield connected
 
 
-def online(http: httpx.Client, count: int) -> list[dict[str, Any]]:
-    """Return the clients that are online when they are so many, else an empty list."""
+def online(http: httpx.Client, count: int | None = None) -> list[dict[str, Any]]:
+    """Return the clients that are online; an empty list where they are not ``count``."""
     items = [one for one in http.get("/api/clients").json()["items"] if one["state"] == "online"]
-    return sorted(items, key=lambda one: str(one["name"])) if len(items) == count else []
+    return sorted(items, key=lambda one: str(one["name"])) if count in (None, len(items)) else []
