@@ -44,9 +44,11 @@ def _without_scikit_learn() -> Iterator[None]:
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
     """Let Keras draw by a seed; None: by chance. What others of the process draw with ``random`` stays by chance."""
+    if seed is None:
+        yield
+        return
     before = random.getstate()
-    if seed is not None:
-        load_keras().utils.set_random_seed(seed)
+    load_keras().utils.set_random_seed(seed)
     try:
         yield
     finally:

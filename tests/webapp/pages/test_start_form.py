@@ -85,7 +85,7 @@ def test_an_option_that_does_not_apply_is_hidden_and_not_read(dashboard: Dashboa
     conditions = {
         one.one("label")["for"]: one["data-only"] for one in page.all("div", class_="field") if "data-only" in one
     }
-    assert conditions["dirichlet_alpha"] == "partitioner=dirichlet quantity"
+    assert conditions["dirichlet_alpha"] == "partitioner=dirichlet quantity;kind=training evaluation"
     assert conditions["norm_limit"] == "norm_rule=clip reject;kind=training"
     assert conditions["evaluated_run"] == "kind=evaluation" and conditions["dropout"] == "network=mlp cnn"
     assert conditions["app_config"] == "network=custom app"
