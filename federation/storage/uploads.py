@@ -6,11 +6,12 @@ import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
 from federation.aggregation.reply_checks import check_finite
+from federation.storage.hdf5 import MAGIC, BadHdf5, unpacked
 from federation.weights.content_ids import content_id
 from federation.weights.files import delete_all_but_newest, require_space, write_file
 from federation.weights.layout import Layout, LayoutRow, NumpyArray
@@ -46,12 +47,21 @@ class Uploads:
         self._folder = folder
 
     def keep(self, packed: BinaryIO, max_bytes: int) -> UploadedWeights:
-        """Keep the arrays of an .npz as initial weights.
+        """Keep the arrays of an .npz, or of an .h5 as Keras 2 wrote it, as initial weights.
 
         The id is the sha256 of layout and buffer. Nothing is unpickled, and no archive is read whose arrays have more
         than ``max_bytes`` by its own headers. Raises UploadUnusable, and OSError if the disk does not take it.
         """
-        return self.keep_weights(*read_npz(packed, max_bytes))
+        is_hdf5 = packed.read(len(MAGIC)) == MAGIC
+        packed.seek(0)
+        if not is_hdf5:
+            return self.keep_weights(*read_npz(packed, max_bytes))
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            with unpacked(packed, self._folder, max_bytes) as npz:
+                return self.keep_weights(*read_npz(npz, max_bytes))
+        except BadHdf5 as error:
+            raise UploadUnusable(str(error)) from error
 
     def keep_weights(self, layout: Layout, weights: bytearray) -> UploadedWeights:
         """Keep weights in memory as ``keep`` keeps those of an archive."""
@@ -111,7 +121,7 @@ def read_weights(stem: Path) -> tuple[Layout, bytearray]:
     return layout, weights
 
 
-def read_npz(packed: BinaryIO, max_bytes: int) -> tuple[Layout, bytearray]:
+def read_npz(packed: IO[bytes], max_bytes: int) -> tuple[Layout, bytearray]:
     """Return the arrays of an .npz as weights, with their layout; nothing is unpickled. Raises UploadUnusable."""
     try:
         held = _arrays_in(packed, max_bytes)
@@ -122,7 +132,7 @@ def read_npz(packed: BinaryIO, max_bytes: int) -> tuple[Layout, bytearray]:
         raise UploadUnusable(f"not an .npz of plain arrays: {why or 'it is cut off'}") from error
 
 
-def _arrays_in(packed: BinaryIO, max_bytes: int) -> dict[str, NumpyArray]:
+def _arrays_in(packed: IO[bytes], max_bytes: int) -> dict[str, NumpyArray]:
     """Return the arrays of an .npz by name, in its order; raises UploadUnusable or an exception of ``UNREADABLE``."""
     arrays: dict[str, NumpyArray] = {}
     with zipfile.ZipFile(packed) as archive:

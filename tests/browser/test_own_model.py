@@ -17,7 +17,10 @@ def test_an_own_model_is_started_with_a_file_and_clients_by_name(dashboard: Dash
         stage.add("built-in", dataset="digits")
         dashboard.wait_for_clients(4)
         page = open_page(f"{url_of(dashboard)}/runs/new")
-        file, dataset = page.get_by_label("Initial weights, an .npz file"), page.get_by_label("Dataset", exact=True)
+        file, dataset = (
+            page.get_by_label("Initial weights, an .npz or .h5 file"),
+            page.get_by_label("Dataset", exact=True),
+        )
         expect(file).to_be_hidden()
         page.get_by_label("Network", exact=True).select_option("Own model")
         expect(file).to_be_visible()

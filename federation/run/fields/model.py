@@ -89,7 +89,7 @@ class ModelFields(BaseModel):
         ),
     ] = Field(
         None, pattern=r"^[0-9a-f]{64}$", validate_default=True,
-        description="An .npz of arrays in the order of the app or network; in the API, an id from POST /api/weights.",
+        description="An .npz or .h5 of arrays in the order of the app or network; in the API, an id of /api/weights.",
     )  # fmt: skip
     node_app: Annotated[
         str, Shown("App on SuperNodes", Group.MODEL, choices={"": "none"}, open=True, when=("network", "custom"))

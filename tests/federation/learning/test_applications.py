@@ -20,6 +20,7 @@ from federation.learning.training.frozen import freeze
 from federation.run.config import RunConfig
 from federation.run.networks import APPLICATIONS, KERAS_NETWORKS, NETWORKS, Network, NetworkSettings
 from federation.schema.spec import Spec
+from federation.storage.hdf5 import arrays_in
 from tests.support.learners import ask, first_weights, metrics, settings
 from tests.support.own_data import SHARING, agreed
 
@@ -62,12 +63,17 @@ def test_images_are_scaled_to_the_size_that_an_application_takes() -> None:
         RunConfig(network="Xception", image_size=32)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn:DeprecationWarning")  # Keras saves a model
 def test_a_network_starts_from_a_file_of_weights_without_its_last_layer(tmp_path: Path, capsys: Any) -> None:
     base = load_keras().applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
-    given = [np.full_like(array, 0.25) for array in base.get_weights()]
+    given = [np.full_like(array, place) for place, array in enumerate(base.get_weights())]
     np.savez(tmp_path / "base.npz", *given)
     data = ["--network", "MobileNetV2", "--spec", THREE.to_json(), "--settings", json.dumps({"image_size": 32})]
     command = [*data, "--seed", "1", "--output", str(tmp_path / "x.npz")]
+    base.set_weights(given)
+    base.save(tmp_path / "base.h5")
+    for one, other in zip(given, arrays_in(tmp_path / "base.h5", 10**8), strict=True):
+        assert np.array_equal(one, other), "an .h5 has the order of the network"
     assert main([*command, "--start", str(tmp_path / "base.npz")]) == 0
     with np.load(tmp_path / "x.npz") as written:
         arrays = [written[name] for name in written.files]

@@ -3,13 +3,17 @@
 import io
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import h5py
 import httpx
 import ml_dtypes
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from federation.storage.hdf5 import MAGIC, BadHdf5, arrays_in
 from federation.weights.layout import Layout, LayoutMismatch
 from tests.support.dashboard import Dashboard, running
 from tests.support.light_client import Answer, honest, shifted
@@ -135,3 +139,40 @@ def test_arrays_of_any_memory_order_and_size_are_kept(dashboard: Dashboard) -> N
     assert answer.json()["layout"] == [
         ["fortran", [2, 3], "float32"], ["big", [3], "float64"], ["half", [3], "float16"], ["mask", [2], "bool"],
         ["number", [], "float32"]]  # fmt: skip
+
+
+def hdf5(folder: Path, **layers: NDArray[Any]) -> Path:
+    """A file as Keras 2 writes the weights of a network, whose layers are not in the order of their names."""
+    with h5py.File(folder / "w.h5", "w") as file:
+        names = list(layers)
+        file.attrs["layer_names0"], file.attrs["layer_names1"] = names[:1], names[1:]  # cut, as a long list is
+        for name, values in layers.items():
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [f"{name}/kernel:0"]
+            group[f"{name}/kernel:0"] = values
+    return folder / "w.h5"
+
+
+def test_an_h5_of_keras_is_read_in_the_order_of_its_layers(dashboard: Dashboard, tmp_path: Path) -> None:
+    file = hdf5(tmp_path, zeta=np.ones((2, 3), np.float32), alpha=np.zeros(4, np.float32))
+    kept = upload(dashboard, file.read_bytes())
+    assert kept.status_code == 201, kept.text
+    assert [shape for _, shape, _ in kept.json()["layout"]] == [[2, 3], [4]]
+    refused = upload(dashboard, MAGIC + b"nothing")
+    assert refused.status_code == 422 and "no HDF5 file of weights" in refused.text
+    assert not list(dashboard.parts.settings.runs_dir.parent.glob("networks/.upload*"))
+
+
+def test_an_h5_that_has_no_order_or_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    file = hdf5(tmp_path, one=np.ones(1000, np.float32))
+    with pytest.raises(BadHdf5, match="the arrays have more than 3,999 bytes"):
+        arrays_in(file, 3_999)
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["secret"] = np.ones(3)
+    with h5py.File(file, "r+") as changed:
+        del changed["one"]["one/kernel:0"]
+        changed["one/one/kernel:0"] = h5py.ExternalLink("other.h5", "secret")
+    with pytest.raises(BadHdf5, match="one has weights in another file"):
+        arrays_in(file, 10_000)
+    with pytest.raises(BadHdf5, match="the file has no order of layers"):
+        arrays_in(tmp_path / "other.h5", 10_000)

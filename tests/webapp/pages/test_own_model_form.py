@@ -35,7 +35,7 @@ def test_an_own_model_is_started_from_the_form_with_app_clients_by_name(dashboar
         assert form["enctype"] == "multipart/form-data"
         assert form.one("select", name="network").one("option", selected=True).text == "Own model"
         file = form.one("input", type="file")
-        assert (file["name"], file["accept"]) == ("weights", ".npz")
+        assert (file["name"], file["accept"]) == ("weights", ".npz,.h5")
         boxes = {one.text.split(" ")[0]: one["data-only"] for one in form.one("div", class_="checks").all("label")}
         assert {name for name, only in boxes.items() if only == "network=custom"} == {"left", "right", "third"}
         assert "3 of 4 online" in page.one("div", id="start-sum").text
@@ -57,7 +57,7 @@ def counts(field: Element, network: str) -> bool:
     """Say whether a field of the form is shown with a network."""
     only = field.attributes.get("data-only") or ""
     name, _, values = only.partition("=")
-    return name != "network" or network in values.split(" ")
+    return name != "network" or network in re.split("[ ;|]", values)
 
 
 def test_what_is_wrong_with_a_file_stands_at_its_field_and_the_rest_is_kept(dashboard: Dashboard) -> None:

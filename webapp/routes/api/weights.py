@@ -21,9 +21,11 @@ class Uploaded(BaseModel):
 
 @router.post("", status_code=201)
 def upload_weights(
-    parts: PartsDep, note: NoteDep, file: Annotated[UploadFile, File(description="An .npz with plain arrays.")]
+    parts: PartsDep,
+    note: NoteDep,
+    file: Annotated[UploadFile, File(description="An .npz with plain arrays, or an .h5 as Keras 2 wrote it.")],
 ) -> Uploaded:
-    """Store the arrays of an .npz in their order. Pickled objects and values that are not finite are rejected."""
+    """Store the arrays of an .npz or .h5 in order. Pickled objects and values that are not finite are rejected."""
     kept = parts.runs.keep_upload(file.file, parts.settings.max_reply_bytes)
     note.target = f"weights {kept.id}"
     return Uploaded(id=kept.id, layout=list(kept.layout), size_bytes=kept.size_bytes)
