@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from flwr.supercore.primitives.asymmetric import public_key_to_bytes as public_key_to_bytes
     from flwr.supercore.primitives.asymmetric import uses_nist_ec_curve as uses_nist_ec_curve
     from flwr.supercore.primitives.asymmetric import verify_signature as verify_signature
+    from flwr.supercore.primitives.asymmetric_ed25519 import create_message_to_sign as create_message_to_sign
     from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE as PROTOBUF_MEDIA_TYPE
     from flwr.supercore.protobuf.constants import PROTOBUF_STREAM_MEDIA_TYPE as PROTOBUF_STREAM_MEDIA_TYPE
     from flwr.supercore.protobuf.framing import frame_message as frame_message
@@ -119,6 +120,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "flwr.supercore.primitives.asymmetric": (
         "bytes_to_public_key", "public_key_to_bytes", "uses_nist_ec_curve", "verify_signature",
     ),
+    "flwr.supercore.primitives.asymmetric_ed25519": ("create_message_to_sign",),
     "flwr.supercore.protobuf.constants": ("PROTOBUF_MEDIA_TYPE", "PROTOBUF_STREAM_MEDIA_TYPE"),
     "flwr.supercore.protobuf.framing": ("frame_message",),
     "flwr.supercore.protobuf.translation": ("ProtobufTranslationMiddleware",),
@@ -145,7 +147,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "LinkStateFactory": ("state",),
     "SqlLinkState": (
         "delete_messages", "get_message_ins", "get_message_res", "get_nodes", "initialize", "session", "start_session",
-        "store_message_and_object_tree", "store_object",
+        "store_fab", "store_message_and_object_tree", "store_object",
     ),
     "ObjectStore": ("__len__", "delete", "delete_objects_in_run", "get", "get_object_tree"),
 }  # fmt: skip

@@ -37,6 +37,8 @@ class StockNode:
     partition: int
     partitions: int
     authority: Path | None = None
+    trusted: Path | None = None
+    """A file of the keys whose FABs it runs; None: it runs all."""
     process: RealProcess = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,6 +49,7 @@ class StockNode:
             file = self.folder / "node.key"
             file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
             trust = ["--root-certificates", str(self.authority), "--auth-supernode-private-key", str(file)]
+        trust += ["--trusted-entities", str(self.trusted)] if self.trusted is not None else []
         data = f"dataset='synthetic' partition-id={self.partition} num-partitions={self.partitions}"
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # it starts other commands of flwr by name
         self.process = RealProcess(

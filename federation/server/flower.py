@@ -41,6 +41,7 @@ from federation.flwr_internals import (
 )
 from federation.protocol.keys import BadKey, parse_public_key
 from federation.run.events import StoreUnavailable
+from federation.server.fab_signing import FabSigner
 from federation.server.flower_apps import WatchedState
 
 HEARTBEAT_SECONDS = 30.0
@@ -106,7 +107,7 @@ class Nodes:
         url = f"sqlite:///{quote(str(file.resolve()))}"  # of a bare path flwr makes a URL without quoting it
         federations = get_federation_manager()
         self.state = self._state = WatchedState(url, federations, objects.store())
-        self._state.signal = Signal()
+        self._state.signal, self._state.signer = Signal(), FabSigner(file.with_name("fab-key.pem"))
         self._state.initialize()
         self.factory = LinkStateFactory(url, federations, objects)
         self.factory.state_instance = self._state

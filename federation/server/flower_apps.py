@@ -41,6 +41,7 @@ from federation.flwr_internals import (
     push_object,
     push_task_output,
 )
+from federation.server.fab_signing import FabSigner
 from federation.server.lost_messages import copy_of
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,13 @@ class WatchedState(SqlLinkState):
 
     traffic: AppTraffic | None = None
     signal: Signal
+    signer: FabSigner
     visible: Callable[[], set[int]] = staticmethod(set)
     """The nodes that the app sees: SuperNodes alone, and admitted ones."""
+
+    def store_fab(self, fab: Fab) -> str:
+        """Store a FAB, signed with this server's key."""
+        return super().store_fab(Fab(fab.hash_str, fab.content, self.signer.verifications(fab.content)))
 
     def get_nodes(self, run_id: int) -> set[int]:
         """Return the nodes that a run may send messages to."""

@@ -100,6 +100,8 @@ class FlowerServer:
         self._deployments = Deployments(state, find_app or _no_app)
         self._fleet = FleetNodes(self._nodes, self.lane, self._deployments, admit_node, self._on_event)
         self._stale: set[int] = set()
+        self.trusted_entity = self._nodes.state.signer.entity
+        """The line by which a SuperNode trusts the FABs of this server."""
         self.apps = AppHost(self._nodes, self._fleet.admitted, self.limits.max_request_bytes)
         polls = NodePolls(
             fleet_app(self._nodes), signing_key, self._fleet, self._nodes.let_begin, self.limits.max_reply_bytes,

@@ -42,7 +42,7 @@ def once(act: Answering) -> Answering:
 
 
 class LightNode:
-    """Polls in a thread until ``end``. ``seen`` are the messages that it got, ``runs`` what they belong to.
+    """Polls in a thread until ``end``. ``seen`` are the messages that it got, ``runs`` and ``fabs`` what they are of.
 
     ``answer`` stands for the app of Meadow's bundle; the ClientApp of another FAB is run as it came.
     """
@@ -62,7 +62,7 @@ class LightNode:
         self.seen: list[Message] = []
         self.errors: list[BaseException] = []
         self.runs: dict[int, Run] = {}
-        self._fabs: dict[int, Fab] = {}
+        self.fabs: dict[int, Fab] = {}
         self._states: dict[int, RecordDict] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
@@ -95,7 +95,7 @@ class LightNode:
                 run_id = header.metadata.run_id
                 if run_id not in self.runs:
                     run = self.runs[run_id] = get_run(run_id)
-                    self._fabs[run_id] = get_fab(run.fab_hash, run_id)
+                    self.fabs[run_id] = get_fab(run.fab_hash, run_id)
                 contents = {one.object_id: pull(run_id, one.object_id) for one in iterate_object_tree(tree)}
                 message = inflate_object_from_contents(header.metadata.message_id, contents)
                 assert isinstance(message, Message)
@@ -108,7 +108,7 @@ class LightNode:
     def _run_app(self, message: Message, node_id: int) -> Message | None:
         """Run the app of the message's run with what a SuperNode gives it; it keeps the state of each series."""
         run = self.runs[message.metadata.run_id]
-        fab = self._fabs[run.run_id].content
+        fab = self.fabs[run.run_id].content
         config = get_fused_config_from_fab(fab, run)
         state = self._states.setdefault(run.series_id, RecordDict())
         context = Context(run.run_id, node_id, self._config, state, config)

@@ -16,6 +16,7 @@ from tests.support.app_runs import approved, files_of, log_of, of_clients, proce
 from tests.support.dashboard import Dashboard, named, running
 from tests.support.flower_apps import stored
 from tests.support.light_node import LightNode
+from tests.support.markup import parse
 from tests.support.migrated import lay_data
 from tests.support.new_apps import files_in
 from tests.support.processes import wait_until
@@ -222,7 +223,9 @@ def test_a_stock_supernode_that_is_killed_in_mid_message_gets_the_message_again_
     make_certificates(["--data-dir", str(lay_data(tmp_path / "data"))])
     with running(tmp_path, apps=True, demo_clients=0, tls="flower") as dashboard:
         authority, at_work = tmp_path / "data" / "tls" / "ca.pem", tmp_path / "at work"
-        node = StockNode(tmp_path / "node", dashboard.flower_address, 0, 1, authority)
+        trusted = tmp_path / "trusted.yaml"
+        trusted.write_text(parse(dashboard.http.get("/apps").text).one("code", id="trusted-entity").text)
+        node = StockNode(tmp_path / "node", dashboard.flower_address, 0, 1, authority, trusted)
         node.start()
         try:
             run_id = start(dashboard, "own-loop", 1, app_config={"steps": 1, "hangs-once": str(at_work)})

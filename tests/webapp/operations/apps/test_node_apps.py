@@ -1,11 +1,17 @@
 """The ClientApp of a person on SuperNodes: as a FAB, in Meadow's own runs, with what it keeps from round to round."""
 
+import hashlib
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from flwr.supercore.fab import Fab
+from flwr.supercore.primitives.asymmetric_ed25519 import create_message_to_sign, decode_base64url
 from numpy.typing import NDArray
 
 from tests.support.dashboard import Dashboard, named, running
@@ -60,6 +66,15 @@ def model_of(dashboard: Dashboard, run_id: int) -> list[float]:
         return [float(arrays[name].mean()) for name in sorted(arrays.files)]
 
 
+def assert_signed(fab: Fab, name: str, public_key: str) -> None:
+    """Check a signature as a SuperNode does that was started with --trusted-entities."""
+    said = json.loads(fab.verifications[name])
+    signed = create_message_to_sign(hashlib.sha256(fab.content).digest(), said["signed_at"])
+    key = load_ssh_public_key(public_key.encode())
+    assert isinstance(key, Ed25519PublicKey) and fab.verifications["valid_license"]
+    key.verify(decode_base64url(said["signature"]), signed)
+
+
 def measured(dashboard: Dashboard, run_id: int, name: str) -> list[float | None]:
     rounds = dashboard.http.get(f"/api/runs/{run_id}/rounds").json()["items"]
     return [one["metrics"].get(f"train_{name}") for one in rounds[1:]]
@@ -95,10 +110,13 @@ def test_supernodes_run_the_approved_app_of_a_run_which_keeps_its_state_over_rou
         dashboard.wait_for_state(between, "failed")
         tasks = parse(dashboard.http.get("/clients/1").text).one("section", aria_labelledby="tasks-h").text
         flower_runs = [run.fab_hash for run in node.runs.values()]
+        entity = parse(dashboard.http.get("/apps").text).one("code", id="trusted-entity").text
     assert measured(dashboard, run_id, "calls") == [1, 2, 3], "it finds its state in another run of Flower's"
     assert measured(dashboard, between, "calls") == [1, 2], "the state of another run is another one"
     assert measured(dashboard, run_id, "round") == [1, 2, 3] and measured(dashboard, run_id, "other") == [7, 7, 7]
     assert f"lab/other 1.0.0 ({str(other['hash'])[:8]}) is withdrawn: an admin has to approve it first" in tasks
+    for fab in node.fabs.values():
+        assert_signed(fab, *entity.split(": "))
     assert flower_runs[1:] == [app["hash"], other["hash"], app["hash"]]
 
 

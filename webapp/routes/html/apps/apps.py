@@ -103,4 +103,7 @@ def _show_one(page: Page, app: AppView, typed: dict[str, Any], status: int = 200
 def _show(page: Page, status: int = 200, error: str = "") -> HTMLResponse:
     apps, settings = page.parts.apps, page.parts.settings
     site = site_of(page.request, settings) if settings.flwr_cli else ""
-    return page.show("apps/index.html", HERE, status, apps=apps.list(), is_on=apps.is_on, error=error, site=site)
+    return page.show(
+        "apps/index.html", HERE, status, apps=apps.list(), is_on=apps.is_on, error=error, site=site,
+        trusted_entity=page.parts.flower.trusted_entity,
+    )  # fmt: skip
