@@ -87,11 +87,12 @@ def test_an_option_that_does_not_apply_is_hidden_and_not_read(dashboard: Dashboa
     }
     assert conditions["dirichlet_alpha"] == "partitioner=dirichlet quantity;kind=training evaluation"
     assert conditions["norm_limit"] == "norm_rule=clip reject;kind=training"
-    assert conditions["evaluated_run"] == "kind=evaluation" and conditions["dropout"] == "network=mlp cnn"
-    assert conditions["app_config"] == "network=custom app"
+    assert conditions["evaluated_run"] == "kind=evaluation"
+    assert conditions["dropout"] == "network=mlp cnn;kind=training evaluation"
+    assert conditions["app_config"] == "network=custom app;kind=training evaluation"
     assert (conditions["initial_weights"] or "").startswith("network=custom ConvNeXtTiny ")
-    assert conditions["dataset"] == f"network={' '.join(KERAS_NETWORKS)}"
-    assert conditions["optimizer"] == f"{conditions['dataset']};kind=training"
+    assert conditions["dataset"] == f"network={' '.join(KERAS_NETWORKS)}|kind=statistics"
+    assert conditions["optimizer"] == f"network={' '.join(KERAS_NETWORKS)};kind=training"
     assert conditions["FedYogi.tau"] == "strategy=FedYogi;kind=training"
 
     dashboard.http.post("/runs", data={"partitioner": "iid", "dirichlet_alpha": "-3", "norm_limit": "much"})
