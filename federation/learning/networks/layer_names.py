@@ -14,8 +14,9 @@ def chosen_layers(model: Any, patterns: str, purpose: str) -> list[Any]:
     layers = [layer for layer in model.layers if layer.weights]
     for pattern in wanted:
         if not any(fnmatchcase(layer.name, pattern.removeprefix("!")) for layer in layers):
-            some = ", ".join(layer.name for layer in [*layers[:3], *layers[-2:]])
-            raise ValueError(f"{purpose}: {pattern} is no layer of {model.name}; it has {some} and others")
+            names = [layer.name for layer in layers]
+            some = names if len(names) <= 6 else [*names[:3], "…", *names[-2:]]
+            raise ValueError(f"{purpose}: {pattern} is no layer of {model.name}; it has {', '.join(some)}")
     chosen = []
     for layer in layers:
         matching = [pattern for pattern in wanted if fnmatchcase(layer.name, pattern.removeprefix("!"))]

@@ -13,7 +13,7 @@ import pytest
 from federation.learning.keras_backend import load_keras
 from federation.run.config import RunConfig
 from federation.schema.columns import AgreedColumn, AgreedSchema
-from tests.support.dashboard import Dashboard, finished_run
+from tests.support.dashboard import Dashboard, finished_run, named
 from tests.support.markup import get_page, parse
 from tests.support.processes import wait_until
 from webapp.db.repository.runs import set_values
@@ -107,7 +107,10 @@ def test_a_row_is_predicted_by_the_best_round_and_a_wrong_one_is_refused_with_it
         set_values(session, run_id, config=RunConfig(network="mlp", num_rounds=1, personal_layers="classes").stored())
     page = get_page(dashboard.http, f"/runs/{run_id}").one("section", id="configuration")
     assert "Shared layers of round 1" in page.text and "The personal layers stay at the clients" in page.text
-    assert not [one for one in page.all("a") if "try" in (one["href"] or "") or "format=" in (one["href"] or "")]
+    links = [link["href"] or "" for link in page.all("a")]
+    assert not [link for link in links if any(word in link for word in ("try", "format=", "evaluate="))]
+    body = {"kind": "evaluation", "evaluated_run": run_id}
+    assert named(dashboard.http.post("/api/runs", json=body), 422) == {"evaluated_run"}
     assert dashboard.http.get(address).status_code == 404
     refused = dashboard.http.get(f"/api/runs/{run_id}/model?format=keras")
     assert refused.status_code == 409

@@ -83,6 +83,8 @@ def _evaluated(session: Session, run_id: int) -> Run:
     if run.kind != "training" or run.network == "app":
         what = "is of a Flower App, which keeps its weights" if run.network == "app" else "trained nothing"
         raise Invalid("evaluated_run", f"Run {run_id} {what}.")
+    if run.config.get("personal_layers"):
+        raise Invalid("evaluated_run", f"Run {run_id} has personal layers, which stay at its clients.")
     return run
 
 
