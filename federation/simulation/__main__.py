@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import typer
@@ -18,7 +19,7 @@ from federation.client.process import follow_stdin
 from federation.learning.data.own.options import DEFAULT_IMAGE_SIZE, DEFAULT_MIN_ROWS
 from federation.protocol.messages import MAX_NAME_CHARACTERS
 from federation.simulation import options as own
-from federation.simulation.keys import load_secret
+from federation.simulation.keys import load_secret, lock_keys
 from federation.simulation.launchers.gpus import NoGpu, on_gpus
 from federation.simulation.launchers.ray_actors import HostActors, NoRay
 from federation.simulation.launchers.slurm import script_of
@@ -65,8 +66,9 @@ def simulate(
         node_config=own_data.node_values(held, app) | parse_node_config(node_config), share_labels=share_labels,
         share_logs=share_logs, states=folder / STATES,
     )  # fmt: skip
-    hosts = _hosts(_chosen(plan.shares(processes), share), launcher, ray_address, ray_cpus, gpu_fraction)
-    raise typer.Exit(_run(hosts, end_with_stdin=end_with_stdin))
+    with _locked(folder, shares := _chosen(plan.shares(processes), share)):
+        hosts = _hosts(shares, launcher, ray_address, ray_cpus, gpu_fraction)
+        raise typer.Exit(_run(hosts, end_with_stdin=end_with_stdin))
 
 
 def _checked(name: str, identities: Path | None, *, node_config: str, app: str | None) -> tuple[Path, str]:
@@ -87,6 +89,13 @@ def _chosen(shares: list[Plan], share: int | None) -> list[Plan]:
     if share is not None and share >= len(shares):
         raise typer.BadParameter(f"there is no share {share:,} of {len(shares):,} processes: they count from 0")
     return shares if share is None else [shares[share]]
+
+
+def _locked(folder: Path, shares: list[Plan]) -> AbstractContextManager[object]:
+    try:
+        return lock_keys(folder, shares)
+    except BadIdentity as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _hosts(

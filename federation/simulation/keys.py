@@ -1,7 +1,12 @@
 """The key pairs of virtual clients: each is derived from one secret and the client's name, and is stored nowhere."""
 
+import fcntl
+import hashlib
+import logging
 import re
 import secrets
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -9,6 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from federation.client.identity import CURVE, BadIdentity, Identity, pem_of, write_private_file
+from federation.protocol.addresses import format_address
+from federation.simulation.plan import Plan
+
+log = logging.getLogger(__name__)
 
 SECRET = re.compile(r"[0-9a-f]{64}")
 FILE = "secret"
@@ -36,6 +45,34 @@ def load_secret(folder: Path) -> str:
     if not SECRET.fullmatch(text):
         raise BadIdentity(f"{file} is not a secret of clients' keys. Delete it to create a new one.")
     return text
+
+
+def lock_keys(folder: Path, shares: Sequence[Plan]) -> AbstractContextManager[object]:
+    """Lock the keys that successive host processes use at their server, until the context or this process ends.
+
+    Each client is a byte of a lock file, so that several processes may each hold a share of one simulation. A folder
+    that cannot be written, or whose file system has no locks, is used without. Raises BadIdentity where another process
+    has the lock of any of the clients.
+    """
+    plan, first, last = shares[0], shares[0].members[0].number, shares[-1].members[-1].number
+    server = format_address(plan.host, plan.port)
+    hashed = hashlib.sha256(f"{server} {plan.name_of(0)}".encode()).hexdigest()
+    try:
+        file = open(folder / f"{hashed[:16]}.lock", "ab")  # noqa: SIM115 (open until the context ends)
+    except OSError as error:
+        log.debug("the clients' keys in %s are not locked: %s", folder, error)
+        return nullcontext()
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, last - first + 1, first)
+    except (BlockingIOError, PermissionError) as error:
+        file.close()
+        raise BadIdentity(
+            f"Another simulation with the name {plan.prefix!r} joins {server} with the same clients' keys, those of "
+            f"{folder}. Stop it, or give this one another --name, or another folder with --identities."
+        ) from error
+    except OSError as error:
+        log.debug("the clients' keys in %s are not locked: %s", folder, error)
+    return file
 
 
 def identity_of(secret: str, name: str) -> Identity:

@@ -136,6 +136,21 @@ def test_keras_gives_the_same_weights_whether_its_clients_share_a_process_or_not
     assert learned("client") == virtual
 
 
+def test_a_second_simulation_with_the_same_keys_is_refused_and_one_with_another_name_is_not(
+    simulate: Simulate, http: httpx.Client
+) -> None:
+    first = simulate(2, "--dataset", "synthetic")
+    clients = wait_until(lambda: online(http, 2), 60)
+    second, third = (simulate(2, "--dataset", "synthetic", "--name", name) for name in ("sim", "other"))
+    assert second.wait(30) == 2
+    words = " ".join(second.output.replace("│", " ").split())
+    assert "another --name, or another folder with --identities" in words and "Traceback" not in words
+    names = [one["name"] for one in wait_until(lambda: online(http, 4), 60)]
+    assert names == ["other-1", "other-2", "sim-1", "sim-2"]
+    assert {one["id"] for one in clients} < {one["id"] for one in online(http)}
+    assert first.interrupt() == third.interrupt() == 0
+
+
 def test_clients_that_are_refused_for_good_are_not_started_again(simulate: Simulate, http: httpx.Client) -> None:
     process = simulate(2, "--dataset", "synthetic")
     for one in wait_until(lambda: online(http, 2), 60):
