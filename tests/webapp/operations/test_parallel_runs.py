@@ -63,6 +63,9 @@ def test_every_place_shows_all_active_runs(two: Dashboard) -> None:
     assert "1 in #1, 1 in #2." in words(two, "/clients")
     assert "b in run #2" not in words(two, "/clients")
     assert re.search(r"\bb\b.{0,40}in run #2", words(two, "/runs/1"))
+    form = words(two, "/experiments/new?network=synthetic&dataset=synthetic&synthetic_parameters=1000&seeds=3")
+    assert re.search(r"Runs 3 Duration at most about \d", form), form
+    assert "Up to 3 runs are active at a time where their clients differ" in form
     metrics = two.http.get("/metrics").text
     assert 'meadow_runs{state="running"} 2.0' in metrics and 'meadow_queue_length{held="false"} 1.0' in metrics
 

@@ -73,5 +73,5 @@ def _show(page: Page, form: ExperimentForm, status: int = 200) -> HTMLResponse:
     own_data = compared_by_name(page.session, expanded[1].configs, clients, page.live) if expanded else []
     return page.show(
         "experiments/new.html", "/runs", status, form=form, preview=preview, clients=clients,
-        networks=NETWORKS, own_data=own_data,
+        networks=NETWORKS, own_data=own_data, parallel_runs=page.parts.settings.parallel_runs,
     )  # fmt: skip
