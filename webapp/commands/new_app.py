@@ -56,7 +56,8 @@ def write_app(name: str, template: str, parent: Path) -> Path:
     if not NAME.fullmatch(name) or len(name) > MAX_NAME_CHARACTERS:
         rule = f"at most {MAX_NAME_CHARACTERS} lower-case letters, digits and hyphens, with a letter first"
         raise NotWritten(2, f"{name[:100]!r} is no name of an app: it has {rule}, such as my-app.")
-    if keyword.iskeyword(module) or find_spec(module) is not None:
+    spec = find_spec(module)
+    if keyword.iskeyword(module) or (spec is not None and spec.origin is not None):  # a mere folder has no origin
         raise NotWritten(2, f"{module} is a word or a module of this Python already: choose another name.")
     folder = parent / name
     try:
