@@ -43,6 +43,7 @@ def run_id(dashboard: Dashboard, stage: Stage) -> int:
         stage.add(name, counting(name), dataset="wards", schema=schema)
         dashboard.wait_for_clients(len(stage.clients))
     stage.add("old", earlier, dataset="wards", schema=table({"age": AGES[0]}))
+    dashboard.wait_for_clients(4)
     stage.add("silent", dataset="wards", schema=table({"age": None}))
     dashboard.wait_for_clients(5)
     sent = {"kind": "statistics", "dataset": "wards", "min_clients": "4"}
