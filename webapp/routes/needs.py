@@ -75,6 +75,7 @@ GET /apps/{app_id}
 GET /api/apps
 GET /api/apps/{app_id}
 GET /runs/{run_id}/log
+GET /runs/{run_id}/mlflow
 GET /api/runs/{run_id}/log
 """
 OPERATOR = """

@@ -1,5 +1,6 @@
 """Pages of runs: one run, and the form that starts one."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -32,7 +33,7 @@ from webapp.pages.start.form import (
 from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
 from webapp.pages.wording import sentence
-from webapp.problems import Invalid
+from webapp.problems import Invalid, NotFound
 from webapp.routes.dependencies import ByDep, NoteDep, RunsDep
 from webapp.routes.html.forms import SEE_OTHER, StartFormDep, sent_with_upload
 from webapp.routes.html.page import Page, PageDep, RunId, shared
@@ -41,6 +42,8 @@ router = APIRouter(prefix="/runs", include_in_schema=False)
 
 PARTS = {"home_preview": "home/_preview.html", "client_boxes": "runs/_client_choice.html"}
 """Parts of forms that come alone, by their blocks, and the templates of these."""
+NOTED = timedelta(seconds=10)
+"""So long after its end a run may have rounds that are not noted yet as those that MLflow lacks."""
 
 
 def read_query(run_id: RunId, request: Request) -> RunQuery:
@@ -112,9 +115,8 @@ def show(page: PageDep, run_id: RunId, query: Annotated[RunQuery, Depends(read_q
     shown = run_page(page.session, page.parts.series, run, live, query, models)
     return page.show(
         "runs/show.html", "/runs", page=shown, ended=run.state in ENDED, query=query, max_name=MAX_NAME,
-        mlflow=page.parts.mlflow.show(page.session, run_id),
         offer=offer_for_run(page.parts.simulation, run, shown.parted.taking_part, shown.known, live),
-        candidates=candidates_of(run, shown.parted, shown.known, live), **_app_of(page, run),
+        candidates=candidates_of(run, shown.parted, shown.known, live), **_app_of(page, run), **_mlflow_of(page, run),
     )  # fmt: skip
 
 
@@ -128,6 +130,24 @@ def _app_of(page: Page, run: Run) -> dict[str, Any]:
         "app": page.parts.apps.find(run.config["app"]), "lines": outputs.tail(), "files": files,
         "has_model": run.state in ENDED and outputs.has_model,
     }  # fmt: skip
+
+
+def _mlflow_of(page: Page, run: Run) -> dict[str, Any]:
+    """Return what MLflow has of a run, and whether more follows after its end."""
+    shown = page.parts.mlflow.show(page.session, run.id)
+    is_late = run.finished_at is not None and datetime.now(UTC) - run.finished_at < NOTED
+    follows = run.state in ENDED and shown is not None and (shown.state in ("waiting", "failing") or is_late)
+    return {"mlflow": shown, "follows": follows}
+
+
+@router.get("/{run_id}/mlflow")
+def show_mlflow(page: PageDep, run_id: RunId) -> HTMLResponse:
+    """Show how far an ended run is in MLflow, which its page asks for anew."""
+    run = get_run(page.session, run_id)
+    shown = _mlflow_of(page, run)
+    if shown["mlflow"] is None:
+        raise NotFound(f"Run {run_id} is not sent to MLflow.")
+    return page.show("runs/_mlflow.html", "/runs", run=run, **shown)
 
 
 @router.get("/{run_id}/log")
