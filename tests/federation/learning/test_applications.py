@@ -99,14 +99,15 @@ def frames(folder: Path, label: str, first: int) -> None:
         Image.fromarray(pixels if label == "lie" else pixels.T).save(folder / label / f"{place}.jpg")
 
 
-@pytest.mark.parametrize(("network", "frozen"), [("MobileNetV2", ""), ("EfficientNetV2B0", "*, !classes")])
-def test_two_clients_with_folders_of_jpegs_train_an_application(tmp_path: Path, network: str, frozen: str) -> None:
+def test_two_clients_with_folders_of_jpegs_train_the_last_layer_of_an_application(tmp_path: Path) -> None:
+    """All layers of MobileNetV2 are trained in tests/federation/simulation."""
     for client in range(2):
         for label in ("lie", "stand"):
             frames(tmp_path / str(client), label, client)
     held = [read(tmp_path / str(client), Options(image_size=16), SHARING) for client in range(2)]
     works = [own_work(data, "bars", number) for number, data in enumerate(held)]
-    config = settings(network=network, image_size=32, batch_size=5, steps_per_epoch=2, frozen_layers=frozen)
+    config = settings(network="EfficientNetV2B0", image_size=32, batch_size=5, steps_per_epoch=2)
+    config |= {"frozen_layers": "*, !classes"}
     config |= {"dataset": "bars", "schema": agreed(*held).model_dump_json()}
     first = weights = first_weights(config)
     strategy = FedAvg()
@@ -118,7 +119,7 @@ def test_two_clients_with_folders_of_jpegs_train_an_application(tmp_path: Path, 
     told = [metrics(ask(work, "evaluate", weights, config)) for work in works]
     assert all(one["num-examples"] == 2 and np.isfinite(one["loss"]) for one in told)
     changed = {name for name in first if not np.array_equal(first[name].numpy(), weights[name].numpy())}
-    assert changed == {"classes/kernel", "classes/bias"} if frozen else len(changed) > 200
+    assert changed == {"classes/kernel", "classes/bias"}
 
 
 def test_frozen_layers_are_layers_of_the_network_and_one_is_left_to_train() -> None:
