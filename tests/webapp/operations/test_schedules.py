@@ -66,5 +66,5 @@ def test_the_form_shows_the_values_of_a_schedule_before_the_start(tmp_path: Path
         page = parse(dashboard.http.get(f"/runs/new?{query}").text).one("div", id="start-sum").text
         values = "0.1 in round 1, 0.1 in round 3, 0.05 in round 5, 0.05 in round 7, 0.025 in round 9"
         assert f"Learning rate {values}" in page
-        wrong = parse(dashboard.http.get("/runs/new?learning_rate_schedule=step+often").text)
+        wrong = parse(dashboard.http.post("/runs", data={"learning_rate_schedule": "step often"}).text)
         assert "step ROUNDS FACTOR" in wrong.one("small", id="learning_rate_schedule-error").text
