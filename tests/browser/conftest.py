@@ -70,6 +70,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         page.on("console", hear)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.set_default_timeout(10_000)
+        page.set_default_navigation_timeout(30_000)  # TensorFlow may begin in several processes at the same time
         page.goto(address)
         return page
 
