@@ -76,6 +76,16 @@ def test_statistics_over_all_clients_are_numpys_over_the_joined_table(dashboard:
     assert f"{np.concatenate(AGES).mean():.5g}" in page.one("section", aria_labelledby="statistics-h").text
 
 
+def test_two_clients_of_one_name_both_count(dashboard: Dashboard, stage: Stage) -> None:
+    for ages in AGES[:2]:
+        stage.add("twin", dataset="twins", schema=table({"age": ages}, rows=len(ages)))
+        dashboard.wait_for_clients(len(stage.clients))
+    answer = dashboard.http.get("/api/data/twins/statistics").json()
+    (age,) = [column for column in answer["columns"] if column["name"] == "age"]
+    assert [one["count"] for one in age["numbers"]] == [401, 190, 211]
+    assert len(set(answer["clients"])) == 2 and all(name.startswith("twin (#") for name in answer["clients"])
+
+
 def test_a_run_trains_on_what_its_clients_agreed_on_and_refuses_who_does_not_fit(
     dashboard: Dashboard, stage: Stage
 ) -> None:

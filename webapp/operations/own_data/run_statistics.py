@@ -1,7 +1,7 @@
 """What the clients of a statistics run have told: kept with the run, as a view, and as CSV."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from io import StringIO
 
 from pydantic import BaseModel, Field
@@ -21,6 +21,7 @@ from webapp.operations.own_data.statistics import (
     DataStatistics,
     rows_of,
     statistics_by_name,
+    unique_names,
 )
 from webapp.sanitizing import csv_cell
 
@@ -60,7 +61,7 @@ def write_statistics(session: Session, collected: StatisticsCollected) -> None:
     run = get_run(session, collected.run_id)
     if run is None:
         return
-    names = _unique_names(client_names(session), [*collected.schemas, *collected.silent])
+    names = unique_names(client_names(session), [*collected.schemas, *collected.silent])
     by_name = {names[client_id]: schema for client_id, schema in collected.schemas.items()}
     found = statistics_by_name(run.dataset, by_name)
     told = {names[client_id]: histograms for client_id, histograms in collected.histograms.items()}
@@ -115,12 +116,3 @@ def _histogram(column: str, bins: Bins, told: Mapping[str, Histogram]) -> Column
 def _cut(column: ColumnStatistics) -> ColumnStatistics:
     most = MAX_BY_CLIENT + 1
     return column.model_copy(update={"numbers": column.numbers[:most], "categories": column.categories[:most]})
-
-
-def _unique_names(names: Mapping[int, str], ids: Sequence[int]) -> dict[int, str]:
-    """Return the names of clients; of several with one name each with its id."""
-    told = [names.get(client_id, f"client {client_id}") for client_id in ids]
-    return {
-        client_id: name if told.count(name) == 1 else f"{name} (#{client_id})"
-        for client_id, name in zip(ids, told, strict=True)
-    }

@@ -63,9 +63,18 @@ class DataStatistics(BaseModel):
 
 def statistics_of(name: str, clients: Sequence[Client], told: Told) -> DataStatistics:
     """Return the statistics of the data of one name."""
-    sharing = {client.name: told[client.id] for client in clients
-               if client.id in told and told[client.id].shares_statistics}  # fmt: skip
-    return statistics_by_name(name, sharing)
+    sharing = [client.id for client in clients if client.id in told and told[client.id].shares_statistics]
+    names = unique_names({client.id: client.name for client in clients}, sharing)
+    return statistics_by_name(name, {names[client_id]: told[client_id] for client_id in sharing})
+
+
+def unique_names(names: Mapping[int, str], ids: Sequence[int]) -> dict[int, str]:
+    """Return the names of clients; of several with one name each with its id."""
+    told = [names.get(client_id, f"client {client_id}") for client_id in ids]
+    return {
+        client_id: name if told.count(name) == 1 else f"{name} (#{client_id})"
+        for client_id, name in zip(ids, told, strict=True)
+    }
 
 
 def statistics_by_name(name: str, sharing: Mapping[str, ClientSchema]) -> DataStatistics:
