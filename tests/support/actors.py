@@ -91,6 +91,11 @@ def check_policy(actor: Actor, method: str, path: str, status: int) -> None:
         assert status not in (401, 403), said
 
 
+def is_no_http(answer: Response) -> bool:
+    """Return whether a request was refused before anybody read it: a header that was made up may be none of HTTP."""
+    return answer.status_code == 400 and answer.headers.get("content-type", [""])[0].startswith("text/plain")
+
+
 def path_of(answer: Response) -> str:
     """Return the path that an answer is about, as the dashboard read it."""
     return unquote(urlsplit(str(answer.request.url)).path)

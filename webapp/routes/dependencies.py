@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
+from pydantic import BeforeValidator, Field
 
 from webapp.db.database import Database
 from webapp.operations.audit.attempts import Note
@@ -99,5 +100,12 @@ def noted(client: ClientView, note: Note) -> ClientView:
     return client
 
 
-Id = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
+def _in_digits(text: object) -> object:
+    """Refuse an id that is not written in digits alone: pydantic takes blanks around them and underscores, too."""
+    if isinstance(text, str) and not (text.isascii() and text.isdigit()):
+        raise ValueError("Input should be a valid integer, in digits alone")
+    return text
+
+
+Id = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_in_digits), Path(examples=[1])]
 AnyId = Annotated[int, Query(ge=0, le=MAX_ID)]

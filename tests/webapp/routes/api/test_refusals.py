@@ -68,7 +68,7 @@ def test_no_body_is_bad_enough_for_an_error_of_ours(shared: Dashboard, text: byt
 @pytest.mark.parametrize("path", ["", "/rounds", "/metrics", "/metrics.csv", "/model", "/events"])
 def test_an_unknown_run_is_404_and_a_bad_id_422(shared: Dashboard, path: str) -> None:
     assert named(shared.http.get(f"/api/runs/12{path}"), 404) == set()
-    for bad in ("0", "-1", "x", str(2**53), str(10**40)):
+    for bad in ("0", "-1", "x", "1%09", "1_0", "1.0", "+1", str(2**53), str(10**40)):
         assert named(shared.http.get(f"/api/runs/{bad}{path}"), 422) == {"run_id"}
 
 
