@@ -168,7 +168,9 @@ def test_an_app_that_goes_wrong_is_ended_with_all_its_processes_and_the_reason(
 def test_a_computing_app_is_stopped_at_once_and_its_port_takes_ten_paths_and_one_token(shared: Dashboard) -> None:
     run_id = start(shared, "hostile", 1, app_config={"what": "compute"})
     wait_until(lambda: "begins" in log_of(shared, run_id), 30, "the app's first line")
-    (process,) = processes_of(str(shared.parts.settings.runs_dir / str(run_id)))
+    folder = str(shared.parts.settings.runs_dir / str(run_id))
+    # One that it is about to start has its command line for a moment.
+    (process,) = wait_until(lambda: found if len(found := processes_of(folder)) == 1 else [], 10, "one process")
     arguments = process.cmdline()
     assert not any(re.search(r"[0-9a-f]{32}", one) for one in arguments), "the token is in no list of processes"
     address = arguments[arguments.index("--runtime-api-address") + 1]
