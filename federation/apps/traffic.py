@@ -131,6 +131,12 @@ class AppTraffic:
                 one.mail = Mail.WAITING
         self.signal.wake()
 
+    def keep_taken(self, message_id: str) -> None:
+        """A lost message could not be sent again: the SuperNode's next poll shows it anew."""
+        with self._lock:
+            if (one := self._open.get(message_id)) is not None and one.mail is Mail.LOST:
+                one.mail = Mail.TAKEN
+
     def give_up(self, message_id: str, reason: str) -> None:
         """A lost message has no answer and will have none: Flower says so to the app."""
         with self._lock:

@@ -10,12 +10,12 @@ import logging
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from federation.apps.traffic import AppTraffic
+from federation.apps.traffic import AppTraffic, Lost
 from federation.protocol.connection_limit import ConnectionBounds
 from federation.protocol.serving import EmbeddedServer
 from federation.server.flower import Nodes
@@ -45,6 +45,7 @@ class AppHost:
 
     def __init__(self, nodes: Nodes, supernodes: Callable[[], Mapping[int, int]], max_request_bytes: int) -> None:
         self._nodes, self._supernodes, self._max_request_bytes = nodes, supernodes, max_request_bytes
+        self._sending: set[asyncio.Future[None]] = set()
 
     def supernodes(self) -> dict[int, int]:
         """Return node id -> client id of the SuperNodes that are admitted and online."""
@@ -66,15 +67,25 @@ class AppHost:
     async def wait_for_mail(self, node_id: int) -> None:
         """Return when a message of an app waits for a SuperNode, which polls for one, or after ``HOLD_SECONDS``."""
         state = self._nodes.state
-        if (now := state.traffic) is not None:
-            for lost in now.lose(node_id):
-                log.warning("SuperNode %d polls again without an answer to a message of the app", node_id)
-                await asyncio.to_thread(send_again, state, now, lost)
+        if (now := state.traffic) is not None and (lost := now.lose(node_id)):
+            log.warning("SuperNode %d polls again without an answer to a message of the app", node_id)
+            sending = asyncio.ensure_future(asyncio.to_thread(self._send_again, now, lost))
+            self._sending.add(sending)
+            sending.add_done_callback(self._sending.discard)
+            await asyncio.shield(sending)  # the poll may be answered, or its peer leave, meanwhile
 
         def has_mail() -> bool:
             return (traffic := state.traffic) is not None and traffic.has_mail(node_id)
 
         await state.signal.wait_until(has_mail, HOLD_SECONDS)
+
+    def _send_again(self, traffic: AppTraffic, lost: Sequence[Lost]) -> None:
+        for one in lost:
+            try:
+                send_again(self._nodes.state, traffic, one)
+            except Exception:  # of Flower's database, which may be locked or without space
+                log.exception("a message of an app could not be sent again; the SuperNode's next poll tries anew")
+                traffic.keep_taken(one.message_id)
 
 
 class HostedRun:

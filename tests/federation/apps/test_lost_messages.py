@@ -1,7 +1,11 @@
 """A message of an app that a SuperNode took and did not answer is sent once more; the app gets one answer at most."""
 
 import asyncio
+import contextlib
+import sqlite3
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +102,51 @@ def test_a_lost_message_comes_again_whole_and_the_app_sees_one_answer_of_several
     assert whole.content.array_records["arrays"]["w"].numpy()[0] == 2.0
     assert all(one.has_error() for one in app.answers(message_id))
     assert not app.traffic.lose(app.node_id) and not app.traffic.has_mail(app.node_id)
+
+
+def test_a_lost_message_is_sent_again_although_the_poll_that_showed_it_ends_first(app: App) -> None:
+    """A poll is answered at once where a task of Meadow's waits for the SuperNode as well."""
+
+    async def poll_while_all_threads_are_busy() -> None:
+        loop, go_on = asyncio.get_running_loop(), threading.Event()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, go_on.wait, 20)
+        poll = asyncio.ensure_future(app.host.wait_for_mail(app.node_id))
+        await asyncio.sleep(0)
+        poll.cancel()
+        await asyncio.gather(poll, return_exceptions=True)
+        go_on.set()
+        await busy
+        await app.traffic.signal.wait_until(lambda: app.traffic.has_mail(app.node_id), 10)
+
+    message_id = app.ask()
+    app.poll()
+    asyncio.run(poll_while_all_threads_are_busy())
+    assert app.traffic.has_mail(app.node_id)
+    assert app.poll().metadata.message_id == message_id
+
+
+def test_a_lost_message_that_the_database_does_not_take_is_sent_with_the_next_poll(
+    app: App, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def rename(table: str, name: str) -> None:
+        with contextlib.closing(sqlite3.connect(tmp_path / "linkstate.db")) as connection:
+            connection.execute(f"ALTER TABLE {table} RENAME TO {name}")
+
+    async def poll_in_vain() -> None:
+        poll = asyncio.ensure_future(app.host.wait_for_mail(app.node_id))
+        async with asyncio.timeout(20):
+            while "could not be sent again" not in caplog.text:
+                await asyncio.sleep(0.01)
+        poll.cancel()
+        await asyncio.gather(poll, return_exceptions=True)
+
+    message_id = app.ask()
+    app.poll()
+    rename("message_ins", "elsewhere")
+    asyncio.run(poll_in_vain())
+    rename("elsewhere", "message_ins")
+    assert app.poll().metadata.message_id == message_id
 
 
 def test_a_message_that_was_lost_twice_ends_with_an_error_and_is_not_sent_again(app: App) -> None:
