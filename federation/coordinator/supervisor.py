@@ -12,11 +12,11 @@ from federation.coordinator.apps.run import FOLDER as APP_FOLDER
 from federation.coordinator.apps.run import AppRun
 from federation.coordinator.control import Control
 from federation.coordinator.ledger import Job, Ledger, Participation
-from federation.coordinator.loops import LOOPS, Loop
+from federation.coordinator.loops.kinds import LOOPS, Loop
+from federation.coordinator.loops.run_end import RunEnd
 from federation.coordinator.queue.active_runs import ActiveRun, ActiveRuns
 from federation.coordinator.queue.queue_thread import QueueThread, Request
 from federation.coordinator.retrying_ledger import RETRY_SECONDS
-from federation.coordinator.run_loop import RunEnd
 from federation.evaluation.evaluator import ServerEvaluator
 from federation.run.events import StoreUnavailable
 from federation.run.metric_goals import BestRound

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from federation.aggregation import robustness, round_aggregation, strategy
-from federation.coordinator import attempt, phase, run_loop
+from federation.coordinator import attempt, phase
+from federation.coordinator.loops import training
 from federation.run.events import RoundRefused, StoreUnavailable
 from federation.storage import checkpoint_policy, checkpoints
 from federation.transport import exchange, lane
@@ -31,7 +32,7 @@ OWNERS: tuple[Any, ...] = (
 """Classes of what the run's thread calls: every function of each may fail."""
 
 IMPORTED = (
-    (run_loop, "initial_weights"), (run_loop, "read_layout"), (checkpoints, "write_file"), (attempt, "sample_clients"),
+    (training, "initial_weights"), (training, "read_layout"), (checkpoints, "write_file"), (attempt, "sample_clients"),
     (attempt, "check_finite"), (phase, "check_weights"), (phase, "clean_metrics"), (robustness, "median"),
 )  # fmt: skip
 """Functions of modules, where the run's thread finds them."""

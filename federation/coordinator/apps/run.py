@@ -11,12 +11,11 @@ from federation.apps.happenings import Reported
 from federation.apps.process import AppProcess
 from federation.coordinator.apps.host import AppNotApproved, AppParts, ApprovedApp, HostedRun
 from federation.coordinator.apps.rounds import AppRounds
-from federation.coordinator.control import Control, RunInterrupted, RunStopped
+from federation.coordinator.control import Control
 from federation.coordinator.ledger import Job, Ledger
+from federation.coordinator.loops.run_end import RunEnd, RunFailed, run_to_end
 from federation.coordinator.quorum import QuorumMissed, WaitState
 from federation.coordinator.retrying_ledger import RetryingLedger
-from federation.coordinator.run_loop import RunEnd
-from federation.run.events import RoundRefused
 from federation.run.states import RunState
 from federation.transport.lane import StreamLane
 from federation.transport.leases.client_leases import Lease
@@ -26,10 +25,6 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS, LIMITS_SECONDS, BLOCK_SECONDS = 0.1, 1.0, 5.0
 FOLDER = "app"
 """Of a run's folder: what the app's process has written."""
-
-
-class AppFailed(Exception):
-    """The app's run cannot go on; the sentence says why."""
 
 
 class AppRun:
@@ -48,25 +43,15 @@ class AppRun:
 
     def run(self) -> RunEnd:
         """Run the app to its end, or to that of the run."""
-        self._lane.watch(self._control.wake)
+        return run_to_end(self._work, self._lane, self._control, self._ledger, AppNotApproved)
+
+    def _work(self) -> RunEnd:
+        app = self._parts.approved(self._job.config.app or "")
+        self._wait_for_supernodes()
         try:
-            app = self._parts.approved(self._job.config.app or "")
-            self._wait_for_supernodes()
             return self._run_app(app)
-        except RunStopped:
-            return RunEnd(RunState.STOPPED)
-        except RunInterrupted:
-            return RunEnd(RunState.INTERRUPTED, "the server was stopped")
-        except RoundRefused as error:
-            return RunEnd(RunState.INTERRUPTED, None if self._control.stopping else str(error))
-        except (AppFailed, AppNotApproved, QuorumMissed) as error:
-            return RunEnd(RunState.FAILED, str(error))
         except OSError as error:
-            return RunEnd(RunState.FAILED, f"The app's process cannot be started: {error}")
-        finally:
-            self._lane.unwatch(self._control.wake)
-            self._control.close()
-            self._ledger.flush()
+            raise RunFailed(f"The app's process cannot be started: {error}") from error
 
     def _visible(self) -> dict[int, int]:
         """Return node id -> client id of the SuperNodes that take part: online, admitted, in no other run."""
@@ -125,7 +110,7 @@ class AppRun:
             hosted.close()
 
     def _follow(self, hosted: HostedRun, process: AppProcess) -> None:
-        """Record what happens until the process ends; raises AppFailed where it exceeds a limit."""
+        """Record what happens until the process ends; raises RunFailed where it exceeds a limit."""
         config, began = self._job.config, time.monotonic()
         heard_at, limits_at = began, began + LIMITS_SECONDS
         while process.is_running:
@@ -136,13 +121,13 @@ class AppRun:
             if now >= limits_at:
                 limits_at = now + LIMITS_SECONDS
                 if breach := process.breach():
-                    raise AppFailed(f"The app was ended: {breach[0].lower()}{breach[1:]}")
+                    raise RunFailed(f"The app was ended: {breach[0].lower()}{breach[1:]}")
                 self._control.read_participation(lambda: self._ledger.read_participation(self._job.run_id))
             if now - heard_at > config.round_timeout_seconds:
                 seconds = f"{config.round_timeout_seconds:g}"
-                raise AppFailed(f"The app was ended: it sent no message and got no answer for {seconds} s")
+                raise RunFailed(f"The app was ended: it sent no message and got no answer for {seconds} s")
             if config.stop_seconds is not None and now - began > config.stop_seconds:
-                raise AppFailed(f"The app was ended: its time limit is {config.stop_seconds:g} s")
+                raise RunFailed(f"The app was ended: its time limit is {config.stop_seconds:g} s")
             self._tell_wait(now - heard_at)
             self._control.sleep(CHECK_SECONDS)
         self._record_happenings(hosted)

@@ -4,27 +4,27 @@ import contextlib
 import logging
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from structlog.contextvars import bound_contextvars
 
 from federation.aggregation.strategy import RunStrategy
 from federation.aggregation.strategy_warnings import recorded_warnings
 from federation.coordinator.attempt import Attempt, AttemptAborted, ClientsLost, GlobalModel
-from federation.coordinator.control import Control, RunInterrupted, RunStopped
+from federation.coordinator.control import Control
 from federation.coordinator.eligibility import Eligibility
 from federation.coordinator.ledger import Job, Ledger
+from federation.coordinator.loops.run_end import RunEnd, RunFailed, run_to_end
 from federation.coordinator.own_data.agreement import NoAgreement, SchemaAgreement
 from federation.coordinator.phase import PhaseContext
 from federation.coordinator.preparation import Preparation
-from federation.coordinator.quorum import Quorum, QuorumMissed, WaitState
+from federation.coordinator.quorum import Quorum, WaitState
 from federation.coordinator.retrying_ledger import RetryingLedger
 from federation.evaluation.evaluator import EVALUATION_SECONDS, ServerEvaluator
 from federation.evaluation.run_evaluations import RunEvaluations
 from federation.run.data_cut import DataCut
-from federation.run.events import AttemptFailed, Checkpoint, RoundDone, RoundRefused
+from federation.run.events import AttemptFailed, Checkpoint, RoundDone
 from federation.run.networks import KERAS_NETWORKS, trains_own_data
-from federation.run.rounds.stop_rules import StopRule, StopWatch
+from federation.run.rounds.stop_rules import StopWatch
 from federation.run.states import RunState
 from federation.schema.columns import AgreedSchema
 from federation.storage.checkpoint_policy import CheckpointPolicy
@@ -42,18 +42,6 @@ MAX_ATTEMPTS = 3
 An attempt that lost clients is none of them: the run waits for its clients again. It fails after this many of those
 only if they have lasted longer than the run waits for clients.
 """
-
-
-class RunFailed(Exception):
-    """The run cannot continue; the sentence says why."""
-
-
-class RunEnd(NamedTuple):
-    """The state that a run ends in, the reason, and the stop rule that ended it."""
-
-    state: RunState
-    reason: str | None = None
-    rule: StopRule | None = None
 
 
 class RunLoop:
@@ -82,8 +70,12 @@ class RunLoop:
 
     def run(self) -> RunEnd:
         """Do all rounds, or those that the stop rules allow; committed rounds stay in any case."""
-        self._lane.watch(self._control.wake)
-        try:
+        return run_to_end(
+            self._work, self._lane, self._control, self._ledger, NoAgreement, NetworkNotBuilt, CheckpointDamaged
+        )
+
+    def _work(self) -> RunEnd:
+        with self._on_exit:
             self._on_exit.enter_context(recorded_warnings(self._job.run_id, self._ledger.record))
             self._begin()
             end = self._run_rounds()
@@ -91,19 +83,6 @@ class RunLoop:
             self._keep_checkpoints()
             self._checkpoints.delete_expired()
             return end
-        except RunStopped:
-            return RunEnd(RunState.STOPPED)
-        except RunInterrupted:
-            return RunEnd(RunState.INTERRUPTED, "the server was stopped")
-        except RoundRefused as error:
-            return RunEnd(RunState.INTERRUPTED, None if self._control.stopping else str(error))
-        except (RunFailed, NoAgreement, NetworkNotBuilt, CheckpointDamaged, QuorumMissed) as error:
-            return RunEnd(RunState.FAILED, str(error))
-        finally:
-            self._lane.unwatch(self._control.wake)
-            self._on_exit.close()
-            self._control.close()
-            self._ledger.flush()
 
     def _run_rounds(self) -> RunEnd:
         while not self._control.try_finish(self._committed, lambda: self._ledger.read_num_rounds(self._job.run_id)):

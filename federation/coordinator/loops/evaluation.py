@@ -7,19 +7,20 @@ from itertools import count
 from pathlib import Path
 
 from federation.coordinator.attempt import evaluated_metrics
-from federation.coordinator.control import Control, RunInterrupted, RunStopped
+from federation.coordinator.control import Control
 from federation.coordinator.eligibility import Eligibility
 from federation.coordinator.ledger import Job, Ledger
+from federation.coordinator.loops.run_end import RunEnd, RunFailed, run_to_end
+from federation.coordinator.loops.training import MAX_ATTEMPTS
 from federation.coordinator.phase import PhaseContext, RunningPhase
 from federation.coordinator.preparation import Preparation
-from federation.coordinator.quorum import Quorum, QuorumMissed, WaitState
+from federation.coordinator.quorum import Quorum, WaitState
 from federation.coordinator.retrying_ledger import RetryingLedger
-from federation.coordinator.run_loop import MAX_ATTEMPTS, RunEnd
 from federation.evaluation.evaluator import EVALUATION_SECONDS, ServerEvaluator
 from federation.evaluation.run_evaluations import RunEvaluations
 from federation.run.config import RunConfig
 from federation.run.data_cut import DataCut
-from federation.run.events import AttemptFailed, RoundDone, RoundRefused
+from federation.run.events import AttemptFailed, RoundDone
 from federation.run.pooling import Counts, summed_confusion
 from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
@@ -27,10 +28,6 @@ from federation.storage.uploads import Uploads, UploadUnusable
 from federation.transport.exchange import Content, Member
 from federation.transport.lane import StreamLane
 from federation.transport.leases.client_leases import Lease
-
-
-class EvaluationFailed(Exception):
-    """Nobody has evaluated the weights; the sentence says why."""
 
 
 class EvaluationLoop:
@@ -54,32 +51,21 @@ class EvaluationLoop:
 
     def run(self) -> RunEnd:
         """Let clients, the server, or both evaluate the weights."""
-        self._lane.watch(self._control.wake)
-        try:
+        return run_to_end(self._work, self._lane, self._control, self._ledger)
+
+    def _work(self) -> RunEnd:
+        with self._on_exit:
             content = self._read_weights()
             if self._job.committed < 0:
                 self._ledger.record(self._evaluate_by_clients(content))
             self._evaluate_at_server(content)
             return RunEnd(RunState.COMPLETED)
-        except RunStopped:
-            return RunEnd(RunState.STOPPED)
-        except RunInterrupted:
-            return RunEnd(RunState.INTERRUPTED, "the server was stopped")
-        except RoundRefused as error:
-            return RunEnd(RunState.INTERRUPTED, None if self._control.stopping else str(error))
-        except (EvaluationFailed, QuorumMissed) as error:
-            return RunEnd(RunState.FAILED, str(error))
-        finally:
-            self._lane.unwatch(self._control.wake)
-            self._on_exit.close()
-            self._control.close()
-            self._ledger.flush()
 
     def _read_weights(self) -> Content:
         try:
             return Content(*self._uploads.read(self._config.initial_weights or ""))
         except UploadUnusable as error:
-            raise EvaluationFailed(str(error)) from error
+            raise RunFailed(str(error)) from error
 
     def _evaluate_by_clients(self, content: Content) -> RoundDone:
         """Return the round to commit; as few replies as fail an attempt of training fail one of these."""
@@ -101,7 +87,7 @@ class EvaluationLoop:
             sentence = f"{len(phase.accepted):,} of the {needed:,} replies it needs"
             self._ledger.record(AttemptFailed(self._job.run_id, 0, attempt, sentence))
             if attempt >= MAX_ATTEMPTS:
-                raise EvaluationFailed(f"{MAX_ATTEMPTS:,} attempts in a row failed, the last: {sentence}")
+                raise RunFailed(f"{MAX_ATTEMPTS:,} attempts in a row failed, the last: {sentence}")
         return self._round(attempt, time.monotonic() - started, evaluated_metrics(phase, self._config), phase.counts)
 
     def _round(
@@ -128,7 +114,7 @@ class EvaluationLoop:
         return ready
 
     def _evaluate_at_server(self, content: Content) -> None:
-        """Return when the server has evaluated the weights; raises EvaluationFailed where nobody else has."""
+        """Return when the server has evaluated the weights; raises RunFailed where nobody else has."""
         if not self._evaluations.are_on:
             return
         self._evaluations.submit(0, content.layout, content.buffer)
@@ -138,7 +124,7 @@ class EvaluationLoop:
         self._evaluations.finish(self._control.sleep)
         self._wait_state.unblock()
         if not list(self._evaluations.measured()) and self._config.client_evaluation == "off":
-            raise EvaluationFailed("The server could not evaluate the weights: the events of the run say why")
+            raise RunFailed("The server could not evaluate the weights: the events of the run say why")
 
 
 def with_all_metrics(config: RunConfig) -> RunConfig:

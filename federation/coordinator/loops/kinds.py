@@ -1,8 +1,8 @@
 """The loop of each kind of run; the run of a Flower App has a loop of another make."""
 
-from federation.coordinator.evaluation.loop import EvaluationLoop
-from federation.coordinator.run_loop import RunLoop
-from federation.coordinator.statistics.loop import StatisticsLoop
+from federation.coordinator.loops.evaluation import EvaluationLoop
+from federation.coordinator.loops.statistics import StatisticsLoop
+from federation.coordinator.loops.training import RunLoop
 from federation.run.fields.kinds import RunKind
 
 Loop = RunLoop | EvaluationLoop | StatisticsLoop

@@ -4,16 +4,16 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from federation.coordinator.control import Control, RunInterrupted, RunStopped
+from federation.coordinator.control import Control
 from federation.coordinator.eligibility import Eligibility, schema_of
 from federation.coordinator.ledger import Job, Ledger
+from federation.coordinator.loops.run_end import RunEnd, RunFailed, run_to_end
 from federation.coordinator.own_data.agreement import wait_for_eligible
 from federation.coordinator.phase import REPORT_SECONDS, PhaseContext, listed
-from federation.coordinator.quorum import QuorumMissed, WaitState, pause_if_requested
+from federation.coordinator.quorum import WaitState, pause_if_requested
 from federation.coordinator.retrying_ledger import RetryingLedger
-from federation.coordinator.run_loop import RunEnd
 from federation.evaluation.evaluator import ServerEvaluator
-from federation.run.events import Outcome, ReplyRecorded, RoundRefused, StatisticsCollected
+from federation.run.events import Outcome, ReplyRecorded, StatisticsCollected
 from federation.run.states import RunState
 from federation.schema.agreement import merged_summary
 from federation.schema.columns import ClientSchema, NumberSummary
@@ -22,10 +22,6 @@ from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.transport.exchange import Exchange, Member, Reply
 from federation.transport.lane import StreamLane
 from federation.transport.leases.client_leases import Lease
-
-
-class NoStatistics(Exception):
-    """No client has told anything; the sentence says why."""
 
 
 class StatisticsLoop:
@@ -47,34 +43,23 @@ class StatisticsLoop:
 
     def run(self) -> RunEnd:
         """Ask the clients; those that share no statistics are named and not asked."""
-        self._lane.watch(self._control.wake)
-        try:
-            members = self._wait_for_clients()
-            told = {client_id: schema_of(member) for client_id, member in members.items()}
-            sharing = {client_id: schema for client_id, schema in told.items() if schema.shares_statistics}
-            if not sharing:
-                raise NoStatistics("no client shares statistics: start clients with --share-statistics")
-            question = StatisticsQuestion(bins=common_bins(sharing.values()))
-            answers = self._ask({c: members[c] for c in sharing}, question)
-            if not answers:
-                raise NoStatistics("no client has answered: the events of the run say why")
-            self._ledger.record(StatisticsCollected(
-                self._job.run_id, {c: sharing[c] for c in answers}, question, answers,
-                sorted(members.keys() - answers.keys()),
-            ))  # fmt: skip
-            return RunEnd(RunState.COMPLETED)
-        except RunStopped:
-            return RunEnd(RunState.STOPPED)
-        except RunInterrupted:
-            return RunEnd(RunState.INTERRUPTED, "the server was stopped")
-        except RoundRefused as error:
-            return RunEnd(RunState.INTERRUPTED, None if self._control.stopping else str(error))
-        except (NoStatistics, QuorumMissed) as error:
-            return RunEnd(RunState.FAILED, str(error))
-        finally:
-            self._lane.unwatch(self._control.wake)
-            self._control.close()
-            self._ledger.flush()
+        return run_to_end(self._work, self._lane, self._control, self._ledger)
+
+    def _work(self) -> RunEnd:
+        members = self._wait_for_clients()
+        told = {client_id: schema_of(member) for client_id, member in members.items()}
+        sharing = {client_id: schema for client_id, schema in told.items() if schema.shares_statistics}
+        if not sharing:
+            raise RunFailed("no client shares statistics: start clients with --share-statistics")
+        question = StatisticsQuestion(bins=common_bins(sharing.values()))
+        answers = self._ask({c: members[c] for c in sharing}, question)
+        if not answers:
+            raise RunFailed("no client has answered: the events of the run say why")
+        self._ledger.record(StatisticsCollected(
+            self._job.run_id, {c: sharing[c] for c in answers}, question, answers,
+            sorted(members.keys() - answers.keys()),
+        ))  # fmt: skip
+        return RunEnd(RunState.COMPLETED)
 
     def _wait_for_clients(self) -> dict[int, Member]:
         config, control = self._job.config, self._control
