@@ -13,7 +13,10 @@ from tests.support.dashboard import Dashboard, finished_run, running
 from tests.support.light_client import Answer, honest
 from tests.support.markup import Element, get_both, get_page
 from webapp.db.repository.runs import set_values
+from webapp.db.tables import Run
 from webapp.pages.comparison.colours import slots_of
+from webapp.pages.runs.charts import titles_of
+from webapp.pages.runs.target_metric import measure_of
 
 
 def row_of(page: Element, run_id: int) -> list[str]:
@@ -129,6 +132,23 @@ def test_runs_without_an_accuracy_are_compared_by_their_loss(dashboard: Dashboar
     page = get_page(dashboard.http, f"/runs/compare?id={run_id}&target=0.2")
     assert "Best loss" in page.text and "Rounds to 0.200" in page.text
     assert dashboard.http.get(f"/api/runs/compare?id={run_id}").json()["metric"] == "loss"
+    for path in (f"/runs/{run_id}", "/"):
+        charts = get_page(dashboard.http, path).all("meadow-chart")
+        assert [chart["metric"] for chart in charts] == ["loss"] and "in round 3" in charts[0].text
+
+
+@pytest.mark.parametrize(("reported", "charts", "more", "measure"), [
+    ([], ["accuracy", "loss"], [], "accuracy"),
+    (["train_loss"], ["accuracy", "loss"], [], "accuracy"),
+    (["evaluate_f1", "evaluate_loss"], ["loss"], ["f1"], "loss"),
+    (["evaluate_dice", "evaluate_auc", "train_loss"], ["auc"], ["dice"], "auc"),
+])  # fmt: skip
+def test_pages_open_on_a_metric_that_the_run_has(
+    reported: list[str], charts: list[str], more: list[str], measure: str
+) -> None:
+    run = Run(last_metrics=dict.fromkeys(reported, 0.5), best_metrics={}, config={})
+    titles, others = titles_of([run], "evaluate", "")
+    assert (list(titles), others, measure_of([run], "evaluate", "").name) == (charts, more, measure)
 
 
 def test_without_a_target_it_is_nine_tenths_of_the_best(dashboard: Dashboard) -> None:

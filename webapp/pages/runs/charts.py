@@ -23,7 +23,7 @@ from webapp.pages.runs.query import RunQuery
 from webapp.pages.wording import metric_word
 
 ROWS, SLOTS, DRAWN_UNASKED, MOST_CHANGES = 100, 8, 4, 20
-FIRST = {"accuracy": "Accuracy", "rmse": "RMSE"}
+USUAL = {"accuracy": "Accuracy", "rmse": "RMSE", "loss": "Loss"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def first_request(charts: RunCharts, lines: Sequence[Line]) -> str:
 def charts_of(
     session: Session, series: SeriesCache, run: Run, phase: str = "evaluate", metric: str = ""
 ) -> RunCharts:  # fmt: skip
-    """Return what the charts of a run say in words: accuracy and loss, and one more metric where it is requested."""
+    """Return what the charts of a run say in words: the usual ones, and one more metric where it is requested."""
     titles, more = titles_of([run], phase, metric)
     figures = [
         _figure(run, phase, name, title, series.read(session, run, phase, name)) for name, title in titles.items()
@@ -120,12 +120,19 @@ def charts_of(
 
 
 def titles_of(runs: Iterable[Run], phase: str, metric: str) -> tuple[dict[str, str], list[str]]:
-    """Return the metrics that have charts with their titles, and the other ones that any of the runs has in a phase."""
-    reported = sorted({name for run in runs for name in (*run.last_metrics, *run.best_metrics)})
-    first = measured_instead(f"{phase}_accuracy", reported).removeprefix(f"{phase}_")
-    usual = {first: FIRST[first], "loss": "Loss"}
-    more = [name for key in reported if key.startswith(f"{phase}_") and (name := key[len(phase) + 1 :]) not in usual]
-    return {**usual, **({metric: metric_word(metric)} if metric in more else {})}, more
+    """Return the metrics that have charts with their titles, and the other ones that any of the runs has in a phase.
+
+    Without a choice these are accuracy (or rmse in its place) and loss; once something is reported, those of the two
+    that are, else the first of what is.
+    """
+    begin = f"{phase}_"
+    names = {name for run in runs for name in (*run.last_metrics, *run.best_metrics) if name.startswith(begin)}
+    reported = sorted(name.removeprefix(begin) for name in names)
+    first = measured_instead("accuracy", reported)
+    usual = [name for name in (first, "loss") if name in reported or not reported] or reported[:1]
+    more = [name for name in reported if name not in usual]
+    shown = [*usual, metric] if metric in more else usual
+    return {name: USUAL.get(name) or metric_word(name) for name in shown}, more
 
 
 def lines_of(session: Session, run: Run, clients: Sequence[tuple[int, str]], query: RunQuery) -> Lines:

@@ -62,15 +62,16 @@ class Measure:
 
 
 def measure_of(runs: Sequence[Run], phase: Measured, metric: str, *, reported_only: bool = False) -> Measure:
-    """Return the requested metric; without one, the accuracy, or the loss of runs that have no accuracy.
+    """Return the requested metric; without one, of what the runs report: accuracy, else loss, else the first.
 
     ``reported_only``: what none of the runs reports counts as not asked for.
     """
     reported = {name for run in runs for name in (*run.last_metrics, *run.best_metrics)}
     if metric and (not reported_only or f"{phase}_{metric}" in reported):
         return _measure(runs, phase, metric)
-    no_accuracy = f"{phase}_accuracy" not in reported and f"{phase}_loss" in reported
-    return _measure(runs, phase, "loss" if no_accuracy else "accuracy")
+    others = (name.removeprefix(f"{phase}_") for name in sorted(reported) if name.startswith(f"{phase}_"))
+    names = ("accuracy", "loss", *others)
+    return _measure(runs, phase, next((name for name in names if f"{phase}_{name}" in reported), "accuracy"))
 
 
 def _measure(runs: Sequence[Run], phase: Measured, metric: str) -> Measure:
