@@ -110,6 +110,11 @@ def test_its_page_shows_results_and_no_curve(dashboard: Dashboard, trained: int)
     form = get_page(dashboard.http, f"/runs/new?from={trained}&evaluate=2")
     chosen = {option["value"] for option in form.one("select", id="kind").all("option") if "selected" in option}
     assert chosen == {"evaluation"} and form.one("input", id="evaluated_run")["value"] == str(trained)
+    for query in (f"evaluated_run={trained}", f"evaluated_run={trained}&network=mlp", "evaluated_run=999"):
+        form = get_page(dashboard.http, f"/runs/new?kind=evaluation&{query}")
+        network = form.one("select", id="network").one("option", selected=True)["value"]
+        assert network == ("synthetic" if query == f"evaluated_run={trained}" else "mlp"), query
+        assert (form.one("input", id="min_clients")["value"] == "3") == (str(trained) in query), query
     sent = {"kind": "evaluation", "evaluated_run": str(trained), "network": "synthetic", "dataset": "synthetic"}
     started = dashboard.http.post("/runs", data=sent, follow_redirects=False)
     assert started.status_code == 303, started.text

@@ -38,10 +38,13 @@ def duplicate_form(config: Mapping[str, Any]) -> StartForm:
 
 def evaluation_form(config: Mapping[str, Any], run_id: int, number: int) -> StartForm:
     """Return the form that evaluates a round of a run, over all clients, on the samples that the run held out."""
-    form = form_of(config)
-    kept = {name: value for name, value in form.values.items() if name in MODEL | DATA}
     of_round = {"kind": "evaluation", "evaluated_run": str(run_id), "evaluated_round": str(number)}
-    return StartForm(default_form().values | kept | of_round)
+    return StartForm(default_form().values | taken_over(config) | of_round)
+
+
+def taken_over(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the answers that the evaluation of a run takes over from it: its network and its data."""
+    return {name: value for name, value in form_of(config).values.items() if name in MODEL | DATA}
 
 
 def copy_name(name: str) -> str:

@@ -1,5 +1,6 @@
 """Pages of runs: one run, and the form that starts one."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from federation.run.networks import NETWORKS
 from federation.run.states import ENDED
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.queue.order import queued_runs
+from webapp.db.repository.runs import get_run as find_run
 from webapp.db.tables import Run
 from webapp.operations.apps.outputs import AppOutputs
 from webapp.operations.files.downloads import models_of
@@ -21,7 +23,7 @@ from webapp.pages.clients.holdings import dataset_of
 from webapp.pages.clients.simulation import offer_for_run
 from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
-from webapp.pages.start.copies import duplicate_form, evaluation_form
+from webapp.pages.start.copies import duplicate_form, evaluation_form, taken_over
 from webapp.pages.start.form import (
     StartForm,
     as_opened,
@@ -34,9 +36,10 @@ from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
 from webapp.pages.wording import sentence
 from webapp.problems import Invalid, NotFound
-from webapp.routes.dependencies import ByDep, NoteDep, RunsDep
+from webapp.routes.dependencies import MAX_ID, ByDep, NoteDep, RunsDep
 from webapp.routes.html.forms import SEE_OTHER, StartFormDep, sent_with_upload
 from webapp.routes.html.page import Page, PageDep, RunId, shared
+from webapp.sanitizing import whole_number
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
@@ -63,7 +66,7 @@ def ask(
     run = get_run(page.session, source) if source is not None else None
     told = request.query_params.multi_items()
     if typed := [(name, value) for name, value in told if name not in ("from", "evaluate")]:
-        return _show_form(page, as_opened(parse_form(typed), typed), source=run)
+        return _show_form(page, as_opened(parse_form([*_of_evaluated(page, dict(typed)), *typed]), typed), source=run)
     if run is not None and run.network == "app":
         app = page.parts.apps.find(run.config["app"])
         return RedirectResponse(f"/apps/{app.id}?from={run.id}#start" if app is not None else "/apps", SEE_OTHER)
@@ -74,6 +77,15 @@ def ask(
     live = page.live
     held = (dataset_of(client) for client in list_clients(page.session) if client.id in live)
     return _show_form(page, default_form(held))
+
+
+def _of_evaluated(page: Page, typed: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Return what an address that only names the run to evaluate leaves to that run; nothing for the form itself."""
+    run_id = whole_number(typed.get("evaluated_run"), least=1, most=MAX_ID)
+    if typed.get("kind") != "evaluation" or "who" in typed or run_id is None:
+        return ()
+    run = find_run(page.session, run_id)
+    return taken_over(run.config).items() if run is not None and run.network != "app" else ()
 
 
 @router.post("")
