@@ -1,12 +1,17 @@
 """Experiments in a real Chromium: the form counts its runs while it is filled in, the page follows the runs."""
 
+from itertools import product
 from pathlib import Path
 
-from playwright.sync_api import expect
+from PIL import Image
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage, url_of
-from tests.browser.looking import look
+from tests.browser.looking import THEMES, look
 from tests.support.dashboard import Dashboard
+
+SHOWN = """[".parallel text", ".parallel .best"].map((one) => getComputedStyle(document.querySelector(one)).stroke)"""
+"""The colour of the page, which the halo of a text has, and that of the best line."""
 
 
 def test_an_experiment_is_filled_in_started_and_followed(dashboard: Dashboard, open_page: OpenPage) -> None:
@@ -34,10 +39,24 @@ def test_an_experiment_is_filled_in_started_and_followed(dashboard: Dashboard, o
     expect(page.locator(".parallel polyline")).to_have_count(9)
     assert page.evaluate(drawn) == 1 + 3 * 8
     with page.expect_download() as png:
-        page.get_by_role("button", name="PNG").click()
+        page.get_by_role("button", name="PNG of the curves", exact=True).click()
     assert png.value.suggested_filename == "experiment-1-accuracy.png"
     assert Path(png.value.path()).read_bytes().startswith(b"\x89PNG")
+    assert_parallel_coordinates_are_saved_in_both_themes(page)
     page.get_by_label("Value of").select_option("last")
     expect(page.locator("thead")).to_contain_text("Last accuracy")
     expect(page).to_have_url(f"{url_of(dashboard)}/experiments/1?metric=accuracy&which=last")
     look(page, "experiment")
+
+
+def assert_parallel_coordinates_are_saved_in_both_themes(page: Page) -> None:
+    """The saved image has the colours that the page has: the background, and the line of the best configuration."""
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="PNG of parallel coordinates", exact=True).click()
+        assert saved.value.suggested_filename == "experiment-1-parallel-coordinates-accuracy.png"
+        background, best = page.evaluate(SHOWN)
+        image = Image.open(saved.value.path()).convert("RGB")
+        colours = {f"rgb{image.getpixel(at)}" for at in product(range(image.width), range(image.height))}
+        assert f"rgb{image.getpixel((0, 0))}" == background and best in colours, theme

@@ -1,4 +1,5 @@
-/* Saves the charts of a section as a file: a PNG image, or the values of the visible rounds as CSV. */
+/* Saves the charts of a section as a file: a PNG image, or the values of the visible rounds as CSV. Other pictures are
+   saved as PNG by `savePng` as well. */
 
 import { colour, fontFamily } from "./colours.js";
 
@@ -11,8 +12,9 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-const fileName = (charts, ending) =>
-  `${charts[0].fileName}-${charts.map(({ metric }) => metric.replace(/[^\w.-]+/g, "_")).join("-")}.${ending}`;
+export const fileName = (owner, names, ending) =>
+  `${owner}-${names.map((name) => name.replace(/[^\w.-]+/g, "_")).join("-")}.${ending}`;
+const fileNameOf = (charts, ending) => fileName(charts[0].fileName, charts.map(({ metric }) => metric), ending);
 
 /* Lay out the entries of a legend from left to right, on as many lines as they need, and draw them if `draw` is true;
    return the height of all lines. */
@@ -31,39 +33,52 @@ function layOutLegend(context, legend, left, top, width, step, draw) {
   return legend.length ? y + step - top : 0;
 }
 
+/* The name of the page, which stands in an image before a title that does not say what it is of. */
+export const ofPage = (title) => `${document.title.split(" \u00b7 ").at(-2)}: ${title}`;
+
 /* The title of a chart in an image, without the line below it, which says what the values are over. Charts of one run
-   have no legend that names the run, so its name stands before the title. */
+   have no legend that names the run. */
 function titleOf(chart) {
   const parts = [...chart.querySelectorAll("h2 > :not([data-part=basis])")].map((part) => part.textContent.trim());
   const title = parts.filter(Boolean).join("   ");
-  return chart.legend.length ? title : `${document.title.split(" \u00b7 ").at(-2)}: ${title}`;
+  return chart.legend.length ? title : ofPage(title);
 }
 
-function savePng(section) {
-  const charts = chartsOf(section), canvases = charts.map(({ plot }) => plot.ctx.canvas), { legend } = charts[0];
+/* Save pictures, one below the other, as one PNG image: of each the `lines` of its head, the first of them its title,
+   and what `draw(context, left, top)` draws, `width` times `height` pixels of the screen. */
+export function savePng(pictures, legend, name) {
   const ratio = devicePixelRatio, titleHeight = 62 * ratio, margin = 16 * ratio, font = `600 ${14 * ratio}px`;
   const sheet = document.createElement("canvas"), context = sheet.getContext("2d");
-  const width = Math.max(...canvases.map((canvas) => canvas.width));
+  const width = Math.max(...pictures.map((picture) => picture.width));
   context.font = `${font} ${fontFamily()}`;
   const legendHeight = layOutLegend(context, legend, 0, 0, width, 1.25 * margin, false);
   sheet.width = width + 2 * margin;
-  sheet.height = canvases.reduce((sum, { height }) => sum + height + titleHeight + margin, margin + legendHeight);
+  sheet.height = pictures.reduce((sum, { height }) => sum + height + titleHeight + margin, margin + legendHeight);
   context.font = `${font} ${fontFamily()}`; // a new size resets the canvas
   context.fillStyle = colour("page");
   context.fillRect(0, 0, sheet.width, sheet.height);
   layOutLegend(context, legend, margin, margin + 14 * ratio, width, 1.25 * margin, true);
   let top = margin + legendHeight;
-  charts.forEach((chart, i) => {
+  for (const { lines, height, draw } of pictures) {
     context.fillStyle = colour("ink");
-    const basis = chart.querySelector("[data-part=basis]").textContent.trim();
-    [titleOf(chart), ...basis.split("; ")].forEach((line, i) => {
+    lines.forEach((line, i) => {
       context.font = `${i ? 400 : 600} ${(i ? 12 : 14) * ratio}px ${fontFamily()}`;
       context.fillText(line, margin, top + (18 + 17 * i) * ratio, width);
     });
-    context.drawImage(canvases[i], margin, top + titleHeight);
-    top += titleHeight + canvases[i].height + margin;
-  });
-  sheet.toBlob((blob) => download(blob, fileName(charts, "png")));
+    draw(context, margin, top + titleHeight);
+    top += titleHeight + height + margin;
+  }
+  sheet.toBlob((blob) => download(blob, name));
+}
+
+function pictureOf(chart) {
+  const { canvas } = chart.plot.ctx, basis = chart.querySelector("[data-part=basis]").textContent.trim();
+  return {
+    lines: [titleOf(chart), ...basis.split("; ")],
+    width: canvas.width,
+    height: canvas.height,
+    draw: (context, left, top) => context.drawImage(canvas, left, top),
+  };
 }
 
 /* One cell of a CSV file. Text that a spreadsheet would take for a formula begins with an apostrophe; commas, quotes
@@ -78,15 +93,17 @@ export function csvCell(value) {
 export const csv = (rows) => rows.map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
 
 /* The byte order mark at the start tells Excel that the file is UTF-8. */
-function saveCsv(section) {
-  const charts = chartsOf(section), rows = [charts[0].header, ...charts.flatMap((chart) => chart.rows)];
-  download(new Blob(["\ufeff", csv(rows)], { type: "text/csv" }), fileName(charts, "csv"));
+function saveCsv(charts) {
+  const rows = [charts[0].header, ...charts.flatMap((chart) => chart.rows)];
+  download(new Blob(["\ufeff", csv(rows)], { type: "text/csv" }), fileNameOf(charts, "csv"));
 }
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act=png], [data-act=csv]"), section = button?.closest("[data-charts]");
-  if (!section || !chartsOf(section).length) return;
+  if (!section) return;
+  const charts = chartsOf(section);
+  if (!charts.length) return;
   event.preventDefault();
-  if (button.dataset.act === "png") savePng(section);
-  else saveCsv(section);
+  if (button.dataset.act === "png") savePng(charts.map(pictureOf), charts[0].legend, fileNameOf(charts, "png"));
+  else saveCsv(charts);
 });
