@@ -4,6 +4,7 @@ Modules that import flwr are imported in functions: ``main`` sets flwr's environ
 answered at once.
 """
 
+import asyncio
 import logging
 import os
 import signal
@@ -116,9 +117,11 @@ def _run(
     from federation.client.tasks.run_states import StateFiles
 
     executor = Executor(work, node, recent_log, states=StateFiles(states) if "app" not in work.data else None)
-    return run_client(
-        *address, identity, executor, work.data, console, trust=trust, code=code, end_with_stdin=end_with_stdin
-    )  # fmt: skip
+    return asyncio.run(
+        run_client(
+            address, identity, executor, work.data, console, trust=trust, code=code, end_with_stdin=end_with_stdin
+        )
+    )
 
 
 def server_trust(server: str, root_certificates: str | None, server_name: str | None) -> ServerTrust | None:

@@ -1,59 +1,55 @@
-"""One connection of a client over a WebSocket of its own, from the server's challenge to the close."""
+"""One connection of a client on an event loop, from the server's challenge to the close."""
 
-import logging
-import queue
-from collections.abc import Iterable
+import asyncio
+import hashlib
+import ssl
+from collections.abc import Callable, Iterable
 
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
+from federation.client.content_assembly import Contents
 from federation.client.description import ClientDescription
 from federation.client.frame_handler import FrameHandler
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
-from federation.client.websocket import ClientWebSocket
 from federation.protocol import messages
-
-log = logging.getLogger(__name__)
 
 
 class Session:
-    """Handles a connection's frames in the thread that reads them, and sends contents in the thread of ``run``."""
+    """Reads frames and writes what is to be sent, in order. Made and used on the event loop.
+
+    ``on_welcome`` is called on the loop when the client has joined, and again when a pending client was admitted.
+    """
 
     def __init__(
-        self, websocket: ClientWebSocket, identity: Identity, description: ClientDescription, outbox: Outbox
-    ) -> None:
-        self._websocket, self._name, self._outbox = websocket, identity.name, outbox
-        self._granted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._failure: Exception | None = None
+        self, identity: Identity, description: ClientDescription, outbox: Outbox, contents: Contents,
+        on_welcome: Callable[[messages.Welcome], None],
+    ) -> None:  # fmt: skip
+        self._loop, self._outbox = asyncio.get_running_loop(), outbox
+        self._outgoing: asyncio.Queue[Iterable[str | bytes]] = asyncio.Queue()
         self._handler = FrameHandler(
-            identity, description, outbox, send=self._send, on_grant=self._granted.put, on_welcome=self._log_welcome
-        )
+            identity, description, outbox,
+            send=self._send, on_grant=self._on_grant, on_welcome=on_welcome, contents=contents,
+        )  # fmt: skip
 
     @property
-    def welcome(self) -> messages.Welcome | None:
-        """The server's last welcome; None before the first."""
-        return self._handler.welcome
+    def is_welcomed(self) -> bool:
+        """Whether the server has accepted the hello."""
+        return self._handler.welcome is not None
 
-    def run(self) -> str:
-        """Stay until the connection ends, and return why it did.
-
-        Raises
-        ------
-        Refused
-            When the server refuses this client.
-        BadFrame, TimeoutError
-            When the other side does not behave as a Meadow server does.
-        """
+    async def run(self, websocket: ClientConnection) -> str:
+        """Stay until the connection ends, and return why it did; raises Refused, BadFrame and TimeoutError."""
+        sending: asyncio.Task[None] | None = None
         try:
-            self._handshake()
-            while (message_id := self._granted.get()) is not None:
-                for piece in self._handler.granted_pieces(message_id):
-                    self._websocket.send(piece)
-            if self._failure is not None:
-                raise self._failure
-            while True:  # read frames in fragments, until the end
-                self._websocket.recv()
+            first = await asyncio.wait_for(websocket.recv(), messages.HELLO_SECONDS)
+            hello = self._handler.answer_challenge(first, _certificate(websocket))
+            if hello is not None:
+                await websocket.send(messages.encode(hello))
+            sending = asyncio.create_task(self._send_all(websocket))
+            while True:
+                self._handler.handle(await websocket.recv())
         except ConnectionClosed as closed:
             received, sent = closed.rcvd, closed.sent
             if received is None and sent is not None and sent.code == CloseCode.INTERNAL_ERROR:
@@ -61,34 +57,29 @@ class Session:
             return self._handler.end_reason(received.code if received else 0, received.reason if received else "")
         finally:
             self._outbox.detach()
+            if sending is not None:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
 
-    def _handshake(self) -> None:
-        first = self._websocket.recv(timeout=messages.HELLO_SECONDS)
-        hello = self._handler.answer_challenge(first, self._websocket.certificate)
-        if hello is None:
-            self._websocket.recv(timeout=messages.HELLO_SECONDS)  # the close that follows a bye
-            raise messages.BadFrame("a frame behind a bye")
-        self._websocket.listen(self._on_frame, lambda: self._granted.put(None))
-        self._websocket.send(messages.encode(hello))
-
-    def _on_frame(self, frame: str | bytes) -> None:
-        """Handle a frame; an error ends the connection."""
-        if self._failure is None:
-            try:
-                self._handler.handle(frame)
-            except Exception as error:
-                self._failure = error
-                self._granted.put(None)
-
-    def _log_welcome(self, welcome: messages.Welcome) -> None:
-        if welcome.state == "pending":
-            log.info("joined as client %d: pending approval on the Clients page", welcome.client_id)
-        else:
-            log.info("joined as client %d, %s", welcome.client_id, self._name)
+    async def _send_all(self, websocket: ClientConnection) -> None:
+        """Write what is queued; what a closing connection does not take goes over the next one."""
+        try:
+            while True:
+                for frame in await self._outgoing.get():
+                    await websocket.send(frame)
+        except ConnectionClosed:
+            return
 
     def _send(self, frame: messages.Offer | messages.ProgressFrame, pieces: Iterable[bytes]) -> None:
-        """Send frames, from any thread. An offer that a closing connection does not take goes over the next one."""
-        try:
-            self._websocket.send_together(messages.encode(frame), pieces)
-        except ConnectionClosed:
-            log.debug("%s not sent: the connection is closing", frame.type)
+        """Queue a frame and the pieces behind it; on the loop, and in the worker's thread."""
+        frames: list[str | bytes] = [messages.encode(frame), *pieces]
+        self._loop.call_soon_threadsafe(self._outgoing.put_nowait, frames)
+
+    def _on_grant(self, message_id: str) -> None:
+        self._outgoing.put_nowait(self._handler.granted_pieces(message_id))
+
+
+def _certificate(websocket: ClientConnection) -> str | None:
+    """Return the SHA-256 (hex) of the certificate that the server has shown; None without TLS."""
+    secure: ssl.SSLObject | None = websocket.transport.get_extra_info("ssl_object")
+    return hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest() if secure is not None else None

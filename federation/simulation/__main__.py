@@ -1,9 +1,7 @@
 """``python -m federation.simulation``: virtual clients in a few processes, from the command line to the exit code."""
 
 import os
-import signal
 import sys
-import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from federation.client.console import open_standard_streams, write_log_to
 from federation.client.identity import BadIdentity, default_path
 from federation.client.options import joining as options
 from federation.client.options import own_data
-from federation.client.process import follow_stdin
+from federation.client.process import call_at_end
 from federation.learning.data.own.options import DEFAULT_IMAGE_SIZE, DEFAULT_MIN_ROWS
 from federation.protocol.messages import MAX_NAME_CHARACTERS
 from federation.simulation import options as own
@@ -68,7 +66,8 @@ def simulate(
     )  # fmt: skip
     with _locked(folder, shares := _chosen(plan.shares(processes), share)):
         hosts = _hosts(shares, launcher, ray_address, ray_cpus, gpu_fraction)
-        raise typer.Exit(_run(hosts, end_with_stdin=end_with_stdin))
+        call_at_end(hosts.stop, end_with_stdin=end_with_stdin)
+        raise typer.Exit(hosts.run())
 
 
 def _checked(name: str, identities: Path | None, *, node_config: str, app: str | None) -> tuple[Path, str]:
@@ -112,16 +111,6 @@ def _hosts(
         return HostProcesses(on_gpus(shares, gpu_fraction) if gpu_fraction is not None else shares)
     except (NoGpu, NoRay) as error:
         raise typer.BadParameter(str(error)) from error
-
-
-def _run(hosts: HostProcesses | HostActors, *, end_with_stdin: bool) -> int:
-    """Run the host processes until a signal or the end of standard input; return the exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
-            signal.signal(number, lambda *_: hosts.stop())
-    if end_with_stdin:
-        threading.Thread(target=follow_stdin, args=[hosts.stop], name="stdin", daemon=True).start()
-    return hosts.run()
 
 
 def main() -> None:

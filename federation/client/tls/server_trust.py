@@ -10,7 +10,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from websockets.exceptions import InvalidStatus
 
-from federation.client.tls.shared_socket import SharedTlsSocket
 from federation.protocol.addresses import format_address, is_loopback
 from federation.protocol.tls.fingerprints import CA_PATH, MAX_PEM_BYTES, parse_fingerprint, sha256_of
 
@@ -111,8 +110,7 @@ def _context_of(roots: Path | None) -> ssl.SSLContext:
 
 
 def _ready(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Let threads share a context's sockets, and let any certificate of a chain vouch for it, the server's own, too."""
-    context.sslsocket_class = SharedTlsSocket
+    """Let any certificate of a chain vouch for it, the server's own, too."""
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 

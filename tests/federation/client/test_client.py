@@ -16,6 +16,7 @@ from federation.client.outbox import Outbox
 from federation.client.reconnect import ReconnectLoop
 from federation.protocol import messages
 from tests.conftest import StartClient
+from tests.support.coroutines import in_a_thread
 from tests.support.processes import free_port, wait_until
 from tests.support.proxy import Proxy
 from tests.support.small_server import NUMPY_APP, WEIGHTS, SmallServer, as_content, joined
@@ -28,18 +29,16 @@ def test_a_server_that_stands_still_is_one_sentence_and_no_traceback(
     with SmallServer().running() as server, Proxy(server.address).running() as between:
         host, port = between.address.split(":")
         loop = ReconnectLoop(
-            host, int(port), Identity.load(tmp_path / "key.json", "site-a", "site-a"), ClientDescription(),
-            Outbox(lambda task: None), lambda refusal: None, ping_seconds=0.1, pong_seconds=0.4,
+            (host, int(port)), Identity.load(tmp_path / "key.json", "site-a", "site-a"), ClientDescription(),
+            Outbox(lambda task: None), ping_seconds=0.1, pong_seconds=0.4,
         )  # fmt: skip
-        loop.start()
-        server.next_connection().welcome()
-        wait_until(lambda: "joined as client" in caplog.text)
-        between.stall()
-        wait_until(lambda: "retrying" in caplog.text)
-        between.flow()
-        server.next_connection().welcome()
-        loop.stop()
-        assert loop.wait(20)
+        with in_a_thread(loop.run):
+            server.next_connection().welcome()
+            wait_until(lambda: "joined as client" in caplog.text)
+            between.stall()
+            wait_until(lambda: "retrying" in caplog.text)
+            between.flow()
+            server.next_connection().welcome()
     lost = [record.getMessage() for record in caplog.records if "connection lost" in record.getMessage()]
     assert lost and lost[0].startswith(f"{between.address}: connection lost (the server stopped responding), retrying")
     of_client = [record for record in caplog.records if record.name.startswith("federation.")]

@@ -1,5 +1,6 @@
 """What a client says of a server that it cannot agree with on TLS, and the exit code that each cause has."""
 
+import contextlib
 import queue
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from federation.protocol.tls.certificates import ServerTls
 from federation.protocol.tls.fingerprints import sha256_of
 from tests.conftest import StartClient
 from tests.support.authority import Authority
+from tests.support.coroutines import in_a_thread
 from tests.support.engine import Engine, running_engine
 from tests.support.small_server import NUMPY_APP
 
@@ -46,21 +48,18 @@ Connect = Callable[[str, ServerTrust | None], Ended]
 @pytest.fixture
 def connect(tmp_path: Path) -> Iterator[Connect]:
     """Starts a client's reconnect loop; gives the queue of its end."""
-    loops: list[ReconnectLoop] = []
+    with contextlib.ExitStack() as stack:
 
-    def start(address: str, trust: ServerTrust | None) -> Ended:
-        ended: Ended = queue.SimpleQueue()
-        identity = Identity.load(tmp_path / "key.json", "site-a", "site-a")
-        host, port = address.split(":")
-        about, outbox = ClientDescription({"protocol": 1}), Outbox(lambda tasks: None)
-        loops.append(ReconnectLoop(host, int(port), identity, about, outbox, ended.put, trust=trust))
-        loops[-1].start()
-        return ended
+        def start(address: str, trust: ServerTrust | None) -> Ended:
+            ended: Ended = queue.SimpleQueue()
+            identity = Identity.load(tmp_path / "key.json", "site-a", "site-a")
+            host, port = address.split(":")
+            about, outbox = ClientDescription({"protocol": 1}), Outbox(lambda tasks: None)
+            loop = ReconnectLoop((host, int(port)), identity, about, outbox, trust=trust)
+            stack.enter_context(in_a_thread(loop.run)).add_done_callback(lambda _: ended.put(loop.refusal))
+            return ended
 
-    yield start
-    for loop in loops:
-        loop.stop()
-        assert loop.wait(20)
+        yield start
 
 
 def test_a_client_joins_by_the_file_or_the_fingerprint_of_the_ca(

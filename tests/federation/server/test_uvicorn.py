@@ -11,10 +11,10 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.asyncio.client import connect
 from websockets.protocol import Protocol
-from websockets.sync.client import ClientConnection
 
-from federation.client.websocket import ClientWebSocket
+from federation.client.reconnect import Connect
 from federation.protocol.guarded_http import GuardedHttp
 from federation.protocol.messages import PATH, SUBPROTOCOL
 from federation.protocol.serving import EmbeddedServer
@@ -36,10 +36,7 @@ RELIED_ON: dict[type, dict[str, set[str]]] = {
         "overridden": {"capture_signals", "on_tick", "shutdown", "startup"},
         "used": {"run", "should_exit", "started"},
     },
-    ClientWebSocket: {
-        "overridden": {"close_socket", "process_event", "recv_bufsize", "recv_events"},
-        "used": {"protocol", "send_context", "socket"},
-    },
+    Connect: {"overridden": {"process_redirect"}, "used": set()},
 }  # fmt: skip
 ELSEWHERE = {
     StreamProtocol: {"queue"},  # used by the lane's connection
@@ -154,8 +151,5 @@ def test_a_server_of_uvicorn_has_the_names_that_are_used() -> None:
     assert [name for name in RELIED_ON[EmbeddedServer]["used"] if not hasattr(server, name)] == []
 
 
-def test_the_clients_websocket_has_the_names_that_are_used() -> None:
-    source = inspect.getsource(ClientConnection.__mro__[1])
-    assert all(f"self.{name}" in source for name in RELIED_ON[ClientWebSocket]["used"])
-    assert all(hasattr(Protocol, name) for name in ("send_text", "send_binary"))
-    assert "self.writes" in inspect.getsource(Protocol)
+def test_the_clients_connection_asks_whether_it_follows_a_redirect() -> None:
+    assert "self.process_redirect(" in inspect.getsource(connect)

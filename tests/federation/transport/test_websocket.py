@@ -6,17 +6,20 @@ import json
 import random
 import socket
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
-from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from federation.client.websocket import ClientWebSocket
+from federation.client.description import ClientDescription
+from federation.client.identity import Identity
+from federation.client.outbox import Outbox
+from federation.client.reconnect import ReconnectLoop
 from federation.protocol import messages
 from federation.protocol.frames import text_frame
 from federation.protocol.sockets import MAX_UNSENT_BYTES
@@ -24,9 +27,10 @@ from federation.run.events import ReplyRecorded
 from federation.run.states import RunState
 from federation.transport.admission import Limits
 from federation.weights.content_ids import content_id
+from tests.support.coroutines import in_a_thread
 from tests.support.engine import Engine, running_engine
 from tests.support.light_client import LightClient
-from tests.support.sockets import accepted_sockets, socket_option
+from tests.support.sockets import accepted_sockets, connected_sockets, socket_option
 
 
 class RawClient:
@@ -221,17 +225,18 @@ def test_a_client_that_sends_stays_although_its_pong_is_late_and_a_silent_one_is
         asyncio.run(work(engine))
 
 
-def test_few_bytes_wait_in_the_kernel_on_either_side_so_that_a_pong_is_not_late(engine: Engine) -> None:
+def test_few_bytes_wait_in_the_kernel_on_either_side_so_that_a_pong_is_not_late(engine: Engine, tmp_path: Path) -> None:
     if not hasattr(socket, "TCP_NOTSENT_LOWAT"):
         pytest.skip("this system does not know the option")
-    url, spoken = f"ws://{engine.address}{messages.PATH}", [Subprotocol(messages.SUBPROTOCOL)]
-    with connect(url, subprotocols=spoken, create_connection=ClientWebSocket, proxy=None) as near:
-        near.recv()
-        assert isinstance(near, ClientWebSocket)
-        near.listen(lambda _: None, lambda: None)
-        for side in (near.socket.fileno(), *accepted_sockets(engine.address)):
+    host, port = engine.address.split(":")
+    identity = Identity.load(tmp_path / "key.json", "site-a", "site-a")
+    near = ReconnectLoop((host, int(port)), identity, ClientDescription({"protocol": 1}), Outbox(lambda task: None))
+    with in_a_thread(near.run):
+        engine.wait_online(1)
+        sides = connected_sockets(engine.address), accepted_sockets(engine.address)
+        assert list(map(len, sides)) == [1, 1]
+        for side in chain(*sides):
             assert socket_option(side, socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == MAX_UNSENT_BYTES
-        assert len(accepted_sockets(engine.address)) == 1
 
 
 def test_the_head_of_a_frame_is_as_long_as_its_size_needs() -> None:
