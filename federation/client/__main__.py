@@ -24,7 +24,7 @@ from federation.client.options import joining as options
 from federation.client.options import own_data as own
 from federation.client.options.joining import Joining, complete, expanded
 from federation.client.options.node_config import read_node_config
-from federation.client.tls.server_trust import BadRoots, ServerTrust
+from federation.client.server_trust import BadRoots, ServerTrust
 from federation.learning.data.own.options import DEFAULT_IMAGE_SIZE, DEFAULT_MIN_ROWS
 from federation.protocol.addresses import parse_address
 from federation.protocol.keys import fingerprint

@@ -14,9 +14,9 @@ from federation.client.description import ClientDescription, facts, readable, ve
 from federation.client.frame_handler import Refused
 from federation.client.identity import Identity
 from federation.client.reconnect import ReconnectLoop
+from federation.client.server_trust import NotTrusted, ServerTrust
 from federation.client.tasks.executor import Executor
 from federation.client.tasks.worker import Worker
-from federation.client.tls.server_trust import NotTrusted, ServerTrust
 from federation.protocol.messages import Close
 
 log = logging.getLogger(__name__)

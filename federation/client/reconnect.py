@@ -17,8 +17,8 @@ from federation.client.description import ClientDescription
 from federation.client.frame_handler import Refused
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
+from federation.client.server_trust import NotTrusted, ServerTrust, tls_fault
 from federation.client.session import Session
-from federation.client.tls.server_trust import NotTrusted, ServerTrust, tls_fault
 from federation.protocol import messages
 from federation.protocol.addresses import format_address, is_loopback
 from federation.protocol.sockets import limit_unsent_bytes

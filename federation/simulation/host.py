@@ -20,9 +20,9 @@ from rich.console import Console
 from federation.client.console import TaskConsole, open_standard_streams, write_log_to
 from federation.client.description import ClientDescription, facts, readable, versions
 from federation.client.process import BROKEN, GRACE_SECONDS, exit_code
+from federation.client.server_trust import ServerTrust
 from federation.client.tasks.executor import Executor
 from federation.client.tasks.worker import Worker
-from federation.client.tls.server_trust import ServerTrust
 from federation.learning.client_app import Work
 from federation.learning.keras_backend import limit_gpu_memory
 from federation.simulation.contents import SharedContents

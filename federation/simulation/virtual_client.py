@@ -9,7 +9,7 @@ from federation.client.description import ClientDescription
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
 from federation.client.reconnect import ReconnectLoop
-from federation.client.tls.server_trust import ServerTrust
+from federation.client.server_trust import ServerTrust
 from federation.protocol import messages
 
 

@@ -17,7 +17,7 @@ from federation.client.__main__ import NO_DATA, USAGE, join
 from federation.client.console import TaskConsole
 from federation.client.identity import Identity
 from federation.client.process import BROKEN, EXIT_CODES
-from federation.client.tls.server_trust import TlsFault
+from federation.client.server_trust import TlsFault
 from federation.protocol import messages
 from tests.conftest import StartClient
 from tests.support.processes import ROOT, RealProcess, free_port

@@ -12,7 +12,7 @@ from federation.client.frame_handler import Refused
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
 from federation.client.reconnect import ReconnectLoop
-from federation.client.tls.server_trust import BadRoots, NotTrusted, ServerTrust, TlsFault
+from federation.client.server_trust import BadRoots, NotTrusted, ServerTrust, TlsFault
 from federation.protocol.tls.certificates import ServerTls
 from federation.protocol.tls.fingerprints import sha256_of
 from tests.conftest import StartClient

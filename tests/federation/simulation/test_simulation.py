@@ -16,7 +16,7 @@ from federation.client.description import ClientDescription
 from federation.client.identity import BadIdentity, Identity
 from federation.client.outbox import Outbox
 from federation.client.process import EXIT_CODES, exit_code
-from federation.client.tls.server_trust import NotTrusted, ServerTrust, TlsFault
+from federation.client.server_trust import NotTrusted, ServerTrust, TlsFault
 from federation.protocol.messages import Close
 from federation.protocol.tls.certificates import ServerTls
 from federation.simulation.contents import SharedContents
