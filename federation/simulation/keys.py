@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from federation.client.identity import CURVE, BadIdentity, Identity, pem_of, write_private_file
-from federation.protocol.addresses import format_address
+from federation.protocol.addresses import format_address, is_loopback
 from federation.simulation.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -50,13 +50,14 @@ def load_secret(folder: Path) -> str:
 def lock_keys(folder: Path, shares: Sequence[Plan]) -> AbstractContextManager[object]:
     """Lock the keys that successive host processes use at their server, until the context or this process ends.
 
-    Each client is a byte of a lock file, so that several processes may each hold a share of one simulation. A folder
-    that cannot be written, or whose file system has no locks, is used without. Raises BadIdentity where another process
-    has the lock of any of the clients.
+    Each client is a byte of a lock file, so that several processes may each hold a share of one simulation. The names
+    of this machine's loopback are one server. A folder that cannot be written, or whose file system has no locks, is
+    used without. Raises BadIdentity where another process has the lock of any of the clients.
     """
     plan, first, last = shares[0], shares[0].members[0].number, shares[-1].members[-1].number
     server = format_address(plan.host, plan.port)
-    hashed = hashlib.sha256(f"{server} {plan.name_of(0)}".encode()).hexdigest()
+    locked = format_address("localhost", plan.port) if is_loopback(plan.host) else server
+    hashed = hashlib.sha256(f"{locked} {plan.name_of(0)}".encode()).hexdigest()
     try:
         file = open(folder / f"{hashed[:16]}.lock", "ab")  # noqa: SIM115 (open until the context ends)
     except OSError as error:

@@ -137,11 +137,13 @@ def test_keras_gives_the_same_weights_whether_its_clients_share_a_process_or_not
 
 
 def test_a_second_simulation_with_the_same_keys_is_refused_and_one_with_another_name_is_not(
-    simulate: Simulate, http: httpx.Client
+    simulate: Simulate, http: httpx.Client, meadow: Meadow
 ) -> None:
     first = simulate(2, "--dataset", "synthetic")
     clients = wait_until(lambda: online(http, 2), 60)
-    second, third = (simulate(2, "--dataset", "synthetic", "--name", name) for name in ("sim", "other"))
+    same_server = meadow.flower_address.replace("127.0.0.1", "localhost")
+    second = simulate(2, "--dataset", "synthetic", "--server", same_server)
+    third = simulate(2, "--dataset", "synthetic", "--name", "other")
     assert second.wait(30) == 2
     words = " ".join(second.output.replace("│", " ").split())
     assert "another --name, or another folder with --identities" in words and "Traceback" not in words
