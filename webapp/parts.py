@@ -79,13 +79,9 @@ class Parts:
     tensorboard: TensorboardFolder
     restore_watch: RestoreWatch
     apps: Apps
+    allowed_apps: AllowedApps
     series: SeriesCache = field(default_factory=SeriesCache)
     predictor: Predictor = field(default_factory=Predictor)
-
-    @property
-    def allowed_apps(self) -> AllowedApps:
-        """The apps that simulated clients may run."""
-        return AllowedApps(self.settings.app_client_modules, self.settings.app_client_data)
 
     @property
     def uptime_seconds(self) -> float:
@@ -100,13 +96,9 @@ class Parts:
         self.simulation.stop()
         self.flower.stop()
         self.simulation.wait()
-        self.deletion.stop()
-        self.admissions.stop()
-        self.audit.stop()
-        self.notifications.stop()
-        self.mlflow.stop()
-        self.tensorboard.stop()
-        self.restore_watch.stop()
+        for part in (self.deletion, self.admissions, self.audit, self.notifications, self.mlflow, self.tensorboard,
+                     self.restore_watch):  # fmt: skip
+            part.stop()
         self.database.close()
         self.instance_lock.close()
         self.incidents.close()
@@ -149,7 +141,7 @@ def open_parts(
         settings, database, event_hub, clients, join_codes, runs, Steering(database, supervisor), flower, supervisor,
         address, incidents, simulation, time.monotonic(), instance_lock, deletion, metrics,
         open_accounts(settings, database), admissions, tls, audit, notifications, mlflow, tensorboard,
-        restore_watch, apps,
+        restore_watch, apps, AllowedApps(settings.app_client_modules, settings.app_client_data),
     )  # fmt: skip
 
 

@@ -51,7 +51,8 @@ def test_the_environment_sets_what_flags_do_not(monkeypatch: pytest.MonkeyPatch)
 def test_a_tilde_is_the_home_folder(arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MEADOW_DATA_DIR", "~/meadow")
-    assert read_settings(arguments).data_dir == tmp_path / "meadow"
+    settings = read_settings([*arguments, "--app-client-data=~/tables"])
+    assert (settings.data_dir, settings.app_client_data) == (tmp_path / "meadow", tmp_path / "tables")
 
 
 def test_a_tilde_without_a_home_folder_is_refused_with_its_flag() -> None:

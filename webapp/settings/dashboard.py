@@ -154,7 +154,14 @@ class Settings(AppSettings, TrackingSettings, OpenIdSettings):
             raise ValueError("must be an address or a host name")
         return value.strip()
 
-    @field_validator("data_dir", "admin_password_file", "smtp_password_file", "mlflow_token_file", "tensorboard_dir")
+    @field_validator(
+        "data_dir",
+        "admin_password_file",
+        "smtp_password_file",
+        "mlflow_token_file",
+        "tensorboard_dir",
+        "app_client_data",
+    )
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
         """Shells leave the tilde of ``--data-dir=~/meadow`` and of quoted text alone."""

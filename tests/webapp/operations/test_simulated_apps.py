@@ -11,6 +11,7 @@ from tests.support.dashboard import Dashboard, named, running
 from tests.support.markup import flash_of, get_page
 from tests.webapp.operations.test_simulated_clients import online
 from webapp.commands.new_app import write_app
+from webapp.operations.simulation.app_clients import AllowedApps
 
 
 @pytest.fixture
@@ -61,3 +62,15 @@ def test_clients_of_an_allowed_app_are_started_by_its_name_with_data_and_setting
     run = with_apps.wait_for_state(http.post("/api/runs", json=body).json()["id"], "completed", "failed", timeout=60)
     assert run["state"] == "completed", run
     assert run["last_metrics"]["evaluate_accuracy"] > 0.9, run["last_metrics"]
+
+
+def test_a_folder_of_data_that_cannot_be_listed_is_one_line_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    apps = AllowedApps({}, folder := tmp_path / "tables")
+    assert apps.data == apps.data == []
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert f"{folder} cannot be listed: no such file or directory; give --app-client-data a folder" in line
+    folder.mkdir()
+    (folder / "0.csv").touch()
+    assert apps.data == ["0.csv"]

@@ -3,6 +3,7 @@
 A form or a request names an app that is allowed, and a file of the allowed folder; no module and no path comes from it.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from federation.client.options.node_config import read_node_config
 from federation.run.networks import Dataset
 from webapp.problems import Invalid
+
+log = logging.getLogger(__name__)
 
 NodeValue = bool | int | float | str
 MAX_VALUES, MAX_CHARACTERS, MAX_OFFERED = 50, 1000, 200
@@ -41,6 +44,7 @@ class AllowedApps:
 
     def __init__(self, modules: Mapping[str, str], folder: Path | None) -> None:
         self._modules, self._folder = modules, folder
+        self._logged: str | None = None
 
     @property
     def names(self) -> Sequence[str]:
@@ -49,10 +53,16 @@ class AllowedApps:
 
     @property
     def data(self) -> Sequence[str]:
-        """Files and folders of data that a form offers, the first of them by name."""
+        """Files and folders of data that a form offers, the first of them by name; a new reason for none is logged."""
         try:
             found = sorted(one.name for one in self._folder.iterdir()) if self._folder is not None else []
-        except OSError:
+            self._logged = None
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            if reason != self._logged:
+                self._logged = reason
+                log.warning("no data is offered to clients of apps, %s cannot be listed: %s; give --app-client-data a "
+                            "folder that the dashboard may read", self._folder, reason)  # fmt: skip
             return []
         return [name for name in found if not name.startswith(".")][:MAX_OFFERED]
 
