@@ -5,6 +5,7 @@ A name is imported when it is first used: the server side of flwr takes over a s
 names of another side.
 """
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -87,55 +88,18 @@ if TYPE_CHECKING:
     from flwr.superlink.servicer.runtime.runtime_handlers import push_object as push_object
     from flwr.superlink.servicer.runtime.runtime_handlers import push_task_output as push_task_output
 
-NAMES: dict[str, tuple[str, ...]] = {
-    "flwr.app.message": ("remove_content_from_message",),
-    "flwr.cli.build": ("build_fab_from_files",),
-    "flwr.common.config": ("flatten_dict", "validate_config"),
-    "flwr.common.constant": (
-        "NOOP_ACCOUNT_NAME", "NOOP_FLWR_AID", "SUPERLINK_NODE_ID", "TIMESTAMP_HEADER", "AuthnType", "ErrorCode",
-        "Status", "SubStatus",
-    ),
-    "flwr.proto.control_pb2": (
-        "GetAuthTokensRequest", "GetAuthTokensResponse", "GetLoginDetailsResponse", "ListRunsRequest",
-        "ListRunsResponse", "StartRunRequest", "StartRunResponse", "StopRunRequest", "StopRunResponse",
-        "StreamLogsRequest", "StreamLogsResponse",
-    ),
-    "flwr.proto.message_pb2": ("ObjectTree",),
-    "flwr.proto.node_pb2": ("NodeInfo",),
-    "flwr.proto.runtime_pb2": ("PullAppMessagesRequest",),
-    "flwr.server.superlink.linkstate": ("LinkState", "LinkStateFactory"),
-    "flwr.server.superlink.linkstate.sql_linkstate": ("SqlLinkState",),
-    "flwr.supercore.constant": (
-        "FLEET_HTTP_PUBLIC_KEY_HEADER", "FLEET_HTTP_SIGNATURE_HEADER", "NOOP_FEDERATION_ID", "TASK_TOKEN_HEADER",
-        "TaskType",
-    ),
-    "flwr.supercore.error": ("http_error_translator",),
-    "flwr.supercore.fab": ("Fab",),
-    "flwr.supercore.inflatable.inflatable_object": (
-        "get_all_nested_objects", "get_object_body", "get_object_children_ids_from_object_content", "get_object_tree",
-        "get_object_type_from_object_content", "iterate_object_tree", "no_object_id_recompute",
-    ),
-    "flwr.supercore.inflatable.inflatable_utils": ("inflate_object_from_contents",),
-    "flwr.supercore.object_store": ("ObjectStore", "ObjectStoreFactory"),
-    "flwr.supercore.primitives.asymmetric": (
-        "bytes_to_public_key", "public_key_to_bytes", "uses_nist_ec_curve", "verify_signature",
-    ),
-    "flwr.supercore.primitives.asymmetric_ed25519": ("create_message_to_sign",),
-    "flwr.supercore.protobuf.constants": ("PROTOBUF_MEDIA_TYPE", "PROTOBUF_STREAM_MEDIA_TYPE"),
-    "flwr.supercore.protobuf.framing": ("frame_message",),
-    "flwr.supercore.protobuf.translation": ("ProtobufTranslationMiddleware",),
-    "flwr.supercore.routers.runtime": ("create_runtime_router",),
-    "flwr.supercore.task_identity": ("TaskIdentity",),
-    "flwr.superlink.cli": ("flwr_serverapp",),
-    "flwr.superlink.config_loader": ("get_federation_manager",),
-    "flwr.superlink.routers.fleet.node_auth": ("NodeAuthMiddleware",),
-    "flwr.superlink.routers.fleet.router": ("router",),
-    "flwr.superlink.servicer.runtime.runtime_handlers": (
-        "confirm_message_received", "get_nodes", "pull_messages", "pull_object", "pull_task_input", "push_messages",
-        "push_object", "push_task_output",
-    ),
-}  # fmt: skip
-"""Each module of flwr with the names that are used of it."""
+
+def _imported(source: str) -> dict[str, list[str]]:
+    """Return the names that a source imports of flwr, by module."""
+    found: dict[str, list[str]] = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("flwr."):
+            found.setdefault(node.module, []).extend(alias.name for alias in node.names)
+    return found
+
+
+NAMES = _imported(Path(__file__).read_text(encoding="utf-8"))
+"""Each module of flwr with the names that are used of it: those that are imported above for the type checker."""
 
 METHODS: dict[str, tuple[str, ...]] = {
     "LinkState": (
