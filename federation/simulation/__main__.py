@@ -30,16 +30,16 @@ MAX_PREFIX = MAX_NAME_CHARACTERS - 1 - len(str(MAX_CLIENTS))
 def simulate(
     clients: own.ClientsOption, server: options.Server = None,
     root_certificates: options.RootCertificates = None, tls_server_name: options.TlsServerName = None,
-    processes: own.ProcessesOption = 1,
-    dataset: own.DatasetOption = None, data_path: own.DataPathOption = None,
+    processes: own.ProcessesOption = 1, dataset: options.HeldDataset = None, data_path: options.DataPath = None,
     data: own.DataOption = None, target: own_data.Target = None, data_name: own_data.DataName = None,
     ignore: own_data.Ignore = None, category: own_data.Category = None, task: own_data.Task = None,
     image_size: own_data.ImageSize = DEFAULT_IMAGE_SIZE, share_statistics: own_data.ShareStatistics = False,
     min_rows: own_data.MinRows = DEFAULT_MIN_ROWS, name: own.NameOption = "sim",
-    identities: own.IdentitiesOption = None, share_labels: own.LabelsOption = False, share_logs: own.LogsOption = False,
-    node_config: own.NodeConfigOption = "", app: own.AppOption = None, end_with_stdin: own.StdinOption = False,
-    launcher: own.LauncherOption = "local", share: own.ShareOption = None, ray_address: own.RayAddressOption = None,
-    ray_cpus: own.RayCpusOption = 1.0, gpu_fraction: own.GpuFractionOption = None,
+    identities: own.IdentitiesOption = None, share_labels: options.ShareLabels = False,
+    share_logs: own.LogsOption = False, node_config: own.NodeConfigOption = "", app: options.App = None,
+    end_with_stdin: options.EndWithStdin = False, launcher: own.LauncherOption = "local",
+    share: own.ShareOption = None, ray_address: own.RayAddressOption = None, ray_cpus: own.RayCpusOption = 1.0,
+    gpu_fraction: own.GpuFractionOption = None,
 ) -> None:  # fmt: skip
     """Hold many virtual clients, each with a key, a name and a partition of its own. Stop with Ctrl-C.
 
@@ -59,10 +59,9 @@ def simulate(
         host=host, port=port, tls=trust is not None, root_certificates=root_certificates,
         tls_server_name=tls_server_name, prefix=name, digits=len(str(clients)), partitions=clients, secret=secret,
         members=tuple(Member(number, number - 1) for number in range(1, clients + 1)),
-        own_data=held if app is None else None,
-        dataset=dataset, data_path=data_path and data_path.expanduser().resolve(), app=app,
-        node_config=own_data.node_values(held, app) | parse_node_config(node_config), share_labels=share_labels,
-        share_logs=share_logs, states=folder / STATES,
+        own_data=held if app is None else None, dataset=dataset, app=app, share_labels=share_labels,
+        data_path=data_path and data_path.expanduser().resolve(), share_logs=share_logs, states=folder / STATES,
+        node_config=own_data.node_values(held, app) | parse_node_config(node_config),
     )  # fmt: skip
     with _locked(folder, shares := _chosen(plan.shares(processes), share)):
         hosts = _hosts(shares, launcher, ray_address, ray_cpus, gpu_fraction)

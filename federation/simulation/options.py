@@ -1,11 +1,10 @@
-"""The options of ``python -m federation.simulation`` that a client has not."""
+"""The options of ``python -m federation.simulation`` that a client has not, or has in other words."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from federation.run.networks import Dataset
 from federation.simulation.plan import MAX_CLIENTS, MAX_PROCESSES
 
 Launcher = Literal["local", "ray", "slurm"]
@@ -14,8 +13,6 @@ ClientsOption = Annotated[int, typer.Option(min=1, max=MAX_CLIENTS, help="Number
 ProcessesOption = Annotated[
     int, typer.Option(min=1, max=MAX_PROCESSES, help="Number of processes that share the clients.")
 ]
-DatasetOption = Annotated[Dataset | None, typer.Option(help="Dataset; default: digits, or none with --app.")]
-DataPathOption = Annotated[Path | None, typer.Option(help="File or folder that holds the dataset.")]
 DataOption = Annotated[
     str | None,
     typer.Option(
@@ -28,17 +25,10 @@ NameOption = Annotated[str, typer.Option(help="Begin of the clients' names: sim 
 IdentitiesOption = Annotated[
     Path | None, typer.Option(help="Folder with the secret of the clients' keys; created if missing.")
 ]
-LabelsOption = Annotated[
-    bool, typer.Option("--share-labels", help="Report the number of samples per label to the server.")
-]
 LogsOption = Annotated[
     bool, typer.Option("--share-logs", help="Send the last 200 log lines of the process when a task fails.")
 ]
 NodeConfigOption = Annotated[str, typer.Option(help="More values of context.node_config for --app: 'site=\"north\"'.")]
-AppOption = Annotated[
-    str | None, typer.Option(help="Run this Flower ClientApp instead of the built-in client.", metavar="MODULE:APP")
-]
-StdinOption = Annotated[bool, typer.Option("--end-with-stdin", help="Exit when standard input is closed.")]
 LauncherOption = Annotated[
     Launcher,
     typer.Option(
