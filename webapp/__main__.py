@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from types import FrameType
 
 from federation.protocol.addresses import format_address
@@ -126,13 +126,9 @@ def _prepare_database(settings: Settings) -> None:
     from webapp.db.migrations import migrate_database
 
     migrate_database(settings.sqlalchemy_url)
-    with startup_failures():
-        database = Database(settings.sqlalchemy_url)
-        try:
-            if ensure_first_account(Accounts(database, settings.data_dir, is_loopback=False), settings):
-                record_once(database, Attempt(SERVER, "first account", target=f"user {FIRST_NAME}"))
-        finally:
-            database.close()
+    with startup_failures(), closing(Database(settings.sqlalchemy_url)) as database:
+        if ensure_first_account(Accounts(database, settings.data_dir, is_loopback=False), settings):
+            record_once(database, Attempt(SERVER, "first account", target=f"user {FIRST_NAME}"))
 
 
 def _addresses(web: socket.socket, flower: socket.socket, scheme: str) -> dict[str, str | int]:

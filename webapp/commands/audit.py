@@ -9,35 +9,17 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from webapp.commands.existing import existing_database, say
+from webapp.commands.existing import EPILOG, existing_database, run_command, say
 from webapp.db.audit_chain import plain, verify
-from webapp.db.backup import BackupUnusable
 from webapp.db.database import Database
-from webapp.db.database_url import DatabaseUnusable
-from webapp.db.failures import DatabaseUnavailable
 from webapp.db.repository.audit.entries import all_entries
 from webapp.formatting import count
-from webapp.settings import read_settings
-
-EPILOG = "Other settings, such as --data-dir and --database-url, are those of python -m webapp."
+from webapp.settings import Settings
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; return the exit code."""
-    given, rest = _parser().parse_known_args(arguments)
-    try:
-        settings = read_settings(rest)
-    except ValueError as error:
-        return say(2, str(error))
-    try:
-        with existing_database(settings) as database:
-            if given.command == "verify":
-                return _verify(database, given.head.lower())
-            return _export(database, given.file)
-    except (BackupUnusable, DatabaseUnusable, DatabaseUnavailable) as error:
-        return say(1, str(error))
-    except OSError as error:
-        return say(1, f"{given.file} cannot be written: {error.strerror}.")
+    return run_command(_parser(), arguments, _run)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +37,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _run(settings: Settings, given: argparse.Namespace) -> int:
+    with existing_database(settings) as database:
+        return _verify(database, given.head.lower()) if given.command == "verify" else _export(database, given.file)
+
+
 def _verify(database: Database, head: str) -> int:
     with database.read() as session:
         found = verify(all_entries(session), head)
@@ -65,11 +52,14 @@ def _verify(database: Database, head: str) -> int:
 
 def _export(database: Database, file: Path) -> int:
     written = 0
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="ascii") as stream, database.read() as session:
-        for entry in all_entries(session):
-            stream.write(json.dumps(plain(entry)) + "\n")
-            written += 1
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="ascii") as stream, database.read() as session:
+            for entry in all_entries(session):
+                stream.write(json.dumps(plain(entry)) + "\n")
+                written += 1
+    except OSError as error:
+        return say(1, f"{file} cannot be written: {error.strerror}.")
     return say(0, f"{file}: {_entries(written)}.")
 
 

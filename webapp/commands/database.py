@@ -6,51 +6,34 @@ dashboard uses the data directory or the database.
 
 import argparse
 import hashlib
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from webapp.commands.existing import existing_database, record_command, say, sqlite_database
+from webapp.commands.existing import (
+    EPILOG,
+    existing_database,
+    record_command,
+    run_command,
+    say,
+    sqlite_database,
+)
 from webapp.db.backup import BackupUnusable, restore_backup, write_backup
 from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable, startup_failures
-from webapp.db.failures import DatabaseUnavailable
 from webapp.db.instance_lock import take_database
 from webapp.db.migrations import migrate_database, newest_revision
 from webapp.db.repository.accounts.sessions import delete_all_sessions
 from webapp.db.repository.storage import faults_of, last_checkpoints, storage_of
 from webapp.formatting import size
-from webapp.lock_file import DataInUse, LockFile
-from webapp.settings import Settings, read_settings
-
-EPILOG = "Other settings, such as --data-dir and --database-url, are those of python -m webapp."
+from webapp.lock_file import LockFile
+from webapp.settings import Settings
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; return the exit code."""
-    given, rest = _parser().parse_known_args(arguments)
-    try:
-        settings = read_settings(rest)
-    except ValueError as error:
-        return say(2, str(error))
-    try:
-        match given.command:
-            case "upgrade":
-                return _upgrade(settings)
-            case "check":
-                return _check(settings)
-            case "backup":
-                return _backup(settings, given.file)
-            case _:
-                return _restore(settings, given.file)
-    except DataInUse as error:
-        return say(3, str(error))
-    except (DatabaseUnusable, DatabaseUnavailable, BackupUnusable) as error:
-        return say(1, str(error))
-    except (OSError, sqlite3.Error) as error:
-        return say(1, f"{given.command} failed: {error}.")
+    return run_command(_parser(), arguments, _run)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +50,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _run(settings: Settings, given: argparse.Namespace) -> int:
+    match given.command:
+        case "upgrade":
+            return _upgrade(settings)
+        case "check":
+            return _check(settings)
+        case "backup":
+            return _backup(settings, given.file)
+        case _:
+            return _restore(settings, given.file)
+
+
 def _upgrade(settings: Settings) -> int:
     with locked(settings, database=True):
         migrate_database(settings.sqlalchemy_url)
@@ -76,18 +71,14 @@ def _upgrade(settings: Settings) -> int:
 
 def _check(settings: Settings) -> int:
     sqlite_database(settings)
-    with startup_failures():
-        database = Database(settings.sqlalchemy_url)
-        try:
-            with database.read() as session:
-                storage, faults = storage_of(session), faults_of(session)
-            count, damaged = 0, list[str]()
-            if storage.migration == newest_revision():
-                count, damaged = _check_checkpoints(database, settings)
-            else:
-                faults.append(f"its tables are at revision {storage.migration}: start the dashboard, or run db upgrade")
-        finally:
-            database.close()
+    with startup_failures(), closing(Database(settings.sqlalchemy_url)) as database:
+        with database.read() as session:
+            storage, faults = storage_of(session), faults_of(session)
+        count, damaged = 0, list[str]()
+        if storage.migration == newest_revision():
+            count, damaged = _check_checkpoints(database, settings)
+        else:
+            faults.append(f"its tables are at revision {storage.migration}: start the dashboard, or run db upgrade")
     for fault in (*faults, *damaged):
         say(1, fault)
     faulty = len(faults) + len(damaged)
@@ -156,13 +147,9 @@ def _restore(settings: Settings, file: Path) -> int:
 @contextmanager
 def locked(settings: Settings, *, database: bool) -> Iterator[None]:
     """Keep dashboards out of the data directory, and out of its database; raises DataInUse."""
-    lock = LockFile(settings.lock_file, f"data directory {settings.data_dir}", "data-dir")
-    try:
-        taken = take_database(settings.sqlalchemy_url, settings.lock_file) if database else None
-        try:
-            yield
-        finally:
-            if taken is not None:
-                taken.close()
-    finally:
-        lock.close()
+    with ExitStack() as stack:
+        what = f"data directory {settings.data_dir}"
+        stack.enter_context(closing(LockFile(settings.lock_file, what, "data-dir")))
+        if database:
+            stack.enter_context(closing(take_database(settings.sqlalchemy_url, settings.lock_file)))
+        yield

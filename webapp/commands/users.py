@@ -8,42 +8,23 @@ import argparse
 import getpass
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from webapp.accounts.accounts import Accounts
 from webapp.accounts.roles import Role
-from webapp.commands.database import EPILOG, locked
-from webapp.commands.existing import record_command, say
+from webapp.commands.database import locked
+from webapp.commands.existing import EPILOG, record_command, run_command, say
 from webapp.db.database import Database
-from webapp.db.database_url import DatabaseUnusable, startup_failures
-from webapp.db.failures import DatabaseUnavailable
+from webapp.db.database_url import startup_failures
 from webapp.db.migrations import migrate_database
 from webapp.lock_file import DataInUse
 from webapp.problems import Problem
-from webapp.settings import Settings, read_settings
+from webapp.settings import Settings
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; return the exit code."""
-    given, rest = _parser().parse_known_args(arguments)
-    try:
-        settings = read_settings(rest)
-    except ValueError as error:
-        return say(2, str(error))
-    try:
-        with _open_accounts(settings) as accounts:
-            sentence = _run(accounts, given)
-            if given.command != "list":
-                accounts.changes.announce()
-        if given.command != "list":
-            record_command(settings, f"users {given.command}", given.name)
-    except Problem as error:
-        return say(1, error.sentence)
-    except (DatabaseUnusable, DatabaseUnavailable) as error:
-        return say(1, str(error))
-    except OSError as error:
-        return say(1, f"{given.command} failed: {error}.")
-    return say(0, sentence)
+    return run_command(_parser(), arguments, _run)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,7 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(accounts: Accounts, given: argparse.Namespace) -> str:
+def _run(settings: Settings, given: argparse.Namespace) -> int:
+    with _open_accounts(settings) as accounts:
+        sentence = _changed(accounts, given)
+        if given.command != "list":
+            accounts.changes.announce()
+    if given.command != "list":
+        record_command(settings, f"users {given.command}", given.name)
+    return say(0, sentence)
+
+
+def _changed(accounts: Accounts, given: argparse.Namespace) -> str:
     people = accounts.people
     if given.command == "list":
         return (
@@ -115,9 +106,5 @@ def _open_accounts(settings: Settings) -> Iterator[Accounts]:
             migrate_database(settings.sqlalchemy_url)
     except DataInUse:
         pass  # by a dashboard, which has migrated it
-    with startup_failures():
-        database = Database(settings.sqlalchemy_url)
-        try:
-            yield Accounts(database, settings.data_dir, is_loopback=False)
-        finally:
-            database.close()
+    with startup_failures(), closing(Database(settings.sqlalchemy_url)) as database:
+        yield Accounts(database, settings.data_dir, is_loopback=False)
