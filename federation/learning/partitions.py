@@ -24,7 +24,6 @@ from federation.learning.data.partitioning import (
     split,
 )
 from federation.run.data_cut import DataCut
-from federation.run.networks import Dataset
 
 BY_CLASS = ("dirichlet", "classes")
 """Partitioners that cut class by class."""
@@ -43,39 +42,36 @@ class TrainSamples:
 
 def train_samples(dataset: str, partition: int, partitions: int, cut: DataCut) -> TrainSamples | None:
     """Return the training samples of a partition; None where they cannot be known before the client has cut them."""
-    known = next((name for name in CLASS_COUNTS if name == dataset), None)
-    if known is None or not 0 <= partition < partitions <= MAX_PARTITIONS:
+    if dataset not in CLASS_COUNTS or not 0 <= partition < partitions <= MAX_PARTITIONS:
         return None
-    if cut.seed is not None and (tables := _label_counts(known, partitions, cut)) is not None:
+    if cut.seed is not None and (tables := _label_counts(dataset, partitions, cut)) is not None:
         return TrainSamples(int(tables[partition].sum()), tables[partition].tolist()) if len(tables) else None
     if cut.partitioner == "iid":
-        size = iid_size(sum(CLASS_COUNTS[known]), partition, partitions)
-        return TrainSamples(size if known in TEST_SAMPLES else size - held_out_size(size, TEST_SHARE))
+        size = iid_size(sum(CLASS_COUNTS[dataset]), partition, partitions)
+        return TrainSamples(size if dataset in TEST_SAMPLES else size - held_out_size(size, TEST_SHARE))
     if cut.partitioner == "quantity" and cut.seed is not None:
-        sizes = _sizes(known, partitions, cut)
+        sizes = _sizes(dataset, partitions, cut)
         return TrainSamples(sizes[partition]) if sizes else None
     return None
 
 
 def even_size(dataset: str, partition: int, partitions: int) -> int | None:
     """Return what a client with the published files reports before any cut: both splits of an evenly cut partition."""
-    known = next((name for name in CLASS_COUNTS if name == dataset), None)
-    if known is None or not 0 <= partition < partitions:
+    if dataset not in CLASS_COUNTS or not 0 <= partition < partitions:
         return None
-    return sum(iid_size(n, partition, partitions) for n in (sum(CLASS_COUNTS[known]), TEST_SAMPLES.get(known, 0)))
+    return sum(iid_size(n, partition, partitions) for n in (sum(CLASS_COUNTS[dataset]), TEST_SAMPLES.get(dataset, 0)))
 
 
 def most_partitions(dataset: str) -> int | None:
     """Return into how many partitions a data set can be cut; None where there is no such limit."""
-    known = next((name for name in CLASS_COUNTS if name == dataset), None)
-    if known is None:
+    if dataset not in CLASS_COUNTS:
         return None
-    whole = sum(CLASS_COUNTS[known])
-    return min(whole, TEST_SAMPLES[known]) if known in TEST_SAMPLES else whole // 2
+    whole = sum(CLASS_COUNTS[dataset])
+    return min(whole, TEST_SAMPLES[dataset]) if dataset in TEST_SAMPLES else whole // 2
 
 
 @lru_cache(maxsize=32)
-def _label_counts(dataset: Dataset, partitions: int, cut: DataCut) -> NDArray[np.int32] | None:
+def _label_counts(dataset: str, partitions: int, cut: DataCut) -> NDArray[np.int32] | None:
     """Return the training samples of each class in each partition, (partitions, classes).
 
     None where they depend on the order of the samples, and this machine has no files to read it from; empty where there
@@ -92,13 +88,13 @@ def _label_counts(dataset: Dataset, partitions: int, cut: DataCut) -> NDArray[np
 
 
 @lru_cache(maxsize=32)
-def _sizes(dataset: Dataset, partitions: int, cut: DataCut) -> Sequence[int]:
+def _sizes(dataset: str, partitions: int, cut: DataCut) -> Sequence[int]:
     """Return the number of training samples in each partition; empty for too many."""
     labels = np.zeros(sum(CLASS_COUNTS[dataset]), np.int64)
     return [len(train) for train in _train_parts(dataset, labels, partitions, cut)]
 
 
-def _train_parts(dataset: Dataset, labels: Labels, partitions: int, cut: DataCut) -> list[Indices]:
+def _train_parts(dataset: str, labels: Labels, partitions: int, cut: DataCut) -> list[Indices]:
     try:
         parts = split(
             cut.partitioner, labels, partitions, alpha=cut.alpha or 1.0, seed=cut.seed or 0, classes=cut.classes or 1,
@@ -110,7 +106,7 @@ def _train_parts(dataset: Dataset, labels: Labels, partitions: int, cut: DataCut
 
 
 @lru_cache(maxsize=8)
-def _labels_in_order(dataset: Dataset) -> Labels | None:
+def _labels_in_order(dataset: str) -> Labels | None:
     """Return the labels of the published files in their order, if this machine has files with as many of each class."""
     labels = read_train_labels(dataset)
     if labels is None or tuple(np.bincount(labels, minlength=CLASSES).tolist()) != CLASS_COUNTS[dataset]:

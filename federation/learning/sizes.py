@@ -22,7 +22,7 @@ BYTES_PER_PARAMETER = 4
 
 def input_shape(dataset: str) -> Shape | None:
     """Return height, width and channels of a data set's images, or None if it has no images."""
-    return next((shape for name, shape in SHAPES.items() if name == dataset), None)
+    return SHAPES.get(dataset)
 
 
 def parameters_of(config: RunConfig, spec: Spec | None = None) -> int | None:

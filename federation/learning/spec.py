@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from federation.learning.data.catalogue import CLASSES, SHAPES
-from federation.run.networks import Dataset
 from federation.schema.columns import AgreedSchema
 from federation.schema.spec import Spec
 
 
 def published_spec(dataset: str) -> Spec:
     """Return the spec of a published data set; raises ValueError for another name."""
-    shape = SHAPES.get(cast(Dataset, dataset))
+    shape = SHAPES.get(dataset)
     if shape is None:
         raise ValueError(f"There is no published dataset {dataset}: choose one of {', '.join(SHAPES)}.")
     return Spec.of_classes(shape, CLASSES)

@@ -109,7 +109,7 @@ class _Published:
     installed: tuple[Path, ...] = ()
 
 
-_PUBLISHED: dict[Dataset, _Published] = {
+_PUBLISHED: dict[str, _Published] = {
     "mnist": _Published(("mnist.npz",), read_npz, ("",)),
     "fashion_mnist": _Published(
         tuple(f"{split}-{kind}-ubyte.gz" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")),
@@ -209,7 +209,7 @@ def _load_digits(path: Path | None) -> Data:
     return Data("digits", whole, None, 16.0, "embedded")
 
 
-def read_train_labels(name: Dataset) -> NDArray[Any] | None:
+def read_train_labels(name: str) -> NDArray[Any] | None:
     """Return the training labels in the order of the published files, if they are on this machine; else None.
 
     Nothing is downloaded. Of CIFAR-10, whose labels are among its images, it returns None.

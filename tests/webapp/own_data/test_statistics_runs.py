@@ -6,8 +6,8 @@ import io
 import numpy as np
 import pytest
 
-from federation.learning.data.own.histograms import histogram
 from federation.learning.data.own.options import Sharing
+from federation.learning.data.own.summaries import histogram
 from federation.protocol.messages import Task
 from federation.schema.statistics import StatisticsQuestion
 from federation.weights.layout import Layout

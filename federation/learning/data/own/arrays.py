@@ -2,9 +2,9 @@
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +42,9 @@ class Arrays:
         """Return no columns."""
         return {}
 
-    def subset(self, rows: NDArray[np.int64]) -> "Arrays":
+    def subset(self, rows: NDArray[np.int64]) -> Self:
         """Return the arrays of these rows."""
-        return Arrays(self.target.subset(rows), self.values[rows])
+        return replace(self, target=self.target.subset(rows), values=self.values[rows])
 
     def inputs(self, rows: NDArray[np.int64], _: AgreedSchema) -> NDArray[np.float32]:
         """Return these rows as a network takes them."""

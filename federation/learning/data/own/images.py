@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from federation.learning.data.own.arrays import Arrays
 from federation.learning.data.own.names import name_of
-from federation.learning.data.own.options import Options, Sharing
+from federation.learning.data.own.options import Options
 from federation.learning.data.own.refusals import BadData
-from federation.learning.data.own.targets import Target, target_of_names
-from federation.schema.columns import AgreedSchema, Column, Form
+from federation.learning.data.own.targets import target_of_names
+from federation.schema.columns import AgreedSchema, Form
 
 log = logging.getLogger(__name__)
 
@@ -33,33 +34,14 @@ LUMINANCE = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class Images(Arrays):
     """Images (n, side, side, 1 or 3) of bytes."""
 
-    target: Target
-    pixels: NDArray[np.uint8]
     form: Form = "images"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one image."""
-        return self.pixels.shape[1:]
-
-    def columns(self, _: Sharing) -> list[Column]:
-        """Return no columns."""
-        return []
-
-    def numbers(self) -> dict[str, NDArray[np.float64]]:
-        """Return no columns."""
-        return {}
-
-    def subset(self, rows: NDArray[np.int64]) -> "Images":
-        """Return these images."""
-        return Images(self.target.subset(rows), self.pixels[rows])
 
     def inputs(self, rows: NDArray[np.int64], agreed: AgreedSchema) -> NDArray[np.float32]:
         """Return these images as a network takes them: 0 to 1, grey or with colours as all clients have agreed."""
-        pixels = self.pixels[rows].astype(np.float32) / np.float32(255)
+        pixels = super().inputs(rows, agreed)
         channels = agreed.shape[-1]
         if channels == 1 and pixels.shape[-1] == 3:
             return (pixels @ np.array(LUMINANCE, np.float32))[..., np.newaxis]

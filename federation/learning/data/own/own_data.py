@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from federation.learning.data.datasets import Part
 from federation.learning.data.formats import Samples
 from federation.learning.data.own.arrays import read_arrays
-from federation.learning.data.own.histograms import histogram
 from federation.learning.data.own.images import read_images
 from federation.learning.data.own.options import Options, Sharing
 from federation.learning.data.own.refusals import BadData
-from federation.learning.data.own.summaries import counts_of, summary_of
+from federation.learning.data.own.summaries import counts_of, histogram, summary_of
 from federation.learning.data.own.tables.parquet import MAGIC, ParquetRecords
 from federation.learning.data.own.tables.reading import read_table
 from federation.learning.data.own.tables.text_files import open_text

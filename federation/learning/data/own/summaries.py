@@ -1,4 +1,4 @@
-"""The sums that a client tells of its rows where its person lets it, never over fewer rows than a minimum."""
+"""The sums and counts that a client tells of its rows where its person lets it, never of fewer rows than a minimum."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from federation.learning.data.own.options import Sharing
 from federation.schema.columns import MAX_MAGNITUDE, NumberSummary
+from federation.schema.statistics import BINS, CELLS, FINEST, Bins
 
 
 def summary_of(values: NDArray[np.float64], sharing: Sharing) -> NumberSummary | None:
@@ -42,3 +43,15 @@ def told_counts(counts: Sequence[int], sharing: Sharing) -> list[int | None]:
             told[place] = None
             withheld += counts[place]
     return told
+
+
+def histogram(values: NDArray[np.float64], bins: Bins, sharing: Sharing) -> list[int | None] | None:
+    """Return the rows in each cell of the bins; None where nothing is told: too few rows, or bins that are too fine."""
+    present = values[~np.isnan(values)]
+    if not sharing.statistics or len(present) < max(1, sharing.min_rows):
+        return None
+    if bins.width * FINEST < float(present.std()):
+        return None
+    places = np.floor((np.clip(present, -1e38, 1e38) - bins.first) / bins.width)
+    counts = np.bincount((np.clip(places, -1, BINS) + 1).astype(np.int64), minlength=CELLS)
+    return told_counts(counts.tolist(), sharing)
