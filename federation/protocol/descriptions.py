@@ -5,7 +5,7 @@ The values stay plain dictionaries: they are stored and shown as they are. Field
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, PlainSerializer, with_config
 from typing_extensions import TypedDict  # Python 3.11's own keeps too little of itself for pydantic, which brings this
 
 from federation.schema.columns import ClientSchema
@@ -36,10 +36,9 @@ ClientKind = Literal["client", "simulated"]
 """A simulated client shares its process with others."""
 
 
+@with_config(_STRICT)
 class Facts(TypedDict, total=False):
     """The machine of a client. ``process`` is another one at each start of the client."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
 
     platform: Text | None
     python: Text | None
@@ -49,14 +48,13 @@ class Facts(TypedDict, total=False):
     process: Text | None
 
 
+@with_config(_STRICT)
 class PreparedData(TypedDict, total=False):
     """The data of a client as it answers a prepare task: shape of one sample, and training samples of each class.
 
     The layout is compared with the run's, which rejects it with a reason of its own. ``statistics`` answers a
     statistics run, in place of all others.
     """
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
 
     layout: Any
     samples: Number | SampleCounts | None
@@ -70,14 +68,13 @@ def _as_told(schema: ClientSchema) -> dict[str, Any]:
     return schema.model_dump(mode="json", exclude_none=True)
 
 
+@with_config(_STRICT)
 class HeldData(TypedDict, total=False):
     """The data of a client as its hello tells it; ``app`` names an app of its own.
 
     ``shares_labels``: it reports its training samples of each class when it prepares. ``schema``: that of data of its
     own, of which ``dataset`` is the name. ``runs_apps``: it is a SuperNode, which runs the app that a run brings.
     """
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
 
     dataset: ShortText | None
     partition: Number | None
@@ -96,10 +93,9 @@ class HeldData(TypedDict, total=False):
 FrameText = Annotated[str, Field(max_length=MAX_FRAME_TEXT_CHARACTERS)]
 
 
+@with_config(_STRICT)
 class TracebackFrame(TypedDict):
     """One frame of an app's own code: the file without the folders of the machine, and the line of code itself."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
 
     file: FrameText
     line: Number
@@ -107,10 +103,9 @@ class TracebackFrame(TypedDict):
     code: FrameText
 
 
+@with_config(_STRICT)
 class Failure(TypedDict, total=False):
     """Where a task failed, the innermost frame last; ``log`` is null where the client does not share its log."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
 
     frames: Annotated[list[TracebackFrame], Field(max_length=MAX_TRACEBACK_FRAMES)]
     log: (
@@ -119,10 +114,9 @@ class Failure(TypedDict, total=False):
     )
 
 
+@with_config(_STRICT)
 class Limits(TypedDict, total=False):
     """What the server's welcome says that it takes, in bytes."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
 
     max_frame_bytes: Number
     max_reply_bytes: Number

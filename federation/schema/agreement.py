@@ -94,16 +94,11 @@ def _most_common(values: Mapping[int, _K]) -> _K:
     return min(counts, key=lambda value: (-counts[value], lowest[value]))
 
 
-def _common_names(clients: Iterable[ClientSchema]) -> set[str]:
-    return set.intersection(*({column.name for column in one.columns} for one in clients))
-
-
 def _conflicting_kinds(told: _Told) -> list[Misfit]:
     """Return the clients whose columns are of another kind than most have, each with the first such column."""
-    by_name = {client: {column.name: column for column in one.columns} for client, one in told.items()}
     found: dict[int, Misfit] = {}
-    for name in sorted(_common_names(told.values())):
-        columns = {client: held[name] for client, held in by_name.items()}
+    for several in _common_columns(told.values()).values():
+        columns = dict(zip(told, several, strict=True))
         kind = _most_common({client: column.kind for client, column in columns.items()})
         for client, column in columns.items():
             if column.kind != kind:

@@ -4,7 +4,6 @@ No row and no value of a number column is in them: names of columns, categories 
 """
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -154,15 +153,6 @@ class AgreedSchema(Told):
     shape: Shape = Field(default_factory=list)
     target_mean: Magnitude = 0.0
     target_deviation: Annotated[float, Field(gt=0, le=2 * MAX_MAGNITUDE)] = 1.0
-
-    @classmethod
-    def of(cls, config: Mapping[str, object]) -> "AgreedSchema | None":
-        """Return the schema of a task's config, where it is JSON text as ``schema``; None for published data.
-
-        Raises ValueError if it cannot be read.
-        """
-        text = config.get("schema")
-        return cls.model_validate_json(text) if isinstance(text, str) else None
 
     @property
     def inputs(self) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from federation.schema.agreement import agree, merged_summary
-from federation.schema.columns import AgreedSchema, ClientSchema, Column, NumberSummary
+from federation.schema.columns import ClientSchema, Column, NumberSummary
 from federation.schema.misfits import first_misfit
 
 
@@ -156,15 +156,6 @@ def test_a_later_client_fits_with_more_columns_and_unknown_categories() -> None:
     assert missing is not None and missing.reason == "has no column age, which the run needs"
     label = first_misfit(2, table(number("age"), ward, classes=("perhaps", "yes")), agreed)
     assert label is not None and label[:3] == (2, "outcome", "perhaps")
-
-
-def test_the_schema_goes_through_a_task_s_config_as_text() -> None:
-    agreed = agree({1: table(number("age"))}).schema
-    assert agreed is not None
-    assert AgreedSchema.of({"schema": agreed.model_dump_json(), "seed": 1}) == agreed
-    assert AgreedSchema.of({"dataset": "digits"}) is None
-    with pytest.raises(ValidationError):
-        AgreedSchema.of({"schema": "{}"})
 
 
 TOO_LARGE = {"count": 1, "missing": 0, "mean": 1e31, "squares": 0.0}
