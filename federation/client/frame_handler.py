@@ -125,12 +125,13 @@ class FrameHandler:
     def _send(self, frame: messages.Offer | messages.ProgressFrame) -> None:
         """Send a frame. A small content goes with its offer, where the server said that it may."""
         most = self.welcome.limits.get("unasked_bytes", 0) if self.welcome is not None else 0
-        reply = self._outbox.reply(frame.message_id) if isinstance(frame, messages.Offer) and frame.content else None
-        if reply is None or reply.content is None or not 0 < reply.size_bytes <= most:
+        header = frame.content if isinstance(frame, messages.Offer) else None
+        reply = self._outbox.reply(frame.message_id) if header is not None and 0 < header.size_bytes <= most else None
+        if header is None or reply is None or reply.content is None:
             self._send_frames(frame, ())
-            return
-        offer = reply.offer.model_copy(update={"follows": True})
-        self._send_frames(offer, messages.pieces(reply.content_id, reply.content))
+        else:
+            offer = reply.offer.model_copy(update={"follows": True})
+            self._send_frames(offer, messages.pieces(header.id, reply.content))
 
 
 def _decode(frame: str | bytes) -> messages.ServerFrame | None:

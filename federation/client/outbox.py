@@ -26,16 +26,6 @@ class OutgoingReply:
     offer: Offer
     content: bytearray | memoryview | None = None
 
-    @property
-    def content_id(self) -> str:
-        """Id of the content; empty where there is none."""
-        return self.offer.content.id if self.offer.content is not None else ""
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the content; 0 where there is none."""
-        return self.offer.content.size_bytes if self.offer.content is not None else 0
-
 
 class Outbox:
     """Shared by the connection's thread, which adds tasks and acknowledges replies, and the worker's thread.

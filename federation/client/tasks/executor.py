@@ -103,18 +103,16 @@ class Executor:
             content["arrays"] = _unpack(task.content, client_task.content)
         context = self._context_of(task, node_id, config)
         check_function(self._work.app, task.phase)
-        if not is_legacy(self._work.app):
-            reply = self._work.app(_message(task, node_id, content), context)
-            if task.phase == "train" and context.state.array_records:
-                self._states.write(task.run_id, context.state)
-            return _reply(task, reply)
-        message = _message(task, node_id, legacy_content(task.phase, content))
+        legacy = is_legacy(self._work.app)
+        message = _message(task, node_id, legacy_content(task.phase, content) if legacy else content)
         reply = self._work.app(message, context)
-        if not reply.has_error():
+        if legacy and not reply.has_error():
             names = [row[0] for row in task.content.layout] if task.content is not None else []
             content, metrics = content_of_reply(task.phase, names, reply)
             self._log_dropped(metrics)
             reply = Message(content, reply_to=message)
+        elif not legacy and task.phase == "train" and context.state.array_records:
+            self._states.write(task.run_id, context.state)
         return _reply(task, reply)
 
     def _log_dropped(self, metrics: Mapping[str, object]) -> None:
