@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from flwr.app import Message
 from flwr.serverapp import Grid
 
 
@@ -17,30 +16,8 @@ class FrozenGrid(Grid):
         """Return the sampled clients."""
         return self._client_ids
 
-    def _refuse(self) -> NoReturn:
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError("a strategy configures and aggregates; the lane sends its messages")
 
-    def set_run(self, run: Any) -> None:
-        """Refused."""
-        self._refuse()
-
-    @property
-    def run(self) -> Any:
-        """Refused."""
-        self._refuse()
-
-    def create_message(self, *args: Any, **kwargs: Any) -> Message:
-        """Refused."""
-        self._refuse()
-
-    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """Refused."""
-        self._refuse()
-
-    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """Refused."""
-        self._refuse()
-
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
-        """Refused."""
-        self._refuse()
+    run = property(_refuse)
+    set_run = create_message = push_messages = pull_messages = send_and_receive = _refuse

@@ -4,12 +4,12 @@ Everything here runs on the Flower server's event loop. Flower's own application
 """
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from federation.fleet.node_connection import NodeConnection
@@ -59,7 +59,8 @@ class NodePolls:
         node = self._nodes.connection_of(key := self._key_of(dict(scope["headers"])))
         if scope["path"] not in FOR_ALL and (node is None or not node.admitted):
             # A SuperNode takes a 403 for the end of the run: it drops the message and polls on.
-            await _refuse(send, 403, "Only a SuperNode that is admitted and online takes part in runs.")
+            sentence = "Only a SuperNode that is admitted and online takes part in runs."
+            await JSONResponse({"detail": sentence}, 403)(scope, receive, send)
         elif scope["path"] == ACTIVATE and key:
             await self._activate(key, node, scope, receive, send)
         elif scope["path"] == PULL:
@@ -87,17 +88,18 @@ class NodePolls:
 
     async def _pull(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold the request until a message waits. One whose peer has left must not reach Flower: it takes messages."""
-        body, gone = await _body_of(receive), asyncio.ensure_future(receive())
+        body, gone = await body_of(receive), asyncio.ensure_future(receive())
         mail = asyncio.ensure_future(self._wait_for_mail(key))
         try:
             await asyncio.wait({gone, mail}, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
                 return
             if (node := mail.result()) is None:
-                await _refuse(send, 403, "This SuperNode is not listed: it gets no messages.")
+                refusal = JSONResponse({"detail": "This SuperNode is not listed: it gets no messages."}, 403)
+                await refusal(scope, receive, send)
                 return
             node.mailbox.take_mail()
-            await self._fleet(scope, _replay(body, gone), send)
+            await self._fleet(scope, replay(body, lambda: asyncio.shield(gone)), send)
         finally:
             for one in (gone, mail):
                 one.cancel()
@@ -123,13 +125,13 @@ class NodePolls:
         if node.mailbox.count_pushed(length) > self._most:
             sentence = f"a reply has at most {self._most:,} bytes"
             node.mailbox.refuse_reply(f"its reply was not stored: {sentence}")
-            await _refuse(send, 413, f"{sentence.capitalize()}.")
+            await JSONResponse({"detail": f"{sentence.capitalize()}."}, 413)(scope, receive, send)
             return
         await self._fleet(scope, receive, send)
         node.mailbox.reply_arrived()
 
 
-async def _body_of(receive: Receive) -> list[Message]:
+async def body_of(receive: Receive) -> list[Message]:
     """Return the messages of a request's body, whose length is bounded before it comes here."""
     body = [await receive()]
     while body[-1]["type"] == "http.request" and body[-1].get("more_body", False):
@@ -137,18 +139,11 @@ async def _body_of(receive: Receive) -> list[Message]:
     return body
 
 
-def _replay(body: list[Message], gone: "asyncio.Future[Message]") -> Receive:
-    """Return a ``receive`` that gives the messages that were read, and then the peer's leaving."""
+def replay(body: list[Message], rest: Receive) -> Receive:
+    """Return a ``receive`` that gives the messages that were read, and then what ``rest`` gives."""
     left = deque(body)
 
     async def receive() -> Message:
-        return left.popleft() if left else await asyncio.shield(gone)
+        return left.popleft() if left else await rest()
 
     return receive
-
-
-async def _refuse(send: Send, status: int, sentence: str) -> None:
-    body = json.dumps({"detail": sentence}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

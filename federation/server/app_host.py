@@ -9,17 +9,19 @@ import hmac
 import logging
 import socket
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from federation.apps.traffic import AppTraffic, Lost
+from federation.fleet.polls import body_of, replay
+from federation.flwr_internals import PROTOBUF_MEDIA_TYPE
 from federation.protocol.connection_limit import ConnectionBounds
 from federation.protocol.serving import EmbeddedServer
 from federation.server.flower import Nodes
-from federation.server.flower_apps import MEDIA_TYPE, TOKEN_HEADER, AppRunInFlower, asked_messages, runtime_app
+from federation.server.flower_apps import TOKEN_HEADER, AppRunInFlower, asked_messages, runtime_app
 from federation.server.lost_messages import send_again
 
 log = logging.getLogger(__name__)
@@ -150,13 +152,13 @@ class RuntimePort:
         """Serve one request."""
         headers = dict(scope["headers"]) if scope["type"] == "http" else {}
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in PATHS:
-            await _answer(send, 404)
+            await _answer(404)(scope, receive, send)
         elif not hmac.compare_digest(headers.get(TOKEN_HEADER, b""), self._token):
-            await _answer(send, 401)
+            await _answer(401)(scope, receive, send)
         elif not (length := headers.get(b"content-length", b"")).isdigit() or int(length) > self._most:
-            await _answer(send, 413)
+            await _answer(413)(scope, receive, send)
         elif scope["path"] == LOGS:
-            await _answer(send, 200)  # the dashboard keeps what the process prints, within bounds
+            await _answer(200)(scope, receive, send)  # the dashboard keeps what the process prints, within bounds
         elif scope["path"] == PULL:
             await self._pull(scope, receive, send)
         else:
@@ -164,25 +166,17 @@ class RuntimePort:
 
     async def _pull(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold a request for answers until all are there: Flower's client sleeps 3 s after one that is not whole."""
-        read = [await receive()]
-        while read[-1].get("more_body", False):
-            read.append(await receive())
+        body = await body_of(receive)
         try:
-            wanted = asked_messages(b"".join(one.get("body", b"") for one in read))
+            wanted = asked_messages(b"".join(one.get("body", b"") for one in body))
         except ValueError:
-            await _answer(send, 400)
+            await _answer(400)(scope, receive, send)
             return
         await self._traffic.signal.wait_until(lambda: self._traffic.has_an_answer(wanted), HOLD_SECONDS)
         await self._traffic.signal.wait_until(lambda: self._traffic.has_answers(wanted), OTHERS_SECONDS)
-        left = deque(read)
-
-        async def replay() -> Message:
-            return left.popleft() if left else await receive()
-
-        await self._runtime(scope, replay, send)
+        await self._runtime(scope, replay(body, receive), send)
 
 
-async def _answer(send: Send, status: int) -> None:
-    headers = [(b"content-type", MEDIA_TYPE), (b"content-length", b"0")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+def _answer(status: int) -> Response:
+    """Return an answer of Flower's form without content."""
+    return Response(status_code=status, media_type=PROTOBUF_MEDIA_TYPE)

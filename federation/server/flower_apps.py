@@ -17,7 +17,6 @@ from federation.apps.traffic import AppTraffic
 from federation.flwr_internals import (
     NOOP_FEDERATION_ID,
     NOOP_FLWR_AID,
-    PROTOBUF_MEDIA_TYPE,
     TASK_TOKEN_HEADER,
     Fab,
     ObjectTree,
@@ -46,7 +45,7 @@ from federation.server.lost_messages import copy_of
 
 log = logging.getLogger(__name__)
 
-TOKEN_HEADER, MEDIA_TYPE = TASK_TOKEN_HEADER.encode(), PROTOBUF_MEDIA_TYPE.encode()
+TOKEN_HEADER = TASK_TOKEN_HEADER.encode()
 MAX_RECORD_BYTES = 1024 * 1024
 """A larger record is not read for its metrics."""
 EXAMPLES = ("num-examples", "num_examples")

@@ -3,10 +3,10 @@
 Everything here runs on the Flower server's event loop. What a peer may send is bounded in ``protocol.guarded_http``.
 """
 
-import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -38,10 +38,10 @@ class FlowerApp:
         elif scope["type"] == "websocket":
             await self._serve_websocket(scope, receive, send)
         elif scope["path"] == CA_PATH and self._tls is not None and (pem := self._tls.authority_pem) is not None:
-            await _answer(send, 200, pem, b"application/x-pem-file")
+            await Response(pem, media_type="application/x-pem-file")(scope, receive, send)
         elif (refusal := self._refusal(scope)) is not None:
             status, sentence = refusal
-            await _answer(send, status, json.dumps({"detail": sentence}).encode(), b"application/json")
+            await JSONResponse({"detail": sentence}, status)(scope, receive, send)
         else:
             await self._fleet(scope, receive, send)
 
@@ -74,9 +74,3 @@ class FlowerApp:
         if not has_valid_signature(headers):
             return 401, "A request to the Fleet API is signed with the node's key."
         return None
-
-
-async def _answer(send: Send, status: int, body: bytes, content_type: bytes) -> None:
-    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
