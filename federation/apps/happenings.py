@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from federation.run.events import Metrics
+
 MAX_METRICS = 200
 """Of one reply: an app that puts its weights among the metrics must not fill the database."""
-
-Scalars = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Answered:
 
     message_id: str
     node_id: int
-    metrics: Scalars
+    metrics: Metrics
     num_examples: int | None
     error: str | None
     seconds: float | None
@@ -49,7 +49,7 @@ class Reported:
 
     round: int
     rounds: int | None = None
-    metrics: Scalars = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
 
 
 Happening = Sent | Answered | Reported
@@ -73,13 +73,13 @@ class Content:
     """The scalars of a message: the round that its config names, its metrics, and the number of examples."""
 
     round: int | None = None
-    metrics: Scalars = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
     num_examples: int | None = None
 
 
-def metrics_of(records: Mapping[str, Mapping[str, object]]) -> Scalars:
+def metrics_of(records: Mapping[str, Mapping[str, object]]) -> Metrics:
     """Return the numbers of metric records by name; with several records the name of each stands before its own."""
-    found: Scalars = {}
+    found: Metrics = {}
     for name, record in records.items():
         prefix = f"{name}/" if len(records) > 1 else ""
         for key, value in record.items():

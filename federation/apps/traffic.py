@@ -187,16 +187,15 @@ class AppTraffic:
     def has_answers(self, message_ids: Collection[str]) -> bool:
         """Whether all those messages are answered, or unknown."""
         with self._lock:
-            return all(
-                (one := self._open.get(message_id)) is None or one.mail is Mail.ANSWERED for message_id in message_ids
-            )
+            return all(map(self._is_answered, message_ids))
 
     def has_an_answer(self, message_ids: Collection[str]) -> bool:
         """Whether one of those messages is answered, or unknown."""
         with self._lock:
-            return not message_ids or any(
-                (one := self._open.get(message_id)) is None or one.mail is Mail.ANSWERED for message_id in message_ids
-            )
+            return not message_ids or any(map(self._is_answered, message_ids))
+
+    def _is_answered(self, message_id: str) -> bool:
+        return (one := self._open.get(message_id)) is None or one.mail is Mail.ANSWERED
 
     def forget(self, message_ids: Collection[str]) -> None:
         """The app has got the answers to these messages, of the SuperNode or of Flower in its place."""

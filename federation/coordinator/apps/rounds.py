@@ -7,6 +7,7 @@ next wave of messages of that phase. Means are weighted by examples, as FedAvg w
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from federation.aggregation.round_aggregation import mean_metrics
 from federation.apps.happenings import Answered, Happening, Reported, Sent
 from federation.run.config import MAX_ROUNDS
 from federation.run.events import Event, Metrics, Phase, ReplyRecorded, RoundDone, RoundRefused, ServerEvaluated
@@ -24,6 +25,10 @@ class _Task:
     attempt: int
     prefix: str
     answer: Answered | None = None
+
+    def metrics_of(self, answer: Answered) -> Metrics:
+        """Return the metrics of an answer under the names that the run has for them."""
+        return {f"{self.prefix}{name}": value for name, value in answer.metrics.items()}
 
 
 @dataclass(slots=True)
@@ -115,7 +120,7 @@ class AppRounds:
             self._run_id, self._round.number, task.attempt, task.phase, task.client_id,
             "failed" if answer.error is not None else "accepted", answer.error, _examples(answer.num_examples),
             answer.seconds, None, answer.at - began, answer.bytes_down, answer.bytes_up,
-            {f"{task.prefix}{name}": value for name, value in answer.metrics.items()},
+            task.metrics_of(answer),
         ))  # fmt: skip
 
     def _commit(self) -> None:
@@ -159,12 +164,7 @@ def _examples(number: int | None) -> int | None:
 
 def _mean(done: _Round, phase: str) -> Metrics:
     """Return the mean of each metric over the answers of a phase's first wave, weighted by their examples."""
-    sums: dict[str, tuple[float, float]] = {}
-    for task in done.tasks.values():
-        if task.answer is None or task.phase != phase or task.attempt > 1:
-            continue
-        weight = float(_examples(task.answer.num_examples) or 0) or 1.0
-        for name, value in task.answer.metrics.items():
-            total, weights = sums.get(f"{task.prefix}{name}", (0.0, 0.0))
-            sums[f"{task.prefix}{name}"] = (total + weight * value, weights + weight)
-    return {name: total / weights for name, (total, weights) in sums.items()}
+    return mean_metrics(
+        (task.metrics_of(task.answer), _examples(task.answer.num_examples) or 1)
+        for task in done.tasks.values() if task.answer is not None and task.phase == phase and task.attempt == 1
+    )  # fmt: skip
