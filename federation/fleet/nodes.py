@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 
 from federation.fleet.mailbox import HOLD_SECONDS
 from federation.fleet.node_apps import Deployments
@@ -44,19 +43,15 @@ class Node:
     online_until: float
 
 
-class NodeRegistry(Protocol):
-    """Flower's database of nodes; called in worker threads."""
-
-    def supernodes(self) -> list[Node]:
-        """Return the nodes that have sent a heartbeat."""
-
-
 class FleetNodes:
-    """Compares Flower's list of nodes with the connections of the lane: Flower calls nothing of ours."""
+    """Compares Flower's list of nodes with the connections of the lane: Flower calls nothing of ours.
 
-    def __init__(self, registry: NodeRegistry, lane: StreamLane, deployments: Deployments, admit: AdmitNode | None,
-                 report: Record) -> None:  # fmt: skip
-        self._registry, self._lane, self._deployments, self._admit = registry, lane, deployments, admit
+    ``supernodes`` returns the nodes that have sent a heartbeat; called in worker threads.
+    """
+
+    def __init__(self, supernodes: Callable[[], list[Node]], lane: StreamLane, deployments: Deployments,
+                 admit: AdmitNode | None, report: Record) -> None:  # fmt: skip
+        self._supernodes, self._lane, self._deployments, self._admit = supernodes, lane, deployments, admit
         self._report, self._weights = report, WeightRecords()
         self._connections: dict[str, NodeConnection] = {}
         self._online: set[str] = set()
@@ -123,7 +118,7 @@ class FleetNodes:
 
     async def _compare(self, admit: AdmitNode) -> None:
         streaming = {connection.node_id for connection in self._lane.connections if connection.lane == "stream"}
-        listed = await asyncio.to_thread(self._registry.supernodes)
+        listed = await asyncio.to_thread(self._supernodes)
         online = {node.public_key: node for node in listed if node.online and node.node_id not in streaming}
         self._refused &= online.keys()
         for key in self._online - online.keys():

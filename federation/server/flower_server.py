@@ -98,7 +98,7 @@ class FlowerServer:
         state = self._nodes.factory.state()
         end_left_runs(state)
         self._deployments = Deployments(state, find_app or _no_app)
-        self._fleet = FleetNodes(self._nodes, self.lane, self._deployments, admit_node, self._on_event)
+        self._fleet = FleetNodes(self._nodes.supernodes, self.lane, self._deployments, admit_node, self._on_event)
         self._stale: set[int] = set()
         self.trusted_entity = self._nodes.state.signer.entity
         """The line by which a SuperNode trusts the FABs of this server."""

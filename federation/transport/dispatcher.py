@@ -152,12 +152,12 @@ class Dispatcher:
             late = None if decoded.message_id in self._answered else "it arrived after its round had ended"
             connection.send(messages.Ack(message_id=decoded.message_id, refused=late))
 
-    def _finish(self, assignment: Assignment, outcome: Outcome, reason: str | None = None) -> None:
+    def _finish(self, assignment: Assignment, outcome: Outcome, reason: str | None) -> None:
         """Settle one assignment, and let its exchange check whether only clients that are away are missing."""
         self._settle(assignment, outcome, reason)
         assignment.exchange.watch_away()
 
-    def _settle(self, assignment: Assignment, outcome: Outcome, reason: str | None = None) -> None:
+    def _settle(self, assignment: Assignment, outcome: Outcome, reason: str | None) -> None:
         """End an assignment: acknowledge it where the client answered, and deliver what became of it.
 
         Settling one settles no other, so any number that end at once are settled in a loop.

@@ -6,7 +6,7 @@ Everything here runs on the Flower server's event loop and never waits.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal
 
 from federation.protocol import messages
 from federation.run.events import Outcome
@@ -24,11 +24,8 @@ Step = Literal["asked", "training", "evaluating", "preparing", "sending", "sent"
 """How far a client is with its task, as ``Progress`` names it."""
 
 
-class Finish(Protocol):
-    """Ends an assignment, with the reason where it is not accepted."""
-
-    def __call__(self, assignment: Assignment, outcome: Outcome, reason: str | None = None) -> None:
-        """Settle the assignment and deliver its reply."""
+Finish = Callable[[Assignment, Outcome, str | None], None]
+"""Settles an assignment and delivers its reply, with the reason where it is not accepted."""
 
 
 class IncomingReplies:
@@ -58,7 +55,7 @@ class IncomingReplies:
         elif (refusal := _refusal_of(offer, assignment.exchange, self._limits.max_reply_bytes)) is not None:
             self._finish(assignment, "refused", refusal)
         elif offer.content is None or offer.content.size_bytes == 0:
-            self._finish(assignment, "accepted")
+            self._finish(assignment, "accepted", None)
         elif offer.follows and offer.content.size_bytes <= messages.UNGRANTED_BYTES:
             self._expect_content(connection, assignment, offer.content.size_bytes, granted_bytes=0)
         else:
@@ -118,7 +115,7 @@ class IncomingReplies:
         incoming.received_bytes = offset + size
         if incoming.received_bytes == len(incoming.buffer):
             self._granted.discard(assignment)
-            self._finish(assignment, "accepted")
+            self._finish(assignment, "accepted", None)
 
     def discard(self, assignment: Assignment) -> None:
         """Return what an assignment holds of the budget: its content will not be used."""
