@@ -13,8 +13,9 @@ from federation.aggregation.round_aggregation import RoundAggregation, UnusableA
 from federation.aggregation.strategy import RunStrategy
 from federation.coordinator.background import run_in_background
 from federation.coordinator.eligibility import Eligibility
-from federation.coordinator.phase import PhaseContext, RunningPhase, listed
+from federation.coordinator.phase import RunningPhase, listed
 from federation.coordinator.preparation import Preparation
+from federation.coordinator.run_context import RunContext
 from federation.run.config import RunConfig
 from federation.run.events import Checkpoint, Metrics, RoundDone
 from federation.run.pooling import pooled_metrics, summed_confusion
@@ -66,14 +67,13 @@ class Attempt:
     """Attempt ``attempt`` at round ``number``; for the run's thread."""
 
     def __init__(
-        self, context: PhaseContext, config: RunConfig, task_config: TaskConfig, model: GlobalModel,
-        eligibility: Eligibility, preparation: Preparation, *, number: int, attempt: int,
-        is_evaluated: Callable[[], bool] = lambda: True,
+        self, context: RunContext, task_config: TaskConfig, model: GlobalModel, eligibility: Eligibility,
+        preparation: Preparation, *, number: int, attempt: int, is_evaluated: Callable[[], bool],
     ) -> None:  # fmt: skip
-        self._context, self._config, self._model = context, config, model
+        self._context, self._config, self._model = context, context.config, model
         self._eligibility, self._preparation = eligibility, preparation
         self._number, self._attempt, self._is_evaluated = number, attempt, is_evaluated
-        self._scheduled = config.scheduled(number, context.control.num_rounds)
+        self._scheduled = self._config.scheduled(number, context.control.num_rounds)
         self._base_config: TaskConfig = {**task_config, **self._scheduled, "server-round": number}
         context.traffic_bytes = 0
         self._started, self._min_clients = time.monotonic(), context.control.min_clients

@@ -4,7 +4,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from federation.coordinator.ledger import Participation
 from federation.transport.exchange import Reply
@@ -127,15 +127,16 @@ class Control:
                 self._outdated.set()
                 raise
 
-    def begin_wait(self, seconds: float) -> None:
-        """Begin to wait for clients, with a deadline in ``seconds``."""
+    @contextlib.contextmanager
+    def waiting(self, seconds: float) -> Iterator[None]:
+        """Within the block the run waits for clients, with a deadline in ``seconds`` that people may move."""
         with self._lock:
             self._waiting_since, self._wait_seconds = time.monotonic(), seconds
-
-    def end_wait(self) -> None:
-        """End the wait: its deadline cannot be moved any more."""
-        with self._lock:
-            self._waiting_since = None
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting_since = None
 
     def expire_wait(self) -> float | None:
         """End the wait if its deadline has passed, and return how many seconds it lasted; else return None."""

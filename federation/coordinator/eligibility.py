@@ -3,10 +3,9 @@
 import contextlib
 import queue
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
-from federation.coordinator.ledger import Participation
-from federation.coordinator.phase import PhaseContext
+from federation.coordinator.run_context import RunContext
 from federation.run.config import RunConfig
 from federation.run.eligibility import why_ineligible
 from federation.run.events import ClientSuspended, Outcome
@@ -21,13 +20,13 @@ class Eligibility:
     """The eligible clients of one run; for the run's thread.
 
     A person excludes a client, the run suspends it after refused replies, and a client that does not fit the network
-    is ineligible until its process is started anew. A person that includes the client lifts all three. ``read`` asks
-    the ledger what people have decided.
+    is ineligible until its process is started anew. A person that includes the client lifts all three.
     """
 
-    def __init__(self, context: PhaseContext, config: RunConfig, read: Callable[[], Participation]) -> None:
-        self._context, self._config, self._read = context, config, read
-        self._selected = frozenset(config.clients) if config.clients is not None else None
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        clients = context.config.clients
+        self._selected = frozenset(clients) if clients is not None else None
         self._held: set[int] = set()
         self._useless: set[int] = set()
         self._refusals: Counter[int] = Counter()
@@ -41,7 +40,7 @@ class Eligibility:
             return False
         if (client_id, member.session) in self._unfit:
             return False
-        return meets_requirements(member, self._config, self._selected)
+        return meets_requirements(member, self._context.config, self._selected)
 
     def eligible(self) -> dict[int, Member]:
         """Return the connected clients that may take part, by id, whether they have prepared or not.
@@ -82,7 +81,7 @@ class Eligibility:
             if self._refusals[client_id] >= MAX_REFUSALS and client_id not in self._suspended:
                 self._suspended.add(client_id)
                 reason = f"{MAX_REFUSALS:,} of its replies in a row were rejected"
-                self._context.record(ClientSuspended(self._context.run_id, client_id, reason))
+                self._context.ledger.record(ClientSuspended(self._context.run_id, client_id, reason))
 
     def reload(self) -> None:
         """Read what people have decided since the last call: the minimum, excluded clients, and those included again.
@@ -90,11 +89,11 @@ class Eligibility:
         A client that was unfit and is included gets another prepare task. Raises as the ledger does.
         """
         control = self._context.control
-        control.read_participation(self._read)
+        self._context.reload_participation()
         with contextlib.suppress(queue.Empty):
             while True:
                 client_id = control.included.get_nowait()
-                control.read_participation(self._read)
+                self._context.reload_participation()
                 if client_id in control.excluded:
                     continue
                 self._suspended.discard(client_id)

@@ -8,13 +8,11 @@ from typing import Any, Literal
 
 from federation.aggregation.reply_checks import check_num_examples, check_weights
 from federation.aggregation.robustness import Update
-from federation.coordinator.control import Control
-from federation.run.events import Blocked, Metrics, Outcome, Record, ReplyRecorded, RunNote
+from federation.coordinator.run_context import RunContext
+from federation.run.events import Blocked, Metrics, Outcome, ReplyRecorded, RunNote
 from federation.run.metric_names import clean_metrics, dropped_sentence
 from federation.run.pooling import Counts, read_counts
 from federation.transport.exchange import Content, Exchange, Member, Reply, TaskConfig
-from federation.transport.lane import StreamLane
-from federation.transport.leases.client_leases import Lease
 from federation.weights.layout import Flats, Layout
 
 IDLE_SECONDS = 0.1
@@ -33,30 +31,6 @@ _unique = itertools.count()
 
 
 @dataclass
-class PhaseContext:
-    """What all phases of a run work with; for the run's thread.
-
-    ``timeout_seconds`` is the longest time that a reply may take. ``unmatched_reply_handler`` gets each reply that does
-    not belong to the present phase: an answer to a prepare task, or a reply that is too late. ``noted`` are the clients
-    and reasons of which a note says already that metrics were dropped.
-    """
-
-    run_id: int
-    timeout_seconds: float
-    lane: StreamLane
-    control: Control
-    record: Record
-    flush: Callable[[], None]
-    lease: Lease
-    unmatched_reply_handler: Callable[[Reply], object] = Reply.release
-    noted: set[tuple[int, str]] = field(default_factory=set)
-    without_evaluation: set[tuple[int, str]] = field(default_factory=set)
-    """Client id and session of each client process whose app has no evaluate function."""
-    traffic_bytes: int = 0
-    """The contents that the replies of the present attempt have received and sent."""
-
-
-@dataclass
 class RunningPhase:
     """A train or evaluate phase under way; for the run's thread.
 
@@ -66,7 +40,7 @@ class RunningPhase:
     metrics, ``outcomes`` what became of each task.
     """
 
-    context: PhaseContext
+    context: RunContext
     round: int
     attempt: int
     name: Literal["train", "evaluate"]
@@ -87,8 +61,8 @@ class RunningPhase:
         """Send every member a task with the same config and weights; returns at once."""
         context = self.context
         self.exchange = Exchange(
-            context.run_id, self.round, self.attempt, self.name, context.timeout_seconds, context.control.deliver,
-            layout=self.layout if self.name == "train" else None, content=content,
+            context.run_id, self.round, self.attempt, self.name, context.config.round_timeout_seconds,
+            context.control.deliver, layout=self.layout if self.name == "train" else None, content=content,
         )  # fmt: skip
         tasks = ((client_id, config) for client_id in self.members)
         self.exchange.add_tasks(tasks, f"{next(_unique):x}{time.time_ns():x}")
@@ -106,7 +80,7 @@ class RunningPhase:
         finally:
             self.cancel()
             if self._reported is not None:
-                self.context.record(Blocked(self.context.run_id, None))
+                self.context.ledger.record(Blocked(self.context.run_id, None))
 
     def cancel(self) -> None:
         """Cancel tasks under way."""
@@ -125,7 +99,7 @@ class RunningPhase:
     def _collect(self) -> None:
         if not self.waiting:
             return  # no client was there to get a task
-        control, deadline = self.context.control, self.exchange.started + self.context.timeout_seconds
+        control, deadline = self.context.control, self.exchange.started + self.context.config.round_timeout_seconds
         unflushed = False
         while self.waiting:
             left = deadline - time.monotonic()
@@ -136,17 +110,16 @@ class RunningPhase:
                 unflushed = self._handle(reply) or unflushed
             else:
                 if unflushed:
-                    self.context.flush()
+                    self.context.ledger.flush()
                     unflushed = False
                 self._report_missing(deadline)
         for client_id in sorted(self.waiting):
-            self._record(client_id, "late", f"no reply within {self.context.timeout_seconds:g} s")
+            self._record(client_id, "late", f"no reply within {self.context.config.round_timeout_seconds:g} s")
 
     def _handle(self, reply: Reply) -> bool:
         """Check a reply; False if it belongs to another exchange."""
         if reply.exchange is not self.exchange or reply.client_id not in self.waiting:
-            self.context.unmatched_reply_handler(reply)
-            reply.release()
+            self.context.handle_unmatched(reply)
             return False
         self.waiting.discard(reply.client_id)
         try:
@@ -185,7 +158,7 @@ class RunningPhase:
             if (client_id, reason) not in self.context.noted:
                 self.context.noted.add((client_id, reason))
                 sentence = f"{self.members[client_id].name}: {dropped_sentence(reason, names)}"
-                self.context.record(RunNote(self.context.run_id, sentence, client_id))
+                self.context.ledger.record(RunNote(self.context.run_id, sentence, client_id))
 
     def _note_without_evaluation(self) -> None:
         """Remember and record whose app has no evaluate function: such a client gets no more evaluate tasks."""
@@ -195,7 +168,7 @@ class RunningPhase:
         names = listed(sorted(member.name for member in members))
         rest = "are those of the other clients" if len(members) < len(self.members) else "are missing in this run"
         sentence = f"No evaluate function in the app of {names}: evaluation metrics {rest}"
-        self.context.record(RunNote(self.context.run_id, sentence))
+        self.context.ledger.record(RunNote(self.context.run_id, sentence))
 
     def _accept(self, update: Update, reply: Reply) -> None:
         self.add_update(update.client_id, update.flats, update.weight, update.metrics)
@@ -208,7 +181,7 @@ class RunningPhase:
         offer = reply.offer if reply is not None else None
         self.outcomes[client_id] = outcome
         self.context.traffic_bytes += reply.bytes_down + reply.bytes_up if reply is not None else 0
-        self.context.record(ReplyRecorded(
+        self.context.ledger.record(ReplyRecorded(
             self.context.run_id, self.round, self.attempt, self.name, client_id, outcome, reason,
             num_examples=update.num_examples if update is not None else None,
             seconds=offer.seconds if offer is not None else None,
@@ -233,7 +206,7 @@ class RunningPhase:
         if sentence != self._reported:
             self._reported = sentence
             left = deadline - time.monotonic()
-            self.context.record(Blocked(self.context.run_id, "round", sentence, left, ("stop",)))
+            self.context.ledger.record(Blocked(self.context.run_id, "round", sentence, left, ("stop",)))
 
 
 def listed(names: list[str]) -> str:

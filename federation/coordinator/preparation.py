@@ -6,9 +6,9 @@ import time
 from typing import cast
 
 from federation.coordinator.eligibility import Eligibility, schema_of
-from federation.coordinator.phase import PhaseContext
+from federation.coordinator.run_context import RunContext
 from federation.run.data_cut import DataCut
-from federation.run.events import Outcome, ReplyRecorded
+from federation.run.events import Outcome
 from federation.schema.columns import AgreedSchema
 from federation.schema.misfits import first_misfit
 from federation.transport.exchange import Exchange, Member, Reply, TaskConfig
@@ -34,7 +34,7 @@ class Preparation:
     """
 
     def __init__(
-        self, context: PhaseContext, layout: Layout, eligibility: Eligibility, cut: DataCut | None = None,
+        self, context: RunContext, layout: Layout, eligibility: Eligibility, cut: DataCut | None = None,
         schema: AgreedSchema | None = None,
     ) -> None:  # fmt: skip
         self._context, self._layout, self._eligibility, self._cut = context, layout, eligibility, cut
@@ -62,12 +62,12 @@ class Preparation:
 
     def send_to_new(self, eligible: dict[int, Member], number: int, config: TaskConfig) -> None:
         """Send a prepare task to each eligible client that has neither prepared nor a task; ``number`` is the round."""
-        context = self._context
+        context, timeout = self._context, self._context.config.round_timeout_seconds
         for client_id, member in eligible.items():
             process = (client_id, member.session)
             if process in self._pending or process in self._prepared or self._refuse(member, number):
                 continue
-            exchange = Exchange(context.run_id, number, 0, "prepare", context.timeout_seconds, context.control.deliver)
+            exchange = Exchange(context.run_id, number, 0, "prepare", timeout, context.control.deliver)
             exchange.add_tasks([(client_id, config)], f"p{next(_unique):x}-{member.session}")
             self._pending[process] = exchange
             context.lane.start(exchange)
@@ -79,7 +79,7 @@ class Preparation:
         misfit = first_misfit(member.client_id, schema_of(member), self._schema)
         if misfit is not None:
             self._eligibility.note_unfit(member.client_id, member.session)
-            self._record(member.client_id, number, "refused", misfit.reason)
+            self._context.record_preparation(member.client_id, number, "refused", misfit.reason)
         return misfit is not None
 
     def cancel_overdue(self) -> None:
@@ -87,14 +87,14 @@ class Preparation:
 
         A network that takes too long to build may be there the second time, because a client builds it to the end.
         """
-        timeout, now = self._context.timeout_seconds, time.monotonic()
+        timeout, now = self._context.config.round_timeout_seconds, time.monotonic()
         for process in [one for one, exchange in self._pending.items() if now - exchange.started > timeout]:
             exchange = self._pending.pop(process)
             exchange.close()
             if process not in self._reported_late:
                 self._reported_late.add(process)
                 reason = f"did not prepare within {timeout:g} s"
-                self._record(process[0], exchange.round, "late", reason)
+                self._context.record_preparation(process[0], exchange.round, "late", reason)
 
     def close(self) -> None:
         """The run is over: cancel what clients still prepare for it."""
@@ -113,7 +113,7 @@ class Preparation:
             self._prepared.add(process)
         elif outcome != "lost":
             self._eligibility.note_unfit(*process)
-        self._record(reply.client_id, reply.exchange.round, outcome, reason, reply)
+        self._context.record_preparation(reply.client_id, reply.exchange.round, outcome, reason, reply)
         if outcome == "accepted" and (fields := _data_fields(data)):
             cut = {"cut": self._cut.to_json()} if self._cut is not None else {}
             self._context.lane.describe(reply.client_id, fields | cut)
@@ -137,17 +137,6 @@ class Preparation:
             return self._layout.difference(Layout.from_json(rows).entries)
         except (LayoutMismatch, ValueError, TypeError) as error:
             return f"sends a layout that cannot be read: {str(error)[:100]}"
-
-    def _record(
-        self, client_id: int, number: int, outcome: Outcome, reason: str | None, reply: Reply | None = None
-    ) -> None:
-        offer = reply.offer if reply is not None else None
-        self._context.record(ReplyRecorded(
-            self._context.run_id, number, 0, "prepare", client_id, outcome, reason,
-            seconds=offer.seconds if offer is not None else None,
-            received_at_seconds=reply.received_at_seconds if reply is not None else None,
-            failure=offer.failure if offer is not None and outcome == "failed" else None,
-        ))  # fmt: skip
 
 
 def _data_fields(data: dict[str, object]) -> dict[str, object]:

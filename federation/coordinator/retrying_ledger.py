@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 
 class RetryingLedger:
-    """Passes calls on to ``ledger`` and repeats them while it raises StoreUnavailable.
+    """Passes calls for one run on to ``ledger`` and repeats them while it raises StoreUnavailable.
 
     Every method but ``flush`` raises RunStopped or RunInterrupted if the run is to end meanwhile.
     """
@@ -24,21 +24,21 @@ class RetryingLedger:
     def __init__(self, ledger: Ledger, control: Control, run_id: int) -> None:
         self._ledger, self._control, self._run_id = ledger, control, run_id
 
-    def read_state(self, run_id: int) -> RunState | None:
-        """Return the state of a run; None if there is no such run."""
-        return self._retry(lambda: self._ledger.read_state(run_id))
+    def read_state(self) -> RunState | None:
+        """Return the state of the run; None if there is no such run."""
+        return self._retry(lambda: self._ledger.read_state(self._run_id))
 
-    def read_num_rounds(self, run_id: int) -> int:
+    def read_num_rounds(self) -> int:
         """Return the number of rounds that the run has by now."""
-        return self._retry(lambda: self._ledger.read_num_rounds(run_id))
+        return self._retry(lambda: self._ledger.read_num_rounds(self._run_id))
 
-    def read_participation(self, run_id: int) -> Participation:
+    def read_participation(self) -> Participation:
         """Return what people have decided of the run's clients by now."""
-        return self._retry(lambda: self._ledger.read_participation(run_id))
+        return self._retry(lambda: self._ledger.read_participation(self._run_id))
 
-    def move(self, run_id: int, to: RunState, *, blocked: Blocked | None = None) -> bool:
-        """Move a run to a state."""
-        return self._retry(lambda: self._ledger.move(run_id, to, blocked=blocked))
+    def move(self, to: RunState, *, blocked: Blocked | None = None) -> bool:
+        """Move the run to a state."""
+        return self._retry(lambda: self._ledger.move(self._run_id, to, blocked=blocked))
 
     def record(self, event: Event) -> None:
         """Keep an event."""

@@ -16,7 +16,8 @@ from federation.coordinator.loops.kinds import LOOPS, Loop
 from federation.coordinator.loops.run_end import RunEnd
 from federation.coordinator.queue.active_runs import ActiveRun, ActiveRuns
 from federation.coordinator.queue.queue_thread import QueueThread, Request
-from federation.coordinator.retrying_ledger import RETRY_SECONDS
+from federation.coordinator.retrying_ledger import RETRY_SECONDS, RetryingLedger
+from federation.coordinator.run_context import RunContext
 from federation.evaluation.evaluator import ServerEvaluator
 from federation.run.events import StoreUnavailable
 from federation.run.metric_goals import BestRound
@@ -221,13 +222,12 @@ class Supervisor:
         self._requests.post(Request())
 
     def _loop_of(self, job: Job, active: ActiveRun) -> Loop | AppRun:
-        lane, ledger, folder, control, lease = self._lane, self._ledger, self._folder, active.control, active.lease
+        ledger = RetryingLedger(self._ledger, active.control, job.run_id)
+        context = RunContext(job, self._lane, active.control, ledger, active.lease)
         if job.config.network == "app" and self._apps is not None:
-            return AppRun(job, self._apps, lane=lane, ledger=ledger, folder=folder, control=control, lease=lease)
-        return LOOPS[job.config.kind](
-            job, lane=lane, ledger=ledger, folder=folder, control=control, policy=self._policy,
-            evaluator=self.evaluator, lease=lease,
-        )  # fmt: skip
+            return AppRun(context, self._apps, folder=self._folder)
+        loop = LOOPS[job.config.kind]
+        return loop(context, folder=self._folder, policy=self._policy, evaluator=self.evaluator)
 
     def _record_end(self, run_id: int, end: RunEnd) -> None:
         """Write the end of the run, as stopped if a person has stopped it.

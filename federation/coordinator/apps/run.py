@@ -11,14 +11,10 @@ from federation.apps.happenings import Reported
 from federation.apps.process import AppProcess
 from federation.coordinator.apps.host import AppNotApproved, AppParts, ApprovedApp, HostedRun
 from federation.coordinator.apps.rounds import AppRounds
-from federation.coordinator.control import Control
-from federation.coordinator.ledger import Job, Ledger
 from federation.coordinator.loops.run_end import RunEnd, RunFailed, run_to_end
-from federation.coordinator.quorum import QuorumMissed, WaitState
-from federation.coordinator.retrying_ledger import RetryingLedger
+from federation.coordinator.quorum import QuorumMissed
+from federation.coordinator.run_context import RunContext
 from federation.run.states import RunState
-from federation.transport.lane import StreamLane
-from federation.transport.leases.client_leases import Lease
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +26,16 @@ FOLDER = "app"
 class AppRun:
     """Works the job of an app to its end, on the thread that calls ``run``."""
 
-    def __init__(
-        self, job: Job, parts: AppParts, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control,
-        lease: Lease,
-    ) -> None:  # fmt: skip
-        self._job, self._parts, self._lane, self._control, self._lease = job, parts, lane, control, lease
-        self._ledger = RetryingLedger(ledger, control, job.run_id)
-        self._folder = folder / str(job.run_id) / FOLDER
-        self._wait_state = WaitState(job.run_id, self._ledger, control)
-        self._rounds = AppRounds(job.run_id, parts.host.supernodes, self._ledger.record)
+    def __init__(self, context: RunContext, parts: AppParts, *, folder: Path) -> None:
+        self._context, self._parts, self._control = context, parts, context.control
+        self._job, self._wait_state = context.job, context.wait_state
+        self._folder = folder / str(context.run_id) / FOLDER
+        self._rounds = AppRounds(context.run_id, parts.host.supernodes, context.ledger.record)
         self._is_waiting_told = False
 
     def run(self) -> RunEnd:
         """Run the app to its end, or to that of the run."""
-        return run_to_end(self._work, self._lane, self._control, self._ledger, AppNotApproved)
+        return run_to_end(self._work, self._context, AppNotApproved)
 
     def _work(self) -> RunEnd:
         app = self._parts.approved(self._job.config.app or "")
@@ -57,19 +49,18 @@ class AppRun:
         """Return node id -> client id of the SuperNodes that take part: online, admitted, in no other run."""
         excluded = self._control.excluded
         fit = {node: client for node, client in self._parts.host.supernodes().items() if client not in excluded}
-        own = self._lease.take(fit.values())
+        own = self._context.lease.take(fit.values())
         return {node: client for node, client in fit.items() if client in own}
 
     def _wait_for_supernodes(self) -> None:
         """Return when as many SuperNodes are online as the run needs; raises QuorumMissed at the deadline."""
         said = ""
-        self._control.begin_wait(self._job.config.quorum_timeout_seconds)
-        try:
+        with self._control.waiting(self._job.config.quorum_timeout_seconds):
             while True:
-                self._control.read_participation(lambda: self._ledger.read_participation(self._job.run_id))
+                self._context.reload_participation()
                 visible, needed = self._visible(), self._control.min_clients
                 here = len(visible)
-                self._lease.note_wait(is_short=here < needed, idle=visible.values())
+                self._context.lease.note_wait(is_short=here < needed, idle=visible.values())
                 if here >= needed:
                     break
                 if (seconds := self._control.expire_wait()) is not None:
@@ -79,8 +70,6 @@ class AppRun:
                     self._wait_state.block(RunState.WAITING, "quorum", sentence, left, "min_clients", "wait")
                     said = sentence
                 self._control.next_reply(0.5)
-        finally:
-            self._control.end_wait()
         self._wait_state.set_running()
 
     def _run_app(self, app: ApprovedApp) -> RunEnd:
@@ -122,7 +111,7 @@ class AppRun:
                 limits_at = now + LIMITS_SECONDS
                 if breach := process.breach():
                     raise RunFailed(f"The app was ended: {breach[0].lower()}{breach[1:]}")
-                self._control.read_participation(lambda: self._ledger.read_participation(self._job.run_id))
+                self._context.reload_participation()
             if now - heard_at > config.round_timeout_seconds:
                 seconds = f"{config.round_timeout_seconds:g}"
                 raise RunFailed(f"The app was ended: it sent no message and got no answer for {seconds} s")

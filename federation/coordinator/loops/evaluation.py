@@ -3,19 +3,18 @@
 import contextlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from federation.coordinator.attempt import evaluated_metrics
-from federation.coordinator.control import Control
 from federation.coordinator.eligibility import Eligibility
-from federation.coordinator.ledger import Job, Ledger
 from federation.coordinator.loops.run_end import RunEnd, RunFailed, run_to_end
 from federation.coordinator.loops.training import MAX_ATTEMPTS
-from federation.coordinator.phase import PhaseContext, RunningPhase
+from federation.coordinator.phase import RunningPhase
 from federation.coordinator.preparation import Preparation
-from federation.coordinator.quorum import Quorum, WaitState
-from federation.coordinator.retrying_ledger import RetryingLedger
+from federation.coordinator.quorum import Quorum
+from federation.coordinator.run_context import RunContext
 from federation.evaluation.evaluator import EVALUATION_SECONDS, ServerEvaluator
 from federation.evaluation.run_evaluations import RunEvaluations
 from federation.run.config import RunConfig
@@ -26,32 +25,26 @@ from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.uploads import Uploads, UploadUnusable
 from federation.transport.exchange import Content, Member
-from federation.transport.lane import StreamLane
-from federation.transport.leases.client_leases import Lease
 
 
 class EvaluationLoop:
     """Works one job to its end, on the thread that calls ``run``. Its weights are kept as uploaded ones."""
 
     def __init__(
-        self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, policy: CheckpointPolicy,
-        evaluator: ServerEvaluator, lease: Lease,
-    ) -> None:  # fmt: skip
+        self, context: RunContext, *, folder: Path, policy: CheckpointPolicy, evaluator: ServerEvaluator
+    ) -> None:
         del policy  # no checkpoint is written
-        self._job, self._lane, self._control = job, lane, control
-        self._config = with_all_metrics(job.config)
-        self._ledger = RetryingLedger(ledger, control, job.run_id)
+        self._job = replace(context.job, config=with_all_metrics(context.config))
+        self._context = replace(context, job=self._job)
+        self._config, self._control = self._job.config, context.control
+        self._ledger, self._wait_state = context.ledger, self._context.wait_state
         self._uploads = Uploads(folder.parent / "networks")
-        self._context = PhaseContext(
-            job.run_id, job.config.round_timeout_seconds, lane, control, self._ledger.record, self._ledger.flush, lease
-        )
-        self._wait_state = WaitState(job.run_id, self._ledger, control)
-        self._evaluations = RunEvaluations(evaluator, job.run_id, self._config)
+        self._evaluations = RunEvaluations(evaluator, self._job.run_id, self._config)
         self._on_exit = contextlib.ExitStack()
 
     def run(self) -> RunEnd:
         """Let clients, the server, or both evaluate the weights."""
-        return run_to_end(self._work, self._lane, self._control, self._ledger)
+        return run_to_end(self._work, self._context)
 
     def _work(self) -> RunEnd:
         with self._on_exit:
@@ -99,18 +92,16 @@ class EvaluationLoop:
         )  # fmt: skip
 
     def _make_quorum(self, content: Content, task_config: dict[str, object]) -> Quorum:
-        eligibility = Eligibility(
-            self._context, self._config, lambda: self._ledger.read_participation(self._job.run_id)
-        )
+        eligibility = Eligibility(self._context)
         cut = DataCut.of(task_config)
         preparation = Preparation(self._context, content.layout, eligibility, cut, self._job.schema)
         self._context.unmatched_reply_handler = preparation.handle
         self._on_exit.callback(preparation.close)
-        return Quorum(self._config, self._wait_state, self._ledger, self._control, eligibility, preparation)
+        return Quorum(self._context, eligibility, preparation)
 
     def _wait_for_clients(self, quorum: Quorum, task_config: dict[str, object]) -> dict[int, Member]:
         while (ready := quorum.wait_for_clients(0, task_config)) is None:
-            quorum.pause_if_requested(-1)
+            self._context.pause_if_requested(-1)
         return ready
 
     def _evaluate_at_server(self, content: Content) -> None:

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from federation.coordinator.control import Control, RunInterrupted, RunStopped
+from federation.coordinator.control import RunInterrupted, RunStopped
 from federation.coordinator.quorum import QuorumMissed
-from federation.coordinator.retrying_ledger import RetryingLedger
+from federation.coordinator.run_context import RunContext
 from federation.run.events import RoundRefused
 from federation.run.rounds.stop_rules import StopRule
 from federation.run.states import RunState
-from federation.transport.lane import StreamLane
 
 
 class RunFailed(Exception):
@@ -24,17 +23,14 @@ class RunEnd(NamedTuple):
     rule: StopRule | None = None
 
 
-def run_to_end(
-    work: Callable[[], RunEnd], lane: StreamLane, control: Control, ledger: RetryingLedger,
-    *failures: type[Exception],
-) -> RunEnd:  # fmt: skip
+def run_to_end(work: Callable[[], RunEnd], context: RunContext, *failures: type[Exception]) -> RunEnd:
     """Call ``work`` on the run's thread, which the lane wakes meanwhile, and return how the run ends.
 
     ``failures`` are the exceptions, besides RunFailed and QuorumMissed, whose text is the reason of a failed run. All
     others are raised.
     """
     told: tuple[type[Exception], ...] = (RunFailed, QuorumMissed, *failures)
-    lane.watch(control.wake)
+    context.lane.watch(context.control.wake)
     try:
         return work()
     except RunStopped:
@@ -42,10 +38,10 @@ def run_to_end(
     except RunInterrupted:
         return RunEnd(RunState.INTERRUPTED, "the server was stopped")
     except RoundRefused as error:
-        return RunEnd(RunState.INTERRUPTED, None if control.stopping else str(error))
+        return RunEnd(RunState.INTERRUPTED, None if context.control.stopping else str(error))
     except told as error:
         return RunEnd(RunState.FAILED, str(error))
     finally:
-        lane.unwatch(control.wake)
-        control.close()
-        ledger.flush()
+        context.lane.unwatch(context.control.wake)
+        context.control.close()
+        context.ledger.flush()

@@ -4,49 +4,38 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from federation.coordinator.control import Control
 from federation.coordinator.eligibility import Eligibility, schema_of
-from federation.coordinator.ledger import Job, Ledger
 from federation.coordinator.loops.run_end import RunEnd, RunFailed, run_to_end
 from federation.coordinator.own_data.agreement import wait_for_eligible
-from federation.coordinator.phase import REPORT_SECONDS, PhaseContext, listed
-from federation.coordinator.quorum import WaitState, pause_if_requested
-from federation.coordinator.retrying_ledger import RetryingLedger
+from federation.coordinator.phase import REPORT_SECONDS, listed
+from federation.coordinator.run_context import RunContext
 from federation.evaluation.evaluator import ServerEvaluator
-from federation.run.events import Outcome, ReplyRecorded, StatisticsCollected
+from federation.run.events import StatisticsCollected
 from federation.run.states import RunState
 from federation.schema.agreement import merged_summary
 from federation.schema.columns import ClientSchema, NumberSummary
 from federation.schema.statistics import MAX_ASKED, Bins, Histograms, StatisticsQuestion
 from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.transport.exchange import Exchange, Member, Reply
-from federation.transport.lane import StreamLane
-from federation.transport.leases.client_leases import Lease
 
 
 class StatisticsLoop:
     """Works one job to its end, on the thread that calls ``run``. It needs neither weights nor a network."""
 
     def __init__(
-        self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, policy: CheckpointPolicy,
-        evaluator: ServerEvaluator, lease: Lease,
-    ) -> None:  # fmt: skip
+        self, context: RunContext, *, folder: Path, policy: CheckpointPolicy, evaluator: ServerEvaluator
+    ) -> None:
         del folder, policy, evaluator  # nothing is written to disk
-        self._job, self._lane, self._control = job, lane, control
-        self._ledger = RetryingLedger(ledger, control, job.run_id)
-        self._timeout = job.config.round_timeout_seconds
-        self._context = PhaseContext(
-            job.run_id, self._timeout, lane, control, self._ledger.record, self._ledger.flush, lease
-        )  # fmt: skip
-        self._wait_state = WaitState(job.run_id, self._ledger, control)
-        self._eligibility = Eligibility(self._context, job.config, lambda: self._ledger.read_participation(job.run_id))
+        self._context, self._control, self._wait_state = context, context.control, context.wait_state
+        self._run_id, self._timeout = context.run_id, context.config.round_timeout_seconds
 
     def run(self) -> RunEnd:
         """Ask the clients; those that share no statistics are named and not asked."""
-        return run_to_end(self._work, self._lane, self._control, self._ledger)
+        return run_to_end(self._work, self._context)
 
     def _work(self) -> RunEnd:
-        members = self._wait_for_clients()
+        members = wait_for_eligible(self._context, Eligibility(self._context))
+        self._wait_state.set_running()
         told = {client_id: schema_of(member) for client_id, member in members.items()}
         sharing = {client_id: schema for client_id, schema in told.items() if schema.shares_statistics}
         if not sharing:
@@ -55,39 +44,33 @@ class StatisticsLoop:
         answers = self._ask({c: members[c] for c in sharing}, question)
         if not answers:
             raise RunFailed("no client has answered: the events of the run say why")
-        self._ledger.record(StatisticsCollected(
-            self._job.run_id, {c: sharing[c] for c in answers}, question, answers,
+        self._context.ledger.record(StatisticsCollected(
+            self._run_id, {c: sharing[c] for c in answers}, question, answers,
             sorted(members.keys() - answers.keys()),
         ))  # fmt: skip
         return RunEnd(RunState.COMPLETED)
 
-    def _wait_for_clients(self) -> dict[int, Member]:
-        config, control = self._job.config, self._control
-        while (members := wait_for_eligible(config, self._wait_state, control, self._eligibility)) is None:
-            pause_if_requested(self._wait_state, self._ledger, control, -1, _release)
-        self._wait_state.set_running()
-        return members
-
     def _ask(self, members: dict[int, Member], question: StatisticsQuestion) -> dict[int, Histograms]:
         """Return the answers that come before the deadline, by client id; every outcome is recorded."""
-        config = {"network": "mlp", "dataset": self._job.config.dataset, "statistics": question.model_dump_json()}
-        exchange = Exchange(self._job.run_id, 0, 0, "prepare", self._timeout, self._control.deliver)
+        config = {"network": "mlp", "dataset": self._context.config.dataset, "statistics": question.model_dump_json()}
+        exchange = Exchange(self._run_id, 0, 0, "prepare", self._timeout, self._control.deliver)
         exchange.add_tasks(((client_id, config) for client_id in members), f"s{time.time_ns():x}")
-        self._lane.start(exchange)
+        self._context.lane.start(exchange)
         answers, waiting, deadline = dict[int, Histograms](), set(members), exchange.started + self._timeout
         try:
             while waiting and (self._control.has_mail or time.monotonic() < deadline):
                 reply = self._control.next_reply(min(max(deadline - time.monotonic(), 0.0), REPORT_SECONDS))
-                if reply is not None and reply.exchange is exchange and reply.client_id in waiting:
-                    waiting.discard(reply.client_id)
-                    answers |= self._take(reply)
-                elif reply is None:
+                if reply is None:
                     names = listed([members[client_id].name for client_id in sorted(waiting)])
                     left = deadline - time.monotonic()
                     self._wait_state.block(RunState.RUNNING, "round", f"The run waits for {names}", left)
-                _release(reply)
+                    continue
+                if reply.exchange is exchange and reply.client_id in waiting:
+                    waiting.discard(reply.client_id)
+                    answers |= self._take(reply)
+                reply.release()
             for client_id in sorted(waiting):
-                self._record(client_id, "late", f"no reply within {self._timeout:g} s")
+                self._context.record_preparation(client_id, 0, "late", f"no reply within {self._timeout:g} s")
         finally:
             exchange.close()
             self._wait_state.unblock()
@@ -99,17 +82,8 @@ class StatisticsLoop:
         answer, outcome, reason = data.get("statistics"), reply.outcome, reply.reason
         if outcome == "accepted" and not isinstance(answer, dict):
             outcome, reason, answer = "failed", "answers without statistics: its release does not know them", None
-        self._record(reply.client_id, outcome, reason, reply)
+        self._context.record_preparation(reply.client_id, 0, outcome, reason, reply)
         return {reply.client_id: answer} if outcome == "accepted" and answer is not None else {}
-
-    def _record(self, client_id: int, outcome: Outcome, reason: str | None, reply: Reply | None = None) -> None:
-        offer = reply.offer if reply is not None else None
-        self._ledger.record(ReplyRecorded(
-            self._job.run_id, 0, 0, "prepare", client_id, outcome, reason,
-            seconds=offer.seconds if offer is not None else None,
-            received_at_seconds=reply.received_at_seconds if reply is not None else None,
-            failure=offer.failure if offer is not None and outcome == "failed" else None,
-        ))  # fmt: skip
 
 
 def common_bins(told: Iterable[ClientSchema]) -> dict[str, Bins]:
@@ -125,8 +99,3 @@ def common_bins(told: Iterable[ClientSchema]) -> dict[str, Bins]:
         name: bins for name, one in sorted(merged.items()) if one is not None and (bins := Bins.around(one)) is not None
     }
     return dict(list(found.items())[:MAX_ASKED])
-
-
-def _release(reply: Reply | None) -> None:
-    if reply is not None:
-        reply.release()

@@ -10,15 +10,12 @@ from structlog.contextvars import bound_contextvars
 from federation.aggregation.strategy import RunStrategy
 from federation.aggregation.strategy_warnings import recorded_warnings
 from federation.coordinator.attempt import Attempt, AttemptAborted, ClientsLost, GlobalModel
-from federation.coordinator.control import Control
 from federation.coordinator.eligibility import Eligibility
-from federation.coordinator.ledger import Job, Ledger
 from federation.coordinator.loops.run_end import RunEnd, RunFailed, run_to_end
-from federation.coordinator.own_data.agreement import NoAgreement, SchemaAgreement
-from federation.coordinator.phase import PhaseContext
+from federation.coordinator.own_data.agreement import NoAgreement, agreed_schema
 from federation.coordinator.preparation import Preparation
-from federation.coordinator.quorum import Quorum, WaitState
-from federation.coordinator.retrying_ledger import RetryingLedger
+from federation.coordinator.quorum import Quorum
+from federation.coordinator.run_context import RunContext
 from federation.evaluation.evaluator import EVALUATION_SECONDS, ServerEvaluator
 from federation.evaluation.run_evaluations import RunEvaluations
 from federation.run.data_cut import DataCut
@@ -30,8 +27,6 @@ from federation.schema.columns import AgreedSchema
 from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.checkpoints import CheckpointDamaged, Checkpoints, read_layout
 from federation.storage.initial_weights import BUILD_SECONDS, NetworkNotBuilt, initial_weights
-from federation.transport.lane import StreamLane
-from federation.transport.leases.client_leases import Lease
 from federation.weights.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -48,18 +43,14 @@ class RunLoop:
     """Works one job to its end, on the thread that calls ``run``."""
 
     def __init__(
-        self, job: Job, *, lane: StreamLane, ledger: Ledger, folder: Path, control: Control, policy: CheckpointPolicy,
-        evaluator: ServerEvaluator, lease: Lease,
-    ) -> None:  # fmt: skip
+        self, context: RunContext, *, folder: Path, policy: CheckpointPolicy, evaluator: ServerEvaluator
+    ) -> None:
+        self._context, self._job, self._control = context, context.job, context.control
+        self._ledger, self._wait_state = context.ledger, context.wait_state
+        job = context.job
         self._evaluations = RunEvaluations(evaluator, job.run_id, job.config)
-        self._job, self._lane, self._control = job, lane, control
         self._policy = policy.for_run(self._evaluations.are_on)
-        self._ledger = RetryingLedger(ledger, control, job.run_id)
         self._folder, self._networks = folder / str(job.run_id), folder.parent / "networks"
-        self._context = PhaseContext(
-            job.run_id, job.config.round_timeout_seconds, lane, control, self._ledger.record, self._ledger.flush, lease
-        )
-        self._wait_state = WaitState(job.run_id, self._ledger, control)
         self._task_config = job.config.for_clients()
         self._on_exit = contextlib.ExitStack()
         self._committed, self._best = job.committed, job.best
@@ -70,9 +61,7 @@ class RunLoop:
 
     def run(self) -> RunEnd:
         """Do all rounds, or those that the stop rules allow; committed rounds stay in any case."""
-        return run_to_end(
-            self._work, self._lane, self._control, self._ledger, NoAgreement, NetworkNotBuilt, CheckpointDamaged
-        )
+        return run_to_end(self._work, self._context, NoAgreement, NetworkNotBuilt, CheckpointDamaged)
 
     def _work(self) -> RunEnd:
         with self._on_exit:
@@ -85,7 +74,7 @@ class RunLoop:
             return end
 
     def _run_rounds(self) -> RunEnd:
-        while not self._control.try_finish(self._committed, lambda: self._ledger.read_num_rounds(self._job.run_id)):
+        while not self._control.try_finish(self._committed, self._ledger.read_num_rounds):
             if (stop := self._stop_watch.stop) is not None:
                 return RunEnd(RunState.COMPLETED, stop.sentence, stop.rule)
             with bound_contextvars(round=self._committed + 1):
@@ -97,10 +86,7 @@ class RunLoop:
         self._checkpoints = self._wait_state.retry_storage(
             lambda: Checkpoints(self._folder), "The run's folder", RunState.WAITING
         )
-        config = self._job.config
-        self._eligibility = Eligibility(
-            self._context, config, lambda: self._ledger.read_participation(self._job.run_id)
-        )
+        self._eligibility = Eligibility(self._context)
         self._schema = self._agreed_schema()
         self._model = self._resumed_model(self._job.resume) if self._job.resume is not None else self._initial_model()
         if self._job.resume is not None:  # a process that ended before may not have evaluated it
@@ -109,19 +95,14 @@ class RunLoop:
         self._preparation = Preparation(self._context, self._model.layout, self._eligibility, cut, self._schema)
         self._context.unmatched_reply_handler = self._preparation.handle
         self._on_exit.callback(self._preparation.close)
-        self._quorum = Quorum(
-            config, self._wait_state, self._ledger, self._control, self._eligibility, self._preparation
-        )
+        self._quorum = Quorum(self._context, self._eligibility, self._preparation)
 
     def _agreed_schema(self) -> AgreedSchema | None:
         """Return the schema by which clients encode their own data, and send it with each task; None for published."""
         config = self._job.config
         if not trains_own_data(config.network, config.dataset):
             return None
-        agreement = SchemaAgreement(
-            self._job.run_id, config, self._wait_state, self._ledger, self._control, self._eligibility
-        )
-        schema = self._job.schema or agreement.make()
+        schema = self._job.schema or agreed_schema(self._context, self._eligibility)
         self._task_config["schema"] = schema.model_dump_json()
         return schema
 
@@ -158,10 +139,10 @@ class RunLoop:
         config = {**self._task_config, "server-round": number}
         ready = self._quorum.wait_for_clients(number, config)
         if ready is None:
-            self._quorum.pause_if_requested(self._committed)
+            self._context.pause_if_requested(self._committed)
             return
         attempt = Attempt(
-            self._context, self._job.config, self._task_config, self._model, self._eligibility, self._preparation,
+            self._context, self._task_config, self._model, self._eligibility, self._preparation,
             number=number, attempt=self._attempts + 1, is_evaluated=lambda: self._is_evaluated(number),
         )  # fmt: skip
         try:

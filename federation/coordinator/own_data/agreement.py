@@ -1,55 +1,46 @@
 """Waits for a run's clients and lets them agree on a schema, before anything is built; for the run's thread."""
 
-from federation.coordinator.control import Control
 from federation.coordinator.eligibility import Eligibility, schema_of
-from federation.coordinator.quorum import (
-    CHECK_SECONDS,
-    ClientWait,
-    QuorumMissed,
-    WaitState,
-    pause_if_requested,
-    wait_for_more,
-)
-from federation.coordinator.retrying_ledger import RetryingLedger
-from federation.run.config import RunConfig
+from federation.coordinator.quorum import QuorumMissed, wait_for_more
+from federation.coordinator.run_context import CHECK_SECONDS, RunContext
+from federation.coordinator.wait_state import ClientWait
 from federation.run.events import SchemaAgreed
 from federation.schema.agreement import agree
 from federation.schema.columns import AgreedSchema
-from federation.transport.exchange import Member, Reply
+from federation.transport.exchange import Member
 
 
 class NoAgreement(Exception):
     """Nothing can be learned from what the clients' data have in common; the sentence says why."""
 
 
-class SchemaAgreement:
-    """Makes the schema of one run on own data from those of the clients that are there when there are enough."""
+def agreed_schema(context: RunContext, eligibility: Eligibility) -> AgreedSchema:
+    """Return the schema of a run on own data, made of those of the clients that are there when there are enough.
 
-    def __init__(
-        self, run_id: int, config: RunConfig, wait_state: WaitState, ledger: RetryingLedger, control: Control,
-        eligibility: Eligibility,
-    ) -> None:  # fmt: skip
-        self._run_id, self._config, self._wait_state = run_id, config, wait_state
-        self._ledger, self._control, self._eligibility = ledger, control, eligibility
-
-    def make(self) -> AgreedSchema:
-        """Return the schema, which is recorded; raises NoAgreement, or QuorumMissed at the deadline."""
-        config, control = self._config, self._control
-        while (members := wait_for_eligible(config, self._wait_state, control, self._eligibility)) is None:
-            pause_if_requested(self._wait_state, self._ledger, self._control, -1, _release)
-        agreement = agree({client_id: schema_of(member) for client_id, member in members.items()})
-        if agreement.schema is None:
-            raise NoAgreement(f"The clients' {self._config.dataset} cannot be trained on: {agreement.problem}")
-        self._wait_state.unblock()
-        self._ledger.record(SchemaAgreed(self._run_id, agreement.schema))
-        return agreement.schema
+    It is recorded. Raises NoAgreement, or QuorumMissed at the deadline.
+    """
+    members = wait_for_eligible(context, eligibility)
+    agreement = agree({client_id: schema_of(member) for client_id, member in members.items()})
+    if agreement.schema is None:
+        raise NoAgreement(f"The clients' {context.config.dataset} cannot be trained on: {agreement.problem}")
+    context.wait_state.unblock()
+    context.ledger.record(SchemaAgreed(context.run_id, agreement.schema))
+    return agreement.schema
 
 
-def wait_for_eligible(
-    config: RunConfig, wait_state: WaitState, control: Control, eligibility: Eligibility
-) -> dict[int, Member] | None:
-    """Return the eligible clients, at least the minimum; None: a pause is requested. Raises QuorumMissed."""
-    control.begin_wait(config.quorum_timeout_seconds)
+def wait_for_eligible(context: RunContext, eligibility: Eligibility) -> dict[int, Member]:
+    """Return the eligible clients, at least the minimum. Raises QuorumMissed at the deadline."""
+    while True:
+        with context.control.waiting(context.config.quorum_timeout_seconds):
+            members = _gather(context, eligibility)
+        if members is not None:
+            return members
+        context.pause_if_requested(-1)
+
+
+def _gather(context: RunContext, eligibility: Eligibility) -> dict[int, Member] | None:
+    """Return the eligible clients; None: a pause is requested."""
+    control = context.control
     reported: ClientWait | None = None
     try:
         while not control.pausing:
@@ -62,15 +53,8 @@ def wait_for_eligible(
                 raise QuorumMissed(
                     f"{len(present):,} of {control.min_clients:,} clients were online after {waited:g} s"
                 )
-            reported = wait_state.report(wait_for_more(config, control, eligibility, len(present)), reported)
-            _release(control.next_reply(CHECK_SECONDS))
+            reported = context.wait_state.report(wait_for_more(context, eligibility, len(present)), reported)
+            context.handle_next_reply(CHECK_SECONDS)
         return None
     finally:
         eligibility.note_wait(is_short=False)
-        control.end_wait()
-
-
-def _release(reply: Reply | None) -> None:
-    """Drop a reply to a task of an earlier run: this one has sent none yet."""
-    if reply is not None:
-        reply.release()
