@@ -29,8 +29,9 @@ ClientProcess = tuple[int, str]
 class Preparation:
     """Sends each eligible client process one prepare task and compares the answer with the run's layout.
 
-    For the run's thread. ``cut`` is how the run cuts the data, which is kept with what clients report of their data.
-    A client whose own data do not fit ``schema`` gets no task: it is refused with the column and the value.
+    For the run's thread. It handles the replies that belong to no phase, and cancels its tasks when the run's loop
+    ends. ``cut`` is how the run cuts the data, which is kept with what clients report of their data. A client whose own
+    data do not fit ``schema`` gets no task: it is refused with the column and the value.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class Preparation:
         self._pending: dict[ClientProcess, Exchange] = {}
         self._prepared: set[ClientProcess] = set()
         self._reported_late: set[ClientProcess] = set()
+        context.unmatched_reply_handler = self.handle
+        context.on_end.callback(self.close)
 
     def ready(self) -> dict[int, Member]:
         """Return the eligible clients that have prepared, by id."""

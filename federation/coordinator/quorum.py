@@ -56,7 +56,6 @@ class Quorum:
 
     def _gather(self, number: int, config: TaskConfig) -> dict[int, Member] | None:
         enough_since: float | None = None
-        reported: ClientWait | None = None
         while not self._control.pausing:
             while self._context.handle_next_reply(0.0):
                 pass
@@ -76,7 +75,7 @@ class Quorum:
             elif (waited := self._control.expire_wait()) is not None:
                 needed = self._control.min_clients
                 raise QuorumMissed(f"{len(ready):,} of {needed:,} clients were online after {waited:g} s")
-            reported = self._context.wait_state.report(self._describe(len(ready) + preparing, preparing), reported)
+            self._context.wait_state.report(self._describe(len(ready) + preparing, preparing))
             self._context.handle_next_reply(CHECK_SECONDS)
         return None
 

@@ -1,5 +1,6 @@
 """What the loop of one run and its parts share: the job, clients, people's requests, the ledger, and the wait state."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -42,6 +43,8 @@ class RunContext:
     def __post_init__(self) -> None:
         self.run_id = self.job.run_id
         self.wait_state = WaitState(self.run_id, self.ledger, self.control)
+        self.on_end = contextlib.ExitStack()
+        """What is due at the end of the run's loop, however it ends."""
 
     @property
     def config(self) -> RunConfig:

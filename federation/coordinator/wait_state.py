@@ -39,23 +39,24 @@ class WaitState:
         self._run_id, self._ledger, self._control = run_id, ledger, control
         self._state = RunState.WAITING
         self._is_blocked = False
+        self._reported: ClientWait | None = None
 
     def block(self, state: RunState, kind: WaitKind, sentence: str, seconds: float | None, *actions: str) -> None:
         """Record what the run waits for, for how many seconds at most, and move it to ``state``."""
         blocked = Blocked(self._run_id, kind, sentence, seconds, (*actions, "stop"))
-        self._is_blocked = True
+        self._is_blocked, self._reported = True, None
         if state is self._state:
             self._ledger.record(blocked)
         else:
             self.move(state, blocked)
 
-    def report(self, wait: ClientWait, reported: ClientWait | None) -> ClientWait:
-        """Record which clients the run waits for, if that differs from the last report; return it."""
-        if wait != reported:
+    def report(self, wait: ClientWait) -> None:
+        """Record which clients the run waits for, if that differs from what it was blocked on last."""
+        if wait != self._reported:
             seconds = max(wait.deadline - time.monotonic(), 0.0)
             self.block(RunState.WAITING, wait.kind, wait.sentence, seconds, *wait.actions)
+            self._reported = wait
             self._ledger.flush()
-        return wait
 
     def unblock(self) -> None:
         """Record that the run does not wait any more."""

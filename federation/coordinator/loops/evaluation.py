@@ -1,6 +1,5 @@
 """The loop of one run that only evaluates: its one round is round 0, without training and without a checkpoint."""
 
-import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from federation.run.pooling import Counts, summed_confusion
 from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.uploads import Uploads, UploadUnusable
-from federation.transport.exchange import Content, Member
+from federation.transport.exchange import Content
 
 
 class EvaluationLoop:
@@ -40,19 +39,17 @@ class EvaluationLoop:
         self._ledger, self._wait_state = context.ledger, self._context.wait_state
         self._uploads = Uploads(folder.parent / "networks")
         self._evaluations = RunEvaluations(evaluator, self._job.run_id, self._config)
-        self._on_exit = contextlib.ExitStack()
 
     def run(self) -> RunEnd:
         """Let clients, the server, or both evaluate the weights."""
         return run_to_end(self._work, self._context)
 
     def _work(self) -> RunEnd:
-        with self._on_exit:
-            content = self._read_weights()
-            if self._job.committed < 0:
-                self._ledger.record(self._evaluate_by_clients(content))
-            self._evaluate_at_server(content)
-            return RunEnd(RunState.COMPLETED)
+        content = self._read_weights()
+        if self._job.committed < 0:
+            self._ledger.record(self._evaluate_by_clients(content))
+        self._evaluate_at_server(content)
+        return RunEnd(RunState.COMPLETED)
 
     def _read_weights(self) -> Content:
         try:
@@ -68,9 +65,12 @@ class EvaluationLoop:
         task_config: dict[str, object] = {**self._config.for_clients(), "server-round": 0}
         if self._job.schema is not None:
             task_config["schema"] = self._job.schema.model_dump_json()
-        quorum = self._make_quorum(content, task_config)
+        eligibility, cut = Eligibility(self._context), DataCut.of(task_config)
+        preparation = Preparation(self._context, content.layout, eligibility, cut, self._job.schema)
+        quorum = Quorum(self._context, eligibility, preparation)
         for attempt in count(1):
-            ready = self._wait_for_clients(quorum, task_config)
+            while (ready := quorum.wait_for_clients(0, task_config)) is None:
+                self._context.pause_if_requested(-1)
             started, needed = time.monotonic(), self._control.min_clients
             phase = RunningPhase(self._context, 0, attempt, "evaluate", content.layout, ready, lambda *_: None)
             phase.start(task_config, content)
@@ -90,19 +90,6 @@ class EvaluationLoop:
             self._job.run_id, 0, attempt, seconds, 0.0, 0.0, seconds, {}, metrics, None, {}, attempt > 0, None,
             *summed_confusion(counts),
         )  # fmt: skip
-
-    def _make_quorum(self, content: Content, task_config: dict[str, object]) -> Quorum:
-        eligibility = Eligibility(self._context)
-        cut = DataCut.of(task_config)
-        preparation = Preparation(self._context, content.layout, eligibility, cut, self._job.schema)
-        self._context.unmatched_reply_handler = preparation.handle
-        self._on_exit.callback(preparation.close)
-        return Quorum(self._context, eligibility, preparation)
-
-    def _wait_for_clients(self, quorum: Quorum, task_config: dict[str, object]) -> dict[int, Member]:
-        while (ready := quorum.wait_for_clients(0, task_config)) is None:
-            self._context.pause_if_requested(-1)
-        return ready
 
     def _evaluate_at_server(self, content: Content) -> None:
         """Return when the server has evaluated the weights; raises RunFailed where nobody else has."""

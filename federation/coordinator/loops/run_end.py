@@ -32,7 +32,8 @@ def run_to_end(work: Callable[[], RunEnd], context: RunContext, *failures: type[
     told: tuple[type[Exception], ...] = (RunFailed, QuorumMissed, *failures)
     context.lane.watch(context.control.wake)
     try:
-        return work()
+        with context.on_end:
+            return work()
     except RunStopped:
         return RunEnd(RunState.STOPPED)
     except RunInterrupted:

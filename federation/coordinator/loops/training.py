@@ -1,6 +1,5 @@
 """The loop of one run: prepare, evaluate the initial weights, then round by round to the last one."""
 
-import contextlib
 import logging
 import time
 from pathlib import Path
@@ -52,7 +51,6 @@ class RunLoop:
         self._policy = policy.for_run(self._evaluations.are_on)
         self._folder, self._networks = folder / str(job.run_id), folder.parent / "networks"
         self._task_config = job.config.for_clients()
-        self._on_exit = contextlib.ExitStack()
         self._committed, self._best = job.committed, job.best
         self._stop_watch = StopWatch(job.config.stop_rules, job.past, job.committed)
         self._started = time.monotonic()
@@ -64,8 +62,7 @@ class RunLoop:
         return run_to_end(self._work, self._context, NoAgreement, NetworkNotBuilt, CheckpointDamaged)
 
     def _work(self) -> RunEnd:
-        with self._on_exit:
-            self._on_exit.enter_context(recorded_warnings(self._job.run_id, self._ledger.record))
+        with recorded_warnings(self._job.run_id, self._ledger.record):
             self._begin()
             end = self._run_rounds()
             self._finish_evaluations()
@@ -93,8 +90,6 @@ class RunLoop:
             self._evaluations.submit(self._committed, self._model.layout, self._model.weights)
         cut = DataCut.of(self._task_config)
         self._preparation = Preparation(self._context, self._model.layout, self._eligibility, cut, self._schema)
-        self._context.unmatched_reply_handler = self._preparation.handle
-        self._on_exit.callback(self._preparation.close)
         self._quorum = Quorum(self._context, self._eligibility, self._preparation)
 
     def _agreed_schema(self) -> AgreedSchema | None:

@@ -3,7 +3,6 @@
 from federation.coordinator.eligibility import Eligibility, schema_of
 from federation.coordinator.quorum import QuorumMissed, wait_for_more
 from federation.coordinator.run_context import CHECK_SECONDS, RunContext
-from federation.coordinator.wait_state import ClientWait
 from federation.run.events import SchemaAgreed
 from federation.schema.agreement import agree
 from federation.schema.columns import AgreedSchema
@@ -41,7 +40,6 @@ def wait_for_eligible(context: RunContext, eligibility: Eligibility) -> dict[int
 def _gather(context: RunContext, eligibility: Eligibility) -> dict[int, Member] | None:
     """Return the eligible clients; None: a pause is requested."""
     control = context.control
-    reported: ClientWait | None = None
     try:
         while not control.pausing:
             eligibility.reload()
@@ -53,7 +51,7 @@ def _gather(context: RunContext, eligibility: Eligibility) -> dict[int, Member] 
                 raise QuorumMissed(
                     f"{len(present):,} of {control.min_clients:,} clients were online after {waited:g} s"
                 )
-            reported = context.wait_state.report(wait_for_more(context, eligibility, len(present)), reported)
+            context.wait_state.report(wait_for_more(context, eligibility, len(present)))
             context.handle_next_reply(CHECK_SECONDS)
         return None
     finally:
