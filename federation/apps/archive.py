@@ -48,6 +48,16 @@ class AppArchive:
         return hashlib.sha256(self.fab).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class ApprovedApp:
+    """An app that an admin has approved: its FAB, the hash of it, and what it calls itself."""
+
+    fab: bytes = field(repr=False)
+    hash: str
+    app_id: str
+    version: str
+
+
 def read_app(packed: BinaryIO) -> AppArchive:
     """Return the app of a FAB, which stays as it is, or of the zip of an app's folder; raises AppUnusable."""
     data = packed.read(MAX_PACKED_BYTES + 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from structlog.contextvars import bind_contextvars
 
-from federation.coordinator.apps.host import AppNotApproved, AppParts, ApprovedApp
+from federation.coordinator.apps.host import AppNotApproved, AppParts
 from federation.coordinator.apps.run import FOLDER as APP_FOLDER
 from federation.coordinator.apps.run import AppRun
 from federation.coordinator.control import Control
@@ -33,7 +33,7 @@ from federation.transport.lane import StreamLane
 log = logging.getLogger(__name__)
 
 __all__ = [
-    "APP_FOLDER", "KEPT_EXPORTS", "KEPT_NETWORKS", "KEPT_UPLOADS", "AppNotApproved", "AppParts", "ApprovedApp",
+    "APP_FOLDER", "KEPT_EXPORTS", "KEPT_NETWORKS", "KEPT_UPLOADS", "AppNotApproved", "AppParts",
     "BestRound", "CheckpointDamaged", "CheckpointPolicy", "CheckpointsMissing", "Control", "ExportForm", "FileKind",
     "Job",
     "KeptFiles", "Ledger", "NetworkNotBuilt", "Participation", "Supervisor", "UploadUnusable", "UploadedWeights",
@@ -78,11 +78,6 @@ class Supervisor:
     def parallel_runs(self) -> int:
         """How many runs may be active at a time."""
         return self._active.most
-
-    @property
-    def active_run_id(self) -> int | None:
-        """The id of the active run that was started first."""
-        return next(iter(self._active.ids), None)
 
     @property
     def active_run_ids(self) -> tuple[int, ...]:

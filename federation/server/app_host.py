@@ -15,6 +15,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from federation.apps.archive import ApprovedApp
 from federation.apps.traffic import AppTraffic, Lost
 from federation.fleet.polls import body_of, replay
 from federation.flwr_internals import PROTOBUF_MEDIA_TYPE
@@ -53,18 +54,10 @@ class AppHost:
         """Return node id -> client id of the SuperNodes that are admitted and online."""
         return dict(self._supernodes())
 
-    def begin(
-        self, fab: bytes, hash: str, app_id: str, version: str, settings: Mapping[str, Any],
-        visible: Callable[[], set[int]],
-    ) -> "HostedRun":  # fmt: skip
+    def begin(self, app: ApprovedApp, settings: Mapping[str, Any], visible: Callable[[], set[int]]) -> "HostedRun":
         """Begin a run whose app sees the nodes that ``visible`` returns."""
         self._nodes.state.visible = visible
-        run = AppRunInFlower(self._nodes.state, fab, hash, app_id, version, settings)
-        try:
-            return HostedRun(run, runtime_app(self._nodes.factory), self._max_request_bytes)
-        except BaseException:
-            run.finish("the port for the app could not be opened")
-            raise
+        return HostedRun(self._nodes, app, settings, self._max_request_bytes)
 
     async def wait_for_mail(self, node_id: int) -> None:
         """Return when a message of an app waits for a SuperNode, which polls for one, or after ``HOLD_SECONDS``."""
@@ -90,19 +83,22 @@ class AppHost:
                 traffic.keep_taken(one.message_id)
 
 
-class HostedRun:
+class HostedRun(AppRunInFlower):
     """A run of an app: its messages, its token, and the port for its process, until ``finish``."""
 
-    def __init__(self, run: AppRunInFlower, runtime: ASGIApp, max_request_bytes: int) -> None:
-        self._run = run
-        app = RuntimePort(runtime, run.traffic, run.token, max_request_bytes)
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._server = EmbeddedServer(
-            app, "port for apps", ConnectionBounds(CONNECTIONS, CONNECTIONS), lambda: None, lifespan="off",
-            ws="none",
-        )  # fmt: skip
-        self._thread = threading.Thread(target=self._serve, name="app-runtime", daemon=True)
-        self._thread.start()
+    def __init__(self, nodes: Nodes, app: ApprovedApp, settings: Mapping[str, Any], max_request_bytes: int) -> None:
+        super().__init__(nodes.state, app, settings)
+        try:
+            self._socket = socket.create_server(("127.0.0.1", 0))
+            self._server = EmbeddedServer(
+                RuntimePort(runtime_app(nodes.factory), self.traffic, self.token, max_request_bytes), "port for apps",
+                ConnectionBounds(CONNECTIONS, CONNECTIONS), lambda: None, lifespan="off", ws="none",
+            )  # fmt: skip
+            self._thread = threading.Thread(target=self._serve, name="app-runtime", daemon=True)
+            self._thread.start()
+        except BaseException:
+            super().finish("the port for the app could not be opened")
+            raise
 
     def _serve(self) -> None:
         try:
@@ -111,28 +107,14 @@ class HostedRun:
             log.exception("the port for an app ended by an error")
 
     @property
-    def traffic(self) -> AppTraffic:
-        """The messages of the run."""
-        return self._run.traffic
-
-    @property
-    def token(self) -> str:
-        """Opens this run alone, as long as it is under way."""
-        return self._run.token
-
-    @property
     def address(self) -> str:
         """Where the app's process reaches the server."""
         host, port = self._socket.getsockname()[:2]
         return f"{host}:{port}"
 
-    def result(self) -> tuple[str, str]:
-        """Return how Flower says that the run ended, and why; empty before."""
-        return self._run.result()
-
     def finish(self, reason: str) -> None:
         """End the run: no call of the app is answered any more. The port closes with ``close``."""
-        self._run.finish(reason)
+        super().finish(reason)
         self._server.should_exit = True
 
     def close(self) -> None:

@@ -15,7 +15,6 @@ from urllib.parse import quote
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware
 
 from federation.apps.poll_signal import Signal
 from federation.fleet.nodes import Node
@@ -29,11 +28,9 @@ from federation.flwr_internals import (
     NodeAuthMiddleware,
     NodeInfo,
     ObjectStoreFactory,
-    ProtobufTranslationMiddleware,
     TaskIdentity,
     bytes_to_public_key,
     get_federation_manager,
-    http_error_translator,
     public_key_to_bytes,
     router,
     uses_nist_ec_curve,
@@ -42,7 +39,7 @@ from federation.flwr_internals import (
 from federation.protocol.keys import BadKey, parse_public_key
 from federation.run.events import StoreUnavailable
 from federation.server.fab_signing import FabSigner
-from federation.server.flower_apps import WatchedState
+from federation.server.flower_apps import WatchedState, app_of_flower
 
 HEARTBEAT_SECONDS = 30.0
 """A new node counts as online for so long."""
@@ -180,14 +177,7 @@ def fleet_app(nodes: Nodes) -> FastAPI:
     Any key may register: ``enable_supernode_auth`` False means that keys need not be known beforehand. Every call is
     signed all the same.
     """
-    app = FastAPI(
-        openapi_url=None,
-        middleware=[
-            Middleware(BaseHTTPMiddleware, dispatch=http_error_translator),
-            Middleware(ProtobufTranslationMiddleware),
-            Middleware(NodeAuthMiddleware),
-        ],
-    )
+    app = app_of_flower(Middleware(NodeAuthMiddleware))
     app.state.linkstate_factory = nodes.factory
     app.state.enable_supernode_auth = False
     app.include_router(router)

@@ -11,6 +11,7 @@ from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
+from federation.apps.archive import ApprovedApp
 from federation.apps.happenings import Content, Header, metrics_of
 from federation.apps.poll_signal import Signal
 from federation.apps.traffic import AppTraffic
@@ -161,14 +162,13 @@ def _read_content(get: Callable[[str], bytes | None], message_id: str) -> Conten
 class AppRunInFlower:
     """One run of an app in Flower's database, from its start to ``finish``. For worker threads."""
 
-    def __init__(
-        self, state: WatchedState, fab: bytes, hash: str, app_id: str, version: str, settings: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, state: WatchedState, app: ApprovedApp, settings: Mapping[str, Any]) -> None:
         self._state = state
-        state.store_fab(Fab(hash, fab, {}))
+        state.store_fab(Fab(app.hash, app.fab, {}))
         run_id = state.create_run(
-            app_id, version, hash, dict(settings), NOOP_FEDERATION_ID, None, NOOP_FLWR_AID, TaskType.SERVER_APP
-        )
+            app.app_id, app.version, app.hash, dict(settings), NOOP_FEDERATION_ID, None, NOOP_FLWR_AID,
+            TaskType.SERVER_APP,
+        )  # fmt: skip
         self._task_id = state.get_run_info(run_ids=[run_id])[0].primary_task_id or 0
         self.token = state.claim_task(self._task_id) or ""
         self.traffic = state.traffic = AppTraffic(run_id, state.content_of, state.signal)
@@ -194,15 +194,15 @@ def asked_messages(body: bytes) -> list[str]:
         raise ValueError("no request for messages") from error
 
 
+def app_of_flower(*more: Middleware) -> FastAPI:
+    """Return an application for routers of Flower's, whose messages are protobuf; ``more`` is the inner middleware."""
+    errors = Middleware(BaseHTTPMiddleware, dispatch=http_error_translator)
+    return FastAPI(openapi_url=None, middleware=[errors, Middleware(ProtobufTranslationMiddleware), *more])
+
+
 def runtime_app(factory: object) -> FastAPI:
     """Return Flower's Runtime API over HTTP. Callers let few paths through: of the others there are no handlers."""
-    app = FastAPI(
-        openapi_url=None,
-        middleware=[
-            Middleware(BaseHTTPMiddleware, dispatch=http_error_translator),
-            Middleware(ProtobufTranslationMiddleware),
-        ],
-    )
+    app = app_of_flower()
     app.state.runtime_state_factory = factory
     app.state.runtime_handlers = SimpleNamespace(
         confirm_message_received=confirm_message_received, get_nodes=get_nodes, pull_messages=pull_messages,

@@ -107,7 +107,7 @@ class ForgetfulLedger(ListLedger):
 
 
 def is_waiting(engine: Engine, run_id: int) -> bool:
-    return engine.ledger.states[run_id] is RunState.WAITING and engine.supervisor.active_run_id == run_id
+    return engine.ledger.states[run_id] is RunState.WAITING and engine.supervisor.active_run_ids == (run_id,)
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["no run is found", "no answer comes to its move"])
@@ -122,7 +122,7 @@ def test_the_queue_goes_on_by_itself_when_its_store_was_away(tmp_path: Path, lat
             assert engine.supervisor.stop(first)
         else:
             assert engine.supervisor.stop(first)
-            engine.ledger.wait(lambda: engine.supervisor.active_run_id is None)
+            engine.ledger.wait(lambda: not engine.supervisor.active_run_ids)
             behind = engine.start_run()
         engine.ledger.wait(partial(is_waiting, engine, behind), 20)
         assert engine.supervisor.stop(behind)

@@ -58,7 +58,7 @@ def test_stop_and_resume_from_two_places_at_once_leave_a_run_that_can_be_stopped
             thread.join(60)
         press(parts.steering.stop_run, run_id)
         wait_until(lambda: parts.runs.show(run_id).state in ENDED, 5, "the run has ended")
-        wait_until(lambda: parts.supervisor.active_run_id is None, 5, "its thread has ended")
+        wait_until(lambda: not parts.supervisor.active_run_ids, 5, "its thread has ended")
         with pytest.raises(Conflict):
             parts.steering.stop_run(run_id)
         parts.runs.delete(run_id)
@@ -97,7 +97,7 @@ def test_a_stop_reaches_the_incarnation_that_it_moves(tmp_path: Path) -> None:
         second.join(0.5)
         if not second.is_alive():
             ledger.wait_end(run_id, 5)
-            wait_until(lambda: engine.supervisor.active_run_id is None)
+            wait_until(lambda: not engine.supervisor.active_run_ids)
             ledger.requeue(run_id)
             engine.supervisor.wake()
         ledger.released.set()
@@ -136,7 +136,7 @@ def test_an_exception_of_any_type_while_paused_for_storage_fails_the_run(
         assert engine.ledger.wait_end(run_id) is RunState.FAILED
         assert (run_id, RunState.PAUSED) in engine.ledger.moves
         assert type(error).__name__ in (engine.ledger.reasons[run_id] or "")
-        wait_until(lambda: engine.supervisor.active_run_id is None)
+        wait_until(lambda: not engine.supervisor.active_run_ids)
         assert not engine.supervisor.stop(run_id)
         monkeypatch.undo()
         engine.ledger.requeue(run_id)

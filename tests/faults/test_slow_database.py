@@ -69,7 +69,7 @@ def test_a_slow_commit_delays_no_page_no_stop_and_no_client(dashboard: Dashboard
             wait_until(lambda: again.welcome, PROMPT_SECONDS, "a known client connects again")
         dashboard.wait_for_state(run_id, "stopped", timeout=5)
         dashboard.wait_for_state(queued, "cancelled", timeout=5)
-        assert dashboard.parts.supervisor.active_run_id is None
+        assert not dashboard.parts.supervisor.active_run_ids
         check_moves(dashboard.parts, run_id)
         once_more = dashboard.start_run(num_rounds=1, min_clients=1)
         dashboard.wait_for_state(once_more, "completed")

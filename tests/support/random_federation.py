@@ -199,7 +199,7 @@ class RandomFederation:
 
     def write_late(self, run_id: int) -> None:
         """Record events after the end of a run: they must change nothing."""
-        if run_id not in self.run_ids() or self.parts.supervisor.active_run_id is not None:
+        if run_id not in self.run_ids() or self.parts.supervisor.active_run_ids:
             return
         before = self.content(run_id)
         if before[0]["state"] not in ENDED:
@@ -237,7 +237,7 @@ class RandomFederation:
             for view in views:
                 if view.state not in ENDED:
                     self.request(self.parts.steering.stop_run, view.id)
-            return all(view.state in ENDED for view in views) and self.parts.supervisor.active_run_id is None
+            return all(view.state in ENDED for view in views) and not self.parts.supervisor.active_run_ids
 
         wait_until(ended, 60, "every run has ended")
 

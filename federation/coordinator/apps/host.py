@@ -4,22 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from federation.apps.archive import ApprovedApp
 from federation.apps.process import AppLimits
 from federation.apps.traffic import AppTraffic
 
 
 class AppNotApproved(Exception):
     """The app may not run, or is not there; the sentence says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovedApp:
-    """An app that an admin has approved: its FAB, the hash of it, and what it calls itself."""
-
-    fab: bytes
-    hash: str
-    app_id: str
-    version: str
 
 
 class HostedRun(Protocol):
@@ -53,10 +44,7 @@ class AppHost(Protocol):
     def supernodes(self) -> dict[int, int]:
         """Return node id -> client id of the SuperNodes that are admitted and online."""
 
-    def begin(
-        self, fab: bytes, hash: str, app_id: str, version: str, settings: Mapping[str, Any],
-        visible: Callable[[], set[int]],
-    ) -> HostedRun:  # fmt: skip
+    def begin(self, app: ApprovedApp, settings: Mapping[str, Any], visible: Callable[[], set[int]]) -> HostedRun:
         """Begin a run whose app sees the nodes that ``visible`` returns."""
 
 

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from federation.apps.archive import ApprovedApp
 from federation.apps.happenings import Reported
 from federation.apps.process import AppProcess
-from federation.coordinator.apps.host import AppNotApproved, AppParts, ApprovedApp, HostedRun
+from federation.coordinator.apps.host import AppNotApproved, AppParts, HostedRun
 from federation.coordinator.apps.rounds import AppRounds
 from federation.coordinator.loops.run_end import RunEnd, RunFailed, run_to_end
 from federation.coordinator.quorum import QuorumMissed
@@ -73,9 +74,7 @@ class AppRun:
         self._wait_state.set_running()
 
     def _run_app(self, app: ApprovedApp) -> RunEnd:
-        hosted = self._parts.host.begin(
-            app.fab, app.hash, app.app_id, app.version, self._job.config.app_config, lambda: set(self._visible())
-        )
+        hosted = self._parts.host.begin(app, self._job.config.app_config, lambda: set(self._visible()))
         reason = "the run ended"
         try:
             process = AppProcess(

@@ -19,6 +19,7 @@ from flwr.supercore.inflatable.inflatable_object import (
 )
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 
+from federation.apps.archive import ApprovedApp
 from federation.apps.happenings import Answered
 from federation.flwr_internals import SUPERLINK_NODE_ID, ErrorCode
 from federation.server.app_host import AppHost
@@ -36,7 +37,7 @@ class App:
         self.state, self.host = nodes.state, AppHost(nodes, dict, 1_000_000)
         self.node_id = self.state.create_node("owner", "owner", b"a key", 30)
         self.state.activate_node(self.node_id, 30)
-        self.traffic = AppRunInFlower(self.state, b"a FAB", "", "lab/app", "1", {}).traffic
+        self.traffic = AppRunInFlower(self.state, ApprovedApp(b"a FAB", "", "lab/app", "1"), {}).traffic
         (self.info,) = self.state.get_run_info()
         assert self.info.primary_task_id is not None and self.state.activate_task(self.info.primary_task_id)
 

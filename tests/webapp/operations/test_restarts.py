@@ -93,7 +93,7 @@ def test_a_run_that_somebody_else_ended_stops_at_its_next_round_and_keeps_its_la
         deletion = RunDeletion(other, tmp_path, RetentionLimits())
         Runs(other, Recorder(other, lambda _: None), deletion, "evaluate_accuracy").restore()
         other.close()
-        wait_until(lambda: dashboard.parts.supervisor.active_run_id is None, 10, "the end of the run's loop")
+        wait_until(lambda: not dashboard.parts.supervisor.active_run_ids, 10, "the end of the run's loop")
     run = dashboard.run(run_id)
     assert (run["state"], run["reason"][:25]) == ("interrupted", "The server was restarted:")
     last = run["current_round"]

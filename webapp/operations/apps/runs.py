@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from federation.coordinator.supervisor import AppNotApproved, ApprovedApp
+from federation.apps.archive import ApprovedApp
+from federation.coordinator.supervisor import AppNotApproved
 from federation.run.config import MAX_ROUNDS, RunConfig
 from webapp.operations.apps.store import Apps, AppView, settings_of
 from webapp.problems import Conflict, Invalid
