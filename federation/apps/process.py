@@ -52,7 +52,8 @@ class AppProcess:
         for one in (folder, folder / FILES, folder / HOME):
             one.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._mark = secrets.token_hex(16)
-        _write_private(folder / TOKEN, token)
+        (folder / TOKEN).touch(0o600, exist_ok=False)
+        (folder / TOKEN).write_text(token)
         reading, writing = os.pipe()
         try:
             self._process = subprocess.Popen(
@@ -165,12 +166,6 @@ class AppProcess:
             while line := file.readline(MAX_REPORT_BYTES):
                 with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
                     self._report(json.loads(line))
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
 
 
 def _all_pids() -> Iterator[int]:

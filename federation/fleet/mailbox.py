@@ -85,22 +85,13 @@ class Mailbox:
         self._refusal = reason
         self.changed.set()
 
-    def reply_arrived(self) -> None:
-        """A reply, or a part of one, has been stored."""
-        self.changed.set()
-
     def release(self) -> None:
         """Answer a poll that is held: there will be no more messages."""
         self._mail_waits.set()
 
-    def go_online(self) -> None:
-        """The SuperNode polls again: it, or another process with its key."""
-        self._is_online = True
-        self.changed.set()
-
-    def go_offline(self) -> None:
-        """The SuperNode polls no more: a message that is not wanted need not wait for it."""
-        self._is_online = False
+    def set_online(self, is_online: bool) -> None:
+        """The SuperNode polls, or polls no more: then a message that is not wanted need not wait for it."""
+        self._is_online = is_online
         self.changed.set()
 
     # -- for the connection ------------------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ class NodeConnection(Peer):
     def close(self) -> None:
         """The SuperNode is offline: its tasks wait until it is back, as long as they are wanted."""
         self._online.clear()
-        self.mailbox.go_offline()
+        self.mailbox.set_online(False)
 
     # -- the worker ---------------------------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class NodeConnection(Peer):
         self._listener, self.session = listener, secrets.token_hex(8)
         self.close_reason, self.problem, self._is_described = "", "", False
         self._online.set()
-        self.mailbox.go_online()
+        self.mailbox.set_online(True)
 
     async def work(self) -> None:
         """Send one message after the other and take the replies, until cancelled."""

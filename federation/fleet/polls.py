@@ -128,7 +128,7 @@ class NodePolls:
             await JSONResponse({"detail": f"{sentence.capitalize()}."}, 413)(scope, receive, send)
             return
         await self._fleet(scope, receive, send)
-        node.mailbox.reply_arrived()
+        node.mailbox.changed.set()
 
 
 async def body_of(receive: Receive) -> list[Message]:

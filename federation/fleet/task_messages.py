@@ -10,7 +10,7 @@ from federation.protocol import messages
 from federation.run.metric_names import is_number
 from federation.transport.exchange import Assignment
 from federation.weights.content_ids import content_id
-from federation.weights.flower_content import BadContent, app_answer, app_content, arrays_content, text_of
+from federation.weights.flower_content import BadContent, app_answer, app_content, arrays_content, content_of, text_of
 from federation.weights.layout import Layout
 from federation.weights.legacy_content import FunctionMissing, legacy_answer, legacy_content
 from federation.weights.records import values_of
@@ -28,10 +28,11 @@ def app_hash_of(assignment: Assignment) -> str:
 def task_content(assignment: Assignment, weights: WeightRecords, *, is_legacy: bool = False) -> RecordDict:
     """Return the content of a task's message; ``is_legacy``: for an app made of a client_fn. For worker threads."""
     content = assignment.exchange.content
+    arrays = weights.record(content) if content is not None else None
     if app_hash_of(assignment):
-        plain = app_content(assignment.config, weights.record(content) if content is not None else None)
+        plain = app_content(assignment.config, arrays)
         return legacy_content(assignment.exchange.phase, plain) if is_legacy else plain
-    return weights.message_content(assignment.task_text(), content)
+    return content_of(assignment.task_text(), arrays)
 
 
 def offer_of(

@@ -1,11 +1,11 @@
-"""Tasks as the contents of Flower messages. All SuperNodes share the record of a round's weights."""
+"""Weights as Flower's records. All SuperNodes share the record of a round's weights."""
 
 import threading
 
-from flwr.app import ArrayRecord, RecordDict
+from flwr.app import ArrayRecord
 
 from federation.transport.exchange import Content
-from federation.weights.flower_content import content_of, flower_arrays
+from federation.weights.flower_content import flower_arrays
 
 
 class WeightRecords:
@@ -14,10 +14,6 @@ class WeightRecords:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last: tuple[str, ArrayRecord] | None = None
-
-    def message_content(self, text: str, content: Content | None) -> RecordDict:
-        """Return the content of a task's message: the text of its frame, and the weights where it has some."""
-        return content_of(text, self.record(content) if content is not None else None)
 
     def record(self, content: Content) -> ArrayRecord:
         """Return the weights as Flower's record."""

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import logging
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -60,8 +59,7 @@ def _make(file: Path) -> Ed25519PrivateKey:
     key = Ed25519PrivateKey.generate()
     part = file.with_suffix(".part")
     part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as written:
-        written.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    part.touch(0o600, exist_ok=False)
+    part.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     part.rename(file)
     return key

@@ -67,7 +67,10 @@ class StreamLane:
 
     def start(self, exchange: Exchange) -> None:
         """Send the exchange's tasks; its replies are delivered one by one."""
-        exchange.bind(self._close_exchange, self._give_back)
+        exchange.bind(
+            lambda closed: self._call(self._dispatcher.cancel, closed),
+            lambda *used: self._call(self._dispatcher.replies.give_back, *used),
+        )
         self._call(self._dispatcher.dispatch, exchange)
 
     def watch(self, watcher: Callable[[], None]) -> None:
@@ -93,12 +96,6 @@ class StreamLane:
     def readmit(self, client_id: int) -> None:
         """Admit a client whose connection is pending."""
         self._call(self._begin_to_admit, client_id)
-
-    def _close_exchange(self, exchange: Exchange) -> None:
-        self._call(self._dispatcher.cancel, exchange)
-
-    def _give_back(self, size_bytes: int, spare: bytearray | None) -> None:
-        self._call(self._dispatcher.replies.give_back, size_bytes, spare)
 
     def _call(self, function: Callable[_P, None], *arguments: _P.args, **_: _P.kwargs) -> None:
         if self._loop is None or self._loop.is_closed():
