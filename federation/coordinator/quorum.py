@@ -17,28 +17,21 @@ class QuorumMissed(Exception):
     """The clients that a run needs did not connect in time; the sentence says how many did."""
 
 
-def wait_for_more(context: RunContext, eligibility: Eligibility, present: int) -> ClientWait:
-    """Return the wait for more clients than are present, with what people can do about it."""
-    config, control = context.config, context.control
-    needed, outsiders, elsewhere = control.min_clients, eligibility.count_ineligible(), eligibility.count_elsewhere()
-    data = f" with {config.dataset}" if needs_dataset(config.network) else ""
-    can = "are eligible and online" if outsiders or elsewhere else "are online"
-    sentence = f"{present:,} of {needed:,} clients {can}; the run needs {needed - present:,} more{data}"
-    if outsiders:
-        sentence += f" ({outsiders} online but not eligible)"
-    if elsewhere:
-        sentence += f" ({elsewhere:,} in another run)"
-    fewer = ("min_clients",) if present >= config.clients_needed else ()
-    actions = (*fewer, "wait", *(("demo",) if config.demo_dataset else ()))
-    return ClientWait("quorum", sentence, actions, control.deadline)
-
-
 class Quorum:
-    """Waits until enough clients are ready for a round; for the run's thread."""
+    """Waits until enough clients are ready for a round; for the run's thread.
 
-    def __init__(self, context: RunContext, eligibility: Eligibility, preparation: Preparation) -> None:
+    Without a ``preparation`` nothing is built yet, and each eligible client is ready.
+    """
+
+    def __init__(self, context: RunContext, eligibility: Eligibility, preparation: Preparation | None = None) -> None:
         self._context, self._control = context, context.control
         self._eligibility, self._preparation = eligibility, preparation
+
+    def wait_before_round_0(self, config: TaskConfig | None = None) -> dict[int, Member]:
+        """Return the clients that are ready at first, whatever pauses come between. Raises QuorumMissed."""
+        while (ready := self.wait_for_clients(0, config or {})) is None:
+            self._context.pause_if_requested(-1)
+        return ready
 
     def wait_for_clients(self, number: int, config: TaskConfig) -> dict[int, Member] | None:
         """Return the clients that are ready for round ``number``, at least ``min_clients``.
@@ -47,12 +40,9 @@ class Quorum:
         """
         try:
             with self._control.waiting(self._context.config.quorum_timeout_seconds):
-                ready = self._gather(number, config)
+                return self._gather(number, config)
         finally:
-            self._eligibility.note_wait(is_short=False, busy=self._preparation.busy)
-        if ready is not None:
-            self._context.wait_state.set_running()
-        return ready
+            self._note_wait(is_short=False)
 
     def _gather(self, number: int, config: TaskConfig) -> dict[int, Member] | None:
         enough_since: float | None = None
@@ -60,13 +50,8 @@ class Quorum:
             while self._context.handle_next_reply(0.0):
                 pass
             self._eligibility.reload()
-            self._preparation.cancel_overdue()
-            eligible = self._eligibility.eligible()
-            self._preparation.send_to_new(eligible, number, config)
-            ready, preparing = self._preparation.ready_of(eligible), self._preparation.count_pending(eligible)
-            self._eligibility.note_wait(
-                is_short=len(ready) + preparing < self._control.min_clients, busy=self._preparation.busy
-            )  # fmt: skip
+            ready, preparing = self._prepare(number, config)
+            self._note_wait(is_short=len(ready) + preparing < self._control.min_clients)
             now = time.monotonic()
             if len(ready) >= self._control.min_clients:
                 enough_since = enough_since or now
@@ -79,8 +64,36 @@ class Quorum:
             self._context.handle_next_reply(CHECK_SECONDS)
         return None
 
+    def _prepare(self, number: int, config: TaskConfig) -> tuple[dict[int, Member], int]:
+        """Let new clients prepare; return those that have, and how many others are about to."""
+        if self._preparation is None:
+            return self._eligibility.eligible(), 0
+        self._preparation.cancel_overdue()
+        eligible = self._eligibility.eligible()
+        self._preparation.send_to_new(eligible, number, config)
+        return self._preparation.ready_of(eligible), self._preparation.count_pending(eligible)
+
+    def _note_wait(self, *, is_short: bool) -> None:
+        busy = self._preparation.busy if self._preparation is not None else ()
+        self._eligibility.note_wait(is_short=is_short, busy=busy)
+
     def _describe(self, present: int, preparing: int) -> ClientWait:
         if present < self._control.min_clients:
-            return wait_for_more(self._context, self._eligibility, present)
+            return self._describe_missing(present)
         sentence = f"{preparing:,} of {present:,} clients are still building the network over their data"
         return ClientWait("prepare", sentence, ("wait",), self._control.deadline)
+
+    def _describe_missing(self, present: int) -> ClientWait:
+        """Return the wait for more clients than are present, with what people can do about it."""
+        config, needed = self._context.config, self._control.min_clients
+        outsiders, elsewhere = self._eligibility.count_ineligible(), self._eligibility.count_elsewhere()
+        data = f" with {config.dataset}" if needs_dataset(config.network) else ""
+        can = "are eligible and online" if outsiders or elsewhere else "are online"
+        sentence = f"{present:,} of {needed:,} clients {can}; the run needs {needed - present:,} more{data}"
+        if outsiders:
+            sentence += f" ({outsiders} online but not eligible)"
+        if elsewhere:
+            sentence += f" ({elsewhere:,} in another run)"
+        fewer = ("min_clients",) if present >= config.clients_needed else ()
+        actions = (*fewer, "wait", *(("demo",) if config.demo_dataset else ()))
+        return ClientWait("quorum", sentence, actions, self._control.deadline)

@@ -69,8 +69,8 @@ class EvaluationLoop:
         preparation = Preparation(self._context, content.layout, eligibility, cut, self._job.schema)
         quorum = Quorum(self._context, eligibility, preparation)
         for attempt in count(1):
-            while (ready := quorum.wait_for_clients(0, task_config)) is None:
-                self._context.pause_if_requested(-1)
+            ready = quorum.wait_before_round_0(task_config)
+            self._wait_state.set_running()
             started, needed = time.monotonic(), self._control.min_clients
             phase = RunningPhase(self._context, 0, attempt, "evaluate", content.layout, ready, lambda *_: None)
             phase.start(task_config, content)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from federation.coordinator.eligibility import Eligibility, schema_of
 from federation.coordinator.loops.run_end import RunEnd, RunFailed, run_to_end
-from federation.coordinator.own_data.agreement import wait_for_eligible
 from federation.coordinator.phase import REPORT_SECONDS, listed
+from federation.coordinator.quorum import Quorum
 from federation.coordinator.run_context import RunContext
 from federation.evaluation.evaluator import ServerEvaluator
 from federation.run.events import StatisticsCollected
@@ -34,7 +34,7 @@ class StatisticsLoop:
         return run_to_end(self._work, self._context)
 
     def _work(self) -> RunEnd:
-        members = wait_for_eligible(self._context, Eligibility(self._context))
+        members = Quorum(self._context, Eligibility(self._context)).wait_before_round_0()
         self._wait_state.set_running()
         told = {client_id: schema_of(member) for client_id, member in members.items()}
         sharing = {client_id: schema for client_id, schema in told.items() if schema.shares_statistics}

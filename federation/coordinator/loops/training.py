@@ -11,7 +11,7 @@ from federation.aggregation.strategy_warnings import recorded_warnings
 from federation.coordinator.attempt import Attempt, AttemptAborted, ClientsLost, GlobalModel
 from federation.coordinator.eligibility import Eligibility
 from federation.coordinator.loops.run_end import RunEnd, RunFailed, run_to_end
-from federation.coordinator.own_data.agreement import NoAgreement, agreed_schema
+from federation.coordinator.loops.schema_agreement import NoAgreement, agreed_schema
 from federation.coordinator.preparation import Preparation
 from federation.coordinator.quorum import Quorum
 from federation.coordinator.run_context import RunContext
@@ -136,6 +136,7 @@ class RunLoop:
         if ready is None:
             self._context.pause_if_requested(self._committed)
             return
+        self._wait_state.set_running()
         attempt = Attempt(
             self._context, self._task_config, self._model, self._eligibility, self._preparation,
             number=number, attempt=self._attempts + 1, is_evaluated=lambda: self._is_evaluated(number),
