@@ -7,12 +7,12 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from federation.fleet.node_connection import NodeConnection
+from federation.fleet.nodes import FleetNodes
 from federation.run.events import StoreUnavailable
 
 ACTIVATE = "/v1/fleet/activate-node"
@@ -26,19 +26,6 @@ SPARE_BYTES = 1024 * 1024
 """A reply may have so many bytes besides its weights."""
 
 
-class ListedNodes(Protocol):
-    """The SuperNodes that are online, by their public keys."""
-
-    def connection_of(self, public_key: str) -> NodeConnection | None:
-        """Return the connection of a SuperNode that is listed."""
-
-    async def wait_for(self, public_key: str) -> NodeConnection | None:
-        """Return the connection as soon as the SuperNode is listed; None where that takes too long."""
-
-    def note_start(self, public_key: str) -> None:
-        """A process of the SuperNode has begun: list it, again where another one is listed."""
-
-
 class NodePolls:
     """ASGI application in front of Flower's.
 
@@ -47,7 +34,7 @@ class NodePolls:
     when a message of an app with its own loop waits for a node, or after a while.
     """
 
-    def __init__(self, fleet: ASGIApp, key_of: Callable[[Mapping[bytes, bytes]], str], nodes: ListedNodes,
+    def __init__(self, fleet: ASGIApp, key_of: Callable[[Mapping[bytes, bytes]], str], nodes: FleetNodes,
                  register: Callable[[str], object], max_reply_bytes: int,
                  wait_for_app: Callable[[int], Awaitable[None]] | None = None) -> None:  # fmt: skip
         self._wait_for_app = wait_for_app

@@ -2,13 +2,14 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from federation.fleet.node_apps import Deployments, own_app
 from federation.fleet.node_connection import NodeConnection
+from federation.fleet.nodes import FleetNodes
 from federation.fleet.polls import PULL, SPARE_BYTES, NodePolls
 from federation.fleet.weight_records import WeightRecords
 from federation.server.flower import Nodes
@@ -24,7 +25,7 @@ class Asked:
         self.sent: list[Message] = []
         self.incoming: asyncio.Queue[Message] = asyncio.Queue()
         self.node = node
-        self.polls = NodePolls(self._flower, lambda _: "key", self, lambda _: None, 1000)
+        self.polls = NodePolls(self._flower, lambda _: "key", cast(FleetNodes, self), lambda _: None, 1000)
 
     def connection_of(self, _: str) -> NodeConnection | None:
         return self.node
