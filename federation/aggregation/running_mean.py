@@ -19,7 +19,6 @@ class RunningMean:
         self._layout = layout
         self._sums: Flats = {}
         self.total_examples = 0
-        self.replies = 0
 
     def add(self, flats: Flats, num_examples: int) -> None:
         """Add one reply, whose arrays are not kept."""
@@ -32,7 +31,6 @@ class RunningMean:
             else:
                 add_scaled(self._sums[dtype], flat, num_examples)
         self.total_examples += num_examples
-        self.replies += 1
 
     def result(self) -> bytearray | memoryview:
         """Return the mean as a buffer of the layout and release the sums. At least one reply must have been added."""

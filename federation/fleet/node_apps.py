@@ -45,11 +45,6 @@ class Deployments:
             self._of_run[1].finish()
             self._of_run = None
 
-    @property
-    def objects(self) -> int:
-        """How many objects Flower keeps in memory: messages under way, their weights, and replies."""
-        return self.own.objects
-
     def keep_alive(self) -> None:
         """Tell Flower that the runs are under way, at least every 60 s."""
         self.own.keep_alive()

@@ -109,9 +109,7 @@ class Nodes:
         self.factory = LinkStateFactory(url, federations, objects)
         self.factory.state_instance = self._state
 
-    def verified_key(self, public_key: str, message: bytes, signature: str) -> str | None:
-        """Return the key in its one spelling if its signature fits the message, else None."""
-        return verified_key(public_key, message, signature)
+    verified_key = staticmethod(verified_key)
 
     def node_id(self, public_key: str) -> int:
         """Return the id of the node with that key; a new key gets a node.
@@ -142,10 +140,6 @@ class Nodes:
         for node in self.supernodes():
             if node.online:
                 self._state.deactivate_node(node.node_id)
-
-    def listed(self) -> list[Node]:
-        """Return every node that is registered."""
-        return [_node(info) for info in self._state.get_node_info() if info.status != "unregistered"]
 
     def supernodes(self) -> list[Node]:
         """Return the nodes that have sent a heartbeat: those of stream clients, perhaps a thousand, never do."""

@@ -166,7 +166,7 @@ class FlowerServer:
     @property
     def fleet_objects(self) -> int:
         """How many objects Flower keeps in memory for SuperNodes: messages under way, their weights, and replies."""
-        return self._deployments.objects
+        return self._deployments.own.objects
 
     def disconnect(self, client_id: int, code: Close, reason: str) -> None:
         """End a client's connection. A SuperNode is listed no more unless it is admitted again."""

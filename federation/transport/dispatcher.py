@@ -23,16 +23,9 @@ WORKING: dict[Phase, Step] = {"prepare": "preparing", "train": "training", "eval
 
 @dataclass(frozen=True, slots=True)
 class LaneSnapshot:
-    """What the lane holds at one moment: connections, tasks under way, and the reply budget in bytes.
+    """What the lane holds at one moment: tasks under way, and the reply budget in bytes."""
 
-    ``expected_contents`` counts the contents that clients may send now, ``waiting_replies`` the offers that wait for
-    room in the budget.
-    """
-
-    connections: int
     assignments: int
-    expected_contents: int
-    waiting_replies: int
     used_bytes: int
     budget_bytes: int
 
@@ -47,14 +40,10 @@ class Dispatcher:
         self._answered: OrderedDict[str, None] = OrderedDict()
         self.replies = IncomingReplies(limits, connection_of, self._finish, self._report_step)
 
-    def snapshot(self, connections: list[Peer]) -> LaneSnapshot:
-        """Return what is under way over these connections. From any thread; the counts are read one by one."""
+    def snapshot(self) -> LaneSnapshot:
+        """Return what is under way. From any thread; the counts are read one by one."""
         budget = self.replies.budget
-        return LaneSnapshot(
-            connections=len(connections), assignments=len(self._assignments),
-            expected_contents=sum(len(connection.expected) for connection in connections),
-            waiting_replies=budget.waiting, used_bytes=budget.used_bytes, budget_bytes=budget.limit_bytes,
-        )  # fmt: skip
+        return LaneSnapshot(len(self._assignments), budget.used_bytes, budget.limit_bytes)
 
     # -- clients that come and go ---------------------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ class StreamLane:
 
     def snapshot(self) -> LaneSnapshot:
         """Return what the lane holds now. The counts are read one after the other, while the loop runs."""
-        return self._dispatcher.snapshot(self.connections)
+        return self._dispatcher.snapshot()
 
     def start(self, exchange: Exchange) -> None:
         """Send the exchange's tasks; its replies are delivered one by one."""

@@ -51,7 +51,7 @@ def test_a_node_keeps_its_id_over_a_restart_and_none_is_left_online(tmp_path: Pa
     second = Nodes(tmp_path / "link.db")
     second.mark_all_offline()
     assert second.node_id(key) == node_id
-    assert [(n.node_id, n.online) for n in second.listed()] == [(node_id, False)]
+    assert [(one.node_id, one.status) for one in second.state.get_node_info()] == [(node_id, "registered")]
     assert not second.supernodes(), "the node of a stream client is not read every two seconds"
 
 

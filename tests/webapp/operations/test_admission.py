@@ -120,13 +120,13 @@ def test_a_refused_client_is_told_why_and_pages_show_it(tmp_path: Path) -> None:
         assert "new clients from 127.0.0.1" in server and "approve, 1 of at most 1 clients pending" in server
 
         nodes = Nodes(dashboard.parts.settings.flower_dir / "linkstate.db")
-        assert first.welcome is not None and first.welcome.node_id == "0" and not nodes.listed()
+        assert first.welcome is not None and first.welcome.node_id == "0" and not nodes.state.get_node_info()
         assert dashboard.http.post("/api/clients/1/approve").status_code == 200
         (known,) = dashboard.http.get("/api/clients").json()["items"]
         approved = dashboard.http.get("/api/audit", params={"action": "approve"}).json()["items"][0]
         assert (approved["actor_kind"], approved["target"]) == ("local", "client 1")
         assert approved["detail"] == {"name": "first", "key": known["fingerprint"]}
         wait_until(lambda: first.welcome is not None and first.welcome.state == "admitted")
-        assert [str(node.node_id) for node in nodes.listed()] == [first.welcome.node_id]
+        assert [str(node.node_id) for node in nodes.state.get_node_info()] == [first.welcome.node_id]
         run_id = dashboard.start_run(num_rounds=1, min_clients=1)
         dashboard.wait_for_state(run_id, "completed")
