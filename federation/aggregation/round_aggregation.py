@@ -4,7 +4,6 @@ Arrays are flat, one for each dtype; the result of no strategy depends on how ar
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -34,45 +33,32 @@ class UnusableAggregate(Exception):
     """The strategy could not make weights of the replies; the sentence says why."""
 
 
-@dataclass
 class RoundAggregation:
     """The updates of one attempt and a copy of the strategy, which the run keeps only if the round is committed.
 
-    ``tasks`` are the messages that the strategy made for the clients, ``task_config`` is what it adds to their config,
-    the same for all. ``mean`` is None for a strategy that needs every update.
+    ``strategy`` is changed from here on: pass a copy. ``tasks`` are the messages that it made for the clients,
+    ``task_config`` is what it adds to their config, the same for all. If the strategy gets nothing of the replies but
+    their mean, one message stands for all clients; ``mean`` is None for one that needs every update.
     """
 
-    name: str
-    layout: Layout
-    round: int
-    strategy: FedAvg
-    mean: RunningMean | None
-    tasks: dict[int, Message]
-    task_config: dict[str, object]
-    replies: list[Message] = field(default_factory=list)
-    metrics: dict[int, tuple[Metrics, int]] = field(default_factory=dict)
-    """Client id -> the metrics that it reported and its num_examples."""
-    diagnostics: UpdateDiagnostics | None = None
-    measured: dict[int, Metrics] = field(default_factory=dict)
-    """Client id -> what was measured of its update, once all are aggregated."""
-
-    @classmethod
-    def begin(
-        cls, name: str, layout: Layout, number: int, strategy: FedAvg, weights: Buffer, client_ids: Sequence[int],
+    def __init__(
+        self, name: str, layout: Layout, number: int, strategy: FedAvg, weights: Buffer, client_ids: Sequence[int],
         *, diagnostics: bool = False,
-    ) -> "RoundAggregation":  # fmt: skip
-        """Configure round ``number`` with the strategy, which is changed from here on: pass a copy.
-
-        If the strategy gets nothing of the replies but their mean, one message stands for all clients.
-        """
+    ) -> None:  # fmt: skip
         by_mean = name in AGGREGATE_IS_MEAN or name in STEP_FROM_MEAN
         arrays = ArrayRecord() if name in AGGREGATE_IS_MEAN else _record_for(name, layout.flats(weights))
         grid = FrozenGrid(client_ids[:1] if by_mean else client_ids)
         messages = list(strategy.configure_train(number, arrays, ConfigRecord(), grid))
-        tasks = {message.metadata.dst_node_id: message for message in messages}
-        mean = RunningMean(layout) if by_mean else None
-        measuring = UpdateDiagnostics(layout.flats(weights), len(client_ids)) if diagnostics else None
-        return cls(name, layout, number, strategy, mean, tasks, config_of(messages[0]), diagnostics=measuring)
+        self.name, self.layout, self.round, self.strategy = name, layout, number, strategy
+        self.mean = RunningMean(layout) if by_mean else None
+        self.tasks = {message.metadata.dst_node_id: message for message in messages}
+        self.task_config = config_of(messages[0])
+        self.replies: list[Message] = []
+        self.metrics: dict[int, tuple[Metrics, int]] = {}
+        """Client id -> the metrics that it reported and its num_examples."""
+        self.diagnostics = UpdateDiagnostics(layout.flats(weights), len(client_ids)) if diagnostics else None
+        self.measured: dict[int, Metrics] = {}
+        """Client id -> what was measured of its update, once all are aggregated."""
 
     def add(self, client_id: int, flats: Flats, weight: int, metrics: Metrics) -> None:
         """Add one accepted update, which counts as ``weight`` samples; its buffer is not needed afterwards."""

@@ -55,7 +55,7 @@ class RunStrategy:
             strategy.client_learning_rate = learning_rate
         if isinstance(strategy, flower_strategies.FedAvgM):
             strategy.current_arrays = None  # else the class continues from its own copy, whose integers are not rounded
-        return RoundAggregation.begin(
+        return RoundAggregation(
             self._name, self._layout, number, strategy, weights, client_ids, diagnostics=self._diagnostics
         )
 

@@ -115,10 +115,7 @@ class Deployment:
                 log.warning(
                     "Flower ended the run of the SuperNodes, which was not heard of for a minute: another begins"
                 )
-                self._state.cleanup_run(self._run_id)
-                self._headers.clear()
-                self._open.clear()
-                self._task_id = 0
+                self._forget_run()
                 self._start()
 
     def post(self, node_id: int, content: RecordDict, kind: str, group: str) -> str:
@@ -210,10 +207,13 @@ class Deployment:
         with self._lock:
             if self._task_id:
                 self._state.finish_task(self._task_id, SubStatus.STOPPED, "the dashboard stopped")
-                self._state.cleanup_run(self._run_id)
-                self._open.clear()
-                self._headers.clear()
-                self._task_id = 0
+                self._forget_run()
+
+    def _forget_run(self) -> None:
+        self._state.cleanup_run(self._run_id)
+        self._headers.clear()
+        self._open.clear()
+        self._task_id = 0
 
 
 def end_left_runs(state: LinkState) -> None:

@@ -74,16 +74,15 @@ class ActiveRuns:
 
     def add(self, job: Job, read: Callable[[int], Participation], supernodes: Callable[[], set[int]]) -> ActiveRun:
         """Add a run, which has at once the free clients that it may have; ``read`` is asked where others may start."""
-        wish = Wish(_nobody, 0, job.config.max_clients)
-        looks = self.most > 1 and needs_clients(job.config)
-        wanted = read(job.run_id) if looks else Participation(job.config.min_clients)
-        if looks and job.config.network != "app":
-            wish = Wish(_fits(job.config, wanted), wanted.min_clients, job.config.max_clients)
+        config, wish = job.config, Wish(lambda _: False, 0, job.config.max_clients)
+        wanted = read(job.run_id) if self.most > 1 and needs_clients(config) else None
+        if wanted is not None and config.network != "app":
+            wish = Wish(_fits(config, wanted), wanted.min_clients, config.max_clients)
         lease = self._leases.open(job.run_id, wish)
-        if looks and job.config.network == "app":
+        if wanted is not None and config.network == "app":
             lease.take(supernodes() - wanted.excluded)
-        control = Control(job.num_rounds, Participation(job.config.min_clients))
-        self._runs[job.run_id] = active = ActiveRun(job.run_id, control, lease, uses_app(job.config))
+        control = Control(job.num_rounds, Participation(config.min_clients))
+        self._runs[job.run_id] = active = ActiveRun(job.run_id, control, lease, uses_app(config))
         return active
 
     def remove(self, active: ActiveRun) -> None:
@@ -119,7 +118,3 @@ def needs_clients(config: RunConfig) -> bool:
 def _fits(config: RunConfig, wanted: Participation) -> Callable[[Member], bool]:
     selected, excluded = frozenset(config.clients) if config.clients is not None else None, wanted.excluded
     return lambda member: member.client_id not in excluded and meets_requirements(member, config, selected)
-
-
-def _nobody(_: Member) -> bool:
-    return False
