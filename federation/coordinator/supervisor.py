@@ -12,15 +12,17 @@ from federation.coordinator.apps.run import FOLDER as APP_FOLDER
 from federation.coordinator.apps.run import AppRun
 from federation.coordinator.control import Control
 from federation.coordinator.ledger import Job, Ledger, Participation
-from federation.coordinator.loops.kinds import LOOPS, Loop
+from federation.coordinator.loops.evaluation import EvaluationLoop
 from federation.coordinator.loops.run_end import RunEnd
+from federation.coordinator.loops.statistics import StatisticsLoop
+from federation.coordinator.loops.training import RunLoop
 from federation.coordinator.queue.active_runs import ActiveRun, ActiveRuns
 from federation.coordinator.queue.queue_thread import QueueThread, Request
 from federation.coordinator.retrying_ledger import RETRY_SECONDS, RetryingLedger
 from federation.coordinator.run_context import RunContext
 from federation.evaluation.evaluator import ServerEvaluator
 from federation.run.events import StoreUnavailable
-from federation.run.metric_goals import BestRound
+from federation.run.fields.kinds import RunKind
 from federation.run.states import RunState
 from federation.storage.checkpoint_policy import CheckpointPolicy
 from federation.storage.checkpoints import CheckpointDamaged, CheckpointsMissing, ExportForm, read_layout
@@ -33,12 +35,14 @@ from federation.transport.lane import StreamLane
 log = logging.getLogger(__name__)
 
 __all__ = [
-    "APP_FOLDER", "KEPT_EXPORTS", "KEPT_NETWORKS", "KEPT_UPLOADS", "AppNotApproved", "AppParts",
-    "BestRound", "CheckpointDamaged", "CheckpointPolicy", "CheckpointsMissing", "Control", "ExportForm", "FileKind",
-    "Job",
-    "KeptFiles", "Ledger", "NetworkNotBuilt", "Participation", "Supervisor", "UploadUnusable", "UploadedWeights",
-    "read_layout", "read_npz",
+    "APP_FOLDER", "KEPT_EXPORTS", "KEPT_NETWORKS", "KEPT_UPLOADS", "AppNotApproved", "AppParts", "CheckpointDamaged",
+    "CheckpointPolicy", "CheckpointsMissing", "Control", "ExportForm", "FileKind", "Job", "KeptFiles",
+    "NetworkNotBuilt", "Participation", "Supervisor", "UploadUnusable", "UploadedWeights", "read_layout", "read_npz",
 ]  # fmt: skip
+
+LOOPS: dict[RunKind, type[RunLoop | EvaluationLoop | StatisticsLoop]] = {
+    "training": RunLoop, "evaluation": EvaluationLoop, "statistics": StatisticsLoop,
+}  # fmt: skip
 
 
 class Supervisor:
@@ -207,7 +211,7 @@ class Supervisor:
         bind_contextvars(run_id=job.run_id)
         log.info("run %s starts", job.run_id)
         try:
-            end = self._loop_of(job, active).run()
+            end = self._run_loop(job, active)
         except BaseException as error:
             log.exception("run %s ended by an internal error", job.run_id)
             end = RunEnd(RunState.FAILED, f"internal error: {type(error).__name__}: {str(error)[:200]}")
@@ -216,13 +220,13 @@ class Supervisor:
         self._active.remove(active)
         self._requests.post(Request())
 
-    def _loop_of(self, job: Job, active: ActiveRun) -> Loop | AppRun:
+    def _run_loop(self, job: Job, active: ActiveRun) -> RunEnd:
         ledger = RetryingLedger(self._ledger, active.control, job.run_id)
         context = RunContext(job, self._lane, active.control, ledger, active.lease)
         if job.config.network == "app" and self._apps is not None:
-            return AppRun(context, self._apps, folder=self._folder)
+            return AppRun(context, self._apps, folder=self._folder).run()
         loop = LOOPS[job.config.kind]
-        return loop(context, folder=self._folder, policy=self._policy, evaluator=self.evaluator)
+        return loop(context, folder=self._folder, policy=self._policy, evaluator=self.evaluator).run()
 
     def _record_end(self, run_id: int, end: RunEnd) -> None:
         """Write the end of the run, as stopped if a person has stopped it.

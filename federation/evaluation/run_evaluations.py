@@ -36,9 +36,8 @@ class RunEvaluations:
 
     def pending(self) -> set[int]:
         """Return the rounds that are not evaluated yet."""
-        return self._evaluator.pending(self._run_id) if self.are_on else set()
+        return self._evaluator.pending(self._run_id)
 
     def finish(self, sleep: Callable[[float], None]) -> None:
         """Return when all rounds are evaluated; ``sleep`` is called until then and may raise."""
-        if self.are_on:
-            self._evaluator.finish(self._run_id, sleep)
+        self._evaluator.finish(self._run_id, sleep)

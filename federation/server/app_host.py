@@ -46,13 +46,9 @@ class AppHost:
     ``supernodes`` returns the node ids of the SuperNodes that are admitted and online, with their clients' ids.
     """
 
-    def __init__(self, nodes: Nodes, supernodes: Callable[[], Mapping[int, int]], max_request_bytes: int) -> None:
-        self._nodes, self._supernodes, self._max_request_bytes = nodes, supernodes, max_request_bytes
+    def __init__(self, nodes: Nodes, supernodes: Callable[[], dict[int, int]], max_request_bytes: int) -> None:
+        self._nodes, self.supernodes, self._max_request_bytes = nodes, supernodes, max_request_bytes
         self._sending: set[asyncio.Future[None]] = set()
-
-    def supernodes(self) -> dict[int, int]:
-        """Return node id -> client id of the SuperNodes that are admitted and online."""
-        return dict(self._supernodes())
 
     def begin(self, app: ApprovedApp, settings: Mapping[str, Any], visible: Callable[[], set[int]]) -> "HostedRun":
         """Begin a run whose app sees the nodes that ``visible`` returns."""

@@ -103,11 +103,11 @@ class Nodes:
         objects = ObjectStoreFactory(":flwr-in-memory:")
         url = f"sqlite:///{quote(str(file.resolve()))}"  # of a bare path flwr makes a URL without quoting it
         federations = get_federation_manager()
-        self.state = self._state = WatchedState(url, federations, objects.store())
-        self._state.signal, self._state.signer = Signal(), FabSigner(file.with_name("fab-key.pem"))
-        self._state.initialize()
+        self.state = WatchedState(url, federations, objects.store())
+        self.state.signal, self.state.signer = Signal(), FabSigner(file.with_name("fab-key.pem"))
+        self.state.initialize()
         self.factory = LinkStateFactory(url, federations, objects)
-        self.factory.state_instance = self._state
+        self.factory.state_instance = self.state
 
     verified_key = staticmethod(verified_key)
 
@@ -121,10 +121,10 @@ class Nodes:
         """
         key = public_key.encode("ascii")
         with _told():
-            known = self._state.get_node_id_by_public_key(key)
+            known = self.state.get_node_id_by_public_key(key)
             if known is not None:
                 return known
-            return self._state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, key, HEARTBEAT_SECONDS)
+            return self.state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, key, HEARTBEAT_SECONDS)
 
     def let_begin(self, public_key: str) -> None:
         """Make the node of a key one that a process may begin as: Flower takes none that is online already.
@@ -133,17 +133,17 @@ class Nodes:
         """
         node_id = self.node_id(public_key)
         with _told():
-            self._state.deactivate_node(node_id)
+            self.state.deactivate_node(node_id)
 
     def mark_all_offline(self) -> None:
         """Drop heartbeats of an earlier process: a node that it left online could not activate for a minute."""
         for node in self.supernodes():
             if node.online:
-                self._state.deactivate_node(node.node_id)
+                self.state.deactivate_node(node.node_id)
 
     def supernodes(self) -> list[Node]:
         """Return the nodes that have sent a heartbeat: those of stream clients, perhaps a thousand, never do."""
-        return [_node(info) for info in self._state.get_node_info(statuses=("online", "offline"))]
+        return [_node(info) for info in self.state.get_node_info(statuses=("online", "offline"))]
 
 
 @contextlib.contextmanager

@@ -95,9 +95,8 @@ class FlowerServer:
             proxies=proxies,
         )  # fmt: skip
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        state = self._nodes.factory.state()
-        end_left_runs(state)
-        self._deployments = Deployments(state, find_app or _no_app)
+        end_left_runs(self._nodes.state)
+        self._deployments = Deployments(self._nodes.state, find_app or _no_app)
         self._fleet = FleetNodes(self._nodes.supernodes, self.lane, self._deployments, admit_node, self._on_event)
         self._stale: set[int] = set()
         self.trusted_entity = self._nodes.state.signer.entity

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
 from typing import BinaryIO
 
-from federation.coordinator.supervisor import BestRound, Job, Participation, Supervisor, UploadedWeights, UploadUnusable
+from federation.coordinator.supervisor import Job, Participation, Supervisor, UploadedWeights, UploadUnusable
 from federation.run.config import RunConfig
 from federation.run.events import Blocked, Checkpoint, Event
-from federation.run.metric_goals import decisive_metric
+from federation.run.metric_goals import BestRound, decisive_metric
 from federation.run.rounds.stop_rules import StopRule
 from federation.run.states import ACTIVE, ENDED, RunState, sources
 from webapp.db.database import Database, Session
