@@ -28,7 +28,7 @@ class Sent:
 class Answered:
     """A reply, whole in the database ``at`` a reading of the monotonic clock.
 
-    ``seconds`` since the SuperNode took the message, ``waited`` until it did.
+    ``seconds`` since the SuperNode took the message.
     """
 
     message_id: str
@@ -37,7 +37,6 @@ class Answered:
     num_examples: int | None
     error: str | None
     seconds: float | None
-    waited: float | None
     bytes_down: int
     bytes_up: int
     at: float

@@ -42,7 +42,6 @@ class Mail(Enum):
 @dataclass(slots=True)
 class _Open:
     node_id: int
-    sent_at: float
     bytes: int
     taken_at: float | None = None
     mail: Mail = Mail.WAITING
@@ -144,7 +143,7 @@ class AppTraffic:
                 return
             one.mail, one.copy = Mail.ANSWERED, None
         self.happenings.put(Answered(
-            message_id, one.node_id, {}, None, reason, None, None, one.bytes, 0, time.monotonic()
+            message_id, one.node_id, {}, None, reason, None, one.bytes, 0, time.monotonic()
         ))  # fmt: skip
         self.signal.wake()
 
@@ -157,22 +156,19 @@ class AppTraffic:
         now = time.monotonic()
         with self._lock:
             if not header.reply_to:
-                self._open[header.message_id] = _Open(header.node_id, now, transfer.bytes)
+                self._open[header.message_id] = _Open(header.node_id, transfer.bytes)
                 said: Happening = Sent(
                     header.message_id, header.node_id, header.kind, header.group, content.round, now
                 )  # fmt: skip
             else:
-                asked = self._open.get(header.reply_to)
-                taken = asked.taken_at if asked is not None else None
+                known = self._open.get(header.reply_to)
+                asked = known or _Open(header.node_id, 0)
                 said = Answered(
                     header.reply_to, header.node_id, content.metrics, content.num_examples, header.error,
-                    now - taken if taken is not None else None,
-                    taken - asked.sent_at if asked is not None and taken is not None else None,
-                    asked.bytes if asked is not None else 0, transfer.bytes, now,
+                    now - asked.taken_at if asked.taken_at is not None else None, asked.bytes, transfer.bytes, now,
                 )  # fmt: skip
-                if asked is not None:
-                    asked.mail, asked.copy, asked.bytes = Mail.ANSWERED, None, asked.bytes + transfer.bytes
-                else:
+                asked.mail, asked.copy, asked.bytes = Mail.ANSWERED, None, asked.bytes + transfer.bytes
+                if known is None:
                     self._held_bytes -= transfer.bytes
         self.happenings.put(said)
         self.signal.wake()

@@ -35,12 +35,11 @@ May raise AdmissionRefused: the SuperNode is not listed until it registers again
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A SuperNode as Flower keeps it; ``online_until`` is Unix time."""
+    """A SuperNode as Flower keeps it."""
 
     node_id: int
     public_key: str
     online: bool
-    online_until: float
 
 
 class FleetNodes:

@@ -162,7 +162,7 @@ def _node(info: NodeInfo) -> Node:
     key = info.public_key.decode("ascii", "replace")
     with contextlib.suppress(BadKey):  # Flower keeps it as it came, and PEM can be written in many ways
         key = parse_public_key(key)
-    return Node(info.node_id, key, info.status == "online", info.online_until)
+    return Node(info.node_id, key, info.status == "online")
 
 
 def fleet_app(nodes: Nodes) -> FastAPI:

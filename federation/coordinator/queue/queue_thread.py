@@ -74,11 +74,6 @@ class QueueThread:
         self._ended.set()
         self.post(Request())
 
-    @property
-    def is_running(self) -> bool:
-        """Whether requests are worked off."""
-        return self._thread.is_alive()
-
     def wait(self, deadline_seconds: float) -> bool:
         """Wait for the end of the thread; False at the deadline."""
         if self._thread.ident is not None:
