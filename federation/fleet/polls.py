@@ -5,8 +5,9 @@ Everything here runs on the Flower server's event loop. Flower's own application
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -75,10 +76,8 @@ class NodePolls:
 
     async def _pull(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold the request until a message waits. One whose peer has left must not reach Flower: it takes messages."""
-        body, gone = await body_of(receive), asyncio.ensure_future(receive())
-        mail = asyncio.ensure_future(self._wait_for_mail(key))
-        try:
-            await asyncio.wait({gone, mail}, return_when=asyncio.FIRST_COMPLETED)
+        body = await body_of(receive)
+        async with _first_of(receive(), self._wait_for_mail(key)) as (gone, mail):
             if gone.done():
                 return
             if (node := mail.result()) is None:
@@ -87,23 +86,13 @@ class NodePolls:
                 return
             node.mailbox.take_mail()
             await self._fleet(scope, replay(body, lambda: asyncio.shield(gone)), send)
-        finally:
-            for one in (gone, mail):
-                one.cancel()
-            await asyncio.gather(gone, mail, return_exceptions=True)
 
     async def _wait_for_mail(self, key: str) -> NodeConnection | None:
         """Return the SuperNode when a message waits for it, or the hold is over; None where it is not listed."""
         if (node := await self._nodes.wait_for(key)) is not None:
-            waits = [asyncio.ensure_future(node.mailbox.wait_for_mail())]
-            if self._wait_for_app is not None:
-                waits.append(asyncio.ensure_future(self._wait_for_app(node.node_id)))
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for one in waits:
-                    one.cancel()
-                await asyncio.gather(*waits, return_exceptions=True)
+            of_app = [self._wait_for_app(node.node_id)] if self._wait_for_app is not None else []
+            async with _first_of(node.mailbox.wait_for_mail(), *of_app):
+                return node
         return node
 
     async def _push(self, node: NodeConnection, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,6 +105,19 @@ class NodePolls:
             return
         await self._fleet(scope, receive, send)
         node.mailbox.changed.set()
+
+
+@asynccontextmanager
+async def _first_of(*waits: Awaitable[Any]) -> "AsyncIterator[list[asyncio.Future[Any]]]":
+    """Give the futures as soon as one of them is done; all are over when the block ends."""
+    futures: list[asyncio.Future[Any]] = [asyncio.ensure_future(one) for one in waits]
+    try:
+        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+        yield futures
+    finally:
+        for one in futures:
+            one.cancel()
+        await asyncio.gather(*futures, return_exceptions=True)
 
 
 async def body_of(receive: Receive) -> list[Message]:
