@@ -1,7 +1,5 @@
 """Which connected clients may take part in a run: not excluded, not suspended, and meeting the run's requirements."""
 
-import contextlib
-import queue
 from collections import Counter
 from collections.abc import Collection, Mapping
 
@@ -90,15 +88,14 @@ class Eligibility:
         """
         control = self._context.control
         self._context.reload_participation()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                client_id = control.included.get_nowait()
-                self._context.reload_participation()
-                if client_id in control.excluded:
-                    continue
-                self._suspended.discard(client_id)
-                self._refusals[client_id] = 0
-                self._unfit = {key for key in self._unfit if key[0] != client_id}
+        while not control.included.empty():
+            client_id = control.included.get_nowait()
+            self._context.reload_participation()
+            if client_id in control.excluded:
+                continue
+            self._suspended.discard(client_id)
+            self._refusals[client_id] = 0
+            self._unfit = {key for key in self._unfit if key[0] != client_id}
 
 
 def meets_requirements(member: Member, config: RunConfig, selected: Collection[int] | None) -> bool:

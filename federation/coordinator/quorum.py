@@ -5,7 +5,7 @@ import time
 from federation.coordinator.eligibility import Eligibility
 from federation.coordinator.preparation import Preparation
 from federation.coordinator.run_context import CHECK_SECONDS, RunContext
-from federation.coordinator.wait_state import ClientWait
+from federation.run.events import WaitKind
 from federation.run.networks import needs_dataset
 from federation.transport.exchange import Member, TaskConfig
 
@@ -60,7 +60,7 @@ class Quorum:
             elif (waited := self._control.expire_wait()) is not None:
                 needed = self._control.min_clients
                 raise QuorumMissed(f"{len(ready):,} of {needed:,} clients were online after {waited:g} s")
-            self._context.wait_state.report(self._describe(len(ready) + preparing, preparing))
+            self._context.wait_state.report(*self._describe(len(ready) + preparing, preparing))
             self._context.handle_next_reply(CHECK_SECONDS)
         return None
 
@@ -77,14 +77,14 @@ class Quorum:
         busy = self._preparation.busy if self._preparation is not None else ()
         self._eligibility.note_wait(is_short=is_short, busy=busy)
 
-    def _describe(self, present: int, preparing: int) -> ClientWait:
+    def _describe(self, present: int, preparing: int) -> tuple[WaitKind, str, tuple[str, ...]]:
+        """Return what the run waits for, as a sentence, and what people can do about it."""
         if present < self._control.min_clients:
             return self._describe_missing(present)
         sentence = f"{preparing:,} of {present:,} clients are still building the network over their data"
-        return ClientWait("prepare", sentence, ("wait",), self._control.deadline)
+        return "prepare", sentence, ("wait",)
 
-    def _describe_missing(self, present: int) -> ClientWait:
-        """Return the wait for more clients than are present, with what people can do about it."""
+    def _describe_missing(self, present: int) -> tuple[WaitKind, str, tuple[str, ...]]:
         config, needed = self._context.config, self._control.min_clients
         outsiders, elsewhere = self._eligibility.count_ineligible(), self._eligibility.count_elsewhere()
         data = f" with {config.dataset}" if needs_dataset(config.network) else ""
@@ -96,4 +96,4 @@ class Quorum:
             sentence += f" ({elsewhere:,} in another run)"
         fewer = ("min_clients",) if present >= config.clients_needed else ()
         actions = (*fewer, "wait", *(("demo",) if config.demo_dataset else ()))
-        return ClientWait("quorum", sentence, actions, self._control.deadline)
+        return "quorum", sentence, actions

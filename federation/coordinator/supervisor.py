@@ -123,7 +123,7 @@ class Supervisor:
         ``included`` is the client that a person has just included. A run that is about to start reads it by itself.
         """
         for active in self._active.all():
-            if run_id in (None, active.run_id):
+            if run_id in (None, active.job.run_id):
                 active.control.reload_participation(included)
         self.look_again()
 
@@ -197,7 +197,7 @@ class Supervisor:
         if self._ended.is_set():
             return
         active = self._active.add(job, self._ledger.read_participation, self._supernodes)
-        active.thread = threading.Thread(target=self._work, args=(job, active), name=f"run-{job.run_id}", daemon=True)
+        active.thread = threading.Thread(target=self._work, args=(active,), name=f"run-{job.run_id}", daemon=True)
         try:
             active.thread.start()
         except BaseException:
@@ -206,22 +206,23 @@ class Supervisor:
 
     # -- on the run's thread ------------------------------------------------------------------------------------------
 
-    def _work(self, job: Job, active: ActiveRun) -> None:
+    def _work(self, active: ActiveRun) -> None:
         """Work a job to its end. Whatever is raised, the run gets an end state and the next one starts."""
+        job = active.job
         bind_contextvars(run_id=job.run_id)
         log.info("run %s starts", job.run_id)
         try:
-            end = self._run_loop(job, active)
+            end = self._run_loop(active)
         except BaseException as error:
             log.exception("run %s ended by an internal error", job.run_id)
             end = RunEnd(RunState.FAILED, f"internal error: {type(error).__name__}: {str(error)[:200]}")
         log.info("run %s is %s%s", job.run_id, end.state, f": {end.reason}" if end.reason else "")
-        self._record_end(active.run_id, end)
+        self._record_end(job.run_id, end)
         self._active.remove(active)
         self._requests.post(Request())
 
-    def _run_loop(self, job: Job, active: ActiveRun) -> RunEnd:
-        ledger = RetryingLedger(self._ledger, active.control, job.run_id)
+    def _run_loop(self, active: ActiveRun) -> RunEnd:
+        job, ledger = active.job, RetryingLedger(self._ledger, active.control, active.job.run_id)
         context = RunContext(job, self._lane, active.control, ledger, active.lease)
         if job.config.network == "app" and self._apps is not None:
             return AppRun(context, self._apps, folder=self._folder).run()

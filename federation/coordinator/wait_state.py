@@ -4,7 +4,6 @@ import errno
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from federation.coordinator.control import Control, RunStopped
@@ -19,16 +18,6 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class ClientWait:
-    """A wait for clients as people see it; ``deadline`` is on the monotonic clock."""
-
-    kind: WaitKind
-    sentence: str
-    actions: tuple[str, ...]
-    deadline: float
-
-
 class WaitState:
     """The run's state (waiting, running, paused) and what it is blocked on, as the ledger has them.
 
@@ -39,7 +28,7 @@ class WaitState:
         self._run_id, self._ledger, self._control = run_id, ledger, control
         self._state = RunState.WAITING
         self._is_blocked = False
-        self._reported: ClientWait | None = None
+        self._reported: tuple[object, ...] | None = None
 
     def block(self, state: RunState, kind: WaitKind, sentence: str, seconds: float | None, *actions: str) -> None:
         """Record what the run waits for, for how many seconds at most, and move it to ``state``."""
@@ -50,11 +39,12 @@ class WaitState:
         else:
             self.move(state, blocked)
 
-    def report(self, wait: ClientWait) -> None:
-        """Record which clients the run waits for, if that differs from what it was blocked on last."""
+    def report(self, kind: WaitKind, sentence: str, actions: tuple[str, ...]) -> None:
+        """Record which clients the run waits for until its deadline, if that differs from the last report."""
+        wait = (kind, sentence, actions, self._control.deadline)
         if wait != self._reported:
-            seconds = max(wait.deadline - time.monotonic(), 0.0)
-            self.block(RunState.WAITING, wait.kind, wait.sentence, seconds, *wait.actions)
+            seconds = max(self._control.deadline - time.monotonic(), 0.0)
+            self.block(RunState.WAITING, kind, sentence, seconds, *actions)
             self._reported = wait
             self._ledger.flush()
 

@@ -1,6 +1,5 @@
 """The evaluations of one run at the server, as the run's thread uses them."""
 
-import contextlib
 import queue
 from collections.abc import Callable, Iterator
 
@@ -30,9 +29,8 @@ class RunEvaluations:
 
     def measured(self) -> Iterator[ServerEvaluated]:
         """Yield what was measured since the last call."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                yield self._measured.get_nowait()
+        while not self._measured.empty():
+            yield self._measured.get_nowait()
 
     def pending(self) -> set[int]:
         """Return the rounds that are not evaluated yet."""

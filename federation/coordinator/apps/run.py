@@ -1,8 +1,6 @@
 """The loop of one run of a Flower App: wait for SuperNodes, start the process, follow it to its end."""
 
-import contextlib
 import logging
-import queue
 import time
 from pathlib import Path
 from typing import Any
@@ -122,11 +120,10 @@ class AppRun:
 
     def _record_happenings(self, hosted: HostedRun) -> bool:
         """Record what has happened; return whether anything has."""
-        some = False
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._rounds.take(hosted.traffic.happenings.get_nowait())
-                some = True
+        happenings, some = hosted.traffic.happenings, False
+        while not happenings.empty():
+            self._rounds.take(happenings.get_nowait())
+            some = True
         return some
 
     def _tell_wait(self, silent_seconds: float) -> None:

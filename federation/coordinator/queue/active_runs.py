@@ -17,10 +17,9 @@ from federation.transport.leases.client_leases import ClientLeases, Lease, Wish
 class ActiveRun:
     """One start of a run, until its end state is written; a resumed run gets another one."""
 
-    run_id: int
+    job: Job
     control: Control
     lease: Lease
-    uses_app: bool = False
     thread: threading.Thread | None = None
 
 
@@ -63,7 +62,7 @@ class ActiveRuns:
         """
         if not self._runs or not needs_clients(job.config):
             return True
-        if uses_app(job.config) and any(one.uses_app for one in self.all()):
+        if uses_app(job.config) and any(uses_app(one.job.config) for one in self.all()):
             return False
         wanted = read(job.run_id)
         if job.config.network == "app":
@@ -82,13 +81,13 @@ class ActiveRuns:
         if wanted is not None and config.network == "app":
             lease.take(supernodes() - wanted.excluded)
         control = Control(job.num_rounds, Participation(config.min_clients))
-        self._runs[job.run_id] = active = ActiveRun(job.run_id, control, lease, uses_app(config))
+        self._runs[job.run_id] = active = ActiveRun(job, control, lease)
         return active
 
     def remove(self, active: ActiveRun) -> None:
         """Remove a run, and return its clients."""
-        if self._runs.get(active.run_id) is active:
-            del self._runs[active.run_id]
+        if self._runs.get(active.job.run_id) is active:
+            del self._runs[active.job.run_id]
         active.lease.close()
 
     def interrupt(self) -> None:
