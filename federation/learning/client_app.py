@@ -5,7 +5,7 @@ Connections, retries and keys are the client process's; ``synthetic`` work has i
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from federation.learning.data import datasets
 from federation.learning.keras_backend import load_keras
 from federation.learning.synthetic import SyntheticLearner
 from federation.learning.training.keras_learner import Config, KerasLearner
-from federation.run.choices import Partitioner
+from federation.run.data_cut import DataCut
 from federation.run.networks import Dataset
 
 
@@ -85,19 +85,14 @@ def work_on(data: datasets.Data | None, partition: int, partitions: int, *, shar
 def _parts_of(data: datasets.Data, partition: int, partitions: int) -> Callable[[Config], datasets.Part]:
     """Return what cuts a partition out of the data as a run's config asks; the last cut is kept."""
 
-    @lru_cache(maxsize=1)
-    def cut(partitioner: Partitioner, alpha: float, seed: int, classes: int, noise: float) -> datasets.Part:
-        return data.part(
-            partition, partitions, partitioner=partitioner, alpha=alpha, seed=seed, classes=classes, noise=noise
-        )
+    cut_out = lru_cache(maxsize=1)(partial(data.part, partition, partitions))
 
     def part(config: Config) -> datasets.Part:
         if (needed := config.get("dataset", data.name)) != data.name:
             raise ValueError(f"holds {data.name}, the run needs {needed}")
-        return cut(
-            config["partitioner"], config["dirichlet_alpha"], config.get("data_seed", config["seed"]),
-            config.get("classes_per_client", 1), config.get("feature_noise", 0.0),
-        )  # fmt: skip
+        seed, classes = config.get("data_seed", config["seed"]), config.get("classes_per_client", 1)
+        cut = DataCut(config["partitioner"], seed, config["dirichlet_alpha"], classes)
+        return cut_out(cut, config.get("feature_noise", 0.0))
 
     return part
 

@@ -96,10 +96,7 @@ def _sizes(dataset: str, partitions: int, cut: DataCut) -> Sequence[int]:
 
 def _train_parts(dataset: str, labels: Labels, partitions: int, cut: DataCut) -> list[Indices]:
     try:
-        parts = split(
-            cut.partitioner, labels, partitions, alpha=cut.alpha or 1.0, seed=cut.seed or 0, classes=cut.classes or 1,
-            holds_out=dataset not in TEST_SAMPLES,
-        )  # fmt: skip
+        parts = split(cut, labels, partitions, holds_out=dataset not in TEST_SAMPLES)
     except TooFewSamples:
         return []
     return [train for train, _ in parts]

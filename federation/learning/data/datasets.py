@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from federation.learning.data.catalogue import CLASSES, SHAPES
 from federation.learning.data.formats import DAMAGED, Samples, read_cifar, read_idx, read_idx_files, read_npz, samples
-from federation.learning.data.partitioning import cut, iid_size, split
+from federation.learning.data.partitioning import iid_size, split
 from federation.learning.keras_backend import load_keras
-from federation.run.choices import Partitioner
+from federation.run.data_cut import DataCut
 from federation.run.networks import Dataset
 
 log = logging.getLogger(__name__)
@@ -54,10 +54,7 @@ class Data:
     scale: float
     source: str
 
-    def part(
-        self, partition: int, partitions: int, *, partitioner: Partitioner, alpha: float, seed: int, classes: int = 1,
-        noise: float = 0.0,
-    ) -> Part:  # fmt: skip
+    def part(self, partition: int, partitions: int, cut: DataCut, noise: float = 0.0) -> Part:
         """Cut the data set into ``partitions`` and return one of them; raises TooFewSamples.
 
         A test split is cut evenly, whatever the partitioner; without one, ``TEST_SHARE`` of the partition is held out.
@@ -67,11 +64,11 @@ class Data:
         section IV). It is a property of the client's data, the same in every round; their code draws it anew at each
         access.
         """
-        train, test = _indices(self, partitions, partitioner, alpha, seed, classes)[partition]
+        train, test = _indices(self, partitions, cut)[partition]
         held_out = self.train if self.test is None else self.test
         part = Part(self.train.subset(train, self.scale), held_out.subset(test, self.scale))
         if noise:
-            rng = np.random.default_rng((seed, partition, 1))
+            rng = np.random.default_rng((cut.seed or 0, partition, 1))
             for samples_ in (part.train, part.test):
                 level = np.float32(noise * (partition + 1) / partitions)
                 samples_.images[...] += level * rng.standard_normal(samples_.images.shape, np.float32)
@@ -84,16 +81,13 @@ class Data:
 
 
 @lru_cache(maxsize=2)
-def _indices(
-    data: Data, partitions: int, partitioner: Partitioner, alpha: float, seed: int, classes: int
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _indices(data: Data, partitions: int, cut: DataCut) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Return the (train, test) indices of every partition: many virtual clients in one process ask for the same cut."""
-    labels, holds_out = data.train.labels, data.test is None
-    parts = split(partitioner, labels, partitions, alpha=alpha, seed=seed, classes=classes, holds_out=holds_out)
+    parts = split(cut, data.train.labels, partitions, holds_out=data.test is None)
     if data.test is None:
         return parts
-    tests = cut("iid", data.test.labels, partitions, alpha=alpha, seed=seed)
-    return [(train, test) for (train, _), test in zip(parts, tests, strict=True)]
+    tests = split(replace(cut, partitioner="iid"), data.test.labels, partitions, holds_out=False)
+    return [(train, test) for (train, _), (test, _) in zip(parts, tests, strict=True)]
 
 
 @dataclass(frozen=True)

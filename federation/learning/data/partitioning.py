@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.run.choices import Partitioner
+from federation.run.data_cut import DataCut
 
 Indices = NDArray[np.int64]
 Labels = NDArray[np.integer[Any]]
@@ -124,13 +125,13 @@ def _fill_up(parts: list[Indices], minimum: int) -> list[Indices]:
     return parts
 
 
-def split(partitioner: Partitioner, labels: Labels, parts: int, *, alpha: float, seed: int, classes: int = 1,
-          holds_out: bool) -> list[tuple[Indices, Indices]]:  # fmt: skip
+def split(how: DataCut, labels: Labels, parts: int, *, holds_out: bool) -> list[tuple[Indices, Indices]]:
     """Cut the samples and return the (train, test) indices of each partition; raises TooFewSamples.
 
     ``test`` is empty unless each partition ``holds_out`` some of its samples.
     """
-    found = cut(partitioner, labels, parts, alpha=alpha, seed=seed, classes=classes, minimum=2 if holds_out else 1)
+    alpha, seed, classes, minimum = how.alpha or 1.0, how.seed or 0, how.classes or 1, 2 if holds_out else 1
+    found = cut(how.partitioner, labels, parts, alpha=alpha, seed=seed, classes=classes, minimum=minimum)
     return [
         hold_out(mine, TEST_SHARE, (seed, part)) if holds_out else (mine, mine[:0]) for part, mine in enumerate(found)
     ]

@@ -14,6 +14,7 @@ from federation.learning.networks.building import build, layout_of
 from federation.learning.spec import published_spec
 from federation.learning.training.trainer import Trainer, Training
 from federation.progress import TaskCancelled, reporting_to
+from federation.run.data_cut import DataCut
 from federation.run.networks import Dataset
 from federation.weights.layout import Layout, LayoutMismatch
 from tests.support.learners import Progress, arrays, ask, digits, first_weights, metrics, settings
@@ -107,7 +108,7 @@ def test_an_evaluate_reply_equals_keras_own_and_changes_nothing() -> None:
     model = build("mlp", published_spec("digits"))
     model.set_weights(weights.to_numpy_ndarrays())
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    test = load("digits").part(1, 2, partitioner="dirichlet", alpha=0.5, seed=7).test
+    test = load("digits").part(1, 2, DataCut("dirichlet", 7, 0.5)).test
     loss, accuracy = model.evaluate(test.images, test.labels, verbose=0)
     assert reply == {
         "num-examples": len(test),
@@ -124,7 +125,7 @@ def test_training_equals_keras_own_batch_by_batch() -> None:
     model.set_weights(weights.to_numpy_ndarrays())
     model.compile("adam", "sparse_categorical_crossentropy")
     model.optimizer.learning_rate = 0.01
-    samples = load("digits").part(0, 2, partitioner="iid", alpha=0.5, seed=7).train
+    samples = load("digits").part(0, 2, DataCut("iid", 7)).train
     rng = np.random.default_rng((7, 1, 0))
     model.get_layer("dropout").seed_generator.state.assign(rng.integers(2**31, size=2))
     for _ in range(2):
@@ -219,10 +220,7 @@ def test_losses_before_and_after_training_are_those_of_all_training_samples() ->
     config = settings(diagnostics="losses", local_epochs=2)
     work, weights = digits(), first_weights(config)
     reply = ask(work, "train", weights, config)
-    trainer, part = (
-        Trainer(Training.of(config)),
-        load("digits").part(0, 2, partitioner="iid", alpha=0.5, seed=config["seed"]),
-    )
+    trainer, part = Trainer(Training.of(config)), load("digits").part(0, 2, DataCut("iid", config["seed"]))
     losses = []
     for record in (weights, arrays(reply)):
         trainer.load(record)

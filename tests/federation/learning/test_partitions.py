@@ -33,10 +33,7 @@ def data(request: pytest.FixtureRequest) -> Data:
 def test_the_samples_and_labels_of_a_partition_are_computed(data: Data, cut: DataCut, partitions: int) -> None:
     for partition in {0, partitions - 1}:
         known = train_samples(data.name, partition, partitions, cut)
-        part = data.part(
-            partition, partitions, partitioner=cut.partitioner, alpha=cut.alpha or 1.0, seed=cut.seed or 0,
-            classes=cut.classes or 1,
-        )  # fmt: skip
+        part = data.part(partition, partitions, cut)
         assert known is not None and known.samples == len(part.train)
         if cut.partitioner in BY_CLASS or data.name == "digits":  # whose files are here; those of MNIST are not
             assert known.label_counts == np.bincount(part.train.labels, minlength=10).tolist()
@@ -63,9 +60,7 @@ def test_what_cannot_be_known_is_not_claimed() -> None:
 def test_the_labels_of_debians_files_are_computed_as_clients_cut_them() -> None:
     data = datasets.load("fashion_mnist")
     for cut in (DataCut("iid", 7), DataCut("quantity", 7, 0.5), DataCut("classes", 7, classes=3)):
-        part = data.part(
-            999, 1000, partitioner=cut.partitioner, alpha=cut.alpha or 1.0, seed=7, classes=cut.classes or 1
-        )  # fmt: skip
+        part = data.part(999, 1000, cut)
         known = train_samples("fashion_mnist", 999, 1000, cut)
         assert known is not None
         assert known.label_counts == np.bincount(part.train.labels, minlength=10).tolist()
@@ -75,7 +70,7 @@ def test_the_noise_of_a_client_is_its_share_of_sigma_and_the_same_each_time() ->
     data = datasets.load("digits")
 
     def images(partition: int, noise: float, seed: int = 7) -> list[np.ndarray]:
-        part = data.part(partition, 4, partitioner="iid", alpha=1.0, seed=seed, noise=noise)
+        part = data.part(partition, 4, DataCut("iid", seed), noise)
         return [part.train.images, part.test.images]
 
     for partition in range(4):

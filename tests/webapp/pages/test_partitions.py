@@ -26,7 +26,7 @@ EVENLY = {"dataset": "digits", "network": "mlp", "partitioner": "iid"}
 @cache
 def counts_of(partition: int, partitioner: str, alpha: float, seed: int) -> list[int]:
     """Return how many training samples of each class a partition of digits has, by cutting the real files."""
-    part = datasets.load("digits").part(partition, CLIENTS, partitioner=partitioner, alpha=alpha, seed=seed)  # type: ignore[arg-type]
+    part = datasets.load("digits").part(partition, CLIENTS, DataCut(partitioner, seed, alpha))  # type: ignore[arg-type]
     return np.bincount(part.train.labels, minlength=10).tolist()  # type: ignore[no-any-return]
 
 

@@ -15,6 +15,7 @@ import pytest
 from federation.learning.data import datasets
 from federation.learning.data.datasets import DataNotFound, load
 from federation.learning.keras_backend import load_keras
+from federation.run.data_cut import DataCut
 from federation.run.networks import Dataset
 from tests.support.small_data import as_idx, images, lay_cifar10, lay_fashion_mnist, lay_mnist
 
@@ -57,7 +58,7 @@ def test_digits_without_scikit_learn_name_the_package_to_install(monkeypatch: py
 
 
 def test_a_partition_of_digits_is_scaled_and_a_fifth_of_it_is_held_out() -> None:
-    parts = [load("digits").part(part, 2, partitioner="iid", alpha=0.5, seed=7) for part in range(2)]
+    parts = [load("digits").part(part, 2, DataCut("iid", 7)) for part in range(2)]
     assert [(len(part.train), len(part.test)) for part in parts] == [(719, 180), (718, 180)]
     for part in parts:
         assert part.train.images.shape[1:] == (8, 8, 1)
@@ -76,7 +77,7 @@ def test_fashion_mnist_is_read_from_debians_package(caplog: pytest.LogCaptureFix
     assert np.bincount(data.train.labels).tolist() == [6000] * 10
     assert np.bincount(data.test.labels).tolist() == [1000] * 10
     assert round(data.train.images.mean() / 255, 4) == 0.2860  # the mean that is published with it
-    part = data.part(1, 3, partitioner="dirichlet", alpha=0.5, seed=1)
+    part = data.part(1, 3, DataCut("dirichlet", 1, 0.5))
     assert len(part.test) == 3333
     assert 1 <= len(part.train) < 60_000
 
