@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self, get_args
 
-from pydantic import ConfigDict, Field, TypeAdapter
-from pydantic.dataclasses import dataclass
+from pydantic import BaseModel, ConfigDict, Field
 
 from federation.schema.columns import DATA_NAME_PATTERN, MAX_DATA_NAME_CHARACTERS
 
@@ -153,13 +152,14 @@ MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 1024
 Activation = Literal["relu", "elu", "gelu", "selu", "silu", "tanh", "sigmoid"]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class NetworkSettings:
+class NetworkSettings(BaseModel):
     """``hidden`` are the units of the hidden layers of network mlp, ``filters`` those of the convolutions of cnn.
 
     ``dropout`` and ``activation`` are for both. ``image_size`` is height and width, in pixels, to which an application
     scales images; None: those that it was made for.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hidden: LayerSizes = (128,)
     filters: LayerSizes = (32, 64)
@@ -176,15 +176,6 @@ class NetworkSettings:
         sizes = {"hidden": "hidden_units", "filters": "filters"}
         given |= {name: read_layer_sizes(config[field]) for name, field in sizes.items() if field in config}
         return cls(**given)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what ``to_json`` wrote; raises ValueError."""
-        return TypeAdapter(cls).validate_json(text)
-
-    def to_json(self) -> str:
-        """Return the settings as a JSON object; equal settings give the same text."""
-        return TypeAdapter(type(self)).dump_json(self).decode()
 
 
 DEFAULT_SETTINGS: Final = NetworkSettings()

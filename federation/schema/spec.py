@@ -3,8 +3,7 @@
 from math import prod
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, TypeAdapter, model_validator
-from pydantic.dataclasses import dataclass
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from federation.schema.columns import MAX_CLASSES, MAX_DIMENSIONS, MAX_SIDE, AgreedSchema
 
@@ -17,13 +16,14 @@ MAX_INPUTS = 50_000_000
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Spec:
+class Spec(BaseModel):
     """Inputs are float32 of ``shape``. Outputs are the probabilities of the classes, or one number.
 
     A binary target has two outputs with softmax, not one with a sigmoid. The function is the same, the sigmoid of the
     difference of the two; labels, losses, confusion matrix and files are then those of any number of classes.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shape: Annotated[tuple[Side, ...], Field(min_length=1, max_length=MAX_DIMENSIONS)]
     outputs: Annotated[int, Field(ge=1, le=MAX_CLASSES)]
@@ -56,20 +56,11 @@ class Spec:
     @classmethod
     def of_classes(cls, shape: tuple[int, ...], classes: int) -> Self:
         """Return the spec of inputs with so many classes."""
-        return cls(shape, classes, "binary" if classes == 2 else "classes")
+        return cls(shape=shape, outputs=classes, target="binary" if classes == 2 else "classes")
 
     @classmethod
     def agreed(cls, schema: AgreedSchema) -> Self:
         """Return the spec of data that clients bring."""
         if schema.task == "number":
-            return cls(schema.inputs, 1, "number")
+            return cls(shape=schema.inputs, outputs=1, target="number")
         return cls.of_classes(schema.inputs, len(schema.classes))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what ``to_json`` wrote; raises ValueError."""
-        return TypeAdapter(cls).validate_json(text)
-
-    def to_json(self) -> str:
-        """Return the spec as a JSON object; equal specs give the same text."""
-        return TypeAdapter(type(self)).dump_json(self).decode()

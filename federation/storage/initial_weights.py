@@ -65,10 +65,10 @@ def initial_weights(
 
 def network_arguments(config: RunConfig, schema: AgreedSchema | None) -> list[str]:
     """Return the arguments of the child process that say what it builds: network, settings, data, personal layers."""
-    data = ["--dataset", config.dataset] if schema is None else ["--spec", Spec.agreed(schema).to_json()]
+    data = ["--dataset", config.dataset] if schema is None else ["--spec", Spec.agreed(schema).model_dump_json()]
     settings = NetworkSettings.of(config.model_dump(exclude=config.unused))
     personal = ["--personal", config.personal_layers] if config.personal_layers else []
-    return ["--network", config.network, *data, "--settings", settings.to_json(), *personal]
+    return ["--network", config.network, *data, "--settings", settings.model_dump_json(), *personal]
 
 
 def _stem(config: RunConfig, described: list[str]) -> str:
@@ -77,7 +77,8 @@ def _stem(config: RunConfig, described: list[str]) -> str:
     ``described`` are the arguments of the child process.
     """
     data: str = config.dataset
-    plain = "--spec" not in described and "--personal" not in described and DEFAULT_SETTINGS.to_json() in described
+    is_default = DEFAULT_SETTINGS.model_dump_json() in described
+    plain = is_default and "--spec" not in described and "--personal" not in described
     if not plain or config.initial_weights is not None:
         data = sha256(repr((described, config.initial_weights)).encode()).hexdigest()[:16]
     return f"{config.network}-{data}-{config.seed}"

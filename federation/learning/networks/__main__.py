@@ -24,7 +24,7 @@ from federation.learning.networks.exporting import save_model
 from federation.learning.networks.personal import PersonalPart
 from federation.learning.spec import published_spec
 from federation.run.choices import Loss, loss_for
-from federation.run.networks import DEFAULT_SETTINGS, KERAS_NETWORKS, NetworkSettings
+from federation.run.networks import KERAS_NETWORKS, NetworkSettings
 from federation.schema.spec import Spec
 from federation.weights.files import write_file
 from federation.weights.layout import Entry, Layout, NumpyArray
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--dataset", choices=list(SHAPES), help="gives the shape of an image")
     data.add_argument("--spec", help="JSON of input shape, outputs and task, for data that clients bring")
-    parser.add_argument("--settings", help="JSON of the network's settings; default: none is changed")
+    parser.add_argument("--settings", default="{}", help="JSON of the network's settings; default: none is changed")
     parser.add_argument("--loss", choices=get_args(Loss), help="refused if it does not fit the target")
     parser.add_argument("--personal", default="", help="names of layers that are not written: clients keep them")
     parser.add_argument("--seed", required=True, type=int, help="0 to 2**32 - 1")
@@ -128,8 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         if not 0 <= options.seed < 2**32:
             raise ValueError(f"argument --seed: {options.seed} is not in 0 to 2**32 - 1")
-        spec = Spec.from_json(options.spec) if options.spec is not None else published_spec(options.dataset)
-        settings = NetworkSettings.from_json(options.settings) if options.settings is not None else DEFAULT_SETTINGS
+        spec = Spec.model_validate_json(options.spec) if options.spec is not None else published_spec(options.dataset)
+        settings = NetworkSettings.model_validate_json(options.settings)
         if options.loss is not None:
             loss_for(options.loss, spec.target)
         if options.weights is not None:

@@ -18,7 +18,8 @@ class PersonalState:
 
     def __init__(self, state: RecordDict, training: Training) -> None:
         self._state, self._is_used = state, bool(training.personal)
-        of = [training.network, training.spec.to_json(), training.settings.to_json(), training.personal, training.seed]
+        spec, settings = training.spec.model_dump_json(), training.settings.model_dump_json()
+        of = [training.network, spec, settings, training.personal, training.seed]
         self._name = PREFIX + sha256(json.dumps(of).encode()).hexdigest()[:32]
 
     @property

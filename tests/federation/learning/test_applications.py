@@ -68,7 +68,7 @@ def test_a_network_starts_from_a_file_of_weights_without_its_last_layer(tmp_path
     base = load_keras().applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
     given = [np.full_like(array, place) for place, array in enumerate(base.get_weights())]
     np.savez(tmp_path / "base.npz", *given)
-    data = ["--network", "MobileNetV2", "--spec", THREE.to_json(), "--settings", json.dumps({"image_size": 32})]
+    data = ["--network", "MobileNetV2", "--spec", THREE.model_dump_json(), "--settings", json.dumps({"image_size": 32})]
     command = [*data, "--seed", "1", "--output", str(tmp_path / "x.npz")]
     base.set_weights(given)
     base.save(tmp_path / "base.h5")

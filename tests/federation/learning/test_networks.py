@@ -97,7 +97,7 @@ def test_a_name_that_occurs_twice_is_made_unique() -> None:
 @pytest.mark.parametrize(
     ("network", "shape", "settings", "parameters"),
     [
-        ("mlp", (30,), NetworkSettings((8, 4), activation="tanh"), 31 * 8 + 9 * 4 + 5 * 3),
+        ("mlp", (30,), NetworkSettings(hidden=(8, 4), activation="tanh"), 31 * 8 + 9 * 4 + 5 * 3),
         ("cnn", (6, 5), NetworkSettings(filters=(4, 8, 16)), 10 * 4 + 37 * 8 + 73 * 16 + 17 * 64 + 65 * 3),
         ("cnn", (2, 9, 2), DEFAULT_SETTINGS, 19 * 32 + 289 * 64 + (2 * 64 + 1) * 64 + 65 * 3),
         ("lenet", (8, 8), DEFAULT_SETTINGS, 44_426 - 85 * 7),
@@ -114,9 +114,9 @@ def test_networks_take_other_inputs_and_settings(
 
 def test_a_network_of_images_refuses_a_table() -> None:
     with pytest.raises(NetworkUnfit, match="cnn takes images, the inputs of this run have the shape 30: choose mlp"):
-        build("cnn", Spec((30,), 2, "binary"))
+        build("cnn", Spec(shape=(30,), outputs=2, target="binary"))
     with pytest.raises(NetworkUnfit, match="images in grey or colours, those of this run have 4 channels"):
-        build("resnet50", Spec((40, 40, 4), 2, "binary"))
+        build("resnet50", Spec(shape=(40, 40, 4), outputs=2, target="binary"))
 
 
 def test_a_seed_gives_the_weights_that_it_always_gave(tmp_path: Path) -> None:

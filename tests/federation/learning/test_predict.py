@@ -113,7 +113,10 @@ def test_a_saved_model_and_onnx_predict_what_keras_does(tmp_path: Path) -> None:
     saved(tmp_path, schema)
     cases = predict.cases_of(schema.model_dump(), tmp_path / "table.csv")
     expected = [one["probabilities"]["ill"] for one in predict.predict(*predict.load(tmp_path), cases)]
-    spec, model = Spec.agreed(schema).to_json(), load_keras().models.load_model(tmp_path / "model.keras", compile=False)
+    spec, model = (
+        Spec.agreed(schema).model_dump_json(),
+        load_keras().models.load_model(tmp_path / "model.keras", compile=False),
+    )
     np.savez(tmp_path / "weights.npz", *model.get_weights())
     command = ["--network", "mlp", "--spec", spec, "--seed", "1", "--weights", str(tmp_path / "weights.npz")]
     assert main([*command, "--output", str(tmp_path / "x.savedmodel")]) == 0

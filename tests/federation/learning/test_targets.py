@@ -80,12 +80,12 @@ def test_binary_cross_entropy_over_two_outputs_is_that_of_one_probability() -> N
 
 
 def test_the_spec_follows_from_the_schema_and_the_server_builds_the_same_network(tmp_path: Any, capsys: Any) -> None:
-    assert spec_of(config_for(["a", "b"])) == Spec((4,), 2, "binary")
-    assert spec_of(config_for(["a", "b", "c"])) == Spec((4,), 3, "classes")
-    assert spec_of({"dataset": "digits"}) == Spec((8, 8, 1), 10, "classes")
+    assert spec_of(config_for(["a", "b"])) == Spec(shape=(4,), outputs=2, target="binary")
+    assert spec_of(config_for(["a", "b", "c"])) == Spec(shape=(4,), outputs=3, target="classes")
+    assert spec_of({"dataset": "digits"}) == Spec(shape=(8, 8, 1), outputs=10, target="classes")
     config = config_for([], hidden_units="5, 3")
     arguments = ["--network", "mlp", "--seed", "1", "--output", str(tmp_path / "x.npz")]
-    options = ["--spec", spec_of(config).to_json(), "--settings", '{"hidden": [5, 3], "dropout": 0}']
+    options = ["--spec", spec_of(config).model_dump_json(), "--settings", '{"hidden": [5, 3], "dropout": 0}']
     assert main([*arguments, *options]) == 0
     assert '"classes": 0, "target": "number"' in capsys.readouterr().out
     with np.load(tmp_path / "x.npz") as written:
