@@ -170,33 +170,21 @@ def _experiment(data: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _asked(data: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return a user's action on a run in words: the state of its glyph and the sentence."""
-    client = data.get("client")
-    match data.get("asked"):
-        case "pause":
-            return "paused", "Pause requested: after the current round"
-        case "continue":
-            return "running", "Continued"
-        case "resume":
-            return "resumed", "Start requested after a restart of the server"
-        case "rounds":
-            return "queued", f"{plural(data.get('add', 0), 'round')} added, {count(data.get('num_rounds'))} in total"
-        case "exclude":
-            return "paused", f"{client} excluded from the next round on"
-        case "include":
-            return "running", f"{client} included again"
-        case "min_clients":
-            return "running", f"Minimum clients per round set to {count(data.get('min_clients'))}"
-        case "wait":
-            return "waiting", f"Client wait timeout extended by {span(data.get('seconds', 0))}"
-        case "rename":
-            return "completed", f"Renamed to {data.get('to')}"
-        case "pin":
-            return "completed", "Pinned: checkpoints and events are kept"
-        case "unpin":
-            return "completed", "No longer pinned"
-        case "front":
-            return "queued", "Moved to the front of the queue"
-    return None
+    added, client = plural(data.get("add", 0), "round"), data.get("client")
+    return {
+        "pause": ("paused", "Pause requested: after the current round"),
+        "continue": ("running", "Continued"),
+        "resume": ("resumed", "Start requested after a restart of the server"),
+        "rounds": ("queued", f"{added} added, {count(data.get('num_rounds'))} in total"),
+        "exclude": ("paused", f"{client} excluded from the next round on"),
+        "include": ("running", f"{client} included again"),
+        "min_clients": ("running", f"Minimum clients per round set to {count(data.get('min_clients'))}"),
+        "wait": ("waiting", f"Client wait timeout extended by {span(data.get('seconds', 0))}"),
+        "rename": ("completed", f"Renamed to {data.get('to')}"),
+        "pin": ("completed", "Pinned: checkpoints and events are kept"),
+        "unpin": ("completed", "No longer pinned"),
+        "front": ("queued", "Moved to the front of the queue"),
+    }.get(str(data.get("asked")))
 
 
 ONLINE_WORDS = {"prepared": "is prepared for the run", "responding again": "is responding again"}
