@@ -31,6 +31,11 @@ from webapp.settings import asset
 STREAM = "/api/events"
 MACROS = ("marks.html", "fields.html", "accounts/fields.html")
 """Templates whose macros every template knows, also one that is rendered by the block."""
+FILTERS = (
+    markdown, sparklines.polyline, sparklines.common_scale, rows.holding, rows.machine, rows.software, holdings.brings,
+    holdings.short_key, wording.listed, wording.run_word, wording.metric_word, wording.metric_title,
+)  # fmt: skip
+"""Filters that templates know by the names of the functions."""
 
 
 @lru_cache(maxsize=1)
@@ -109,25 +114,13 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.globals |= {"static": static, "modules": modules, "first_request": charts.first_request}
     environment.globals |= {"option_groups": GROUPS, "folded_groups": FOLDED, "quick_options": QUICK, "may": may}
-    environment.filters |= formatting.FILTERS
+    environment.filters |= formatting.FILTERS | {filter_.__name__: filter_ for filter_ in FILTERS}
     environment.filters |= {
-        "polyline": sparklines.polyline,
-        "common_scale": sparklines.common_scale,
-        "holding": rows.holding,
-        "machine": rows.machine,
-        "brings": holdings.brings,
-        "short_key": holdings.short_key,
-        "software": rows.software,
         "glyph": lambda state: wording.GLYPHS.get(state, state),
         "tone": lambda state: wording.TONES.get(state, state),
-        "listed": wording.listed,
         "state_word": wording.STATES.__getitem__,
-        "run_word": wording.run_word,
-        "work": wording.work_of,
-        "markdown": markdown,
-        "metric_word": wording.metric_word,
-        "metric_title": wording.metric_title,
         "outcome_word": wording.OUTCOMES.__getitem__,
+        "work": wording.work_of,
         "network": FIELDS["network"].word,
     }
     for name in MACROS:
