@@ -5,13 +5,11 @@ from statistics import median
 
 from sqlalchemy.orm import Session
 
-from federation.run.config import RunConfig
-from federation.run.networks import data_of
 from webapp.db.repository.pages import newest_run_like
 from webapp.db.repository.rounds import recent_seconds
 from webapp.db.tables import Run
 from webapp.operations.experiments.expansion import Expansion
-from webapp.pages.start.preview import SAME_PACE, pace_of
+from webapp.pages.start.preview import SAME_PACE, pace_of, row_of
 
 MAX_PACES = 20
 """So many kinds of runs are looked up; of an experiment with more the duration counts as unknown."""
@@ -38,7 +36,7 @@ def preview_experiment(session: Session, expansion: Expansion, seeds: int) -> Ex
     rounds: dict[tuple[object, ...], int] = {}
     rows: dict[tuple[object, ...], Run] = {}
     for config in expansion.configs:
-        row = _as_row(config)
+        row = row_of(config)
         pace = pace_of(row)
         rounds[pace] = rounds.get(pace, 0) + config.num_rounds
         rows[pace] = row
@@ -54,9 +52,3 @@ def _measured(session: Session, rows: dict[tuple[object, ...], Run]) -> dict[tup
     like = {pace: found.id for pace, row in rows.items() if (found := newest_run_like(session, row, SAME_PACE))}
     recent = recent_seconds(session, set(like.values()))
     return {pace: (run_id, median(recent[run_id])) for pace, run_id in like.items() if recent.get(run_id)}
-
-
-def _as_row(config: RunConfig) -> Run:
-    return Run(
-        config=config.stored(), network=config.network, dataset=data_of(config.network, config.dataset)
-    )  # fmt: skip

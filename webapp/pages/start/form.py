@@ -134,11 +134,6 @@ def parse_form(sent: Sequence[tuple[str, str]]) -> StartForm:
     return replace(form, errors=errors, find=find)
 
 
-def with_errors(form: T, errors: Mapping[str, str]) -> T:
-    """Return a form with more errors, by field."""
-    return replace(form, errors={**form.errors, **errors})
-
-
 def _read(form: StartForm) -> tuple[RunConfig | None, dict[str, str]]:
     """Return the configuration, or the errors by field. Only the fields that apply are read: others may be hidden."""
     document: dict[str, Any] = {"strategy_options": {}}

@@ -21,7 +21,7 @@ def compared_data(
     return compare_data(config.dataset, holders, told_schemas(session, holders)) if holders else None
 
 
-class DataWarning(NamedTuple):
+class RunWarning(NamedTuple):
     """A sentence that a person should read before the start, with the glyph of a state."""
 
     state: str
@@ -30,28 +30,24 @@ class DataWarning(NamedTuple):
 
 def compared_by_name(
     session: Session, configs: Iterable[RunConfig], known: Sequence[Client], online: Collection[int]
-) -> list[tuple[DataComparison | None, list[DataWarning]]]:
+) -> list[tuple[DataComparison | None, list[RunWarning]]]:
     """Return how the own data of each name compare on which any of the configurations trains, with the warnings."""
     of_name = {config.dataset: config for config in configs if trains_own_data(config.network, config.dataset)}
     found = [(config, compared_data(session, config, known, online)) for config in of_name.values()]
-    return [
-        (compared, [DataWarning(*one) for one in data_warnings(compared, config, known)]) for config, compared in found
-    ]
+    return [(compared, list(data_warnings(compared, config, known))) for config, compared in found]
 
 
-def data_warnings(
-    compared: DataComparison | None, config: RunConfig, known: Sequence[Client]
-) -> Iterator[tuple[str, str]]:
-    """Give warnings as the glyph of a state and a sentence."""
+def data_warnings(compared: DataComparison | None, config: RunConfig, known: Sequence[Client]) -> Iterator[RunWarning]:
+    """Give the warnings about the data of a run."""
     if warning := data_name_warning(config.network, config.dataset, known):
-        yield "waiting", f"{warning}."
+        yield RunWarning("waiting", f"{warning}.")
     if compared is None:
         return
     for client in compared.clients:
         if client.misfit:
-            yield "refused", f"{client.name}: {client.misfit}."
+            yield RunWarning("refused", f"{client.name}: {client.misfit}.")
     if compared.problem:
-        yield "refused", f"Nothing can be trained: {compared.problem}."
+        yield RunWarning("refused", f"Nothing can be trained: {compared.problem}.")
     elif compared.form == "table" and not compared.sharing:
         advice = "start clients with --share-statistics, so that columns of different scales train alike"
-        yield "waiting", f"Numbers are not standardised: {advice}."
+        yield RunWarning("waiting", f"Numbers are not standardised: {advice}.")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -28,27 +29,23 @@ from webapp.pages.clients.run_data import RunData, shares_labels
 from webapp.pages.clients.warnings import folded, heavy, skew, unlike_others
 from webapp.pages.cut import FEW
 from webapp.pages.start.form import StartForm
-from webapp.pages.start.own_data import compared_data, data_warnings
+from webapp.pages.start.own_data import RunWarning, compared_data, data_warnings
 from webapp.pages.start.schedules import schedule_lines
 from webapp.pages.wording import listed
 
-SAME_PACE = (
-    "local_epochs", "steps_per_epoch", "batch_size", "synthetic_parameters", "synthetic_seconds",
-)  # fmt: skip
+SAME_PACE = ("local_epochs", "steps_per_epoch", "batch_size", "synthetic_parameters", "synthetic_seconds")
 """Runs that agree in these, in network and data take about as long a round."""
+
+
+def row_of(config: RunConfig, **changed: Any) -> Run:
+    """Return a run as a row that no table gets."""
+    data = data_of(config.network, config.dataset)
+    return Run(config=config.stored() | changed, network=config.network, dataset=data)
 
 
 def pace_of(run: Run) -> tuple[object, ...]:
     """Return what runs agree in that take about as long a round."""
     return (run.network, run.dataset, *(run.config.get(name) for name in SAME_PACE))
-
-
-@dataclass(frozen=True, slots=True)
-class RunWarning:
-    """A sentence that a person should read before the start, with the glyph of a state."""
-
-    state: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +134,8 @@ class RunPreview:
 def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient]) -> RunPreview:
     """Return the preview of the run that the form describes; an answer with an error counts as its default."""
     config, known = form.config_without_errors, list_clients(session)
-    wanted = _as_row(config, form)
+    # selected clients without a selection are no clients
+    wanted = row_of(config, clients=(config.clients or []) if form.who == "some" else None)
     online = [client for client in known if client.id in live]
     compared = compared_data(session, config, known, live)
     misfits = {one.id: one.misfit for one in compared.clients if one.misfit} if compared else {}
@@ -166,21 +164,11 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
             *_too_few(config, known, fit, wanted, live),
             *_too_large(traffic, config.strategy),
             *(RunWarning("refused", f"{listed([c.name for c in them])}: {why}.") for them, why in by_reason(unfit)),
-            *(RunWarning(state, text) for state, text in data_warnings(compared, config, known)),
+            *data_warnings(compared, config, known),
             *_data_warnings(fit, totals),
         ],
         schedule_lines(config), compared,
     )  # fmt: skip
-
-
-def _as_row(config: RunConfig, form: StartForm) -> Run:
-    """Return the run as a row that no table gets. Selected clients without a selection are no clients."""
-    clients = (config.clients or []) if form.who == "some" else None
-    return Run(
-        config=config.stored() | {"clients": clients},
-        network=config.network,
-        dataset=data_of(config.network, config.dataset),
-    )
 
 
 def _is_given(form: StartForm, name: str) -> bool:

@@ -1,6 +1,7 @@
 """Pages of runs: one run, and the form that starts one."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -24,14 +25,7 @@ from webapp.pages.clients.simulation import offer_for_run
 from webapp.pages.runs.query import RunQuery, run_query
 from webapp.pages.runs.show import run_page
 from webapp.pages.start.copies import duplicate_form, evaluation_form, taken_over
-from webapp.pages.start.form import (
-    StartForm,
-    as_opened,
-    default_form,
-    offering,
-    parse_form,
-    with_errors,
-)
+from webapp.pages.start.form import StartForm, as_opened, default_form, offering, parse_form
 from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
 from webapp.pages.wording import sentence
@@ -100,7 +94,7 @@ def start(page: PageDep, runs: RunsDep, note: NoteDep, by: ByDep, fields: StartF
             return RedirectResponse(f"/runs/{run_id}", SEE_OTHER)
         except Invalid as error:  # what only the database and the uploads know
             wrong = {one.field.partition(".")[0]: sentence(one.message) for one in error.fields}
-    return _show_form(page, with_errors(form, wrong), 422)
+    return _show_form(page, replace(form, errors=form.errors | wrong), 422)
 
 
 def _show_form(page: Page, form: StartForm, status: int = 200, source: Any = None) -> HTMLResponse:

@@ -1,5 +1,6 @@
 """The form that starts an experiment."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -20,7 +21,7 @@ from webapp.pages.start.experiment import (
     parse_experiment,
 )
 from webapp.pages.start.experiment_preview import preview_experiment
-from webapp.pages.start.form import as_opened, offering, with_errors
+from webapp.pages.start.form import as_opened, offering
 from webapp.pages.start.own_data import compared_by_name
 from webapp.problems import Invalid
 from webapp.routes.dependencies import ExperimentsDep, NoteDep, RunsDep
@@ -62,7 +63,7 @@ def start(
             return RedirectResponse(f"/experiments/{experiment.id}", SEE_OTHER)
         except Invalid as error:  # what only the database and the uploads know
             wrong = field_errors(error, form)
-    return _show(page, with_errors(form, wrong), 422)
+    return _show(page, replace(form, errors=form.errors | wrong), 422)
 
 
 def _show(page: Page, form: ExperimentForm, status: int = 200) -> HTMLResponse:
