@@ -40,5 +40,5 @@ def _summary(sides: Sequence[Side], measure: Measure) -> str:
     if sample.mean is None:
         return said
     spread = sample.deviation
-    around = "" if spread is None else f" ± {spread * 100:.2f}" if measure.is_share else f" ± {spread:.4g}"
+    around = "" if spread is None else f" ± {measure.amount(spread)}"
     return f"{said}, best {measure.word} {measure.write(sample.mean)}{around} (mean of {sample.n:,})"

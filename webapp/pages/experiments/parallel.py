@@ -1,9 +1,9 @@
 """The plot in parallel coordinates: an axis for each varied setting and one for the metric, a line a configuration."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from webapp.formatting import share_of_range
 from webapp.pages.experiments.results import Configuration, Results
 
 WIDTH, HEIGHT, TOP, BOTTOM = 150, 240, 34, 24
@@ -55,7 +55,7 @@ def parallel_plot(results: Results) -> ParallelPlot | None:
     for at, one in enumerate(shown):
         heights = [*(column[0][at] for column in columns), _height(means[at], low, high)]
         points = " ".join(f"{_x(place):g},{height:.1f}" for place, height in enumerate(heights))
-        share = (means[at] - low) / (high - low) if high > low else 0.5
+        share = share_of_range(means[at], low, high)
         tone = round(6 * (1 - share if results.measure.least else share))
         lines.append(Line(points, tone, one.number == best))
     return ParallelPlot(
@@ -68,25 +68,17 @@ def _x(place: int) -> float:
 
 
 def _height(value: float, low: float, high: float) -> float:
-    share = (value - low) / (high - low) if high > low else 0.5
-    return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)
+    return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share_of_range(value, low, high))
 
 
 def _column(results: Results, place: int, shown: Sequence[Configuration]) -> tuple[list[float], dict[str, float]]:
     """Return the height of each configuration on the axis of a setting, and that of each text."""
     varied = results.varied[place]
     values = {one.settings[place]: varied.value(one.runs[0].config) for one in shown}
-    texts = sorted(values, key=_order(values)) if all(map(_is_number, values.values())) else list(values)
+    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values.values())
+    texts = sorted(values, key=lambda text: values[text]) if are_numbers else list(values)
     heights = {text: _height(at, 0, len(texts) - 1) for at, text in enumerate(texts)}
     return [heights[one.settings[place]] for one in shown], heights
-
-
-def _order(values: dict[str, Any]) -> Callable[[str], float]:
-    return lambda text: float(values[text])
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _ticks(heights: dict[str, float]) -> list[tuple[float, str]]:

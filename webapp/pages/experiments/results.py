@@ -94,13 +94,7 @@ class Results:
     def deviation(self, configuration: Configuration) -> str:
         """Write the standard deviation of a configuration; nothing for fewer than two values."""
         deviation = configuration.sample.deviation
-        return NOTHING if deviation is None else self.amount(deviation)
-
-    def amount(self, value: float) -> str:
-        """Write a difference of two values, in percentage points where the metric is a share."""
-        if self.measure.is_share:
-            return f"{'−' if value < 0 else ''}{abs(value) * 100:.2f}"
-        return f"{'−' if value < 0 else ''}{abs(value):.4g}"
+        return NOTHING if deviation is None else self.measure.amount(deviation)
 
     @property
     def verdict(self) -> str:
@@ -116,7 +110,7 @@ class Results:
         if self.lead is None:
             return f"{said} With fewer than two seeds in common nothing can be said of how sure that is."
         unit = " percentage points" if self.measure.is_share else ""
-        lead, low, high = map(self.amount, (self.lead.mean, self.lead.low, self.lead.high))
+        lead, low, high = map(self.measure.amount, (self.lead.mean, self.lead.low, self.lead.high))
         sure = "" if self.lead.is_clear else " The interval contains 0: the order may be chance."
         many = f", not corrected for the choice among {count(len(self.ranking))}" if len(self.ranking) > 2 else ""
         over = f"on average over {plural(self.lead.seeds, 'seed')} in pairs"

@@ -1,5 +1,6 @@
 """An experiment's page: what it does now, its results, and the configurations that its charts show."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ class ExperimentPage:
     @property
     def counts(self) -> Mapping[str, int]:
         """The number of runs by state."""
-        return counted(self.runs)
+        return Counter(run.state for run in self.runs)
 
     @property
     def active(self) -> list[Run]:
@@ -95,14 +96,6 @@ def experiment_page(session: Session, experiment: Experiment, query: ExperimentQ
     return ExperimentPage(experiment, runs, results, parallel_plot(results), metrics, drawn, remaining)
 
 
-def counted(runs: Sequence[Run]) -> dict[str, int]:
-    """Return state -> number of runs."""
-    counts: dict[str, int] = {}
-    for run in runs:
-        counts[run.state] = counts.get(run.state, 0) + 1
-    return counts
-
-
 def progress(counts: Mapping[str, int]) -> str:
     """Say how many runs are completed."""
     return f"{count(counts.get(RunState.COMPLETED, 0))} of {plural(sum(counts.values()), 'run')} completed"
@@ -112,16 +105,9 @@ def state_sentence(experiment: Experiment, counts: Mapping[str, int]) -> str:
     """Say what the experiment does, who paused or cancelled it, and which runs are in another state than completed."""
     others = [f"{count(amount)} {STATES[state].lower()}" for state, amount in counts.items()
               if state != RunState.COMPLETED and amount]  # fmt: skip
-    by = (
-        f" {by_whom(experiment.moved_by)}"
-        if experiment.moved_by and experiment.state in ("paused", "cancelled")
-        else ""
-    )
+    who = by_whom(experiment.moved_by) if experiment.state in ("paused", "cancelled") else ""
+    by = f" {who}" if who else ""
     rest = f": {', '.join(others)}" if others else ""
-    end = ". An active run continues to its end" if experiment.state == "paused" and counts_active(counts) else ""
+    is_active = any(counts.get(state) for state in ACTIVE)
+    end = ". An active run continues to its end" if experiment.state == "paused" and is_active else ""
     return f"{STATES[experiment.state]}{by}{rest}{end}."
-
-
-def counts_active(counts: Mapping[str, int]) -> bool:
-    """Return whether any run is active."""
-    return any(counts.get(state) for state in ACTIVE)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from federation.run.metric_goals import goals_of
 from webapp.db.tables import Run
-from webapp.formatting import exact
+from webapp.formatting import MINUS, exact
 from webapp.formatting import metric as written
 from webapp.pages.runs.query import Measured
 
@@ -40,6 +40,11 @@ class Measure:
     def write(self, value: float | None) -> str:
         """Write one of its values."""
         return written(value, self.name)
+
+    def amount(self, value: float) -> str:
+        """Write a difference of two values or a deviation, in percentage points where the metric is a share."""
+        number = f"{abs(value) * 100:.2f}" if self.is_share else f"{abs(value):.4g}"
+        return f"{MINUS if value < 0 else ''}{number}"
 
     def typed(self, value: float) -> str:
         """Write a target as a person types it."""
