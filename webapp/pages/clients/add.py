@@ -49,9 +49,7 @@ def settings_of(typed: Mapping[str, str]) -> ClientSettings:
     if dataset and dataset not in DATASETS:
         raise Invalid("dataset", f"Choose one of {', '.join(DATASETS)}")
     partition = _number(typed, "partition", 0, MAX_PARTITIONS - 1)
-    return checked_settings(
-        typed["name"], dataset or None, partition, _number(typed, "partitions", 1, MAX_PARTITIONS)
-    )  # fmt: skip
+    return checked_settings(typed["name"], dataset or None, partition, _number(typed, "partitions", 1, MAX_PARTITIONS))
 
 
 def _number(typed: Mapping[str, str], name: str, least: int, most: int) -> int | None:

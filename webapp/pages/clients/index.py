@@ -16,7 +16,7 @@ from webapp.formatting import count, plural
 from webapp.operations.views import client_state
 from webapp.pages.clients.holdings import dataset_of, train_samples
 from webapp.pages.clients.label_bars import Labels, Totals, class_words, labels_of, totals_of
-from webapp.pages.clients.query import SHOWN, SORTS, ClientsQuery, Show, shows
+from webapp.pages.clients.query import SHOWN, SORTS, ClientsQuery, shows
 from webapp.pages.clients.rows import holding, split
 from webapp.pages.clients.warnings import ClientWarning, client_warnings, folded, run_ahead
 from webapp.pages.cut import Cut, cut
@@ -37,7 +37,6 @@ class ClientLine:
     labels: Labels | None
     outcomes: list[str]
     history: str
-    why_never: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class ClientsPage:
     query: ClientsQuery
     rows: Cut[ClientLine]
     warnings: list[ClientWarning]
-    amounts: dict[Show, int]
+    amounts: dict[str, int]
     classes: str
     history: int = HISTORY
 
@@ -109,9 +108,7 @@ def ranks_of(
     return {client.id: rank(client) for client in clients}
 
 
-def client_line(
-    client: Client, live: Mapping[int, LiveClient], outcomes: list[str], totals: Totals
-) -> ClientLine:  # fmt: skip
+def client_line(client: Client, live: Mapping[int, LiveClient], outcomes: list[str], totals: Totals) -> ClientLine:
     """Return the row of a client."""
     here = live.get(client.id)
     held, what = holding(client)
@@ -119,7 +116,7 @@ def client_line(
     labels = labels_of(client, totals)
     return ClientLine(
         client, client_state(client, live.get(client.id)), doing, held, labels.words if labels else what, labels,
-        outcomes, outcome_words(Counter(outcomes)), "no rounds yet",
+        outcomes, outcome_words(Counter(outcomes)),
     )  # fmt: skip
 
 

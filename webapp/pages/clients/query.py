@@ -2,21 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 from urllib.parse import urlencode
 
 from webapp.db.tables import Client
 from webapp.pages.clients.holdings import dataset_of, has_key, train_samples
 from webapp.sanitizing import whole_number
 
-Show = Literal["", "online", "offline", "pending", "left-out"]
-Sort = Literal["problems", "name", "samples", "newest"]
-SHOWN: dict[Show, str] = {
-    "": "All", "online": "Online", "offline": "Offline", "pending": "Pending", "left-out": "Excluded",
-}  # fmt: skip
-SORTS: dict[Sort, str] = {
-    "problems": "Problems first", "name": "Name", "samples": "Most samples", "newest": "Newest",
-}  # fmt: skip
+SHOWN = {"": "All", "online": "Online", "offline": "Offline", "pending": "Pending", "left-out": "Excluded"}
+SORTS = {"problems": "Problems first", "name": "Name", "samples": "Most samples", "newest": "Newest"}
 MAX_SEARCH = 100
 
 
@@ -25,8 +18,8 @@ class ClientsQuery:
     """The query of the list's address; an unknown value counts as the default. ``page`` 0 shows the first few rows."""
 
     q: str = ""
-    show: Show = ""
-    sort: Sort = "problems"
+    show: str = ""
+    sort: str = "problems"
     page: int = 0
 
     def to(self, **changes: str | int) -> str:
@@ -67,13 +60,13 @@ def clients_query(query: Mapping[str, str]) -> ClientsQuery:
     show, sort = query.get("show", ""), query.get("sort", "")
     return ClientsQuery(
         query.get("q", "").strip()[:MAX_SEARCH],
-        next((known for known in get_args(Show) if known == show), ""),
-        next((known for known in get_args(Sort) if known == sort), "problems"),
+        show if show in SHOWN else "",
+        sort if sort in SORTS else "problems",
         whole_number(query.get("page"), most=10**6) or 0,
     )
 
 
-def shows(choice: Show, client: Client, state: str) -> bool:
+def shows(choice: str, client: Client, state: str) -> bool:
     """Whether a choice of the filter shows a client in a state."""
     match choice:
         case "online":

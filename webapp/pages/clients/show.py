@@ -41,11 +41,6 @@ class ClientPage:
     log: list[Line]
     failure: TaskFailure | None
 
-    @property
-    def last_outcomes(self) -> int:
-        """How many rounds the glyphs show."""
-        return len(self.line.outcomes)
-
 
 def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]) -> ClientPage:
     """Gather a client's page."""

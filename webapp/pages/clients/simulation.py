@@ -40,6 +40,8 @@ class Offer:
     """Whether the form offers to start a run with the clients."""
     apps: AllowedApps | None = None
     """The apps that the form offers."""
+    datasets: tuple[str, ...] = get_args(Dataset)
+    max_processes: int = MAX_PROCESSES
 
     @property
     def is_shown(self) -> bool:
@@ -50,16 +52,6 @@ class Offer:
     def word(self) -> str:
         """The label of the button."""
         return f"Simulate {plural(self.count, 'client')}"
-
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """The choices of the form."""
-        return get_args(Dataset)
-
-    @property
-    def max_processes(self) -> int:
-        """How many processes the form allows."""
-        return MAX_PROCESSES
 
     @property
     def cost(self) -> "Cost":
