@@ -11,9 +11,7 @@ def common_scale(sparks: Iterable[Sequence[float | None]]) -> tuple[float, float
     return (min(known), max(known)) if known else (0.0, 1.0)
 
 
-def polyline(
-    values: Sequence[float | None], scale: tuple[float, float], width: float = 88, height: float = 22
-) -> str:  # fmt: skip
+def polyline(values: Sequence[float | None], scale: tuple[float, float], width: float = 88, height: float = 22) -> str:
     """Return the points of a sparkline on a scale from low to high; what is missing is passed over."""
     known = [(i, value) for i, value in enumerate(values) if value is not None]
     if len(known) < 2:

@@ -103,9 +103,7 @@ def first_request(charts: RunCharts, lines: Sequence[Line]) -> str:
     return f"/api/runs/{charts.run_id}/series?{urlencode(query, safe='*').replace('~', '%7E')}"
 
 
-def charts_of(
-    session: Session, series: SeriesCache, run: Run, phase: str = "evaluate", metric: str = ""
-) -> RunCharts:  # fmt: skip
+def charts_of(session: Session, series: SeriesCache, run: Run, phase: str = "evaluate", metric: str = "") -> RunCharts:
     """Return what the charts of a run say in words: the usual ones, and one more metric where it is requested."""
     titles, more = titles_of([run], phase, metric)
     figures = [

@@ -77,9 +77,7 @@ class RunHead:
         return " · ".join(filter(None, (state, rounds, figure, run.name)))
 
 
-def head_of(
-    session: Session, run: Run, accuracy: Series, tasks: Mapping[str, Progress]
-) -> RunHead:  # fmt: skip
+def head_of(session: Session, run: Run, accuracy: Series, tasks: Mapping[str, Progress]) -> RunHead:
     """Put a run in words; ``accuracy`` is that of its evaluation, ``tasks`` are what its clients do, by name."""
     active = run.state in ACTIVE
     blocked = run.blocked_on or {}
@@ -181,9 +179,7 @@ def detail(run: Run, tasks: Mapping[str, Progress]) -> str:
     return " ".join(f"{doing}: {listed(names)}." for doing, names in groups.items())
 
 
-def _facts(
-    run: Run, series: Series, active: bool, recent: Sequence[float], remaining: float | None
-) -> list[Fact]:  # fmt: skip
+def _facts(run: Run, series: Series, active: bool, recent: Sequence[float], remaining: float | None) -> list[Fact]:
     elapsed = elapsed_seconds(run)
     facts = [Fact("Elapsed", duration(elapsed), elapsed if active else None)] if elapsed is not None else []
     if remaining:

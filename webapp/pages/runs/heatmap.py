@@ -8,13 +8,7 @@ from sqlalchemy.orm import Session
 
 from federation.run.metric_names import LOSS_AFTER, LOSS_BEFORE, UPDATE_COSINE, UPDATE_NORM
 from webapp.db.repository.clients import client_names
-from webapp.db.repository.series import (
-    Replied,
-    Series,
-    clients_with_tasks,
-    replies_between,
-    values_of,
-)  # fmt: skip
+from webapp.db.repository.series import Replied, Series, clients_with_tasks, replies_between, values_of
 from webapp.db.tables import Run
 from webapp.formatting import change, count, duration, loss, percent, share_of_range
 from webapp.pages.cut import FEW, Cut, cut
@@ -111,15 +105,12 @@ def heatmap_of(
         return _cell(shows, reply.outcome if reply else not_trained, values.get(task), low, high)
 
     rows = [HeatmapRow(c, names[c], [cell((c, round_)) for round_ in rounds]) for c in shown.rows]
+    views = USUAL + [(cells, word) for cells, word in MEASURED if f"train_{cells}" in run.last_metrics]
     outcomes = {one.outcome for row in rows for one in row.cells} - {"accepted"}
     least, most = _end_words(WRITE.get(shows, loss), (ordered[0], low), (high, ordered[-1])) if high > low else ("", "")
     return Heatmap(
-        rounds, to_come, shown.with_rows(rows), least, most, outcomes, _sentence(run, accuracy, names), _views(run)
+        rounds, to_come, shown.with_rows(rows), least, most, outcomes, _sentence(run, accuracy, names), views
     )  # fmt: skip
-
-
-def _views(run: Run) -> list[tuple[Cells, str]]:
-    return USUAL + [(cells, word) for cells, word in MEASURED if f"train_{cells}" in run.last_metrics]
 
 
 def _trained(replies: Iterable[Replied]) -> dict[Task, Replied]:

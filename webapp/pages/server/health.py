@@ -16,7 +16,7 @@ from webapp.db.repository.clients import list_clients, pending_clients
 from webapp.db.repository.queue.order import queued_runs
 from webapp.db.repository.storage import Storage, storage_of
 from webapp.db.tables import Run
-from webapp.formatting import count, plural, size
+from webapp.formatting import clock, count, plural, size
 from webapp.operations.connections.incidents import Incident
 from webapp.operations.files.retention import Removal
 from webapp.pages.clients.warnings import runs_ahead
@@ -25,7 +25,6 @@ from webapp.pages.join_command import Join
 from webapp.pages.server.blockers import Obstacle, obstacles
 from webapp.pages.server.certificate import certificate_lines, certificate_obstacles
 from webapp.pages.server.files import FileLine, file_lines, retention_text
-from webapp.pages.server.trackers import mlflow_text, tensorboard_text
 from webapp.pages.wording import STATES, run_numbers
 from webapp.parts import Parts
 from webapp.settings import Settings
@@ -145,10 +144,28 @@ def _settings(parts: Parts, session: Session) -> list[tuple[str, str]]:
         ("Checkpoints kept per run", f"latest {said.keep_checkpoints} and the best"), ("Best metric", said.best_metric),
         ("Checkpoints and events kept", retention_text(said) or "of all runs"),
         ("Auto-resume", "on" if said.auto_resume else "off"), ("Active runs", f"up to {said.parallel_runs} at a time"),
-        ("MLflow", mlflow_text(parts, session)), ("TensorBoard", tensorboard_text(parts)),
+        ("MLflow", _mlflow_text(parts, session)), ("TensorBoard", _tensorboard_text(parts)),
         ("Simulated clients", _simulated_text(said)),
         ("Flower Apps", _apps_text(said)), ("Log level", said.log_level),
     ]  # fmt: skip
+
+
+def _mlflow_text(parts: Parts, session: Session) -> str:
+    """Say where runs are sent, and why they are not."""
+    if not parts.mlflow.url:
+        return "off"
+    failure = parts.mlflow.failure(session)
+    if failure is None:
+        return parts.mlflow.url
+    return f"{parts.mlflow.url}, failing: {failure[0]}; next try {clock(failure[1])}"
+
+
+def _tensorboard_text(parts: Parts) -> str:
+    """Say where event files are written, and why they are not."""
+    if parts.settings.tensorboard_dir is None:
+        return "off"
+    folder, problem = parts.settings.tensorboard_dir.resolve(), parts.tensorboard.problem
+    return f"{folder}, not written: {problem}" if problem else str(folder)
 
 
 def _simulated_text(said: Settings) -> str:
