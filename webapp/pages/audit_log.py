@@ -81,29 +81,11 @@ def _day(text: str) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditLine:
-    """An entry in words."""
-
-    id: int
-    at: datetime
-    who: str
-    kind: str
-    action: str
-    target: str
-    glyph: str
-    outcome: str
-    status: int | None
-    address: str
-    detail: str
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
 class AuditPage:
-    """The page. ``check`` is the last look at the whole chain, None where none was taken yet."""
+    """The page; a line is an entry with its words. ``check`` is the last look at the whole chain, None before any."""
 
     query: AuditQuery
-    lines: list[AuditLine]
+    lines: list[dict[str, Any]]
     total: int
     entries: int
     head: str
@@ -116,18 +98,17 @@ def audit_page(session: Session, query: AuditQuery, check: Check | None) -> Audi
     found = find_entries(session, query.wanted, query.before or None, PAGE_ENTRIES + 1)
     entries, head = head_of(session)
     lines = [_line(entry) for entry in found[:PAGE_ENTRIES]]
-    older = query.to(before=lines[-1].id) if len(found) > PAGE_ENTRIES else ""
+    older = query.to(before=lines[-1]["id"]) if len(found) > PAGE_ENTRIES else ""
     total = count_entries(session, query.wanted) if query.filtered else entries
     return AuditPage(query, lines, total, entries, head, check, older)
 
 
-def _line(entry: Mapping[str, Any]) -> AuditLine:
+def _line(entry: Mapping[str, Any]) -> dict[str, Any]:
     kind = entry["actor_kind"]
-    return AuditLine(
-        entry["id"], entry["at"], entry["actor"] or WHO.get(kind, kind), KINDS.get(kind, ""), entry["action"],
-        entry["target"], GLYPHS.get(entry["outcome"], "failed"), entry["outcome"], entry["status"], entry["address"],
-        _words(entry["detail"]), entry["hash"],
-    )  # fmt: skip
+    return {
+        **entry, "who": entry["actor"] or WHO.get(kind, kind), "kind": KINDS.get(kind, ""),
+        "glyph": GLYPHS.get(entry["outcome"], "failed"), "detail": _words(entry["detail"]),
+    }  # fmt: skip
 
 
 def _words(detail: Mapping[str, Any]) -> str:

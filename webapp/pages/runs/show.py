@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -13,6 +12,7 @@ from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import client_names, list_clients
 from webapp.db.repository.rounds import Trouble, first_troubles, newest_rounds
 from webapp.db.repository.series import Series, clients_of_run, values_of
+from webapp.db.spread import Spread
 from webapp.db.tables import Client, Round, Run
 from webapp.formatting import count
 from webapp.operations.evaluation.confusion import Confusion, confusions_of
@@ -38,24 +38,18 @@ FEW_ROUNDS, MANY_ROUNDS, MAX_ISSUES = 12, 250, 3
 
 @dataclass(frozen=True, slots=True)
 class RoundLine:
-    """One committed round as a row of the table."""
+    """One committed round as a row of the table; ``spread`` is that of the clients' accuracies."""
 
-    round: int
-    committed_at: datetime
+    row: Round
     accuracy: float | None
     before: float | None
     loss: float | None
     best: bool
-    lowest: float | None
-    highest: float | None
+    spread: Spread | None
     worst: str
     replies: str
-    seconds: float
-    bytes: int
     scheduled: str
     happened: str
-    server: float | None
-    """The accuracy on held-out data at the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,24 +133,17 @@ def _rounds(
 
 
 def _round_line(
-    row: Round,
-    accuracy: Series,
-    loss: Series,
-    issues: str,
-    names: Mapping[int, str],
-    best: int | None,
+    row: Round, accuracy: Series, loss: Series, issues: str, names: Mapping[int, str], best: int | None,
     scheduled: Sequence[str],
-) -> RoundLine:
+) -> RoundLine:  # fmt: skip
     phase = row.outcomes.get("train") or row.outcomes.get("evaluate") or {}
     spread = accuracy.spread_in(row.round)
     worst = spread.worst if spread and spread.clients > 1 else None
     return RoundLine(
-        row.round, row.committed_at, accuracy.mean_in(row.round), accuracy.mean_in(accuracy.round_before(row.round)),
-        loss.mean_in(row.round), row.round == best, spread.min if spread else None, spread.max if spread else None,
+        row, accuracy.mean_in(row.round), accuracy.mean_in(accuracy.round_before(row.round)),
+        loss.mean_in(row.round), row.round == best, spread,
         names.get(worst, f"client {worst}") if worst is not None else "",
-        f"{phase.get('accepted', 0)}/{sum(phase.values())}", row.seconds,
-        row.bytes_down + row.bytes_up, scheduled_words(row.metrics, scheduled), issues,
-        row.metrics.get("server_accuracy"),
+        f"{phase.get('accepted', 0)}/{sum(phase.values())}", scheduled_words(row.metrics, scheduled), issues,
     )  # fmt: skip
 
 
