@@ -26,15 +26,6 @@ MAX_RECENT, LOOKED_AT = 6, 200
 
 
 @dataclass(frozen=True, slots=True)
-class OtherRun:
-    """An active run beside the one that the page is about, with the number of its clients that are online."""
-
-    run: Run
-    headline: str
-    clients: int
-
-
-@dataclass(frozen=True, slots=True)
 class Home:
     """All that the home page shows.
 
@@ -42,7 +33,8 @@ class Home:
     """
 
     head: RunHead | None
-    others: list[OtherRun]
+    others: list[tuple[Run, str, int]]
+    """The other active runs, each with its headline and the number of its clients that are online."""
     charts: RunCharts | None
     clients: Cut[ClientNow] | None
     seats: Cut[ClientNow] | None
@@ -94,9 +86,9 @@ def home(session: Session, series: SeriesCache, live: Mapping[int, LiveClient]) 
     )  # fmt: skip
 
 
-def _other(run: Run, live: Mapping[int, LiveClient], names: Mapping[int, str]) -> OtherRun:
+def _other(run: Run, live: Mapping[int, LiveClient], names: Mapping[int, str]) -> tuple[Run, str, int]:
     here = sum(one.run_id == run.id for one in live.values())
-    return OtherRun(run, headline(run, tasks_of(run, live, names)), here)
+    return run, headline(run, tasks_of(run, live, names)), here
 
 
 def _last_run(session: Session) -> Run | None:

@@ -27,15 +27,6 @@ CLOSE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One piece of a client's bar, in percent of the round."""
-
-    kind: str
-    x: float
-    width: float
-
-
-@dataclass(frozen=True, slots=True)
 class Lane:
     """One client's round: what it did from when to when in seconds, as (kind, start, end); ``whole`` is the round."""
 
@@ -49,10 +40,10 @@ class Lane:
     """When its update had come; infinite where none of use came, 0 where the client was not sampled to train."""
 
     @property
-    def parts(self) -> list[Part]:
-        """The pieces of its bar."""
+    def parts(self) -> list[tuple[str, float, float]]:
+        """The pieces of its bar: kind, left edge and width, in percent of the round."""
         return [
-            Part(kind, round(start / self.whole * 100, 2), round((end - start) / self.whole * 100, 2))
+            (kind, round(start / self.whole * 100, 2), round((end - start) / self.whole * 100, 2))
             for kind, start, end in self.spans
             if end > start
         ]

@@ -1,7 +1,5 @@
 """The files of runs on the Server page: how many of each kind, their size, and when Meadow deletes them."""
 
-from dataclasses import dataclass
-
 from sqlalchemy.orm import Session
 
 from federation.coordinator.supervisor import KEPT_EXPORTS, KEPT_NETWORKS, KEPT_UPLOADS, FileKind
@@ -11,18 +9,11 @@ from webapp.parts import Parts
 from webapp.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class FileLine:
-    """A kind of files with their number, their size, and the rule by which they are deleted."""
+def file_lines(session: Session, parts: Parts) -> list[tuple[str, int, int, str]]:
+    """Return the kinds of files with their number and size, and the rule by which they are deleted.
 
-    name: str
-    amount: int
-    size_bytes: int
-    rule: str
-
-
-def file_lines(session: Session, parts: Parts) -> list[FileLine]:
-    """Return the kinds of files; the last, files that no run of the database has, only where there are any."""
+    The last, files that no run of the database has, only where there are any.
+    """
     last, expiry = parts.settings.keep_checkpoints, retention_text(parts.settings)
     texts = {
         FileKind.CHECKPOINT: ("Checkpoints", f"latest {last} and the best of each run{expiry and f', {expiry}'}"),
@@ -32,8 +23,10 @@ def file_lines(session: Session, parts: Parts) -> list[FileLine]:
         FileKind.OTHER: ("Folders in runs without a run", "all: delete them yourself, or restore their database"),
     }
     usage = parts.supervisor.files.usage(run_ids(session))
-    lines = [FileLine(name, usage[kind].files, usage[kind].size_bytes, rule) for kind, (name, rule) in texts.items()]
-    return lines if lines[-1].amount else lines[:-1]
+    return [
+        (name, usage[kind].files, usage[kind].size_bytes, rule) for kind, (name, rule) in texts.items()
+        if kind != FileKind.OTHER or usage[kind].files
+    ]  # fmt: skip
 
 
 def retention_text(settings: Settings) -> str:

@@ -24,21 +24,13 @@ from webapp.pages.experiments.index import ExperimentLine, open_experiments
 from webapp.pages.join_command import Join
 from webapp.pages.server.blockers import Obstacle, obstacles
 from webapp.pages.server.certificate import certificate_lines, certificate_obstacles
-from webapp.pages.server.files import FileLine, file_lines, retention_text
+from webapp.pages.server.files import file_lines, retention_text
 from webapp.pages.wording import STATES, run_numbers
 from webapp.parts import Parts
 from webapp.settings import Settings
 
 LANES = {"stream": "Meadow clients", "fleet": "Flower SuperNodes"}
 LANE_STATES = ("online", "stale", "pending")
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """A kind of clients with the number of their connections by state."""
-
-    name: str
-    amounts: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +43,15 @@ class Health:
     word: str
     uptime_seconds: float
     obstacles: list[Obstacle]
-    lanes: list[Lane]
+    lanes: list[tuple[str, list[int]]]
+    """Kinds of clients with the numbers of their connections by state."""
     busy: int
     streams: int
     queue: Sequence[Run]
     experiments: list[ExperimentLine]
     storage: Storage
-    files: list[FileLine]
+    files: list[tuple[str, int, int, str]]
+    """Kinds of files with their number, their size, and the rule by which they are deleted."""
     removals: list[Removal]
     free_bytes: int | None
     whole_bytes: int | None
@@ -69,7 +63,7 @@ class Health:
     @property
     def connected(self) -> int:
         """How many clients are connected, those that wait for approval among them."""
-        return sum(sum(lane.amounts) for lane in self.lanes)
+        return sum(sum(amounts) for _, amounts in self.lanes)
 
 
 def health(session: Session, parts: Parts, live: Mapping[int, LiveClient], join: Join, here: str) -> Health:
@@ -114,12 +108,12 @@ def _sentence(ahead: Sequence[Run], found: Sequence[Obstacle], connected: int) -
     return "Server healthy, idle", f"{clients.capitalize()}, {what}.", "idle", "Idle"
 
 
-def _lanes(session: Session, live: Mapping[int, LiveClient]) -> list[Lane]:
+def _lanes(session: Session, live: Mapping[int, LiveClient]) -> list[tuple[str, list[int]]]:
     pending = {client.id for client in list_clients(session) if client.state == "pending"}
     amounts: Counter[tuple[str, str]] = Counter(
         (one.lane, "pending" if one.client_id in pending else one.state) for one in live.values()
     )
-    return [Lane(name, [amounts[lane, state] for state in LANE_STATES]) for lane, name in LANES.items()]
+    return [(name, [amounts[lane, state] for state in LANE_STATES]) for lane, name in LANES.items()]
 
 
 def _disk(parts: Parts) -> tuple[int | None, int | None]:

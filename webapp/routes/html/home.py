@@ -31,7 +31,7 @@ def show_home(page: PageDep) -> HTMLResponse:
     form = default_form(dataset_of(client) for client in now.online)
     return page.show(
         "home/index.html", "/", page=now, form=form, offer=offer, simulated=simulated, candidates=candidates,
-        server=server_lines(page.parts, page.root_address),
-        parallel_runs=page.parts.settings.parallel_runs,
+        server_lines=server_lines(page.parts, page.root_address), is_ready=page.parts.flower.is_running,
+        uptime_seconds=page.parts.uptime_seconds, parallel_runs=page.parts.settings.parallel_runs,
         preview=None if now.active else preview_run(page.session, form, live),
     )  # fmt: skip
