@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from federation.run.eligibility import why_ineligible
 from federation.server.flower_server import LiveClient
 from webapp.db.tables import Client, Run
-from webapp.pages.clients.rows import Split
+from webapp.pages.clients.rows import Split, unmet_by
 
 
 class Needs(StrEnum):
@@ -39,17 +38,16 @@ def candidates_of(run: Run, parted: Split, known: Sequence[Client], live: Mappin
     if (run.blocked_on or {}).get("kind") != "quorum":
         return []
     excluded = {one.id: one.why for one in parted.excluded}
-    unfit, selected = parted.unfit, run.config.get("clients")
     found = []
     for client in known:
-        unmet = why_ineligible(
-            client.id, client.data, network=run.network, dataset=run.dataset, selected=selected,
-            node_app=run.config.get("node_app"),
-        )  # fmt: skip
-        if unmet is not None or client.state == "revoked" or (run.network == "app" and client.lane != "fleet"):
+        if (
+            unmet_by(client, run) is not None
+            or client.state == "revoked"
+            or (run.network == "app" and client.lane != "fleet")
+        ):
             continue
         online = client.id in live
-        one = _candidate(client, excluded.get(client.id), unfit.get(client.id), online)
+        one = _candidate(client, excluded.get(client.id), parted.unfit.get(client.id), online)
         if one is not None and (online or client.kind != "simulated"):
             found.append(one)
     return sorted(found, key=lambda one: list(Needs).index(one.needs))

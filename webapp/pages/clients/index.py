@@ -51,16 +51,12 @@ class ClientsPage:
     amounts: dict[str, int]
     classes: str
     history: int = HISTORY
+    sorts: Sequence[tuple[str, str]] = tuple(SORTS.items())
 
     @property
     def choices(self) -> list[tuple[str, str]]:
         """The choices of the filter with their amounts."""
         return [(value, f"{word} ({count(self.amounts[value])})") for value, word in SHOWN.items()]
-
-    @property
-    def sorts(self) -> list[tuple[str, str]]:
-        """The orders that the list offers."""
-        return list(SORTS.items())
 
     @property
     def order(self) -> str:

@@ -62,11 +62,7 @@ def why_not(client: Client, run: Run, misfit: Mapping[int, str], here: LiveClien
         return here.problem
     if client.left_out:
         return "excluded from all runs by a user"
-    reason = why_ineligible(
-        client.id, client.data, network=run.network, dataset=run.dataset, selected=run.config.get("clients"),
-        node_app=run.config.get("node_app"),
-    )  # fmt: skip
-    match reason:
+    match unmet_by(client, run):
         case Ineligible.NOT_SELECTED:
             return "not selected for the run"
         case Ineligible.NO_APP if client.kind == "supernode":
@@ -78,6 +74,14 @@ def why_not(client: Client, run: Run, misfit: Mapping[int, str], here: LiveClien
         case Ineligible.OTHER_DATASET:
             return f"dataset {client.data.get('dataset') or 'unknown'}, the run needs {run.dataset}"
     return misfit.get(client.id)
+
+
+def unmet_by(client: Client, run: Run) -> Ineligible | None:
+    """Return the condition of a run that a client does not meet by what it is and holds; None where it meets all."""
+    return why_ineligible(
+        client.id, client.data, network=run.network, dataset=run.dataset, selected=run.config.get("clients"),
+        node_app=run.config.get("node_app"),
+    )  # fmt: skip
 
 
 def why_elsewhere(run: Run, here: LiveClient) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -93,21 +94,18 @@ def _sentence(line: ClientLine, here: LiveClient | None) -> str:
 
 def _facts(client: Client) -> list[tuple[str, str]]:
     said, data = client.facts, client.data
-    memory, shape, classes = said.get("memory_bytes"), data.get("input_shape"), data.get("classes")
+    memory, shape = said.get("memory_bytes"), data.get("input_shape")
     samples = data.get("samples")
     test = samples.get("test") if isinstance(samples, dict) else None
-    facts = [
+    facts: list[tuple[str, Any]] = [
         ("Kind", KINDS[client.kind]), *(SUPERNODE_LIMITS if client.kind == "supernode" else ()),
-        ("CPUs", str(said["cpus"]) if said.get("cpus") else ""),
-        ("Memory", size(memory) if isinstance(memory, int | float) else ""),
-        ("System", str(said.get("platform") or "")), ("Python", str(said.get("python") or "")),
-        ("Host", str(said.get("hostname") or "")), ("Address", str(said.get("address") or "")),
-        ("Software", software(client)), ("flwr", str(client.versions.get("flwr") or "")),
-        ("Key (SHA-256)", key_fingerprint(client.public_key)),
-        ("Node ID", client.node_id or ""),
-        ("Data source", str(data.get("source") or "")), ("Test samples", count(test) if isinstance(test, int) else ""),
+        ("CPUs", said.get("cpus")), ("Memory", size(memory) if isinstance(memory, int | float) else ""),
+        ("System", said.get("platform")), ("Python", said.get("python")), ("Host", said.get("hostname")),
+        ("Address", said.get("address")), ("Software", software(client)), ("flwr", client.versions.get("flwr")),
+        ("Key (SHA-256)", key_fingerprint(client.public_key)), ("Node ID", client.node_id),
+        ("Data source", data.get("source")), ("Test samples", count(test) if isinstance(test, int) else ""),
         ("Input shape", "×".join(map(str, shape)) if isinstance(shape, list) else ""),
-        ("Classes", str(classes) if classes else ""), ("ClientApp", str(data.get("app") or "")),
-        ("Partitioned by", cut_words(client)), ("Reported name", client.said_name or ""), ("Client ID", str(client.id)),
+        ("Classes", data.get("classes")), ("ClientApp", data.get("app")), ("Partitioned by", cut_words(client)),
+        ("Reported name", client.said_name), ("Client ID", client.id),
     ]  # fmt: skip
-    return [(name, text) for name, text in facts if text]
+    return [(name, str(said)) for name, said in facts if said]
