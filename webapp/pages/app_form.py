@@ -30,12 +30,11 @@ def run_form(app: AppView) -> dict[str, Any]:
 
 def run_config(app: AppView, settings: Mapping[str, Any], typed: Mapping[str, str]) -> RunConfig:
     """Return the configuration that a form describes; raises Invalid."""
-    given: dict[str, Any] = {"network": "app", "app": app.hash, "app_config": dict(settings)}
-    for name in OPTIONS:
-        if text := typed[name].strip():
-            given[name] = text
+    given = {name: text for name in OPTIONS if (text := typed[name].strip())}
     try:
-        return RunConfig.model_validate(given, strict=False)
+        return RunConfig.model_validate(
+            {"network": "app", "app": app.hash, "app_config": dict(settings), **given}, strict=False
+        )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = str(first["loc"][0]) if first["loc"] else "settings"

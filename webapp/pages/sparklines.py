@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from webapp.formatting import share_of_range
 
+WIDTH, HEIGHT = 88, 22
+
 
 def common_scale(sparks: Iterable[Sequence[float | None]]) -> tuple[float, float]:
     """Return the lowest and the highest value of several sparklines, so that they can be compared."""
@@ -11,12 +13,12 @@ def common_scale(sparks: Iterable[Sequence[float | None]]) -> tuple[float, float
     return (min(known), max(known)) if known else (0.0, 1.0)
 
 
-def polyline(values: Sequence[float | None], scale: tuple[float, float], width: float = 88, height: float = 22) -> str:
+def polyline(values: Sequence[float | None], scale: tuple[float, float]) -> str:
     """Return the points of a sparkline on a scale from low to high; what is missing is passed over."""
     known = [(i, value) for i, value in enumerate(values) if value is not None]
     if len(known) < 2:
         return ""
-    step = width / (len(values) - 1)
+    step = WIDTH / (len(values) - 1)
     return " ".join(
-        f"{i * step:.1f},{height - 2 - share_of_range(value, *scale) * (height - 4):.1f}" for i, value in known
+        f"{i * step:.1f},{HEIGHT - 2 - share_of_range(value, *scale) * (HEIGHT - 4):.1f}" for i, value in known
     )

@@ -107,7 +107,9 @@ def may(role: str) -> bool:
     return reader is not None and reader.may(role)
 
 
-def _environment() -> Environment:
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """Return the environment, made at first use."""
     environment = Environment(
         loader=FileSystemLoader(asset("templates")), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -126,12 +128,6 @@ def _environment() -> Environment:
     for name in MACROS:
         environment.globals |= vars(environment.get_template(name).module)
     return environment
-
-
-@lru_cache(maxsize=1)
-def templates() -> Environment:
-    """Return the environment, made at first use."""
-    return _environment()
 
 
 def render(request: Request, template: str, frame: Frame, /, status: int = 200, **context: Any) -> HTMLResponse:

@@ -1,7 +1,7 @@
 """The query of a comparison: the runs in their order, and every choice of what is shown of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from webapp.formatting import exact
@@ -29,10 +29,6 @@ class ComparisonQuery:
     metric: str = ""
     target: float | None = None
     group: str = ""
-
-    def of(self, ids: Sequence[int]) -> "ComparisonQuery":
-        """Return the same query for other runs."""
-        return replace(self, ids=ids)
 
     @property
     def address(self) -> str:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from webapp.db.repository.queue.experiments import count_runs, list_experiments, unfinished_experiments
 from webapp.db.tables import Experiment
-from webapp.formatting import count, plural
+from webapp.formatting import plural
 from webapp.pages.experiments.settings import varied_settings
 from webapp.pages.experiments.show import progress
 
@@ -53,7 +53,7 @@ class ExperimentList:
     @property
     def title(self) -> str:
         """How many experiments there are."""
-        return f"{count(self.total)} experiments" if self.total != 1 else "1 experiment"
+        return plural(self.total, "experiment")
 
 
 def experiment_list(session: Session, offset: int) -> ExperimentList:

@@ -11,7 +11,6 @@ from webapp.db.tables import Client, Run
 from webapp.pages.clients.exclusions import Exclusion
 from webapp.pages.clients.rows import Split
 
-MORE_ROUNDS, LONGER_SECONDS = 5, 600
 STOPPABLE = {*ACTIVE, RunState.QUEUED} - {RunState.STOPPING}
 
 
@@ -32,9 +31,9 @@ class Buttons:
     fewer_clients: int
     """The minimum with which a waiting run could start its round at once; 0 where no smaller one would help."""
     wait: bool
-    more_rounds: int = MORE_ROUNDS
+    more_rounds: int = 5
     max_rounds: int = MAX_ROUNDS
-    longer_seconds: int = LONGER_SECONDS
+    longer_seconds: int = 600
 
 
 def buttons_of(run: Run, parted: Split, live: Mapping[int, LiveClient]) -> Buttons:

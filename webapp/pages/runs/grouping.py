@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from federation.run.config import SHOWN
@@ -76,10 +77,7 @@ def text_of(run: Run, name: str) -> str:
 def heads_of(runs: Sequence[Run], name: str, amounts: Mapping[Any, int]) -> dict[int, Head]:
     """Return the heads by the run before which they stand: the first one of each group."""
     heads: dict[int, Head] = {}
-    before: Any = object()
-    for run in runs:
-        value = value_of(run, name)
-        if value != before:
-            heads[run.id] = Head(text_of(run, name), amounts.get(value, 0))
-        before = value
+    for value, group in groupby(runs, key=lambda run: value_of(run, name)):
+        first = next(group)
+        heads[first.id] = Head(text_of(first, name), amounts.get(value, 0))
     return heads

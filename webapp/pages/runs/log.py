@@ -20,17 +20,15 @@ class Log:
     older: int | None
 
 
-def log_of(
-    session: Session, run_id: int, names: Mapping[int, str], kind: Events, before: int | None, most: int = LINES
-) -> Log:
+def log_of(session: Session, run_id: int, names: Mapping[int, str], kind: Events, before: int | None) -> Log:
     """Return a page of a run's log. At most some thousand events are looked at: what was long ago is a page away."""
     lines: list[Line] = []
     seen: list[StoredEvent] = []
     for _ in range(MOST_PIECES):
         events = newest_events(session, run_id=run_id, types=WORTH_SAYING, before=before, limit=PIECE)
         seen += [event for event in events if _is(event, kind)]
-        lines = log_lines(seen, names, most)
-        if len(lines) == most and events:
+        lines = log_lines(seen, names, LINES)
+        if len(lines) == LINES and events:
             before = min(line.oldest_id for line in lines)
             return Log(lines, before if events[-1].id < before or len(events) == PIECE else None)
         if len(events) < PIECE:

@@ -1,5 +1,6 @@
 """The page that compares runs. Its address holds every choice of what it shows, so that it can be shared."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -31,7 +32,7 @@ def show(page: PageDep, query: Annotated[ComparisonQuery, Depends(read_query)]) 
     runs = runs_of(page.session, query.ids)
     measure = measure_of(runs, query.phase, query.metric, reported_only=True)
     shown = compare(page.session, page.parts.series, runs, query.ids, measure.read(query.target), measure=measure)
-    query = query.of([side.run.id for side in shown.sides])
+    query = replace(query, ids=[side.run.id for side in shown.sides])
     return page.show(
         "runs/compare.html", "/runs", page=shown, query=query, axes=AXES, summary=summary(shown),
         link=page.root_address + query.address, groups=groups_of(shown.sides, measure, query.group),
