@@ -1,6 +1,6 @@
 """Long lists: the first few rows, or a page of all of them; `cut_sign` in marks.html says which rows are shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -41,6 +41,12 @@ class Cut(Generic[T]):
     def is_last(self) -> bool:
         """Whether no row comes after these."""
         return max(0, self.page - 1) * PAGE + len(self.rows) >= self.total
+
+
+def neighbours(offset: int, total: int, page: int, address: Callable[[int], str]) -> tuple[str, str]:
+    """Return the addresses of the pages of a list before and after the one at an offset; empty where there is none."""
+    after = offset + page
+    return address(max(0, offset - page)) if offset else "", address(after) if total > after else ""
 
 
 def cut(rows: Sequence[T], page: int = 0) -> Cut[T]:

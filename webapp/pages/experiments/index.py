@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from webapp.db.repository.queue.experiments import count_runs, list_experiments, unfinished_experiments
 from webapp.db.tables import Experiment
 from webapp.formatting import plural
+from webapp.pages.cut import neighbours
 from webapp.pages.experiments.settings import varied_settings
 from webapp.pages.experiments.show import progress
 
@@ -33,22 +34,13 @@ class ExperimentLine:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentList:
-    """A page of the list."""
+    """A page of the list, and the addresses of the pages beside it."""
 
     rows: list[ExperimentLine]
     total: int
     offset: int
-
-    @property
-    def newer(self) -> str:
-        """The address of the page before, or nothing."""
-        before = max(0, self.offset - PAGE)
-        return "" if not self.offset else f"/experiments?offset={before}" if before else "/experiments"
-
-    @property
-    def older(self) -> str:
-        """The address of the page after, or nothing."""
-        return f"/experiments?offset={self.offset + PAGE}" if self.total > self.offset + PAGE else ""
+    newer: str
+    older: str
 
     @property
     def title(self) -> str:
@@ -59,7 +51,8 @@ class ExperimentList:
 def experiment_list(session: Session, offset: int) -> ExperimentList:
     """Gather a page of the list."""
     found, total = list_experiments(session, limit=PAGE, offset=offset)
-    return ExperimentList(experiment_lines(session, found), total, offset)
+    beside = neighbours(offset, total, PAGE, lambda to: f"/experiments?offset={to}" if to else "/experiments")
+    return ExperimentList(experiment_lines(session, found), total, offset, *beside)
 
 
 def open_experiments(session: Session) -> list[ExperimentLine]:

@@ -13,6 +13,7 @@ from webapp.db.repository.runs import is_resumable
 from webapp.db.tables import Run
 from webapp.formatting import NOTHING, metric, percent
 from webapp.operations.views import elapsed_seconds
+from webapp.pages.cut import neighbours
 from webapp.pages.markdown import plain
 from webapp.pages.runs.grouping import Head, grouping_of, heads_of
 from webapp.pages.sparklines import common_scale
@@ -141,7 +142,7 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class RunList:
-    """A page of the list. ``filters`` are name, word, choices and the chosen one."""
+    """A page of the list, and the addresses of those beside it. ``filters`` are name, word, choices, the chosen one."""
 
     query: RunListQuery
     rows: list[RunLine]
@@ -151,24 +152,14 @@ class RunList:
     filters: list[tuple[str, str, list[tuple[str, str]], str]]
     heads: dict[int, Head]
     """The heads of groups, by the run before which they stand."""
+    newer: str
+    older: str
 
     @property
     def scale(self) -> tuple[float, float]:
         """The scale of all curves of accuracy in the list: from 0 to 100 %, or as far as a value lies outside."""
         low, high = common_scale(row.spark for row in self.rows)
         return min(low, 0.0), max(high, 1.0)
-
-    @property
-    def newer(self) -> str:
-        """The address of the page before, or nothing."""
-        before = replace(self.query, offset=max(0, self.query.offset - PAGE_RUNS))
-        return before.address if self.query.offset else ""
-
-    @property
-    def older(self) -> str:
-        """The address of the page after, or nothing."""
-        after = replace(self.query, offset=self.query.offset + PAGE_RUNS)
-        return after.address if self.total > after.offset else ""
 
 
 def run_list(session: Session, query: RunListQuery) -> RunList:
@@ -188,7 +179,8 @@ def run_list(session: Session, query: RunListQuery) -> RunList:
         if len(values[name]) > 1 or getattr(query, name) or (name == "tag" and values[name])
     ]
     heads = heads_of(runs, query.group, group_sizes(session, query.run_filter)) if query.group else {}
-    return RunList(query, run_lines(session, runs), total, everything, archived, filters, heads)
+    beside = neighbours(query.offset, total, PAGE_RUNS, lambda offset: replace(query, offset=offset).address)
+    return RunList(query, run_lines(session, runs), total, everything, archived, filters, heads, *beside)
 
 
 def run_lines(session: Session, runs: Sequence[Run]) -> list[RunLine]:

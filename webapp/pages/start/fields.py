@@ -165,11 +165,6 @@ class ConfigLine(NamedTuple):
     value: Any
 
 
-def _is_copy(name: str, config: Mapping[str, Any]) -> bool:
-    """Say whether an option is the copy of the evaluated run's weights."""
-    return name == "initial_weights" and config.get("evaluated_run") is not None
-
-
 def config_lines(config: Mapping[str, Any], clients: Mapping[int, str]) -> list[ConfigLine]:
     """Return the settings of a run; its name is none of them. ``clients`` are names by id.
 
@@ -180,10 +175,11 @@ def config_lines(config: Mapping[str, Any], clients: Mapping[int, str]) -> list[
     values = {**config, **options}
     if (ids := config.get("clients")) is not None:
         values["clients"] = [clients.get(client_id, f"client {client_id}") for client_id in ids] or ["none"]
+    hidden = ("name",) if config.get("evaluated_run") is None else ("name", "initial_weights")  # a copy of that run's
     lines = [
         ConfigLine(field.shown.label, field.written(values[name]), values[name])
         for name, field in FIELDS.items()
-        if name in values and name != "name" and field.applies(values) and not _is_copy(name, config)
+        if name in values and name not in hidden and field.applies(values)
     ]
     if config.get("kind") == "statistics":
         return [line for line in lines if line.text]

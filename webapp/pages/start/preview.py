@@ -101,9 +101,8 @@ class RunPreview:
     @property
     def samples(self) -> int:
         """The samples of all eligible clients together; 0 where those of any are unknown."""
-        return (
-            0 if any(one.samples is None for one in self.eligible) else sum(one.samples or 0 for one in self.eligible)
-        )
+        known = [one.samples for one in self.eligible if one.samples is not None]
+        return sum(known) if len(known) == len(self.eligible) else 0
 
     @property
     def online(self) -> int:
@@ -142,7 +141,7 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
     reasons = {client.id: why_not(client, wanted, misfits, live[client.id]) for client in online}
     unfit = [(c, why) for c in online if reasons[c.id] is None and (why := _difference(c, wanted)) is not None]
     ineligible = unfit + [(client, why) for client in online if (why := reasons[client.id]) is not None]
-    data = RunData(wanted.config, drawn=_is_given(form, "seed"))
+    data = RunData(wanted.config, drawn=bool(form.values.get("seed")) and "seed" not in form.errors)
     unfit_ids = {client.id for client, _ in ineligible}
     fit = [data.of(client) for client in online if client.id not in unfit_ids]
     totals, shared = totals_of(fit), {client.id: shares_labels(client) for client in online}
@@ -169,10 +168,6 @@ def preview_run(session: Session, form: StartForm, live: Mapping[int, LiveClient
         ],
         schedule_lines(config), compared,
     )  # fmt: skip
-
-
-def _is_given(form: StartForm, name: str) -> bool:
-    return bool(form.values.get(name)) and name not in form.errors
 
 
 def _difference(client: Client, wanted: Run) -> str | None:
