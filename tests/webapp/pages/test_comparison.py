@@ -131,6 +131,7 @@ def test_runs_without_an_accuracy_are_compared_by_their_loss(dashboard: Dashboar
     run_id = finished_run(dashboard, keeps_accuracy_to_itself, num_rounds=3)
     page = get_page(dashboard.http, f"/runs/compare?id={run_id}&target=0.2")
     assert "Best loss" in page.text and "Rounds to 0.200" in page.text
+    assert [one["value"] for one in page.one("select", id="metric").all("option")] == ["accuracy", "loss"]
     assert dashboard.http.get(f"/api/runs/compare?id={run_id}").json()["metric"] == "loss"
     for path in (f"/runs/{run_id}", "/"):
         charts = get_page(dashboard.http, path).all("meadow-chart")
