@@ -49,11 +49,6 @@ class Offer:
         return bool(self.count or self.running or self.last_words)
 
     @property
-    def word(self) -> str:
-        """The label of the button."""
-        return f"Simulate {plural(self.count, 'client')}"
-
-    @property
     def cost(self) -> "Cost":
         """What the form says before it is changed."""
         return cost_of(self.count, self.dataset, 1, self.room)
