@@ -54,11 +54,11 @@ class Api:
     def wait_for_clients(self, count: int) -> list[dict[str, Any]]:
         """Wait until so many clients are online, and return them all."""
 
-        def enough() -> list[dict[str, Any]]:
+        def enough() -> tuple[list[dict[str, Any]], ...]:
             clients = self.http.get("/api/clients").json()["items"]
-            return clients if sum(one["state"] == "online" for one in clients) == count else []
+            return (clients,) if sum(one["state"] == "online" for one in clients) == count else ()
 
-        return wait_until(enough, what=f"{count} clients online") if count else enough()
+        return wait_until(enough, what=f"{count} clients online")[0]
 
     def rounds(self, run_id: int) -> list[int]:
         """Return the numbers of a run's committed rounds."""
