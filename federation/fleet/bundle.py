@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent.parent
 APP_ID = "meadow/meadow-client"
 APP_MODULE = "federation.client.tasks.supernode"
 """Named by text: the server imports nothing of the client's side."""
@@ -43,14 +44,7 @@ def bundle_files(version: str) -> dict[str, bytes | Path]:
         "pyproject.toml": PROJECT.format(version=version, module=APP_MODULE).encode(),
         "LICENSE": LICENCE, "README.md": README, "meadow_server.py": SERVER,
     }  # fmt: skip
-    for module, file in _sources(APP_MODULE, {}).items():
-        files[_path_of(module, file)] = file
-    return files
-
-
-def _path_of(module: str, file: Path) -> str:
-    folder = module.replace(".", "/")
-    return f"{folder}/__init__.py" if file.name == "__init__.py" else f"{folder}.py"
+    return files | {file.relative_to(ROOT).as_posix(): file for file in _sources(APP_MODULE, {}).values()}
 
 
 def _sources(module: str, found: dict[str, Path]) -> dict[str, Path]:
@@ -77,8 +71,7 @@ def _imports(file: Path) -> Iterator[str]:
 
 def _file_of(module: str) -> Path | None:
     """Return a module's file; None for a name that is no module, such as a function's."""
-    root = Path(__file__).parent.parent.parent
-    path = root.joinpath(*module.split("."))
+    path = ROOT.joinpath(*module.split("."))
     for file in (path.with_suffix(".py"), path / "__init__.py"):
         if file.is_file():
             return file
