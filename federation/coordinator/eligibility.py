@@ -64,10 +64,6 @@ class Eligibility:
         """Return how many connected clients may not take part."""
         return sum(not self.is_eligible(member) for member in self._context.lane.members())
 
-    def count_elsewhere(self) -> int:
-        """Return how many connected clients could take part that another run has."""
-        return self._context.lease.count_elsewhere(self.is_eligible)
-
     def note_unfit(self, client_id: int, session: str) -> None:
         """Remember that this process of a client could not prepare, or prepared another model."""
         self._unfit.add((client_id, session))

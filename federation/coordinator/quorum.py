@@ -86,7 +86,8 @@ class Quorum:
 
     def _describe_missing(self, present: int) -> tuple[WaitKind, str, tuple[str, ...]]:
         config, needed = self._context.config, self._control.min_clients
-        outsiders, elsewhere = self._eligibility.count_ineligible(), self._eligibility.count_elsewhere()
+        outsiders = self._eligibility.count_ineligible()
+        elsewhere = self._context.lease.count_elsewhere(self._eligibility.is_eligible)
         data = f" with {config.dataset}" if needs_dataset(config.network) else ""
         can = "are eligible and online" if outsiders or elsewhere else "are online"
         sentence = f"{present:,} of {needed:,} clients {can}; the run needs {needed - present:,} more{data}"
