@@ -21,7 +21,7 @@ from federation.fleet.node_apps import Deployments, FindApp
 from federation.fleet.nodes import AdmitNode, FleetNodes
 from federation.fleet.polls import NodePolls
 from federation.protocol.guarded_http import HttpLimits
-from federation.protocol.messages import MAX_FRAME_BYTES, Close
+from federation.protocol.messages import MAX_FRAME_BYTES
 from federation.protocol.serving import EmbeddedServer
 from federation.protocol.tls.certificates import ServerTls
 from federation.protocol.tls.proxies import ProxyCertificates
@@ -166,14 +166,6 @@ class FlowerServer:
     def fleet_objects(self) -> int:
         """How many objects Flower keeps in memory for SuperNodes: messages under way, their weights, and replies."""
         return self._deployments.own.objects
-
-    def disconnect(self, client_id: int, code: Close, reason: str) -> None:
-        """End a client's connection. A SuperNode is listed no more unless it is admitted again."""
-        self.lane.disconnect(client_id, code, reason)
-
-    def rename(self, client_id: int, name: str) -> None:
-        """Change the name of a connected client."""
-        self.lane.rename(client_id, name)
 
     def readmit(self, client_id: int) -> None:
         """Admit a pending client, and look again at the SuperNodes that were not listed."""

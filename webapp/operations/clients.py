@@ -164,7 +164,7 @@ class Clients:
         """Revoke the access of a client and close its connection."""
         self._move(client_id, "revoked", ("admitted", "pending"), "revoked")
         if self._flower is not None:
-            self._flower.disconnect(client_id, Close.REVOKED, "this client was revoked")
+            self._flower.lane.disconnect(client_id, Close.REVOKED, "this client was revoked")
         return self.show(client_id)
 
     def rename(self, client_id: int, name: str) -> ClientView:
@@ -184,7 +184,7 @@ class Clients:
             table.change_client(session, client_id, name=wanted, said_name=own if wanted != own else None)
             self._add_event_of_change(session, client_id, "renamed")
         if self._flower is not None:
-            self._flower.rename(client_id, wanted)
+            self._flower.lane.rename(client_id, wanted)
         return self.show(client_id)
 
     def exclude(self, client_id: int) -> ClientView:

@@ -137,7 +137,7 @@ def test_a_run_that_is_stopped_waits_for_no_supernode_and_its_late_reply_counts_
 
 def test_a_supernode_that_is_revoked_gets_nothing_more_and_its_reply_is_refused(engine: Engine) -> None:
     def revoked(message: Message, context: Context) -> Message:
-        engine.server.disconnect(1, messages.Close.REVOKED, "access was revoked")
+        engine.server.lane.disconnect(1, messages.Close.REVOKED, "access was revoked")
         return app(message, context)
 
     with LightNode(engine.address, once(revoked)) as node:

@@ -28,7 +28,7 @@ class Deciding(Engine):
             if decision == "admitted":
                 self.server.readmit(before.client_id)
             else:
-                self.server.disconnect(before.client_id, Close.REVOKED, "this client was revoked")
+                self.server.lane.disconnect(before.client_id, Close.REVOKED, "this client was revoked")
         return before
 
 
@@ -81,7 +81,7 @@ def test_a_reply_that_a_revoked_client_kept_never_counts_not_even_once_its_acces
         stage.do(a.socket.close()).result(10)
         engine.ledger.wait(lambda: len(engine.server.lane.members()) == 1)
         engine.states[client_id] = "revoked"
-        engine.server.disconnect(client_id, Close.REVOKED, "this client was revoked")
+        engine.server.lane.disconnect(client_id, Close.REVOKED, "this client was revoked")
         assert come_back(stage, a, kept, lambda client: client.closed).closed == (
             Close.REVOKED, "this client was revoked on the server",
         )  # fmt: skip
