@@ -33,14 +33,12 @@ class Need(StrEnum):
 
 
 def _rows() -> Iterator[tuple[tuple[str, str], Need]]:
-    for need, lines in ((Need.OPEN, OPEN), (Need.VIEWER, VIEWER), (Need.OPERATOR, OPERATOR), (Need.ADMIN, ADMIN)):
-        for line in lines.split("\n"):
-            if line:
-                method, _, path = line.partition(" ")
-                yield (method, path), need
-    for verb in STEERING.split():
-        for prefix in ("", "/api"):
-            yield ("POST", f"{prefix}/runs/{{run_id}}/{verb}"), Need.OPERATOR
+    steering = "".join(f"POST [/api]/runs/{{run_id}}/{verb}\n" for verb in STEERING.split())
+    for need, lines in zip(Need, (OPEN, VIEWER, OPERATOR + steering, ADMIN), strict=True):
+        for line in filter(None, lines.split("\n")):
+            *methods, path = line.split()
+            for at in (path.removeprefix("[/api]"), path.replace("[/api]", "/api")):
+                yield from (((method, at), need) for method in methods)
 
 
 POLICY: dict[tuple[str, str], Need] = dict(_rows())
