@@ -13,6 +13,7 @@ from webapp.accounts.views import PersonView, person_view
 from webapp.db.database import Database
 from webapp.db.repository.accounts import sessions, users
 from webapp.db.repository.clients import revoke_join_codes_of
+from webapp.db.repository.rows import change_row, count_rows, get_row, insert_row
 from webapp.db.tables import User
 from webapp.problems import Conflict, Invalid, NotFound
 
@@ -45,7 +46,7 @@ class People:
     def count(self) -> int:
         """Return how many accounts there are."""
         with self._database.read() as session:
-            return users.count_users(session)
+            return count_rows(session, User)
 
     def list(self) -> list[PersonView]:
         """Return everyone, by name."""
@@ -55,7 +56,7 @@ class People:
     def show(self, user_id: int) -> PersonView:
         """Return one person."""
         with self._database.read() as session:
-            return person_view(_get(session, user_id))
+            return person_view(get_row(session, User, user_id, "account"))
 
     def find(self, name: str) -> PersonView:
         """Return the person with a name."""
@@ -82,13 +83,14 @@ class People:
                 raise Conflict("The first account must be an admin.")
             if users.find_user(session, name) is not None:
                 raise Conflict(f"There is an account {name} already.")
-            view = person_view(_get(session, users.insert_user(session, name, role, hashed)))
+            user = User(name=name, role=role, password_hash=hashed, created_at=datetime.now(UTC))
+            view = person_view(insert_row(session, user))
         self._changes.note()
         return view
 
     def set_role(self, user_id: int, role: Role) -> PersonView:
         """Give a person another role; it counts from the next request on."""
-        return self._change(user_id, lambda session, _: users.change_user(session, user_id, role=role), admin=role)
+        return self._change(user_id, lambda session, _: change_row(session, User, user_id, role=role), admin=role)
 
     def set_password(self, user_id: int, password: str) -> PersonView:
         """Give a person a password, and end all sessions of the person."""
@@ -96,7 +98,7 @@ class People:
         hashed = self._passwords.hash(password)
 
         def change(session: Session, _user: User) -> None:
-            users.change_user(session, user_id, password_hash=hashed)
+            change_row(session, User, user_id, password_hash=hashed)
             sessions.delete_sessions_of(session, user_id)
 
         return self._change(user_id, change)
@@ -105,20 +107,20 @@ class People:
         """Let a person in no more: sessions end, and tokens do not work until the account is enabled again."""
 
         def change(session: Session, user: User) -> None:
-            users.change_user(session, user_id, disabled_at=user.disabled_at or datetime.now(UTC))
+            change_row(session, User, user_id, disabled_at=user.disabled_at or datetime.now(UTC))
             sessions.delete_sessions_of(session, user_id)
 
         return self._change(user_id, change, admin=None)
 
     def enable(self, user_id: int) -> PersonView:
         """Let a disabled person in again."""
-        return self._change(user_id, lambda session, _: users.change_user(session, user_id, disabled_at=None))
+        return self._change(user_id, lambda session, _: change_row(session, User, user_id, disabled_at=None))
 
     def remove(self, user_id: int) -> None:
         """Remove a person with all sessions and tokens."""
         with self._database.write() as session:
             users.lock_users(session)
-            user = _get(session, user_id)
+            user = get_row(session, User, user_id, "account")
             _keep_an_admin(session, user)
             revoke_join_codes_of(session, user.name, datetime.now(UTC))
             users.delete_user(session, user_id)
@@ -130,7 +132,7 @@ class People:
         """Change a person; ``admin`` is the role after the change, None where the person is let in no more."""
         with self._database.write() as session:
             users.lock_users(session)
-            user = _get(session, user_id)
+            user = get_row(session, User, user_id, "account")
             if admin is not Role.ADMIN:
                 _keep_an_admin(session, user)
             change(session, user)
@@ -145,13 +147,6 @@ def end_codes(session: Session, user: User) -> None:
     """Revoke the join codes of a person who may make none any more: whoever has one could still join."""
     if user.disabled_at is not None or not Role(user.role).includes(Role.OPERATOR):
         revoke_join_codes_of(session, user.name, datetime.now(UTC))
-
-
-def _get(session: Session, user_id: int) -> User:
-    user = users.get_user(session, user_id)
-    if user is None:
-        raise NotFound(f"There is no account {user_id}.")
-    return user
 
 
 def _keep_an_admin(session: Session, user: User) -> None:

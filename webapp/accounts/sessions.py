@@ -12,6 +12,7 @@ from webapp.accounts.throttle import Throttle, keys_of
 from webapp.accounts.views import SessionView, session_view
 from webapp.db.database import Database
 from webapp.db.repository.accounts import sessions, users
+from webapp.db.repository.rows import change_row, insert_row
 from webapp.db.tables import LoginSession, User
 from webapp.problems import Invalid, Problem
 from webapp.sanitizing import clean_text
@@ -62,7 +63,7 @@ class Sessions:
             address=clean_text(address, 64), agent=clean_text(agent, 200),
         )  # fmt: skip
         with self._database.write() as session:
-            user = users.get_user(session, user_id)
+            user = session.get(User, user_id)
             if user is None or user.disabled_at is not None:
                 raise WrongPassword
             sessions.delete_expired(session, now, now - IDLE)
@@ -70,8 +71,8 @@ class Sessions:
                 sessions.delete_session(session, digest(previous))
             for surplus in sessions.sessions_of(session, user_id)[MOST_SESSIONS - 1 :]:
                 sessions.delete_session(session, surplus.id_hash)
-            sessions.insert_session(session, row)
-            users.change_user(session, user_id, last_login_at=now)
+            insert_row(session, row)
+            change_row(session, User, user_id, last_login_at=now)
         self._changes.note()
         return session_id
 
@@ -115,7 +116,7 @@ class Sessions:
         """Change the password of a person who knows the old one; all sessions of the person end."""
         attempt = self._throttle.begin(*keys_of(principal.name, address))
         with self._database.read() as session:
-            user = users.get_user(session, principal.id)
+            user = session.get(User, principal.id)
         if not self._is_right(user, old):
             raise Invalid("old_password", "The present password is wrong")
         self._throttle.succeed(attempt)

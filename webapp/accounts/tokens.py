@@ -9,8 +9,9 @@ from webapp.accounts.secrets import TOKEN_PREFIX, digest, new_token
 from webapp.accounts.sessions import CLOCK_SLACK
 from webapp.accounts.views import TokenView, token_view
 from webapp.db.database import Database
-from webapp.db.repository.accounts import tokens, users
-from webapp.db.tables import ApiToken
+from webapp.db.repository.accounts import tokens
+from webapp.db.repository.rows import insert_row
+from webapp.db.tables import ApiToken, User
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.sanitizing import clean_text
 
@@ -43,11 +44,11 @@ class Tokens:
             user_id=principal.id, name=name, token_hash=digest(text), role=role, created_at=now, expires_at=ends
         )
         with self._database.write() as session:
-            if users.get_user(session, principal.id) is None:  # removed since the request was let in
+            if session.get(User, principal.id) is None:  # removed since the request was let in
                 raise NotFound(f"There is no account {principal.name}.")
             if len(tokens.tokens_of(session, principal.id)) >= MOST_TOKENS:
                 raise Conflict(f"There are {MOST_TOKENS} tokens: revoke those that are not needed.")
-            view = token_view(tokens.insert_token(session, row))
+            view = token_view(insert_row(session, row))
         return view, text
 
     def list_of(self, user_id: int) -> list[TokenView]:

@@ -16,6 +16,7 @@ from webapp.db.repository import clients as table
 from webapp.db.repository.client_history import last_failure
 from webapp.db.repository.events import add_event
 from webapp.db.repository.rounds import outcome_counts
+from webapp.db.repository.rows import change_row, get_row
 from webapp.db.tables import Client
 from webapp.operations.event_hub import EventHub
 from webapp.operations.own_data.reported import reported_data
@@ -65,7 +66,7 @@ class Clients:
                 changes = {name: clean_json(value) for name, value in reports.items() if value}
                 changes |= reported_data(event.data) if event.data else {}
                 table.update_client(session, event.client_id, changes)
-                if (row := table.get_client(session, event.client_id)) is not None:
+                if (row := session.get(Client, event.client_id)) is not None:
                     live = self._live().get(row.id) if event.online else None
                     self._add_event(
                         session, row, live, clean_text(event.reason), online=event.online, changes=event.changes
@@ -103,14 +104,14 @@ class Clients:
     def show(self, client_id: int) -> ClientView:
         """Return one client."""
         with self._database.read() as session:
-            row = _get(session, client_id)
+            row = get_row(session, Client, client_id, "client")
             counts = outcome_counts(session, [client_id])
         return client_view(row, self._live().get(client_id), counts.get(client_id))
 
     def last_failure(self, client_id: int) -> FailureView:
         """Return the last failed task of a client; raises NotFound where no task failed with a traceback."""
         with self._database.read() as session:
-            row = last_failure(session, _get(session, client_id).id)
+            row = last_failure(session, get_row(session, Client, client_id, "client").id)
             if row is None:
                 raise NotFound(f"No failed task of client {client_id} is known.")
             return FailureView.model_validate(row, from_attributes=True)
@@ -176,12 +177,12 @@ class Clients:
         if len(wanted) > MAX_NAME:
             raise Invalid("name", f"A name has at most {MAX_NAME:,} characters")
         with self._database.write() as session:
-            row = _get(session, client_id)
+            row = get_row(session, Client, client_id, "client")
             own = row.said_name or row.name
             wanted = wanted or own
             if wanted != row.name and table.is_name_taken(session, wanted, client_id):
                 raise Invalid("name", f"{wanted} is the name of another client: choose a different one")
-            table.change_client(session, client_id, name=wanted, said_name=own if wanted != own else None)
+            change_row(session, Client, client_id, name=wanted, said_name=own if wanted != own else None)
             self._add_event_of_change(session, client_id, "renamed")
         if self._flower is not None:
             self._flower.lane.rename(client_id, wanted)
@@ -197,8 +198,8 @@ class Clients:
 
     def _set_excluded(self, client_id: int, excluded: bool) -> ClientView:
         with self._database.write() as session:
-            _get(session, client_id)
-            table.change_client(session, client_id, left_out=excluded)
+            get_row(session, Client, client_id, "client")
+            change_row(session, Client, client_id, left_out=excluded)
             self._add_event_of_change(session, client_id, "excluded from all runs" if excluded else "included again")
         if self._supervisor is not None:
             self._supervisor.reload_participation(included=None if excluded else client_id)
@@ -206,13 +207,14 @@ class Clients:
 
     def _move(self, client_id: int, to: str, sources: tuple[str, ...], reason: str) -> None:
         with self._database.write() as session:
-            _get(session, client_id)
+            get_row(session, Client, client_id, "client")
             if table.move_client(session, client_id, to, sources):
                 self._add_event_of_change(session, client_id, reason)
 
     def _add_event_of_change(self, session: Session, client_id: int, reason: str) -> None:
         session.expire_all()
-        self._add_event(session, _get(session, client_id), self._live().get(client_id), reason, online=False)
+        client = get_row(session, Client, client_id, "client")
+        self._add_event(session, client, self._live().get(client_id), reason, online=False)
 
     def _add_event(
         self, session: Session, row: Client, live: LiveClient | None, reason: str, *, online: bool, changes: int = 0
@@ -227,10 +229,3 @@ class Clients:
 
     def _live(self) -> dict[int, LiveClient]:
         return self._flower.live_clients() if self._flower is not None else {}
-
-
-def _get(session: Session, client_id: int) -> Client:
-    row = table.get_client(session, client_id)
-    if row is None:
-        raise NotFound(f"There is no client {client_id}.")
-    return row

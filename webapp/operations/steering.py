@@ -11,8 +11,8 @@ from federation.run.config import MAX_ROUNDS
 from federation.run.states import ACTIVE, ENDED, RunState
 from webapp.db.database import Database
 from webapp.db.repository import runs as table
-from webapp.db.repository.clients import get_client
 from webapp.db.repository.queue.order import move_to_front, release_run
+from webapp.db.tables import Client
 from webapp.operations.rows import iso
 from webapp.operations.run_moves import add_request_event, get_run, requeue_run, require_weights
 from webapp.operations.run_requests import stored_config
@@ -129,7 +129,7 @@ class Steering:
     def _change(self, run_id: int, client_id: int, request: str) -> None:
         with self._database.write() as session:
             run = get_run(session, run_id)
-            client = get_client(session, client_id)
+            client = session.get(Client, client_id)
             if client is None:
                 raise NotFound(f"There is no client {client_id} to {request}.")
             if run.state in ENDED and not table.is_resumable(run):

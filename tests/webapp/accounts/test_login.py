@@ -11,7 +11,9 @@ from tests.support.dashboard import Dashboard, running
 from tests.support.people import PASSWORD, acting, add_person, cookie_in, cookie_of, sign_in
 from webapp.accounts.passwords import OF_NO_ONE, Passwords
 from webapp.accounts.throttle import MAX_KEYS, Throttle, TooManyAttempts, keys_of
-from webapp.db.repository.accounts.users import change_user, find_user
+from webapp.db.repository.accounts.users import find_user
+from webapp.db.repository.rows import change_row
+from webapp.db.tables import User
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,7 @@ def test_a_hash_of_older_parameters_is_replaced_at_the_next_login(shared: Dashbo
     old = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
     database = shared.parts.database
     with database.write() as session:
-        change_user(session, shared.parts.accounts.people.find("ada").id, password_hash=old)
+        change_row(session, User, shared.parts.accounts.people.find("ada").id, password_hash=old)
     assert sign_in(http, "ada", "wrong password").status_code == 401
     assert sign_in(http, "ada").status_code == 303
     with database.read() as session:

@@ -10,7 +10,8 @@ from tests.support.dashboard import Dashboard, read_events
 from tests.support.people import PASSWORD, acting, add_person, cookie_in, cookie_of, sign_in, token_of
 from tests.support.processes import wait_until
 from webapp.accounts.roles import Role
-from webapp.db.repository.accounts.users import change_user
+from webapp.db.repository.rows import change_row
+from webapp.db.tables import User
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def ada(dashboard: Dashboard) -> int:
 def password(dashboard: Dashboard, ada: int) -> str:
     """The password of ada; tests that need none do without, because hashes take their time."""
     with dashboard.parts.database.write() as session:
-        change_user(session, ada, password_hash=dashboard.parts.accounts.passwords.hash(PASSWORD))
+        change_row(session, User, ada, password_hash=dashboard.parts.accounts.passwords.hash(PASSWORD))
     return PASSWORD
 
 

@@ -12,8 +12,10 @@ from tests.support.dashboard import Dashboard, running
 from tests.support.markup import get_page
 from tests.support.processes import wait_until
 from webapp.db.database import Database
-from webapp.db.repository.clients import change_client, list_clients
+from webapp.db.repository.clients import list_clients
 from webapp.db.repository.events import add_event, events_of_client
+from webapp.db.repository.rows import change_row
+from webapp.db.tables import Client
 from webapp.operations.connections.admission import Admissions
 from webapp.operations.connections.join_codes import JoinCodes
 
@@ -34,7 +36,7 @@ class Door:
 
     def last_seen(self, client_id: int, **ago: float) -> None:
         with self.database.write() as session:
-            change_client(session, client_id, last_seen_at=datetime.now(UTC) - timedelta(**ago))
+            change_row(session, Client, client_id, last_seen_at=datetime.now(UTC) - timedelta(**ago))
 
     def known(self) -> set[int]:
         with self.database.read() as session:
@@ -88,7 +90,7 @@ def test_a_client_that_waited_offline_for_a_week_is_removed_with_its_events(door
     expired, online, admitted, revoked = (door.ask(name, f"10.1.0.{place}") for place, name in enumerate("abcd"))
     for client_id, state in ((admitted, "admitted"), (revoked, "revoked")):
         with door.database.write() as session:
-            change_client(session, client_id, state=state)
+            change_row(session, Client, client_id, state=state)
             add_event(session, "client", {"state": "x"}, client_id=expired)
     recent = door.ask("e", "10.1.0.9")
     for client_id in (expired, online, admitted, revoked):

@@ -14,8 +14,10 @@ from webapp.accounts.openid.provider import CodeRefused, Provider
 from webapp.accounts.people import end_codes
 from webapp.accounts.roles import Role
 from webapp.db.database import Database
-from webapp.db.repository.accounts import identities, sessions, users
+from webapp.db.repository.accounts import identities, sessions
 from webapp.db.repository.clients import revoke_join_codes_of
+from webapp.db.repository.rows import change_row, insert_row
+from webapp.db.tables import User
 from webapp.problems import Problem
 from webapp.sanitizing import clean_text
 from webapp.settings import Settings
@@ -95,13 +97,13 @@ class OpenIdSignIn:
             user = identities.find_user(session, identity.issuer, identity.subject)
             if user is None:
                 name = identities.free_name(session, identity.name)
-                user_id = users.insert_user(session, name, role, None)
+                user_id = insert_row(session, User(name=name, role=role, created_at=datetime.now(UTC))).id
                 identities.insert_identity(session, user_id, identity.issuer, identity.subject)
             elif user.disabled_at is not None:
                 raise Disabled(f"The account {user.name} is disabled. Ask an admin.")
             else:
                 user_id, name = user.id, user.name
-                users.change_user(session, user_id, role=role)
+                change_row(session, User, user_id, role=role)
                 session.refresh(user)
                 end_codes(session, user)
         self._changes.note()

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session, undefer
 
+from webapp.db.repository.rows import change_row
 from webapp.db.tables import Client, JoinCode, RunEvent
 
 CLOCK_STEP = timedelta(minutes=1)
@@ -25,11 +26,6 @@ class Admission:
 
 HERE = Client.kind != "imported"
 """The client may connect here; clients of imported runs never do."""
-
-
-def get_client(session: Session, client_id: int) -> Client | None:
-    """Return one client."""
-    return session.get(Client, client_id)
 
 
 def find_client(session: Session, public_key: str) -> Client | None:
@@ -71,13 +67,7 @@ def client_names(session: Session, client_ids: Collection[int] | None = None) ->
 
 def update_client(session: Session, client_id: int, values: dict[str, Any]) -> None:
     """Write what a client reported about itself, and that it was seen now."""
-    now = datetime.now(UTC)
-    session.execute(update(Client).where(Client.id == client_id).values(last_seen_at=now, **values))
-
-
-def change_client(session: Session, client_id: int, **values: Any) -> None:
-    """Write what a person decided about a client; ``last_seen_at`` stays."""
-    session.execute(update(Client).where(Client.id == client_id).values(**values))
+    change_row(session, Client, client_id, last_seen_at=datetime.now(UTC), **values)
 
 
 def is_name_taken(session: Session, name: str, but: int) -> bool:
@@ -122,19 +112,6 @@ def excluded_clients(session: Session) -> Sequence[int]:
 
 
 # -- join codes -------------------------------------------------------------------------------------------------------
-
-
-def insert_join_code(session: Session, values: dict[str, Any]) -> JoinCode:
-    """Add a code and return its row."""
-    row = JoinCode(**values)
-    session.add(row)
-    session.flush()
-    return row
-
-
-def get_join_code(session: Session, code_id: int) -> JoinCode | None:
-    """Return one code."""
-    return session.get(JoinCode, code_id)
 
 
 def find_join_code(session: Session, secret_hash: str) -> JoinCode | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from webapp.db.repository.many import insert_many
+from webapp.db.repository.rows import insert_many
 from webapp.db.spread import Spread
 from webapp.db.tables import METRIC_POINTS, REPLIES, MetricPoint, Round, Run
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from webapp.db.repository.many import insert_many
+from webapp.db.repository.rows import insert_many
 from webapp.db.tables import REPLIES, ROUNDS, Client, MetricPoint, Reply, Round, Run
 
 TROUBLE = ("refused", "failed", "late", "lost")

@@ -6,7 +6,7 @@ Imports nothing of webapp.
 from webapp.db.tables.accounts import ApiToken, LoginSession, OpenIdIdentity, User
 from webapp.db.tables.apps import APP_MOVES, App, AppState
 from webapp.db.tables.audit import AUDIT_ENTRIES, AuditEntry
-from webapp.db.tables.base import Id, NullableJson, Row, UtcTime
+from webapp.db.tables.base import Id, NullableJson, NumberedRow, Row, UtcTime
 from webapp.db.tables.clients import Client, JoinCode, TaskFailure
 from webapp.db.tables.events import RUN_EVENTS, RunEvent, RunProblem
 from webapp.db.tables.experiments import EXPERIMENT_MOVES, Experiment, ExperimentState
@@ -18,6 +18,6 @@ __all__ = [
     "APP_MOVES", "AUDIT_ENTRIES", "EXPERIMENT_MOVES", "METRIC_POINTS", "REPLIES", "ROUNDS", "RUNS", "RUN_EVENTS",
     "ApiToken", "App", "AppState", "AuditEntry", "Client", "Experiment", "ExperimentState", "Id", "JoinCode",
     "LoginSession", "MetricPoint", "MlflowRun", "NotificationChannel", "NotificationDelivery", "NullableJson",
-    "OpenIdIdentity", "Reply", "Round", "Row", "Run", "RunContents", "RunEvent", "RunProblem", "Sending",
+    "NumberedRow", "OpenIdIdentity", "Reply", "Round", "Row", "Run", "RunContents", "RunEvent", "RunProblem", "Sending",
     "TaskFailure", "TrackingCursor", "User", "UtcTime",
 ]  # fmt: skip

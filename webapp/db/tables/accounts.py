@@ -5,16 +5,14 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db.tables.base import Id, Row, UtcTime
+from webapp.db.tables.base import NO_ID_TWICE, NumberedRow, Row, UtcTime
 
 
-class User(Row):
+class User(NumberedRow):
     """One person. Names are in lower case."""
 
     __tablename__ = "users"
-    __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
     role: Mapped[str] = mapped_column(String(10))
     """viewer, operator or admin."""
@@ -52,13 +50,12 @@ class OpenIdIdentity(Row):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
 
 
-class ApiToken(Row):
+class ApiToken(NumberedRow):
     """A token with which a script acts for a person. Only its hash is stored."""
 
     __tablename__ = "api_tokens"
-    __table_args__ = (Index("ix_api_tokens_user", "user_id"), {"sqlite_autoincrement": True})
+    __table_args__ = (Index("ix_api_tokens_user", "user_id"), NO_ID_TWICE)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     name: Mapped[str] = mapped_column(String(64))
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db.tables.base import Id, Row, UtcTime
+from webapp.db.tables.base import NumberedRow, UtcTime
 
 
 class AppState(StrEnum):
@@ -27,13 +27,11 @@ APP_MOVES: dict[AppState, frozenset[AppState]] = {
 """State -> the states that an admin may move an app to."""
 
 
-class App(Row):
+class App(NumberedRow):
     """One FAB. Publisher, name, version and settings are those of its pyproject.toml, settings with their defaults."""
 
     __tablename__ = "apps"
-    __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     hash: Mapped[str] = mapped_column(String(64), unique=True)
     """SHA-256 of the FAB. What is approved is this hash."""
     publisher: Mapped[str] = mapped_column(String(100))

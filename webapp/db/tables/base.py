@@ -1,14 +1,17 @@
 """Base of the tables and the types of their columns. Times are UTC."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, Integer, MetaData
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 NullableJson = JSON(none_as_null=True)
+NO_ID_TWICE = {"sqlite_autoincrement": True}
+"""SQLite would else give the id of a deleted row to a new one."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -43,3 +46,12 @@ class Row(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+class NumberedRow(Row):
+    """Base of the tables whose rows have an id that is given once."""
+
+    __abstract__ = True
+    __table_args__: Any = NO_ID_TWICE
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, sort_order=-1)

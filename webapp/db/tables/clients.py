@@ -6,16 +6,14 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db.tables.base import Id, NullableJson, Row, UtcTime
+from webapp.db.tables.base import NullableJson, NumberedRow, Row, UtcTime
 
 
-class Client(Row):
+class Client(NumberedRow):
     """One client, by its public key. Only the Flower server knows whether it is online."""
 
     __tablename__ = "clients"
-    __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     public_key: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(String(64))
     said_name: Mapped[str | None] = mapped_column(String(64))
@@ -37,13 +35,11 @@ class Client(Row):
     last_seen_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
-class JoinCode(Row):
+class JoinCode(NumberedRow):
     """A code that admits one client within its time. Times are compared with the clock of the dashboard's machine."""
 
     __tablename__ = "join_codes"
-    __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
     """SHA-256 (hex) of the secret, which is stored nowhere."""
     created_at: Mapped[datetime] = mapped_column(UtcTime)

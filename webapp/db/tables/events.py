@@ -6,20 +6,19 @@ from typing import Any, cast
 from sqlalchemy import JSON, ForeignKey, Index, String, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db.tables.base import Id, Row, UtcTime
+from webapp.db.tables.base import NO_ID_TWICE, NumberedRow, Row, UtcTime
 
 
-class RunEvent(Row):
+class RunEvent(NumberedRow):
     """One event of a run or a client; rows are only added. Event streams send its id."""
 
     __tablename__ = "run_events"
     __table_args__ = (
         Index("ix_run_events_run", "run_id", "id"),
         Index("ix_run_events_client", "client_id", "id"),
-        {"sqlite_autoincrement": True},
+        NO_ID_TWICE,
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
     client_id: Mapped[int | None] = mapped_column(ForeignKey("clients.id"))
     type: Mapped[str] = mapped_column(String(20))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db.tables.base import Id, Row, UtcTime
+from webapp.db.tables.base import NumberedRow, UtcTime
 
 
 class ExperimentState(StrEnum):
@@ -32,13 +32,11 @@ EXPERIMENT_MOVES: dict[ExperimentState, frozenset[ExperimentState]] = {
 """State -> the states that an experiment may move to."""
 
 
-class Experiment(Row):
+class Experiment(NumberedRow):
     """One experiment. Its runs name it, with the number of their configuration."""
 
     __tablename__ = "experiments"
-    __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
     state: Mapped[str] = mapped_column(String(20))
     config: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -6,16 +6,14 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db.tables.base import Id, Row, UtcTime
+from webapp.db.tables.base import NO_ID_TWICE, NumberedRow, UtcTime
 
 
-class NotificationChannel(Row):
+class NotificationChannel(NumberedRow):
     """One address that gets notifications, and of which events."""
 
     __tablename__ = "notification_channels"
-    __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(64))
     kind: Mapped[str] = mapped_column(String(10))
     """webhook, slack, teams, ntfy or email."""
@@ -30,17 +28,16 @@ class NotificationChannel(Row):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
-class NotificationDelivery(Row):
+class NotificationDelivery(NumberedRow):
     """One notification to one channel; ``key`` keeps an event from being queued twice."""
 
     __tablename__ = "notification_deliveries"
     __table_args__ = (
         UniqueConstraint("channel_id", "key", name="uq_notification_deliveries_key"),
         Index("ix_notification_deliveries_due", "state", "next_try_at"),
-        {"sqlite_autoincrement": True},
+        NO_ID_TWICE,
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     channel_id: Mapped[int] = mapped_column(ForeignKey("notification_channels.id"))
     delivery_id: Mapped[str] = mapped_column(String(36))
     """The receiver knows by it that it gets the same notification again."""

@@ -7,7 +7,7 @@ from typing import Any, cast
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db.tables.base import Id, NullableJson, Row, UtcTime
+from webapp.db.tables.base import NO_ID_TWICE, Id, NullableJson, NumberedRow, Row, UtcTime
 
 
 class RunContents(StrEnum):
@@ -21,16 +21,15 @@ class RunContents(StrEnum):
     """The run is being written; nothing shows it until all of it is there."""
 
 
-class Run(Row):
+class Run(NumberedRow):
     """One run: its configuration, its state, and its last committed round."""
 
     __tablename__ = "runs"
     __table_args__ = (
         Index("ix_runs_state", "state"), Index("ix_runs_experiment_id", "experiment_id", "configuration"),
-        {"sqlite_autoincrement": True},
+        NO_ID_TWICE,
     )  # fmt: skip
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
     config: Mapped[dict[str, Any]] = mapped_column(JSON)
     network: Mapped[str] = mapped_column(String(50))
@@ -96,13 +95,12 @@ class Run(Row):
         return str(self.config.get("kind", "training"))
 
 
-class Round(Row):
+class Round(NumberedRow):
     """One committed round, with counts and sums of its replies, so that a list of rounds is one query."""
 
     __tablename__ = "rounds"
-    __table_args__ = (Index("uq_rounds_run_id_round", "run_id", "round", unique=True), {"sqlite_autoincrement": True})
+    __table_args__ = (Index("uq_rounds_run_id_round", "run_id", "round", unique=True), NO_ID_TWICE)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
     round: Mapped[int]
     attempt: Mapped[int]
@@ -150,17 +148,16 @@ class Reply(Row):
     bytes_up: Mapped[int] = mapped_column(BigInteger)
 
 
-class MetricPoint(Row):
+class MetricPoint(NumberedRow):
     """One value of a metric; ``client_id`` NULL is the aggregate. Ids grow with time: readers continue after an id."""
 
     __tablename__ = "metric_points"
     __table_args__ = (
         Index("ix_metric_points_run", "run_id", "id"),
         Index("ix_metric_points_series", "run_id", "client_id", "phase", "name", "round"),
-        {"sqlite_autoincrement": True},
+        NO_ID_TWICE,
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
     round: Mapped[int]
     phase: Mapped[str] = mapped_column(String(10))

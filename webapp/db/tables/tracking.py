@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.db.tables.base import Id, Row, UtcTime
+from webapp.db.tables.base import NO_ID_TWICE, NumberedRow, Row, UtcTime
 
 
 class Sending(StrEnum):
@@ -31,16 +31,15 @@ class TrackingCursor(Row):
     event_id: Mapped[int] = mapped_column(BigInteger)
 
 
-class MlflowRun(Row):
+class MlflowRun(NumberedRow):
     """A run, or with ``client_id`` a client in it, as a run of an MLflow server.
 
     A client is sent with its run: only ``state`` (gone or not) and ``sent_state`` are its own.
     """
 
     __tablename__ = "mlflow_runs"
-    __table_args__ = (Index("ix_mlflow_runs_run", "run_id", "server"), {"sqlite_autoincrement": True})
+    __table_args__ = (Index("ix_mlflow_runs_run", "run_id", "server"), NO_ID_TWICE)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
     server: Mapped[str] = mapped_column(String(500))
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
     client_id: Mapped[int | None] = mapped_column(ForeignKey("clients.id"))

@@ -11,10 +11,11 @@ from pydantic import BaseModel, Field
 
 from federation.apps.archive import AppArchive, AppUnusable, checked_settings, read_app
 from federation.weights.files import write_file
-from webapp.db.database import Database, Session
+from webapp.db.database import Database
 from webapp.db.repository.apps import apps as table
+from webapp.db.repository.rows import count_rows, delete_row, get_row, insert_row
 from webapp.db.tables import APP_MOVES, App, AppState
-from webapp.problems import Conflict, Invalid, NotFound, Problem
+from webapp.problems import Conflict, Invalid, Problem
 
 MAX_APPS = 200
 OFF = "Flower Apps are off: start the dashboard with --apps."
@@ -65,7 +66,7 @@ class Apps:
     def show(self, app_id: int) -> AppView:
         """Return one app."""
         with self._database.read() as session:
-            return app_view(_get(session, app_id))
+            return app_view(get_row(session, App, app_id, "app"))
 
     def find(self, hash: str) -> AppView | None:
         """Return the app with a hash; None where there is none."""
@@ -85,10 +86,10 @@ class Apps:
             raise Invalid("file", str(error)) from error
         with self._database.write() as session:  # the file is written in it: a deletion of the same app waits
             known = table.app_of_hash(session, app.hash)
-            if known is None and table.count_apps(session) >= MAX_APPS:
+            if known is None and count_rows(session, App) >= MAX_APPS:
                 raise Conflict(f"There are {MAX_APPS:,} apps: delete those that are not needed.")
             self._write(app)
-            return app_view(known or table.insert_app(session, _row(app, by)))
+            return app_view(known or insert_row(session, _row(app, by)))
 
     def _write(self, app: AppArchive) -> None:
         try:
@@ -103,17 +104,17 @@ class Apps:
         if to is AppState.APPROVED:
             self._require_on()
         with self._database.write() as session:
-            row = _get(session, app_id)
+            row = get_row(session, App, app_id, "app")
             if not table.move_app(session, app_id, to, {one for one, into in APP_MOVES.items() if to in into}, by):
                 raise Conflict(f"{app_view(row).title} is {row.state} already.")
             session.expire_all()
-            return app_view(_get(session, app_id))
+            return app_view(get_row(session, App, app_id, "app"))
 
     def delete(self, app_id: int) -> AppView:
         """Delete an app with its FAB. Runs that it has done stay."""
         with self._database.write() as session:
-            view = app_view(_get(session, app_id))
-            table.delete_app(session, app_id)
+            view = app_view(get_row(session, App, app_id, "app"))
+            delete_row(session, App, app_id)
             self.file_of(view.hash).unlink(missing_ok=True)
         return view
 
@@ -153,13 +154,6 @@ def settings_of(app: AppView, given: Mapping[str, Any]) -> dict[str, Any]:
 def app_view(row: App) -> AppView:
     """Return an app as pages and the API show it."""
     return AppView(**{name: getattr(row, name) for name in AppView.model_fields})
-
-
-def _get(session: Session, app_id: int) -> App:
-    row = table.get_app(session, app_id)
-    if row is None:
-        raise NotFound(f"There is no app {app_id}.")
-    return row
 
 
 def _row(app: AppArchive, by: str) -> App:

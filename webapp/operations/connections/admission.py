@@ -16,6 +16,7 @@ from federation.protocol.messages import Close, Hello
 from federation.server.flower_server import Admission, AdmissionRefused
 from webapp.db.database import Database, Session
 from webapp.db.repository import clients as table
+from webapp.db.repository.rows import get_row
 from webapp.db.tables import Client
 from webapp.formatting import plural
 from webapp.operations.connections.join_attempts import JoinAttempts
@@ -146,7 +147,8 @@ class Admissions:
         state = "pending" if self._rule == "approve" else "admitted"
         if state == "pending":
             self._make_room(session, reported.get("facts", {}).get("address", ""))
-        client = _get(session, table.insert_client(session, public_key, {"state": state, **reported}))
+        client_id = table.insert_client(session, public_key, {"state": state, **reported})
+        client = get_row(session, Client, client_id, "client")
         self._use(session, secret, client)
         return client
 
@@ -198,12 +200,6 @@ class Admissions:
 
 def _address_of(client: Client) -> str:
     return str(client.facts.get("address") or "")
-
-
-def _get(session: Session, client_id: int) -> Client:
-    row = table.get_client(session, client_id)
-    assert row is not None
-    return row
 
 
 def _news(row: Client, reported: dict[str, Any]) -> dict[str, Any]:

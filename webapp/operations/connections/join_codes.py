@@ -12,9 +12,10 @@ from federation.protocol.messages import MAX_NAME_CHARACTERS
 from webapp.db.database import Database, Session
 from webapp.db.repository import clients as table
 from webapp.db.repository.audit.entries import append_entry
+from webapp.db.repository.rows import get_row, insert_row
 from webapp.db.tables import Client, JoinCode
 from webapp.operations.audit.attempts import Actor, Attempt
-from webapp.problems import Conflict, Invalid, NotFound
+from webapp.problems import Conflict, Invalid
 from webapp.sanitizing import clean_text
 
 GOOD_FOR = timedelta(hours=1)
@@ -87,11 +88,11 @@ class JoinCodes:
             table.delete_join_codes(session, now - KEPT_FOR)
             if table.count_open_join_codes(session, now) >= MAX_OPEN:
                 raise Conflict(f"{MAX_OPEN:,} join codes are open, the maximum: revoke some or wait.")
-            row = table.insert_join_code(session, {
-                "secret_hash": _hash(secret), "created_at": now, "created_by": by, "expires_at": now + GOOD_FOR,
-                "name": settings.name, "dataset": settings.dataset, "partition": settings.partition,
-                "partitions": settings.partitions,
-            })  # fmt: skip
+            row = insert_row(session, JoinCode(
+                secret_hash=_hash(secret), created_at=now, created_by=by, expires_at=now + GOOD_FOR,
+                name=settings.name, dataset=settings.dataset, partition=settings.partition,
+                partitions=settings.partitions,
+            ))  # fmt: skip
         return row, secret
 
     def list(self) -> Sequence[tuple[JoinCode, JoinCodeState]]:
@@ -105,9 +106,7 @@ class JoinCodes:
         now = self._clock()
         with self._database.write() as session:
             table.revoke_join_code(session, code_id, now)
-            row = table.get_join_code(session, code_id)
-            if row is None:
-                raise NotFound(f"There is no join code {code_id}.")
+            row = get_row(session, JoinCode, code_id, "join code")
             if row.used_at is not None:
                 raise Conflict("This join code has been used: revoke the access of the client instead.")
         return row, state_of(row, now)

@@ -5,6 +5,7 @@ from federation.run.states import ACTIVE, RunState
 from webapp.db.database import Database, Session
 from webapp.db.repository.queue import experiments as table
 from webapp.db.repository.queue.order import move_to_front
+from webapp.db.repository.rows import get_row
 from webapp.db.tables import Experiment, ExperimentState
 from webapp.operations.experiments.requests import ExperimentRequest
 from webapp.operations.experiments.views import (
@@ -17,7 +18,7 @@ from webapp.operations.experiments.views import (
 from webapp.operations.run_moves import move_run, queue_run, requeue_run
 from webapp.operations.runs import Runs
 from webapp.operations.steering import Steering
-from webapp.problems import Conflict, Invalid, NotFound
+from webapp.problems import Conflict, Invalid
 
 
 class Experiments:
@@ -122,10 +123,7 @@ class Experiments:
 
 def get_experiment(session: Session, experiment_id: int) -> Experiment:
     """Return an experiment; raises NotFound."""
-    found = table.get_experiment(session, experiment_id)
-    if found is None:
-        raise NotFound(f"There is no experiment {experiment_id}.")
-    return found
+    return get_row(session, Experiment, experiment_id, "experiment")
 
 
 def _seeded(config: RunConfig, seed: int) -> RunConfig:

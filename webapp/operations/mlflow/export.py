@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from webapp.db.database import Database, DatabaseUnavailable, Session
 from webapp.db.repository.events import add_event, last_event_id
+from webapp.db.repository.rows import change_row
 from webapp.db.repository.tracking import mlflow as table
 from webapp.db.repository.tracking import news
 from webapp.db.tables import MlflowRun, Sending
@@ -117,7 +118,7 @@ class MlflowExport:
     def _succeed(self, row: MlflowRun) -> None:
         self._counts.is_up = True
         with self._database.write() as session:
-            table.set_sent(session, row.id, state=Sending.SENT, tries=0, error="")
+            change_row(session, MlflowRun, row.id, state=Sending.SENT, tries=0, error="")
             if row.tries >= TRIES_BEFORE_NOTE:
                 _note(session, row, "MLflow has all rounds again")
 
@@ -132,7 +133,7 @@ class MlflowExport:
                 tries = row.tries + 1
                 seconds = self._delays[min(tries, len(self._delays)) - 1]
                 next_try = now + timedelta(seconds=max(seconds, min(after or 0, MAX_DELAY_SECONDS)))
-                table.set_sent(session, row.id, state=state, tries=tries, error=said, next_try_at=next_try)
+                change_row(session, MlflowRun, row.id, state=state, tries=tries, error=said, next_try_at=next_try)
                 if tries == TRIES_BEFORE_NOTE or (state is Sending.GONE and row.error != said):
                     kept = "" if state is Sending.GONE else "; its rounds are kept and sent later"
                     _note(session, row, f"This run is not sent to MLflow: {said}{kept}")

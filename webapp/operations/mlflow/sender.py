@@ -10,12 +10,12 @@ from functools import partial
 
 from federation.run.states import ENDED
 from webapp.db.database import Database
-from webapp.db.repository.clients import get_client
 from webapp.db.repository.rounds import list_rounds
+from webapp.db.repository.rows import change_row
 from webapp.db.repository.runs import get_run
 from webapp.db.repository.tracking import mlflow as table
 from webapp.db.repository.tracking.points import TimedPoint, timed_points_after
-from webapp.db.tables import MlflowRun, Round, Run, Sending
+from webapp.db.tables import Client, MlflowRun, Round, Run, Sending
 from webapp.operations.mlflow.api import MlflowApi, MlflowMissing, MlflowRefused
 from webapp.operations.mlflow.counts import MlflowCounts
 from webapp.operations.mlflow.records import (
@@ -84,7 +84,7 @@ class RunSender:
         row.sent_point = points[-1].id if points else row.sent_point
         row.sent_round = rounds[-1].round if rounds else row.sent_round
         with self._database.write() as session:
-            table.set_sent(session, row.id, sent_round=row.sent_round, sent_point=row.sent_point)
+            change_row(session, MlflowRun, row.id, sent_round=row.sent_round, sent_point=row.sent_point)
         self._counts.rounds += len(rounds)
 
     def _at(self, target: MlflowRun, work: Callable[[str], None]) -> None:
@@ -103,7 +103,7 @@ class RunSender:
                 raise
             target.state = Sending.GONE
             with self._database.write() as session:
-                table.set_sent(session, target.id, state=Sending.GONE)
+                change_row(session, MlflowRun, target.id, state=Sending.GONE)
 
     def _log(self, metrics: list[Metric], mlflow_id: str) -> None:
         if mlflow_id not in self._known:
@@ -127,7 +127,7 @@ class RunSender:
         for client_id, child in clients.items():
             if child.mlflow_id is None and client_id is not None:
                 with self._database.read() as session:
-                    client = get_client(session, client_id)
+                    client = session.get(Client, client_id)
                 assert client is not None
                 start = run.started_at or run.created_at
                 tags = client_tags(client, child, str(row.mlflow_id))
@@ -148,7 +148,7 @@ class RunSender:
             raise MlflowRefused(str(error)) from error
         self._api.log_params(found, {key: text for key, text in params.items() if key not in there})
         with self._database.write() as session:
-            table.set_sent(session, row.id, mlflow_id=found, experiment_id=experiment)
+            change_row(session, MlflowRun, row.id, mlflow_id=found, experiment_id=experiment)
         row.mlflow_id, row.experiment_id, self._experiment_id = found, experiment, experiment
 
     def _send_state(self, row: MlflowRun, run: Run, clients: Sequence[MlflowRun]) -> None:
@@ -161,11 +161,11 @@ class RunSender:
             if client.sent_state != f"{status} {end or ''}":
                 self._at(client, partial(self._api.update_run, status=status, end=end))
                 with self._database.write() as session:
-                    table.set_sent(session, client.id, sent_state=f"{status} {end or ''}")
+                    change_row(session, MlflowRun, client.id, sent_state=f"{status} {end or ''}")
         self._at(row, partial(self._api.update_run, status=status, end=end, name=run.name))
         self._at(row, partial(self._api.set_tags, tags=state_tags(run)))
         with self._database.write() as session:
-            table.set_sent(session, row.id, sent_state=news)
+            change_row(session, MlflowRun, row.id, sent_state=news)
         if run.state in ENDED:
             self._known -= {str(one.mlflow_id) for one in (row, *clients)}
 

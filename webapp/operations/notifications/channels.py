@@ -9,13 +9,14 @@ from typing import Any
 from webapp.db.database import Database, Session
 from webapp.db.repository.notifications import channels as table
 from webapp.db.repository.notifications.deliveries import newest_deliveries
+from webapp.db.repository.rows import change_row, get_row, insert_row
 from webapp.db.tables import NotificationChannel
 from webapp.operations.notifications.mail import parse_recipients
 from webapp.operations.notifications.messages import ChannelKind, Occasion, make_message
 from webapp.operations.notifications.outbox import Outbox
 from webapp.operations.notifications.views import ChannelView, DeliveryView, channel_view, delivery_view
 from webapp.operations.notifications.webhooks import parse_target
-from webapp.problems import Conflict, Invalid, NotFound
+from webapp.problems import Conflict, Invalid
 from webapp.sanitizing import clean_text
 
 MAX_NAME, MAX_CHANNELS, MAX_SECRET, LOG_ROWS = 64, 50, 200, 100
@@ -53,7 +54,7 @@ class Channels:
         with self._database.write() as session:
             if len(table.list_channels(session)) >= MAX_CHANNELS:
                 raise Conflict(f"There are {MAX_CHANNELS} channels: remove those that are not needed.")
-            view = channel_view(table.insert_channel(session, row))
+            view = channel_view(insert_row(session, row))
         self._reload()
         return view, made
 
@@ -74,7 +75,7 @@ class Channels:
                 row.target_metric if target_metric is None else target_metric,
                 row.target_value if target_value is None else target_value,
             )  # fmt: skip
-            table.change_channel(session, channel_id, values)
+            change_row(session, NotificationChannel, channel_id, **values)
             session.expire_all()
             view = channel_view(_get(session, channel_id))
         self._reload()
@@ -83,7 +84,7 @@ class Channels:
     def set_enabled(self, channel_id: int, enabled: bool) -> ChannelView:
         """Switch a channel on or off; what is queued for it is still sent."""
         with self._database.write() as session:
-            table.change_channel(session, channel_id, {"enabled": enabled})
+            change_row(session, NotificationChannel, channel_id, enabled=enabled)
             session.expire_all()
             view = channel_view(_get(session, channel_id))
         self._reload()
@@ -116,10 +117,7 @@ class Channels:
 
 
 def _get(session: Session, channel_id: int) -> NotificationChannel:
-    row = table.get_channel(session, channel_id)
-    if row is None:
-        raise NotFound(f"There is no channel {channel_id}.")
-    return row
+    return get_row(session, NotificationChannel, channel_id, "channel")
 
 
 def _checked(

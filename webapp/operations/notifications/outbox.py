@@ -12,7 +12,8 @@ from federation.run.metric_goals import goals_of
 from federation.run.states import RunState
 from webapp.db.database import Session
 from webapp.db.repository.events import StoredEvent
-from webapp.db.repository.notifications.deliveries import has_queued, insert_delivery, is_queued_already
+from webapp.db.repository.notifications.deliveries import has_queued, is_queued_already
+from webapp.db.repository.rows import insert_row
 from webapp.db.repository.runs import get_run
 from webapp.db.tables import NotificationChannel, NotificationDelivery, Run
 from webapp.formatting import count
@@ -86,7 +87,7 @@ class Outbox:
             message.link = f"{self._public_url}/runs/{message.run_id}"
         for channel_id in channels:
             if not is_queued_already(session, channel_id, key):
-                insert_delivery(session, NotificationDelivery(
+                insert_row(session, NotificationDelivery(
                     channel_id=channel_id, delivery_id=str(uuid.uuid4()), key=key, event=message.event,
                     message=message.model_dump(mode="json"), state="queued", tries=0, outcome="",
                     created_at=message.at, next_try_at=datetime.now(UTC) + delay,

@@ -12,6 +12,7 @@ from typing import Any
 from federation.run.states import ACTIVE
 from webapp.db.database import Database, DatabaseUnavailable
 from webapp.db.repository.notifications import deliveries as table
+from webapp.db.repository.rows import change_row
 from webapp.db.repository.runs import runs_in
 from webapp.db.tables import NotificationChannel, NotificationDelivery
 from webapp.operations.notifications.mail import Mailer, parse_recipients
@@ -83,7 +84,7 @@ class Sender:
                 break
             values = self._try(delivery, channel)
             with self._database.write() as session:
-                table.set_outcome(session, delivery.id, values)
+                change_row(session, NotificationDelivery, delivery.id, **values)
                 table.delete_oldest(session, MOST_KEPT)
         with self._database.read() as session:
             return table.count_queued(session)

@@ -18,8 +18,9 @@ from federation.run.states import RunState
 from tests.support.books import Books
 from tests.support.processes import wait_until
 from tests.support.receivers import http_receiver, smtp_receiver
-from webapp.db.repository.notifications.deliveries import set_outcome
+from webapp.db.repository.rows import change_row
 from webapp.db.repository.runs import set_values
+from webapp.db.tables import NotificationDelivery
 from webapp.operations.clients import Clients
 from webapp.operations.event_hub import EventHub
 from webapp.operations.notifications.channels import Channels
@@ -100,7 +101,8 @@ def test_a_clock_that_is_set_back_holds_no_notification_up(books: Books) -> None
     with http_receiver() as receiver:
         post.channels.test(post.add("webhook", receiver.url()))
         with books.database.write() as session:
-            set_outcome(session, post.last().id, {"next_try_at": datetime.now(UTC) + timedelta(days=365)})
+            next_year = datetime.now(UTC) + timedelta(days=365)
+            change_row(session, NotificationDelivery, post.last().id, next_try_at=next_year)
         with post.sending():
             assert post.wait_for("sent").tries == 1
 

@@ -16,12 +16,6 @@ def find_session(session: Session, id_hash: str) -> tuple[LoginSession, User] | 
     return (row[0], row[1]) if row is not None else None
 
 
-def insert_session(session: Session, row: LoginSession) -> None:
-    """Add a session."""
-    session.add(row)
-    session.flush()
-
-
 def touch_session(session: Session, id_hash: str, now: datetime) -> None:
     """Write that a session is in use."""
     session.execute(update(LoginSession).where(LoginSession.id_hash == id_hash).values(last_seen_at=now))

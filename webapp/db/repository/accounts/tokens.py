@@ -15,13 +15,6 @@ def find_token(session: Session, token_hash: str) -> tuple[ApiToken, User] | Non
     return (row[0], row[1]) if row is not None else None
 
 
-def insert_token(session: Session, row: ApiToken) -> ApiToken:
-    """Add a token; its id is set then."""
-    session.add(row)
-    session.flush()
-    return row
-
-
 def tokens_of(session: Session, user_id: int) -> Sequence[ApiToken]:
     """Return the tokens of a person, newest first."""
     return session.scalars(select(ApiToken).where(ApiToken.user_id == user_id).order_by(ApiToken.id.desc())).all()

@@ -1,10 +1,8 @@
 """users: find, list, insert, change, delete."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from webapp.db.tables import ApiToken, LoginSession, OpenIdIdentity, User
@@ -24,16 +22,6 @@ def has_users(session: Session) -> bool:
     return session.scalar(select(User.id).limit(1)) is not None
 
 
-def count_users(session: Session) -> int:
-    """Return how many accounts there are."""
-    return session.scalar(select(func.count()).select_from(User)) or 0
-
-
-def get_user(session: Session, user_id: int) -> User | None:
-    """Return one person."""
-    return session.get(User, user_id)
-
-
 def find_user(session: Session, name: str) -> User | None:
     """Return the person with that name."""
     return session.scalar(select(User).where(User.name == name))
@@ -42,18 +30,6 @@ def find_user(session: Session, name: str) -> User | None:
 def list_users(session: Session) -> Sequence[User]:
     """Return every person, by name."""
     return session.scalars(select(User).order_by(User.name)).all()
-
-
-def insert_user(session: Session, name: str, role: str, password_hash: str | None) -> int:
-    """Add a person; return the id."""
-    row = {"name": name, "role": role, "password_hash": password_hash, "created_at": datetime.now(UTC)}
-    user_id: int = session.execute(insert(User).returning(User.id), row).scalar_one()
-    return user_id
-
-
-def change_user(session: Session, user_id: int, **values: Any) -> None:
-    """Write columns of a person."""
-    session.execute(update(User).where(User.id == user_id).values(**values))
 
 
 def replace_hash(session: Session, user_id: int, old: str, new: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from webapp.db.tables import App, AppState
@@ -12,16 +12,6 @@ from webapp.db.tables import App, AppState
 def list_apps(session: Session) -> Sequence[App]:
     """Return all apps, newest first."""
     return session.scalars(select(App).order_by(App.id.desc())).all()
-
-
-def count_apps(session: Session) -> int:
-    """Return how many apps there are."""
-    return session.scalar(select(func.count()).select_from(App)) or 0
-
-
-def get_app(session: Session, app_id: int) -> App | None:
-    """Return one app."""
-    return session.get(App, app_id)
 
 
 def app_of_hash(session: Session, hash: str) -> App | None:
@@ -40,21 +30,9 @@ def is_approved(session: Session, hash: str) -> bool:
     return app is not None and app.state == AppState.APPROVED
 
 
-def insert_app(session: Session, row: App) -> App:
-    """Add an app; its id is set then."""
-    session.add(row)
-    session.flush()
-    return row
-
-
 def move_app(session: Session, app_id: int, to: AppState, sources: Collection[AppState], by: str) -> bool:
     """Change an app's state if it is in one of ``sources``."""
     query = update(App).where(App.id == app_id, App.state.in_(sources)).values(
         state=to.value, decided_by=by, decided_at=datetime.now(UTC)
     )  # fmt: skip
     return session.execute(query.returning(App.id)).first() is not None
-
-
-def delete_app(session: Session, app_id: int) -> bool:
-    """Delete an app; False where there is none."""
-    return session.execute(delete(App).where(App.id == app_id).returning(App.id)).first() is not None

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from webapp.db.tables import NotificationChannel, NotificationDelivery
@@ -23,12 +22,6 @@ def has_queued(session: Session, channel_id: int, prefix: str) -> bool:
     return session.scalar(select(NotificationDelivery.id).where(*waits, begins).limit(1)) is not None
 
 
-def insert_delivery(session: Session, row: NotificationDelivery) -> None:
-    """Queue a delivery."""
-    session.add(row)
-    session.flush()
-
-
 def due_deliveries(
     session: Session, now: datetime, latest: datetime, limit: int
 ) -> Sequence[tuple[NotificationDelivery, NotificationChannel]]:
@@ -45,11 +38,6 @@ def due_deliveries(
         .limit(limit)
     )
     return [(row[0], row[1]) for row in session.execute(query)]
-
-
-def set_outcome(session: Session, delivery_id: int, values: dict[str, Any]) -> None:
-    """Write what became of a try."""
-    session.execute(update(NotificationDelivery).where(NotificationDelivery.id == delivery_id).values(**values))
 
 
 def newest_deliveries(session: Session, limit: int) -> Sequence[tuple[NotificationDelivery, str]]:

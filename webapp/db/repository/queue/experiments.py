@@ -26,11 +26,6 @@ def insert_experiment(session: Session, values: dict[str, Any]) -> int:
     return experiment_id
 
 
-def get_experiment(session: Session, experiment_id: int) -> Experiment | None:
-    """Return one experiment."""
-    return session.get(Experiment, experiment_id)
-
-
 def list_experiments(session: Session, *, limit: int = 50, offset: int = 0) -> tuple[Sequence[Experiment], int]:
     """Return a page of experiments, newest first, and how many there are."""
     newest = select(Experiment).order_by(Experiment.id.desc()).limit(limit).offset(offset)

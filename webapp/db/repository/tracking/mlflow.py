@@ -67,11 +67,6 @@ def clients_at(session: Session, server: str, run_id: int) -> Sequence[MlflowRun
     return session.scalars(select(MlflowRun).where(*clients).order_by(MlflowRun.id)).all()
 
 
-def set_sent(session: Session, row_id: int, **values: Any) -> None:
-    """Write what became of a run or a client."""
-    session.execute(update(MlflowRun).where(MlflowRun.id == row_id).values(**values))
-
-
 def count_states(session: Session, server: str) -> dict[str, int]:
     """Return the number of runs by state."""
     query = select(MlflowRun.state, func.count()).where(_runs(server)).group_by(MlflowRun.state)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from federation.run.networks import data_of
 from federation.run.states import RunState
-from webapp.db.repository.many import insert_many
+from webapp.db.repository.rows import insert_many
 from webapp.db.repository.transfer.reading import TABLES
 from webapp.db.tables import RUNS, Client, Run, RunContents
 

@@ -3,14 +3,15 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from webapp.db.repository.clients import get_client, list_clients
+from webapp.db.repository.clients import list_clients
+from webapp.db.repository.rows import get_row
 from webapp.db.tables import Client
 from webapp.pages.clients.index import clients_page
 from webapp.pages.clients.query import clients_query
 from webapp.pages.clients.show import client_page
 from webapp.pages.clients.simulation import offer_for
 from webapp.pages.flash import Flash
-from webapp.problems import Conflict, Invalid, NotFound
+from webapp.problems import Conflict, Invalid
 from webapp.routes.dependencies import ClientsDep, NoteDep, noted
 from webapp.routes.html.forms import SEE_OTHER, FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import ClientId, Page, PageDep, shared
@@ -38,18 +39,11 @@ def show(page: PageDep, client_id: ClientId) -> HTMLResponse:
 
 
 def _show(page: Page, client_id: int, status: int = 200, *, name: str = "", error: str = "") -> HTMLResponse:
-    client = _get(page, client_id)
+    client = get_row(page.session, Client, client_id, "client")
     return page.show(
         "clients/show.html", "/clients", status, page=client_page(page.session, client, page.live),
         typed=name or client.name, error=error,
     )  # fmt: skip
-
-
-def _get(page: Page, client_id: int) -> Client:
-    client = get_client(page.session, client_id)
-    if client is None:
-        raise NotFound(f"There is no client {client_id}.")
-    return client
 
 
 @router.post("/{client_id}/approve")
@@ -62,7 +56,7 @@ def approve(clients: ClientsDep, note: NoteDep, client_id: ClientId) -> Response
 @router.get("/{client_id}/revoke")
 def ask_to_revoke(page: PageDep, client_id: ClientId) -> HTMLResponse:
     """Ask whether a client's access is to be revoked."""
-    return page.show("clients/revoke.html", "/clients", client=_get(page, client_id))
+    return page.show("clients/revoke.html", "/clients", client=get_row(page.session, Client, client_id, "client"))
 
 
 @router.post("/{client_id}/revoke")
@@ -93,7 +87,7 @@ def include(clients: ClientsDep, flashes: FlashesDep, client_id: ClientId) -> Re
 @router.post("/{client_id}/end")
 def end_simulated(page: PageDep, flashes: FlashesDep, client_id: ClientId) -> Response:
     """End a simulated client of this dashboard."""
-    client = _get(page, client_id)
+    client = get_row(page.session, Client, client_id, "client")
     running = page.parts.simulation.find(client.public_key)
     if running is None:
         raise Conflict(f"{client.name} is not a running simulated client of this dashboard: revoke its access instead.")
@@ -112,7 +106,7 @@ def rename(
         renamed = clients.rename(client_id, name).name
     except Invalid as error:
         return _show(page, client_id, 422, name=name, error=error.fields[0].message)
-    before = _get(page, client_id)
+    before = get_row(page.session, Client, client_id, "client")
     own = before.said_name or before.name
     reported = f" The client reports the name {own}." if own != renamed else ""
     return see_other(flashes, f"/clients/{client_id}", Flash(f"The client was renamed to {renamed}.{reported}"))
