@@ -10,8 +10,8 @@ from typing import Any
 
 from federation.run.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone
 from federation.run.metric_goals import BestRound, MetricGoals, better_round
-from webapp.db.repository.events import ReplyProblem
 from webapp.db.spread import spreads_of, with_fairness
+from webapp.db.tables import RunProblem
 from webapp.sanitizing import MAX_TEXT, clean_line, clean_text
 
 MAX_METRIC_NAME, MAX_REASON = 100, 500
@@ -167,7 +167,7 @@ def failed_event(failed: AttemptFailed, last_metric_id: int) -> Row:
     }  # fmt: skip
 
 
-def completion_reason(problems: Sequence[ReplyProblem], names: Mapping[int, str]) -> str | None:
+def completion_reason(problems: Sequence[RunProblem], names: Mapping[int, str]) -> str | None:
     """Say what went wrong in a completed run, the most frequent problem of a client first; None where nothing did."""
     said = [
         f"{names.get(one.client_id, f'client {one.client_id}')} {_PROBLEMS[one.outcome]} {one.times:,} "

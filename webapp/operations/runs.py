@@ -19,7 +19,7 @@ from webapp.db.repository.events import add_event
 from webapp.db.repository.queue import order
 from webapp.db.repository.queue.experiments import runs_to_continue, settle_experiment
 from webapp.db.repository.rounds import recent_seconds
-from webapp.db.repository.run_list import list_runs
+from webapp.db.repository.run_list import RunFilter, find_runs
 from webapp.db.repository.transfer.writing import abandon_imports
 from webapp.db.tables import Run
 from webapp.operations.apps.runs import accept_app
@@ -165,7 +165,7 @@ class Runs:
     def list(self, states: Collection[RunState], q: str, limit: int, offset: int) -> tuple[list[RunView], int]:
         """Return a page of runs, newest first, and how many there are."""
         with self._database.read() as session:
-            rows, total = list_runs(session, states=states, q=q, limit=limit, offset=offset)
+            rows, total = find_runs(session, RunFilter(states, q, archived=None), limit, offset)
             return _views(session, rows), total
 
     def show(self, run_id: int) -> RunView:

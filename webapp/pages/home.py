@@ -11,7 +11,7 @@ from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.clients import list_clients
 from webapp.db.repository.events import newest_events
 from webapp.db.repository.queue.order import queued_runs
-from webapp.db.repository.run_list import list_runs
+from webapp.db.repository.run_list import RunFilter, find_runs
 from webapp.db.repository.runs import runs_in
 from webapp.db.tables import Client, Run
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
@@ -92,5 +92,5 @@ def _other(run: Run, live: Mapping[int, LiveClient], names: Mapping[int, str]) -
 
 
 def _last_run(session: Session) -> Run | None:
-    newest, _ = list_runs(session, limit=20)
+    newest, _ = find_runs(session, RunFilter(archived=None), 20)
     return next((run for run in newest if run.started_at is not None), None)

@@ -214,10 +214,10 @@ def test_problems_of_before_are_counted_from_their_events(books: Books) -> None:
         books.runs.record(reply(run_id, 1, client, "train", outcome, reason))
         books.runs.flush(run_id)
     with books.database.read() as session:
-        before = reply_problems(session, run_id)
+        before = [(one.outcome, one.times, one.reason) for one in reply_problems(session, run_id)]
     with books.database.engine.begin() as connection:
         command.downgrade(migration_config(connection), "0014")
         command.upgrade(migration_config(connection), "head")
     with books.database.read() as session:
-        assert reply_problems(session, run_id) == before != []
-    assert [(one.outcome, one.times, one.reason) for one in before] == [("failed", 2, "b"), ("late", 1, None)]
+        after = [(one.outcome, one.times, one.reason) for one in reply_problems(session, run_id)]
+    assert after == before == [("failed", 2, "b"), ("late", 1, None)]

@@ -111,6 +111,14 @@ def excluded_clients(session: Session) -> Sequence[int]:
     return session.scalars(select(Client.id).where(Client.left_out)).all()
 
 
+def stored_schemas(session: Session, client_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """Return client id -> schema of those of the clients that have told one."""
+    rows = session.execute(
+        select(Client.id, Client.data_schema).where(Client.id.in_(client_ids), Client.data_schema.is_not(None))
+    )
+    return {client_id: schema for client_id, schema in rows if schema is not None}
+
+
 # -- join codes -------------------------------------------------------------------------------------------------------
 
 

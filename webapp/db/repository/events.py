@@ -105,16 +105,6 @@ def events_of_client(session: Session, client_id: int, limit: int = 50) -> list[
     return [_stored(row) for row in session.scalars(query)]
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyProblem:
-    """How often a client's replies in one run had an outcome other than accepted, and the last of the reasons."""
-
-    client_id: int
-    outcome: str
-    times: int
-    reason: str | None
-
-
 def count_problems(session: Session, replies: Iterable[Mapping[str, Any]]) -> None:
     """Count those of the rows of replies that were not accepted."""
     counted: dict[tuple[int, int, str], dict[str, Any]] = {}
@@ -127,11 +117,10 @@ def count_problems(session: Session, replies: Iterable[Mapping[str, Any]]) -> No
         session.connection().execute(_upsert(session.get_bind().dialect.name), list(counted.values()))
 
 
-def reply_problems(session: Session, run_id: int) -> list[ReplyProblem]:
+def reply_problems(session: Session, run_id: int) -> Sequence[RunProblem]:
     """Return the problems with replies in a run, the most frequent first."""
-    query = select(RunProblem.client_id, RunProblem.outcome, RunProblem.times, RunProblem.reason)
-    ordered = query.where(RunProblem.run_id == run_id).order_by(RunProblem.times.desc(), RunProblem.client_id)
-    return [ReplyProblem(*row) for row in session.execute(ordered)]
+    of_run = select(RunProblem).where(RunProblem.run_id == run_id)
+    return session.scalars(of_run.order_by(RunProblem.times.desc(), RunProblem.client_id)).all()
 
 
 @cache

@@ -30,6 +30,9 @@ class Point:
     kind: str
 
 
+POINT_COLUMNS = (MetricPoint.id, MetricPoint.round, MetricPoint.phase, MetricPoint.client_id, MetricPoint.name,
+                 MetricPoint.value, MetricPoint.kind)  # fmt: skip
+"""The fields of a ``Point``, in their order."""
 _LAST_ID = select(func.max(METRIC_POINTS.c.id)).where(METRIC_POINTS.c.run_id == bindparam("run_id"))
 
 
@@ -48,9 +51,7 @@ def points_after(
     whose: Collection[Whose] = (), limit: int = 10_000,
 ) -> list[Point]:  # fmt: skip
     """Return points after an id, oldest first. An empty filter matches everything."""
-    columns = (MetricPoint.id, MetricPoint.round, MetricPoint.phase, MetricPoint.client_id, MetricPoint.name,
-               MetricPoint.value, MetricPoint.kind)  # fmt: skip
-    query = select(*columns).where(MetricPoint.run_id == run_id, MetricPoint.id > since_id)
+    query = select(*POINT_COLUMNS).where(MetricPoint.run_id == run_id, MetricPoint.id > since_id)
     if names:
         query = query.where(MetricPoint.name.in_(names))
     if phases:

@@ -51,42 +51,18 @@ class RunFilter:
 
     states: Collection[str] = ()
     q: str = ""
+    """A part of one of a run's texts or tags, or its id."""
     network: str = ""
     dataset: str = ""
     strategy: str = ""
     tag: str = ""
-    archived: bool = False
+    archived: bool | None = False
+    """None: both those in the archive and the others."""
     sort: Sort = "newest"
     group: Grouping | None = None
     """What the runs are sorted by first; those without a value come last."""
     backwards: bool = False
     """Whether the order is the opposite of the usual one: texts from A, numbers and times from the largest."""
-
-
-def list_runs(
-    session: Session, *, states: Collection[str] = (), q: str = "", limit: int = 50, offset: int = 0
-) -> tuple[Sequence[Run], int]:
-    """Return a page of the matching runs, newest first, and the number of all of them; see ``filter_runs``."""
-    rows = session.scalars(
-        filter_runs(session, select(Run), states, q).order_by(Run.id.desc()).limit(limit).offset(offset)
-    ).all()
-    total = session.scalar(filter_runs(session, select(func.count(Run.id)), states, q)) or 0
-    return rows, total
-
-
-def filter_runs(session: Session, query: Select[Any], states: Collection[str], q: str) -> Select[Any]:
-    """Narrow a query to some states, and to runs with ``q`` in one of their texts or tags, or as their id."""
-    query = query.where(NOT_DELETED)
-    if states:
-        query = query.where(Run.state.in_(states))
-    if q := q.strip():
-        texts = (Run.name, Run.network, Run.dataset, Run.strategy, Run.note)
-        words = [column.icontains(q, autoescape=True) for column in texts]
-        words += [has_tag(tag) for tag in all_tags(session) if q.casefold() in tag.casefold()][:MAX_TAGS]
-        number = q.removeprefix("#")
-        is_id = number.isascii() and number.isdigit() and len(number) < 16
-        query = query.where(or_(*words, Run.id == int(number)) if is_id else or_(*words))
-    return query
 
 
 def all_tags(session: Session) -> list[str]:
@@ -104,7 +80,9 @@ def find_runs(session: Session, run_filter: RunFilter, limit: int, offset: int =
     """Return a page of the matching runs, and the number of all of them."""
     column = _column(run_filter.sort)
     ascending = (run_filter.sort in TEXTS) != run_filter.backwards
-    order = [(column.asc() if ascending else column.desc()).nulls_last(), Run.id.desc()]
+    order = [column.asc() if ascending else column.desc(), Run.id.desc()]
+    if run_filter.sort != "newest":  # PostgreSQL uses no index where NULLs have a place
+        order[0] = order[0].nulls_last()
     if run_filter.group is not None:
         order.insert(0, _group(run_filter.group).asc().nulls_last())
     rows = session.scalars(_filter(session, select(Run), run_filter).order_by(*order).limit(limit).offset(offset)).all()
@@ -131,8 +109,18 @@ def _group(group: Grouping) -> ColumnElement[Any]:
 
 
 def _filter(session: Session, query: Select[Any], run_filter: RunFilter) -> Select[Any]:
-    query = filter_runs(session, query, run_filter.states, run_filter.q)
-    query = query.where(Run.archived_at.is_not(None) if run_filter.archived else Run.archived_at.is_(None))
+    query = query.where(NOT_DELETED)
+    if run_filter.states:
+        query = query.where(Run.state.in_(run_filter.states))
+    if q := run_filter.q.strip():
+        texts = (Run.name, Run.network, Run.dataset, Run.strategy, Run.note)
+        words = [column.icontains(q, autoescape=True) for column in texts]
+        words += [has_tag(tag) for tag in all_tags(session) if q.casefold() in tag.casefold()][:MAX_TAGS]
+        number = q.removeprefix("#")
+        is_id = number.isascii() and number.isdigit() and len(number) < 16
+        query = query.where(or_(*words, Run.id == int(number)) if is_id else or_(*words))
+    if run_filter.archived is not None:
+        query = query.where(Run.archived_at.is_not(None) if run_filter.archived else Run.archived_at.is_(None))
     for name in FILTERS:
         if value := getattr(run_filter, name):
             query = query.where(getattr(Run, name) == value)

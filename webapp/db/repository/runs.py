@@ -191,3 +191,13 @@ def named_uploads(session: Session) -> set[str]:
 def run_ids(session: Session) -> set[int]:
     """Return the ids of all runs, also of those that are being deleted."""
     return set(session.scalars(select(Run.id)))
+
+
+def stored_agreement(session: Session, run_id: int) -> dict[str, Any] | None:
+    """Return the schema that the clients of a run agreed on; None where there is none."""
+    return session.scalar(select(Run.agreed_schema).where(Run.id == run_id))
+
+
+def stored_statistics(session: Session, run_id: int) -> dict[str, Any] | None:
+    """Return what the clients of a statistics run have told; None where there is nothing."""
+    return session.scalar(select(Run.statistics).where(Run.id == run_id))

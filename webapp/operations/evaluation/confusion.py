@@ -7,8 +7,8 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from federation.run.metric_goals import is_evaluated_at_server
-from webapp.db.repository.evaluation.confusions import confusion_up_to, rounds_around
 from webapp.db.repository.events import newest_events
+from webapp.db.repository.rounds import confusion_up_to, rounds_around
 from webapp.db.tables import Run
 from webapp.operations.own_data.agreed import agreed_schema
 

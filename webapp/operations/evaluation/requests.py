@@ -12,9 +12,8 @@ from federation.run.events import Checkpoint
 from federation.run.fields.kinds import DATA, MODEL
 from federation.run.networks import has_test_split, trains_own_data
 from webapp.db.database import Database, Session
-from webapp.db.repository.own_data.schemas import stored_agreement
 from webapp.db.repository.rounds import get_round
-from webapp.db.repository.runs import get_run
+from webapp.db.repository.runs import get_run, stored_agreement
 from webapp.db.tables import Run
 from webapp.operations.run_requests import RunRequest
 from webapp.problems import Invalid, Problem

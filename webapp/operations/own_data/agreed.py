@@ -2,7 +2,7 @@
 
 from federation.schema.columns import AgreedSchema
 from webapp.db.database import Session
-from webapp.db.repository.own_data.schemas import stored_agreement
+from webapp.db.repository.runs import stored_agreement
 from webapp.formatting import plural
 
 MAX_CLASSES_NAMED = 6

@@ -5,8 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from federation.run.networks import is_data_name
 from federation.schema.columns import ClientSchema
 from webapp.db.database import Session
-from webapp.db.repository.clients import list_clients
-from webapp.db.repository.own_data.schemas import stored_schemas
+from webapp.db.repository.clients import list_clients, stored_schemas
 from webapp.db.tables import Client
 from webapp.problems import NotFound
 

@@ -11,8 +11,7 @@ from federation.run.events import StatisticsCollected
 from federation.schema.statistics import CELLS, Bins, Histogram
 from webapp.db.repository.clients import client_names
 from webapp.db.repository.events import add_event
-from webapp.db.repository.own_data.schemas import stored_statistics
-from webapp.db.repository.runs import get_run, set_values
+from webapp.db.repository.runs import get_run, set_values, stored_statistics
 from webapp.formatting import plural
 from webapp.operations.own_data.statistics import (
     ALL,

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 from starlette.datastructures import FormData, UploadFile
 
-from webapp.db.repository.run_list import list_runs, runs_of
+from webapp.db.repository.run_list import RunFilter, find_runs, runs_of
 from webapp.formatting import plural
 from webapp.operations.records import Changed, is_active
 from webapp.pages.flash import Flash
@@ -50,7 +50,7 @@ def list_them(
     shown = run_list(page.session, query)
     return page.show(
         "runs/index.html", "/runs", page=shown, segments=SEGMENTS, columns=COLUMNS, chosen=id, groupings=CHOICES,
-        known=list_runs(page.session, limit=1)[1] > 0,
+        known=find_runs(page.session, RunFilter(archived=None), 1)[1] > 0,
     )  # fmt: skip
 
 

@@ -5,11 +5,12 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from federation.run.states import ACTIVE, RunState
 from webapp.db.repository.events import add_event
+from webapp.db.repository.rows import change_row
 from webapp.db.repository.runs import NOT_DELETED
 from webapp.db.tables import EXPERIMENT_MOVES, ROUNDS, Experiment, ExperimentState, Round, Run, RunContents
 
@@ -70,8 +71,8 @@ def move_experiment(
     if to not in EXPERIMENT_MOVES[old]:
         return None
     ended = to in (ExperimentState.CANCELLED, ExperimentState.FINISHED)
-    values = {"state": to.value, "finished_at": datetime.now(UTC) if ended else None}
-    session.execute(update(Experiment).where(Experiment.id == experiment_id).values(values | _moved_by(by)))
+    values = {"state": to.value, "finished_at": datetime.now(UTC) if ended else None} | ({"moved_by": by} if by else {})
+    change_row(session, Experiment, experiment_id, **values)
     _add_event(session, experiment_id, found.name, to, old, by)
     return old
 
@@ -81,10 +82,6 @@ def _add_event(
 ) -> None:  # fmt: skip
     data = {"experiment_id": experiment_id, "name": name, "state": state, "from": old, "by": by}
     add_event(session, "experiment", data)
-
-
-def _moved_by(by: str | None) -> dict[str, str]:
-    return {"moved_by": by} if by else {}
 
 
 def settle_experiment(session: Session, experiment_id: int) -> None:

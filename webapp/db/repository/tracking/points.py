@@ -7,24 +7,14 @@ from datetime import datetime
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from webapp.db.repository.metrics import Point
+from webapp.db.repository.metrics import POINT_COLUMNS, Point
 from webapp.db.tables import MetricPoint, Round
-
-_COLUMNS = (MetricPoint.id, MetricPoint.round, MetricPoint.phase, MetricPoint.client_id, MetricPoint.name,
-            MetricPoint.value, MetricPoint.kind)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class TimedPoint:
+class TimedPoint(Point):
     """A metric point, and when its round was committed."""
 
-    id: int
-    round: int
-    phase: str
-    client_id: int | None
-    name: str
-    value: float | None
-    kind: str
     at: datetime
 
 
@@ -32,9 +22,12 @@ def timed_points_after(
     session: Session, run_id: int, after: int, client_ids: Collection[int] | None, limit: int
 ) -> list[TimedPoint]:  # fmt: skip
     """Return metric points after an id, oldest first: aggregates, and those of some clients, or of all (None)."""
-    columns = (*_COLUMNS, Round.committed_at)
     same = and_(Round.run_id == MetricPoint.run_id, Round.round == MetricPoint.round)
-    query = select(*columns).join(Round, same).where(MetricPoint.run_id == run_id, MetricPoint.id > after)
+    query = (
+        select(*POINT_COLUMNS, Round.committed_at)
+        .join(Round, same)
+        .where(MetricPoint.run_id == run_id, MetricPoint.id > after)
+    )
     if client_ids is not None:
         query = query.where(or_(MetricPoint.client_id.is_(None), MetricPoint.client_id.in_(client_ids)))
     return [TimedPoint(*row) for row in session.execute(query.order_by(MetricPoint.id).limit(limit))]
@@ -46,5 +39,5 @@ def points_of(session: Session, run_id: int, client_id: int | None, first: int, 
     They have no times: joined with the rounds, all points would be read again for each round.
     """
     whose = MetricPoint.client_id == client_id if client_id is not None else MetricPoint.client_id.is_(None)
-    query = select(*_COLUMNS).where(MetricPoint.run_id == run_id, whose, MetricPoint.round.between(first, last))
+    query = select(*POINT_COLUMNS).where(MetricPoint.run_id == run_id, whose, MetricPoint.round.between(first, last))
     return [Point(*row) for row in session.execute(query.order_by(MetricPoint.round, MetricPoint.id))]

@@ -1,1 +1,0 @@
-"""Queries for what clients measured in an evaluation. Imports what ``repository`` may."""
