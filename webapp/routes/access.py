@@ -64,7 +64,7 @@ class Access:
             if need is not Need.OPEN:
                 return await answer_failure(request, 503, error.sentence)(scope, receive, send)
             principal = None
-        if need is Need.OPEN or (principal is not None and (need is None or need.is_met_by(principal))):
+        if need is Need.OPEN or (principal is not None and (need is None or principal.may(need))):
             return await self._app(scope, receive, send)
         _name_route(request)
         await (_ask_to_sign_in(request) if principal is None else _forbid(request, need))(scope, receive, send)

@@ -7,7 +7,6 @@ from functools import lru_cache
 
 from starlette.routing import compile_path
 
-from webapp.accounts.principal import Principal
 from webapp.routes.needs import ADMIN, OPEN, OPERATOR, STEERING, VIEWER
 
 MAX_KNOWN = 200
@@ -21,10 +20,6 @@ class Need(StrEnum):
     VIEWER = "viewer"
     OPERATOR = "operator"
     ADMIN = "admin"
-
-    def is_met_by(self, principal: Principal | None) -> bool:
-        """Return whether a principal may make the request."""
-        return self is Need.OPEN or (principal is not None and principal.may(self))
 
     def is_above(self, other: "Need") -> bool:
         """Return whether this one needs more."""

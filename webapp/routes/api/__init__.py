@@ -35,5 +35,5 @@ ROUTERS = (
     mlflow.router,
     tensorboard.router, events.router, downloads.imports, downloads.router, clients.router, simulation.router,
     join_codes.router, data.router, options.router, health.router, docs.router, *apps.ROUTERS,
-    *accounts.ROUTERS, *audit.ROUTERS, *notifications.ROUTERS,
+    *accounts.ROUTERS, *audit.ROUTERS, notifications.router,
 )  # fmt: skip

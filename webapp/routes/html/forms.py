@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request
@@ -16,11 +16,11 @@ from webapp.pages.flash import PARAMETER, Flash, Flashes
 from webapp.pages.start.form import UPLOAD
 from webapp.pages.wording import sentence
 from webapp.problems import Invalid
+from webapp.routes.access import SEE_OTHER
 from webapp.routes.dependencies import MAX_ID
 from webapp.sanitizing import whole_number
 
 MAX_IDS = 200
-SEE_OTHER = 303
 PAGES_WITH_FORMS = re.compile(r"/(clients|runs/[0-9]{1,15})?")
 
 
@@ -29,14 +29,20 @@ async def read_form(request: Request) -> FormData:
     return await request.form(max_files=0, max_fields=2000)
 
 
-async def read_start_form(request: Request) -> AsyncIterator[FormData]:
-    """Give the fields of the form that starts a run, which may send a file with initial weights."""
-    async with request.form(max_files=1, max_fields=2000) as form:
-        yield form
+def _with_file(max_fields: int) -> Any:
+    """Return the dependency that gives the fields of a form which may send a file."""
+
+    async def read(request: Request) -> AsyncIterator[FormData]:
+        async with request.form(max_files=1, max_fields=max_fields) as form:
+            yield form
+
+    return Depends(read)
 
 
-StartFormDep = Annotated[FormData, Depends(read_start_form)]
 FormDep = Annotated[FormData, Depends(read_form)]
+UploadFormDep = Annotated[FormData, _with_file(2000)]
+CaseDep = Annotated[FormData, _with_file(3000)]
+"""A case for a run's model has a field for each column."""
 
 
 def sent_with_upload(
@@ -44,8 +50,8 @@ def sent_with_upload(
 ) -> tuple[list[tuple[str, str]], dict[str, str]]:  # fmt: skip
     """Return what a start form sent as text, with the id of the weights that it uploads, and what is wrong there."""
     sent = [(name, value) for name, value in fields.multi_items() if isinstance(value, str)]
-    file = fields.get(UPLOAD)
-    if isinstance(file, UploadFile) and file.filename and _takes_weights(dict(sent)):
+    file = file_of(fields, UPLOAD)
+    if file is not None and _takes_weights(dict(sent)):
         sent = [(name, value) for name, value in sent if name != "initial_weights"]
         try:
             sent.append(("initial_weights", runs.keep_upload(file.file, max_bytes).id))
@@ -62,6 +68,12 @@ def text_of(form: FormData, name: str) -> str:
     """Return a field's text, empty where the form does not send the field."""
     value = form.get(name)
     return value if isinstance(value, str) else ""
+
+
+def file_of(form: FormData, name: str) -> UploadFile | None:
+    """Return a field's file; None where none was chosen."""
+    value = form.get(name)
+    return value if isinstance(value, UploadFile) and value.filename else None
 
 
 def number_of(form: FormData, name: str, label: str, most: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial, wraps
 from typing import Annotated, Any, ParamSpec, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
@@ -95,28 +95,21 @@ def get_page(request: Request, parts: PartsDep, flashes: FlashesDep) -> Iterator
 PageDep = Annotated[Page, Depends(get_page)]
 
 
-def read_run_id(run_id: str) -> int:
-    """Return the run id of a page's address; raises NotFound where the text is no id."""
-    return _number(run_id, "run")
+def _id_of(noun: str) -> Any:
+    """Return the dependency that reads an id from a page's address; it raises NotFound where the text is no id."""
+
+    async def read(request: Request) -> int:
+        text = request.path_params[f"{noun}_id"]
+        number = whole_number(text, least=1, most=MAX_ID)
+        if number is None:
+            raise NotFound(f"There is no {noun} {text if len(text) <= 40 else text[:40] + '…'}.")
+        return number
+
+    return Depends(read)
 
 
-def read_client_id(client_id: str) -> int:
-    """Return the client id of a page's address; raises NotFound where the text is no id."""
-    return _number(client_id, "client")
-
-
-def read_experiment_id(experiment_id: str) -> int:
-    """Return the experiment id of a page's address; raises NotFound where the text is no id."""
-    return _number(experiment_id, "experiment")
-
-
-def _number(text: str, noun: str) -> int:
-    number = whole_number(text, least=1, most=MAX_ID)
-    if number is None:
-        raise NotFound(f"There is no {noun} {text if len(text) <= 40 else text[:40] + '…'}.")
-    return number
-
-
-RunId = Annotated[int, Depends(read_run_id)]
-ClientId = Annotated[int, Depends(read_client_id)]
-ExperimentId = Annotated[int, Depends(read_experiment_id)]
+RunId = Annotated[int, _id_of("run")]
+ClientId = Annotated[int, _id_of("client")]
+ExperimentId = Annotated[int, _id_of("experiment")]
+SourceId = Annotated[int | None, Query(alias="from", ge=1, lt=2**53)]
+"""The run whose settings a form begins with."""

@@ -1,13 +1,12 @@
 """The page that tries a run's model: a row of a table or a file, and what the model of the best round predicts."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 
 from federation.coordinator.supervisor import CheckpointDamaged, CheckpointsMissing, NetworkNotBuilt
 from federation.run.networks import KERAS_NETWORKS
@@ -18,21 +17,13 @@ from webapp.operations.files.downloads import checkpoint_of
 from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import stored_config
 from webapp.problems import Conflict, Invalid, NotFound
+from webapp.routes.html.forms import CaseDep, file_of
 from webapp.routes.html.page import Page, PageDep, RunId
 
 router = APIRouter(prefix="/runs/{run_id}", include_in_schema=False)
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 SUFFIXES = (".jpg", ".jpeg", ".png", ".npz", ".csv")
-
-
-async def read_case(request: Request) -> AsyncIterator[FormData]:
-    """Give the fields of the form, which may send a file."""
-    async with request.form(max_files=1, max_fields=3000) as form:
-        yield form
-
-
-CaseDep = Annotated[FormData, Depends(read_case)]
 
 
 @router.get("/try")
@@ -73,9 +64,8 @@ def _tried(page: Page, run_id: int) -> tuple[Run, AgreedSchema, dict[str, Any]]:
 
 def _case(form: FormData, typed: dict[str, str], schema: AgreedSchema) -> tuple[bytes, str]:
     """Return the content of a file with the case, and the end of its name; raises Invalid without one."""
-    file = form.get("file")
-    if isinstance(file, UploadFile) and file.filename:
-        suffix = Path(file.filename).suffix.lower()
+    if (file := file_of(form, "file")) is not None:
+        suffix = Path(file.filename or "").suffix.lower()
         if suffix not in SUFFIXES:
             raise Invalid("case", f"Choose a file that ends with {', '.join(SUFFIXES)}")
         content = file.file.read(MAX_FILE_BYTES + 1)

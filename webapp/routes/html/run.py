@@ -30,9 +30,10 @@ from webapp.pages.start.preview import preview_run
 from webapp.pages.templating import wanted_block
 from webapp.pages.wording import sentence
 from webapp.problems import Invalid, NotFound
+from webapp.routes.access import SEE_OTHER
 from webapp.routes.dependencies import MAX_ID, ByDep, NoteDep, RunsDep
-from webapp.routes.html.forms import SEE_OTHER, StartFormDep, sent_with_upload
-from webapp.routes.html.page import Page, PageDep, RunId, shared
+from webapp.routes.html.forms import UploadFormDep, sent_with_upload
+from webapp.routes.html.page import Page, PageDep, RunId, SourceId, shared
 from webapp.sanitizing import whole_number
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
@@ -50,7 +51,7 @@ def read_query(run_id: RunId, request: Request) -> RunQuery:
 
 @router.get("/new")
 def ask(
-    page: PageDep, request: Request, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None,
+    page: PageDep, request: Request, source: SourceId = None,
     evaluate: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
 ) -> Response:  # fmt: skip
     """Show the form that starts a run: with defaults, with another run's answers, or as the address fills it in.
@@ -83,7 +84,7 @@ def _of_evaluated(page: Page, typed: Mapping[str, str]) -> Iterable[tuple[str, s
 
 
 @router.post("")
-def start(page: PageDep, runs: RunsDep, note: NoteDep, by: ByDep, fields: StartFormDep) -> Response:
+def start(page: PageDep, runs: RunsDep, note: NoteDep, by: ByDep, fields: UploadFormDep) -> Response:
     """Queue the run that the form describes, and go to its page; or show the form again with what is wrong."""
     sent, wrong = sent_with_upload(fields, runs, page.parts.settings.max_reply_bytes)
     form = parse_form(sent)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 
 from webapp.db.repository.run_list import RunFilter, find_runs, runs_of
 from webapp.formatting import plural
@@ -18,7 +18,7 @@ from webapp.pages.runs.index import COLUMNS, PARAMETERS, SEGMENTS, STATES_OF, Ru
 from webapp.pages.wording import run_numbers, sentence
 from webapp.problems import Invalid
 from webapp.routes.dependencies import MAX_ID, NO_NUL, AnyId, ImportDep, NoteDep, RecordsDep
-from webapp.routes.html.forms import FlashesDep, FormDep, StartFormDep, ids_of, see_other, text_of
+from webapp.routes.html.forms import FlashesDep, FormDep, UploadFormDep, file_of, ids_of, see_other, text_of
 from webapp.routes.html.page import PageDep, shared
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
@@ -71,11 +71,11 @@ def restore(records: RecordsDep, flashes: FlashesDep, note: NoteDep, form: FormD
 
 
 @router.post("/import")
-def import_archive(runs: ImportDep, flashes: FlashesDep, fields: StartFormDep) -> Response:
+def import_archive(runs: ImportDep, flashes: FlashesDep, fields: UploadFormDep) -> Response:
     """Import a run from an archive and go to its page; or say on the list why the archive is refused."""
-    file = fields.get("archive")
+    file = file_of(fields, "archive")
     try:
-        if not isinstance(file, UploadFile) or not file.filename:
+        if file is None:
             raise Invalid("archive", "Choose the zip archive of an exported run")
         run_id = runs.import_run(file.file)
     except Invalid as error:

@@ -13,7 +13,7 @@ from webapp.operations.run_moves import get_run
 from webapp.parts import Parts
 from webapp.problems import Conflict, NotFound
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
-from webapp.routes.api.results.zip_responses import ZIP, ZipResponse
+from webapp.routes.api.results.file_responses import ZIP_ANSWER, ZipResponse
 from webapp.routes.dependencies import Id, PartsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["apps"], responses={**REFUSED, **MISSING})
@@ -37,19 +37,14 @@ def read_log(
     return AppLog(text=text, next=following, ended=run.state in ENDED)
 
 
-@router.get(
-    "/artifacts",
-    response_class=StreamingResponse,
-    responses={**CONFLICT, 200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
-)
+@router.get("/artifacts", response_class=StreamingResponse, responses={**CONFLICT, **ZIP_ANSWER})
 def download_artifacts(parts: PartsDep, run_id: Id) -> Response:
     """Return the files of an app's working folder as one zip, once its run has ended. Links are not included."""
     run = _run_of_app(parts, run_id)
     if run.state not in ENDED:
         raise Conflict(f"Run {run_id} is {run.state}: its files can be downloaded once it has ended.")
     file = AppOutputs(parts.settings.runs_dir / str(run_id)).archive(parts.settings.data_dir)
-    headers = {"Content-Disposition": f'attachment; filename="run-{run_id}-files.zip"'}
-    return ZipResponse(pieces_of(file), headers, file.close)
+    return ZipResponse(pieces_of(file), f"run-{run_id}-files.zip", file.close)
 
 
 def _run_of_app(parts: Parts, run_id: int) -> Run:

@@ -5,9 +5,9 @@ import io
 import json
 from collections.abc import Iterator
 from itertools import chain
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from webapp.db.audit_chain import CONTENT, plain
@@ -15,6 +15,7 @@ from webapp.db.database import Database
 from webapp.db.repository.audit.search import AuditFilter, find_entries
 from webapp.routes.api.audit.entries import FilterDep
 from webapp.routes.api.errors import REFUSED
+from webapp.routes.api.results.file_responses import ByteOrderMark, attachment
 from webapp.routes.dependencies import DatabaseDep
 from webapp.sanitizing import csv_cell
 
@@ -28,14 +29,10 @@ COLUMNS = (*CONTENT, "hash")
     "/audit.csv", response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"example": ",".join(COLUMNS) + "\r\n"}}}},
 )  # fmt: skip
-def download_audit_csv(
-    database: DatabaseDep,
-    wanted: FilterDep,
-    bom: Annotated[bool, Query(description="Start with a byte order mark, which Excel needs to read UTF-8.")] = False,
-) -> StreamingResponse:
+def download_audit_csv(database: DatabaseDep, wanted: FilterDep, bom: ByteOrderMark = False) -> StreamingResponse:
     """Return matching entries as CSV, newest first. Texts that a spreadsheet would read as a formula are quoted."""
     lines = chain(["\ufeff"] if bom else [], _csv(database, wanted))
-    return StreamingResponse(lines, media_type="text/csv", headers=_attachment("audit.csv"))
+    return StreamingResponse(lines, media_type="text/csv", headers=attachment("audit.csv"))
 
 
 @router.get(
@@ -46,11 +43,7 @@ def download_audit_csv(
 def download_audit_json(database: DatabaseDep, wanted: FilterDep) -> StreamingResponse:
     """Return matching entries, newest first, a line of JSON each."""
     lines = (json.dumps(plain(entry)) + "\n" for piece in _pieces(database, wanted) for entry in piece)
-    return StreamingResponse(lines, media_type="application/jsonl", headers=_attachment("audit.jsonl"))
-
-
-def _attachment(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines, media_type="application/jsonl", headers=attachment("audit.jsonl"))
 
 
 def _csv(database: Database, wanted: AuditFilter) -> Iterator[str]:

@@ -11,6 +11,7 @@ from webapp.operations.own_data.comparison import DataComparison, DataNames, com
 from webapp.operations.own_data.held import by_data_name, read_data
 from webapp.operations.own_data.statistics import DataStatistics, statistics_csv, statistics_of
 from webapp.routes.api.errors import MISSING, REFUSED
+from webapp.routes.api.results.file_responses import text_file
 from webapp.routes.dependencies import PartsDep
 
 router = APIRouter(prefix="/api/data", tags=["clients"], responses=REFUSED)
@@ -44,5 +45,4 @@ def show_statistics(parts: PartsDep, name: Name) -> DataStatistics:
 })  # fmt: skip
 def download_statistics(parts: PartsDep, name: Name) -> Response:
     """Return the same as one table."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}-statistics.csv"'}
-    return Response(statistics_csv(show_statistics(parts, name)), media_type="text/csv", headers=headers)
+    return text_file(statistics_csv(show_statistics(parts, name)), "text/csv", f"{name}-statistics.csv")

@@ -22,7 +22,7 @@ from webapp.operations.views import RunView
 from webapp.parts import Parts
 from webapp.problems import Conflict, NotFound
 from webapp.routes.api.errors import CONFLICT, REFUSED, STORED
-from webapp.routes.api.results.zip_responses import ZIP, ZipResponse
+from webapp.routes.api.results.file_responses import ZIP, ZIP_ANSWER, ZipResponse
 from webapp.routes.dependencies import DatabaseDep, Id, ImportDep, PartsDep, RunsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **CONFLICT})
@@ -33,11 +33,7 @@ TRIES = 5
 """A run under way may have thinned its checkpoints between the look into the database and the one at the disk."""
 
 
-@router.get(
-    "/model",
-    response_class=StreamingResponse,
-    responses={200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
-)
+@router.get("/model", response_class=StreamingResponse, responses=ZIP_ANSWER)
 def download_model(
     database: DatabaseDep,
     parts: PartsDep,
@@ -82,8 +78,7 @@ def _model_of_app(parts: Parts, run: Run, format: Format) -> Response:
     if format != "npz":
         raise Conflict("The model of a Flower App is an .npz: Meadow does not know its network.")
     file, length = AppOutputs(parts.settings.runs_dir / str(run.id)).model()
-    headers = {"Content-Disposition": f'attachment; filename="run-{run.id}.npz"', "Content-Length": str(length)}
-    return ZipResponse(pieces_of(file), headers, file.close)
+    return ZipResponse(pieces_of(file), f"run-{run.id}.npz", file.close, length)
 
 
 def _answer(
@@ -96,10 +91,9 @@ def _answer(
     try:
         checkpoint = Checkpoint(file, chosen["sha256"])
         if format == "npz":
-            headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-            if (length := npz_length(checkpoint.layout)) <= MAX_KNOWN_LENGTH:
-                headers["Content-Length"] = str(length)
-            return ZipResponse(npz_pieces(checkpoint.layout, checkpoint.pieces), headers, checkpoint.close)
+            length = npz_length(checkpoint.layout)
+            known = length if length <= MAX_KNOWN_LENGTH else None
+            return ZipResponse(npz_pieces(checkpoint.layout, checkpoint.pieces), name, checkpoint.close, known)
         checkpoint.close()
         made = parts.supervisor.files.exports.file(run.id, stored_config(run), file.name, schema, form)
         if format == "keras":
@@ -107,8 +101,7 @@ def _answer(
         if schema is None:
             raise Conflict(f"There is no schema of run {run.id}: download the .keras.")
         model = made.open("rb")
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return ZipResponse(bundle_pieces(model, form, schema, run.name, run.id, chosen["round"]), headers, model.close)
+        return ZipResponse(bundle_pieces(model, form, schema, run.name, run.id, chosen["round"]), name, model.close)
     except NetworkNotBuilt as error:
         raise Conflict(f"There is no .{form} of run {run.id}: {error}.") from error
     except CheckpointsMissing as error:
@@ -127,11 +120,7 @@ def show_schema(database: DatabaseDep, run_id: Id) -> AgreedSchema:
     return schema
 
 
-@router.get(
-    "/export",
-    response_class=StreamingResponse,
-    responses={200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
-)
+@router.get("/export", response_class=StreamingResponse, responses=ZIP_ANSWER)
 def export_run(
     database: DatabaseDep,
     parts: PartsDep,
@@ -150,8 +139,7 @@ def export_run(
         return exports.file(run.id, stored_config(run), file, schema)
 
     export = RunExport(database, run_id, settings.runs_dir, settings.best_metric, keras, addresses=addresses)
-    headers = {"Content-Disposition": f'attachment; filename="run-{run_id}.zip"'}
-    return ZipResponse(export.pieces(), headers, export.close)
+    return ZipResponse(export.pieces(), f"run-{run_id}.zip", export.close)
 
 
 @imports.post("/import", status_code=201)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -13,6 +13,7 @@ from webapp.operations.experiments.experiments import get_experiment
 from webapp.pages.experiments.files import results_csv, results_tex
 from webapp.pages.experiments.results import Results, results_of
 from webapp.routes.api.errors import MISSING, REFUSED
+from webapp.routes.api.results.file_responses import text_file
 from webapp.routes.dependencies import METRIC_NAME, DatabaseDep, Id, PartsDep
 
 router = APIRouter(prefix="/api/experiments/{experiment_id}", tags=["experiments"], responses={**REFUSED, **MISSING})
@@ -49,32 +50,27 @@ class BandList(BaseModel):
     items: list[BandView]
 
 
-def _results(database: DatabaseDep, experiment_id: int, phase: Phase, metric: str, which: Which) -> Results:
+def read_results(
+    database: DatabaseDep, experiment_id: Id, phase: Phase = "evaluate", metric: Metric = "", which: Which = "best"
+) -> Results:
+    """Return the results that the address asks for."""
     with database.read() as session:
         return results_of(session, get_experiment(session, experiment_id), phase, metric, which)
 
 
-def _attachment(experiment_id: int, text: str, media: str, ending: str) -> Response:
-    name = f'attachment; filename="experiment-{experiment_id}.{ending}"'
-    return Response(text, media_type=media, headers={"Content-Disposition": name})
+ResultsDep = Annotated[Results, Depends(read_results)]
 
 
 @router.get("/results.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
-def download_results(
-    database: DatabaseDep, experiment_id: Id, phase: Phase = "evaluate", metric: Metric = "", which: Which = "best"
-) -> Response:
+def download_results(experiment_id: Id, results: ResultsDep) -> Response:
     """Return a line for each configuration: settings, mean and standard deviation (n - 1) over its completed runs."""
-    return _attachment(experiment_id, results_csv(_results(database, experiment_id, phase, metric, which)), "text/csv",
-                       "csv")  # fmt: skip
+    return text_file(results_csv(results), "text/csv", f"experiment-{experiment_id}.csv")
 
 
 @router.get("/results.tex", response_class=Response, responses={200: {"content": {"application/x-tex": {}}}})
-def download_table(
-    database: DatabaseDep, experiment_id: Id, phase: Phase = "evaluate", metric: Metric = "", which: Which = "best"
-) -> Response:
+def download_table(experiment_id: Id, results: ResultsDep) -> Response:
     """Return the same table for LaTeX with booktabs."""
-    return _attachment(experiment_id, results_tex(_results(database, experiment_id, phase, metric, which)),
-                       "application/x-tex", "tex")  # fmt: skip
+    return text_file(results_tex(results), "application/x-tex", f"experiment-{experiment_id}.tex")
 
 
 @router.get("/series")

@@ -12,6 +12,7 @@ from webapp.db.repository.metrics import Point, Whose, points_after
 from webapp.operations.files.metrics_csv import HEADER, csv_pieces
 from webapp.operations.run_moves import get_run
 from webapp.routes.api.errors import MISSING, REFUSED
+from webapp.routes.api.results.file_responses import ByteOrderMark, attachment
 from webapp.routes.dependencies import MAX_ID, METRIC_NAME, DatabaseDep, Id
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
@@ -59,11 +60,7 @@ def list_metrics(
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"example": HEADER}}}},
 )
-def download_metrics(
-    database: DatabaseDep,
-    run_id: Id,
-    bom: Annotated[bool, Query(description="Start with a byte order mark, which Excel needs to read UTF-8.")] = False,
-) -> StreamingResponse:
+def download_metrics(database: DatabaseDep, run_id: Id, bom: ByteOrderMark = False) -> StreamingResponse:
     """Return all points of a run as CSV, each with the clients, samples and data that its value is measured on.
 
     Texts that a spreadsheet would read as a formula are quoted with '.
@@ -71,6 +68,5 @@ def download_metrics(
     with database.read() as session:
         config = get_run(session, run_id).config
         names = client_names(session)
-    headers = {"Content-Disposition": f'attachment; filename="run-{run_id}-metrics.csv"'}
     lines = chain(["\ufeff"] if bom else [], csv_pieces(database, run_id, config, names))
-    return StreamingResponse(lines, media_type="text/csv", headers=headers)
+    return StreamingResponse(lines, media_type="text/csv", headers=attachment(f"run-{run_id}-metrics.csv"))

@@ -7,6 +7,7 @@ from webapp.operations.own_data.run_statistics import RunStatistics, run_statist
 from webapp.operations.run_moves import get_run
 from webapp.problems import NotFound
 from webapp.routes.api.errors import MISSING, REFUSED
+from webapp.routes.api.results.file_responses import text_file
 from webapp.routes.dependencies import DatabaseDep, Id
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
@@ -28,5 +29,4 @@ def show_statistics(database: DatabaseDep, run_id: Id) -> RunStatistics:
 })  # fmt: skip
 def download_statistics(database: DatabaseDep, run_id: Id) -> Response:
     """Return the same as one table."""
-    headers = {"Content-Disposition": f'attachment; filename="run-{run_id}-statistics.csv"'}
-    return Response(run_statistics_csv(show_statistics(database, run_id)), media_type="text/csv", headers=headers)
+    return text_file(run_statistics_csv(show_statistics(database, run_id)), "text/csv", f"run-{run_id}-statistics.csv")

@@ -9,19 +9,19 @@ from webapp.db.repository.series import clients_of_run
 from webapp.operations.run_moves import get_run
 from webapp.operations.tensorboard.event_files import archive, file_name, folder_of, pieces
 from webapp.routes.api.errors import MISSING, REFUSED
-from webapp.routes.api.results.zip_responses import ZIP
+from webapp.routes.api.results.file_responses import BINARY, ZIP, attachment
 from webapp.routes.dependencies import DatabaseDep, Id
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **MISSING})
 
 MAX_CLIENTS = 1000
-BINARY = "application/octet-stream"
+EVENTS = "application/octet-stream"
 
 
 @router.get(
     "/tensorboard",
     response_class=StreamingResponse,
-    responses={200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (BINARY, ZIP)}}},
+    responses={200: {"content": {EVENTS: BINARY, ZIP: BINARY}}},
 )
 def download_tensorboard(
     database: DatabaseDep,
@@ -35,6 +35,5 @@ def download_tensorboard(
         run = get_run(session, run_id)
         names = clients_of_run(session, run_id)[:MAX_CLIENTS] if clients else []
     name = f"{folder_of(run)}.zip" if clients else file_name(run)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     content = archive(database, run, names) if clients else (piece for _, piece in pieces(database, run))
-    return StreamingResponse(content, media_type=ZIP if clients else BINARY, headers=headers)
+    return StreamingResponse(content, media_type=ZIP if clients else EVENTS, headers=attachment(name))

@@ -7,9 +7,9 @@ from webapp.accounts.principal import Kind
 from webapp.accounts.roles import Role
 from webapp.pages.flash import Flash
 from webapp.problems import Problem
-from webapp.routes.access import PrincipalDep
+from webapp.routes.access import SEE_OTHER, PrincipalDep
 from webapp.routes.dependencies import Id, NoteDep, PartsDep
-from webapp.routes.html.forms import SEE_OTHER, FlashesDep, FormDep, role_of, see_other, text_of
+from webapp.routes.html.forms import FlashesDep, FormDep, role_of, see_other, text_of
 from webapp.routes.html.page import Page, PageDep
 
 router = APIRouter(prefix="/people", include_in_schema=False)

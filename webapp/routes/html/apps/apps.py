@@ -1,10 +1,9 @@
 """The pages of Flower Apps: all of them with a form to upload one, and one app with the press that approves it."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from starlette.datastructures import UploadFile
 
 from webapp.db.tables import AppState
 from webapp.http.origin import site_of
@@ -14,10 +13,11 @@ from webapp.operations.run_moves import get_run
 from webapp.pages.app_form import OPTIONS, SETTING, run_config, run_form
 from webapp.pages.flash import Flash
 from webapp.problems import Invalid, Problem
+from webapp.routes.access import SEE_OTHER
 from webapp.routes.api.apps.apps import noted
 from webapp.routes.dependencies import ByDep, Id, NoteDep, PartsDep
-from webapp.routes.html.forms import SEE_OTHER, FlashesDep, FormDep, StartFormDep, see_other, text_of
-from webapp.routes.html.page import Page, PageDep
+from webapp.routes.html.forms import FlashesDep, FormDep, UploadFormDep, file_of, see_other, text_of
+from webapp.routes.html.page import Page, PageDep, SourceId
 
 router = APIRouter(prefix="/apps", include_in_schema=False)
 
@@ -31,11 +31,11 @@ def show_all(page: PageDep) -> HTMLResponse:
 
 
 @router.post("")
-def upload(page: PageDep, flashes: FlashesDep, note: NoteDep, by: ByDep, form: StartFormDep) -> Response:
+def upload(page: PageDep, flashes: FlashesDep, note: NoteDep, by: ByDep, form: UploadFormDep) -> Response:
     """Keep an app and go to its page; or say why the archive is refused."""
-    file = form.get("file")
+    file = file_of(form, "file")
     try:
-        if not isinstance(file, UploadFile) or not file.filename:
+        if file is None:
             raise Invalid("file", "Choose a .fab, or a zip of the app's folder")
         app = noted(page.parts.apps.add(file.file, by), note)
     except Problem as error:
@@ -44,9 +44,7 @@ def upload(page: PageDep, flashes: FlashesDep, note: NoteDep, by: ByDep, form: S
 
 
 @router.get("/{app_id}")
-def show(
-    page: PageDep, app_id: Id, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None
-) -> HTMLResponse:
+def show(page: PageDep, app_id: Id, source: SourceId = None) -> HTMLResponse:
     """Show one app, with the settings of another run of it in the form that starts one."""
     app = page.parts.apps.show(app_id)
     run = get_run(page.session, source) if source is not None else None

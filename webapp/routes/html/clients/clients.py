@@ -12,8 +12,9 @@ from webapp.pages.clients.show import client_page
 from webapp.pages.clients.simulation import offer_for
 from webapp.pages.flash import Flash
 from webapp.problems import Conflict, Invalid
+from webapp.routes.access import SEE_OTHER
 from webapp.routes.dependencies import ClientsDep, NoteDep, noted
-from webapp.routes.html.forms import SEE_OTHER, FlashesDep, FormDep, see_other, text_of
+from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import ClientId, Page, PageDep, shared
 
 router = APIRouter(prefix="/clients", include_in_schema=False)

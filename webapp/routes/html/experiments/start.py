@@ -24,16 +24,17 @@ from webapp.pages.start.experiment_preview import preview_experiment
 from webapp.pages.start.form import as_opened, offering
 from webapp.pages.start.own_data import compared_by_name
 from webapp.problems import Invalid
+from webapp.routes.access import SEE_OTHER
 from webapp.routes.dependencies import ExperimentsDep, NoteDep, RunsDep
-from webapp.routes.html.forms import SEE_OTHER, StartFormDep, sent_with_upload
-from webapp.routes.html.page import Page, PageDep
+from webapp.routes.html.forms import UploadFormDep, sent_with_upload
+from webapp.routes.html.page import Page, PageDep, SourceId
 
 router = APIRouter(prefix="/experiments", include_in_schema=False)
 
 
 @router.get("/new")
 def ask(
-    page: PageDep, request: Request, source: Annotated[int | None, Query(alias="from", ge=1, lt=2**53)] = None,
+    page: PageDep, request: Request, source: SourceId = None,
     experiment: Annotated[int | None, Query(ge=1, lt=2**53)] = None,
 ) -> HTMLResponse:  # fmt: skip
     """Show the form: with defaults, with the settings of a run or an experiment, or as the address fills it in."""
@@ -51,7 +52,7 @@ def ask(
 
 @router.post("")
 def start(
-    page: PageDep, experiments: ExperimentsDep, runs: RunsDep, note: NoteDep, fields: StartFormDep
+    page: PageDep, experiments: ExperimentsDep, runs: RunsDep, note: NoteDep, fields: UploadFormDep
 ) -> Response:  # fmt: skip
     """Queue the runs of the experiment and go to its page; or show the form again with what is wrong."""
     sent, wrong = sent_with_upload(fields, runs, page.parts.settings.max_reply_bytes)

@@ -1,5 +1,0 @@
-"""Handlers of the page of notifications. Imports what ``routes`` may."""
-
-from webapp.routes.html.notifications.channels import router
-
-__all__ = ["router"]
