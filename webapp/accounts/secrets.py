@@ -1,20 +1,9 @@
-"""Random ids of sessions and tokens, and the hashes by which they are stored."""
+"""The hashes by which ids of sessions and tokens are stored."""
 
 import hashlib
-import secrets
 
-TOKEN_PREFIX = "mdw_"
-"""By which a person, and a scanner of repositories, recognizes an API token of Meadow."""
-
-
-def new_session_id() -> str:
-    """Return a new session id, 256 random bits."""
-    return secrets.token_urlsafe(32)
-
-
-def new_token() -> str:
-    """Return a new API token, 256 random bits."""
-    return TOKEN_PREFIX + secrets.token_urlsafe(32)
+RANDOM_BYTES = 32
+"""Of an id or a token: nobody guesses 256 random bits."""
 
 
 def digest(secret: str) -> str:

@@ -1,13 +1,14 @@
 """Sessions in browsers: sign in, sign out, and who a session belongs to."""
 
 from datetime import UTC, datetime, timedelta
+from secrets import token_urlsafe
 
 from webapp.accounts.changes import AccountChanges
 from webapp.accounts.passwords import Passwords
 from webapp.accounts.people import People
 from webapp.accounts.principal import Kind, Principal
 from webapp.accounts.roles import Role
-from webapp.accounts.secrets import digest, new_session_id
+from webapp.accounts.secrets import RANDOM_BYTES, digest
 from webapp.accounts.throttle import Throttle, keys_of
 from webapp.accounts.views import SessionView, session_view
 from webapp.db.database import Database
@@ -57,7 +58,7 @@ class Sessions:
 
     def open(self, user_id: int, address: str, agent: str = "", previous: str = "") -> str:
         """Return the id of a new session of a person who has proved who it is; ``previous`` ends."""
-        session_id, now = new_session_id(), datetime.now(UTC)
+        session_id, now = token_urlsafe(RANDOM_BYTES), datetime.now(UTC)
         row = LoginSession(
             id_hash=digest(session_id), user_id=user_id, created_at=now, last_seen_at=now, expires_at=now + LONGEST,
             address=clean_text(address, 64), agent=clean_text(agent, 200),

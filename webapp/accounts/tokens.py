@@ -1,11 +1,12 @@
 """API tokens: make one, whose text is shown once; list, revoke, and who one acts for."""
 
 from datetime import UTC, datetime, timedelta
+from secrets import token_urlsafe
 
 from webapp.accounts.changes import AccountChanges
 from webapp.accounts.principal import Kind, Principal
 from webapp.accounts.roles import Role, lower_of
-from webapp.accounts.secrets import TOKEN_PREFIX, digest, new_token
+from webapp.accounts.secrets import RANDOM_BYTES, digest
 from webapp.accounts.sessions import CLOCK_SLACK
 from webapp.accounts.views import TokenView, token_view
 from webapp.db.database import Database
@@ -15,6 +16,8 @@ from webapp.db.tables import ApiToken, User
 from webapp.problems import Conflict, Invalid, NotFound
 from webapp.sanitizing import clean_text
 
+TOKEN_PREFIX = "mdw_"
+"""By which a person, and a scanner of repositories, recognizes an API token of Meadow."""
 MAX_NAME, MAX_DAYS, DEFAULT_DAYS, MOST_TOKENS = 64, 366, 90, 50
 
 
@@ -36,7 +39,7 @@ class Tokens:
             raise Invalid("name", "A token needs a name")
         if not principal.may(role):
             raise Invalid("role", f"The role is above yours, {principal.role}")
-        now, text = datetime.now(UTC), new_token()
+        now, text = datetime.now(UTC), TOKEN_PREFIX + token_urlsafe(RANDOM_BYTES)
         ends = now + timedelta(days=days)
         if principal.kind is Kind.TOKEN and principal.expires_at is not None:
             ends = min(ends, principal.expires_at)

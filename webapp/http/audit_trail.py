@@ -9,9 +9,10 @@ from typing import Any
 from anyio import CancelScope
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from federation.run.events import StoreUnavailable
+from webapp.http.middleware import HttpMiddleware
 from webapp.http.origin import client_address
 from webapp.http.problem_json import problem_response
 from webapp.operations.audit.attempts import ANONYMOUS, LOCAL, Actor, Attempt, Note, Outcome
@@ -24,16 +25,11 @@ REFUSED = frozenset({401, 403, 429})
 UNAVAILABLE = "The audit log cannot be written, so nothing may be changed now. Try again later."
 
 
-class AuditTrail:
+class AuditTrail(HttpMiddleware):
     """Adds an entry for a request when the status of its answer is known, or when the app has failed."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; its handler finds a ``Note`` for the entry in ``request.state.audit``."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
         log: AuditLog = scope["app"].state.parts.audit
         scope.setdefault("state", {})["audit"] = Note()
         is_unsafe, recorded = scope["method"] not in SAFE and scope["path"] not in QUESTIONS, False
@@ -57,7 +53,7 @@ class AuditTrail:
                 return await problem_response(503, UNAVAILABLE)(scope, receive, send)
         status = None
         try:
-            await self._app(scope, receive, send_recorded)
+            await self.app(scope, receive, send_recorded)
         except Exception:
             status = 500
             raise

@@ -10,31 +10,30 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from webapp.http.middleware import HttpMiddleware, before_answer
 
-class RootPath:
+
+class RootPath(HttpMiddleware):
     """Takes the root path from the paths of requests, where the proxy has not done so, and adds it to redirects.
 
     A redirect to the dashboard itself is sent as a path, so that the proxy's scheme and host stay.
     """
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
-        self._app, self._root = app, root_path
+        super().__init__(app)
+        self._root = root_path
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with the path that the app knows."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
         host = Headers(scope=scope).get("host", "")
 
-        async def send_with_root(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if location := headers.get("location"):
-                    headers["location"] = self._rooted(location, host)
-            await send(message)
+        def add_root(head: Message) -> None:
+            headers = MutableHeaders(scope=head)
+            if location := headers.get("location"):
+                headers["location"] = self._rooted(location, host)
 
         scope["path"] = without_root(scope["path"], self._root)  # in place: what stands around reads it as well
-        await self._app(scope, receive, send_with_root)
+        await self.app(scope, receive, before_answer(send, add_root))
 
     def _rooted(self, location: str, host: str) -> str:
         parts = urlsplit(location)

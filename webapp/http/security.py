@@ -18,7 +18,7 @@ from federation.protocol.addresses import is_ip_address, is_loopback
 from federation.protocol.tls.certificates import ServerTls
 from webapp.http.audit_trail import AuditTrail, note_refusal
 from webapp.http.head_requests import HeadAsGet
-from webapp.http.headers import HEADERS, HSTS
+from webapp.http.middleware import HttpMiddleware, before_answer
 from webapp.http.origin import host_name
 from webapp.http.problem_json import problem_response
 from webapp.sanitizing import clean_text
@@ -33,64 +33,70 @@ UPLOAD_OVERHEAD_BYTES = 64 * 1024
 """What a form and an archive add to the size of uploaded weights."""
 BODY_BYTES = {"/v1/control/start-run": MAX_PACKED_BYTES + UPLOAD_OVERHEAD_BYTES}
 """Bodies that are read into memory and may be larger than others: `flwr run` sends the app."""
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+HSTS = "max-age=31536000"
+"""Browsers keep to TLS for a year, once they have seen it under this name."""
 _DISCONNECTED: Message = {"type": "http.disconnect"}
 
 
-class SecurityHeaders:
+class SecurityHeaders(HttpMiddleware):
     """Adds the security headers to every response, errors of other middleware included."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and add the headers to its response."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope["scheme"] == "https" and _is_default_port(Headers(scope=scope).get("host", "")):
-                    headers.setdefault("Strict-Transport-Security", HSTS)
-                if scope["path"].startswith(("/api/", "/v1/")):
-                    headers.setdefault("Cache-Control", "no-store")
-            await send(message)
+        def add_headers(head: Message) -> None:
+            headers = MutableHeaders(scope=head)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            if scope["scheme"] == "https" and _is_default_port(Headers(scope=scope).get("host", "")):
+                headers.setdefault("Strict-Transport-Security", HSTS)
+            if scope["path"].startswith(("/api/", "/v1/")):
+                headers.setdefault("Cache-Control", "no-store")
 
-        await self._app(scope, receive, send_with_headers)
+        await self.app(scope, receive, before_answer(send, add_headers))
 
 
-class AllowedHosts:
+class AllowedHosts(HttpMiddleware):
     """Refuses a Host that is not the dashboard's: a foreign page can point its own name here (DNS rebinding)."""
 
     def __init__(self, app: ASGIApp, allows: Callable[[str], bool]) -> None:
-        self._app, self._allows = app, allows
+        super().__init__(app)
+        self._allows = allows
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 400 to a Host that ``allows`` rejects, and to a request with none or several."""
-        if scope["type"] == "http":
-            hosts = Headers(scope=scope).getlist("host")
-            if len(hosts) != 1 or not self._allows(host_name(hosts[0])):
-                note_refusal(scope, "foreign host")
-                sentence = "This host name is not allowed. Add the name with --allowed-hosts."
-                return await problem_response(400, sentence)(scope, receive, send)
-        await self._app(scope, receive, send)
+        hosts = Headers(scope=scope).getlist("host")
+        if len(hosts) != 1 or not self._allows(host_name(hosts[0])):
+            note_refusal(scope, "foreign host")
+            sentence = "This host name is not allowed. Add the name with --allowed-hosts."
+            return await problem_response(400, sentence)(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
-class BodyLimit:
+class BodyLimit(HttpMiddleware):
     """Refuses a compressed body, and one over half a mebibyte; uploaded weights have a limit of their own.
 
     The rest of a refused body is not read.
     """
 
     def __init__(self, app: ASGIApp, max_upload_bytes: int) -> None:
-        self._app, self._max_upload_bytes = app, max_upload_bytes
+        super().__init__(app)
+        self._max_upload_bytes = max_upload_bytes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 415 to an encoding, and 413 to a length over the limit, whether it is declared or found."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
         encoding = Headers(scope=scope).get("content-encoding", "identity")
         if encoding.lower() != "identity":
             return await _encoding_refused(encoding)(scope, receive, send)
@@ -114,7 +120,7 @@ class BodyLimit:
                 await send(message)
 
         try:
-            await self._app(scope, receive_some, send_unless_refused)
+            await self.app(scope, receive_some, send_unless_refused)
         except ClientDisconnect:
             if taken <= limit:
                 raise

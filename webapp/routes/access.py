@@ -7,12 +7,13 @@ from urllib.parse import quote, urlsplit
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from webapp.accounts.accounts import Accounts, Credentials
 from webapp.accounts.principal import Kind, Principal
 from webapp.db.failures import DatabaseUnavailable
 from webapp.http.audit_trail import SAFE
+from webapp.http.middleware import HttpMiddleware
 from webapp.http.problem_json import wants_json
 from webapp.http.reverse_proxy import without_root
 from webapp.operations.audit.attempts import Note
@@ -45,16 +46,11 @@ class Forbidden(Problem):
     status = 403
 
 
-class Access:
+class Access(HttpMiddleware):
     """Identifies who acts (``request.state.principal``) and refuses what the policy does not allow."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
         request, need = Request(scope), need_of(scope["method"], scope["path"])
         state = scope.setdefault("state", {})
         state["principal"], state["need"] = None, need
@@ -65,7 +61,7 @@ class Access:
                 return await answer_failure(request, 503, error.sentence)(scope, receive, send)
             principal = None
         if need is Need.OPEN or (principal is not None and (need is None or principal.may(need))):
-            return await self._app(scope, receive, send)
+            return await self.app(scope, receive, send)
         _name_route(request)
         await (_ask_to_sign_in(request) if principal is None else _forbid(request, need))(scope, receive, send)
 

@@ -13,9 +13,9 @@ from python_multipart.exceptions import FormParserError
 from starlette.exceptions import HTTPException
 
 from webapp.db.failures import DatabaseUnavailable
-from webapp.http.headers import HEADERS
 from webapp.http.problem_json import problem_response, wants_json
 from webapp.http.requests.ids import HEADER, current_request_id
+from webapp.http.security import HEADERS
 from webapp.pages.templating import Frame, render
 from webapp.problems import FieldError, Problem
 

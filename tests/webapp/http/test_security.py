@@ -12,9 +12,8 @@ from starlette.routing import Mount, Route
 from tests.support.dashboard import Dashboard, running
 from tests.support.routes import filled, walk
 from webapp.app import create_app
-from webapp.http.headers import CONTENT_SECURITY_POLICY, HEADERS
 from webapp.http.origin import host_name
-from webapp.http.security import MAX_BODY_BYTES, host_rule
+from webapp.http.security import CONTENT_SECURITY_POLICY, HEADERS, MAX_BODY_BYTES, host_rule
 from webapp.sanitizing import clean_json, clean_text, csv_cell
 from webapp.settings import Settings
 

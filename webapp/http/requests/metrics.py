@@ -3,8 +3,9 @@
 import time
 
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from webapp.http.middleware import HttpMiddleware, before_answer
 from webapp.operations.metrics import Metrics
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -15,16 +16,15 @@ STATIC = "/static"
 _TEMPLATE = "meadow.template"
 
 
-class RequestMetrics:
+class RequestMetrics(HttpMiddleware):
     """The outermost middleware. Counts a request with the head of its answer, so an event stream at its start."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+        super().__init__(app)
+        self._metrics = metrics
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and count its answer."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
         began, template, answered = time.monotonic(), [OTHER], False
 
         def count(status: int) -> None:
@@ -33,35 +33,22 @@ class RequestMetrics:
             method = scope["method"] if scope["method"] in METHODS else OTHER
             self._metrics.count_request(template[0], method, status, time.monotonic() - began)
 
-        async def send_counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                count(message["status"])
-            await send(message)
-
         try:
-            await self._app({**scope, _TEMPLATE: template}, receive, send_counted)
+            counted = before_answer(send, lambda head: count(head["status"]))
+            await self.app({**scope, _TEMPLATE: template}, receive, counted)
         except Exception:
             if not answered:  # the answer to it is made outside of this middleware
                 count(500)
             raise
 
 
-class RouteTemplate:
+class RouteTemplate(HttpMiddleware):
     """The innermost middleware: notes the route for ``RequestMetrics``, since others in between copy the scope."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; its route is known when it is answered, or has failed."""
-
-        async def send_noted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                _note(scope)
-            await send(message)
-
         try:
-            await self._app(scope, receive, send_noted)
+            await self.app(scope, receive, before_answer(send, lambda _: _note(scope)))
         except Exception:
             _note(scope)
             raise

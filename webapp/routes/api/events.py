@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -49,7 +50,7 @@ def stream_events(
     Between them come ``progress`` events of clients, without an id. After more than 1,000 missed events the stream
     sends one ``reset`` with the id to continue from: read the state again.
     """
-    return _stream(_Source(database, event_hub, principal), _position(after, last_event_id))
+    return _stream(_events(database, event_hub, principal, None, _position(after, last_event_id)))
 
 
 @router.get(
@@ -69,7 +70,9 @@ def stream_run_events(
     with database.read() as session:
         ended = get_run(session, run_id).state in ENDED
         left = not ended or events_after(session, position, run_id, 1)
-    return _stream(_Source(database, event_hub, principal, run_id), position) if left else Response(status_code=204)
+    if not left:
+        return Response(status_code=204)
+    return _stream(_events(database, event_hub, principal, run_id, position))
 
 
 def _position(after: int | None, last_event_id: str | None) -> int | None:
@@ -78,21 +81,9 @@ def _position(after: int | None, last_event_id: str | None) -> int | None:
     return after
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where the events of a stream come from, who reads them, and the run that they concern; None: all."""
-
-    database: Database
-    event_hub: EventHub
-    reader: Principal
-    run_id: int | None = None
-
-
-def _stream(source: _Source, after: int | None) -> EventSourceResponse:
-    return EventSourceResponse(
-        _while_read(_events(source, after)), ping=PING_SECONDS,
-        ping_message_factory=lambda: ServerSentEvent(event="ping", data="{}"),
-    )  # fmt: skip
+def _stream(events: AsyncGenerator[Sent, None]) -> EventSourceResponse:
+    ping = partial(ServerSentEvent, event="ping", data="{}")
+    return EventSourceResponse(_while_read(events), ping=PING_SECONDS, ping_message_factory=ping)
 
 
 async def _while_read(events: AsyncGenerator[Sent, None]) -> AsyncIterator[Sent]:
@@ -105,15 +96,17 @@ async def _while_read(events: AsyncGenerator[Sent, None]) -> AsyncIterator[Sent]
         log.warning("an event stream ends: %s", error)
 
 
-async def _events(source: _Source, after: int | None) -> AsyncGenerator[Sent, None]:
+async def _events(
+    database: Database, event_hub: EventHub, reader: Principal, run_id: int | None, after: int | None
+) -> AsyncGenerator[Sent, None]:
     """Subscribe first, then read what was missed: nothing falls in between, and what is in both is sent once.
 
-    Where no position is given, what happens from the request on is told, also what comes before the subscription.
+    The events are those of one run, or all (None). Where no position is given, what happens from the request on is
+    told, also what comes before the subscription.
     """
-    database, run_id = source.database, source.run_id
     if after is None:
         after = (await asyncio.to_thread(_look, database, None, None)).newest
-    with source.event_hub.subscribe(run_id, source.reader) as subscription:
+    with event_hub.subscribe(run_id, reader) as subscription:
         there = await asyncio.to_thread(_look, database, run_id, after)
         yield ServerSentEvent(comment="connected", retry=RETRY_MS)
         if there.is_far_ahead and not (run_id is not None and after == 0):

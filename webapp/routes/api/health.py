@@ -25,14 +25,12 @@ class Readiness(BaseModel):
     reasons: list[str]
 
 
-@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 def show_health() -> Health:
     """Return that the process is alive."""
     return Health()
 
 
-@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "The server is not ready."}})
 def show_readiness(request: Request, parts: PartsDep, response: Response) -> Readiness:
     """Return whether database, disk and Flower server are ready; why they are not is told to signed-in people."""
