@@ -1,20 +1,13 @@
 """What handlers are given: the parts of the running dashboard, and the ids in their addresses."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator, Field
 
-from webapp.db.database import Database
 from webapp.operations.audit.attempts import Note
-from webapp.operations.clients import Clients
-from webapp.operations.connections.join_codes import JoinCodes
-from webapp.operations.event_hub import EventHub
 from webapp.operations.experiments.experiments import Experiments
 from webapp.operations.records import RunRecords
-from webapp.operations.runs import Runs
-from webapp.operations.simulation.simulated_clients import SimulatedClients
 from webapp.operations.steering import Steering
 from webapp.operations.transfer.run_import import RunImport
 from webapp.operations.views import ClientView
@@ -37,23 +30,12 @@ async def get_parts(request: Request) -> Parts:
 PartsDep = Annotated[Parts, Depends(get_parts)]
 
 
-def _from(choose: Callable[[Parts], object]) -> Any:
-    """Return the dependency that gives a handler one of the parts; async, since it needs no thread of its own."""
-
-    async def get(parts: PartsDep) -> object:
-        return choose(parts)
-
-    return Depends(get)
+async def get_import(parts: PartsDep) -> RunImport:
+    """Return what imports a run."""
+    return RunImport(parts.database, parts.supervisor.files, parts.settings.max_reply_bytes, parts.deletion.wake)
 
 
-DatabaseDep = Annotated[Database, _from(lambda parts: parts.database)]
-RunsDep = Annotated[Runs, _from(lambda parts: parts.runs)]
-ClientsDep = Annotated[Clients, _from(lambda parts: parts.clients)]
-JoinCodesDep = Annotated[JoinCodes, _from(lambda parts: parts.join_codes)]
-ImportDep = Annotated[RunImport, _from(lambda parts: RunImport(
-    parts.database, parts.supervisor.files, parts.settings.max_reply_bytes, parts.deletion.wake))]  # fmt: skip
-SimulationDep = Annotated[SimulatedClients, _from(lambda parts: parts.simulation)]
-EventHubDep = Annotated[EventHub, _from(lambda parts: parts.event_hub)]
+ImportDep = Annotated[RunImport, Depends(get_import)]
 
 
 async def get_by(request: Request) -> str:

@@ -25,7 +25,7 @@ from webapp.operations.run_moves import get_run
 from webapp.operations.views import progress_data
 from webapp.routes.access import PrincipalDep
 from webapp.routes.api.errors import MISSING, REFUSED
-from webapp.routes.dependencies import MAX_ID, DatabaseDep, EventHubDep, Id
+from webapp.routes.dependencies import MAX_ID, Id, PartsDep
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["events"], responses=REFUSED)
@@ -42,7 +42,7 @@ LastEventId = Annotated[str | None, Header(max_length=20, description="Sent by b
 
 @router.get("/events", response_class=EventSourceResponse, responses=STREAM)
 def stream_events(
-    database: DatabaseDep, event_hub: EventHubDep, principal: PrincipalDep, after: After = None,
+    parts: PartsDep, principal: PrincipalDep, after: After = None,
     last_event_id: LastEventId = None,
 ) -> Response:  # fmt: skip
     """Stream events as server-sent events: ``run``, ``round``, ``reply`` and ``client``, each with its id.
@@ -50,7 +50,7 @@ def stream_events(
     Between them come ``progress`` events of clients, without an id. After more than 1,000 missed events the stream
     sends one ``reset`` with the id to continue from: read the state again.
     """
-    return _stream(_events(database, event_hub, principal, None, _position(after, last_event_id)))
+    return _stream(_events(parts.database, parts.event_hub, principal, None, _position(after, last_event_id)))
 
 
 @router.get(
@@ -59,7 +59,7 @@ def stream_events(
     responses={**STREAM, 204: {"description": "The run has ended and nothing is left to send."}, **MISSING},
 )
 def stream_run_events(
-    database: DatabaseDep, event_hub: EventHubDep, principal: PrincipalDep, run_id: Id, after: After = None,
+    parts: PartsDep, principal: PrincipalDep, run_id: Id, after: After = None,
     last_event_id: LastEventId = None,
 ) -> Response:  # fmt: skip
     """Stream the events of one run, from its beginning if no position is given.
@@ -67,12 +67,12 @@ def stream_run_events(
     The events are those of /api/events. The stream ends when the run has ended or is deleted.
     """
     position = _position(after, last_event_id) or 0
-    with database.read() as session:
+    with parts.database.read() as session:
         ended = get_run(session, run_id).state in ENDED
         left = not ended or events_after(session, position, run_id, 1)
     if not left:
         return Response(status_code=204)
-    return _stream(_events(database, event_hub, principal, run_id, position))
+    return _stream(_events(parts.database, parts.event_hub, principal, run_id, position))
 
 
 def _position(after: int | None, last_event_id: str | None) -> int | None:

@@ -11,7 +11,7 @@ from webapp.operations.views import RunView
 from webapp.problems import Conflict
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
-from webapp.routes.dependencies import Id, NoteDep, RecordsDep, RunsDep
+from webapp.routes.dependencies import Id, NoteDep, PartsDep, RecordsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["runs"], responses={**REFUSED, **MISSING})
 
@@ -37,51 +37,51 @@ class Tags(StrictBody):
 
 
 @router.post("/rename")
-def rename_run(records: RecordsDep, runs: RunsDep, note: NoteDep, run_id: Id, body: Name) -> RunView:
+def rename_run(records: RecordsDep, parts: PartsDep, note: NoteDep, run_id: Id, body: Name) -> RunView:
     """Rename a run."""
     note.detail["name"] = body.name
     records.rename(run_id, body.name)
-    return runs.show(run_id)
+    return parts.runs.show(run_id)
 
 
 @router.post("/note")
-def write_note(records: RecordsDep, runs: RunsDep, run_id: Id, body: Note) -> RunView:
+def write_note(records: RecordsDep, parts: PartsDep, run_id: Id, body: Note) -> RunView:
     """Replace the note of a run."""
     records.write(run_id, note=body.note)
-    return runs.show(run_id)
+    return parts.runs.show(run_id)
 
 
 @router.post("/tags")
-def write_tags(records: RecordsDep, runs: RunsDep, run_id: Id, body: Tags) -> RunView:
+def write_tags(records: RecordsDep, parts: PartsDep, run_id: Id, body: Tags) -> RunView:
     """Replace the tags of a run."""
     records.write(run_id, tags=body.tags)
-    return runs.show(run_id)
+    return parts.runs.show(run_id)
 
 
 @router.post("/pin", responses=CONFLICT)
-def pin_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
+def pin_run(records: RecordsDep, parts: PartsDep, run_id: Id) -> RunView:
     """Keep the checkpoints and events of a run, whatever --keep-runs and --keep-days say."""
     records.pin(run_id, pinned=True)
-    return runs.show(run_id)
+    return parts.runs.show(run_id)
 
 
 @router.post("/unpin")
-def unpin_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
+def unpin_run(records: RecordsDep, parts: PartsDep, run_id: Id) -> RunView:
     """Let the checkpoints and events of a run expire as --keep-runs and --keep-days say."""
     records.pin(run_id, pinned=False)
-    return runs.show(run_id)
+    return parts.runs.show(run_id)
 
 
 @router.post("/archive", responses=CONFLICT)
-def archive_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
+def archive_run(records: RecordsDep, parts: PartsDep, run_id: Id) -> RunView:
     """Archive an ended run: the list of runs hides it; nothing is deleted."""
-    return _moved(runs, run_id, bool(records.archive([run_id]).ids), archived=True)
+    return _moved(parts.runs, run_id, bool(records.archive([run_id]).ids), archived=True)
 
 
 @router.post("/restore", responses=CONFLICT)
-def restore_run(records: RecordsDep, runs: RunsDep, run_id: Id) -> RunView:
+def restore_run(records: RecordsDep, parts: PartsDep, run_id: Id) -> RunView:
     """Restore an archived run."""
-    return _moved(runs, run_id, bool(records.restore([run_id]).ids), archived=False)
+    return _moved(parts.runs, run_id, bool(records.restore([run_id]).ids), archived=False)
 
 
 def _moved(runs: Runs, run_id: int, changed: bool, *, archived: bool) -> RunView:

@@ -15,7 +15,7 @@ from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import RunRequest
 from webapp.operations.views import RunList, RunView
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
-from webapp.routes.dependencies import MAX_ROUND, NO_NUL, ByDep, DatabaseDep, Id, NoteDep, RunsDep
+from webapp.routes.dependencies import MAX_ROUND, NO_NUL, ByDep, Id, NoteDep, PartsDep
 
 router = APIRouter(prefix="/api/runs", tags=["runs"], responses=REFUSED)
 
@@ -49,47 +49,47 @@ class CreatedRun(RunView):
 
 @router.post("", status_code=201)
 def create_run(
-    runs: RunsDep, database: DatabaseDep, note: NoteDep, by: ByDep,
+    parts: PartsDep, note: NoteDep, by: ByDep,
     config: Annotated[RunRequest, Body(openapi_examples=EXAMPLES)],
 ) -> CreatedRun:  # fmt: skip
     """Queue a run. It starts at once if no run is active: its state is then waiting, else queued."""
-    run = runs.create(config, by)
+    run = parts.runs.create(config, by)
     note.add_runs([run.id])
     network, dataset, warning = run.config["network"], run.config.get("dataset", ""), None
     if trains_own_data(network, dataset):
-        with database.read() as session:
+        with parts.database.read() as session:
             warning = data_name_warning(network, dataset, list_clients(session))
     return CreatedRun(**dict(run), warnings=[f"{warning}."] if warning else [])
 
 
 @router.get("")
 def list_runs(
-    runs: RunsDep,
+    parts: PartsDep,
     state: Annotated[list[RunState] | None, Query(description="Runs in one of these states.")] = None,
     q: Sought = "",
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> RunList:
     """Return runs, newest first."""
-    items, total = runs.list(state or (), q, limit, offset)
+    items, total = parts.runs.list(state or (), q, limit, offset)
     return RunList(items=items, total=total)
 
 
 @router.get("/{run_id}", responses=MISSING)
-def show_run(runs: RunsDep, run_id: Id) -> RunView:
+def show_run(parts: PartsDep, run_id: Id) -> RunView:
     """Return one run."""
-    return runs.show(run_id)
+    return parts.runs.show(run_id)
 
 
 @router.delete("/{run_id}", status_code=204, responses=CONFLICT)
-def delete_run(runs: RunsDep, by: ByDep, run_id: Id) -> None:
+def delete_run(parts: PartsDep, by: ByDep, run_id: Id) -> None:
     """Delete a run with its metrics, events and weights."""
-    runs.delete(run_id, by)
+    parts.runs.delete(run_id, by)
 
 
 @router.get("/{run_id}/rounds", responses=MISSING)
 def list_run_rounds(
-    database: DatabaseDep,
+    parts: PartsDep,
     run_id: Id,
     after: Annotated[int, Query(ge=-1, le=MAX_ROUND, description="Rounds after this number.")] = -1,
     limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of rounds.")] = 1000,
@@ -98,7 +98,7 @@ def list_run_rounds(
 
     There are fewer of them where they have over 10,000 problems together; request the others with ``after``.
     """
-    with database.read() as session:
+    with parts.database.read() as session:
         get_run(session, run_id)
         rows = list_rounds(session, run_id, after=after, limit=limit)
         first, last = (rows[0].round, rows[-1].round) if rows else (0, -1)

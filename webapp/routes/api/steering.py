@@ -10,7 +10,7 @@ from pydantic import Field, create_model
 from webapp.operations.views import RunView
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, REFUSED
-from webapp.routes.dependencies import Id, NoteDep, RunsDep, SteeringDep
+from webapp.routes.dependencies import Id, NoteDep, PartsDep, SteeringDep
 from webapp.routes.steering_verbs import VERBS, Argument, Verb
 
 router = APIRouter(prefix="/api/runs/{run_id}", responses={**REFUSED, **CONFLICT})
@@ -23,16 +23,14 @@ def _body(argument: Argument) -> type[StrictBody]:
 
 
 def _endpoint(verb: Verb) -> Callable[..., RunView]:
-    def act(steering: SteeringDep, runs: RunsDep, run_id: Id) -> RunView:
+    def act(steering: SteeringDep, parts: PartsDep, run_id: Id) -> RunView:
         verb.operation(steering, run_id)
-        return runs.show(run_id)
+        return parts.runs.show(run_id)
 
-    def act_with_number(
-        steering: SteeringDep, runs: RunsDep, note: NoteDep, run_id: Id, body: StrictBody
-    ) -> RunView:  # fmt: skip
+    def act_with_number(steering: SteeringDep, parts: PartsDep, note: NoteDep, run_id: Id, body: StrictBody) -> RunView:
         note.detail |= body.model_dump()
         verb.operation(steering, run_id, *body.model_dump().values())
-        return runs.show(run_id)
+        return parts.runs.show(run_id)
 
     if verb.argument is None:
         return act

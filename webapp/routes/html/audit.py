@@ -1,6 +1,6 @@
 """The page of the audit log."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from webapp.pages.audit_log import OUTCOMES, audit_page, audit_query
@@ -10,9 +10,9 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/audit")
-def show(page: PageDep, request: Request) -> HTMLResponse:
+def show(page: PageDep) -> HTMLResponse:
     """Show the newest entries, or those that match the filters; ``check`` looks at the whole chain first."""
     log = page.parts.audit
-    check = log.check() if "check" in request.query_params else log.checked
-    shown = audit_page(page.session, audit_query(request.query_params), check)
+    check = log.check() if "check" in page.request.query_params else log.checked
+    shown = audit_page(page.session, audit_query(page.request.query_params), check)
     return page.show("audit/index.html", "/server", page=shown, outcomes=OUTCOMES)

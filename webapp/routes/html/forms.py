@@ -11,10 +11,10 @@ from starlette.datastructures import FormData, UploadFile
 
 from federation.run.networks import STARTS_FROM_UPLOAD
 from webapp.accounts.roles import Role
-from webapp.operations.runs import Runs
 from webapp.pages.flash import PARAMETER, Flash, Flashes
 from webapp.pages.start.form import UPLOAD
 from webapp.pages.wording import sentence
+from webapp.parts import Parts
 from webapp.problems import Invalid
 from webapp.routes.access import SEE_OTHER
 from webapp.routes.dependencies import MAX_ID
@@ -45,16 +45,14 @@ CaseDep = Annotated[FormData, _with_file(3000)]
 """A case for a run's model has a field for each column."""
 
 
-def sent_with_upload(
-    fields: FormData, runs: Runs, max_bytes: int
-) -> tuple[list[tuple[str, str]], dict[str, str]]:  # fmt: skip
+def sent_with_upload(fields: FormData, parts: Parts) -> tuple[list[tuple[str, str]], dict[str, str]]:
     """Return what a start form sent as text, with the id of the weights that it uploads, and what is wrong there."""
     sent = [(name, value) for name, value in fields.multi_items() if isinstance(value, str)]
     file = file_of(fields, UPLOAD)
     if file is not None and _takes_weights(dict(sent)):
         sent = [(name, value) for name, value in sent if name != "initial_weights"]
         try:
-            sent.append(("initial_weights", runs.keep_upload(file.file, max_bytes).id))
+            sent.append(("initial_weights", parts.runs.keep_upload(file.file, parts.settings.max_reply_bytes).id))
         except Invalid as error:
             return sent, {"initial_weights": sentence(error.fields[0].message)}
     return sent, {}

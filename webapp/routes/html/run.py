@@ -31,7 +31,7 @@ from webapp.pages.templating import wanted_block
 from webapp.pages.wording import sentence
 from webapp.problems import Invalid, NotFound
 from webapp.routes.access import SEE_OTHER
-from webapp.routes.dependencies import MAX_ID, ByDep, NoteDep, RunsDep
+from webapp.routes.dependencies import MAX_ID, ByDep, NoteDep
 from webapp.routes.html.forms import UploadFormDep, sent_with_upload
 from webapp.routes.html.page import Page, PageDep, RunId, SourceId, shared
 from webapp.sanitizing import whole_number
@@ -51,7 +51,7 @@ def read_query(run_id: RunId, request: Request) -> RunQuery:
 
 @router.get("/new")
 def ask(
-    page: PageDep, request: Request, source: SourceId = None,
+    page: PageDep, source: SourceId = None,
     evaluate: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
 ) -> Response:  # fmt: skip
     """Show the form that starts a run: with defaults, with another run's answers, or as the address fills it in.
@@ -59,7 +59,7 @@ def ask(
     ``evaluate`` is a round of the run ``from``, which the run is to evaluate.
     """
     run = get_run(page.session, source) if source is not None else None
-    told = request.query_params.multi_items()
+    told = page.request.query_params.multi_items()
     if typed := [(name, value) for name, value in told if name not in ("from", "evaluate")]:
         return _show_form(page, as_opened(parse_form([*_of_evaluated(page, dict(typed)), *typed]), typed), source=run)
     if run is not None and run.network == "app":
@@ -84,13 +84,13 @@ def _of_evaluated(page: Page, typed: Mapping[str, str]) -> Iterable[tuple[str, s
 
 
 @router.post("")
-def start(page: PageDep, runs: RunsDep, note: NoteDep, by: ByDep, fields: UploadFormDep) -> Response:
+def start(page: PageDep, note: NoteDep, by: ByDep, fields: UploadFormDep) -> Response:
     """Queue the run that the form describes, and go to its page; or show the form again with what is wrong."""
-    sent, wrong = sent_with_upload(fields, runs, page.parts.settings.max_reply_bytes)
+    sent, wrong = sent_with_upload(fields, page.parts)
     form = parse_form(sent)
     if not wrong and (config := form.config) is not None:
         try:
-            run_id = runs.create(config, by).id
+            run_id = page.parts.runs.create(config, by).id
             note.add_runs([run_id])
             return RedirectResponse(f"/runs/{run_id}", SEE_OTHER)
         except Invalid as error:  # what only the database and the uploads know

@@ -16,9 +16,7 @@ router = APIRouter(prefix="/runs/{run_id}", include_in_schema=False)
 
 
 @router.post("/rename")
-def rename(
-    records: RecordsDep, flashes: FlashesDep, note: NoteDep, run_id: RunId, form: FormDep
-) -> Response:  # fmt: skip
+def rename(records: RecordsDep, flashes: FlashesDep, note: NoteDep, run_id: RunId, form: FormDep) -> Response:
     """Give a run another name and go to its page."""
     note.detail["name"] = text_of(form, "name")
     records.rename(run_id, note.detail["name"])

@@ -11,7 +11,7 @@ from webapp.pages.clients.rows import split
 from webapp.pages.flash import Flash
 from webapp.pages.runs.buttons import STOPPABLE
 from webapp.problems import Conflict
-from webapp.routes.dependencies import ClientsDep, NoteDep, RunsDep, SteeringDep
+from webapp.routes.dependencies import NoteDep, PartsDep, SteeringDep
 from webapp.routes.html.forms import FlashesDep, FormDep, number_of, page_of, see_other
 from webapp.routes.html.page import PageDep, RunId
 from webapp.routes.steering_verbs import CLIENT, VERBS, Done, Verb
@@ -30,7 +30,7 @@ def ask_to_stop(page: PageDep, run_id: RunId) -> HTMLResponse:
 
 def _handler(verb: Verb) -> Callable[..., Response]:
     def steer(
-        steering: SteeringDep, runs: RunsDep, clients: ClientsDep, flashes: FlashesDep, note: NoteDep, run_id: RunId,
+        steering: SteeringDep, parts: PartsDep, flashes: FlashesDep, note: NoteDep, run_id: RunId,
         form: FormDep,
     ) -> Response:  # fmt: skip
         argument = verb.argument
@@ -39,9 +39,9 @@ def _handler(verb: Verb) -> Callable[..., Response]:
         try:
             verb.operation(steering, run_id, *([number] if argument else []))
         except Conflict:
-            if runs.show(run_id).state not in verb.reached:
+            if parts.runs.show(run_id).state not in verb.reached:
                 raise
-        done = Done(runs.show(run_id), number, clients.show(number).name if argument is CLIENT else "")
+        done = Done(parts.runs.show(run_id), number, parts.clients.show(number).name if argument is CLIENT else "")
         here = f"/runs/{run_id}"
         back = page_of(form, here)
         return see_other(

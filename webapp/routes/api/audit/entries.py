@@ -11,7 +11,7 @@ from webapp.db.repository.audit.search import AuditFilter, count_entries, find_e
 from webapp.operations.audit.attempts import Outcome
 from webapp.problems import Invalid
 from webapp.routes.api.errors import REFUSED
-from webapp.routes.dependencies import MAX_ID, NO_NUL, DatabaseDep, PartsDep
+from webapp.routes.dependencies import MAX_ID, NO_NUL, PartsDep
 
 router = APIRouter(prefix="/api", tags=["audit"], responses=REFUSED)
 
@@ -89,13 +89,13 @@ def _in_utc(moment: datetime | None, name: str) -> datetime | None:
 
 @router.get("/audit")
 def list_audit_entries(
-    database: DatabaseDep,
+    parts: PartsDep,
     wanted: FilterDep,
     before: Annotated[int | None, Query(ge=1, le=MAX_ID, description="Entries with smaller ids.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of entries.")] = 100,
 ) -> EntryList:
     """Return entries of the audit log, newest first."""
-    with database.read() as session:
+    with parts.database.read() as session:
         found = find_entries(session, wanted, before, limit)
         total = count_entries(session, wanted)
     return EntryList(items=[EntryView.model_validate(one) for one in found], total=total)

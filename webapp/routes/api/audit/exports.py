@@ -16,7 +16,7 @@ from webapp.db.repository.audit.search import AuditFilter, find_entries
 from webapp.routes.api.audit.entries import FilterDep
 from webapp.routes.api.errors import REFUSED
 from webapp.routes.api.results.file_responses import ByteOrderMark, attachment
-from webapp.routes.dependencies import DatabaseDep
+from webapp.routes.dependencies import PartsDep
 from webapp.sanitizing import csv_cell
 
 router = APIRouter(prefix="/api", tags=["audit"], responses=REFUSED)
@@ -29,9 +29,9 @@ COLUMNS = (*CONTENT, "hash")
     "/audit.csv", response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"example": ",".join(COLUMNS) + "\r\n"}}}},
 )  # fmt: skip
-def download_audit_csv(database: DatabaseDep, wanted: FilterDep, bom: ByteOrderMark = False) -> StreamingResponse:
+def download_audit_csv(parts: PartsDep, wanted: FilterDep, bom: ByteOrderMark = False) -> StreamingResponse:
     """Return matching entries as CSV, newest first. Texts that a spreadsheet would read as a formula are quoted."""
-    lines = chain(["\ufeff"] if bom else [], _csv(database, wanted))
+    lines = chain(["\ufeff"] if bom else [], _csv(parts.database, wanted))
     return StreamingResponse(lines, media_type="text/csv", headers=attachment("audit.csv"))
 
 
@@ -40,9 +40,9 @@ def download_audit_csv(database: DatabaseDep, wanted: FilterDep, bom: ByteOrderM
     response_class=StreamingResponse,
     responses={200: {"content": {"application/jsonl": {"example": "{}\n"}}}},
 )
-def download_audit_json(database: DatabaseDep, wanted: FilterDep) -> StreamingResponse:
+def download_audit_json(parts: PartsDep, wanted: FilterDep) -> StreamingResponse:
     """Return matching entries, newest first, a line of JSON each."""
-    lines = (json.dumps(plain(entry)) + "\n" for piece in _pieces(database, wanted) for entry in piece)
+    lines = (json.dumps(plain(entry)) + "\n" for piece in _pieces(parts.database, wanted) for entry in piece)
     return StreamingResponse(lines, media_type="application/jsonl", headers=attachment("audit.jsonl"))
 
 

@@ -14,7 +14,7 @@ from webapp.operations.connections.join_codes import JoinCodeState, checked_sett
 from webapp.pages.join_command import Join
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, REFUSED
-from webapp.routes.dependencies import ByDep, Id, JoinCodesDep, PartsDep
+from webapp.routes.dependencies import ByDep, Id, PartsDep
 
 router = APIRouter(prefix="/api/join-codes", tags=["clients"], responses=REFUSED)
 
@@ -60,28 +60,26 @@ class JoinCodeList(BaseModel):
 
 
 @router.get("")
-def list_join_codes(codes: JoinCodesDep) -> JoinCodeList:
+def list_join_codes(parts: PartsDep) -> JoinCodeList:
     """Return the newest join codes with their states."""
-    return JoinCodeList(items=[JoinCodeView(**_values(code, state)) for code, state in codes.list()])
+    return JoinCodeList(items=[JoinCodeView(**_values(code, state)) for code, state in parts.join_codes.list()])
 
 
 @router.post("", status_code=201, responses=CONFLICT)
-def create_join_code(
-    codes: JoinCodesDep, parts: PartsDep, by: ByDep, request: Request, body: NewJoinCode
-) -> CreatedJoinCode:
+def create_join_code(parts: PartsDep, by: ByDep, request: Request, body: NewJoinCode) -> CreatedJoinCode:
     """Make a code that admits one client within an hour."""
     join = Join(*parts.flower_address, here=request.url.hostname or "127.0.0.1", tls=parts.tls)
     settings = checked_settings(body.name, body.dataset, body.partition, body.partitions)
     server = join.checked_server(body.server)
-    row, secret = codes.create(by, settings)
+    row, secret = parts.join_codes.create(by, settings)
     code = join.code_for(secret, settings, server)
     return CreatedJoinCode(**_values(row, JoinCodeState.OPEN), code=code, command=join.command_with(code))
 
 
 @router.post("/{code_id}/revoke", responses=CONFLICT)
-def revoke_join_code(codes: JoinCodesDep, code_id: Id) -> JoinCodeView:
+def revoke_join_code(parts: PartsDep, code_id: Id) -> JoinCodeView:
     """Revoke a code that has not been used."""
-    return JoinCodeView(**_values(*codes.revoke(code_id)))
+    return JoinCodeView(**_values(*parts.join_codes.revoke(code_id)))
 
 
 def _values(code: JoinCode, state: JoinCodeState) -> dict[str, object]:

@@ -7,14 +7,14 @@ from pydantic import BaseModel, Field
 
 from federation.run.networks import Dataset
 from federation.simulation.plan import MAX_CLIENTS
-from webapp.db.database import Database
 from webapp.db.repository.clients import ids_by_key
 from webapp.operations.simulation.app_clients import MAX_CHARACTERS, MAX_VALUES, AppWork, NodeValue, Work
-from webapp.operations.simulation.simulated_clients import MAX_PROCESSES, SimulatedClients
+from webapp.operations.simulation.simulated_clients import MAX_PROCESSES
+from webapp.parts import Parts
 from webapp.problems import Invalid
 from webapp.routes.api.bodies import StrictBody
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
-from webapp.routes.dependencies import ClientsDep, DatabaseDep, PartsDep, SimulationDep
+from webapp.routes.dependencies import PartsDep
 
 router = APIRouter(prefix="/api/demo-clients", tags=["clients"], responses=REFUSED)
 
@@ -61,40 +61,37 @@ class SimulatedList(BaseModel):
 
 
 @router.get("")
-def list_demo_clients(simulation: SimulationDep, database: DatabaseDep) -> SimulatedList:
+def list_demo_clients(parts: PartsDep) -> SimulatedList:
     """Return the running simulated clients, by number."""
-    return _list(simulation, database)
+    return _list(parts)
 
 
 @router.post("", status_code=202, responses=CONFLICT)
-def start_demo_clients(
-    simulation: SimulationDep, clients: ClientsDep, database: DatabaseDep, parts: PartsDep, body: MoreClients
-) -> SimulatedList:
+def start_demo_clients(parts: PartsDep, body: MoreClients) -> SimulatedList:
     """Start simulated clients on this machine. They connect within seconds and stop with the dashboard."""
     if body.app is None and (body.node_config or body.data is not None):
         raise Invalid("app", "node_config and data are for clients of an app")
     work: Work = body.dataset if body.app is None else parts.allowed_apps.choose(body.app, body.node_config, body.data)
-    simulation.start(body.count, work, clients.held_partitions(work) if isinstance(work, str) else (), body.processes)
-    return _list(simulation, database)
+    held = parts.clients.held_partitions(work) if isinstance(work, str) else ()
+    parts.simulation.start(body.count, work, held, body.processes)
+    return _list(parts)
 
 
 @router.delete("", status_code=204)
-def end_demo_clients(simulation: SimulationDep) -> None:
+def end_demo_clients(parts: PartsDep) -> None:
     """Stop all simulated clients; their processes have exited when the call returns."""
-    simulation.end_all()
+    parts.simulation.end_all()
 
 
 @router.delete("/{number}", status_code=204, responses=MISSING)
-def end_demo_client(
-    simulation: SimulationDep, number: Annotated[int, Path(ge=1, le=MAX_CLIENTS, examples=[1])]
-) -> None:
+def end_demo_client(parts: PartsDep, number: Annotated[int, Path(ge=1, le=MAX_CLIENTS, examples=[1])]) -> None:
     """Stop a simulated client; with the last one of a process, that has exited when the call returns."""
-    simulation.end(number)
+    parts.simulation.end(number)
 
 
-def _list(simulation: SimulatedClients, database: Database) -> SimulatedList:
-    running = simulation.running
-    with database.read() as session:
+def _list(parts: Parts) -> SimulatedList:
+    running = parts.simulation.running
+    with parts.database.read() as session:
         ids = ids_by_key(session, "simulated")
     items = [
         SimulatedView(
@@ -104,4 +101,4 @@ def _list(simulation: SimulatedClients, database: Database) -> SimulatedList:
         )
         for one in running
     ]  # fmt: skip
-    return SimulatedList(items=items, most=simulation.most, ended=simulation.last_words)
+    return SimulatedList(items=items, most=parts.simulation.most, ended=parts.simulation.last_words)

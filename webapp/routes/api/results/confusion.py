@@ -9,7 +9,7 @@ from webapp.operations.evaluation.confusion import Whose, confusions_of
 from webapp.operations.run_moves import get_run
 from webapp.problems import NotFound
 from webapp.routes.api.errors import MISSING, REFUSED
-from webapp.routes.dependencies import MAX_ROUND, DatabaseDep, Id
+from webapp.routes.dependencies import MAX_ROUND, Id, PartsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
 
@@ -28,7 +28,7 @@ class ConfusionView(BaseModel):
 
 @router.get("/confusion")
 def show_confusion(
-    database: DatabaseDep,
+    parts: PartsDep,
     run_id: Id,
     of: Annotated[Whose | None, Query(description="Whose; default: the server's, else that of the clients.")] = None,
     round: Annotated[
@@ -36,7 +36,7 @@ def show_confusion(
     ] = None,
 ) -> ConfusionView:  # fmt: skip
     """Return the matrix of the newest round that the server has evaluated, or of a round over clients."""
-    with database.read() as session:
+    with parts.database.read() as session:
         found = confusions_of(session, get_run(session, run_id), round)
     chosen = next((one for one in found if of in (None, one.of)), None)
     if chosen is None:

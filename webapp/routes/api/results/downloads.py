@@ -23,7 +23,7 @@ from webapp.parts import Parts
 from webapp.problems import Conflict, NotFound
 from webapp.routes.api.errors import CONFLICT, REFUSED, STORED
 from webapp.routes.api.results.file_responses import ZIP, ZIP_ANSWER, ZipResponse
-from webapp.routes.dependencies import DatabaseDep, Id, ImportDep, PartsDep, RunsDep
+from webapp.routes.dependencies import Id, ImportDep, PartsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **CONFLICT})
 imports = APIRouter(prefix="/api/runs", tags=["downloads"], responses={**REFUSED, **STORED})
@@ -35,7 +35,6 @@ TRIES = 5
 
 @router.get("/model", response_class=StreamingResponse, responses=ZIP_ANSWER)
 def download_model(
-    database: DatabaseDep,
     parts: PartsDep,
     run_id: Id,
     format: Annotated[
@@ -52,7 +51,7 @@ def download_model(
     Of a Flower App: the arrays with which its strategy ended, as .npz.
     """
     for tries_left in range(TRIES - 1, -1, -1):
-        with database.read() as session:
+        with parts.database.read() as session:
             run = get_run(session, run_id)
             if run.network == "app":
                 return _model_of_app(parts, run, format)
@@ -81,9 +80,7 @@ def _model_of_app(parts: Parts, run: Run, format: Format) -> Response:
     return ZipResponse(pieces_of(file), f"run-{run.id}.npz", file.close, length)
 
 
-def _answer(
-    parts: Parts, run: Run, chosen: dict[str, Any], format: Format, schema: AgreedSchema | None
-) -> Response:  # fmt: skip
+def _answer(parts: Parts, run: Run, chosen: dict[str, Any], format: Format, schema: AgreedSchema | None) -> Response:
     """Return a checkpoint as a file; raises FileNotFoundError where it was deleted, else Conflict."""
     file = parts.settings.runs_dir / str(run.id) / Path(chosen["file"]).name
     name = f"run-{run.id}-round-{chosen['round']}{ENDS.get(format, f'.{format}')}"
@@ -111,9 +108,9 @@ def _answer(
 
 
 @router.get("/schema")
-def show_schema(database: DatabaseDep, run_id: Id) -> AgreedSchema:
+def show_schema(parts: PartsDep, run_id: Id) -> AgreedSchema:
     """Return how the clients of a run encode their own data: the preprocessing of its model, and its classes."""
-    with database.read() as session:
+    with parts.database.read() as session:
         schema = agreed_schema(session, get_run(session, run_id).id)
     if schema is None:
         raise NotFound(f"The clients of run {run_id} agreed on no schema: it trains on published data, or waits yet.")
@@ -122,7 +119,6 @@ def show_schema(database: DatabaseDep, run_id: Id) -> AgreedSchema:
 
 @router.get("/export", response_class=StreamingResponse, responses=ZIP_ANSWER)
 def export_run(
-    database: DatabaseDep,
     parts: PartsDep,
     run_id: Id,
     addresses: Annotated[bool, Query(description="Whether the archive has the network addresses of clients.")] = False,
@@ -134,20 +130,20 @@ def export_run(
     settings, exports = parts.settings, parts.supervisor.files.exports
 
     def keras(run: Run, file: str) -> Path:
-        with database.read() as session:
+        with parts.database.read() as session:
             schema = meaning_of(session, run)
         return exports.file(run.id, stored_config(run), file, schema)
 
-    export = RunExport(database, run_id, settings.runs_dir, settings.best_metric, keras, addresses=addresses)
+    export = RunExport(parts.database, run_id, settings.runs_dir, settings.best_metric, keras, addresses=addresses)
     return ZipResponse(export.pieces(), f"run-{run_id}.zip", export.close)
 
 
 @imports.post("/import", status_code=201)
 def import_run(
-    importer: ImportDep, runs: RunsDep, file: Annotated[UploadFile, File(description="The zip of an exported run.")]
+    importer: ImportDep, parts: PartsDep, file: Annotated[UploadFile, File(description="The zip of an exported run.")]
 ) -> RunView:
     """Import a run that another Meadow has exported: all of it, or nothing. It cannot be resumed.
 
     Each file must be as the manifest of the archive says, and each row must fit the schema.
     """
-    return runs.show(importer.import_run(file.file))
+    return parts.runs.show(importer.import_run(file.file))

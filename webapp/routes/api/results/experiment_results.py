@@ -14,7 +14,7 @@ from webapp.pages.experiments.files import results_csv, results_tex
 from webapp.pages.experiments.results import Results, results_of
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.api.results.file_responses import text_file
-from webapp.routes.dependencies import METRIC_NAME, DatabaseDep, Id, PartsDep
+from webapp.routes.dependencies import METRIC_NAME, Id, PartsDep
 
 router = APIRouter(prefix="/api/experiments/{experiment_id}", tags=["experiments"], responses={**REFUSED, **MISSING})
 
@@ -51,10 +51,10 @@ class BandList(BaseModel):
 
 
 def read_results(
-    database: DatabaseDep, experiment_id: Id, phase: Phase = "evaluate", metric: Metric = "", which: Which = "best"
+    parts: PartsDep, experiment_id: Id, phase: Phase = "evaluate", metric: Metric = "", which: Which = "best"
 ) -> Results:
     """Return the results that the address asks for."""
-    with database.read() as session:
+    with parts.database.read() as session:
         return results_of(session, get_experiment(session, experiment_id), phase, metric, which)
 
 

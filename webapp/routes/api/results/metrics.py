@@ -13,7 +13,7 @@ from webapp.operations.files.metrics_csv import HEADER, csv_pieces
 from webapp.operations.run_moves import get_run
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.api.results.file_responses import ByteOrderMark, attachment
-from webapp.routes.dependencies import MAX_ID, METRIC_NAME, DatabaseDep, Id
+from webapp.routes.dependencies import MAX_ID, METRIC_NAME, Id, PartsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
 
@@ -30,7 +30,7 @@ class PointList(BaseModel):
 
 @router.get("/metrics")
 def list_metrics(
-    database: DatabaseDep,
+    parts: PartsDep,
     run_id: Id,
     name: Annotated[list[Name], Query(default_factory=list, description="Such as loss and accuracy.", max_length=50)],
     phase: Annotated[list[Literal["train", "evaluate", "server"]], Query(default_factory=list)],
@@ -47,7 +47,7 @@ def list_metrics(
 ) -> PointList:
     """Return points after an id. A value that is not finite is null, with its ``kind``."""
     whose: list[Whose] = list(client_id)
-    with database.read() as session:
+    with parts.database.read() as session:
         get_run(session, run_id)
         items = points_after(
             session, run_id, since_id, names=name, phases=phase, whose=whose, limit=limit
@@ -60,13 +60,13 @@ def list_metrics(
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"example": HEADER}}}},
 )
-def download_metrics(database: DatabaseDep, run_id: Id, bom: ByteOrderMark = False) -> StreamingResponse:
+def download_metrics(parts: PartsDep, run_id: Id, bom: ByteOrderMark = False) -> StreamingResponse:
     """Return all points of a run as CSV, each with the clients, samples and data that its value is measured on.
 
     Texts that a spreadsheet would read as a formula are quoted with '.
     """
-    with database.read() as session:
+    with parts.database.read() as session:
         config = get_run(session, run_id).config
         names = client_names(session)
-    lines = chain(["\ufeff"] if bom else [], csv_pieces(database, run_id, config, names))
+    lines = chain(["\ufeff"] if bom else [], csv_pieces(parts.database, run_id, config, names))
     return StreamingResponse(lines, media_type="text/csv", headers=attachment(f"run-{run_id}-metrics.csv"))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from webapp.accounts.principal import Kind, Principal
@@ -31,11 +31,9 @@ def show(page: PageDep, principal: PrincipalDep) -> Response:
 
 
 @router.post("/password")
-def change_password(
-    page: PageDep, request: Request, person: PersonDep, flashes: FlashesDep, form: FormDep
-) -> Response:  # fmt: skip
+def change_password(page: PageDep, person: PersonDep, flashes: FlashesDep, form: FormDep) -> Response:
     """Change the own password; all sessions end, and this browser gets a new one."""
-    sessions, address = page.parts.accounts.sessions, client_address(request)
+    sessions, address = page.parts.accounts.sessions, client_address(page.request)
     new = text_of(form, "password")
     try:
         if new != text_of(form, "again"):
@@ -43,7 +41,7 @@ def change_password(
         sessions.change_own_password(person, text_of(form, "old_password"), new, address)
     except Problem as error:
         return _show(page, person, error.status, password_error=error.words)
-    session_id = sessions.open(person.id, address, request.headers.get("User-Agent", ""))
+    session_id = sessions.open(person.id, address, page.request.headers.get("User-Agent", ""))
     flash = Flash("The password was changed. All other sessions were signed out.")
     return with_session(see_other(flashes, HERE, flash), session_id)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from webapp.accounts.device.logins import LoginState
@@ -27,18 +27,16 @@ Code = Annotated[str, Query(max_length=100)]
 
 
 @router.get("")
-def show(page: PageDep, request: Request, principal: PrincipalDep, code: Code = "") -> Response:
+def show(page: PageDep, principal: PrincipalDep, code: Code = "") -> Response:
     """Show a login that waits: its code, where it comes from, and what it would get; without accounts there is none."""
     if principal.kind is Kind.LOCAL:
         return RedirectResponse("/setup", SEE_OTHER)
     person_of(principal)
-    return _show(page, request, code)
+    return _show(page, code)
 
 
 @router.post("")
-def decide(
-    page: PageDep, request: Request, person: PersonDep, flashes: FlashesDep, note: NoteDep, form: FormDep
-) -> Response:  # fmt: skip
+def decide(page: PageDep, person: PersonDep, flashes: FlashesDep, note: NoteDep, form: FormDep) -> Response:
     """Approve a login, whose command then gets a token of the person; or refuse it."""
     logins, code = page.parts.accounts.device_logins, text_of(form, "code")
     try:
@@ -51,7 +49,7 @@ def decide(
         else:
             login = logins.refuse(code)
     except Problem as error:
-        return _show(page, request, code, error)
+        return _show(page, code, error)
     note.target = f"flwr login from {login.address}"
     note.detail |= {"code": login.code, "decision": login.state.value}
     approved = login.state is LoginState.APPROVED
@@ -59,15 +57,15 @@ def decide(
     return see_other(flashes, HERE, Flash(f"The login {login.code} {done}"))
 
 
-def _show(page: Page, request: Request, code: str, problem: Problem | None = None) -> HTMLResponse:
+def _show(page: Page, code: str, problem: Problem | None = None) -> HTMLResponse:
     try:
         login = page.parts.accounts.device_logins.find(code)
     except Problem as error:
         login, problem = None, error
     waits = login is not None and login.state is LoginState.WAITING
+    is_here = login is not None and login.address == client_address(page.request)
     return page.show(
         "accounts/flwr_login.html", HERE, problem.status if problem else 200, login=login if waits else None,
-        error=problem.words if problem else "", is_here=login is not None and login.address == client_address(request),
-        roles=[role for role in ROLES if request.state.principal.may(role)], days=DEFAULT_DAYS, max_days=MAX_DAYS,
-        here=PAGE,
+        error=problem.words if problem else "", is_here=is_here, here=PAGE, days=DEFAULT_DAYS, max_days=MAX_DAYS,
+        roles=[role for role in ROLES if page.request.state.principal.may(role)],
     )  # fmt: skip

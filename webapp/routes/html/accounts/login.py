@@ -2,7 +2,7 @@
 
 import re
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
 from webapp.accounts.principal import Kind
@@ -26,16 +26,17 @@ def local_address(text: str) -> str:
 
 
 @router.get(LOGIN)
-def show(page: PageDep, request: Request, next: str = "/") -> Response:
+def show(page: PageDep, next: str = "/") -> Response:
     """Show the form that signs a person in."""
-    if request.state.principal is not None:
+    if page.request.state.principal is not None:
         return RedirectResponse(local_address(next), SEE_OTHER)
-    return show_login(page, next, error=cookie_obstacle(request, page.parts.settings))
+    return show_login(page, next, error=cookie_obstacle(page.request, page.parts.settings))
 
 
 @router.post(LOGIN)
-def sign_in(page: PageDep, request: Request, note: NoteDep, form: FormDep) -> Response:
+def sign_in(page: PageDep, note: NoteDep, form: FormDep) -> Response:
     """Sign a person in and lead to the page that was asked for."""
+    request = page.request
     principal, then = request.state.principal, local_address(text_of(form, "next"))
     if principal is not None and principal.kind is Kind.LOCAL:
         return RedirectResponse("/", SEE_OTHER)

@@ -19,16 +19,16 @@ BROWSER = "__Host-meadow-openid"
 
 
 @router.get(HERE)
-def leave(page: PageDep, request: Request, next: str = "/") -> Response:
+def leave(page: PageDep, next: str = "/") -> Response:
     """Lead to the provider, which asks the person who they are."""
     openid, then = page.parts.accounts.openid, local_address(next)
     if openid is None:
         raise NotFound("No sign-in provider is set: see --openid-issuer.")
-    if obstacle := cookie_obstacle(request, page.parts.settings):
+    if obstacle := cookie_obstacle(page.request, page.parts.settings):
         return show_login(page, then, 403, error=obstacle)
     try:
         # one of the addresses that are registered at the provider
-        address, begun = openid.begin(then, f"{site_of(request, page.parts.settings)}{BACK}")
+        address, begun = openid.begin(then, f"{site_of(page.request, page.parts.settings)}{BACK}")
     except Problem as error:
         return show_login(page, then, error.status, error=error.sentence)
     answer = RedirectResponse(address, SEE_OTHER)

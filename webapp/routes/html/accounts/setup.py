@@ -1,10 +1,9 @@
 """The page that asks for the first account, with which the local mode ends."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from webapp.accounts.principal import Kind
-from webapp.accounts.sessions import Sessions
 from webapp.http.origin import client_address
 from webapp.pages.flash import Flash
 from webapp.problems import Conflict, Problem
@@ -24,9 +23,7 @@ def ask(page: PageDep, principal: PrincipalDep) -> Response:
 
 
 @router.post("/setup")
-def create(
-    page: PageDep, request: Request, principal: PrincipalDep, flashes: FlashesDep, note: NoteDep, form: FormDep
-) -> Response:  # fmt: skip
+def create(page: PageDep, principal: PrincipalDep, flashes: FlashesDep, note: NoteDep, form: FormDep) -> Response:
     """Create the first account and sign its person in."""
     if principal.kind is not Kind.LOCAL:
         raise Conflict("There is an account already.")
@@ -39,10 +36,9 @@ def create(
         person = accounts.people.find(name)
     except Problem as error:
         return _show(page, error.status, name, error.words)
-    sessions: Sessions = accounts.sessions
-    address, agent = client_address(request), request.headers.get("User-Agent", "")
+    address, agent = client_address(page.request), page.request.headers.get("User-Agent", "")
     flash = Flash(f"The account {person.name} was created. From now on everyone signs in.")
-    return with_session(see_other(flashes, "/people", flash), sessions.open(person.id, address, agent))
+    return with_session(see_other(flashes, "/people", flash), accounts.sessions.open(person.id, address, agent))
 
 
 def _show(page: Page, status: int = 200, name: str = "", error: str = "") -> HTMLResponse:

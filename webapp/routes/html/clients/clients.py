@@ -1,6 +1,6 @@
 """Pages of clients: the list, the command that joins one, each client's own page; and the forms on them."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from webapp.db.repository.clients import list_clients
@@ -13,7 +13,7 @@ from webapp.pages.clients.simulation import offer_for
 from webapp.pages.flash import Flash
 from webapp.problems import Conflict, Invalid
 from webapp.routes.access import SEE_OTHER
-from webapp.routes.dependencies import ClientsDep, NoteDep, noted
+from webapp.routes.dependencies import NoteDep, PartsDep, noted
 from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
 from webapp.routes.html.page import ClientId, Page, PageDep, shared
 
@@ -22,9 +22,9 @@ router = APIRouter(prefix="/clients", include_in_schema=False)
 
 @router.get("")
 @shared
-def list_them(page: PageDep, request: Request) -> HTMLResponse:
+def list_them(page: PageDep) -> HTMLResponse:
     """Show the clients, all or some, and how another one joins."""
-    live, known, query = page.live, list_clients(page.session), clients_query(request.query_params)
+    live, known, query = page.live, list_clients(page.session), clients_query(page.request.query_params)
     return page.show(
         "clients/index.html", "/clients", page=clients_page(page.session, known, live, query),
         offer=offer_for(page.parts.simulation, known, live, apps=page.parts.allowed_apps),
@@ -48,9 +48,9 @@ def _show(page: Page, client_id: int, status: int = 200, *, name: str = "", erro
 
 
 @router.post("/{client_id}/approve")
-def approve(clients: ClientsDep, note: NoteDep, client_id: ClientId) -> Response:
+def approve(parts: PartsDep, note: NoteDep, client_id: ClientId) -> Response:
     """Admit a pending or revoked client."""
-    noted(clients.approve(client_id), note)
+    noted(parts.clients.approve(client_id), note)
     return RedirectResponse("/clients", SEE_OTHER)
 
 
@@ -61,10 +61,10 @@ def ask_to_revoke(page: PageDep, client_id: ClientId) -> HTMLResponse:
 
 
 @router.post("/{client_id}/revoke")
-def revoke(clients: ClientsDep, flashes: FlashesDep, note: NoteDep, client_id: ClientId) -> Response:
+def revoke(parts: PartsDep, flashes: FlashesDep, note: NoteDep, client_id: ClientId) -> Response:
     """Revoke a client's access, or reject a pending client."""
-    was_pending = clients.show(client_id).state == "pending"
-    name = noted(clients.revoke(client_id), note).name
+    was_pending = parts.clients.show(client_id).state == "pending"
+    name = noted(parts.clients.revoke(client_id), note).name
     flash = Flash(f"{name} was rejected.")  # to take that back would admit the client
     if not was_pending:
         flash = Flash(f"Access of {name} was revoked.", f"/clients/{client_id}/approve")
@@ -72,16 +72,16 @@ def revoke(clients: ClientsDep, flashes: FlashesDep, note: NoteDep, client_id: C
 
 
 @router.post("/{client_id}/leave-out")
-def exclude(clients: ClientsDep, flashes: FlashesDep, client_id: ClientId) -> Response:
+def exclude(parts: PartsDep, flashes: FlashesDep, client_id: ClientId) -> Response:
     """Exclude a client from all runs."""
-    text = f"{clients.exclude(client_id).name} was excluded from all runs, from the next round on."
+    text = f"{parts.clients.exclude(client_id).name} was excluded from all runs, from the next round on."
     return see_other(flashes, "/clients", Flash(text, f"/clients/{client_id}/let-in"))
 
 
 @router.post("/{client_id}/let-in")
-def include(clients: ClientsDep, flashes: FlashesDep, client_id: ClientId) -> Response:
+def include(parts: PartsDep, flashes: FlashesDep, client_id: ClientId) -> Response:
     """Include a client again that was excluded from all runs."""
-    text = f"{clients.include(client_id).name} was included in runs again."
+    text = f"{parts.clients.include(client_id).name} was included in runs again."
     return see_other(flashes, "/clients", Flash(text, f"/clients/{client_id}/leave-out"))
 
 
@@ -98,13 +98,11 @@ def end_simulated(page: PageDep, flashes: FlashesDep, client_id: ClientId) -> Re
 
 
 @router.post("/{client_id}/rename")
-def rename(
-    page: PageDep, clients: ClientsDep, flashes: FlashesDep, note: NoteDep, client_id: ClientId, form: FormDep
-) -> Response:  # fmt: skip
+def rename(page: PageDep, flashes: FlashesDep, note: NoteDep, client_id: ClientId, form: FormDep) -> Response:
     """Give a client another name; or show its page again with what is wrong."""
     note.detail["name"] = name = text_of(form, "name")
     try:
-        renamed = clients.rename(client_id, name).name
+        renamed = page.parts.clients.rename(client_id, name).name
     except Invalid as error:
         return _show(page, client_id, 422, name=name, error=error.fields[0].message)
     before = get_row(page.session, Client, client_id, "client")

@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
@@ -14,7 +14,7 @@ from webapp.operations.simulation.simulated_clients import MAX_PROCESSES
 from webapp.pages.clients.simulation import ROUNDS, cost_of, started
 from webapp.pages.flash import Flash
 from webapp.problems import Invalid
-from webapp.routes.dependencies import ByDep, ClientsDep, NoteDep, PartsDep
+from webapp.routes.dependencies import ByDep, NoteDep, PartsDep
 from webapp.routes.html.forms import FlashesDep, FormDep, number_of, page_of, see_other, text_of
 from webapp.routes.html.page import PageDep
 from webapp.sanitizing import whole_number
@@ -23,9 +23,9 @@ router = APIRouter(prefix="/demo-clients", include_in_schema=False)
 
 
 @router.get("/cost")
-def show_cost(page: PageDep, request: Request) -> HTMLResponse:
+def show_cost(page: PageDep) -> HTMLResponse:
     """Show what the clients of the form will take."""
-    said, room = request.query_params, page.parts.simulation.room
+    said, room = page.request.query_params, page.parts.simulation.room
     clients = whole_number(said.get("count"), least=1, most=max(1, room))
     processes = whole_number(said.get("processes"), least=1, most=MAX_PROCESSES)
     return page.show(
@@ -36,9 +36,7 @@ def show_cost(page: PageDep, request: Request) -> HTMLResponse:
 
 
 @router.post("")
-def start(
-    parts: PartsDep, clients: ClientsDep, flashes: FlashesDep, note: NoteDep, by: ByDep, form: FormDep
-) -> Response:  # fmt: skip
+def start(parts: PartsDep, flashes: FlashesDep, note: NoteDep, by: ByDep, form: FormDep) -> Response:
     """Start simulated clients, and a run with them where that is wanted; lead back to the page with the form."""
     count = number_of(form, "count", "Clients", MAX_CLIENTS)
     processes = number_of(form, "processes", "Processes", MAX_PROCESSES) if "processes" in form else 1
@@ -47,7 +45,7 @@ def start(
         parts.simulation.start(count, work, (), processes)
         return see_other(flashes, page_of(form, "/"), started(count, None, app))
     dataset = _dataset_of(form)
-    parts.simulation.start(count, dataset, clients.held_partitions(dataset), processes)
+    parts.simulation.start(count, dataset, parts.clients.held_partitions(dataset), processes)
     run_id = None
     if form.get("run") == "1":
         network: Network = "synthetic" if dataset == "synthetic" else "mlp"

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from federation.run.networks import NETWORKS
@@ -25,7 +25,7 @@ from webapp.pages.start.form import as_opened, offering
 from webapp.pages.start.own_data import compared_by_name
 from webapp.problems import Invalid
 from webapp.routes.access import SEE_OTHER
-from webapp.routes.dependencies import ExperimentsDep, NoteDep, RunsDep
+from webapp.routes.dependencies import ExperimentsDep, NoteDep
 from webapp.routes.html.forms import UploadFormDep, sent_with_upload
 from webapp.routes.html.page import Page, PageDep, SourceId
 
@@ -34,11 +34,11 @@ router = APIRouter(prefix="/experiments", include_in_schema=False)
 
 @router.get("/new")
 def ask(
-    page: PageDep, request: Request, source: SourceId = None,
+    page: PageDep, source: SourceId = None,
     experiment: Annotated[int | None, Query(ge=1, lt=2**53)] = None,
 ) -> HTMLResponse:  # fmt: skip
     """Show the form: with defaults, with the settings of a run or an experiment, or as the address fills it in."""
-    if typed := [one for one in request.query_params.multi_items() if one[0] not in ("from", "experiment")]:
+    if typed := [one for one in page.request.query_params.multi_items() if one[0] not in ("from", "experiment")]:
         return _show(page, as_opened(parse_experiment(typed), typed))
     if experiment is not None:
         found = get_experiment(page.session, experiment)
@@ -51,11 +51,9 @@ def ask(
 
 
 @router.post("")
-def start(
-    page: PageDep, experiments: ExperimentsDep, runs: RunsDep, note: NoteDep, fields: UploadFormDep
-) -> Response:  # fmt: skip
+def start(page: PageDep, experiments: ExperimentsDep, note: NoteDep, fields: UploadFormDep) -> Response:
     """Queue the runs of the experiment and go to its page; or show the form again with what is wrong."""
-    sent, wrong = sent_with_upload(fields, runs, page.parts.settings.max_reply_bytes)
+    sent, wrong = sent_with_upload(fields, page.parts)
     form = parse_experiment(sent)
     if not wrong and (expanded := form.expanded()) is not None:
         try:
