@@ -1,7 +1,8 @@
 """People: add, list, give a role or a password, disable, enable, remove. One enabled admin always remains."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
@@ -13,7 +14,7 @@ from webapp.accounts.views import PersonView, person_view
 from webapp.db.database import Database
 from webapp.db.repository.accounts import sessions, users
 from webapp.db.repository.clients import revoke_join_codes_of
-from webapp.db.repository.rows import change_row, count_rows, get_row, insert_row
+from webapp.db.repository.rows import count_rows, get_row, insert_row
 from webapp.db.tables import User
 from webapp.problems import Conflict, Invalid, NotFound
 
@@ -90,31 +91,31 @@ class People:
 
     def set_role(self, user_id: int, role: Role) -> PersonView:
         """Give a person another role; it counts from the next request on."""
-        return self._change(user_id, lambda session, _: change_row(session, User, user_id, role=role), admin=role)
+        with self._changing(user_id, admin=role) as (_, user):
+            user.role = role
+        return person_view(user)
 
     def set_password(self, user_id: int, password: str) -> PersonView:
         """Give a person a password, and end all sessions of the person."""
         check_password(password, self.show(user_id).name)
         hashed = self._passwords.hash(password)
-
-        def change(session: Session, _user: User) -> None:
-            change_row(session, User, user_id, password_hash=hashed)
+        with self._changing(user_id) as (session, user):
+            user.password_hash = hashed
             sessions.delete_sessions_of(session, user_id)
-
-        return self._change(user_id, change)
+        return person_view(user)
 
     def disable(self, user_id: int) -> PersonView:
         """Let a person in no more: sessions end, and tokens do not work until the account is enabled again."""
-
-        def change(session: Session, user: User) -> None:
-            change_row(session, User, user_id, disabled_at=user.disabled_at or datetime.now(UTC))
+        with self._changing(user_id, admin=None) as (session, user):
+            user.disabled_at = user.disabled_at or datetime.now(UTC)
             sessions.delete_sessions_of(session, user_id)
-
-        return self._change(user_id, change, admin=None)
+        return person_view(user)
 
     def enable(self, user_id: int) -> PersonView:
         """Let a disabled person in again."""
-        return self._change(user_id, lambda session, _: change_row(session, User, user_id, disabled_at=None))
+        with self._changing(user_id) as (_, user):
+            user.disabled_at = None
+        return person_view(user)
 
     def remove(self, user_id: int) -> None:
         """Remove a person with all sessions and tokens."""
@@ -126,21 +127,17 @@ class People:
             users.delete_user(session, user_id)
         self._changes.note()
 
-    def _change(
-        self, user_id: int, change: Callable[[Session, User], None], admin: Role | None = Role.ADMIN
-    ) -> PersonView:
-        """Change a person; ``admin`` is the role after the change, None where the person is let in no more."""
+    @contextmanager
+    def _changing(self, user_id: int, admin: Role | None = Role.ADMIN) -> Iterator[tuple[Session, User]]:
+        """Give a person to change; ``admin`` is the role after the change, None where the person is let in no more."""
         with self._database.write() as session:
             users.lock_users(session)
             user = get_row(session, User, user_id, "account")
             if admin is not Role.ADMIN:
                 _keep_an_admin(session, user)
-            change(session, user)
-            session.refresh(user)
+            yield session, user
             end_codes(session, user)
-            view = person_view(user)
         self._changes.note()
-        return view
 
 
 def end_codes(session: Session, user: User) -> None:

@@ -13,7 +13,7 @@ from webapp.accounts.throttle import Throttle, keys_of
 from webapp.accounts.views import SessionView, session_view
 from webapp.db.database import Database
 from webapp.db.repository.accounts import sessions, users
-from webapp.db.repository.rows import change_row, insert_row
+from webapp.db.repository.rows import insert_row
 from webapp.db.tables import LoginSession, User
 from webapp.problems import Invalid, Problem
 from webapp.sanitizing import clean_text
@@ -73,7 +73,7 @@ class Sessions:
             for surplus in sessions.sessions_of(session, user_id)[MOST_SESSIONS - 1 :]:
                 sessions.delete_session(session, surplus.id_hash)
             insert_row(session, row)
-            change_row(session, User, user_id, last_login_at=now)
+            user.last_login_at = now
         self._changes.note()
         return session_id
 

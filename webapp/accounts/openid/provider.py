@@ -55,14 +55,13 @@ class Provider:
     def __init__(self, issuer: str, client_id: str, secret: str, seconds: float = SECONDS) -> None:
         self.issuer, self.client_id, self._secret, self._seconds = issuer, client_id, secret, seconds
         self._is_local = is_loopback(urlsplit(issuer).hostname or "")
-        self._lock, self._discovering = threading.Lock(), threading.Lock()
+        self._discovering = threading.Lock()
         self._endpoints: tuple[float, Endpoints] | None = None
         self._keys: tuple[float, KeySet] | None = None
 
     def endpoints(self) -> Endpoints:
         """Return the endpoints; raises ProviderUnavailable."""
-        with self._lock:
-            kept = self._endpoints
+        kept = self._endpoints
         if kept is None or time.monotonic() - kept[0] > KEPT_SECONDS:
             if not self._discovering.acquire(blocking=False):
                 raise ProviderUnavailable("it has not answered yet")
@@ -70,21 +69,18 @@ class Provider:
                 kept = time.monotonic(), self._discover()
             finally:
                 self._discovering.release()
-            with self._lock:
-                self._endpoints = kept
+            self._endpoints = kept
         return kept[1]
 
     def keys(self, *, refresh: bool = False) -> KeySet:
         """Return the keys of id tokens; with ``refresh`` they are at most a minute old. Raises ProviderUnavailable."""
-        with self._lock:
-            kept = self._keys
+        kept = self._keys
         if kept is None or time.monotonic() - kept[0] > (REFRESH_SECONDS if refresh else KEPT_SECONDS):
             try:
                 kept = time.monotonic(), KeySet.import_key_set(_object(self._ask("GET", self.endpoints().keys)))  # type: ignore[arg-type]
             except (JoseError, ValueError, KeyError, TypeError) as error:
                 raise ProviderUnavailable("its keys cannot be read") from error
-            with self._lock:
-                self._keys = kept
+            self._keys = kept
         return kept[1]
 
     def id_token(self, code: str, verifier: str, redirect_uri: str) -> str:

@@ -16,7 +16,7 @@ from webapp.accounts.roles import Role
 from webapp.db.database import Database
 from webapp.db.repository.accounts import identities, sessions
 from webapp.db.repository.clients import revoke_join_codes_of
-from webapp.db.repository.rows import change_row, insert_row
+from webapp.db.repository.rows import insert_row
 from webapp.db.tables import User
 from webapp.problems import Problem
 from webapp.sanitizing import clean_text
@@ -103,8 +103,7 @@ class OpenIdSignIn:
                 raise Disabled(f"The account {user.name} is disabled. Ask an admin.")
             else:
                 user_id, name = user.id, user.name
-                change_row(session, User, user_id, role=role)
-                session.refresh(user)
+                user.role = role
                 end_codes(session, user)
         self._changes.note()
         return user_id, name

@@ -20,20 +20,17 @@ from webapp.routes.api.results import (
     compare,
     confusion,
     downloads,
-    evaluation,
     experiment_results,
+    kinds,
     metrics,
-    mlflow,
     series,
-    statistics,
-    tensorboard,
+    trackers,
 )
 
 ROUTERS = (
     compare.router, runs.router, experiments.router, experiment_results.router, records.router, steering.router,
-    weights.router, metrics.router, series.router, confusion.router, evaluation.router, statistics.router,
-    mlflow.router,
-    tensorboard.router, events.router, downloads.imports, downloads.router, clients.router, simulation.router,
+    weights.router, metrics.router, series.router, confusion.router, kinds.router, trackers.router,
+    events.router, downloads.imports, downloads.router, clients.router, simulation.router,
     join_codes.router, data.router, options.router, health.router, docs.router, *apps.ROUTERS,
     *accounts.ROUTERS, *audit.ROUTERS, notifications.router,
 )  # fmt: skip

@@ -1,8 +1,9 @@
-"""/api/runs/{id}/statistics: what the clients of a statistics run have told."""
+"""/api/runs/{id}/evaluation and /statistics: the results of runs of the kinds that do not train."""
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from webapp.operations.evaluation.results import EvaluationResults, evaluation_results
 from webapp.operations.own_data.run_statistics import RunStatistics, run_statistics, run_statistics_csv
 from webapp.operations.run_moves import get_run
 from webapp.problems import NotFound
@@ -11,6 +12,16 @@ from webapp.routes.api.results.file_responses import text_file
 from webapp.routes.dependencies import Id, PartsDep
 
 router = APIRouter(prefix="/api/runs/{run_id}", tags=["metrics"], responses={**REFUSED, **MISSING})
+
+
+@router.get("/evaluation")
+def show_evaluation(parts: PartsDep, run_id: Id) -> EvaluationResults:
+    """Return the metrics of a run of the kind evaluation, and those of each client, the worst first."""
+    with parts.database.read() as session:
+        run = get_run(session, run_id)
+        if run.kind != "evaluation":
+            raise NotFound(f"Run {run_id} trains: its metrics have rounds.")
+        return evaluation_results(session, run)
 
 
 @router.get("/statistics")

@@ -1,4 +1,4 @@
-"""/api/runs/{id}/tensorboard: a run as an event file of TensorBoard."""
+"""/api/runs/{id}/mlflow and /tensorboard: what MLflow has of a run, and the run as an event file of TensorBoard."""
 
 from typing import Annotated
 
@@ -6,20 +6,34 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
 from webapp.db.repository.series import clients_of_run
+from webapp.operations.mlflow.views import MlflowView
 from webapp.operations.run_moves import get_run
 from webapp.operations.tensorboard.event_files import archive, file_name, folder_of, pieces
+from webapp.problems import NotFound
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.api.results.file_responses import BINARY, ZIP, attachment
 from webapp.routes.dependencies import Id, PartsDep
 
-router = APIRouter(prefix="/api/runs/{run_id}", tags=["downloads"], responses={**REFUSED, **MISSING})
+router = APIRouter(prefix="/api/runs/{run_id}", responses={**REFUSED, **MISSING})
 
 MAX_CLIENTS = 1000
 EVENTS = "application/octet-stream"
 
 
+@router.get("/mlflow", tags=["metrics"])
+def show_mlflow(parts: PartsDep, run_id: Id) -> MlflowView:
+    """Return up to which round a run was sent to MLflow, where it is there, and why the last try failed."""
+    with parts.database.read() as session:
+        get_run(session, run_id)
+        found = parts.mlflow.show(session, run_id)
+    if found is None:
+        raise NotFound(f"Run {run_id} is not sent to MLflow: it has not started, or --mlflow-url was not set.")
+    return found
+
+
 @router.get(
     "/tensorboard",
+    tags=["downloads"],
     response_class=StreamingResponse,
     responses={200: {"content": {EVENTS: BINARY, ZIP: BINARY}}},
 )
