@@ -151,17 +151,14 @@ async def get_principal(request: Request) -> Principal:
     return principal
 
 
-async def get_person(principal: Annotated[Principal, Depends(get_principal)]) -> Principal:
+PrincipalDep = Annotated[Principal, Depends(get_principal)]
+
+
+def person_of(principal: PrincipalDep) -> Principal:
     """Return the person who acts in a browser; raises Forbidden for scripts and in local mode."""
-    return person_of(principal)
-
-
-def person_of(principal: Principal) -> Principal:
-    """Return a principal who is a person in a browser; raises Forbidden for others."""
     if principal.kind is not Kind.USER:
         raise Forbidden("This needs a person who is signed in in a browser.")
     return principal
 
 
-PrincipalDep = Annotated[Principal, Depends(get_principal)]
-PersonDep = Annotated[Principal, Depends(get_person)]
+PersonDep = Annotated[Principal, Depends(person_of)]

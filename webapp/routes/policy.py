@@ -14,17 +14,12 @@ MAX_KNOWN = 200
 
 
 class Need(StrEnum):
-    """What a request needs: nothing, or a principal with a role."""
+    """What a request needs: nothing, or a principal with a role; each more than the one before."""
 
     OPEN = "open"
     VIEWER = "viewer"
     OPERATOR = "operator"
     ADMIN = "admin"
-
-    def is_above(self, other: "Need") -> bool:
-        """Return whether this one needs more."""
-        order = list(Need)
-        return order.index(self) > order.index(other)
 
 
 def _rows() -> Iterator[tuple[tuple[str, str], Need]]:
@@ -62,11 +57,8 @@ def need_of(method: str, path: str) -> Need | None:
 
 
 def _find_need_of(method: str, path: str) -> Need | None:
-    found: Need | None = None
-    for of, pattern, need in _patterns():
-        if of == method and pattern.match(path) and (found is None or need.is_above(found)):
-            found = need
-    return found
+    needs = (need for of, pattern, need in _patterns() if of == method and pattern.match(path))
+    return max(needs, key=list(Need).index, default=None)
 
 
 _known_need_of = lru_cache(maxsize=4096)(_find_need_of)

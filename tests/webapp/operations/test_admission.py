@@ -13,7 +13,7 @@ from tests.support.markup import get_page
 from tests.support.processes import wait_until
 from webapp.db.database import Database
 from webapp.db.repository.clients import list_clients
-from webapp.db.repository.events import add_event, events_of_client
+from webapp.db.repository.events import add_event, newest_events
 from webapp.db.repository.rows import change_row
 from webapp.db.tables import Client
 from webapp.operations.connections.admission import Admissions
@@ -103,7 +103,7 @@ def test_a_client_that_waited_offline_for_a_week_is_removed_with_its_events(door
     wait_until(lambda: door.known() == {online, admitted, revoked})
     door.admissions.stop()
     with door.database.read() as session:
-        assert not events_of_client(session, expired, 10)
+        assert not newest_events(session, client_id=expired, limit=10)
     assert door.ask("a", "10.1.0.0") not in (expired, recent), "a client that comes back asks again, with another id"
 
 

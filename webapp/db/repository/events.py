@@ -85,23 +85,19 @@ def events_after(session: Session, after: int, run_id: int | None, limit: int) -
 
 
 def newest_events(
-    session: Session, *, run_id: int | None = None, types: Iterable[str] = (), before: int | None = None,
-    limit: int = 50,
+    session: Session, *, run_id: int | None = None, client_id: int | None = None, types: Iterable[str] = (),
+    before: int | None = None, limit: int = 50,
 ) -> list[StoredEvent]:  # fmt: skip
-    """Return events, newest first: of one run, of some types, before an id for the next page, where these are given."""
+    """Return events, newest first: of a run, of a client, of some types, before an id, where these are given."""
     query = select(RunEvent).order_by(RunEvent.id.desc()).limit(limit)
     if run_id is not None:
         query = query.where(RunEvent.run_id == run_id)
+    if client_id is not None:
+        query = query.where(RunEvent.client_id == client_id)
     if chosen := list(types):
         query = query.where(RunEvent.type.in_(chosen))
     if before is not None:
         query = query.where(RunEvent.id < before)
-    return [_stored(row) for row in session.scalars(query)]
-
-
-def events_of_client(session: Session, client_id: int, limit: int = 50) -> list[StoredEvent]:
-    """Return one client's events, newest first."""
-    query = select(RunEvent).where(RunEvent.client_id == client_id).order_by(RunEvent.id.desc()).limit(limit)
     return [_stored(row) for row in session.scalars(query)]
 
 

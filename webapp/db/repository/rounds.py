@@ -218,8 +218,7 @@ def confusion_up_to(session: Session, run_id: int, round_: int | None) -> tuple[
     query = select(Round.round, Round.confusion).where(*_with_one(run_id))
     if round_ is not None:
         query = query.where(Round.round <= round_)
-    found = session.execute(query.order_by(Round.round.desc()).limit(1)).one_or_none()
-    return (found[0], found[1]) if found is not None else None
+    return session.execute(query.order_by(Round.round.desc()).limit(1)).one_or_none()
 
 
 def rounds_around(session: Session, run_id: int, round_: int) -> tuple[int | None, int | None]:

@@ -171,11 +171,11 @@ def server_values(session: Session, run_id: int, name: str, rounds: Collection[i
     return {row.round: row.value for row in session.execute(query.order_by(MetricPoint.round))}
 
 
-def clients_of_run(session: Session, run_id: int) -> list[tuple[int, str]]:
+def clients_of_run(session: Session, run_id: int) -> Sequence[tuple[int, str]]:
     """Return id and name of every client with a value in a run, by id: one look-up in the index for each client."""
     point = select(MetricPoint.id).where(MetricPoint.run_id == run_id, MetricPoint.client_id == Client.id).limit(1)
-    rows = session.execute(select(Client.id, Client.name).where(point.exists()).order_by(Client.id))
-    return [(client_id, name) for client_id, name in rows]
+    named = select(Client.id, Client.name).where(point.exists())
+    return session.execute(named.order_by(Client.id)).all()
 
 
 def clients_with_tasks(session: Session, run_id: int, first: int, last: int) -> set[int]:

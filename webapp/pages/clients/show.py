@@ -10,7 +10,7 @@ from federation.run.metric_names import LOSS_AFTER, LOSS_BEFORE, UPDATE_COSINE, 
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.client_history import RunShare, last_failure, recent_outcomes, shares_of_client
 from webapp.db.repository.clients import client_names, list_clients
-from webapp.db.repository.events import events_of_client
+from webapp.db.repository.events import newest_events
 from webapp.db.repository.rounds import ReplyRow, measured_of, replies_of_client
 from webapp.db.tables import Client, TaskFailure
 from webapp.formatting import count, size
@@ -53,7 +53,8 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
     shares = [(share, outcome_words(share.outcomes)) for share in shares_of_client(session, client.id)]
     tasks = replies_of_client(session, client.id, limit=TASKS)
     trained = {(run_id, task.round) for run_id, task in tasks if (task.phase, task.outcome) == ("train", "accepted")}
-    log = log_lines(events_of_client(session, client.id, 4 * LOG_LINES), client_names(session), LOG_LINES)
+    events = newest_events(session, client_id=client.id, limit=4 * LOG_LINES)
+    log = log_lines(events, client_names(session), LOG_LINES)
     return ClientPage(
         client, line, _sentence(line, live.get(client.id)), _facts(client), mine, shares,
         tasks, measured_of(session, client.id, trained, MEASURED), log, last_failure(session, client.id),

@@ -1,9 +1,11 @@
 """/api/experiments: create, list, show, pause, resume and cancel groups of runs."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Body
 
+from webapp.operations.experiments.experiments import Experiments
 from webapp.operations.experiments.requests import ExperimentRequest
 from webapp.operations.experiments.views import ExperimentList, ExperimentView, ExperimentWithRuns
 from webapp.routes.api.errors import CONFLICT, MISSING, REFUSED
@@ -49,22 +51,16 @@ def show_experiment(experiments: ExperimentsDep, experiment_id: Id) -> Experimen
     return experiments.show_runs(experiment_id)
 
 
-@router.post("/{experiment_id}/pause", status_code=202, responses=CONFLICT)
-def pause_experiment(experiments: ExperimentsDep, experiment_id: Id) -> ExperimentView:
-    """Start none of the queued runs until the experiment is resumed. Active runs continue to their end."""
-    experiments.pause(experiment_id)
-    return experiments.show(experiment_id)
+def _endpoint(operation: Callable[[Experiments, int], None]) -> Callable[..., ExperimentView]:
+    def act(experiments: ExperimentsDep, experiment_id: Id) -> ExperimentView:
+        operation(experiments, experiment_id)
+        return experiments.show(experiment_id)
+
+    return act
 
 
-@router.post("/{experiment_id}/resume", status_code=202, responses=CONFLICT)
-def resume_experiment(experiments: ExperimentsDep, experiment_id: Id) -> ExperimentView:
-    """Start the queued runs of a paused experiment again; its interrupted runs continue first."""
-    experiments.resume(experiment_id)
-    return experiments.show(experiment_id)
-
-
-@router.post("/{experiment_id}/cancel", status_code=202, responses=CONFLICT)
-def cancel_experiment(experiments: ExperimentsDep, experiment_id: Id) -> ExperimentView:
-    """Cancel the queued runs and stop the active ones. Completed rounds and their weights are kept."""
-    experiments.cancel(experiment_id)
-    return experiments.show(experiment_id)
+for operation in (Experiments.pause, Experiments.resume, Experiments.cancel):
+    router.add_api_route(
+        f"/{{experiment_id}}/{operation.__name__}", _endpoint(operation), methods=["POST"], status_code=202,
+        responses=CONFLICT, name=f"{operation.__name__}_experiment", description=operation.__doc__,
+    )  # fmt: skip

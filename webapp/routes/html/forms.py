@@ -1,8 +1,8 @@
 """The fields of a posted form, each read with its limits, and the redirect to the next page with a flash message."""
 
 import re
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Iterable
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request
@@ -20,6 +20,7 @@ from webapp.routes.access import SEE_OTHER
 from webapp.routes.dependencies import MAX_ID
 from webapp.sanitizing import whole_number
 
+T = TypeVar("T", bound=str)
 MAX_IDS = 200
 PAGES_WITH_FORMS = re.compile(r"/(clients|runs/[0-9]{1,15})?")
 
@@ -82,12 +83,17 @@ def number_of(form: FormData, name: str, label: str, most: int) -> int:
     return number
 
 
+def choice_of(form: FormData, name: str, choices: Iterable[T], otherwise: str) -> T:
+    """Return the choice that a field names; raises Invalid with a sentence where it names none."""
+    choice = next((choice for choice in choices if choice == text_of(form, name)), None)
+    if choice is None:
+        raise Invalid(name, otherwise)
+    return choice
+
+
 def role_of(form: FormData) -> Role:
     """Return the role that a form names; raises Invalid."""
-    role = next((role for role in Role if role == text_of(form, "role")), None)
-    if role is None:
-        raise Invalid("role", "Choose a role")
-    return role
+    return choice_of(form, "role", Role, "Choose a role")
 
 
 def ids_of(form: FormData) -> list[int]:

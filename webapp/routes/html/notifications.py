@@ -11,7 +11,7 @@ from webapp.operations.notifications.views import ChannelView
 from webapp.pages.flash import Flash
 from webapp.problems import Invalid, Problem
 from webapp.routes.dependencies import Id, NoteDep, PartsDep
-from webapp.routes.html.forms import FlashesDep, FormDep, see_other, text_of
+from webapp.routes.html.forms import FlashesDep, FormDep, choice_of, see_other, text_of
 from webapp.routes.html.page import Page, PageDep
 
 router = APIRouter(prefix="/notifications", include_in_schema=False)
@@ -38,13 +38,11 @@ def show(page: PageDep) -> HTMLResponse:
 @router.post("")
 def add(page: PageDep, flashes: FlashesDep, form: FormDep) -> Response:
     """Add a channel. A key that was made for it is shown once: in the answer to this request."""
-    kind, events = text_of(form, "kind"), _events(form)
+    events, kinds = _events(form), cast(tuple[ChannelKind, ...], get_args(ChannelKind))
     try:
-        if kind not in get_args(ChannelKind):
-            raise Invalid("kind", "Choose a kind")
         channel, made = page.parts.notifications.channels.add(
-            text_of(form, "name"), cast(ChannelKind, kind), text_of(form, "address"), text_of(form, "secret"), events,
-            text_of(form, "target_metric"), _number(form),
+            text_of(form, "name"), choice_of(form, "kind", kinds, "Choose a kind"), text_of(form, "address"),
+            text_of(form, "secret"), events,            text_of(form, "target_metric"), _number(form),
         )  # fmt: skip
     except Problem as error:
         return _show(page, error.status, error=error.sentence, given=_typed(form), chosen=events)

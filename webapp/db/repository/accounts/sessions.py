@@ -12,8 +12,7 @@ from webapp.db.tables import LoginSession, User
 def find_session(session: Session, id_hash: str) -> tuple[LoginSession, User] | None:
     """Return a session and its person; None where there is no such session, or the person is disabled."""
     query = select(LoginSession, User).join(User).where(LoginSession.id_hash == id_hash, User.disabled_at.is_(None))
-    row = session.execute(query).one_or_none()
-    return (row[0], row[1]) if row is not None else None
+    return session.execute(query).one_or_none()
 
 
 def touch_session(session: Session, id_hash: str, now: datetime) -> None:

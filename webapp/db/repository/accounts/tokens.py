@@ -11,8 +11,7 @@ from webapp.db.tables import ApiToken, User
 def find_token(session: Session, token_hash: str) -> tuple[ApiToken, User] | None:
     """Return a token and its person; None where there is no such token, or the person is disabled."""
     query = select(ApiToken, User).join(User).where(ApiToken.token_hash == token_hash, User.disabled_at.is_(None))
-    row = session.execute(query).one_or_none()
-    return (row[0], row[1]) if row is not None else None
+    return session.execute(query).one_or_none()
 
 
 def tokens_of(session: Session, user_id: int) -> Sequence[ApiToken]:

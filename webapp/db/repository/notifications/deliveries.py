@@ -37,7 +37,7 @@ def due_deliveries(
         .order_by(NotificationDelivery.next_try_at, NotificationDelivery.id)
         .limit(limit)
     )
-    return [(row[0], row[1]) for row in session.execute(query)]
+    return session.execute(query).all()
 
 
 def newest_deliveries(session: Session, limit: int) -> Sequence[tuple[NotificationDelivery, str]]:
@@ -48,7 +48,7 @@ def newest_deliveries(session: Session, limit: int) -> Sequence[tuple[Notificati
         .order_by(NotificationDelivery.id.desc())
         .limit(limit)
     )
-    return [(row[0], row[1]) for row in session.execute(query)]
+    return session.execute(query).all()
 
 
 def count_queued(session: Session) -> int:

@@ -70,15 +70,14 @@ def clients_at(session: Session, server: str, run_id: int) -> Sequence[MlflowRun
 def count_states(session: Session, server: str) -> dict[str, int]:
     """Return the number of runs by state."""
     query = select(MlflowRun.state, func.count()).where(_runs(server)).group_by(MlflowRun.state)
-    return {row[0]: row[1] for row in session.execute(query)}
+    return dict(session.execute(query).all())
 
 
 def last_error(session: Session, server: str) -> tuple[str, datetime] | None:
     """Return the error of the run that is tried next, and when that will be; None where none fails."""
     failing = _runs(server), MlflowRun.state == Sending.FAILING
     query = select(MlflowRun.error, MlflowRun.next_try_at).where(*failing)
-    row = session.execute(query.order_by(MlflowRun.next_try_at).limit(1)).first()
-    return (row[0], row[1]) if row is not None else None
+    return session.execute(query.order_by(MlflowRun.next_try_at).limit(1)).first()
 
 
 def _runs(server: str) -> Any:

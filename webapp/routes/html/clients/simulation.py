@@ -4,7 +4,6 @@ from typing import get_args
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
-from starlette.datastructures import FormData
 
 from federation.run.config import RunConfig
 from federation.run.networks import Dataset, Network
@@ -13,9 +12,8 @@ from webapp.formatting import plural
 from webapp.operations.simulation.simulated_clients import MAX_PROCESSES
 from webapp.pages.clients.simulation import ROUNDS, cost_of, started
 from webapp.pages.flash import Flash
-from webapp.problems import Invalid
 from webapp.routes.dependencies import ByDep, NoteDep, PartsDep
-from webapp.routes.html.forms import FlashesDep, FormDep, number_of, page_of, see_other, text_of
+from webapp.routes.html.forms import FlashesDep, FormDep, choice_of, number_of, page_of, see_other, text_of
 from webapp.routes.html.page import PageDep
 from webapp.sanitizing import whole_number
 
@@ -44,7 +42,8 @@ def start(parts: PartsDep, flashes: FlashesDep, note: NoteDep, by: ByDep, form: 
         work = parts.allowed_apps.choose(app, text_of(form, "node_config"), text_of(form, "data") or None)
         parts.simulation.start(count, work, (), processes)
         return see_other(flashes, page_of(form, "/"), started(count, None, app))
-    dataset = _dataset_of(form)
+    datasets: tuple[Dataset, ...] = get_args(Dataset)
+    dataset = choice_of(form, "dataset", datasets, f"A simulated client can hold {', '.join(datasets)}")
     parts.simulation.start(count, dataset, parts.clients.held_partitions(dataset), processes)
     run_id = None
     if form.get("run") == "1":
@@ -60,11 +59,3 @@ def stop(parts: PartsDep, flashes: FlashesDep, form: FormDep) -> Response:
     """End all simulated clients of this dashboard."""
     ended = parts.simulation.end_all()
     return see_other(flashes, page_of(form, "/"), Flash(f"{plural(ended, 'simulated client')} stopped."))
-
-
-def _dataset_of(form: FormData) -> Dataset:
-    dataset = next((known for known in get_args(Dataset) if known == form.get("dataset")), None)
-    if dataset is None:
-        raise Invalid("dataset", f"A simulated client can hold {', '.join(get_args(Dataset))}")
-    known: Dataset = dataset
-    return known
