@@ -1,15 +1,6 @@
 """Database failures that may be over later, each with a sentence for people; all others are programming errors."""
 
-from sqlite3 import (
-    SQLITE_BUSY,
-    SQLITE_CANTOPEN,
-    SQLITE_FULL,
-    SQLITE_IOERR,
-    SQLITE_LOCKED,
-    SQLITE_PROTOCOL,
-    SQLITE_READONLY,
-)
-from sqlite3 import Error as SqliteError
+import sqlite3
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -27,8 +18,8 @@ RESTORED = "A backup of the database was restored under the running dashboard"
 TAKEN_OVER = "Another dashboard has taken over the database"
 
 _SQLITE = {
-    SQLITE_BUSY: HELD, SQLITE_LOCKED: HELD, SQLITE_PROTOCOL: HELD, SQLITE_FULL: FULL,
-    SQLITE_IOERR: UNREADABLE, SQLITE_CANTOPEN: UNREADABLE, SQLITE_READONLY: UNREADABLE,
+    sqlite3.SQLITE_BUSY: HELD, sqlite3.SQLITE_LOCKED: HELD, sqlite3.SQLITE_PROTOCOL: HELD, sqlite3.SQLITE_FULL: FULL,
+    sqlite3.SQLITE_IOERR: UNREADABLE, sqlite3.SQLITE_CANTOPEN: UNREADABLE, sqlite3.SQLITE_READONLY: UNREADABLE,
 }  # fmt: skip
 """Errors of SQLite that may be over later; every other one is a programming error, or a damaged file."""
 
@@ -54,7 +45,7 @@ def temporary_failure(error: DBAPIError) -> DatabaseUnavailable | None:
         return DatabaseUnavailable(AWAY, error.orig)
     if not isinstance(error, OperationalError):
         return None
-    if isinstance(error.orig, SqliteError):
+    if isinstance(error.orig, sqlite3.Error):
         sentence = _SQLITE.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
         return DatabaseUnavailable(sentence, error.orig) if sentence is not None else None
     state = getattr(error.orig, "sqlstate", None) or ""
@@ -63,4 +54,4 @@ def temporary_failure(error: DBAPIError) -> DatabaseUnavailable | None:
 
 def is_full(error: DBAPIError) -> bool:
     """Return whether SQLite has no room left on its disk."""
-    return (getattr(error.orig, "sqlite_errorcode", 0) & 0xFF) == SQLITE_FULL
+    return (getattr(error.orig, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_FULL

@@ -4,7 +4,6 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable
-from typing import Any
 
 from asgi_cross_origin_protection import CrossOriginProtection
 from starlette.applications import Starlette
@@ -153,14 +152,10 @@ def guard(app: Starlette, settings: Settings, tls: ServerTls | None = None) -> N
     """Add the middleware; the last one added sees a request first."""
     app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimit, max_upload_bytes=settings.max_reply_bytes + UPLOAD_OVERHEAD_BYTES)
-    app.add_middleware(_cross_origin_protection)
+    app.add_middleware(CrossOriginProtection, deny_app=_refuse_other_site)
     app.add_middleware(AllowedHosts, allows=host_rule(settings, tls))
     app.add_middleware(AuditTrail)
     app.add_middleware(SecurityHeaders)
-
-
-def _cross_origin_protection(app: ASGIApp) -> Any:
-    return CrossOriginProtection(app, deny_app=_refuse_other_site)
 
 
 async def _refuse_other_site(scope: Scope, receive: Receive, send: Send) -> None:

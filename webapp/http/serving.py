@@ -18,22 +18,16 @@ class PortTaken(Exception):
 
 def bind(host: str, port: int, flag: str) -> socket.socket:
     """Return a socket that listens already, because a port can be bound twice until then; raises PortTaken."""
-    sock = None
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        sock = socket.socket(family, kind, protocol)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(MAX_WAITING)
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        takes_both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server(address, family=family, backlog=MAX_WAITING, dualstack_ipv6=takes_both)
     except OSError as error:
-        if sock is not None:
-            sock.close()
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise PortTaken(
             f"Cannot listen on {host} port {port}: {why}. "
             f"Stop the program that uses it, or set another with --{flag} or MEADOW_{flag.upper().replace('-', '_')}."
         ) from error
-    return sock
 
 
 class DashboardServer(EmbeddedServer):

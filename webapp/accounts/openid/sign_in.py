@@ -17,7 +17,7 @@ from webapp.db.database import Database
 from webapp.db.repository.accounts import identities, sessions
 from webapp.db.repository.clients import revoke_join_codes_of
 from webapp.db.repository.rows import insert_row
-from webapp.db.tables import User
+from webapp.db.tables import OpenIdIdentity, User
 from webapp.problems import Problem
 from webapp.sanitizing import clean_text
 from webapp.settings import Settings
@@ -88,25 +88,24 @@ class OpenIdSignIn:
         if role is None:
             self._end_sessions(identity)
             raise NoRole(identity)
-        user_id, name = self._account_of(identity, role)
-        return SignedIn(user_id, name, role, begun.then)
+        user = self._account_of(identity, role)
+        return SignedIn(user.id, user.name, role, begun.then)
 
-    def _account_of(self, identity: Identity, role: Role) -> tuple[int, str]:
-        """Return id and name of the person's account, new or known, after it has the role."""
+    def _account_of(self, identity: Identity, role: Role) -> User:
+        """Return the person's account, new or known, after it has the role."""
         with self._database.write() as session:
             user = identities.find_user(session, identity.issuer, identity.subject)
             if user is None:
                 name = identities.free_name(session, identity.name)
-                user_id = insert_row(session, User(name=name, role=role, created_at=datetime.now(UTC))).id
-                identities.insert_identity(session, user_id, identity.issuer, identity.subject)
+                user = insert_row(session, User(name=name, role=role, created_at=datetime.now(UTC)))
+                insert_row(session, OpenIdIdentity(user_id=user.id, issuer=identity.issuer, subject=identity.subject))
             elif user.disabled_at is not None:
                 raise Disabled(f"The account {user.name} is disabled. Ask an admin.")
             else:
-                user_id, name = user.id, user.name
                 user.role = role
                 end_codes(session, user)
         self._changes.note()
-        return user_id, name
+        return user
 
     def _end_sessions(self, identity: Identity) -> None:
         with self._database.write() as session:

@@ -15,11 +15,6 @@ def find_user(session: Session, issuer: str, subject: str) -> User | None:
     return session.scalar(query.where(OpenIdIdentity.issuer == issuer, OpenIdIdentity.subject == subject))
 
 
-def insert_identity(session: Session, user_id: int, issuer: str, subject: str) -> None:
-    """Bind an account to a person of a provider."""
-    session.add(OpenIdIdentity(user_id=user_id, issuer=issuer, subject=subject))
-
-
 def free_name(session: Session, name: str) -> str:
     """Return the name, with a number where another account has it: a name alone proves nothing."""
     number, free = 1, name
