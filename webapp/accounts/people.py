@@ -41,8 +41,7 @@ class People:
 
     def has_any(self) -> bool:
         """Return whether there is an account."""
-        with self._database.read() as session:
-            return users.has_users(session)
+        return self.count() > 0
 
     def count(self) -> int:
         """Return how many accounts there are."""
@@ -78,9 +77,10 @@ class People:
         hashed = self._passwords.hash(password) if password is not None else None
         with self._database.write() as session:
             users.lock_users(session)
-            if only_first and users.has_users(session):
+            is_first = not count_rows(session, User)
+            if only_first and not is_first:
                 raise Conflict("There is an account already: sign in.")
-            if not users.has_users(session) and role is not Role.ADMIN:
+            if is_first and role is not Role.ADMIN:
                 raise Conflict("The first account must be an admin.")
             if users.find_user(session, name) is not None:
                 raise Conflict(f"There is an account {name} already.")

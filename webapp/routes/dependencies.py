@@ -12,6 +12,7 @@ from webapp.operations.steering import Steering
 from webapp.operations.transfer.run_import import RunImport
 from webapp.operations.views import ClientView
 from webapp.parts import Parts
+from webapp.routes.access import PrincipalDep
 
 MAX_ID = 2**53 - 1
 MAX_ROUND = 2**31 - 1
@@ -38,10 +39,9 @@ async def get_import(parts: PartsDep) -> RunImport:
 ImportDep = Annotated[RunImport, Depends(get_import)]
 
 
-async def get_by(request: Request) -> str:
+async def get_by(principal: PrincipalDep) -> str:
     """Return the name of who acts, as the events of runs tell it."""
-    principal = getattr(request.state, "principal", None)
-    return principal.name if principal is not None else "local"
+    return principal.name
 
 
 ByDep = Annotated[str, Depends(get_by)]

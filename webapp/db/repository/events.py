@@ -28,14 +28,12 @@ class StoredEvent:
     at: datetime
     data: dict[str, Any]
 
-    def payload(self) -> dict[str, Any]:
-        """Return the data of a stream's event; a key in ``data`` replaces the column of the same name."""
-        return {"id": self.id, "run_id": self.run_id, "at": self.at.isoformat().replace("+00:00", "Z"), **self.data}
-
     @cached_property
     def as_sent(self) -> bytes:
-        """The server-sent event, made once for all streams."""
-        data = json.dumps(self.payload(), separators=(",", ":"), allow_nan=False)
+        """The server-sent event, made once for all streams; a key in ``data`` replaces the column of the same name."""
+        at = self.at.isoformat().replace("+00:00", "Z")
+        row = {"id": self.id, "run_id": self.run_id, "at": at, **self.data}
+        data = json.dumps(row, separators=(",", ":"), allow_nan=False)
         return f"id: {self.id}\r\nevent: {self.type}\r\ndata: {data}\r\n\r\n".encode()
 
 

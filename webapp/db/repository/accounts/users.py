@@ -17,11 +17,6 @@ def lock_users(session: Session) -> None:
         session.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def has_users(session: Session) -> bool:
-    """Return whether there is an account."""
-    return session.scalar(select(User.id).limit(1)) is not None
-
-
 def find_user(session: Session, name: str) -> User | None:
     """Return the person with that name."""
     return session.scalar(select(User).where(User.name == name))
