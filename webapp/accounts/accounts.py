@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webapp.accounts.changes import AccountChanges, Version
-from webapp.accounts.device.logins import DeviceLogins
+from webapp.accounts.device_logins import DeviceLogins
 from webapp.accounts.passwords import Passwords
 from webapp.accounts.people import People
-from webapp.accounts.principal import LOCAL, Kind, Principal
+from webapp.accounts.principal import LOCAL, Kind, Principal, digest
 from webapp.accounts.roles import Role
-from webapp.accounts.secrets import digest
 from webapp.accounts.sessions import IDLE, TOUCH_EVERY, Sessions
 from webapp.accounts.throttle import Throttle
 from webapp.accounts.tokens import Tokens, looks_like_token

@@ -1,10 +1,14 @@
-"""Who acts in a request."""
+"""Who acts in a request, and the hash of what it brought."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from webapp.accounts.roles import Role
+
+RANDOM_BYTES = 32
+"""Of an id or a token: nobody guesses 256 random bits."""
 
 
 class Kind(StrEnum):
@@ -36,3 +40,8 @@ class Principal:
 
 
 LOCAL = Principal(Kind.LOCAL, 0, "local", Role.ADMIN)
+
+
+def digest(secret: str) -> str:
+    """Return the hash of a session id or token; they are random, so a fast hash keeps them secret."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -6,9 +6,8 @@ from secrets import token_urlsafe
 from webapp.accounts.changes import AccountChanges
 from webapp.accounts.passwords import Passwords
 from webapp.accounts.people import People
-from webapp.accounts.principal import Kind, Principal
+from webapp.accounts.principal import RANDOM_BYTES, Kind, Principal, digest
 from webapp.accounts.roles import Role
-from webapp.accounts.secrets import RANDOM_BYTES, digest
 from webapp.accounts.throttle import Throttle, keys_of
 from webapp.accounts.views import SessionView, session_view
 from webapp.db.database import Database

@@ -4,9 +4,8 @@ from datetime import UTC, datetime, timedelta
 from secrets import token_urlsafe
 
 from webapp.accounts.changes import AccountChanges
-from webapp.accounts.principal import Kind, Principal
+from webapp.accounts.principal import RANDOM_BYTES, Kind, Principal, digest
 from webapp.accounts.roles import Role, lower_of
-from webapp.accounts.secrets import RANDOM_BYTES, digest
 from webapp.accounts.sessions import CLOCK_SLACK
 from webapp.accounts.views import TokenView, token_view
 from webapp.db.database import Database

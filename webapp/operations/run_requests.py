@@ -11,7 +11,7 @@ from federation.run.rounds.stop_rules import RunPast
 from federation.run.strategies import models_in_memory
 from federation.schema.spec import Spec
 from webapp.db.database import Session
-from webapp.db.repository.apps.apps import is_approved
+from webapp.db.repository.apps import is_approved
 from webapp.db.repository.clients import ids_by_name, known_ids
 from webapp.db.repository.rounds import get_round
 from webapp.db.repository.series import read_series

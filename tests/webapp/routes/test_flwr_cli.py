@@ -27,7 +27,7 @@ from tests.support.flower_apps import APPS
 from tests.support.flwr_command import FlwrCommand, call
 from tests.support.light_node import LightNode
 from tests.support.people import add_person, cookie_of, token_of
-from webapp.accounts.device.logins import MOST, MOST_OF_ADDRESS, SECONDS, DeviceLogins
+from webapp.accounts.device_logins import MOST, MOST_OF_ADDRESS, SECONDS, DeviceLogins
 from webapp.accounts.principal import Kind, Principal
 from webapp.accounts.roles import Role
 from webapp.problems import NotFound, Problem

@@ -1,4 +1,4 @@
-"""The outcomes of clients over the runs, and the last failed task of each.
+"""The outcomes of clients over the runs, those that do not fit a run or failed lately, and the last failure of each.
 
 ``away`` stands for a committed round that gave a client no task.
 """
@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Integer, and_, column, delete, func, insert, select, union_all, values
 from sqlalchemy.orm import Session
 
+from federation.run.states import ACTIVE
+from webapp.db.repository.rounds import TROUBLE
 from webapp.db.repository.runs import NOT_DELETED
-from webapp.db.tables import MetricPoint, Reply, Run, TaskFailure
+from webapp.db.tables import Client, MetricPoint, Reply, Round, Run, TaskFailure
 
 MAX_CLIENTS_AT_ONCE = 400
 """SQLite takes at most 500 queries in a union."""
@@ -165,6 +167,28 @@ def _last_accuracies(
     same = and_(rounds.c.run_id == MetricPoint.run_id, rounds.c.round == MetricPoint.round)
     found = select(MetricPoint.run_id, MetricPoint.value, MetricPoint.round).join(rounds, same).where(*mine)
     return {run_id: (value, round_) for run_id, value, round_ in session.execute(found)}
+
+
+def misfits(session: Session, run_id: int) -> dict[int, str]:
+    """Return client -> reason of the clients whose last reply to prepare was a refusal or a failure."""
+    query = select(Reply.client_id, Reply.outcome, Reply.reason).where(
+        Reply.run_id + 0 == run_id, Reply.phase == "prepare", Reply.client_id.in_(select(Client.id))
+    )  # + 0: by the index of clients, not by that of runs: few of a run's replies are to prepare
+    last = {client_id: (outcome, reason) for client_id, outcome, reason in session.execute(query.order_by(Reply.id))}
+    return {c: reason or outcome for c, (outcome, reason) in last.items() if outcome in ("refused", "failed")}
+
+
+def troubled_clients(session: Session) -> set[int]:
+    """Return the clients whose last task failed, was late, lost or rejected: of active runs, else of the newest one."""
+    of_run = select(Run.id, Run.current_round).where(Run.current_round > 0, NOT_DELETED)
+    is_active = of_run.where(Run.state.in_(ACTIVE))
+    any_active = session.execute(is_active.limit(1)).first() is not None
+    run = (is_active if any_active else of_run.order_by(Run.id.desc()).limit(1)).subquery()
+    committed = and_(Round.run_id == run.c.id, Round.round == run.c.current_round)
+    replies = select(Reply.client_id).select_from(run).join(Round, committed).join(
+        Reply, and_(Reply.run_id == run.c.id, Reply.round == Round.round, Reply.attempt == Round.attempt)
+    )  # fmt: skip
+    return set(session.scalars(replies.where(Reply.outcome.in_(TROUBLE))))
 
 
 def replace_failures(session: Session, rows: Sequence[dict[str, Any]]) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from sqlalchemy import (
     ColumnElement,
     Select,
-    SQLColumnExpression,
     String,
     and_,
     case,
@@ -28,8 +27,13 @@ from webapp.db.repository.runs import NOT_DELETED, active_seconds
 from webapp.db.tables import Run
 
 Sort = Literal["newest", "name", "state", "best", "rounds", "longest", "strategy", "network", "dataset", "started"]
-TEXTS = {"name": Run.name, "state": Run.state, "strategy": Run.strategy, "network": Run.network,
+TEXTS: dict[Sort, Any] = {"name": Run.name, "state": Run.state, "strategy": Run.strategy, "network": Run.network,
           "dataset": Run.dataset}  # fmt: skip
+ORDERS: dict[Sort, Any] = {
+    "newest": Run.id, "best": Run.best_metrics["evaluate_accuracy"]["value"].as_float(), "rounds": Run.current_round,
+    "started": Run.started_at, **{name: func.lower(text) for name, text in TEXTS.items()},
+}  # fmt: skip
+"""What a list is sorted by; for ``longest`` that depends on the clock."""
 FILTERS = ("network", "dataset", "strategy")
 MAX_TAGS = 100
 """A search takes this many of the tags that it finds."""
@@ -78,7 +82,7 @@ def has_tag(tag: str) -> ColumnElement[bool]:
 
 def find_runs(session: Session, run_filter: RunFilter, limit: int, offset: int = 0) -> tuple[Sequence[Run], int]:
     """Return a page of the matching runs, and the number of all of them."""
-    column = _column(run_filter.sort)
+    column = active_seconds(time.monotonic()) if run_filter.sort == "longest" else ORDERS[run_filter.sort]
     ascending = (run_filter.sort in TEXTS) != run_filter.backwards
     order = [column.asc() if ascending else column.desc(), Run.id.desc()]
     if run_filter.sort != "newest":  # PostgreSQL uses no index where NULLs have a place
@@ -127,23 +131,6 @@ def _filter(session: Session, query: Select[Any], run_filter: RunFilter) -> Sele
     if run_filter.tag:
         query = query.where(has_tag(run_filter.tag))
     return query
-
-
-def _column(sort: Sort) -> SQLColumnExpression[Any]:
-    """Return what the list is sorted by."""
-    match sort:
-        case "newest":
-            return Run.id
-        case "best":
-            best: ColumnElement[float] = Run.best_metrics["evaluate_accuracy"]["value"].as_float()
-            return best
-        case "rounds":
-            return Run.current_round
-        case "longest":
-            return active_seconds(time.monotonic())
-        case "started":
-            return Run.started_at
-    return func.lower(TEXTS[sort])
 
 
 def filter_choices(session: Session) -> dict[str, list[str]]:

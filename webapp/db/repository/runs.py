@@ -1,7 +1,7 @@
 """runs: insert, list, change the state, advance by a round, delete."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -201,3 +201,11 @@ def stored_agreement(session: Session, run_id: int) -> dict[str, Any] | None:
 def stored_statistics(session: Session, run_id: int) -> dict[str, Any] | None:
     """Return what the clients of a statistics run have told; None where there is nothing."""
     return session.scalar(select(Run.statistics).where(Run.id == run_id))
+
+
+def newest_run_like(session: Session, wanted: Run, settings: Iterable[str], lately: int = 50) -> Run | None:
+    """Return the newest run with a committed round that agrees with another one in network, data and some settings."""
+    last = select(Run).where(Run.network == wanted.network, Run.dataset == wanted.dataset, Run.current_round > 0)
+    asked = {name: wanted.config.get(name) for name in settings}
+    runs = session.scalars(last.where(NOT_DELETED).order_by(Run.id.desc()).limit(lately))
+    return next((run for run in runs if all(run.config.get(name) == value for name, value in asked.items())), None)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from federation.apps.archive import AppArchive, AppUnusable, checked_settings, read_app
 from federation.weights.files import write_file
 from webapp.db.database import Database
-from webapp.db.repository.apps import apps as table
+from webapp.db.repository import apps as table
 from webapp.db.repository.rows import count_rows, delete_row, get_row, insert_row
 from webapp.db.tables import APP_MOVES, App, AppState
 from webapp.problems import Conflict, Invalid, Problem

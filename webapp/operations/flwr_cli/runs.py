@@ -7,7 +7,7 @@ from federation.apps.cli_messages import ListedRun, WantedRuns
 from federation.run.config import RunConfig
 from federation.run.states import ENDED, RunState
 from webapp.db.database import Database, Session
-from webapp.db.repository.apps.apps import apps_of_hashes
+from webapp.db.repository.apps import apps_of_hashes
 from webapp.db.repository.run_list import RunFilter, find_runs
 from webapp.db.tables import Run
 from webapp.operations.apps.store import AppView, settings_of

@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 
 from federation.run.states import ACTIVE
 from federation.server.flower_server import LiveClient
-from webapp.db.repository.client_history import recent_outcomes
-from webapp.db.repository.pages import troubled_clients
+from webapp.db.repository.client_history import recent_outcomes, troubled_clients
 from webapp.db.repository.runs import runs_in
 from webapp.db.tables import Client, Run
 from webapp.formatting import count, plural

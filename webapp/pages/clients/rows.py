@@ -11,7 +11,7 @@ from federation.run.eligibility import Ineligible, why_ineligible
 from federation.run.events import Progress
 from federation.run.states import ACTIVE, ENDED, RunState
 from federation.server.flower_server import LiveClient
-from webapp.db.repository.pages import misfits
+from webapp.db.repository.client_history import misfits
 from webapp.db.repository.series import clients_of_run, values_of
 from webapp.db.tables import Client, Run
 from webapp.formatting import THIN, count, plural, share_of_range

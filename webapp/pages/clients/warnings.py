@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from federation.run.states import ACTIVE
 from federation.server.flower_server import LiveClient
-from webapp.db.repository.pages import misfits
+from webapp.db.repository.client_history import misfits
 from webapp.db.repository.queue.order import first_queued
 from webapp.db.repository.runs import runs_in
 from webapp.db.tables import Client, Run

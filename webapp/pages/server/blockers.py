@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from federation.run.states import RunState
 from federation.server.flower_server import LiveClient
+from webapp.db.repository.client_history import misfits
 from webapp.db.repository.clients import list_clients
-from webapp.db.repository.pages import misfits
 from webapp.db.repository.queue.order import queue_lengths, queued_runs
 from webapp.db.tables import Client, Run
 from webapp.formatting import plural, size

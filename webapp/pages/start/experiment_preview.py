@@ -5,8 +5,8 @@ from statistics import median
 
 from sqlalchemy.orm import Session
 
-from webapp.db.repository.pages import newest_run_like
 from webapp.db.repository.rounds import recent_seconds
+from webapp.db.repository.runs import newest_run_like
 from webapp.db.tables import Run
 from webapp.operations.experiments.expansion import Expansion
 from webapp.pages.start.preview import SAME_PACE, pace_of, row_of

@@ -15,8 +15,8 @@ from federation.run.rounds.sampling import sample_size
 from federation.schema.spec import Spec
 from federation.server.flower_server import LiveClient
 from webapp.db.repository.clients import list_clients
-from webapp.db.repository.pages import newest_run_like
 from webapp.db.repository.rounds import recent_seconds
+from webapp.db.repository.runs import newest_run_like
 from webapp.db.tables import Client, Run
 from webapp.formatting import plural, size, span
 from webapp.machine import memory_bytes

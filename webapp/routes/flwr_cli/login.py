@@ -4,7 +4,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from federation.apps.cli_messages import login_to_approve, read_device_code, token_of_login
-from webapp.accounts.device.logins import INTERVAL_SECONDS, SECONDS
+from webapp.accounts.device_logins import INTERVAL_SECONDS, SECONDS
 from webapp.http.origin import client_address, site_of
 from webapp.operations.audit.attempts import Actor
 from webapp.problems import Conflict

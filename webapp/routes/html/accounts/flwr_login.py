@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from webapp.accounts.device.logins import LoginState
+from webapp.accounts.device_logins import LoginState
 from webapp.accounts.principal import Kind
 from webapp.accounts.roles import Role
 from webapp.http.origin import client_address

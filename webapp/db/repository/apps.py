@@ -1,4 +1,4 @@
-"""apps: list, insert, change the state, delete."""
+"""apps: list, find by hash, change the state."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,7 @@
-"""Logins that wait for a person: in memory, bounded, over after ten minutes, and each good for one token."""
+"""Logins of a command on another machine, which a signed-in person approves in a browser (RFC 8628).
+
+They are in memory, bounded, over after ten minutes, and each good for one token.
+"""
 
 import secrets
 import threading
@@ -9,9 +12,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from federation.protocol.addresses import network_of
-from webapp.accounts.principal import Principal
+from webapp.accounts.principal import Principal, digest
 from webapp.accounts.roles import Role
-from webapp.accounts.secrets import digest
 from webapp.accounts.throttle import Throttle
 from webapp.accounts.tokens import Tokens
 from webapp.problems import Conflict, Invalid, NotFound, Problem

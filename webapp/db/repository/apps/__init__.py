@@ -1,1 +1,0 @@
-"""apps: list, insert, change the state, delete."""
