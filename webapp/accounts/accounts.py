@@ -13,7 +13,6 @@ from webapp.accounts.device_logins import DeviceLogins
 from webapp.accounts.passwords import Passwords
 from webapp.accounts.people import People
 from webapp.accounts.principal import LOCAL, Kind, Principal, digest
-from webapp.accounts.roles import Role
 from webapp.accounts.sessions import IDLE, TOUCH_EVERY, Sessions
 from webapp.accounts.throttle import Throttle
 from webapp.accounts.tokens import Tokens, looks_like_token
@@ -132,10 +131,6 @@ class Accounts:
         if known is None or not is_fresh or known.version != self.changes.version or not _is_current(principal):
             return self._read(principal.kind, principal.credential) == principal
         return known.principal == principal and not known.is_idle
-
-    def first_admin(self, name: str, password: str) -> None:
-        """Create the first account; raises Conflict where there is one, Invalid."""
-        self.people.add(name, password, Role.ADMIN, only_first=True)
 
     def _read(self, kind: Kind, key: str) -> Principal | None:
         """Read who a hash belongs to, by one query, and remember it."""

@@ -2,6 +2,7 @@
 the dashboard."""
 
 from webapp.accounts.accounts import Accounts
+from webapp.accounts.roles import Role
 from webapp.problems import Problem
 from webapp.settings import Settings, reachable_by_others
 
@@ -22,7 +23,7 @@ def ensure_first_account(accounts: Accounts, settings: Settings) -> bool:
     if settings.admin_password_file is not None:
         try:
             password = settings.admin_password_file.read_text("utf-8").rstrip("\r\n")
-            accounts.first_admin(FIRST_NAME, password)
+            accounts.people.add(FIRST_NAME, password, Role.ADMIN, only_first=True)
             return True
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"

@@ -1,4 +1,4 @@
-"""sessions: find with their person in one query, insert, list, delete."""
+"""sessions: find with their person in one query, list, delete."""
 
 from collections.abc import Sequence
 from datetime import datetime

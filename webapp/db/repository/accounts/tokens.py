@@ -1,4 +1,4 @@
-"""api_tokens: find with their person in one query, insert, list, delete."""
+"""api_tokens: find with their person in one query, list, delete."""
 
 from collections.abc import Sequence
 

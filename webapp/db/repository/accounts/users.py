@@ -1,4 +1,4 @@
-"""users: find, list, insert, change, delete."""
+"""users: find, list, count, renew a hash, delete."""
 
 from collections.abc import Sequence
 

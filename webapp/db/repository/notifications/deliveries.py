@@ -1,4 +1,4 @@
-"""notification_deliveries: queue, those that are due, outcomes, the newest, and no more than so many."""
+"""notification_deliveries: those that are queued or due, the newest, and no more than so many."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from webapp.accounts.principal import Kind
+from webapp.accounts.roles import Role
 from webapp.http.origin import client_address
 from webapp.pages.flash import Flash
 from webapp.problems import Conflict, Problem
@@ -32,8 +33,7 @@ def create(page: PageDep, principal: PrincipalDep, flashes: FlashesDep, note: No
         if password != text_of(form, "again"):
             raise Problem("The two passwords differ.", 422)
         note.target = f"user {name}"
-        accounts.first_admin(name, password)
-        person = accounts.people.find(name)
+        person = accounts.people.add(name, password, Role.ADMIN, only_first=True)
     except Problem as error:
         return _show(page, error.status, name, error.words)
     address, agent = client_address(page.request), page.request.headers.get("User-Agent", "")
