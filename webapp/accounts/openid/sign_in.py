@@ -14,7 +14,7 @@ from webapp.accounts.openid.provider import CodeRefused, Provider
 from webapp.accounts.people import end_codes
 from webapp.accounts.roles import Role
 from webapp.db.database import Database
-from webapp.db.repository.accounts import identities, sessions
+from webapp.db.repository.accounts import sessions, users
 from webapp.db.repository.clients import revoke_join_codes_of
 from webapp.db.repository.rows import insert_row
 from webapp.db.tables import OpenIdIdentity, User
@@ -94,9 +94,9 @@ class OpenIdSignIn:
     def _account_of(self, identity: Identity, role: Role) -> User:
         """Return the person's account, new or known, after it has the role."""
         with self._database.write() as session:
-            user = identities.find_user(session, identity.issuer, identity.subject)
+            user = users.find_user_of_provider(session, identity.issuer, identity.subject)
             if user is None:
-                name = identities.free_name(session, identity.name)
+                name = users.free_name(session, identity.name)
                 user = insert_row(session, User(name=name, role=role, created_at=datetime.now(UTC)))
                 insert_row(session, OpenIdIdentity(user_id=user.id, issuer=identity.issuer, subject=identity.subject))
             elif user.disabled_at is not None:
@@ -109,7 +109,7 @@ class OpenIdSignIn:
 
     def _end_sessions(self, identity: Identity) -> None:
         with self._database.write() as session:
-            if (user := identities.find_user(session, identity.issuer, identity.subject)) is not None:
+            if (user := users.find_user_of_provider(session, identity.issuer, identity.subject)) is not None:
                 sessions.delete_sessions_of(session, user.id)
                 revoke_join_codes_of(session, user.name, datetime.now(UTC))
         self._changes.note()

@@ -25,24 +25,19 @@ MAX_IDS = 200
 PAGES_WITH_FORMS = re.compile(r"/(clients|runs/[0-9]{1,15})?")
 
 
-async def read_form(request: Request) -> FormData:
-    """Return the fields that a form sent; files are refused."""
-    return await request.form(max_files=0, max_fields=2000)
-
-
-def _with_file(max_fields: int) -> Any:
-    """Return the dependency that gives the fields of a form which may send a file."""
+def _form(*, files: int, fields: int) -> Any:
+    """Return the dependency that gives the fields of a form; one with more files or fields is refused."""
 
     async def read(request: Request) -> AsyncIterator[FormData]:
-        async with request.form(max_files=1, max_fields=max_fields) as form:
+        async with request.form(max_files=files, max_fields=fields) as form:
             yield form
 
     return Depends(read)
 
 
-FormDep = Annotated[FormData, Depends(read_form)]
-UploadFormDep = Annotated[FormData, _with_file(2000)]
-CaseDep = Annotated[FormData, _with_file(3000)]
+FormDep = Annotated[FormData, _form(files=0, fields=2000)]
+UploadFormDep = Annotated[FormData, _form(files=1, fields=2000)]
+CaseDep = Annotated[FormData, _form(files=1, fields=3000)]
 """A case for a run's model has a field for each column."""
 
 

@@ -1,4 +1,4 @@
-"""users: find, list, count, renew a hash, delete."""
+"""users: find, also by what an OpenID provider calls them; list, renew a hash, count, delete."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,8 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from webapp.db.tables import ApiToken, LoginSession, OpenIdIdentity, User
+
+MAX_NAME = 64
 
 
 def lock_users(session: Session) -> None:
@@ -20,6 +22,21 @@ def lock_users(session: Session) -> None:
 def find_user(session: Session, name: str) -> User | None:
     """Return the person with that name."""
     return session.scalar(select(User).where(User.name == name))
+
+
+def find_user_of_provider(session: Session, issuer: str, subject: str) -> User | None:
+    """Return the person whom a provider calls by that subject."""
+    query = select(User).join(OpenIdIdentity, OpenIdIdentity.user_id == User.id)
+    return session.scalar(query.where(OpenIdIdentity.issuer == issuer, OpenIdIdentity.subject == subject))
+
+
+def free_name(session: Session, name: str) -> str:
+    """Return the name, with a number where another account has it: a name alone proves nothing."""
+    number, free = 1, name
+    while find_user(session, free) is not None:
+        number += 1
+        free = f"{name[: MAX_NAME - len(str(number)) - 1]}-{number}"
+    return free
 
 
 def list_users(session: Session) -> Sequence[User]:
