@@ -238,5 +238,7 @@ def test_a_run_that_predicts_a_number_shows_rmse_and_keeps_its_best_round(dashbo
     charts = page.all("meadow-chart")
     assert [chart["metric"] for chart in charts] == ["rmse", "loss"]
     assert "RMSE" in charts[0].text and "best 2" in charts[0].text and "in round 1" in charts[0].text
+    offered = get_page(dashboard.http, f"/runs/compare?id={run_id}").one("select", id="metric").all("option")
+    assert [one["value"] for one in offered] == ["accuracy", "loss", "mae", "rmse_pooled", "rmse"]
     answer = dashboard.http.get(f"/api/runs/{run_id}/model?round=best")
     assert f"run-{run_id}-round-1.npz" in answer.headers["content-disposition"]
