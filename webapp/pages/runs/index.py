@@ -21,15 +21,12 @@ from webapp.pages.start.fields import FIELDS
 from webapp.pages.wording import end_of, problems_of, sentence
 
 PAGE_RUNS, EXCERPT = 50, 90
-SEGMENTS = (
-    ("", "All"), ("active", "Running"), ("queued", "Queued"), ("completed", "Completed"), ("failed", "Failed"),
-    ("ended", "Stopped"), ("archived", "Archived"),
-)  # fmt: skip
-STATES_OF = {
-    "": (), "active": ("waiting", "running", "paused", "stopping"), "queued": ("queued",), "completed": ("completed",),
-    "failed": ("failed",), "ended": ("stopped", "interrupted", "cancelled"), "archived": (),
+SEGMENTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "": ("All", ()), "active": ("Running", ("waiting", "running", "paused", "stopping")),
+    "queued": ("Queued", ("queued",)), "completed": ("Completed", ("completed",)), "failed": ("Failed", ("failed",)),
+    "ended": ("Stopped", ("stopped", "interrupted", "cancelled")), "archived": ("Archived", ()),
 }  # fmt: skip
-"""The states of runs that each segment of the list shows."""
+"""The segments of the list: the word of each, and the states of runs that it shows; none: all."""
 SORTS: dict[Sort, tuple[str, str]] = {
     "newest": ("Newest", "Oldest"), "name": ("Name", "Name, Z to A"), "state": ("State", "State, Z to A"),
     "best": ("Best accuracy", "Worst accuracy"), "rounds": ("Most rounds", "Fewest rounds"),
@@ -88,7 +85,7 @@ class RunListQuery:
     def run_filter(self) -> RunFilter:
         """The filter for the repository."""
         return RunFilter(
-            STATES_OF[self.state], self.q, self.network, self.dataset, self.strategy, self.tag,
+            SEGMENTS[self.state][1], self.q, self.network, self.dataset, self.strategy, self.tag,
             self.state == "archived", self.sort, grouping_of(self.group), self.backwards,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ from webapp.formatting import plural
 from webapp.operations.records import Changed, is_active
 from webapp.pages.flash import Flash
 from webapp.pages.runs.grouping import CHOICES, is_grouping
-from webapp.pages.runs.index import COLUMNS, PARAMETERS, SEGMENTS, STATES_OF, RunListQuery, parse_order, run_list
+from webapp.pages.runs.index import COLUMNS, PARAMETERS, SEGMENTS, RunListQuery, parse_order, run_list
 from webapp.pages.wording import run_numbers, sentence
 from webapp.problems import Invalid
 from webapp.routes.dependencies import MAX_ID, NO_NUL, AnyId, ImportDep, NoteDep, RecordsDep
@@ -32,7 +32,7 @@ def read_query(
     sort: Word = "newest", offset: AnyId = 0, group: Word = "",
 ) -> RunListQuery:  # fmt: skip
     """Return the query of the list's address."""
-    known = state if state in STATES_OF else ""
+    known = state if state in SEGMENTS else ""
     return RunListQuery(
         q.strip(), known, network, dataset, strategy, tag, *parse_order(sort), min(offset, 2**31),
         group if is_grouping(group) else "",
