@@ -1,5 +1,6 @@
 """The client process over a real socket: it joins, works, reconnects, cancels, and waits for its server."""
 
+import errno
 import logging
 import time
 from datetime import timedelta
@@ -13,7 +14,7 @@ import pytest
 from federation.client.description import ClientDescription
 from federation.client.identity import Identity
 from federation.client.outbox import Outbox
-from federation.client.reconnect import ReconnectLoop
+from federation.client.reconnect import ReconnectLoop, failure_sentence
 from federation.protocol import messages
 from tests.conftest import StartClient
 from tests.support.coroutines import in_a_thread
@@ -223,14 +224,27 @@ def test_a_wrong_clock_is_logged_with_its_offset(client: StartClient) -> None:
         process.wait_for_output("this machine's clock is 37 s behind the server's")
 
 
-def test_a_server_that_is_not_meadow_is_logged_and_tried_again(client: StartClient) -> None:
+def test_a_host_with_several_addresses_refuses_a_connection_in_the_words_of_the_system() -> None:
+    each = [f"[Errno {errno.ECONNREFUSED}] Connect call failed ('{host}', 8080)" for host in ("::1", "127.0.0.1")]
+    assert failure_sentence(OSError(f"Multiple exceptions: {', '.join(each)}")) == "connection refused"
+
+
+def test_a_server_that_is_not_meadow_is_logged_and_tried_again_and_its_redirect_is_not_followed(
+    client: StartClient,
+) -> None:
     class Other(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{free_port()}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
     with HTTPServer(("127.0.0.1", 0), Other) as server:
         Thread(target=server.serve_forever).start()
         try:
             process = client(f"127.0.0.1:{server.server_port}", "site-a", *NUMPY_APP)
-            process.wait_for_output("answered HTTP 501: not a Meadow server, retrying")
+            process.wait_for_output("answered HTTP 302: not a Meadow server, retrying")
         finally:
             server.shutdown()
