@@ -49,7 +49,7 @@ class FleetNodes:
     """
 
     def __init__(self, supernodes: Callable[[], list[Node]], lane: StreamLane, deployments: Deployments,
-                 admit: AdmitNode | None, report: Record) -> None:  # fmt: skip
+                 admit: AdmitNode, report: Record) -> None:  # fmt: skip
         self._supernodes, self._lane, self._deployments, self._admit = supernodes, lane, deployments, admit
         self._report, self._weights = report, WeightRecords()
         self._connections: dict[str, NodeConnection] = {}
@@ -95,9 +95,9 @@ class FleetNodes:
         """Follow Flower's list until cancelled; the messages under way end with it."""
         alive_at = 0.0
         try:
-            while self._admit is not None:
+            while True:
                 try:
-                    await self._compare(self._admit)
+                    await self._compare()
                     if (now := asyncio.get_running_loop().time()) - alive_at >= KEEP_ALIVE_SECONDS:
                         alive_at = now
                         await asyncio.to_thread(self._deployments.keep_alive)
@@ -115,7 +115,7 @@ class FleetNodes:
         await asyncio.gather(*self._workers.values(), return_exceptions=True)
         await asyncio.to_thread(self._deployments.finish)
 
-    async def _compare(self, admit: AdmitNode) -> None:
+    async def _compare(self) -> None:
         streaming = {connection.node_id for connection in self._lane.connections if connection.lane == "stream"}
         listed = await asyncio.to_thread(self._supernodes)
         online = {node.public_key: node for node in listed if node.online and node.node_id not in streaming}
@@ -127,7 +127,7 @@ class FleetNodes:
             self._workers.pop(key).cancel()
         for key in online.keys() - self._online - self._refused:
             try:
-                admission = await asyncio.to_thread(admit, key, online[key].node_id)
+                admission = await asyncio.to_thread(self._admit, key, online[key].node_id)
                 if admission.state == "revoked":
                     raise AdmissionRefused(f"access of {admission.name} was revoked", Close.REVOKED)
                 self._add(online[key], admission)

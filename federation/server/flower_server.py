@@ -81,11 +81,11 @@ class FlowerServer:
         Returns the app of a person that SuperNodes run; called in worker threads.
     """
 
-    def __init__(self, *, sock: socket.socket, folder: Path, admit: Admit, report: Record,
-                 admit_node: AdmitNode | None = None, limits: Limits | None = None, tls: ServerTls | None = None,
-                 proxies: ProxyCertificates | None = None, find_app: FindApp | None = None,
+    def __init__(self, *, sock: socket.socket, folder: Path, admit: Admit, admit_node: AdmitNode, report: Record,
+                 limits: Limits, tls: ServerTls | None = None, proxies: ProxyCertificates | None = None,
+                 find_app: FindApp | None = None,
                  refused: Callable[[Refusal], None] | None = None) -> None:  # fmt: skip
-        self.limits = limits or Limits()
+        self.limits = limits
         self._socket, self._report = sock, report
         identify_process(1)
         self._nodes = Nodes(folder / "linkstate.db")
