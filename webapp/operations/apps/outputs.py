@@ -7,7 +7,6 @@ import os
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -132,9 +131,3 @@ def _open_plain(path: Path) -> BinaryIO:
         file.close()
         raise FileNotFoundError(path)
     return file
-
-
-def pieces_of(file: BinaryIO) -> Iterator[bytes]:
-    """Give a file in pieces."""
-    while piece := file.read(PIECE_BYTES):
-        yield piece

@@ -4,14 +4,15 @@ import json
 import zipfile
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import IO, BinaryIO, cast
+from itertools import chain
+from typing import BinaryIO
 
 from federation.coordinator.supervisor import ExportForm
 from federation.learning.sizes import CLASSES, input_shape
 from federation.schema.columns import AgreedSchema
 from webapp.db.database import Session
 from webapp.db.tables import Run
-from webapp.operations.files.npz import PIECE_BYTES, Sink
+from webapp.operations.files.zip_stream import Member, pieces_of, zip_pieces
 from webapp.operations.own_data.agreed import agreed_schema
 
 README = """{title}
@@ -60,28 +61,19 @@ def bundle_pieces(
         "predict.py": files("federation.learning").joinpath("predict.py").read_text("utf-8"),
         "README.txt": _readme(form, schema, title, run_id, round_),
     }
-    sink = Sink()
-    with zipfile.ZipFile(cast(BinaryIO, sink), "w") as archive:
-        for name, text in texts.items():
-            archive.writestr(name, text, zipfile.ZIP_DEFLATED)
-        for name, file in _files_of(model, form):
-            with file, archive.open(name, "w", force_zip64=True) as member:
-                while piece := file.read(PIECE_BYTES):
-                    member.write(piece)
-                    yield sink.take()
-    yield sink.take()
+    return zip_pieces(chain((Member(name, [text.encode()]) for name, text in texts.items()), _files_of(model, form)))
 
 
-def _files_of(model: BinaryIO, form: ExportForm) -> Iterator[tuple[str, IO[bytes]]]:
-    """Give the files of a model with their names: one, or those of a SavedModel's folder."""
+def _files_of(model: BinaryIO, form: ExportForm) -> Iterator[Member]:
+    """Give the files of a model: one, or those of a SavedModel's folder."""
     name, _ = NEEDED[form]
     if form != "savedmodel":
-        yield name, model
+        yield Member(name, pieces_of(model), is_stored=True)
         return
     with zipfile.ZipFile(model) as folder:
         for one in folder.infolist():
             if not one.is_dir():
-                yield f"{name}/{one.filename}", folder.open(one)
+                yield Member(f"{name}/{one.filename}", pieces_of(folder.open(one)), is_stored=True)
 
 
 def _readme(form: ExportForm, schema: AgreedSchema, title: str, run_id: int, round_: int) -> str:

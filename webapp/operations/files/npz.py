@@ -2,19 +2,20 @@
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, cast
+from zipfile import ZIP64_LIMIT
 
 import numpy as np
 
 from federation.coordinator.supervisor import read_layout
 from federation.weights.layout import Entry, Layout
+from webapp.operations.files.zip_stream import PIECE_BYTES, Member, zip_pieces
 
-PIECE_BYTES = 1024 * 1024
-MAX_KNOWN_LENGTH = zipfile.ZIP64_LIMIT
+MAX_KNOWN_LENGTH = ZIP64_LIMIT
 """A longer archive has further fields, depending on where an array lies; its length is not declared."""
 
 ReadPieces = Callable[[int, int], Iterator[bytes]]
@@ -62,43 +63,20 @@ def _sha256(path: Path, _inode: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class Sink:
-    """The file that an archive is written to: it keeps what was written until the next ``take``, and cannot seek."""
-
-    def __init__(self) -> None:
-        self._written = bytearray()
-
-    def write(self, piece: bytes) -> int:
-        """Keep a piece."""
-        self._written += piece
-        return len(piece)
-
-    def flush(self) -> None:
-        """Keep all."""
-
-    def take(self) -> bytes:
-        """Return what was written since the last call."""
-        taken, self._written = bytes(self._written), bytearray()
-        return taken
-
-
 def npz_pieces(layout: Layout, read: ReadPieces) -> Iterator[bytes]:
     """Give the archive, an array a member, in the layout's order. ``np.savez`` would take no array named "file"."""
+    return zip_pieces(_members(layout, read))
+
+
+def _members(layout: Layout, read: ReadPieces) -> Iterator[Member]:
     starts, start = {}, 0
     for dtype, count in layout.dtypes.items():
         starts[dtype] = start
         start += np.dtype(dtype).itemsize * count
-    sink = Sink()
-    with zipfile.ZipFile(cast(BinaryIO, sink), "w") as archive:
-        for entry in layout.entries:
-            size = entry.size * np.dtype(entry.dtype).itemsize
-            with archive.open(f"{entry.name}.npy", "w", force_zip64=True) as member:
-                _write_header(cast(BinaryIO, member), entry)
-                for piece in read(starts[entry.dtype], size):
-                    member.write(piece)
-                    yield sink.take()
-            starts[entry.dtype] += size
-    yield sink.take()
+    for entry in layout.entries:
+        size = entry.size * np.dtype(entry.dtype).itemsize
+        yield Member(f"{entry.name}.npy", chain([_header(entry)], read(starts[entry.dtype], size)), is_stored=True)
+        starts[entry.dtype] += size
 
 
 def npz_length(layout: Layout) -> int:
@@ -106,7 +84,8 @@ def npz_length(layout: Layout) -> int:
     return layout.size_bytes + sum(len(piece) for piece in npz_pieces(layout, lambda start, count: iter(())))
 
 
-def _write_header(member: BinaryIO, entry: Entry) -> None:
-    dtype = np.dtype(entry.dtype).newbyteorder("<")
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": entry.shape}
-    np.lib.format.write_array_header_1_0(member, header)
+def _header(entry: Entry) -> bytes:
+    header, dtype = BytesIO(), np.dtype(entry.dtype).newbyteorder("<")
+    fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": entry.shape}
+    np.lib.format.write_array_header_1_0(header, fields)
+    return header.getvalue()

@@ -4,21 +4,18 @@ So what is there of a file is the beginning of what will be there, whoever wrote
 """
 
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import BinaryIO, cast
 
 from webapp.db.database import Database
 from webapp.db.repository.metrics import Point
 from webapp.db.repository.rounds import list_rounds
 from webapp.db.repository.tracking.points import points_of
 from webapp.db.tables import Round, Run
-from webapp.operations.files.npz import Sink
+from webapp.operations.files.zip_stream import Member, zip_pieces
 from webapp.operations.tensorboard.records import first_record, scalars_record
 
 PAGE_ROUNDS = 2000
-MADE_AT = (1980, 1, 1, 0, 0, 0)
 NUMBERS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 
 
@@ -74,16 +71,9 @@ def _records(rounds: Sequence[Round], points: Sequence[Point], *, own: bool) -> 
 
 def archive(database: Database, run: Run, clients: Sequence[tuple[int, str]]) -> Iterator[bytes]:
     """Give the event files of a run and some of its clients as a zip of folders, made while it is sent."""
-    sink = Sink()
     folders: list[tuple[int | None, str]] = [(None, "")]
     folders += [(client_id, f"{client_folder(client_id, name)}/") for client_id, name in clients]
-    with zipfile.ZipFile(cast(BinaryIO, sink), "w") as made:
-        for client_id, folder in folders:
-            info = zipfile.ZipInfo(f"{folder_of(run)}/{folder}{file_name(run)}", MADE_AT)
-            info.external_attr, info.compress_type = 0o100600 << 16, zipfile.ZIP_DEFLATED
-            with made.open(info, "w", force_zip64=True) as member:
-                for _, piece in pieces(database, run, client_id):
-                    member.write(piece)
-                    if taken := sink.take():
-                        yield taken
-    yield sink.take()
+    return zip_pieces(
+        Member(f"{folder_of(run)}/{folder}{file_name(run)}", (piece for _, piece in pieces(database, run, client_id)))
+        for client_id, folder in folders
+    )

@@ -3,13 +3,12 @@
 import contextlib
 import hashlib
 import json
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from federation.coordinator.supervisor import CheckpointDamaged, NetworkNotBuilt
 from federation.run.networks import KERAS_NETWORKS
@@ -19,7 +18,8 @@ from webapp.db.repository.transfer.reading import PAGE_ROWS, TABLES, clients_in,
 from webapp.db.tables import Client, Run, RunContents
 from webapp.operations.files.downloads import Which, checkpoint_of
 from webapp.operations.files.metrics_csv import csv_pieces
-from webapp.operations.files.npz import PIECE_BYTES, Checkpoint, Sink, npz_pieces
+from webapp.operations.files.npz import Checkpoint, npz_pieces
+from webapp.operations.files.zip_stream import Member, pieces_of, zip_pieces
 from webapp.operations.own_data.agreed import agreed_schema
 from webapp.operations.run_moves import get_run
 from webapp.operations.transfer.documents import (
@@ -44,8 +44,6 @@ from webapp.problems import Conflict
 
 KerasFile = Callable[[Run, str], Path]
 """Returns the .keras file of a run's checkpoint; may raise NetworkNotBuilt."""
-
-MADE_AT = (1980, 1, 1, 0, 0, 0)
 
 
 class RunExport:
@@ -103,22 +101,19 @@ class RunExport:
 
     def pieces(self) -> Iterator[bytes]:
         """Give the archive; the manifest, which holds the hash of each other member, is its last member."""
-        sink = Sink()
-        with zipfile.ZipFile(cast(BinaryIO, sink), "w") as archive:
-            for name, content in self._contents():
-                info = zipfile.ZipInfo(name, MADE_AT)
-                info.external_attr = 0o100600 << 16
-                stored = name.endswith((".npz", ".keras"))
-                info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
-                digest, size = hashlib.sha256(), 0
-                with archive.open(info, "w", force_zip64=True) as member:
-                    for piece in content:
-                        digest.update(piece)
-                        size += member.write(piece)
-                        if taken := sink.take():
-                            yield taken
-                self._members.append(MemberDocument(name=name, size_bytes=size, sha256=digest.hexdigest()))
-        yield sink.take()
+        return zip_pieces(
+            Member(name, self._noted(name, content), is_stored=name.endswith((".npz", ".keras")))
+            for name, content in self._contents()
+        )
+
+    def _noted(self, name: str, content: Iterable[bytes]) -> Iterator[bytes]:
+        """Give a member's content, and note its size and hash for the manifest at its end."""
+        digest, size = hashlib.sha256(), 0
+        for piece in content:
+            digest.update(piece)
+            size += len(piece)
+            yield piece
+        self._members.append(MemberDocument(name=name, size_bytes=size, sha256=digest.hexdigest()))
 
     def _contents(self) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Give each member's name and content; one is complete before the next one is made."""
@@ -131,7 +126,7 @@ class RunExport:
         for which, checkpoint in self._weights.items():
             yield MODELS[which], npz_pieces(checkpoint.layout, checkpoint.pieces)
         if (keras := self._keras_file()) is not None:
-            yield KERAS, _pieces_of(keras)
+            yield KERAS, pieces_of(keras)
         yield CARD, iter([model_card(self.document, self._members).encode()])
         manifest = Manifest(format=FORMAT, version=VERSION, members=list(self._members))
         yield MANIFEST, iter([_as_text(manifest.model_dump(mode="json"))])
@@ -189,9 +184,3 @@ def _client(client: Client, samples: int) -> ClientDocument:
 
 def _as_text(document: dict[str, Any]) -> bytes:
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode()
-
-
-def _pieces_of(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(PIECE_BYTES):
-            yield piece

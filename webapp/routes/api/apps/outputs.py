@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from federation.run.states import ENDED
 from webapp.db.tables import Run
-from webapp.operations.apps.outputs import AppOutputs, pieces_of
+from webapp.operations.apps.outputs import AppOutputs
+from webapp.operations.files.zip_stream import pieces_of
 from webapp.operations.run_moves import get_run
 from webapp.parts import Parts
 from webapp.problems import Conflict, NotFound

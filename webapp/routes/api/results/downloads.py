@@ -10,10 +10,11 @@ from federation.coordinator.supervisor import CheckpointDamaged, CheckpointsMiss
 from federation.run.states import ENDED
 from federation.schema.columns import AgreedSchema
 from webapp.db.tables import Run, RunContents
-from webapp.operations.apps.outputs import AppOutputs, pieces_of
+from webapp.operations.apps.outputs import AppOutputs
 from webapp.operations.files.bundle import bundle_pieces, meaning_of
 from webapp.operations.files.downloads import Which, checkpoint_of
 from webapp.operations.files.npz import MAX_KNOWN_LENGTH, Checkpoint, npz_length, npz_pieces
+from webapp.operations.files.zip_stream import pieces_of
 from webapp.operations.own_data.agreed import agreed_schema
 from webapp.operations.run_moves import get_run
 from webapp.operations.run_requests import stored_config
