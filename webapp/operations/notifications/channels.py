@@ -1,7 +1,7 @@
 """What admins do to channels: add, change, switch on and off, test, remove; and what was delivered."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -20,6 +20,7 @@ from webapp.problems import Conflict, Invalid
 from webapp.sanitizing import clean_text
 
 MAX_NAME, MAX_CHANNELS, MAX_SECRET, LOG_ROWS = 64, 50, 200, 100
+CHANGEABLE = ("name", "address", "secret", "events", "target_metric", "target_value")
 
 
 class Channels:
@@ -49,7 +50,7 @@ class Channels:
         target_metric: str | None = None, target_value: float | None = None,
     ) -> tuple[ChannelView, str]:  # fmt: skip
         """Return a new channel, and the key of its signature where one was made for it; raises Invalid."""
-        values, made = _checked(name, kind, address, secret, events, target_metric, target_value)
+        values, made = _checked(kind, name, address, secret, events, target_metric, target_value)
         row = NotificationChannel(**values, kind=kind, enabled=True, created_at=datetime.now(UTC))
         with self._database.write() as session:
             if len(table.list_channels(session)) >= MAX_CHANNELS:
@@ -58,35 +59,24 @@ class Channels:
         self._reload()
         return view, made
 
-    def change(
-        self, channel_id: int, *, name: str | None = None, address: str | None = None, secret: str | None = None,
-        events: Sequence[Occasion] | None = None, target_metric: str | None = None, target_value: float | None = None,
-    ) -> tuple[ChannelView, str]:  # fmt: skip
-        """Change what is given of a channel; return it, and the key that was made for an empty one; raises Invalid.
+    def change(self, channel_id: int, changes: Mapping[str, Any]) -> tuple[ChannelView, str]:
+        """Change a channel; return it, and the key that was made for an empty one; raises Invalid.
 
-        What is queued for the channel is sent to the new address.
+        ``changes`` are values of ``CHANGEABLE``, None for what stays. What is queued is sent to the new address.
         """
+        given = {name: value for name, value in changes.items() if value is not None}
         with self._database.write() as session:
             row = _get(session, channel_id)
             kind: Any = row.kind
-            values, made = _checked(
-                row.name if name is None else name, kind, row.address if address is None else address,
-                row.secret if secret is None else secret, _occasions(row.events) if events is None else events,
-                row.target_metric if target_metric is None else target_metric,
-                row.target_value if target_value is None else target_value,
-            )  # fmt: skip
-            change_row(session, NotificationChannel, channel_id, **values)
-            session.expire_all()
-            view = channel_view(_get(session, channel_id))
+            values, made = _checked(kind, **({name: getattr(row, name) for name in CHANGEABLE} | given))
+            view = _stored(session, channel_id, values)
         self._reload()
         return view, made
 
     def set_enabled(self, channel_id: int, enabled: bool) -> ChannelView:
         """Switch a channel on or off; what is queued for it is still sent."""
         with self._database.write() as session:
-            change_row(session, NotificationChannel, channel_id, enabled=enabled)
-            session.expire_all()
-            view = channel_view(_get(session, channel_id))
+            view = _stored(session, channel_id, {"enabled": enabled})
         self._reload()
         return view
 
@@ -120,9 +110,15 @@ def _get(session: Session, channel_id: int) -> NotificationChannel:
     return get_row(session, NotificationChannel, channel_id, "channel")
 
 
+def _stored(session: Session, channel_id: int, values: dict[str, Any]) -> ChannelView:
+    change_row(session, NotificationChannel, channel_id, **values)
+    session.expire_all()
+    return channel_view(_get(session, channel_id))
+
+
 def _checked(
-    name: str, kind: ChannelKind, address: str, secret: str, events: Sequence[Occasion], metric: str | None,
-    value: float | None,
+    kind: ChannelKind, name: str, address: str, secret: str, events: Sequence[str], target_metric: str | None,
+    target_value: float | None,
 ) -> tuple[dict[str, Any], str]:  # fmt: skip
     """Return the columns of a channel, and the key of its signature where one was made for it; raises Invalid."""
     name, address = clean_text(name, MAX_NAME), address.strip()
@@ -134,15 +130,11 @@ def _checked(
     chosen = [one for one in Occasion if one in events and one is not Occasion.TEST]
     if not chosen:
         raise Invalid("events", "Choose at least one event")
-    metric, value = _target(chosen, metric, value)
+    metric, value = _target(chosen, target_metric, target_value)
     made = secrets.token_urlsafe(32) if kind == "webhook" and not secret else ""
     kept = "" if kind in ("email", "slack", "teams") else secret or made
     return {"name": name, "address": address, "secret": kept, "events": list(chosen), "target_metric": metric,
             "target_value": value}, made  # fmt: skip
-
-
-def _occasions(stored: Sequence[str]) -> list[Occasion]:
-    return [Occasion(one) for one in stored]
 
 
 def _check_address(kind: ChannelKind, address: str) -> None:

@@ -6,28 +6,15 @@ import socket
 import ssl
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
-from pathlib import Path
+from functools import partial
 
 from webapp.operations.notifications.webhooks import NotDelivered
-from webapp.settings import MAILBOX, SmtpSecurity
+from webapp.settings import MAILBOX, Settings
 
 STEP_SECONDS, DEADLINE_SECONDS = 10.0, 30.0
 MAX_RECIPIENTS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpServer:
-    """How to reach the SMTP server, and who sends; the password is read from its file for each e-mail."""
-
-    host: str
-    port: int
-    security: SmtpSecurity
-    sender: str
-    user: str = ""
-    password_file: Path | None = None
 
 
 def parse_recipients(text: str) -> list[str]:
@@ -41,26 +28,30 @@ def parse_recipients(text: str) -> list[str]:
 
 
 class Mailer:
-    """Sends plain texts, one after the other; without a server, nothing can be sent."""
+    """Sends plain texts, one after the other; without a server in the settings, nothing can be sent.
 
-    def __init__(self, server: SmtpServer | None) -> None:
-        self._server = server
+    The password is read from its file for each e-mail.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._thread: threading.Thread | None = None
 
     def send(self, recipients: list[str], subject: str, text: str, delivery_id: str) -> str:
         """Return what the server said; raises NotDelivered. Headers never hold a line break: ``email`` refuses them."""
-        server = self._server
-        if server is None:
+        settings = self._settings
+        if not settings.smtp_host:
             raise NotDelivered("no SMTP server is set: --smtp-host")
         if self._thread is not None and self._thread.is_alive():
             raise NotDelivered("the SMTP server still holds the e-mail before this one")
         letter = EmailMessage()
-        letter["From"], letter["To"], letter["Subject"] = server.sender, ", ".join(recipients), subject
+        letter["From"] = settings.smtp_from or f"meadow@{settings.smtp_host}"
+        letter["To"], letter["Subject"] = ", ".join(recipients), subject
         letter["Date"], letter["Message-ID"] = formatdate(), f"<{delivery_id}@meadow>"
         letter["Auto-Submitted"] = "auto-generated"
         letter.set_content(text)
         ended = Future[str]()
-        self._thread = threading.Thread(target=_run, args=(ended, server, letter), name="smtp", daemon=True)
+        self._thread = threading.Thread(target=_run, args=(ended, settings, letter), name="smtp", daemon=True)
         self._thread.start()
         try:
             return ended.result(DEADLINE_SECONDS)
@@ -75,27 +66,24 @@ class Mailer:
             raise NotDelivered(f"the e-mail was not sent: {reason}") from error
 
 
-def _run(ended: Future[str], server: SmtpServer, letter: EmailMessage) -> None:
+def _run(ended: Future[str], settings: Settings, letter: EmailMessage) -> None:
     try:
-        ended.set_result(_deliver(server, letter))
+        ended.set_result(_deliver(settings, letter))
     except BaseException as error:
         ended.set_exception(error)
 
 
-def _deliver(server: SmtpServer, letter: EmailMessage) -> str:
-    context, name = ssl.create_default_context(), socket.gethostname()
-    if server.security == "tls":
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-            server.host, server.port, local_hostname=name, timeout=STEP_SECONDS, context=context
-        )
-    else:
-        smtp = smtplib.SMTP(server.host, server.port, local_hostname=name, timeout=STEP_SECONDS)
+def _deliver(settings: Settings, letter: EmailMessage) -> str:
+    context, password_file = ssl.create_default_context(), settings.smtp_password_file
+    connect = partial(smtplib.SMTP_SSL, context=context) if settings.smtp_security == "tls" else smtplib.SMTP
+    name = socket.gethostname()
+    smtp = connect(settings.smtp_host, settings.smtp_port, local_hostname=name, timeout=STEP_SECONDS)
     with contextlib.closing(smtp):
-        if server.security == "starttls":
+        if settings.smtp_security == "starttls":
             smtp.starttls(context=context)
-        if server.user:
-            password = server.password_file.read_text().strip() if server.password_file is not None else ""
-            smtp.login(server.user, password)
+        if settings.smtp_user:
+            password = password_file.read_text().strip() if password_file is not None else ""
+            smtp.login(settings.smtp_user, password)
         refused = smtp.send_message(letter)
         with contextlib.suppress(OSError, smtplib.SMTPException):
             smtp.quit()

@@ -3,7 +3,6 @@
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any
@@ -27,22 +26,12 @@ RUN_STATES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """What an enabled channel wants to be told."""
-
-    channel_id: int
-    events: frozenset[str]
-    target_metric: str | None
-    target_value: float | None
-
-
 class Outbox:
     """Knows the enabled channels, so that an event of which nobody wants to hear costs nothing. From any thread."""
 
     def __init__(self, public_url: str) -> None:
         self._public_url = public_url
-        self._channels: tuple[Subscription, ...] = ()
+        self._channels: tuple[NotificationChannel, ...] = ()
         self.woken = threading.Event()
         """Set when there may be something to send."""
 
@@ -53,11 +42,7 @@ class Outbox:
 
     def use(self, rows: Iterable[NotificationChannel]) -> None:
         """Set the channels, after a change of them was committed."""
-        self._channels = tuple(
-            Subscription(row.id, frozenset(row.events), row.target_metric, row.target_value)
-            for row in rows
-            if row.enabled
-        )
+        self._channels = tuple(row for row in rows if row.enabled)
         self.woken.set()
 
     def add(self, session: Session, events: Sequence[StoredEvent]) -> None:
@@ -95,7 +80,7 @@ class Outbox:
                 self.woken.set()
 
     def _wanting(self, event: Occasion) -> list[int]:
-        return [one.channel_id for one in self._channels if event in one.events]
+        return [one.id for one in self._channels if event in one.events]
 
     def _add_end(self, session: Session, event: StoredEvent) -> None:
         occasion, words = RUN_STATES[event.data["state"]]
@@ -125,7 +110,7 @@ class Outbox:
                 continue
             value = event.data["metrics"].get(one.target_metric)
             key = f"target:{event.run_id}:{one.target_value:g}:{one.target_metric}"[:200]
-            if value is None or is_queued_already(session, one.channel_id, key):
+            if value is None or is_queued_already(session, one.id, key):
                 continue
             run = _fresh_run(session, event)
             if run is not None and _is_reached(run.config, one.target_metric, value, one.target_value):
@@ -134,7 +119,7 @@ class Outbox:
                     Occasion.TARGET_REACHED, f"{_name(run)} reached its target", f"{text}{one.target_value:g}.",
                     run_id=run.id,
                 )  # fmt: skip
-                self.queue(session, [one.channel_id], message, key)
+                self.queue(session, [one.id], message, key)
 
 
 def _is_reached(config: dict[str, Any], metric: str, value: float, target: float) -> bool:

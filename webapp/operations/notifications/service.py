@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 
 from webapp.db.database import Database
 from webapp.operations.notifications.channels import Channels
-from webapp.operations.notifications.mail import Mailer, SmtpServer
+from webapp.operations.notifications.mail import Mailer
 from webapp.operations.notifications.outbox import Outbox
 from webapp.operations.notifications.sender import Sender
 from webapp.operations.notifications.webhooks import Webhooks
@@ -19,7 +19,7 @@ class Notifications:
         self.channels = Channels(database, outbox)
         database.before_commit = outbox.add
         self._sender = Sender(
-            database, outbox, Webhooks(allow_private=settings.allow_private_webhooks), Mailer(smtp_server(settings)),
+            database, outbox, Webhooks(allow_private=settings.allow_private_webhooks), Mailer(settings),
             online_ids=online_ids, wait_seconds=settings.notify_wait_seconds,
         )  # fmt: skip
         self.can_mail = bool(settings.smtp_host)
@@ -31,14 +31,3 @@ class Notifications:
     def stop(self) -> None:
         """End after the present try."""
         self._sender.stop()
-
-
-def smtp_server(settings: Settings) -> SmtpServer | None:
-    """Return the SMTP server of the settings."""
-    if not settings.smtp_host:
-        return None
-    sender = settings.smtp_from or f"meadow@{settings.smtp_host}"
-    return SmtpServer(
-        settings.smtp_host, settings.smtp_port, settings.smtp_security, sender, settings.smtp_user,
-        settings.smtp_password_file,
-    )  # fmt: skip

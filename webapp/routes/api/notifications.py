@@ -91,15 +91,9 @@ def add_channel(parts: PartsDep, body: NewChannel) -> AddedChannel:
 def change_channel(parts: PartsDep, note: NoteDep, channel_id: Id, body: ChangedChannel) -> AddedChannel:
     """Change a channel of the same kind; what is queued for it is sent to its new address."""
     note.detail["changed"] = sorted(body.model_fields_set)
-    view, made = parts.notifications.channels.change(
-        channel_id, name=body.name, address=_text(body.address), secret=_text(body.secret), events=body.events,
-        target_metric=body.target_metric, target_value=body.target_value,
-    )  # fmt: skip
+    changes = {name: one.get_secret_value() if isinstance(one, SecretStr) else one for name, one in body}
+    view, made = parts.notifications.channels.change(channel_id, changes)
     return AddedChannel(secret=made or None, **view.model_dump())
-
-
-def _text(given: SecretStr | None) -> str | None:
-    return None if given is None else given.get_secret_value()
 
 
 @router.delete("/channels/{channel_id}", status_code=204, responses=MISSING)

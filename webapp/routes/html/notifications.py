@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
+from webapp.operations.notifications.channels import CHANGEABLE
 from webapp.operations.notifications.messages import ChannelKind, Occasion
 from webapp.operations.notifications.views import ChannelView
 from webapp.pages.flash import Flash
@@ -25,8 +26,6 @@ OCCASIONS = {
 }  # fmt: skip
 FIELDS = ("name", "kind", "target_metric", "target_value")
 """What the form shows again after an error; address and secret are not among them."""
-
-CHANGEABLE = frozenset({"name", "address", "secret", "events", "target_metric", "target_value"})
 
 
 @router.get("")
@@ -67,11 +66,11 @@ def change(page: PageDep, flashes: FlashesDep, note: NoteDep, channel_id: Id, fo
     channels, events = page.parts.notifications.channels, _events(form)
     before = channels.show(channel_id)
     try:
-        after, _ = channels.change(
-            channel_id, name=text_of(form, "name"), address=text_of(form, "address").strip() or None,
-            secret=text_of(form, "secret") or None, events=events, target_metric=text_of(form, "target_metric"),
-            target_value=_number(form),
-        )  # fmt: skip
+        after, _ = channels.change(channel_id, {
+            "name": text_of(form, "name"), "address": text_of(form, "address").strip() or None,
+            "secret": text_of(form, "secret") or None, "events": events, "target_value": _number(form),
+            "target_metric": text_of(form, "target_metric"),
+        })  # fmt: skip
     except Problem as error:
         return _show_form(page, before, _typed(form), events, error.status, error.sentence)
     return see_other(flashes, HERE, Flash(f"The channel {after.name} was changed. Send a test."))

@@ -24,16 +24,24 @@ from webapp.db.tables import NotificationDelivery
 from webapp.operations.clients import Clients
 from webapp.operations.event_hub import EventHub
 from webapp.operations.notifications.channels import Channels
-from webapp.operations.notifications.mail import Mailer, SmtpServer
+from webapp.operations.notifications.mail import Mailer
 from webapp.operations.notifications.messages import ChannelKind, Occasion
 from webapp.operations.notifications.outbox import Outbox
 from webapp.operations.notifications.sender import Sender
 from webapp.operations.notifications.views import DeliveryView
 from webapp.operations.notifications.webhooks import NotDelivered, Webhooks, is_public, parse_target
+from webapp.settings import Settings
 
 FORGED = "x\r\nBcc: all@evil.example\r\n\r\n<!channel> [link](http://evil.example) \x1b[31m"
 ALL = [one for one in Occasion if one is not Occasion.TEST]
 EVERYTHING = {"events": ALL, "target_metric": "evaluate_accuracy", "target_value": 0.5}
+
+
+def _smtp(port: int, password_file: Path) -> Settings:
+    return Settings(
+        smtp_host="127.0.0.1", smtp_port=port, smtp_security="starttls", smtp_from="meadow@lab.example",
+        smtp_user="me", smtp_password_file=password_file,
+    )  # fmt: skip
 
 
 class Post:
@@ -53,7 +61,7 @@ class Post:
     @contextmanager
     def sending(self, mailer: Mailer | None = None, *, allow_private: bool = True) -> Iterator[None]:
         webhooks = Webhooks(allow_private=allow_private)
-        sender = Sender(self._books.database, self.outbox, webhooks, mailer or Mailer(None), **self._given)
+        sender = Sender(self._books.database, self.outbox, webhooks, mailer or Mailer(Settings()), **self._given)
         sender.start()
         try:
             yield
@@ -146,7 +154,7 @@ def test_names_forge_nothing_in_any_format(books: Books, tmp_path: Path, monkeyp
         with books.database.write() as session:
             set_values(session, run_id, name=FORGED)
         assert books.runs.move(run_id, RunState.COMPLETED)
-        server = SmtpServer("127.0.0.1", mail.port, "starttls", "meadow@lab.example", "me", tmp_path / "password")
+        server = _smtp(mail.port, tmp_path / "password")
         with post.sending(Mailer(server)):
             wait_until(lambda: {one.state for one in post.channels.deliveries()} == {"sent"})
     slack, teams, ntfy = receiver.messages()
@@ -165,7 +173,7 @@ def test_names_forge_nothing_in_any_format(books: Books, tmp_path: Path, monkeyp
 def test_an_smtp_server_without_a_trusted_certificate_gets_no_password(books: Books, tmp_path: Path) -> None:
     with smtp_receiver(tmp_path) as mail:
         (tmp_path / "password").write_text("s3cret")
-        server = SmtpServer("127.0.0.1", mail.port, "starttls", "meadow@lab.example", "me", tmp_path / "password")
+        server = _smtp(mail.port, tmp_path / "password")
         with pytest.raises(NotDelivered, match="TLS connection failed"):
             Mailer(server).send(["a@lab.example"], "x", "y", "1")
     assert mail.passwords == [] and mail.letters == []
