@@ -1,6 +1,7 @@
 """Expected failures: an exception carries a status and a sentence that says what a person can do."""
 
 from collections.abc import Mapping, Sequence
+from errno import EDQUOT, ENOSPC
 
 from pydantic import BaseModel, Field
 
@@ -50,3 +51,9 @@ class FieldError(BaseModel):
 
     field: str = Field(examples=["num_rounds"])
     message: str = Field(examples=["Input should be greater than or equal to 1"])
+
+
+def not_stored(sentence: str, error: OSError) -> Problem:
+    """Return the problem of a file that the disk did not take, with what the system and a person can do about it."""
+    advice = "Free up disk space" if error.errno in (ENOSPC, EDQUOT) else "Check the data directory"
+    return Problem(f"{sentence}: {error.strerror or error}. {advice}.", 507)

@@ -1,7 +1,10 @@
 """What comes from strangers, made fit for tables, logs and spreadsheets."""
 
+import csv
 import re
 import unicodedata
+from collections.abc import Iterable
+from io import StringIO
 from math import isfinite
 from typing import Any
 
@@ -67,3 +70,10 @@ def whole_number(text: object, least: int = 0, most: int = 2**53 - 1) -> int | N
 def csv_cell(text: str) -> str:
     """Return a cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Return rows as lines of CSV; texts of strangers in them have passed ``csv_cell``."""
+    text = StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()

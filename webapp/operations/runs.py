@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from errno import EDQUOT, ENOSPC
 from typing import BinaryIO
 
 from federation.coordinator.supervisor import Job, Participation, Supervisor, UploadedWeights, UploadUnusable
@@ -32,7 +31,7 @@ from webapp.operations.rows import iso
 from webapp.operations.run_moves import get_run, lost_words, move_run, problems_of, queue_run, requeue_run
 from webapp.operations.run_requests import accept_config, past_of, stored_config
 from webapp.operations.views import RunView, run_view
-from webapp.problems import Conflict, Invalid, Problem
+from webapp.problems import Conflict, Invalid, not_stored
 
 log = logging.getLogger(__name__)
 
@@ -229,8 +228,7 @@ class Runs:
         except UploadUnusable as error:
             raise Invalid("file", str(error)) from error
         except OSError as error:
-            advice = "Free up disk space" if error.errno in (ENOSPC, EDQUOT) else "Check the data directory"
-            raise Problem(f"The weights cannot be stored: {error.strerror or error}. {advice}.", 507) from error
+            raise not_stored("The weights cannot be stored", error) from error
         with self._database.write() as session:
             uploads.delete_unnamed(table.named_uploads(session))
         return kept

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +14,7 @@ from webapp.db.database import Database
 from webapp.db.repository import apps as table
 from webapp.db.repository.rows import count_rows, delete_row, get_row, insert_row
 from webapp.db.tables import APP_MOVES, App, AppState
-from webapp.problems import Conflict, Invalid, Problem
+from webapp.problems import Conflict, Invalid, not_stored
 
 MAX_APPS = 200
 OFF = "Flower Apps are off: start the dashboard with --apps."
@@ -96,8 +95,7 @@ class Apps:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_file(self.file_of(app.hash), app.fab, shared=True)
         except OSError as error:
-            advice = "Free up disk space" if error.errno in (ENOSPC, EDQUOT) else "Check the data directory"
-            raise Problem(f"The app cannot be stored: {error.strerror or error}. {advice}.", 507) from error
+            raise not_stored("The app cannot be stored", error) from error
 
     def move(self, app_id: int, to: AppState, by: str) -> AppView:
         """Approve an app or withdraw it; raises Conflict where its state does not allow it."""

@@ -1,6 +1,5 @@
 """What a run that only evaluates takes over from the run that trained the weights: settings, schema, the weights."""
 
-from errno import EDQUOT, ENOSPC
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +15,7 @@ from webapp.db.repository.rounds import get_round
 from webapp.db.repository.runs import get_run, stored_agreement
 from webapp.db.tables import Run
 from webapp.operations.run_requests import RunRequest
-from webapp.problems import Invalid, Problem
+from webapp.problems import Invalid, not_stored
 
 Schema = dict[str, Any] | None
 
@@ -47,8 +46,7 @@ def with_weights(database: Database, files: KeptFiles | None, config: RunConfig)
         why = f"The weights of round {number:,} of run {run.id} are not there any more: {error}."
         raise Invalid("evaluated_round", f"{why} The last rounds and the best one are kept.") from error
     except OSError as error:
-        advice = "Free up disk space" if error.errno in (ENOSPC, EDQUOT) else "Check the data directory"
-        raise Problem(f"The weights cannot be copied: {error.strerror or error}. {advice}.", 507) from error
+        raise not_stored("The weights cannot be copied", error) from error
     merged = merged.model_copy(update={"initial_weights": weights})
     _require_fit(files, merged, "dataset")
     return merged, schema

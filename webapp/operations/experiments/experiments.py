@@ -1,6 +1,5 @@
 """Experiments: create one with all its runs, show, pause, resume and cancel it."""
 
-from federation.run.config import RunConfig
 from federation.run.states import ACTIVE, RunState
 from webapp.db.database import Database, Session
 from webapp.db.repository.queue import experiments as table
@@ -53,7 +52,7 @@ class Experiments:
             for seed in seeds:
                 for number, config in enumerate(configs, 1):
                     queue_run(
-                        session, _seeded(config, seed), self._by, _run_name(name, number, seed),
+                        session, config.model_copy(update={"seed": seed}), self._by, _run_name(name, number, seed),
                         experiment_id=experiment_id, configuration=number, low_priority=True,
                     )  # fmt: skip
         self._runs.wake()
@@ -124,10 +123,6 @@ class Experiments:
 def get_experiment(session: Session, experiment_id: int) -> Experiment:
     """Return an experiment; raises NotFound."""
     return get_row(session, Experiment, experiment_id, "experiment")
-
-
-def _seeded(config: RunConfig, seed: int) -> RunConfig:
-    return config.model_copy(update={"seed": seed})
 
 
 def _run_name(name: str, number: int, seed: int) -> str:

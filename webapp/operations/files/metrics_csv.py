@@ -3,15 +3,13 @@
 Texts that a spreadsheet would read as a formula are quoted with '.
 """
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import Any
 
 from federation.learning.evaluation_data import measured_on
 from webapp.db.database import Database
 from webapp.db.repository.metrics import Point, Samples, points_after, samples_behind
-from webapp.sanitizing import csv_cell
+from webapp.sanitizing import csv_cell, csv_text
 
 CSV_PIECE = 5000
 PHASES = ("train", "evaluate", "server")
@@ -30,11 +28,7 @@ def csv_pieces(database: Database, run_id: int, config: dict[str, Any], names: d
         if not points:
             return
         since_id = points[-1].id
-        text = io.StringIO()
-        csv.writer(text).writerows(
-            [*_cells(point, names), *_over(point, samples), data[point.phase]] for point in points
-        )
-        yield text.getvalue()
+        yield csv_text([*_cells(point, names), *_over(point, samples), data[point.phase]] for point in points)
 
 
 def _cells(point: Point, names: dict[int, str]) -> list[str | int]:

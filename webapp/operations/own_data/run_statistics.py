@@ -1,8 +1,7 @@
 """What the clients of a statistics run have told: kept with the run, as a view, and as CSV."""
 
-import csv
 from collections.abc import Iterator, Mapping
-from io import StringIO
+from itertools import chain
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -22,7 +21,7 @@ from webapp.operations.own_data.statistics import (
     statistics_by_name,
     unique_names,
 )
-from webapp.sanitizing import csv_cell
+from webapp.sanitizing import csv_cell, csv_text
 
 MAX_BY_CLIENT = 100
 """Of more clients only the sums are kept."""
@@ -85,13 +84,8 @@ def run_statistics(session: Session, run_id: int) -> RunStatistics | None:
 
 def run_statistics_csv(statistics: RunStatistics) -> str:
     """Return all results as one table: a line for each column and client, category, or bin."""
-    sink = StringIO()
-    table = csv.writer(sink)
-    table.writerow((*HEAD, "from", "to"))
-    table.writerows([*row, "", ""] for row in rows_of(statistics))
-    for one in statistics.histograms:
-        table.writerows(_bin_rows(one))
-    return sink.getvalue()
+    columns = ([*row, "", ""] for row in rows_of(statistics))
+    return csv_text(chain([(*HEAD, "from", "to")], columns, *map(_bin_rows, statistics.histograms)))
 
 
 def _bin_rows(one: ColumnHistogram) -> Iterator[tuple[object, ...]]:

@@ -1,8 +1,6 @@
 """What clients have shared of their own data, over all of them and by client; as a view, and as CSV."""
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from io import StringIO
 
 from pydantic import BaseModel, Field
 
@@ -10,7 +8,7 @@ from federation.schema.agreement import merged_summary
 from federation.schema.columns import ClientSchema, ColumnKind, NumberSummary
 from webapp.db.tables import Client
 from webapp.operations.own_data.held import Told
-from webapp.sanitizing import csv_cell
+from webapp.sanitizing import csv_cell, csv_text
 
 ALL = "all clients"
 HEAD = ("column", "kind", "client", "category", "count", "missing", "missing_share", "mean", "standard_deviation")
@@ -145,8 +143,4 @@ def rows_of(statistics: DataStatistics) -> Iterator[list[object]]:
 
 def statistics_csv(statistics: DataStatistics) -> str:
     """Return the statistics as one table: a line for each column and client, and for each category."""
-    text = StringIO()
-    lines = csv.writer(text)
-    lines.writerow(HEAD)
-    lines.writerows(rows_of(statistics))
-    return text.getvalue()
+    return csv_text([HEAD, *rows_of(statistics)])

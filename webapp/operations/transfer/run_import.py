@@ -4,7 +4,6 @@ import io
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from errno import EDQUOT, ENOSPC
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -26,7 +25,7 @@ from webapp.db.tables import RunContents
 from webapp.operations.transfer.archive import Archive, ArchiveRefused
 from webapp.operations.transfer.documents import MODELS, ROWS, ModelDocument, RunDocument
 from webapp.operations.transfer.rows import checkpoint_data, imported_key, restored
-from webapp.problems import Invalid, Problem
+from webapp.problems import Invalid, not_stored
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +61,7 @@ class RunImport:
             if isinstance(error, ArchiveRefused):
                 raise Invalid("file", f"The archive is refused: {error}") from error
             if isinstance(error, OSError):
-                advice = "Free up disk space" if error.errno in (ENOSPC, EDQUOT) else "Check the data directory"
-                raise Problem(f"The run cannot be stored: {error.strerror or error}. {advice}.", 507) from error
+                raise not_stored("The run cannot be stored", error) from error
             raise
         return run_id
 

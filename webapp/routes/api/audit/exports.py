@@ -1,7 +1,5 @@
 """/api/audit.csv and /api/audit.jsonl: the entries that a filter leaves, as files."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from itertools import chain
@@ -17,7 +15,7 @@ from webapp.routes.api.audit.entries import FilterDep
 from webapp.routes.api.errors import REFUSED
 from webapp.routes.api.results.file_responses import ByteOrderMark, attachment
 from webapp.routes.dependencies import PartsDep
-from webapp.sanitizing import csv_cell
+from webapp.sanitizing import csv_cell, csv_text
 
 router = APIRouter(prefix="/api", tags=["audit"], responses=REFUSED)
 
@@ -49,9 +47,7 @@ def download_audit_json(parts: PartsDep, wanted: FilterDep) -> StreamingResponse
 def _csv(database: Database, wanted: AuditFilter) -> Iterator[str]:
     yield ",".join(COLUMNS) + "\r\n"
     for piece in _pieces(database, wanted):
-        text = io.StringIO()
-        csv.writer(text).writerows(_cells(plain(entry)) for entry in piece)
-        yield text.getvalue()
+        yield csv_text(_cells(plain(entry)) for entry in piece)
 
 
 def _cells(entry: dict[str, Any]) -> list[str | int | None]:
