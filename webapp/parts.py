@@ -24,8 +24,7 @@ from webapp.db.repository.upkeep.retention import RetentionLimits
 from webapp.db.restore_watch import RestoreWatch
 from webapp.descriptors import connection_bounds, open_files
 from webapp.machine import memory_bytes
-from webapp.operations.apps.node_apps import find_node_app
-from webapp.operations.apps.runs import approved_app
+from webapp.operations.apps.runs import approved_app, node_app
 from webapp.operations.apps.store import Apps
 from webapp.operations.audit.attempts import SERVER, Actor, Attempt, Outcome
 from webapp.operations.audit.log import AuditLog
@@ -157,7 +156,7 @@ def _flower_server(
     return FlowerServer(
         sock=sock, folder=settings.flower_dir, admit=admissions.admit, admit_node=admissions.admit_node,
         report=clients.handle_event, refused=refused, limits=_limits(settings), tls=tls,
-        proxies=proxy_certificates(settings), find_app=partial(find_node_app, apps),
+        proxies=proxy_certificates(settings), find_app=partial(node_app, apps),
     )  # fmt: skip
 
 
@@ -203,7 +202,7 @@ def _supervisor(
     )  # fmt: skip
     supervisor = Supervisor(
         lane=flower.lane, ledger=runs, folder=settings.runs_dir, policy=policy,
-        apps=AppParts(flower.apps, approved_app(apps), limits), parallel_runs=settings.parallel_runs,
+        apps=AppParts(flower.apps, partial(approved_app, apps), limits), parallel_runs=settings.parallel_runs,
     )  # fmt: skip
     runs.supervise(supervisor, apps)
     clients.attach_supervisor(supervisor)

@@ -176,7 +176,7 @@ class Recorder:
         checkpoint = {**row["checkpoint"], "round": done.round} if done.checkpoint is not None else None
         elapsed = None if best is None else advance_run(session, done.run_id, done.round, {
             "last_metrics": last_metrics(done, row, before), "checkpoint": checkpoint,
-            "best_metrics": best_metrics(best, row, goals),
+            "best_metrics": best_metrics(best, done.round, row["metrics"], row["spread"], goals),
         })  # fmt: skip
         if elapsed is None or not insert_round(session, row | {"elapsed_seconds": elapsed}):
             session.rollback()

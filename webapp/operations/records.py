@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from federation.run.states import ACTIVE
 from webapp.db.database import Database, Session
 from webapp.db.repository.run_list import runs_of, set_archived
 from webapp.db.repository.runs import set_values
@@ -138,8 +137,3 @@ def clean_tags(tags: Sequence[str]) -> list[str]:
         if not _TAG.fullmatch(tag):
             raise Invalid("tags", f"{tag}: use a letter or digit first, then letters, digits, spaces and . : / + # - _")
     return wanted
-
-
-def is_active(run: Run) -> bool:
-    """Say whether a run is under way: an active run is neither archived nor deleted."""
-    return run.state in ACTIVE

@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from math import isfinite, isnan
+from functools import lru_cache, partial
+from math import isfinite
 from typing import Any
 
 from federation.run.events import AttemptFailed, Blocked, Checkpoint, Metrics, ReplyRecorded, RoundDone
 from federation.run.metric_goals import BestRound, MetricGoals, better_round
-from webapp.db.spread import spreads_of, with_fairness
+from webapp.db.spread import Spread, spreads_of, with_fairness
 from webapp.db.tables import RunProblem
 from webapp.sanitizing import MAX_TEXT, clean_line, clean_text
 
@@ -77,30 +77,22 @@ def failure_row(reply: ReplyRecorded) -> Row | None:
 
 def point_rows(done: RoundDone, replies: Iterable[ReplyRecorded]) -> list[Row]:
     """Return the metric points of a round: the aggregates, then those of each accepted reply."""
-    rows = _points(done, "train", None, done.train_metrics) + _points(done, "evaluate", None, done.evaluate_metrics)
+    points = partial(metric_points, done.run_id, done.round)
+    rows = points("train", None, done.train_metrics) + points("evaluate", None, done.evaluate_metrics)
     for reply in replies:
         if reply.outcome == "accepted":
-            rows += _points(done, reply.phase, reply.client_id, reply.metrics)
+            rows += points(reply.phase, reply.client_id, reply.metrics)
     return rows
-
-
-def _points(done: RoundDone, phase: str, client_id: int | None, metrics: Metrics) -> list[Row]:
-    return metric_points(done.run_id, done.round, phase, client_id, metrics)
 
 
 def metric_points(run_id: int, round_: int, phase: str, client_id: int | None, metrics: Metrics) -> list[Row]:
     """Return the points of some metrics in one phase of a round; ``client_id`` None: over clients, or of the server."""
     return [
         {"run_id": run_id, "round": round_, "phase": phase, "client_id": client_id,
-         "name": _name(name), "value": value if isfinite(value) else None, "kind": _kind(value)}
+         "name": _name(name), "value": value if isfinite(value) else None,
+         "kind": "finite" if isfinite(value) else str(float(value))}
         for name, value in metrics.items()
     ]  # fmt: skip
-
-
-def _kind(value: float) -> str:
-    if isfinite(value):
-        return "finite"
-    return "nan" if isnan(value) else "inf" if value > 0 else "-inf"
 
 
 def flat_metrics(done: RoundDone) -> dict[str, float | None]:
@@ -116,30 +108,29 @@ def last_metrics(done: RoundDone, row: Row, before: Row) -> Row:
     return kept | dict(row["metrics"])
 
 
-def best_metrics(best: dict[str, Any], row: Row, goals: MetricGoals) -> dict[str, Any]:
-    """Return the best value of each metric with its round and its number of clients, after a round's ``row``.
+def best_metrics(
+    best: Row, number: int, metrics: Mapping[str, float | None], spread: Mapping[str, Spread], goals: MetricGoals
+) -> Row:
+    """Return the best value of each metric with its round and its number of clients, after a round's metrics.
 
     None where it is unknown which values are better.
     """
-    better, last = dict(best), row["metrics"]
-    for name, value in last.items():
+    better = dict(best)
+    for name, value in metrics.items():
         phase, _, metric = name.partition("_")
         less = goals.less_is_better(metric)
         if value is None or less is None:
             continue
         known = BestRound.of(better.get(name))
-        new = BestRound(row["round"], value, last.get(f"{phase}_loss"))
+        new = BestRound(number, value, metrics.get(f"{phase}_loss"))
         if better_round(new, known, less=less) is new:
-            spread = row["spread"].get(name)
-            better[name] = asdict(new) | {"clients": spread.clients if spread else None}
+            better[name] = asdict(new) | {"clients": spread[name].clients if name in spread else None}
     return better
 
 
 def checkpoint_data(checkpoint: Checkpoint | None) -> Row:
     """Return the file of a round's weights, with its hash and size; nothing of a round whose weights nobody keeps."""
-    if checkpoint is None:
-        return {}
-    return {"file": checkpoint.file, "sha256": checkpoint.sha256, "size_bytes": checkpoint.size_bytes}
+    return {} if checkpoint is None else asdict(checkpoint)
 
 
 def reply_event(reply: ReplyRecorded) -> Row:

@@ -1,11 +1,13 @@
-"""Runs of Flower Apps: the configuration of one, and what a supervisor needs to run it."""
+"""Runs of Flower Apps: the configuration of one, and what a supervisor and SuperNodes need to run it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from federation.apps.archive import ApprovedApp
+from federation.apps.client_functions import is_made_of_client_fn
 from federation.coordinator.supervisor import AppNotApproved
 from federation.run.config import MAX_ROUNDS, RunConfig
+from federation.server.flower_server import NodeApp, NotPosted
 from webapp.operations.apps.store import Apps, AppView, settings_of
 from webapp.problems import Conflict, Invalid
 
@@ -24,17 +26,22 @@ def accept_app(apps: Apps, config: RunConfig) -> RunConfig:
     })  # fmt: skip
 
 
-def approved_app(apps: Apps) -> Callable[[str], ApprovedApp]:
-    """Return what gives a supervisor the app with a hash, as it is approved at the start of the run."""
+def approved_app(apps: Apps, hash: str) -> ApprovedApp:
+    """Return an app for a supervisor, as it is approved at the start of the run; raises AppNotApproved."""
+    try:
+        app, fab = apps.approved(hash)
+    except Conflict as error:
+        raise AppNotApproved(error.sentence) from error
+    return ApprovedApp(fab, app.hash, f"{app.publisher}/{app.name}", app.version)
 
-    def give(hash: str) -> ApprovedApp:
-        try:
-            app, fab = apps.approved(hash)
-        except Conflict as error:
-            raise AppNotApproved(error.sentence) from error
-        return ApprovedApp(fab, app.hash, f"{app.publisher}/{app.name}", app.version)
 
-    return give
+def node_app(apps: Apps, hash: str) -> NodeApp:
+    """Return an approved app for SuperNodes; raises NotPosted with the reason where it may not run."""
+    try:
+        app, fab = apps.approved(hash)
+    except Conflict as error:
+        raise NotPosted(error.sentence.removesuffix(".")) from error
+    return NodeApp(f"{app.publisher}/{app.name}", app.version, fab, app.settings, is_made_of_client_fn(fab))
 
 
 def typed_settings(app: AppView, typed: Mapping[str, str]) -> dict[str, Any]:

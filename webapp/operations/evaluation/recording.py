@@ -1,18 +1,17 @@
 """Writes what the server measured of a committed round on held-out data: metrics of the phase ``server``."""
 
-from dataclasses import asdict
 from math import isfinite
 
 from sqlalchemy.orm import Session
 
 from federation.run.events import ServerEvaluated
-from federation.run.metric_goals import SERVER_PHASE, BestRound, MetricGoals, better_round
+from federation.run.metric_goals import SERVER_PHASE, MetricGoals
 from webapp.db.repository.events import add_event
 from webapp.db.repository.metrics import insert_points, last_metric_id
 from webapp.db.repository.rounds import add_measured, get_round
 from webapp.db.repository.runs import get_run, metrics_of, set_values
 from webapp.db.spread import Spread
-from webapp.operations.rows import metric_points
+from webapp.operations.rows import best_metrics, metric_points
 
 
 def write_server_evaluation(session: Session, done: ServerEvaluated) -> None:
@@ -27,12 +26,7 @@ def write_server_evaluation(session: Session, done: ServerEvaluated) -> None:
     })  # fmt: skip
     insert_points(session, metric_points(done.run_id, done.round, SERVER_PHASE, None, done.metrics))
     best, goals, last = metrics_of(session, run.id) or ({}, MetricGoals(), {})
-    for name, value in metrics.items():
-        less = goals.less_is_better(name.removeprefix(f"{SERVER_PHASE}_"))
-        if value is not None and less is not None:
-            new = BestRound(done.round, value, metrics.get(f"{SERVER_PHASE}_loss"))
-            if better_round(new, BestRound.of(best.get(name)), less=less) is new:
-                best = {**best, name: asdict(new) | {"clients": None}}
+    best = best_metrics(best, done.round, metrics, {}, goals)
     if done.round == run.current_round:
         last = {**last, **metrics}
     set_values(session, run.id, best_metrics=best, last_metrics=last)

@@ -57,20 +57,17 @@ class ExperimentList(BaseModel):
 
 def experiment_view(experiment: Experiment, counts: Mapping[str, int]) -> ExperimentView:
     """Return an experiment with the numbers of its runs by state."""
-    return ExperimentView(**_columns(experiment), **_counted(counts))
+    return ExperimentView(**_values(experiment, counts))
 
 
 def experiment_with_runs(experiment: Experiment, counts: Mapping[str, int], runs: Sequence[Run]) -> ExperimentWithRuns:
     """Return an experiment with its runs."""
-    return ExperimentWithRuns(**_columns(experiment), **_counted(counts), runs=[_run(run) for run in runs])
+    return ExperimentWithRuns(**_values(experiment, counts), runs=[_run(run) for run in runs])
 
 
-def _columns(experiment: Experiment) -> dict[str, Any]:
-    return {name: getattr(experiment, name) for name in ExperimentView.model_fields if hasattr(experiment, name)}
-
-
-def _counted(counts: Mapping[str, int]) -> dict[str, Any]:
-    return {"total": sum(counts.values()), "counts": dict(counts)}
+def _values(experiment: Experiment, counts: Mapping[str, int]) -> dict[str, Any]:
+    columns = {name: getattr(experiment, name) for name in ExperimentView.model_fields if hasattr(experiment, name)}
+    return columns | {"total": sum(counts.values()), "counts": dict(counts)}
 
 
 def _run(run: Run) -> RunOfExperiment:

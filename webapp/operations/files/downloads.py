@@ -42,6 +42,14 @@ def checkpoint_of(session: Session, run: Run, which: Which, metric: str) -> dict
     return run.checkpoint if row is None else {**row.checkpoint, "round": row.round}
 
 
+def kept_checkpoints(session: Session, run: Run, metric: str) -> dict[Which, dict[str, Any]]:
+    """Return the checkpoints that a run keeps, the last round's first; the best round's where that is another one."""
+    last, best = run.checkpoint, checkpoint_of(session, run, "best", metric)
+    if last is None or best is None or run.contents != RunContents.WHOLE:
+        return {}
+    return {"last": last} if best["round"] == last["round"] else {"last": last, "best": best}
+
+
 def is_whole_model(run: Run) -> bool:
     """Say whether Meadow has the code of a run's network, and all of its weights: personal layers stay at clients."""
     return run.network in KERAS_NETWORKS and not run.config.get("personal_layers")
@@ -49,14 +57,8 @@ def is_whole_model(run: Run) -> bool:
 
 def models_of(session: Session, run: Run, runs_folder: Path, metric: str) -> list[Model]:
     """Return the weights that are there, the last round's first; the best round's where that is another one."""
-    if run.contents != RunContents.WHOLE:
-        return []
     models: list[Model] = []
-    whiches: tuple[Which, ...] = ("last", "best")
-    for which in whiches:
-        found = checkpoint_of(session, run, which, metric)
-        if found is None or found["round"] in [one.round for one in models]:
-            continue
+    for which, found in kept_checkpoints(session, run, metric).items():
         if (runs_folder / str(run.id) / Path(found["file"]).name).is_file():
             address = f"/api/runs/{run.id}/model{'?round=best' if which == 'best' else ''}"
             form = f"{address}{'&' if '?' in address else '?'}format="

@@ -15,8 +15,8 @@ from federation.run.networks import KERAS_NETWORKS
 from federation.run.states import ENDED
 from webapp.db.database import Database, Session
 from webapp.db.repository.transfer.reading import PAGE_ROWS, TABLES, clients_in, rows_after, train_samples
-from webapp.db.tables import Client, Run, RunContents
-from webapp.operations.files.downloads import Which, checkpoint_of
+from webapp.db.tables import Client, Run
+from webapp.operations.files.downloads import Which, kept_checkpoints
 from webapp.operations.files.metrics_csv import csv_pieces
 from webapp.operations.files.npz import Checkpoint, npz_pieces
 from webapp.operations.files.zip_stream import Member, pieces_of, zip_pieces
@@ -82,11 +82,7 @@ class RunExport:
 
     def _open_weights(self, session: Session, folder: Path, best_metric: str) -> dict[Which, ModelDocument]:
         models: dict[Which, ModelDocument] = {}
-        whiches: tuple[Which, ...] = ("last", "best")
-        for which in whiches if self._run.contents == RunContents.WHOLE else ():
-            found = checkpoint_of(session, self._run, which, best_metric)
-            if found is None or found["round"] in [model.round for model in models.values()]:
-                continue
+        for which, found in kept_checkpoints(session, self._run, best_metric).items():
             try:
                 self._weights[which] = Checkpoint(folder / Path(found["file"]).name, found["sha256"])
             except FileNotFoundError:

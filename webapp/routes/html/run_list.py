@@ -9,9 +9,10 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 from starlette.datastructures import FormData
 
+from federation.run.states import ACTIVE
 from webapp.db.repository.run_list import RunFilter, find_runs, runs_of
 from webapp.formatting import plural
-from webapp.operations.records import Changed, is_active
+from webapp.operations.records import Changed
 from webapp.pages.flash import Flash
 from webapp.pages.runs.grouping import CHOICES, is_grouping
 from webapp.pages.runs.index import COLUMNS, PARAMETERS, SEGMENTS, RunListQuery, parse_order, run_list
@@ -88,8 +89,8 @@ def ask_to_delete(page: PageDep, id: RunIds = []) -> HTMLResponse:  # noqa: B006
     """Ask whether the selected runs are to be deleted for good."""
     runs = runs_of(page.session, id)
     return page.show(
-        "runs/delete.html", "/runs", runs=[run for run in runs if not is_active(run)],
-        active=[run for run in runs if is_active(run)],
+        "runs/delete.html", "/runs", runs=[run for run in runs if run.state not in ACTIVE],
+        active=[run for run in runs if run.state in ACTIVE],
     )  # fmt: skip
 
 
