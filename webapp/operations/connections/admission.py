@@ -5,7 +5,6 @@ is room, and a week at most; while it is online nobody takes its place.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +23,7 @@ from webapp.operations.connections.join_codes import JoinCodes
 from webapp.operations.own_data.reported import reported_data
 from webapp.sanitizing import clean_json, clean_text
 from webapp.settings import Admission as AdmissionRule
+from webapp.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ CODE_NEEDED = (
 )
 
 
-class Admissions:
+class Admissions(Worker):
     """Answers what the Flower server asks about keys; any thread may call it.
 
     ``max_pending`` clients may wait for approval; ``online_ids`` returns the ids of the clients that are connected.
@@ -57,20 +57,10 @@ class Admissions:
         self, database: Database, rule: AdmissionRule, max_pending: int, online_ids: Callable[[], Collection[int]],
         codes: JoinCodes, *, expiry_seconds: float = EXPIRY_SECONDS,
     ) -> None:  # fmt: skip
+        super().__init__("pending-clients")
         self._database, self._rule, self._max_pending, self._online_ids = database, rule, max_pending, online_ids
         self._codes, self._attempts = codes, JoinAttempts()
-        self._expiry_seconds, self._stopped = expiry_seconds, threading.Event()
-        self._thread = threading.Thread(target=self._remove_expired, name="pending-clients", daemon=True)
-
-    def start(self) -> None:
-        """Begin to remove clients that have waited too long."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Remove no more."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
+        self._expiry_seconds = expiry_seconds
 
     def admit(self, public_key: str, hello: Hello, address: str) -> Admission:
         """Find or insert the client with that key, and store what it reports; raises AdmissionRefused."""
@@ -97,19 +87,17 @@ class Admissions:
             raise AdmissionRefused(f"{name}, key {key}: a person must add its public key on the Clients page first")
         return self._admit(public_key, reported, None)
 
-    def _remove_expired(self) -> None:
-        """Remove the clients that have waited too long for approval, again and again until ``stop``."""
-        while True:
-            try:
-                with self._database.read() as session:
-                    expired = self._expired(table.pending_clients(session))
-                if expired:
-                    with self._database.write() as session:
-                        self._expire(session)
-            except Exception as error:
-                log.warning("clients that wait for approval expire later: %s", error)
-            if self._stopped.wait(self._expiry_seconds):
-                return
+    def work(self) -> float:
+        """Remove the clients that have waited too long for approval."""
+        try:
+            with self._database.read() as session:
+                expired = self._expired(table.pending_clients(session))
+            if expired:
+                with self._database.write() as session:
+                    self._expire(session)
+        except Exception as error:
+            log.warning("clients that wait for approval expire later: %s", error)
+        return self._expiry_seconds
 
     def _is_known(self, public_key: str) -> bool:
         with self._database.read() as session:

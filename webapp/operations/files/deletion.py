@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import threading
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from webapp.db.database import Database, DatabaseUnavailable
 from webapp.db.repository.upkeep.deletion import delete_rows, deleted_runs
 from webapp.db.repository.upkeep.retention import RetentionLimits
 from webapp.operations.files.retention import Retention
+from webapp.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -21,62 +21,42 @@ RETENTION_SECONDS = 60.0
 """So often it looks for runs whose contents have expired."""
 
 
-class RunDeletion:
-    """Works off the runs in state ``deleted``, also those that an earlier process left. Any thread may call ``wake``.
+class RunDeletion(Worker):
+    """Works off the runs in state ``deleted``, also those that an earlier process left; ``wake`` has it look for more.
 
     ``folder`` holds a folder for each run. A folder that cannot be deleted is named in the log and stays.
     ``limits`` say how long runs keep their contents.
     """
 
     def __init__(self, database: Database, folder: Path, limits: RetentionLimits) -> None:
+        super().__init__("run-deletion")
         self._database, self._folder = database, folder
         self.retention = Retention(database, folder, limits)
-        self._woken, self._stopped = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._work, name="run-deletion", daemon=True)
 
-    def start(self) -> None:
-        """Begin with the runs that are deleted already."""
-        self._thread.start()
-        self.wake()
-
-    def wake(self) -> None:
-        """Look for deleted runs."""
-        self._woken.set()
-
-    def stop(self) -> None:
-        """End after the present slice; the next process goes on."""
-        self._stopped.set()
-        self.wake()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
-
-    def _work(self) -> None:
-        wait = None
-        while not self._stopped.is_set():
-            self._woken.wait(wait)
-            self._woken.clear()
-            wait = RETENTION_SECONDS if self.retention.limits.is_set else None
-            try:
-                with self._database.read() as session:
-                    waiting = deleted_runs(session)
-                for run_id in waiting:
-                    self._delete(run_id)
-                self.retention.remove_expired(self._stopped)
-            except DatabaseUnavailable as error:
-                log.warning("deleted runs are removed later: %s", error)
-                wait = RETRY_SECONDS
-            except Exception:
-                log.exception("deleted and expired runs are removed later")
+    def work(self) -> float | None:
+        """Delete the runs in state ``deleted``, and what has expired."""
+        try:
+            with self._database.read() as session:
+                waiting = deleted_runs(session)
+            for run_id in waiting:
+                self._delete(run_id)
+            self.retention.remove_expired(self.stopped)
+        except DatabaseUnavailable as error:
+            log.warning("deleted runs are removed later: %s", error)
+            return RETRY_SECONDS
+        except Exception:
+            log.exception("deleted and expired runs are removed later")
+        return RETENTION_SECONDS if self.retention.limits.is_set else None
 
     def _delete(self, run_id: int) -> None:
         """Delete a run's folder and rows. After each slice others have as much time to write as it took."""
         delete_folder(self._folder / str(run_id))
         more = True
-        while more and not self._stopped.is_set():
+        while more and not self.stopped.is_set():
             began = time.monotonic()
             with self._database.write() as session:
                 more = delete_rows(session, run_id, SLICE_ROWS)
-            self._stopped.wait(time.monotonic() - began)
+            self.stopped.wait(time.monotonic() - began)
 
 
 def delete_folder(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """Notes which runs have news and sends them, on a thread of its own; tries again with growing delays, without end."""
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +13,7 @@ from webapp.db.tables import MlflowRun, Sending
 from webapp.operations.mlflow.api import MlflowApi, MlflowMissing, MlflowRefused, MlflowUnavailable, error_of
 from webapp.operations.mlflow.counts import MlflowCounts
 from webapp.operations.mlflow.sender import RunSender
+from webapp.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -29,18 +29,20 @@ TRIES_BEFORE_NOTE = 2
 """A run's events tell that it is not sent from this failed try on: one request that fails is nothing to tell."""
 
 
-class MlflowExport:
+class MlflowExport(Worker):
     """Works from ``start`` to ``stop``. ``newest_event_id`` is asked every second: only news are looked for."""
+
+    stop_seconds = 1.0
 
     def __init__(
         self, database: Database, api: MlflowApi, server: str, sender: RunSender, newest_event_id: Callable[[], int],
-        stopped: threading.Event, counts: MlflowCounts, delays: Sequence[float] = DELAYS,
+        counts: MlflowCounts, delays: Sequence[float],
     ) -> None:  # fmt: skip
+        super().__init__("mlflow")
         self._database, self._api, self._server, self._sender = database, api, server, sender
-        self._newest_event_id, self._stopped, self._counts, self._delays = newest_event_id, stopped, counts, delays
+        self._newest_event_id, self._counts, self._delays = newest_event_id, counts, delays
         self._cursor = -1
         self._due_at: datetime | None = None
-        self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
 
     def start(self) -> None:
         """Begin where an earlier process ended; a new server gets the runs that have news from now on."""
@@ -51,35 +53,31 @@ class MlflowExport:
             with self._database.write() as session:
                 news.set_cursor(session, self._server, newest)
         self._cursor = newest if known is None else known
-        self._thread.start()
+        super().start()
 
-    def stop(self, deadline_seconds: float = 1.0) -> None:
+    def stop(self, deadline_seconds: float | None = None) -> None:
         """End after the present request; the next process sends what is missing."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(deadline_seconds)
-        if not self._thread.is_alive():
+        super().stop(deadline_seconds)
+        if not self.is_running:
             self._api.close()
 
-    def _work(self) -> None:
-        pause = 0.0
-        while not self._stopped.wait(pause):
-            pause = min(POLL_SECONDS, *self._delays)
-            try:
-                self._take_news()
-                now = datetime.now(UTC)
-                if self._due_at is not None and not now < self._due_at <= now + LONGEST:
-                    self._send_due(now)
-            except DatabaseUnavailable as error:
-                log.warning("runs are sent to MLflow later: %s", error)
-                pause = RETRY_SECONDS
-            except Exception:
-                log.exception("runs are sent to MLflow later")
-                pause = RETRY_SECONDS
+    def work(self) -> float:
+        """Note the runs that have news, and send those that are due."""
+        try:
+            self._take_news()
+            now = datetime.now(UTC)
+            if self._due_at is not None and not now < self._due_at <= now + LONGEST:
+                self._send_due(now)
+            return min(POLL_SECONDS, *self._delays)
+        except DatabaseUnavailable as error:
+            log.warning("runs are sent to MLflow later: %s", error)
+        except Exception:
+            log.exception("runs are sent to MLflow later")
+        return RETRY_SECONDS
 
     def _take_news(self) -> None:
         """Note the runs of new events, and that these events were read, in one transaction."""
-        while self._newest_event_id() > self._cursor and not self._stopped.is_set():
+        while self._newest_event_id() > self._cursor and not self.stopped.is_set():
             with self._database.read() as session:
                 runs, last = news.runs_with_news(session, self._cursor, EVENTS_AT_ONCE)
             if last == self._cursor:  # the newest events were deleted with their run
@@ -95,10 +93,10 @@ class MlflowExport:
         with self._database.read() as session:
             due = table.due_runs(session, self._server, now, now + LONGEST, RUNS_AT_ONCE)
         for place, row in enumerate(due):
-            if self._stopped.is_set():
+            if self.stopped.is_set():
                 return
             try:
-                if self._sender.send(row):
+                if self._sender.send(row, self.stopped.is_set):
                     self._succeed(row)
             except MlflowUnavailable as error:
                 self._fail(due[place:], error, error.after_seconds)  # none of the others would succeed

@@ -36,20 +36,23 @@ PAGE_POINTS, PAGE_ROUNDS = 2000, 200
 
 
 class RunSender:
-    """Sends runs to one server, one after the other. ``is_ended`` is asked between requests; True ends a sending."""
+    """Sends runs to one server, one after the other."""
 
     def __init__(
         self, database: Database, api: MlflowApi, counts: MlflowCounts, *, experiment: str, max_clients: int,
-        public_url: str, is_ended: Callable[[], bool],
+        public_url: str,
     ) -> None:  # fmt: skip
         self._database, self._api, self._counts, self._experiment = database, api, counts, experiment
-        self._max_clients, self._public_url, self._is_ended = max_clients, public_url, is_ended
+        self._max_clients, self._public_url = max_clients, public_url
         self._experiment_id = ""
         self._known: set[str] = set()
         """Runs of MLflow of which it is known that all that was sent has arrived."""
 
-    def send(self, row: MlflowRun) -> bool:
-        """Send all that is new of a run; False where there was no time. Raises what the API raises."""
+    def send(self, row: MlflowRun, is_ended: Callable[[], bool]) -> bool:
+        """Send all that is new of a run; False where ``is_ended``, which is asked between requests, became True.
+
+        Raises what the API raises.
+        """
         with self._database.read() as session:
             run = get_run(session, row.run_id)
             clients = {one.client_id: one for one in table.clients_at(session, row.server, row.run_id)}
@@ -57,7 +60,7 @@ class RunSender:
             return True
         tags = run_tags(run, row, self._link(run))
         self._create(row, run.name, run.started_at or run.created_at, run_params(run), tags)
-        while not self._is_ended():
+        while not is_ended():
             with self._database.read() as session:  # rounds first: the points of each of them are there, too
                 rounds = list_rounds(session, run.id, after=row.sent_round, limit=PAGE_ROUNDS)
                 known = None if len(clients) < self._max_clients else [one for one in clients if one is not None]

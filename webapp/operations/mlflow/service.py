@@ -1,6 +1,5 @@
 """The sending of runs to MLflow as one part of the dashboard."""
 
-import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -21,16 +20,16 @@ class Mlflow:
         self, settings: Settings, database: Database, newest_event_id: Callable[[], int],
         delays: Sequence[float] = DELAYS,
     ) -> None:  # fmt: skip
-        self.url, counts, stopped = settings.mlflow_url, MlflowCounts(), threading.Event()
+        self.url, counts = settings.mlflow_url, MlflowCounts()
         self.collector = MlflowCollector(database, self.url, counts)
         self._export: MlflowExport | None = None
         if self.url:
             api = MlflowApi(self.url, lambda: _authorization(settings))
             sender = RunSender(
                 database, api, counts, experiment=settings.mlflow_experiment, max_clients=settings.mlflow_clients,
-                public_url=settings.public_url, is_ended=stopped.is_set,
+                public_url=settings.public_url,
             )  # fmt: skip
-            self._export = MlflowExport(database, api, self.url, sender, newest_event_id, stopped, counts, delays)
+            self._export = MlflowExport(database, api, self.url, sender, newest_event_id, counts, delays)
 
     def start(self) -> None:
         """Begin to send."""

@@ -4,7 +4,6 @@ A delivery is marked as sent after the receiver took it: a crash in between send
 """
 
 import logging
-import threading
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +18,7 @@ from webapp.operations.notifications.mail import Mailer, parse_recipients
 from webapp.operations.notifications.messages import Message, Occasion, body_of, plain_text, post_address
 from webapp.operations.notifications.outbox import LOST_AFTER, Outbox
 from webapp.operations.notifications.webhooks import NotDelivered, Webhooks, signed_headers
+from webapp.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -31,47 +31,33 @@ WAITS = frozenset({"quorum", "prepare", "storage"})
 """What a run may wait for too long; a pause is a person's wish."""
 
 
-class Sender:
+class Sender(Worker):
     """Works while there are channels. ``online_ids`` returns the ids of the clients that are connected.
 
     A run that waits for more than ``wait_seconds`` is told once for each wait.
     """
 
+    stop_seconds = 1.0
+
     def __init__(
         self, database: Database, outbox: Outbox, webhooks: Webhooks, mailer: Mailer, *,
         online_ids: Callable[[], Collection[int]], wait_seconds: float, delays: Sequence[float] = DELAYS,
     ) -> None:  # fmt: skip
+        super().__init__("notifications", outbox.woken)
         self._database, self._outbox, self._webhooks, self._mailer = database, outbox, webhooks, mailer
         self._online_ids, self._wait = online_ids, timedelta(seconds=wait_seconds)
         self._delays, self._longest = delays, LOST_AFTER + timedelta(seconds=max(delays))
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="notifications", daemon=True)
 
-    def start(self) -> None:
-        """Begin with what an earlier process left in the queue."""
-        self._thread.start()
-
-    def stop(self, deadline_seconds: float = 1.0) -> None:
-        """End after the present try; what is still queued is sent by the next process."""
-        self._stopped.set()
-        self._outbox.woken.set()
-        if self._thread.is_alive():
-            self._thread.join(deadline_seconds)
-
-    def _work(self) -> None:
-        pause: float | None = 0.0
-        while not self._stopped.is_set():
-            self._outbox.woken.wait(pause)
-            self._outbox.woken.clear()
-            try:
-                queued = self._send_due() if not self._stopped.is_set() else 0
-                pause = POLL_SECONDS if self._outbox.is_used or queued else None
-            except DatabaseUnavailable as error:
-                log.warning("notifications are sent later: %s", error)
-                pause = RETRY_SECONDS
-            except Exception:
-                log.exception("notifications are sent later")
-                pause = RETRY_SECONDS
+    def work(self) -> float | None:
+        """Send what is due, at first what an earlier process left in the queue."""
+        try:
+            queued = self._send_due()
+            return POLL_SECONDS if self._outbox.is_used or queued else None
+        except DatabaseUnavailable as error:
+            log.warning("notifications are sent later: %s", error)
+        except Exception:
+            log.exception("notifications are sent later")
+        return RETRY_SECONDS
 
     def _send_due(self) -> int:
         """Send what is due, and return how many deliveries are queued still."""
@@ -80,7 +66,7 @@ class Sender:
         with self._database.read() as session:
             due = table.due_deliveries(session, now, now + self._longest, AT_ONCE)
         for delivery, channel in due:
-            if self._stopped.is_set():
+            if self.stopped.is_set():
                 break
             values = self._try(delivery, channel)
             with self._database.write() as session:

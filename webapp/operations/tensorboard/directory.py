@@ -1,10 +1,8 @@
 """A folder of event files that follows the runs, on a thread of its own; TensorBoard reads it meanwhile."""
 
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 from webapp.db.database import Database, DatabaseUnavailable
 from webapp.db.repository.events import last_event_id
@@ -13,6 +11,7 @@ from webapp.db.repository.series import clients_of_run
 from webapp.db.repository.tracking.news import read_cursor, runs_with_news, set_cursor
 from webapp.db.tables import Run
 from webapp.operations.tensorboard.event_files import client_folder, file_name, folder_of, pieces
+from webapp.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -20,15 +19,18 @@ POLL_SECONDS, RETRY_SECONDS = 1.0, 2.0
 EVENTS_AT_ONCE = 1000
 
 
-class TensorboardFolder:
+class TensorboardFolder(Worker):
     """Writes the runs that have news, from ``start`` to ``stop``; without a folder it does nothing.
 
     ``newest_event_id`` is asked every second; ``max_clients`` of a run have a file of their own, in a folder below.
     """
 
+    stop_seconds = 1.0
+
     def __init__(
         self, database: Database, folder: Path | None, max_clients: int, newest_event_id: Callable[[], int]
     ) -> None:  # fmt: skip
+        super().__init__("tensorboard")
         self._database, self._folder, self._max_clients = database, folder, max_clients
         self._newest_event_id = newest_event_id
         self._tracker = folder.resolve().as_uri()[:600] if folder is not None else ""
@@ -37,8 +39,6 @@ class TensorboardFolder:
         """File -> its last round, of the files that are known to be right."""
         self.problem = ""
         """Why nothing is written; empty where it is."""
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="tensorboard", daemon=True)
 
     def start(self) -> None:
         """Begin where an earlier process ended; a new folder gets the runs that have news from now on."""
@@ -49,34 +49,27 @@ class TensorboardFolder:
         if known is None:
             self._move(newest)
         self._cursor = newest if known is None else known
-        self._thread.start()
+        super().start()
 
-    def stop(self, deadline_seconds: float = 1.0) -> None:
-        """End after the present file; the next process writes what is missing."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(deadline_seconds)
-
-    def _work(self) -> None:
-        pause = 0.0
-        while not self._stopped.wait(pause):
-            pause = POLL_SECONDS
-            try:
-                self._write_news()
-                self.problem = ""
-            except (OSError, DatabaseUnavailable) as error:
-                said = getattr(error, "strerror", None) or str(error)
-                if said != self.problem:
-                    log.warning("TensorBoard's files are written later: %s", said)
-                self.problem, pause = said, RETRY_SECONDS
-                self._written.clear()
-            except Exception:
-                log.exception("TensorBoard's files are written later")
-                self.problem, pause = "internal error, see the log", RETRY_SECONDS
-                self._written.clear()
+    def work(self) -> float:
+        """Write the runs that have news."""
+        try:
+            self._write_news()
+            self.problem = ""
+            return POLL_SECONDS
+        except (OSError, DatabaseUnavailable) as error:
+            said = getattr(error, "strerror", None) or str(error)
+            if said != self.problem:
+                log.warning("TensorBoard's files are written later: %s", said)
+            self.problem = said
+        except Exception:
+            log.exception("TensorBoard's files are written later")
+            self.problem = "internal error, see the log"
+        self._written.clear()
+        return RETRY_SECONDS
 
     def _write_news(self) -> None:
-        while self._newest_event_id() > self._cursor and not self._stopped.is_set():
+        while self._newest_event_id() > self._cursor and not self.stopped.is_set():
             with self._database.read() as session:
                 run_ids, last = runs_with_news(session, self._cursor, EVENTS_AT_ONCE)
             if last == self._cursor:
@@ -107,7 +100,9 @@ class TensorboardFolder:
     def _write_file(self, file: Path, run: Run, client_id: int | None) -> None:
         if file in self._written:
             with file.open("ab") as opened:
-                self._append(opened, file, run, client_id)
+                for last, piece in pieces(self._database, run, client_id, self._written[file]):
+                    opened.write(piece)
+                    self._written[file] = last
             return
         file.parent.mkdir(parents=True, exist_ok=True)
         last = -1
@@ -122,8 +117,3 @@ class TensorboardFolder:
                 last = reached
             opened.truncate()
         self._written[file] = last
-
-    def _append(self, opened: BinaryIO, file: Path, run: Run, client_id: int | None) -> None:
-        for last, piece in pieces(self._database, run, client_id, self._written[file]):
-            opened.write(piece)
-            self._written[file] = last
