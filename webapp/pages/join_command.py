@@ -1,6 +1,6 @@
 """How a client joins: the address of the Flower server as others see it, and commands to copy."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from federation.protocol.addresses import format_address, parse_address
 from federation.protocol.join_code import JoinCode
@@ -76,8 +76,7 @@ class Join:
         """Return the join code with a secret, for a client that reaches the Flower server at ``server``."""
         return JoinCode(
             server=server, secret=secret, fingerprint=self.tls.authority_sha256 if self.tls is not None else None,
-            name=settings.name, dataset=settings.dataset, partition=settings.partition,
-            partitions=settings.partitions,
+            **asdict(settings),
         ).encode()  # fmt: skip
 
     @staticmethod

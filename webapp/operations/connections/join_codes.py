@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -89,9 +89,7 @@ class JoinCodes:
             if table.count_open_join_codes(session, now) >= MAX_OPEN:
                 raise Conflict(f"{MAX_OPEN:,} join codes are open, the maximum: revoke some or wait.")
             row = insert_row(session, JoinCode(
-                secret_hash=_hash(secret), created_at=now, created_by=by, expires_at=now + GOOD_FOR,
-                name=settings.name, dataset=settings.dataset, partition=settings.partition,
-                partitions=settings.partitions,
+                secret_hash=_hash(secret), created_at=now, created_by=by, expires_at=now + GOOD_FOR, **asdict(settings)
             ))  # fmt: skip
         return row, secret
 

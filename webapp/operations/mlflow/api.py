@@ -40,12 +40,9 @@ class MlflowMissing(MlflowRefused):
     """What the request is about does not exist, or was deleted."""
 
 
-class _Pair(BaseModel):
-    key: str = Field(max_length=1000)
-    value: str = ""
+class _Entry(BaseModel):
+    """A metric or a parameter; only a metric has a step."""
 
-
-class _Step(BaseModel):
     key: str = Field(max_length=1000)
     step: int = 0
 
@@ -56,8 +53,8 @@ class _Info(BaseModel):
 
 
 class _Data(BaseModel):
-    metrics: list[_Step] = []
-    params: list[_Pair] = []
+    metrics: list[_Entry] = []
+    params: list[_Entry] = []
 
 
 class _Run(BaseModel):

@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any
@@ -139,11 +139,6 @@ def _name(run: Run) -> str:
 
 
 def _metrics(metrics: dict[str, Any] | None) -> str:
-    return ", ".join(_named_values(metrics or {}))
-
-
-def _named_values(metrics: dict[str, Any]) -> Iterator[str]:
-    for name in ("evaluate_accuracy", "evaluate_loss"):
-        value = metrics.get(name)
-        if isinstance(value, int | float) and isfinite(value):
-            yield f"{name} {value:.4g}"
+    known = {name: (metrics or {}).get(name) for name in ("evaluate_accuracy", "evaluate_loss")}
+    shown = {name: one for name, one in known.items() if isinstance(one, int | float) and isfinite(one)}
+    return ", ".join(f"{name} {value:.4g}" for name, value in shown.items())

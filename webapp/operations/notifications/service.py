@@ -11,23 +11,14 @@ from webapp.operations.notifications.webhooks import Webhooks
 from webapp.settings import Settings
 
 
-class Notifications:
+class Notifications(Sender):
     """Queues what channels want to know of the events of a database, and sends it from ``start`` to ``stop``."""
 
     def __init__(self, settings: Settings, database: Database, online_ids: Callable[[], Collection[int]]) -> None:
         outbox = Outbox(settings.public_url)
-        self.channels = Channels(database, outbox)
-        database.before_commit = outbox.add
-        self._sender = Sender(
+        super().__init__(
             database, outbox, Webhooks(allow_private=settings.allow_private_webhooks), Mailer(settings),
             online_ids=online_ids, wait_seconds=settings.notify_wait_seconds,
         )  # fmt: skip
-        self.can_mail = bool(settings.smtp_host)
-
-    def start(self) -> None:
-        """Begin to send."""
-        self._sender.start()
-
-    def stop(self) -> None:
-        """End after the present try."""
-        self._sender.stop()
+        self.channels, self.can_mail = Channels(database, outbox), bool(settings.smtp_host)
+        database.before_commit = outbox.add

@@ -49,10 +49,6 @@ class RunStatistics(DataStatistics):
     silent: list[str] = Field(description="Clients that share no statistics or have not answered.")
     histograms: list[ColumnHistogram]
 
-    def histogram_of(self, column: str) -> ColumnHistogram | None:
-        """Return the histogram of a column; None where it has none."""
-        return next((one for one in self.histograms if one.name == column), None)
-
 
 def write_statistics(session: Session, collected: StatisticsCollected) -> None:
     """Keep the answers with the run."""

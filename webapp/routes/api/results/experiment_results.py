@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from federation.run.states import RunState
-from webapp.charts.seed_bands import band_of
+from webapp.charts.seed_bands import BandView, band_of
 from webapp.db.repository.queue.experiments import runs_of_experiment
 from webapp.operations.experiments.experiments import get_experiment
 from webapp.pages.experiments.files import results_csv, results_tex
@@ -30,17 +30,6 @@ Which = Annotated[
     Literal["best", "last"], Query(description="The value of the best round of each run, or of its last.")
 ]
 Number = Annotated[int, Field(ge=1, le=1000)]
-
-
-class BandView(BaseModel):
-    """The curve of one configuration over its completed runs. All lists are of one length."""
-
-    configuration: int
-    rounds: list[int]
-    mean: list[float | None]
-    low: list[float | None] = Field(description="The mean minus one standard deviation (n - 1); null for one run.")
-    high: list[float | None]
-    runs: list[int] = Field(description="The number of runs that the mean is over.")
 
 
 class BandList(BaseModel):
@@ -88,8 +77,5 @@ def list_bands(
         items = []
         for number in dict.fromkeys(configuration):
             of = [run for run in runs if run.configuration == number]
-            band = band_of([parts.series.read(session, run, phase, metric) for run in of])
-            items.append(BandView(
-                configuration=number, rounds=band.rounds, mean=band.mean, low=band.low, high=band.high, runs=band.runs
-            ))  # fmt: skip
+            items.append(band_of(number, [parts.series.read(session, run, phase, metric) for run in of]))
     return BandList(metric=metric, items=items)
