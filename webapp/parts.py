@@ -36,7 +36,7 @@ from webapp.operations.event_hub import EventHub
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.files.prediction import Predictor
 from webapp.operations.metrics import Metrics, StateCollector
-from webapp.operations.mlflow.service import Mlflow
+from webapp.operations.mlflow.export import Mlflow
 from webapp.operations.notifications.service import Notifications
 from webapp.operations.recorder import Recorder
 from webapp.operations.runs import Runs

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -93,8 +94,11 @@ class MlflowApi:
 
     def __init__(self, url: str, authorization: Callable[[], str]) -> None:
         self._url, self._authorization = url, authorization
-        is_local = is_loopback(urlsplit(url).hostname or "")
-        self._http = httpx.Client(timeout=SECONDS, trust_env=not is_local)
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        is_local = is_loopback(urlsplit(self._url).hostname or "")
+        return httpx.Client(timeout=SECONDS, trust_env=not is_local)
 
     def close(self) -> None:
         """Close the connections."""

@@ -11,8 +11,10 @@ from webapp.db.repository.tracking import mlflow as table
 from webapp.db.repository.tracking import news
 from webapp.db.tables import MlflowRun, Sending
 from webapp.operations.mlflow.api import MlflowApi, MlflowMissing, MlflowRefused, MlflowUnavailable, error_of
-from webapp.operations.mlflow.counts import MlflowCounts
+from webapp.operations.mlflow.counts import MlflowCollector, MlflowCounts
 from webapp.operations.mlflow.sender import RunSender
+from webapp.operations.mlflow.views import MlflowView, mlflow_view
+from webapp.settings import Settings
 from webapp.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -29,37 +31,54 @@ TRIES_BEFORE_NOTE = 2
 """A run's events tell that it is not sent from this failed try on: one request that fails is nothing to tell."""
 
 
-class MlflowExport(Worker):
-    """Works from ``start`` to ``stop``. ``newest_event_id`` is asked every second: only news are looked for."""
+class Mlflow(Worker):
+    """Sends the runs of a database to the server of the settings from ``start`` to ``stop``; without a URL nothing.
+
+    ``newest_event_id`` is asked every second: only news are looked for.
+    """
 
     stop_seconds = 1.0
 
     def __init__(
-        self, database: Database, api: MlflowApi, server: str, sender: RunSender, newest_event_id: Callable[[], int],
-        counts: MlflowCounts, delays: Sequence[float],
+        self, settings: Settings, database: Database, newest_event_id: Callable[[], int],
+        delays: Sequence[float] = DELAYS,
     ) -> None:  # fmt: skip
         super().__init__("mlflow")
-        self._database, self._api, self._server, self._sender = database, api, server, sender
-        self._newest_event_id, self._counts, self._delays = newest_event_id, counts, delays
+        self.url, self._database, self._counts = settings.mlflow_url, database, MlflowCounts()
+        self.collector = MlflowCollector(database, self.url, self._counts)
+        self._api = MlflowApi(self.url, lambda: _authorization(settings))
+        self._sender = RunSender(settings, database, self._api, self._counts)
+        self._newest_event_id, self._delays = newest_event_id, delays
         self._cursor = -1
         self._due_at: datetime | None = None
 
     def start(self) -> None:
         """Begin where an earlier process ended; a new server gets the runs that have news from now on."""
+        if not self.url:
+            return
         with self._database.read() as session:
-            known, newest = news.read_cursor(session, self._server), last_event_id(session)
-            self._due_at = table.next_due(session, self._server)
+            known, newest = news.read_cursor(session, self.url), last_event_id(session)
+            self._due_at = table.next_due(session, self.url)
         if known is None:
             with self._database.write() as session:
-                news.set_cursor(session, self._server, newest)
+                news.set_cursor(session, self.url, newest)
         self._cursor = newest if known is None else known
         super().start()
 
     def stop(self, deadline_seconds: float | None = None) -> None:
         """End after the present request; the next process sends what is missing."""
         super().stop(deadline_seconds)
-        if not self.is_running:
+        if self.url and not self.is_running:
             self._api.close()
+
+    def show(self, session: Session, run_id: int) -> MlflowView | None:
+        """Return what the server has of a run; None where the run is not sent."""
+        row = table.run_at(session, self.url, run_id) if self.url else None
+        return mlflow_view(row) if row is not None else None
+
+    def failure(self, session: Session) -> tuple[str, datetime] | None:
+        """Return why runs are not sent, and when they are tried again; None where nothing fails."""
+        return table.last_error(session, self.url) if self.url else None
 
     def work(self) -> float:
         """Note the runs that have news, and send those that are due."""
@@ -84,14 +103,14 @@ class MlflowExport(Worker):
                 return
             with self._database.write() as session:
                 if runs:
-                    table.note_news(session, self._server, runs, datetime.now(UTC))
-                news.set_cursor(session, self._server, last)
-                self._due_at = table.next_due(session, self._server)
+                    table.note_news(session, self.url, runs, datetime.now(UTC))
+                news.set_cursor(session, self.url, last)
+                self._due_at = table.next_due(session, self.url)
             self._cursor = last
 
     def _send_due(self, now: datetime) -> None:
         with self._database.read() as session:
-            due = table.due_runs(session, self._server, now, now + LONGEST, RUNS_AT_ONCE)
+            due = table.due_runs(session, self.url, now, now + LONGEST, RUNS_AT_ONCE)
         for place, row in enumerate(due):
             if self.stopped.is_set():
                 return
@@ -111,7 +130,7 @@ class MlflowExport(Worker):
                 log.exception("run %s cannot be sent to MLflow", row.run_id)
                 self._fail([row], MlflowRefused("internal error, see the log"), None)
         with self._database.read() as session:
-            self._due_at = table.next_due(session, self._server)
+            self._due_at = table.next_due(session, self.url)
 
     def _succeed(self, row: MlflowRun) -> None:
         self._counts.is_up = True
@@ -136,6 +155,13 @@ class MlflowExport(Worker):
                     kept = "" if state is Sending.GONE else "; its rounds are kept and sent later"
                     _note(session, row, f"This run is not sent to MLflow: {said}{kept}")
                     log.warning("run %s is not sent to MLflow: %s", row.run_id, said)
+
+
+def _authorization(settings: Settings) -> str:
+    try:
+        return settings.mlflow_authorization()
+    except (OSError, ValueError) as error:
+        raise MlflowUnavailable("the file with its token cannot be read") from error
 
 
 def _note(session: Session, row: MlflowRun, sentence: str) -> None:

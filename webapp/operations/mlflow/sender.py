@@ -31,19 +31,17 @@ from webapp.operations.mlflow.records import (
     state_tags,
     status_of,
 )
+from webapp.settings import Settings
 
 PAGE_POINTS, PAGE_ROUNDS = 2000, 200
 
 
 class RunSender:
-    """Sends runs to one server, one after the other."""
+    """Sends runs to the server of the settings, one after the other."""
 
-    def __init__(
-        self, database: Database, api: MlflowApi, counts: MlflowCounts, *, experiment: str, max_clients: int,
-        public_url: str,
-    ) -> None:  # fmt: skip
-        self._database, self._api, self._counts, self._experiment = database, api, counts, experiment
-        self._max_clients, self._public_url = max_clients, public_url
+    def __init__(self, settings: Settings, database: Database, api: MlflowApi, counts: MlflowCounts) -> None:
+        self._database, self._api, self._counts, self._settings = database, api, counts, settings
+        self._max_clients = settings.mlflow_clients
         self._experiment_id = ""
         self._known: set[str] = set()
         """Runs of MLflow of which it is known that all that was sent has arrived."""
@@ -141,7 +139,7 @@ class RunSender:
         if row.mlflow_id is not None:
             return
         try:
-            experiment = self._experiment_id or self._api.experiment_id(self._experiment)
+            experiment = self._experiment_id or self._api.experiment_id(self._settings.mlflow_experiment)
             found = self._api.find_run(experiment, row.key)
             if found is None:
                 found = self._api.create_run(experiment, name, milliseconds(start), tags)
@@ -173,4 +171,4 @@ class RunSender:
             self._known -= {str(one.mlflow_id) for one in (row, *clients)}
 
     def _link(self, run: Run) -> str:
-        return f"{self._public_url}/runs/{run.id}" if self._public_url else ""
+        return f"{self._settings.public_url}/runs/{run.id}" if self._settings.public_url else ""

@@ -18,8 +18,8 @@ from webapp.db.repository.events import newest_events
 from webapp.db.repository.rounds import get_round
 from webapp.db.repository.tracking.mlflow import run_at
 from webapp.db.tables import MlflowRun
+from webapp.operations.mlflow.export import Mlflow
 from webapp.operations.mlflow.records import key_of
-from webapp.operations.mlflow.service import Mlflow
 from webapp.operations.mlflow.views import MlflowView, mlflow_view
 from webapp.settings import Settings
 
