@@ -30,23 +30,10 @@ from webapp.db.repository.metrics import insert_points, last_metric_id
 from webapp.db.repository.rounds import insert_replies, insert_round
 from webapp.db.repository.runs import advance_run, get_run, metrics_of, set_blocked_on, set_values
 from webapp.db.tables import Run
+from webapp.operations import rows
 from webapp.operations.evaluation.recording import write_server_evaluation
 from webapp.operations.own_data.agreed import agreement_sentence
 from webapp.operations.own_data.run_statistics import write_statistics
-from webapp.operations.rows import (
-    MAX_REASON,
-    best_metrics,
-    blocked_on,
-    failed_event,
-    failure_row,
-    last_metrics,
-    point_rows,
-    reply_event,
-    reply_row,
-    round_event,
-    round_row,
-    with_measured,
-)  # fmt: skip
 from webapp.sanitizing import clean_text
 
 log = logging.getLogger(__name__)
@@ -170,13 +157,13 @@ class Recorder:
     def _write_round(
         self, done: RoundDone, session: Session, unwritten: Sequence[ReplyRecorded], attempt: Sequence[ReplyRecorded]
     ) -> None:
-        replies = with_measured(done, [r for r in attempt if (r.round, r.attempt) == (done.round, done.attempt)])
+        replies = rows.with_measured(done, [r for r in attempt if (r.round, r.attempt) == (done.round, done.attempt)])
         best, goals, before = metrics_of(session, done.run_id) or (None, MetricGoals(), {})
-        row = round_row(done, replies, goals)
+        row = rows.round_row(done, replies, goals)
         checkpoint = {**row["checkpoint"], "round": done.round} if done.checkpoint is not None else None
         elapsed = None if best is None else advance_run(session, done.run_id, done.round, {
-            "last_metrics": last_metrics(done, row, before), "checkpoint": checkpoint,
-            "best_metrics": best_metrics(best, done.round, row["metrics"], row["spread"], goals),
+            "last_metrics": rows.last_metrics(done, row, before), "checkpoint": checkpoint,
+            "best_metrics": rows.best_metrics(best, done.round, row["metrics"], row["spread"], goals),
         })  # fmt: skip
         if elapsed is None or not insert_round(session, row | {"elapsed_seconds": elapsed}):
             session.rollback()
@@ -186,25 +173,26 @@ class Recorder:
         if done.num_rounds is not None:
             set_values(session, done.run_id, num_rounds=done.num_rounds)
         self._write_replies(session, unwritten, with_events=False)
-        insert_points(session, point_rows(done, replies))
-        add_event(session, "round", round_event(done, row, last_metric_id(session, done.run_id)), run_id=done.run_id)
+        insert_points(session, rows.point_rows(done, replies))
+        data = rows.round_event(done, row, last_metric_id(session, done.run_id))
+        add_event(session, "round", data, run_id=done.run_id)
 
     def _write_failure(
         self, failed: AttemptFailed, session: Session, unwritten: Sequence[ReplyRecorded], _: Sequence[ReplyRecorded]
     ) -> None:
         self._write_replies(session, unwritten, with_events=True)
-        data = failed_event(failed, last_metric_id(session, failed.run_id))
+        data = rows.failed_event(failed, last_metric_id(session, failed.run_id))
         add_event(session, "round", data, run_id=failed.run_id)
 
     def _write_replies(self, session: Session, replies: Sequence[ReplyRecorded], *, with_events: bool) -> None:
         """Write replies. Accepted ones of a fast round have no event: the round's event counts them."""
-        rows = [reply_row(reply) for reply in replies]
-        insert_replies(session, rows)
-        count_problems(session, rows)
-        replace_failures(session, [row for reply in replies if (row := failure_row(reply)) is not None])
+        written = [rows.reply_row(reply) for reply in replies]
+        insert_replies(session, written)
+        count_problems(session, written)
+        replace_failures(session, [row for reply in replies if (row := rows.failure_row(reply)) is not None])
         for reply in replies:
             if with_events or reply.outcome != "accepted":
-                add_event(session, "reply", reply_event(reply), run_id=reply.run_id, client_id=reply.client_id)
+                add_event(session, "reply", rows.reply_event(reply), run_id=reply.run_id, client_id=reply.client_id)
 
     def _write_put_aside(self, aside: ClientSuspended) -> None:
         """A suspended client stays excluded when the run is resumed, until a person includes it again."""
@@ -216,18 +204,18 @@ class Recorder:
                 add_event(session, "client", data, run_id=run.id, client_id=aside.client_id)
 
     def _write_note(self, note: RunNote) -> None:
-        data = {"sentence": clean_text(note.sentence, MAX_REASON), "client_id": note.client_id}
+        data = {"sentence": clean_text(note.sentence, rows.MAX_REASON), "client_id": note.client_id}
         with self._database.write() as session:
             add_event(session, "note", data, run_id=note.run_id, client_id=note.client_id)
 
     def _write_schema(self, agreed: SchemaAgreed) -> None:
         with self._database.write() as session:
             set_values(session, agreed.run_id, agreed_schema=agreed.schema.model_dump(mode="json"))
-            data = {"sentence": clean_text(agreement_sentence(agreed.schema), MAX_REASON), "client_id": None}
+            data = {"sentence": clean_text(agreement_sentence(agreed.schema), rows.MAX_REASON), "client_id": None}
             add_event(session, "note", data, run_id=agreed.run_id)
 
     def _write_blocked(self, blocked: Blocked) -> None:
-        waits, deadline_at = blocked_on(blocked)
+        waits, deadline_at = rows.blocked_on(blocked)
         with self._database.write() as session:
             run = get_run(session, blocked.run_id)
             if run is None:

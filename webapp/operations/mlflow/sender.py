@@ -16,21 +16,9 @@ from webapp.db.repository.runs import get_run
 from webapp.db.repository.tracking import mlflow as table
 from webapp.db.repository.tracking.points import TimedPoint, timed_points_after
 from webapp.db.tables import Client, MlflowRun, Round, Run, Sending
+from webapp.operations.mlflow import records
 from webapp.operations.mlflow.api import MlflowApi, MlflowMissing, MlflowRefused
 from webapp.operations.mlflow.counts import MlflowCounts
-from webapp.operations.mlflow.records import (
-    Metric,
-    Pairs,
-    client_params,
-    client_tags,
-    milliseconds,
-    point_metric,
-    round_metrics,
-    run_params,
-    run_tags,
-    state_tags,
-    status_of,
-)
 from webapp.settings import Settings
 
 PAGE_POINTS, PAGE_ROUNDS = 2000, 200
@@ -56,8 +44,8 @@ class RunSender:
             clients = {one.client_id: one for one in table.clients_at(session, row.server, row.run_id)}
         if run is None:
             return True
-        tags = run_tags(run, row, self._link(run))
-        self._create(row, run.name, run.started_at or run.created_at, run_params(run), tags)
+        tags = records.run_tags(run, row, self._link(run))
+        self._create(row, run.name, run.started_at or run.created_at, records.run_params(run), tags)
         while not is_ended():
             with self._database.read() as session:  # rounds first: the points of each of them are there, too
                 rounds = list_rounds(session, run.id, after=row.sent_round, limit=PAGE_ROUNDS)
@@ -76,10 +64,12 @@ class RunSender:
         self, row: MlflowRun, clients: dict[int | None, MlflowRun], rounds: Sequence[Round],
         points: Sequence[TimedPoint],
     ) -> None:  # fmt: skip
-        metrics: dict[int | None, list[Metric]] = {None: [one for row in rounds for one in round_metrics(row)]}
+        metrics: dict[int | None, list[records.Metric]] = {
+            None: [one for row in rounds for one in records.round_metrics(row)]
+        }
         for point in points:
             if point.client_id is None or point.client_id in clients:
-                metrics.setdefault(point.client_id, []).append(point_metric(point))
+                metrics.setdefault(point.client_id, []).append(records.point_metric(point))
         for client_id, found in metrics.items():
             self._at(row if client_id is None else clients[client_id], partial(self._log, found))
         row.sent_point = points[-1].id if points else row.sent_point
@@ -106,7 +96,7 @@ class RunSender:
             with self._database.write() as session:
                 change_row(session, MlflowRun, target.id, state=Sending.GONE)
 
-    def _log(self, metrics: list[Metric], mlflow_id: str) -> None:
+    def _log(self, metrics: list[records.Metric], mlflow_id: str) -> None:
         if mlflow_id not in self._known:
             steps, _ = self._api.read_run(mlflow_id)
             metrics = [one for one in metrics if one["step"] > steps.get(one["key"], -1)]
@@ -131,10 +121,10 @@ class RunSender:
                     client = session.get(Client, client_id)
                 assert client is not None
                 start = run.started_at or run.created_at
-                tags = client_tags(client, child, str(row.mlflow_id))
-                self._create(child, client.name, start, client_params(client), tags)
+                tags = records.client_tags(client, child, str(row.mlflow_id))
+                self._create(child, client.name, start, records.client_params(client), tags)
 
-    def _create(self, row: MlflowRun, name: str, start: datetime, params: Pairs, tags: Pairs) -> None:
+    def _create(self, row: MlflowRun, name: str, start: datetime, params: records.Pairs, tags: records.Pairs) -> None:
         """Create a run in MLflow with its parameters; an earlier try may have created it without an answer."""
         if row.mlflow_id is not None:
             return
@@ -142,7 +132,7 @@ class RunSender:
             experiment = self._experiment_id or self._api.experiment_id(self._settings.mlflow_experiment)
             found = self._api.find_run(experiment, row.key)
             if found is None:
-                found = self._api.create_run(experiment, name, milliseconds(start), tags)
+                found = self._api.create_run(experiment, name, records.milliseconds(start), tags)
             _, there = self._api.read_run(found)
         except MlflowRefused as error:
             self._experiment_id = ""  # it may have been deleted
@@ -154,8 +144,8 @@ class RunSender:
 
     def _send_state(self, row: MlflowRun, run: Run, clients: Sequence[MlflowRun]) -> None:
         """Tell MLflow the state of a run and its clients, where it has changed."""
-        end = milliseconds(run.finished_at) if run.state in ENDED and run.finished_at else None
-        status, news = status_of(run.state), f"{run.state} {end or ''}"
+        end = records.milliseconds(run.finished_at) if run.state in ENDED and run.finished_at else None
+        status, news = records.status_of(run.state), f"{run.state} {end or ''}"
         if row.sent_state == news:
             return
         for client in clients:
@@ -164,7 +154,7 @@ class RunSender:
                 with self._database.write() as session:
                     change_row(session, MlflowRun, client.id, sent_state=f"{status} {end or ''}")
         self._at(row, partial(self._api.update_run, status=status, end=end, name=run.name))
-        self._at(row, partial(self._api.set_tags, tags=state_tags(run)))
+        self._at(row, partial(self._api.set_tags, tags=records.state_tags(run)))
         with self._database.write() as session:
             change_row(session, MlflowRun, row.id, sent_state=news)
         if run.state in ENDED:
