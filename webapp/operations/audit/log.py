@@ -18,6 +18,7 @@ from webapp.db.database import Database, Session
 from webapp.db.repository.audit.entries import all_entries, append_entry
 from webapp.operations.audit.attempts import Attempt, Outcome
 from webapp.operations.audit.repeats import Repeats
+from webapp.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -32,21 +33,19 @@ class Check:
     found: Verification
 
 
-class AuditLog:
+class AuditLog(Worker):
     """Every change and refused attempt of this process. Any thread may use it."""
 
     def __init__(self, database: Database, repeats: Repeats | None = None) -> None:
-        self._database = database
-        self._repeats = repeats or Repeats()
+        super().__init__("audit")
+        self._database, self._repeats = database, repeats or Repeats()
         self._waiting: deque[Attempt] = deque()
-        self._writing = (
-            threading.Lock()
-        )  # of the thread, or before its start and after its end of those who add entries
+        # of the thread, or before its start and after its end of those who add entries
+        self._writing = threading.Lock()
         self._changed = threading.Condition()
         self._added = self._written = self._told = 0
         self._has_failed = False
-        self._woken, self._is_ending = threading.Event(), False
-        self._thread = threading.Thread(target=self._keep, name="audit", daemon=True)
+        self._check_at = time.monotonic()
         self.checked: Check | None = None
 
     def record(self, attempt: Attempt) -> None:
@@ -60,7 +59,7 @@ class AuditLog:
         first = attempt if attempt.outcome == Outcome.DONE else self._repeats.add(attempt)
         if first is not None:
             self._enqueue([first])
-            self._woken.set()
+            self.wake()
 
     @property
     def is_behind(self) -> bool:
@@ -72,7 +71,7 @@ class AuditLog:
         if not self._is_on_its_own():
             self._write()
             return
-        self._woken.set()
+        self.wake()
         with self._changed:
             if not self._changed.wait_for(lambda: not self.is_behind, ANSWER_SECONDS):
                 raise StoreUnavailable("The audit log cannot be written")
@@ -90,40 +89,29 @@ class AuditLog:
         self.checked = Check(datetime.now(UTC), found)
         return self.checked
 
-    def start(self) -> None:
-        """Begin to check the chain each day, and to write what waits."""
-        self._thread.start()
-
-    def stop(self) -> None:
+    def stop(self, deadline_seconds: float | None = None) -> None:
         """Write what waits, the counts too, and end."""
-        self._is_ending = True
-        self._woken.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
+        super().stop(deadline_seconds)
         self.settle(everything=True)
 
-    def _keep(self) -> None:
-        check_at = time.monotonic()
-        while True:
-            if time.monotonic() >= check_at:
-                try:
-                    found = self.check().found
-                    log.info("audit log: %s entries, head %s", found.entries, found.head)
-                    check_at += CHECK_SECONDS
-                except StoreUnavailable as error:
-                    log.warning("the audit log cannot be checked now: %s", error)
-                except Exception:
-                    log.exception("the audit log cannot be checked")
-                    check_at += CHECK_SECONDS
-            self._woken.wait(TRY_SECONDS)
-            self._woken.clear()
-            if self._is_ending:
-                return
-            self.settle()
+    def work(self) -> float:
+        """Write what waits, and check the chain each day."""
+        self.settle()
+        if time.monotonic() >= self._check_at:
+            try:
+                found = self.check().found
+                log.info("audit log: %s entries, head %s", found.entries, found.head)
+                self._check_at += CHECK_SECONDS
+            except StoreUnavailable as error:
+                log.warning("the audit log cannot be checked now: %s", error)
+            except Exception:
+                log.exception("the audit log cannot be checked")
+                self._check_at += CHECK_SECONDS
+        return TRY_SECONDS
 
     def _is_on_its_own(self) -> bool:
         """Whether the thread writes, and this is another one."""
-        return self._thread.is_alive() and threading.current_thread() is not self._thread
+        return self.is_running and threading.current_thread() is not self._thread
 
     def _enqueue(self, attempts: list[Attempt]) -> int:
         """Let attempts wait to be written; return how many have waited in all."""
@@ -135,7 +123,7 @@ class AuditLog:
     def _add(self, attempts: list[Attempt]) -> None:
         number = self._enqueue(attempts)
         if self._is_on_its_own():
-            self._woken.set()
+            self.wake()
             with self._changed:
                 self._changed.wait_for(lambda: self._written >= number or self._has_failed, ANSWER_SECONDS)
             return
