@@ -20,7 +20,7 @@ from federation.protocol.tls.certificates import ServerTls
 from webapp.accounts.accounts import Accounts
 from webapp.accounts.first_account import FIRST_NAME, AccountMissing, ensure_first_account
 from webapp.certificates import dashboard_tls, server_tls
-from webapp.commands import COMMANDS
+from webapp.commands import COMMANDS, say
 from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable, startup_failures
 from webapp.db.instance_lock import InstanceLock, take_database
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = read_settings(given)
         tls = server_tls(settings)
     except ValueError as error:
-        return _refuse(2, str(error))
+        return say(2, str(error))
     configure_logging(settings.log_level, as_json=settings.log_format == "json")
     raise_open_files()
     with ExitStack() as stack:
@@ -59,13 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             web = stack.enter_context(bind(settings.host, settings.port, "port"))
             flower = stack.enter_context(bind(settings.flower_host, settings.flower_port, "flower-port"))
         except DataInUse as error:
-            return _refuse(3, str(error))
+            return say(3, str(error))
         except DatabaseUnusable as error:
-            return _refuse(1, str(error))
+            return say(1, str(error))
         except PortTaken as error:
-            return _refuse(4, str(error))
+            return say(4, str(error))
         except OSError as error:
-            return _refuse(2, f"--data-dir {settings.data_dir} cannot be used: {error.strerror}.")
+            return say(2, f"--data-dir {settings.data_dir} cannot be used: {error.strerror}.")
         for lock in (data_lock, database_lock):
             lock.show_address(_addresses(web, flower, "http" if dashboard_tls(settings, tls) is None else "https"))
         return serve(settings, web, flower, database_lock, tls)
@@ -77,16 +77,16 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
     try:
         _prepare_database(settings)
     except DatabaseUnusable as error:
-        return _refuse(1, str(error))
+        return say(1, str(error))
     except AccountMissing as error:
-        return _refuse(2, str(error))
+        return say(2, str(error))
     gc.disable()  # importing Flower and the routes takes a second, and garbage collections a tenth more
     from webapp.app import create_app
 
     try:
         app = create_app(settings, flower, lock, tls)
     except ValueError as error:
-        return _refuse(2, str(error))
+        return say(2, str(error))
     bounds, _ = connection_bounds(open_files(), settings.proxies)
     server = DashboardServer(
         app, bounds, app.state.event_hub.close, must_end=lock.is_lost, tls=dashboard_tls(settings, tls),
@@ -108,7 +108,7 @@ def serve(settings: Settings, web: socket.socket, flower: socket.socket, lock: I
     )  # fmt: skip
     server.run([web])
     if lock.lost is not None:
-        return _refuse(3, lock.lost)
+        return say(3, lock.lost)
     return 0 if server.started else 1
 
 
@@ -135,11 +135,6 @@ def _addresses(web: socket.socket, flower: socket.socket, scheme: str) -> dict[s
     host, port = web.getsockname()[:2]
     flower_host, flower_port = flower.getsockname()[:2]
     return {"scheme": scheme, "host": host, "port": port, "flower_host": flower_host, "flower_port": flower_port}
-
-
-def _refuse(code: int, sentence: str) -> int:
-    sys.stderr.write(f"{sentence}\n")
-    return code
 
 
 if __name__ == "__main__":

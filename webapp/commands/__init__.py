@@ -3,6 +3,8 @@
 Imports ``accounts``, ``operations`` and what lies below them.
 """
 
+import sys
+
 COMMANDS = {
     "audit": "webapp.commands.audit",
     "certs": "webapp.commands.certificates",
@@ -12,3 +14,9 @@ COMMANDS = {
     "users": "webapp.commands.users",
 }
 """The module of each command; its ``main`` takes the arguments behind the command and returns the exit code."""
+
+
+def say(code: int, sentence: str) -> int:
+    """Write the sentence to standard output, to standard error with another code than 0; return the code."""
+    (sys.stderr if code else sys.stdout).write(f"{sentence}\n")
+    return code

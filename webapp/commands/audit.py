@@ -9,7 +9,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from webapp.commands.existing import EPILOG, existing_database, run_command, say
+from webapp.commands import say
+from webapp.commands.existing import EPILOG, existing_database, run_command
 from webapp.db.audit_chain import plain, verify
 from webapp.db.database import Database
 from webapp.db.repository.audit.entries import all_entries

@@ -25,6 +25,7 @@ from federation.protocol.tls.certificates import CertificateUnusable, names_of, 
 from federation.protocol.tls.fingerprints import sha256_of
 from federation.weights.files import write_file
 from webapp.certificates import AUTHORITY_FILE, AUTHORITY_KEY_FILE, SERVER_FILE
+from webapp.commands import say
 from webapp.settings import Settings, read_settings
 
 AUTHORITY_DAYS, SERVER_DAYS = 3650, 397
@@ -48,15 +49,15 @@ def main(arguments: Sequence[str]) -> int:
         kept = _names_so_far(settings.tls_dir / SERVER_FILE)
         names = _names(given.host_names or (*kept, *_names_of_machine(settings)))
     except ValueError as error:
-        return _fail(2, str(error))
+        return say(2, str(error))
     try:
         settings.tls_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         authority, is_new = _authority(settings.tls_dir)
         certificate = _make_server(settings.tls_dir / SERVER_FILE, authority, names)
     except CertificateUnusable as error:
-        return _fail(1, f"{error}. Delete the folder {settings.tls_dir} to begin anew with another CA.")
+        return say(1, f"{error}. Delete the folder {settings.tls_dir} to begin anew with another CA.")
     except OSError as error:
-        return _fail(1, f"{settings.tls_dir} cannot be written: {error.strerror}.")
+        return say(1, f"{settings.tls_dir} cannot be written: {error.strerror}.")
     _tell(settings, authority[0], certificate, names, is_new=is_new)
     return 0
 
@@ -201,8 +202,3 @@ def _tell(settings: Settings, authority: x509.Certificate, certificate: x509.Cer
         f"--root-certificates sha256:{sha256_of(authority)}\n"
         f"Clients and browsers trust it by {AUTHORITY_FILE}; keep the other files secret.\n"
     )
-
-
-def _fail(code: int, sentence: str) -> int:
-    sys.stderr.write(f"{sentence}\n")
-    return code

@@ -11,14 +11,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from webapp.commands.existing import (
-    EPILOG,
-    existing_database,
-    record_command,
-    run_command,
-    say,
-    sqlite_database,
-)
+from webapp.commands import say
+from webapp.commands.existing import EPILOG, existing_database, record_command, run_command, sqlite_database
 from webapp.db.backup import BackupUnusable, restore_backup, write_backup
 from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable, startup_failures

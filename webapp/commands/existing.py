@@ -3,11 +3,11 @@
 import argparse
 import getpass
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from webapp.commands import say
 from webapp.db.backup import BackupUnusable
 from webapp.db.database import Database
 from webapp.db.database_url import DatabaseUnusable, parse_database_url, startup_failures
@@ -44,12 +44,6 @@ def run_command(
         return say(1, str(error))
     except (OSError, sqlite3.Error) as error:
         return say(1, f"{given.command} failed: {error}.")
-
-
-def say(code: int, sentence: str) -> int:
-    """Write the sentence to standard output, to standard error with another code than 0; return the code."""
-    (sys.stderr if code else sys.stdout).write(f"{sentence}\n")
-    return code
 
 
 def sqlite_database(settings: Settings) -> Path | None:

@@ -6,12 +6,12 @@ Exit codes: 0 done, 1 the folder cannot be written, 2 bad arguments.
 import argparse
 import keyword
 import re
-import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from webapp.commands import say
 from webapp.settings import asset
 
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
@@ -99,7 +99,5 @@ def main(arguments: Sequence[str]) -> int:
     try:
         folder = write_app(given.name, given.template, Path.cwd())
     except NotWritten as error:
-        sys.stderr.write(f"{error}\n")
-        return error.code
-    sys.stdout.write(f"{folder}: README.md says what is in it. Try it: cd {given.name}; python -m pytest\n")
-    return 0
+        return say(error.code, str(error))
+    return say(0, f"{folder}: README.md says what is in it. Try it: cd {given.name}; python -m pytest")

@@ -12,8 +12,9 @@ from contextlib import closing, contextmanager
 
 from webapp.accounts.accounts import Accounts
 from webapp.accounts.roles import Role
+from webapp.commands import say
 from webapp.commands.database import locked
-from webapp.commands.existing import EPILOG, record_command, run_command, say
+from webapp.commands.existing import EPILOG, record_command, run_command
 from webapp.db.database import Database
 from webapp.db.database_url import startup_failures
 from webapp.db.migrations import migrate_database
