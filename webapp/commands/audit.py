@@ -14,7 +14,7 @@ from webapp.commands.existing import EPILOG, existing_database, run_command
 from webapp.db.audit_chain import plain, verify
 from webapp.db.database import Database
 from webapp.db.repository.audit.entries import all_entries
-from webapp.formatting import count
+from webapp.formatting import plural
 from webapp.settings import Settings
 
 
@@ -48,7 +48,7 @@ def _verify(database: Database, head: str) -> int:
         found = verify(all_entries(session), head)
     if found.fault:
         return say(1, f"The audit log is not complete: {found.fault}.")
-    return say(0, f"{_entries(found.entries)}, each continues the one before. Head: {found.head}")
+    return say(0, f"{plural(found.entries, 'entry', 'entries')}, each continues the one before. Head: {found.head}")
 
 
 def _export(database: Database, file: Path) -> int:
@@ -61,8 +61,4 @@ def _export(database: Database, file: Path) -> int:
                 written += 1
     except OSError as error:
         return say(1, f"{file} cannot be written: {error.strerror}.")
-    return say(0, f"{file}: {_entries(written)}.")
-
-
-def _entries(number: int) -> str:
-    return "1 entry" if number == 1 else f"{count(number)} entries"
+    return say(0, f"{file}: {plural(written, 'entry', 'entries')}.")
