@@ -1,5 +1,7 @@
 """Moves of a run from state to state, and requests of people to it, each with an event in the same transaction."""
 
+from collections.abc import Sequence
+
 from federation.run.config import RunConfig
 from federation.run.events import Blocked
 from federation.run.networks import trains_own_data
@@ -11,6 +13,7 @@ from webapp.db.repository import runs as table
 from webapp.db.repository.clients import client_names, list_clients
 from webapp.db.repository.events import add_event, reply_problems
 from webapp.db.repository.queue.experiments import settle_experiment
+from webapp.db.repository.queue.order import move_to_front
 from webapp.db.repository.rounds import delete_uncommitted_replies
 from webapp.db.tables import Run
 from webapp.operations.own_data.names import data_name_warning
@@ -103,6 +106,13 @@ def requeue_run(session: Session, run: Run, by: str | None = None) -> None:
     rules_after = run.rules_after if run.stop_rule is None else run.current_round
     table.set_values(session, run.id, archived_at=None, stop_rule=None, rules_after=rules_after)
     move_run(session, run.id, RunState.QUEUED, None, by)
+
+
+def requeue_first(session: Session, runs: Sequence[Run], by: str | None = None) -> None:
+    """Queue ended runs again before all others, in their order."""
+    for run in reversed(runs):
+        requeue_run(session, run, by)
+        move_to_front(session, run.id)
 
 
 def lost_words(run: Run) -> str:

@@ -28,7 +28,7 @@ from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.own_data.agreed import agreed_schema
 from webapp.operations.recorder import Recorder
 from webapp.operations.rows import iso
-from webapp.operations.run_moves import get_run, lost_words, move_run, problems_of, queue_run, requeue_run
+from webapp.operations.run_moves import get_run, lost_words, move_run, problems_of, queue_run, requeue_first
 from webapp.operations.run_requests import accept_config, past_of, stored_config
 from webapp.operations.views import RunView, run_view
 from webapp.problems import Conflict, Invalid, not_stored
@@ -113,8 +113,7 @@ class Runs:
             is_whole = moved and to == RunState.COMPLETED and rule is None
             run = get_run(session, run_id) if is_whole else None
             if run is not None and run.network != "app" and run.current_round < run.num_rounds:
-                requeue_run(session, run)
-                order.move_to_front(session, run_id)
+                requeue_first(session, [run])
             return moved
 
     def record(self, event: Event) -> None:
@@ -148,16 +147,20 @@ class Runs:
                 else:
                     move_run(session, run.id, RunState.INTERRUPTED, lost_words(run))
             session.expire_all()
-            left = _resume(session, runs_to_continue(session), "experiment")
+            resumed = list(runs_to_continue(session))
+            requeue_first(session, resumed, "experiment")
             if resume:
                 order.release_queue(session)
-                return left + _resume(session, table.left_by_last_process(session), "--auto-resume")
-            order.hold_queue(session, {
-                "kind": "held",
-                "sentence": "The server was restarted while this run was queued; press Start now to start it",
-                "since": iso(datetime.now(UTC)), "deadline": None, "actions": ["resume", "stop"],
-            })  # fmt: skip
-        return left
+                interrupted = table.left_by_last_process(session)
+                requeue_first(session, interrupted, "--auto-resume")
+                resumed += interrupted
+            else:
+                order.hold_queue(session, {
+                    "kind": "held",
+                    "sentence": "The server was restarted while this run was queued; press Start now to start it",
+                    "since": iso(datetime.now(UTC)), "deadline": None, "actions": ["resume", "stop"],
+                })  # fmt: skip
+        return [run.id for run in resumed]
 
     # -- what people do ---------------------------------------------------------------------------------------------
 
@@ -238,11 +241,3 @@ def _views(session: Session, runs: Sequence[Run]) -> list[RunView]:
     seconds = recent_seconds(session, [run.id for run in runs if run.state in ACTIVE])
     queue = order.queue_ids(session) if any(run.state == RunState.QUEUED for run in runs) else ()
     return [run_view(run, queue, seconds.get(run.id, ())) for run in runs]
-
-
-def _resume(session: Session, left: Sequence[Run], by: str) -> list[int]:
-    """Queue interrupted runs again before all others, in their order; return their ids."""
-    for run in reversed(left):
-        requeue_run(session, run, by)
-        order.move_to_front(session, run.id)
-    return [run.id for run in left]

@@ -38,9 +38,14 @@ class AppOutputs:
         piece = self.read(after)
         return COLOURS.sub("", piece.decode(errors="replace")), after + len(piece)
 
-    def read(self, after: int) -> bytes:
+    def read(self, after: int, most: int = MAX_LOG_PIECE) -> bytes:
         """Return a piece of the log from a byte on, as the app has written it; empty at its end."""
-        return self._read_log(after, MAX_LOG_PIECE)
+        try:
+            with open(self._folder / LOG, "rb") as file:
+                file.seek(after)
+                return file.read(most)
+        except OSError:
+            return b""
 
     def tail(self) -> list[str]:
         """Return the last lines of the log."""
@@ -48,16 +53,8 @@ class AppOutputs:
             end = (self._folder / LOG).stat().st_size
         except OSError:
             return []
-        lines = self._read_log(max(0, end - TAIL_BYTES), TAIL_BYTES).decode(errors="replace").splitlines()
+        lines = self.read(max(0, end - TAIL_BYTES), TAIL_BYTES).decode(errors="replace").splitlines()
         return [clean_line(line) for line in lines[-TAIL_LINES:]]
-
-    def _read_log(self, after: int, most: int) -> bytes:
-        try:
-            with open(self._folder / LOG, "rb") as file:
-                file.seek(after)
-                return file.read(most)
-        except OSError:
-            return b""
 
     def model(self) -> tuple[BinaryIO, int]:
         """Return the arrays with which the app's strategy ended, as an open .npz, and its bytes; raises NotFound."""

@@ -3,7 +3,6 @@
 from federation.run.states import ACTIVE, RunState
 from webapp.db.database import Database, Session
 from webapp.db.repository.queue import experiments as table
-from webapp.db.repository.queue.order import move_to_front
 from webapp.db.repository.rows import get_row
 from webapp.db.tables import Experiment, ExperimentState
 from webapp.operations.experiments.requests import ExperimentRequest
@@ -14,7 +13,7 @@ from webapp.operations.experiments.views import (
     experiment_view,
     experiment_with_runs,
 )
-from webapp.operations.run_moves import move_run, queue_run, requeue_run
+from webapp.operations.run_moves import move_run, queue_run, requeue_first
 from webapp.operations.runs import Runs
 from webapp.operations.steering import Steering
 from webapp.problems import Conflict, Invalid
@@ -91,9 +90,7 @@ class Experiments:
         with self._database.write() as session:
             self._move(session, experiment_id, ExperimentState.RUNNING, "only a paused experiment can be resumed",
                        ExperimentState.PAUSED)  # fmt: skip
-            for run in reversed(table.runs_to_continue(session, experiment_id)):
-                requeue_run(session, run, self._by)
-                move_to_front(session, run.id)
+            requeue_first(session, table.runs_to_continue(session, experiment_id), self._by)
         self._runs.wake()
 
     def cancel(self, experiment_id: int) -> None:
