@@ -21,10 +21,10 @@ class Subscription:
     """
 
     def __init__(self, run_id: int | None, reader: Hashable, loop: asyncio.AbstractEventLoop) -> None:
-        self.run_id, self.reader = run_id, reader
+        self.run_id, self.reader, self.has_ended = run_id, reader, False
         self.overflowed = False
         """More than ``MAX_PENDING`` events were pending: they are dropped, and the reader must read the state again."""
-        self._loop, self._wake, self._ended = loop, asyncio.Event(), False
+        self._loop, self._wake = loop, asyncio.Event()
         self._events: list[StoredEvent] = []
         self._progress: dict[int, Progress] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -51,21 +51,16 @@ class Subscription:
         self._timer, self._progress_due_at = None, self._loop.time() + PROGRESS_SECONDS
         self._wake.set()
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether the stream ends."""
-        return self._ended
-
     def end(self) -> None:
         """End the stream."""
-        self._ended = True
+        self.has_ended = True
         self._wake.set()
         if self._timer is not None:
             self._timer.cancel()
 
     async def batches(self) -> AsyncIterator[tuple[list[StoredEvent], list[Progress]]]:
         """Yield events and progress as they come, until the end or an overflow."""
-        while not self._ended and not self.overflowed:
+        while not self.has_ended and not self.overflowed:
             await self._wake.wait()
             self._wake.clear()
             events, self._events = self._events, []

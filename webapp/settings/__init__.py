@@ -5,12 +5,7 @@ Imports nothing of webapp.
 """
 
 from webapp.settings.assets import asset
-from webapp.settings.dashboard import (
-    MAILBOX,
-    Admission,
-    Settings,
-    SmtpSecurity,
-)
+from webapp.settings.dashboard import MAILBOX, Admission, Settings
 from webapp.settings.reading import reachable_by_others, read_settings
 
-__all__ = ["MAILBOX", "Admission", "Settings", "SmtpSecurity", "asset", "reachable_by_others", "read_settings"]
+__all__ = ["MAILBOX", "Admission", "Settings", "asset", "reachable_by_others", "read_settings"]

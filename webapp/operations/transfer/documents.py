@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from federation.run.config import MAX_CLIENTS, MAX_ROUNDS
+from federation.run.events import Outcome, Phase
 from federation.run.pooling import MAX_POOLED_CLASSES
 from federation.schema.columns import AgreedSchema
 
@@ -23,8 +24,6 @@ Amount = Annotated[int, Field(ge=0, le=MAX_ID)]
 RoundNumber = Annotated[int, Field(ge=0, le=MAX_ROUNDS)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-Phase = Literal["prepare", "train", "evaluate"]
-Outcome = Literal["accepted", "refused", "failed", "late", "lost"]
 ClientNumber = Annotated[int, Field(ge=1, le=MAX_CLIENTS)]
 """Clients are numbered from 1 in an archive, because ids of another Meadow mean nothing."""
 Metrics = Annotated[dict[Word, Number | None], Field(max_length=500)]

@@ -4,13 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from federation.run.events import Outcome, Phase
 from webapp.operations.transfer.documents import (
     Amount,
     ClientNumber,
     Document,
     Metrics,
-    Outcome,
-    Phase,
     RoundNumber,
     Seconds,
     Text,
