@@ -13,13 +13,7 @@ from pathlib import Path
 from webapp.db.database import Database
 from webapp.db.repository.audit.entries import append_entry
 from webapp.db.repository.events import add_event
-from webapp.db.repository.upkeep.retention import (
-    RetentionLimits,
-    begun_removals,
-    delete_events,
-    expired_runs,
-    move_contents,
-)
+from webapp.db.repository.upkeep import retention as table
 from webapp.db.tables import RunContents
 from webapp.formatting import plural, size
 from webapp.operations.audit.attempts import SERVER, Attempt
@@ -63,7 +57,8 @@ class Retention:
     """
 
     def __init__(
-        self, database: Database, folder: Path, limits: RetentionLimits, clock: Callable[[], float] = time.monotonic
+        self, database: Database, folder: Path, limits: table.RetentionLimits,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._database, self._folder, self.limits, self._clock = database, folder, limits, clock
         self._too_old: dict[int, float] = {}
@@ -73,13 +68,13 @@ class Retention:
     def remove_expired(self, stopped: threading.Event) -> None:
         """Remove what has expired by now, until ``stopped``. Raises DatabaseUnavailable."""
         with self._database.read() as session:
-            begun, expired = begun_removals(session), expired_runs(session, self.limits, datetime.now(UTC))
+            begun, expired = table.begun_removals(session), table.expired_runs(session, self.limits, datetime.now(UTC))
         for run_id in [*begun, *self._after_grace(expired)]:
             if stopped.is_set():
                 return
             if run_id not in begun:
                 with self._database.write() as session:  # from here on the run cannot be resumed
-                    if not move_contents(session, run_id, RunContents.REMOVING, datetime.now(UTC)):
+                    if not table.move_contents(session, run_id, RunContents.REMOVING, datetime.now(UTC)):
                         continue
             self._remove(run_id, stopped)
 
@@ -98,12 +93,12 @@ class Retention:
                 return
             began = time.monotonic()
             with self._database.write() as session:
-                deleted = delete_events(session, run_id, SLICE_EVENTS)
+                deleted = table.delete_events(session, run_id, SLICE_EVENTS)
             events += deleted
             stopped.wait(time.monotonic() - began)
         removal = Removal(run_id, files, size_bytes, events, datetime.now(UTC))
         with self._database.write() as session:
-            if move_contents(session, run_id, RunContents.REMOVED, removal.at):
+            if table.move_contents(session, run_id, RunContents.REMOVED, removal.at):
                 add_event(session, "note", {"sentence": removal.sentence}, run_id=run_id)
                 detail = {"files": files, "bytes": size_bytes, "events": events}
                 append_entry(session, Attempt(SERVER, "retention", target=f"run {run_id}", detail=detail).values())

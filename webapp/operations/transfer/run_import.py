@@ -14,13 +14,7 @@ from federation.run.config import RunConfig
 from federation.weights.layout import Layout
 from webapp.db.database import Database
 from webapp.db.repository.events import add_event
-from webapp.db.repository.transfer.writing import (
-    abandon_imports,
-    begin_import,
-    insert_clients,
-    insert_rows,
-    publish_import,
-)  # fmt: skip
+from webapp.db.repository.transfer import writing
 from webapp.db.tables import RunContents
 from webapp.operations.transfer.archive import Archive, ArchiveRefused
 from webapp.operations.transfer.documents import MODELS, ROWS, ModelDocument, RunDocument
@@ -56,7 +50,7 @@ class RunImport:
         except BaseException as error:
             if run_id is not None:
                 with self._database.write() as session:
-                    abandon_imports(session, run_id)
+                    writing.abandon_imports(session, run_id)
                 self._discard()
             if isinstance(error, ArchiveRefused):
                 raise Invalid("file", f"The archive is refused: {error}") from error
@@ -76,7 +70,7 @@ class RunImport:
             "exported_at": run.exported_at.isoformat(), "manifest_sha256": archive.manifest_sha256,
         }  # fmt: skip
         with self._database.write() as session:
-            return begin_import(session, run.config, values)
+            return writing.begin_import(session, run.config, values)
 
     def _write_weights(
         self, archive: Archive, run_id: int, which: str, model: ModelDocument, layouts: dict[str, Layout]
@@ -105,14 +99,14 @@ class RunImport:
         ids: list[int] = []
         for start in range(0, len(rows), SLICE_ROWS):
             with self._database.write() as session:
-                ids += insert_clients(session, rows[start : start + SLICE_ROWS])
+                ids += writing.insert_clients(session, rows[start : start + SLICE_ROWS])
         return dict(enumerate(ids, 1))
 
     def _write_rows(self, archive: Archive, table: str, run_id: int, ids: Mapping[int, int]) -> None:
         rows = (restored(table, row.model_dump(), run_id, ids) for row in archive.rows(table))
         while some := list(islice(rows, SLICE_ROWS)):
             with self._database.write() as session:
-                insert_rows(session, table, some)
+                writing.insert_rows(session, table, some)
 
     def _publish(
         self, archive: Archive, run_id: int, rounds: Mapping[int, ModelDocument], ids: Mapping[int, int]
@@ -128,7 +122,7 @@ class RunImport:
         }  # fmt: skip
         contents = RunContents.WHOLE if "last" in run.models or last is None else RunContents.REMOVED
         with self._database.write() as session:
-            publish_import(session, run_id, run.state, contents, contents_at=datetime.now(UTC), **values)
+            writing.publish_import(session, run_id, run.state, contents, contents_at=datetime.now(UTC), **values)
             data = {"run_id": run_id, "state": run.state, "reason": None, "blocked_on": None, "name": run.name}
             add_event(session, "run", data)  # without the run's id: its own events are those of the archive
         log.info("run %s was imported: run %s of another Meadow, %s", run_id, run.run_id, run.name)
