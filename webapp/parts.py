@@ -119,7 +119,7 @@ def open_parts(
     clients, join_codes = Clients(database, event_hub), JoinCodes(database)
     notifications = Notifications(settings, database, clients.online_ids)
     mlflow = Mlflow(settings, database, lambda: event_hub.newest_id)
-    tensorboard = _tensorboard(settings, database, event_hub)
+    tensorboard = TensorboardFolder(settings, database, lambda: event_hub.newest_id)
     admissions = Admissions(database, settings.admission_rule, settings.max_pending, clients.online_ids, join_codes)
     deletion = RunDeletion(database, settings.runs_dir, RetentionLimits(settings.keep_runs, settings.keep_days))
     recorder = Recorder(database, event_hub.publish_progress, metrics.count_event)
@@ -142,11 +142,6 @@ def open_parts(
         open_accounts(settings, database), admissions, tls, audit, notifications, mlflow, tensorboard,
         restore_watch, apps, AllowedApps(settings.app_client_modules, settings.app_client_data),
     )  # fmt: skip
-
-
-def _tensorboard(settings: Settings, database: Database, event_hub: EventHub) -> TensorboardFolder:
-    folder, clients = settings.tensorboard_dir, settings.tensorboard_clients
-    return TensorboardFolder(database, folder, clients, lambda: event_hub.newest_id)
 
 
 def _flower_server(

@@ -11,6 +11,7 @@ from webapp.db.repository.series import clients_of_run
 from webapp.db.repository.tracking.news import read_cursor, runs_with_news, set_cursor
 from webapp.db.tables import Run
 from webapp.operations.tensorboard.event_files import client_folder, file_name, folder_of, pieces
+from webapp.settings import Settings
 from webapp.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -22,18 +23,16 @@ EVENTS_AT_ONCE = 1000
 class TensorboardFolder(Worker):
     """Writes the runs that have news, from ``start`` to ``stop``; without a folder it does nothing.
 
-    ``newest_event_id`` is asked every second; ``max_clients`` of a run have a file of their own, in a folder below.
+    ``newest_event_id`` is asked every second; some clients of a run have a file of their own, in a folder below.
     """
 
     stop_seconds = 1.0
 
-    def __init__(
-        self, database: Database, folder: Path | None, max_clients: int, newest_event_id: Callable[[], int]
-    ) -> None:  # fmt: skip
+    def __init__(self, settings: Settings, database: Database, newest_event_id: Callable[[], int]) -> None:
         super().__init__("tensorboard")
-        self._database, self._folder, self._max_clients = database, folder, max_clients
-        self._newest_event_id = newest_event_id
-        self._tracker = folder.resolve().as_uri()[:600] if folder is not None else ""
+        self._database, self._newest_event_id = database, newest_event_id
+        self._folder, self._max_clients = settings.tensorboard_dir, settings.tensorboard_clients
+        self._tracker = self._folder.resolve().as_uri()[:600] if self._folder is not None else ""
         self._cursor = -1
         self._written: dict[Path, int] = {}
         """File -> its last round, of the files that are known to be right."""

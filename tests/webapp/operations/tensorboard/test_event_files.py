@@ -23,6 +23,7 @@ from webapp.operations.run_moves import get_run
 from webapp.operations.tensorboard.directory import TensorboardFolder
 from webapp.operations.tensorboard.event_files import pieces
 from webapp.operations.tensorboard.records import crc32c
+from webapp.settings import Settings
 
 
 def event_class() -> Any:
@@ -80,7 +81,8 @@ def writing(books: Books, folder: Path, clients: int = 0) -> Iterator[Tensorboar
     def newest() -> int:
         return max((event.id for event in books.published), default=0)
 
-    made = TensorboardFolder(books.database, folder, clients, newest)
+    settings = Settings(tensorboard_dir=folder, tensorboard_clients=clients)
+    made = TensorboardFolder(settings, books.database, newest)
     made.start()
     try:
         yield made
