@@ -49,10 +49,7 @@ class ExperimentRequest(BaseModel):
     def _has_few_entries(cls, request: Any) -> Any:
         return refuse_many_entries(request)
 
-    @field_validator("config", mode="before")
-    @classmethod
-    def _config_has_few_entries(cls, config: Any) -> Any:
-        return refuse_many_entries(config)
+    _config_has_few_entries = field_validator("config", mode="before")(refuse_many_entries)
 
     @field_validator("seeds", mode="after")
     @classmethod
