@@ -19,7 +19,7 @@ from webapp.http.serving import bind
 from webapp.http.single_flight import SingleFlight
 from webapp.http.static_files import FingerprintedFiles
 from webapp.operations.event_hub import EventHub
-from webapp.operations.metrics import Metrics
+from webapp.operations.metrics.counters import Metrics
 from webapp.pages.flash import Flashes
 from webapp.parts import open_parts
 from webapp.routes import ROUTERS, ROUTES

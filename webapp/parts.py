@@ -35,7 +35,8 @@ from webapp.operations.connections.join_codes import JoinCodes
 from webapp.operations.event_hub import EventHub
 from webapp.operations.files.deletion import RunDeletion
 from webapp.operations.files.prediction import Predictor
-from webapp.operations.metrics import Metrics, StateCollector
+from webapp.operations.metrics.counters import Metrics
+from webapp.operations.metrics.state import StateCollector
 from webapp.operations.mlflow.export import Mlflow
 from webapp.operations.notifications.service import Notifications
 from webapp.operations.recorder import Recorder

@@ -6,7 +6,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webapp.http.middleware import HttpMiddleware, before_answer
-from webapp.operations.metrics import Metrics
+from webapp.operations.metrics.counters import Metrics
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"

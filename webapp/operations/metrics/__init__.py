@@ -2,8 +2,3 @@
 
 Imports ``db`` and what lies below it.
 """
-
-from webapp.operations.metrics.counters import Metrics
-from webapp.operations.metrics.state import StateCollector
-
-__all__ = ["Metrics", "StateCollector"]

@@ -64,12 +64,8 @@ def imported_key(run_id: int, number: int, sha256: str) -> str:
 
 def checkpoint_data(model: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a row says of a round's weights, with the name that their file has."""
-    return {"file": weights_file(model["round"]), "sha256": model["sha256"], "size_bytes": model["size_bytes"]}
-
-
-def weights_file(number: int) -> str:
-    """Return the name of the file with a round's weights."""
-    return f"round-{number:06d}.weights"
+    name = f"round-{model['round']:06d}.weights"
+    return {"file": name, "sha256": model["sha256"], "size_bytes": model["size_bytes"]}
 
 
 def as_json(value: Any) -> Any:
