@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from statistics import median
@@ -190,7 +191,4 @@ def client_state(row: Client | Admission, live: LiveClient | None) -> ClientStat
 def progress_data(progress: Progress) -> dict[str, Any]:
     """Return a client's progress as streams and pages have it."""
     loss = progress.loss if progress.loss is not None and isfinite(progress.loss) else None
-    return {
-        "client_id": progress.client_id, "run_id": progress.run_id, "round": progress.round, "phase": progress.phase,
-        "task": progress.task, "batch": progress.batch, "batches": progress.batches, "loss": loss,
-    }  # fmt: skip
+    return asdict(progress) | {"loss": loss}

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.db.repository.audit.entries import head_of
 from webapp.db.repository.audit.search import AuditFilter, count_entries, find_entries
 from webapp.operations.audit.attempts import Outcome
-from webapp.operations.audit.log import Check
+from webapp.operations.audit.log import CheckView
 from webapp.sanitizing import clean_text, whole_number
 
 PAGE_ENTRIES, MAX_SEARCH = 100, 120
@@ -89,11 +89,11 @@ class AuditPage:
     total: int
     entries: int
     head: str
-    check: Check | None
+    check: CheckView | None
     older: str
 
 
-def audit_page(session: Session, query: AuditQuery, check: Check | None) -> AuditPage:
+def audit_page(session: Session, query: AuditQuery, check: CheckView | None) -> AuditPage:
     """Gather a page of the log."""
     found = find_entries(session, query.wanted, query.before or None, PAGE_ENTRIES + 1)
     entries, head = head_of(session)

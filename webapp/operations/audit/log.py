@@ -9,11 +9,13 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 
+from pydantic import BaseModel, Field
+
 from federation.run.events import StoreUnavailable
-from webapp.db.audit_chain import Verification, verify
+from webapp.db.audit_chain import verify
 from webapp.db.database import Database, Session
 from webapp.db.repository.audit.entries import all_entries, append_entry
 from webapp.operations.audit.attempts import Attempt, Outcome
@@ -25,12 +27,13 @@ log = logging.getLogger(__name__)
 TRY_SECONDS, CHECK_SECONDS, ANSWER_SECONDS = 15.0, 86_400.0, 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A look at the whole chain, and when it was taken."""
+class CheckView(BaseModel):
+    """A look at the whole chain."""
 
     at: datetime
-    found: Verification
+    entries: int = Field(description="Number of entries up to the first fault, or of all.")
+    head: str = Field(description="Hash of the last of them.")
+    fault: str = Field(description="The first fault; empty: none.", examples=["entry 3 is missing"])
 
 
 class AuditLog(Worker):
@@ -46,7 +49,7 @@ class AuditLog(Worker):
         self._added = self._written = self._told = 0
         self._has_failed = False
         self._check_at = time.monotonic()
-        self.checked: Check | None = None
+        self.checked: CheckView | None = None
 
     def record(self, attempt: Attempt) -> None:
         """Add an entry, or count the attempt where it changed nothing and is like an earlier one. Never raises."""
@@ -80,13 +83,13 @@ class AuditLog(Worker):
         """Write what waits, and the counts of repeated attempts whose time is over, or of all. Never raises."""
         self._add(self._repeats.take_counts(everything=everything))
 
-    def check(self) -> Check:
+    def check(self) -> CheckView:
         """Look at the whole chain, and log an error where it has a fault; raises StoreUnavailable."""
         with self._database.read() as session:
             found = verify(all_entries(session))
         if found.fault:
             log.error("the audit log is not complete: %s", found.fault)
-        self.checked = Check(datetime.now(UTC), found)
+        self.checked = CheckView(at=datetime.now(UTC), **asdict(found))
         return self.checked
 
     def stop(self, deadline_seconds: float | None = None) -> None:
@@ -99,7 +102,7 @@ class AuditLog(Worker):
         self.settle()
         if time.monotonic() >= self._check_at:
             try:
-                found = self.check().found
+                found = self.check()
                 log.info("audit log: %s entries, head %s", found.entries, found.head)
                 self._check_at += CHECK_SECONDS
             except StoreUnavailable as error:
