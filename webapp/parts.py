@@ -187,9 +187,7 @@ def _make_folders(settings: Settings) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _supervisor(
-    settings: Settings, flower: FlowerServer, runs: Runs, clients: Clients, apps: Apps
-) -> Supervisor:  # fmt: skip
+def _supervisor(settings: Settings, flower: FlowerServer, runs: Runs, clients: Clients, apps: Apps) -> Supervisor:
     policy = CheckpointPolicy(settings.keep_checkpoints, settings.best_metric)
     memory = settings.app_memory_megabytes
     limits = AppLimits(
@@ -214,9 +212,7 @@ def open_accounts(settings: Settings, database: Database) -> Accounts:
     return accounts
 
 
-def _open_database(
-    settings: Settings, event_hub: EventHub, instance_lock: InstanceLock, metrics: Metrics
-) -> Database:  # fmt: skip
+def _open_database(settings: Settings, event_hub: EventHub, instance_lock: InstanceLock, metrics: Metrics) -> Database:
     reserve, failed = DiskReserve(settings.data_dir / "reserve"), metrics.count_database_failure
     database = Database(settings.sqlalchemy_url, event_hub.publish, reserve, instance_lock, failed)
     migrate_to_head(database.engine)

@@ -100,9 +100,7 @@ class RunRecords:
             return _changed(session, run_ids, changed, _why_not_archived if archived else lambda _: "not archived")
 
 
-def _changed(
-    session: Session, wanted: Sequence[int], changed: Collection[int], why: Callable[[Run], str]
-) -> Changed:  # fmt: skip
+def _changed(session: Session, wanted: Sequence[int], changed: Collection[int], why: Callable[[Run], str]) -> Changed:
     """Return what changed, with the reason of each run that did not; ``why`` gives that of a run that exists."""
     others = [run_id for run_id in dict.fromkeys(wanted) if run_id not in changed]
     known = {run.id: run for run in runs_of(session, others)}

@@ -152,9 +152,7 @@ class MlflowApi:
         body = {"run_id": run_id, "status": status} | {key: one for key, one in given.items() if one is not None}
         self._ask(_Done, "POST", "runs/update", body)
 
-    def _ask(
-        self, kind: type[_Answer], method: Literal["GET", "POST"], path: str, given: dict[str, Any]
-    ) -> _Answer:  # fmt: skip
+    def _ask(self, kind: type[_Answer], method: Literal["GET", "POST"], path: str, given: dict[str, Any]) -> _Answer:
         status, content, after = self._request(method, path, given)
         if status == 200:
             try:

@@ -149,9 +149,7 @@ def _check_address(kind: ChannelKind, address: str) -> None:
         raise Invalid("address", str(error)) from error
 
 
-def _target(
-    events: Sequence[Occasion], metric: str | None, value: float | None
-) -> tuple[str | None, float | None]:  # fmt: skip
+def _target(events: Sequence[Occasion], metric: str | None, value: float | None) -> tuple[str | None, float | None]:
     if Occasion.TARGET_REACHED not in events:
         return None, None
     name = clean_text(metric or "", 100)

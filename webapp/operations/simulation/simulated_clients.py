@@ -141,9 +141,7 @@ class SimulatedClients:
             return "Simulated clients are disabled: see the setting --demo-clients."
         return f"Simulated clients running: {len(self._running):,} of at most {self.most:,}. Stop some first."
 
-    def _start(
-        self, members: Sequence[Member], partitions: int, work: Work, processes: int
-    ) -> list[SimulatedClient]:  # fmt: skip
+    def _start(self, members: Sequence[Member], partitions: int, work: Work, processes: int) -> list[SimulatedClient]:
         try:
             plan = self._plan(members, partitions, work)
             keys = {one.number: identity_of(plan.secret, plan.name_of(one.number)).public_key for one in members}

@@ -217,7 +217,5 @@ class Manifest(Document):
     members: Annotated[list[MemberDocument], Field(max_length=20)]
 
 
-ROWS: dict[str, type[Document]] = {
-    "rounds": RoundRow, "replies": ReplyRow, "metrics": PointRow, "events": EventRow,
-}  # fmt: skip
+ROWS: dict[str, type[Document]] = {"rounds": RoundRow, "replies": ReplyRow, "metrics": PointRow, "events": EventRow}
 """Tables of an archive, each a JSON array in ``NAME.json`` with a row a line."""
