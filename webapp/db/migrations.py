@@ -1,5 +1,7 @@
 """Migrates a database to the newest tables at start-up, and refuses one that a newer Meadow wrote."""
 
+from contextlib import closing
+
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -37,12 +39,8 @@ def newest_revision() -> str:
 
 def migrate_database(url: str) -> None:
     """Migrate the database at ``url``; raises DatabaseUnusable, whose text never holds the URL's password."""
-    with startup_failures():
-        database = Database(url)
-        try:
-            migrate_to_head(database.engine)
-        finally:
-            database.close()
+    with startup_failures(), closing(Database(url)) as database:
+        migrate_to_head(database.engine)
 
 
 def _revisions(connection: Connection) -> list[str]:

@@ -51,11 +51,7 @@ class RoundList(BaseModel):
 
 def round_view(row: Round, troubles: Iterable[ReplyRow]) -> RoundView:
     """Return a round with what went wrong in it."""
-    mine = [
-        Trouble.model_validate({name: getattr(trouble, name) for name in Trouble.model_fields})
-        for trouble in troubles
-        if trouble.round == row.round
-    ]
+    mine = [Trouble.model_validate(one, from_attributes=True) for one in troubles if one.round == row.round]
     return RoundView(
         **{name: getattr(row, name) for name in RoundView.model_fields if hasattr(row, name)},
         samples=_samples(row.spread or {}),
