@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from http.client import HTTPException
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
@@ -19,6 +19,7 @@ from federation.client.identity import Identity
 from federation.client.outbox import Outbox
 from federation.client.server_trust import NotTrusted, ServerTrust, tls_fault
 from federation.client.session import Session
+from federation.client.websocket import ClientWebSocket
 from federation.protocol import messages
 from federation.protocol.addresses import format_address, is_loopback
 from federation.protocol.sockets import limit_unsent_bytes
@@ -117,11 +118,12 @@ class ReconnectLoop:
         if self.refusal is None:
             log.warning("%s: %s, retrying in %.1f s", self.address, self.trouble, delay)
 
-    async def _open(self) -> ClientConnection:
+    async def _open(self) -> ClientWebSocket:
         host, trust = self._server[0], self._trust
         context = await asyncio.to_thread(trust.context, *self._server) if trust is not None else None
         websocket = await Connect(
             f"{'ws' if context is None else 'wss'}://{self.address}{messages.PATH}",
+            create_connection=ClientWebSocket,
             ssl=context,
             server_hostname=trust.server_name if trust is not None else None,
             subprotocols=[Subprotocol(messages.SUBPROTOCOL)],
@@ -135,6 +137,7 @@ class ReconnectLoop:
             ping_timeout=self._pong_seconds,
             logger=SOCKET_LOG,
         )
+        assert isinstance(websocket, ClientWebSocket)
         limit_unsent_bytes(websocket.transport.get_extra_info("socket"))
         return websocket
 

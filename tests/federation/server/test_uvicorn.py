@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.protocol import Protocol
 
 from federation.client.reconnect import Connect
+from federation.client.websocket import ClientWebSocket
 from federation.protocol.guarded_http import GuardedHttp
 from federation.protocol.messages import PATH, SUBPROTOCOL
 from federation.protocol.serving import EmbeddedServer
@@ -37,6 +38,7 @@ RELIED_ON: dict[type, dict[str, set[str]]] = {
         "used": {"run", "should_exit", "started"},
     },
     Connect: {"overridden": {"process_redirect"}, "used": set()},
+    ClientWebSocket: {"overridden": {"process_event"}, "used": {"protocol", "send_context"}},
 }  # fmt: skip
 ELSEWHERE = {
     StreamProtocol: {"queue"},  # used by the lane's connection
