@@ -2,8 +2,8 @@
 
 Fashion-MNIST, FedAvg, 10 parties, 50 rounds, 10 local epochs, batches of 64, SGD 0.01 with momentum 0.9 and weight
 decay 1e-5, the paper's small CNN (here ``lenet``), each setting as an experiment of 3 seeds over 10 simulated clients.
-The final model of each run is evaluated on the whole test split of 10,000 images by a child process. Printed beside the
-published accuracy: mean and standard deviation over the seeds (n - 1).
+When a run has ended, a child process evaluates its final model on the whole test split of 10,000 images. Printed beside
+the published accuracy: each of the runs, mean and standard deviation over the seeds (n - 1).
 
 What differs from the paper's code: Keras's initial weights (Glorot, zero biases); noise that is drawn once a client,
 not at each access, with σ·i/N as in the text of the paper. Exit codes: 0 it ran, 1 a run failed.
@@ -73,20 +73,27 @@ def _measure(http: httpx.Client, folder: Path, name: str, given: argparse.Namesp
     """Run one setting as an experiment and print its line; False if a run failed."""
     words, options, published = SETTINGS[name]
     config = COMMON | options | {"num_rounds": given.rounds, "evaluate_every": given.rounds}
-    body = {"name": words, "config": config, "seeds": list(range(1, given.seeds + 1))}
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
+    body = {"name": words, "config": config, "seeds": list(seeds)}
     path = f"/api/experiments/{http.post('/api/experiments', json=body).raise_for_status().json()['id']}"
     _print(f"{words}: {given.seeds} runs of {given.rounds} rounds at {http.base_url}")
+    accuracies: dict[int, float] = {}
     shown = 0
-    while (experiment := http.get(path).raise_for_status().json())["state"] == "running":
+    while True:
+        experiment = http.get(path).raise_for_status().json()
         shown = _show_progress(experiment, shown)
+        for run in experiment["runs"]:
+            if run["state"] == "completed" and run["id"] not in accuracies:
+                accuracies[run["id"]] = _evaluate(http, folder, run["id"])
+                _print(f"{words}, seed {run['seed']}: {100 * accuracies[run['id']]:.2f} %")
+        if experiment["state"] != "running":
+            break
         time.sleep(1)
-    runs = [run for run in experiment["runs"] if run["state"] == "completed"]
-    accuracies = [_evaluate(http, folder, run["id"]) for run in runs]
-    seconds = [row["seconds"] for run in runs for row in _rounds(http, run["id"]) if row["round"] > 0]
+    seconds = [row["seconds"] for run in accuracies for row in _rounds(http, run) if row["round"] > 0]
     if accuracies:
-        spread = f" ± {100 * statistics.stdev(accuracies):.1f}" if len(accuracies) > 1 else ""
-        each = ", ".join(f"{100 * one:.2f}" for one in accuracies)
-        _print(f"{words}: {100 * statistics.mean(accuracies):.1f}{spread} % (n = {len(accuracies)}: {each}); "
+        spread = f" ± {100 * statistics.stdev(accuracies.values()):.1f}" if len(accuracies) > 1 else ""
+        mean = statistics.mean(accuracies.values())
+        _print(f"{words}: {100 * mean:.1f}{spread} % (n = {len(accuracies)}); "
                f"published {published} % after 50 rounds; {statistics.median(seconds):.1f} s a round")  # fmt: skip
     failed = [run for run in experiment["runs"] if run["state"] != "completed"]
     for run in failed:
@@ -143,7 +150,8 @@ def _print(text: str) -> None:
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.niid", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from 1 on")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
+    parser.add_argument("--first-seed", type=int, default=1, help="the others follow it")
     parser.add_argument("--processes", type=int, default=2, help="processes that share the clients")
     parser.add_argument("--setting", dest="settings", action="append", choices=list(SETTINGS), help="default: both")
     parser.add_argument("--evaluate", type=Path, help=argparse.SUPPRESS)
