@@ -4,7 +4,7 @@
 import { X_AXES } from "./charts/axes.js";
 import { colour, withAlpha } from "./charts/colours.js";
 import { ChartElement } from "./charts/element.js";
-import "./charts/export.js";
+import "./charts/save_buttons.js";
 import { drawLabels } from "./charts/marks.js";
 import { displayedValues, isMissing, lineSeries, openPlot } from "./charts/plot.js";
 import { metric as write } from "./numbers.js";

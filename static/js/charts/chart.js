@@ -6,7 +6,7 @@ import { X_AXES } from "./axes.js";
 import { buildRunPlot, columnsOf } from "./band.js";
 import { Curves } from "./curves.js";
 import { ChartElement } from "./element.js";
-import "./export.js";
+import "./save_buttons.js";
 import { readView } from "./view.js";
 
 const TABLE_ROWS = 200;

@@ -1,10 +1,7 @@
-/* Saves the charts of a section as a file: a PNG image, or the values of the visible rounds as CSV. Other pictures are
-   saved as PNG by `savePng` as well. */
+/* Saves charts as a file: a PNG image, or the values of the visible rounds as CSV. Other pictures are saved as PNG by
+   `savePng` as well. */
 
 import { colour, fontFamily } from "./colours.js";
-
-const chartsOf = (section) =>
-  [...section.querySelectorAll("meadow-chart, meadow-compare, meadow-experiment")].filter((chart) => chart.plot);
 
 function download(blob, name) {
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
@@ -98,12 +95,8 @@ function saveCsv(charts) {
   download(new Blob(["\ufeff", csv(rows)], { type: "text/csv" }), fileNameOf(charts, "csv"));
 }
 
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-act=png], [data-act=csv]"), section = button?.closest("[data-charts]");
-  if (!section) return;
-  const charts = chartsOf(section);
-  if (!charts.length) return;
-  event.preventDefault();
-  if (button.dataset.act === "png") savePng(charts.map(pictureOf), charts[0].legend, fileNameOf(charts, "png"));
+/* Save charts as "png" or "csv". */
+export function save(charts, kind) {
+  if (kind === "png") savePng(charts.map(pictureOf), charts[0].legend, fileNameOf(charts, "png"));
   else saveCsv(charts);
-});
+}
