@@ -82,12 +82,15 @@ class ReconnectLoop:
 
     async def connect_once(self) -> bool:
         """Connect and stay; return whether the server had welcomed the client."""
-        session = Session(self._identity, self._description, self._outbox, self._contents, self.on_welcome)
+        session: Session | None = None
         try:
             async with await self._open() as websocket:
                 self.on_connect()
+                session = Session(
+                    websocket, self._identity, self._description, self._outbox, self._contents, self.on_welcome
+                )
                 try:
-                    self.trouble = await session.run(websocket)
+                    self.trouble = await session.run()
                 except asyncio.CancelledError:
                     await websocket.close()  # in order: websockets itself calls this an internal error
                     raise
@@ -97,10 +100,11 @@ class ReconnectLoop:
             fault = tls_fault(error)
             self.trouble = str(fault) if fault is not None else failure_sentence(error)
             self.refusal = None if self._was_welcomed else fault
-        if session.is_welcomed:
-            self._was_welcomed = True
-            self._description = replace(self._description, code=None)  # the server knows the key now
-        return session.is_welcomed
+        if session is None or not session.is_welcomed:
+            return False
+        self._was_welcomed = True
+        self._description = replace(self._description, code=None)  # the server knows the key now
+        return True
 
     def on_connect(self) -> None:
         """Called when there is a connection."""

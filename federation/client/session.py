@@ -1,10 +1,7 @@
 """One connection of a client on an event loop, from the server's challenge to the close."""
 
 import asyncio
-import hashlib
-import ssl
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
@@ -19,18 +16,17 @@ from federation.protocol import messages
 
 
 class Session:
-    """Reads frames and writes what is to be sent, in order. Made and used on the event loop.
+    """Reads frames, and writes offers and progress at once, contents in turn. Made and used on the event loop.
 
     ``on_welcome`` is called on the loop when the client has joined, and again when a pending client was admitted.
     """
 
     def __init__(
-        self, identity: Identity, description: ClientDescription, outbox: Outbox, contents: Contents,
-        on_welcome: Callable[[messages.Welcome], None],
+        self, websocket: ClientWebSocket, identity: Identity, description: ClientDescription, outbox: Outbox,
+        contents: Contents, on_welcome: Callable[[messages.Welcome], None],
     ) -> None:  # fmt: skip
-        self._loop, self._outbox = asyncio.get_running_loop(), outbox
-        self._outgoing: asyncio.Queue[Iterable[list[str | bytes]]] = asyncio.Queue()
-        """What is to be written: the frames of each list go together."""
+        self._loop, self._websocket, self._outbox = asyncio.get_running_loop(), websocket, outbox
+        self._granted: asyncio.Queue[Iterable[bytes]] = asyncio.Queue()
         self._failure: Exception | None = None
         self._closing: asyncio.Task[None] | None = None
         self._handler = FrameHandler(
@@ -43,18 +39,18 @@ class Session:
         """Whether the server has accepted the hello."""
         return self._handler.welcome is not None
 
-    async def run(self, websocket: ClientWebSocket) -> str:
+    async def run(self) -> str:
         """Stay until the connection ends, and return why it did; raises Refused, BadFrame and TimeoutError."""
         sending: asyncio.Task[None] | None = None
         try:
-            first = await asyncio.wait_for(websocket.recv(), messages.HELLO_SECONDS)
-            hello = self._handler.answer_challenge(first, _certificate(websocket))
-            websocket.listen(partial(self._on_frame, websocket))
+            first = await asyncio.wait_for(self._websocket.recv(), messages.HELLO_SECONDS)
+            hello = self._handler.answer_challenge(first, self._websocket.certificate)
+            self._websocket.listen(self._on_frame)
             if hello is not None:
-                await websocket.send(messages.encode(hello))
-            sending = asyncio.create_task(self._send_all(websocket))
+                self._websocket.write([messages.encode(hello)])
+            sending = asyncio.create_task(self._send_granted())
             while True:
-                self._on_frame(websocket, await websocket.recv())  # a frame in fragments
+                self._on_frame(await self._websocket.recv())  # a frame in fragments
         except ConnectionClosed as closed:
             if self._failure is not None:
                 raise self._failure from None
@@ -68,34 +64,28 @@ class Session:
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
 
-    async def _send_all(self, websocket: ClientWebSocket) -> None:
-        """Write what is queued; what a closing connection does not take goes over the next one."""
+    async def _send_granted(self) -> None:
+        """Send contents that the server asks for; what a closing connection does not take goes over the next one."""
         try:
             while True:
-                for frames in await self._outgoing.get():
-                    await websocket.send_together(frames)
+                for piece in await self._granted.get():
+                    await self._websocket.send(piece)
         except ConnectionClosed:
             return
 
-    def _on_frame(self, websocket: ClientWebSocket, frame: str | bytes) -> None:
+    def _on_frame(self, frame: str | bytes) -> None:
         """Handle a frame; an error closes the connection."""
         if self._failure is None:
             try:
                 self._handler.handle(frame)
             except Exception as error:
                 self._failure = error
-                self._closing = asyncio.create_task(websocket.close())
+                self._closing = asyncio.create_task(self._websocket.close())
 
     def _send(self, frame: messages.Offer | messages.ProgressFrame, pieces: Iterable[bytes]) -> None:
-        """Queue a frame and the pieces behind it; on the loop, and in the worker's thread."""
+        """Write a frame and the pieces behind it; on the loop, and in the worker's thread."""
         frames: list[str | bytes] = [messages.encode(frame), *pieces]
-        self._loop.call_soon_threadsafe(self._outgoing.put_nowait, [frames])
+        self._loop.call_soon_threadsafe(self._websocket.write, frames)
 
     def _on_grant(self, message_id: str) -> None:
-        self._outgoing.put_nowait([piece] for piece in self._handler.granted_pieces(message_id))
-
-
-def _certificate(websocket: ClientWebSocket) -> str | None:
-    """Return the SHA-256 (hex) of the certificate that the server has shown; None without TLS."""
-    secure: ssl.SSLObject | None = websocket.transport.get_extra_info("ssl_object")
-    return hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest() if secure is not None else None
+        self._granted.put_nowait(self._handler.granted_pieces(message_id))

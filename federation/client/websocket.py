@@ -3,11 +3,13 @@
 ``tests/federation/server/test_uvicorn.py`` names what is relied on of websockets.
 """
 
+import hashlib
+import ssl
 from collections.abc import Callable, Iterable
 
 from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
-from websockets.protocol import Event
+from websockets.protocol import Event, State
 
 OnFrame = Callable[[str | bytes], None]
 
@@ -19,6 +21,12 @@ class ClientWebSocket(ClientConnection):
     """
 
     _on_frame: OnFrame | None = None
+
+    @property
+    def certificate(self) -> str | None:
+        """The SHA-256 (hex) of the certificate that the server has shown; None without TLS."""
+        secure: ssl.SSLObject | None = self.transport.get_extra_info("ssl_object")
+        return hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest() if secure is not None else None
 
     def listen(self, on_frame: OnFrame) -> None:
         """Pass every frame that is yet to come to ``on_frame``, which raises nothing and does not take long."""
@@ -35,12 +43,14 @@ class ClientWebSocket(ClientConnection):
         else:
             super().process_event(event)
 
-    async def send_together(self, frames: Iterable[str | bytes]) -> None:
-        """Send small frames in one write."""
-        async with self.send_context():
-            for frame in frames:
-                if isinstance(frame, str):
-                    self.protocol.send_text(frame.encode())
-                else:
-                    self.protocol.send_binary(frame)
-            self.protocol.writes[:] = [b"".join(self.protocol.writes)]
+    def write(self, frames: Iterable[str | bytes]) -> None:
+        """Write small frames at once, in one go; nothing where the connection is closing."""
+        if self.protocol.state is not State.OPEN:
+            return
+        for frame in frames:
+            if isinstance(frame, str):
+                self.protocol.send_text(frame.encode())
+            else:
+                self.protocol.send_binary(frame)
+        self.protocol.writes[:] = [b"".join(self.protocol.writes)]
+        self.send_data()

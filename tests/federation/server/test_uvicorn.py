@@ -38,7 +38,7 @@ RELIED_ON: dict[type, dict[str, set[str]]] = {
         "used": {"run", "should_exit", "started"},
     },
     Connect: {"overridden": {"process_redirect"}, "used": set()},
-    ClientWebSocket: {"overridden": {"process_event"}, "used": {"protocol", "send_context"}},
+    ClientWebSocket: {"overridden": {"process_event"}, "used": {"protocol", "send_data", "transport"}},
 }  # fmt: skip
 ELSEWHERE = {
     StreamProtocol: {"queue"},  # used by the lane's connection
