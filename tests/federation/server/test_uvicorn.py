@@ -12,7 +12,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
-from websockets.protocol import Protocol
+from websockets.client import ClientProtocol
+from websockets.frames import Frame
+from websockets.protocol import Protocol, State
+from websockets.server import ServerProtocol
+from websockets.uri import parse_uri
 
 from federation.client.reconnect import Connect
 from federation.client.websocket import ClientWebSocket
@@ -52,9 +56,14 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2), "socket": None})
         self.written = b""
+        self.writes = 0
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)
+        self.writes += 1
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
 
     def is_closing(self) -> bool:
         return False
@@ -155,3 +164,28 @@ def test_a_server_of_uvicorn_has_the_names_that_are_used() -> None:
 
 def test_the_clients_connection_asks_whether_it_follows_a_redirect() -> None:
     assert "self.process_redirect(" in inspect.getsource(connect)
+
+
+def test_the_clients_websocket_has_the_names_that_are_used() -> None:
+    source = inspect.getsource(ClientWebSocket.__mro__[2])
+    assert "self.process_event(event)" in source
+    assert all(f"self.{name}" in source for name in RELIED_ON[ClientWebSocket]["used"])
+    assert "self.writes" in inspect.getsource(Protocol)
+
+
+def test_the_clients_websocket_passes_frames_on_as_they_arrive_and_writes_several_at_once() -> None:
+    async def work() -> None:
+        transport, frames = Transport(), list[str | bytes]()
+        websocket = ClientWebSocket(ClientProtocol(parse_uri("ws://localhost/"), state=State.OPEN))
+        websocket.connection_made(transport)
+        websocket.listen(frames.append)
+        websocket.data_received(b"\x81\x02hi\x82\x01\x07")
+        assert frames == ["hi", b"\x07"]
+        websocket.write(["an offer", b"and its content"])
+        assert transport.writes == 1
+        server = ServerProtocol(state=State.OPEN)
+        server.receive_data(transport.written)
+        arrived = [bytes(frame.data) for frame in server.events_received() if isinstance(frame, Frame)]
+        assert arrived == [b"an offer", b"and its content"]
+
+    asyncio.run(work())
