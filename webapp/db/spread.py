@@ -1,6 +1,7 @@
 """The spread of the clients' values around a round's mean, and which clients and how many samples it is over. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from math import isfinite
 from typing import NamedTuple
 from zlib import crc32
@@ -41,28 +42,28 @@ def spread_of(
     ordered = sorted(known.values())
     less = goals.less_is_better(name)
     ids = sorted(known)  # of equally bad clients the one that lists show first, however the replies arrived
-    worst = 0 if less is None else (max if less else min)(ids, key=lambda c: known[c])
+    worst = 0 if less is None else (max if less else min)(ids, key=known.__getitem__)
     edges = (ordered[0], _quantile(ordered, 0.1), _quantile(ordered, 0.9), ordered[-1])
     low, p10, p90, high = (float(f"{edge:.8g}") for edge in edges)
-    together = sum((samples or {}).get(client_id, 0) for client_id in known)
+    together = sum(map(samples.__getitem__, ids)) if samples is not None else 0
     cohort = crc32(" ".join(map(str, ids)).encode())
     return Spread(len(ordered), low, p10, p90, high, worst, together, cohort)
 
 
 def spreads_of(replies: Iterable[ReplyRecorded], goals: MetricGoals) -> dict[str, Spread]:
     """Return ``evaluate_accuracy`` and so on -> spread, over the accepted replies of a round."""
-    values: dict[str, dict[int, float | None]] = {}
-    samples: dict[str, dict[int, int]] = {}
+    phases: dict[str, dict[int, ReplyRecorded]] = {}
     for reply in replies:
         if reply.outcome == "accepted":
-            samples.setdefault(reply.phase, {})[reply.client_id] = reply.num_examples or 0
-            for name, value in reply.metrics.items():
-                values.setdefault(f"{reply.phase}_{name}", {})[reply.client_id] = value
-    spreads = {}
-    for key, of_clients in values.items():
-        phase, _, name = key.partition("_")
-        spreads[key] = spread_of(name, of_clients, goals, samples[phase])
-    return {key: spread for key, spread in spreads.items() if spread is not None}
+            phases.setdefault(reply.phase, {})[reply.client_id] = reply
+    spreads: dict[str, Spread] = {}
+    for phase, of_clients in phases.items():
+        samples = {client_id: reply.num_examples or 0 for client_id, reply in of_clients.items()}
+        for name in dict.fromkeys(chain.from_iterable(reply.metrics for reply in of_clients.values())):
+            values = {client_id: reply.metrics.get(name) for client_id, reply in of_clients.items()}
+            if (spread := spread_of(name, values, goals, samples)) is not None:
+                spreads[f"{phase}_{name}"] = spread
+    return spreads
 
 
 def with_fairness(spreads: dict[str, Spread], done: RoundDone) -> dict[str, Spread]:

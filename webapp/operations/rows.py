@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
+from itertools import chain
 from math import isfinite
 from typing import Any
 
@@ -77,20 +78,17 @@ def failure_row(reply: ReplyRecorded) -> Row | None:
 
 def point_rows(done: RoundDone, replies: Iterable[ReplyRecorded]) -> list[Row]:
     """Return the metric points of a round: the aggregates, then those of each accepted reply."""
-    points = partial(metric_points, done.run_id, done.round)
-    rows = points("train", None, done.train_metrics) + points("evaluate", None, done.evaluate_metrics)
-    for reply in replies:
-        if reply.outcome == "accepted":
-            rows += points(reply.phase, reply.client_id, reply.metrics)
-    return rows
+    aggregates = ("train", None, done.train_metrics), ("evaluate", None, done.evaluate_metrics)
+    accepted = ((reply.phase, reply.client_id, reply.metrics) for reply in replies if reply.outcome == "accepted")
+    return metric_points(done.run_id, done.round, chain(aggregates, accepted))
 
 
-def metric_points(run_id: int, round_: int, phase: str, client_id: int | None, metrics: Metrics) -> list[Row]:
-    """Return the points of some metrics in one phase of a round; ``client_id`` None: over clients, or of the server."""
+def metric_points(run_id: int, round_: int, measured: Iterable[tuple[str, int | None, Metrics]]) -> list[Row]:
+    """Return the points of a round's metrics, each with phase and client id; None: over clients, or of the server."""
     return [
-        {"run_id": run_id, "round": round_, "phase": phase, "client_id": client_id,
-         "name": _name(name), "value": value if isfinite(value) else None,
-         "kind": "finite" if isfinite(value) else str(float(value))}
+        {"run_id": run_id, "round": round_, "phase": phase, "client_id": client_id, "name": _name(name),
+         "value": value if (finite := isfinite(value)) else None, "kind": "finite" if finite else str(float(value))}
+        for phase, client_id, metrics in measured
         for name, value in metrics.items()
     ]  # fmt: skip
 

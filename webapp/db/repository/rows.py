@@ -54,7 +54,7 @@ def insert_many(
     """
     if rows:
         statement = _statement(table, session.get_bind().dialect.name, tuple(rows[0]), unique)
-        session.connection().exec_driver_sql(statement, [tuple(row.values()) for row in rows])
+        session.connection().exec_driver_sql(statement, list(map(tuple, map(dict.values, rows))))
 
 
 @cache

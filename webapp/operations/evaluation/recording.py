@@ -24,7 +24,7 @@ def write_server_evaluation(session: Session, done: ServerEvaluated) -> None:
         name: Spread(0, value, value, value, value, 0, done.samples)
         for name, value in metrics.items() if value is not None
     })  # fmt: skip
-    insert_points(session, metric_points(done.run_id, done.round, SERVER_PHASE, None, done.metrics))
+    insert_points(session, metric_points(done.run_id, done.round, [(SERVER_PHASE, None, done.metrics)]))
     best, goals, last = metrics_of(session, run.id) or ({}, MetricGoals(), {})
     best = best_metrics(best, done.round, metrics, {}, goals)
     if done.round == run.current_round:
