@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from federation.protocol.messages import Offer, ProgressFrame, Task
 from federation.weights.layout import Buffer
@@ -10,13 +10,13 @@ from federation.weights.layout import Buffer
 Send = Callable[[Offer | ProgressFrame], None]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class ClientTask:
     """A task with the content that it names. ``cancelled`` is set, in any thread, when the server cancels it."""
 
     task: Task
     content: Buffer | None
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    cancelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Outbox:
         """The task is over: offer the reply, now or when the connection is back. None: there is nothing to offer."""
         with self._lock:
             task = self._tasks.pop(message_id, None)
-            if reply is None or task is None or task.cancelled.is_set():
+            if reply is None or task is None or task.cancelled:
                 return
             self._replies[message_id] = reply
             if self._send is not None:
@@ -105,7 +105,7 @@ class Outbox:
             self._replies.pop(message_id, None)
             task = self._tasks.get(message_id)
         if task is not None:
-            task.cancelled.set()
+            task.cancelled = True
 
     # -- from any thread ------------------------------------------------------------------------------------------
 
@@ -114,4 +114,4 @@ class Outbox:
         with self._lock:
             tasks = list(self._tasks.values())
         for task in tasks:
-            task.cancelled.set()
+            task.cancelled = True

@@ -27,8 +27,9 @@ TURN_SECONDS = 1.0
 """A piece that has not gone out by then goes on without a turn, and so do the next ones until one is in time: however
 many peers are slow or dead, they do not keep the others waiting."""
 
-BATCH_SECONDS = 0.02
-"""A frame that need not be sent at once goes out with the next frame, or after so long."""
+BATCH_SECONDS = 0.1
+"""A frame that need not be sent at once goes out with the next frame, or after so long. That is longer than a phase of
+a fast round: an acknowledgement then goes out with the next task, in one write."""
 
 
 class Connection(Peer):

@@ -1,14 +1,17 @@
 """Flower's ``Array`` and ``ArrayRecord`` over numpy arrays that are not serialized until their bytes are needed."""
 
+import math
 from collections.abc import Iterable
 from functools import lru_cache
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
 
 from federation.weights.layout import NumpyArray
 
+_NPY_1_0 = np.lib.format.magic(1, 0)
 _written = lru_cache(maxsize=64)(str)
 """A dtype as text, which numpy puts together anew each time."""
 
@@ -49,8 +52,25 @@ class LazyArray(Array):
 
 
 def values_of(array: Array) -> NumpyArray:
-    """Return the values of an array for reading, without a copy where the array is a ``LazyArray``."""
-    return array.values if isinstance(array, LazyArray) else array.numpy()
+    """Return the values of an array for reading, without a copy where they are a ``LazyArray``'s or .npy bytes of 1.0.
+
+    Raises TypeError for an array that numpy did not write, ValueError for bytes that are not as their header says.
+    """
+    if isinstance(array, LazyArray):
+        return array.values
+    data = array.data
+    if array.stype != "numpy.ndarray" or data[:8] != _NPY_1_0:
+        return array.numpy()
+    begin = 10 + int.from_bytes(data[8:10], "little")
+    shape, is_fortran, dtype = _header(bytes(data[8:begin]))
+    values = np.frombuffer(data, dtype, math.prod(shape), begin)
+    return values.reshape(shape, order="F" if is_fortran else "C")
+
+
+@lru_cache(maxsize=256)
+def _header(text: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Parse the header of a .npy file, which is Python source: numpy compiles it anew each time."""
+    return np.lib.format.read_array_header_1_0(BytesIO(text))
 
 
 def record_of(named: Iterable[tuple[str, NumpyArray]]) -> ArrayRecord:

@@ -76,10 +76,10 @@ class Executor:
             message_id = client_task.task.message_id
             reply = OutgoingReply(Offer(message_id=message_id, error=str(missing), not_implemented=True))
         except BaseException as error:  # CancelledError, SystemExit, a panic of a native library
-            if client_task.cancelled.is_set():  # the app may have wrapped TaskCancelled in an error of its own
+            if client_task.cancelled:  # the app may have wrapped TaskCancelled in an error of its own
                 return None
             reply = self._failed(client_task.task, error)
-        if client_task.cancelled.is_set():
+        if client_task.cancelled:
             return None
         self._log_dropped(reply.offer.metrics)
         offer = reply.offer.model_copy(update={"seconds": time.monotonic() - started})

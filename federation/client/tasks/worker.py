@@ -24,7 +24,7 @@ class ProgressReporter:
 
     def __call__(self, batch: int, batches: int | None, loss: float | None) -> None:
         """A batch is done; raises TaskCancelled when the server has cancelled the task."""
-        if self._task.cancelled.is_set():
+        if self._task.cancelled:
             raise TaskCancelled
         now = time.monotonic()
         if now < self._show_at:
@@ -96,7 +96,7 @@ class Worker:
     def _run_task(self, executor: Executor, outbox: Outbox, task: ClientTask) -> None:
         started = time.monotonic()
         reply = None
-        if not task.cancelled.is_set():
+        if not task.cancelled:
             reporter = ProgressReporter(task, outbox.send_progress, self._console)
             reply = executor.run(task, outbox.node_id, reporter)
         outbox.finish_task(task.task.message_id, reply)

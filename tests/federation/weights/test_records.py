@@ -1,5 +1,7 @@
 """Lazy arrays and records of them beside Flower's own."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, RecordDict
@@ -28,6 +30,27 @@ def test_numpy_returns_a_copy_and_the_values_stay() -> None:
     assert array.values is values and array.values.tolist() == [1, 1, 1]
     assert values_of(array) is values
     assert values_of(Array(values)).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("values", [
+    np.arange(6, dtype=np.float32).reshape(2, 3), np.asfortranarray(np.arange(6.0).reshape(2, 3)), np.full((), 3.5),
+    np.zeros((0, 4), np.int32), np.arange(4, dtype=">i2"), np.array([True, False]),
+])  # fmt: skip
+def test_the_values_of_flowers_own_array_are_those_that_numpy_reads(values: np.ndarray) -> None:
+    read = values_of(Array(values))
+    assert (read.dtype, read.shape, read.tolist()) == (values.dtype, values.shape, values.tolist())
+
+
+def test_bytes_of_another_npy_version_are_read_and_broken_ones_are_refused() -> None:
+    file = BytesIO()
+    np.lib.format.write_array(file, np.arange(3.0), version=(2, 0))
+    assert values_of(Array("float64", (3,), "numpy.ndarray", file.getvalue())).tolist() == [0, 1, 2]
+    whole = Array(np.arange(3.0)).data
+    for data in (whole[:-1], whole[:60], whole[:9]):
+        with pytest.raises(ValueError, match=r"EOF|smaller than requested"):
+            values_of(Array("float64", (3,), "numpy.ndarray", data))
+    with pytest.raises(TypeError):
+        values_of(Array("float64", (3,), "tensorflow", whole))
 
 
 def test_setting_the_bytes_sets_the_values() -> None:
