@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from webapp.sanitizing import whole_number
 
-Cells = Literal["accuracy", "loss", "seconds", "outcome", "update_norm", "update_cosine", "loss_before", "loss_after"]
 Events = Literal["all", "trouble", "people"]
 Phase = Literal["evaluate", "train"]
 Measured = Literal["evaluate", "train", "server"]
@@ -29,7 +28,8 @@ class RunQuery:
     run_id: int
     phase: Phase = "evaluate"
     metric: str = ""
-    cells: Cells = "accuracy"
+    cells: str = ""
+    """What the cells of the heatmap show; empty or unknown: the metric that the page opens on."""
     round: int | None = None
     events: Events = "all"
     before: int | None = None
@@ -63,12 +63,12 @@ class RunQuery:
 def run_query(run_id: int, query: Mapping[str, str]) -> RunQuery:
     """Read the query of a run's page."""
     pairs = {name: query[name] for name in NAMES if query.get(name) and len(query[name]) <= MAX_LENGTH}
-    cells, events = pairs.get("cells"), pairs.get("events")
+    events = pairs.get("events")
     return RunQuery(
         run_id,
         phase="train" if pairs.get("phase") == "train" else "evaluate",
         metric=pairs.get("metric", ""),
-        cells=next((known for known in get_args(Cells) if known == cells), "accuracy"),
+        cells=pairs.get("cells", ""),
         round=whole_number(pairs.get("round")),
         events=next((known for known in get_args(Events) if known == events), "all"),
         before=whole_number(pairs.get("before")),

@@ -28,6 +28,7 @@ from webapp.pages.runs.head import RunHead, head_of, tasks_of
 from webapp.pages.runs.heatmap import Heatmap, heatmap_of
 from webapp.pages.runs.log import Log, log_of
 from webapp.pages.runs.query import RunQuery
+from webapp.pages.runs.target_metric import Measure, measure_of
 from webapp.pages.runs.timeline import Timeline, timeline_of
 from webapp.pages.start.fields import ConfigLine, config_lines
 from webapp.pages.start.schedules import scheduled_options, scheduled_words
@@ -38,10 +39,10 @@ FEW_ROUNDS, MANY_ROUNDS, MAX_ISSUES = 12, 250, 3
 
 @dataclass(frozen=True, slots=True)
 class RoundLine:
-    """One committed round as a row of the table; ``spread`` is that of the clients' accuracies."""
+    """One committed round as a row of the table: ``value`` is that of the page's measure, ``spread`` its clients'."""
 
     row: Round
-    accuracy: float | None
+    value: float | None
     before: float | None
     loss: float | None
     best: bool
@@ -57,6 +58,8 @@ class RunPage:
     """All that a run's page shows."""
 
     run: Run
+    measure: Measure
+    """The metric that the table of rounds and the heatmap open on."""
     head: RunHead
     charts: RunCharts
     lines: Lines
@@ -93,21 +96,25 @@ def run_page(
     """Gather a run's page; only the newest rounds unless the query wants all."""
     known = list_clients(session)
     names, of_run = client_names(session), clients_of_run(session, run.id)
-    accuracy, loss = (series.read(session, run, "evaluate", name) for name in ("accuracy", "loss"))
+    measure = measure_of([run], "evaluate", "")
+    accuracy, main, loss = (series.read(session, run, "evaluate", one) for one in ("accuracy", measure.name, "loss"))
     head, parted = head_of(session, run, accuracy, tasks_of(run, live, names)), split(session, run, known, live)
     limit = MANY_ROUNDS if query.all_rounds else FEW_ROUNDS
     part = parted.taking_part if head.active else []
     seats = [client for client in part if client.id in live and head.wait is not None]
     return RunPage(
-        run, head, charts_of(session, series, run, query.phase, query.metric),
+        run, measure, head, charts_of(session, series, run, query.phase, query.metric),
         lines_of(session, run, of_run, query), clients_now(session, run, part, live, query.q, query.page_of("clients")),
         clients_now(session, run, seats, live),
-        _rounds(session, run, (accuracy, loss), names, newest_rounds(session, run.id, before=query.below, limit=limit)),
+        _rounds(
+            session, run, measure, (main, loss), names,
+            newest_rounds(session, run.id, before=query.below, limit=limit),
+        ),
         run.current_round, log_of(session, run.id, names, query.events, query.before), config_lines(run.config, names),
         buttons_of(run, parted, live), parted,
-        heatmap_of(session, run, of_run, accuracy, query) if run.num_rounds else None,
+        heatmap_of(session, run, of_run, measure, main, query) if run.num_rounds else None,
         timeline_of(session, run, query), models,
-        next((fewer_clients(accuracy, cohort_of(accuracy), one.round) for one in models if one.which == "best"), ""),
+        next((fewer_clients(main, cohort_of(main), one.round) for one in models if one.which == "best"), ""),
         known, confusions_of(session, run, query.confusion),
         evaluation_results(session, run) if run.kind == "evaluation" else None,
         statistics_view(run_statistics(session, run.id)) if run.kind == "statistics" else None,
@@ -115,17 +122,18 @@ def run_page(
 
 
 def _rounds(
-    session: Session, run: Run, series: tuple[Series, Series], names: Mapping[int, str], rounds: Sequence[Round]
+    session: Session, run: Run, measure: Measure, series: tuple[Series, Series], names: Mapping[int, str],
+    rounds: Sequence[Round],
 ) -> list[RoundLine]:  # fmt: skip
-    """Return the rows of some rounds, newest first; ``series`` are accuracy and loss of the evaluation."""
+    """Return the rows of some rounds, newest first; ``series`` are the measure and the loss of the evaluation."""
     if not rounds:
         return []
     troubles: dict[int, list[Trouble]] = {}
     for one in first_troubles(session, run.id, rounds[-1].round, rounds[0].round, MAX_ISSUES):
         troubles.setdefault(one.round, []).append(one)
-    best = (run.best_metrics.get("evaluate_accuracy") or {}).get("round")
-    odd = _not_finite(session, run, series, rounds, names)
-    for number, other in _other_clients(session, run, series[0], rounds, names).items():
+    best = (run.best_metrics.get(measure.key) or {}).get("round")
+    odd = _not_finite(session, run, {measure.name: series[0], "loss": series[1]}, rounds, names)
+    for number, other in _other_clients(session, run, measure, series[0], rounds, names).items():
         odd.setdefault(number, []).append(other)
     issues = {row.round: _issues(odd.get(row.round, []), troubles.get(row.round, [])) for row in rounds}
     scheduled = scheduled_options(run.config)
@@ -133,14 +141,14 @@ def _rounds(
 
 
 def _round_line(
-    row: Round, accuracy: Series, loss: Series, issues: str, names: Mapping[int, str], best: int | None,
+    row: Round, main: Series, loss: Series, issues: str, names: Mapping[int, str], best: int | None,
     scheduled: Sequence[str],
 ) -> RoundLine:  # fmt: skip
     phase = row.outcomes.get("train") or row.outcomes.get("evaluate") or {}
-    spread = accuracy.spread_in(row.round)
-    worst = spread.worst if spread and spread.clients > 1 else None
+    spread = main.spread_in(row.round)
+    worst = spread.worst if spread and spread.clients > 1 and spread.worst else None
     return RoundLine(
-        row, accuracy.mean_in(row.round), accuracy.mean_in(accuracy.round_before(row.round)),
+        row, main.mean_in(row.round), main.mean_in(main.round_before(row.round)),
         loss.mean_in(row.round), row.round == best, spread,
         names.get(worst, f"client {worst}") if worst is not None else "",
         f"{phase.get('accepted', 0)}/{sum(phase.values())}", scheduled_words(row.metrics, scheduled), issues,
@@ -148,11 +156,11 @@ def _round_line(
 
 
 def _not_finite(
-    session: Session, run: Run, series: Sequence[Series], rounds: Sequence[Round], names: Mapping[int, str]
+    session: Session, run: Run, series: Mapping[str, Series], rounds: Sequence[Round], names: Mapping[int, str]
 ) -> dict[int, list[str]]:  # fmt: skip
     """Return round -> which of the means shown is not finite, and the clients whose value made it so."""
     said: dict[int, list[str]] = {}
-    for name, known in zip(("accuracy", "loss"), series, strict=True):
+    for name, known in series.items():
         odd = [row.round for row in rounds if row.round in known.non_finite]
         values = values_of(session, run.id, "evaluate", name, names, only=odd) if odd else {}
         for round_ in odd:
@@ -163,16 +171,16 @@ def _not_finite(
 
 
 def _other_clients(
-    session: Session, run: Run, accuracy: Series, rounds: Sequence[Round], names: Mapping[int, str]
+    session: Session, run: Run, measure: Measure, series: Series, rounds: Sequence[Round], names: Mapping[int, str]
 ) -> dict[int, str]:  # fmt: skip
     """Return round -> who evaluated that did not in the round before, or no longer, for the rounds that are shown."""
-    cohort = cohort_of(accuracy)
+    cohort = cohort_of(series)
     shown = {row.round for row in rounds}
     changed = [number for number in cohort.changes if number in shown] if cohort else []
     if not changed:
         return {}
-    earlier = {number: accuracy.round_before(number) for number in changed}
-    values = values_of(session, run.id, "evaluate", "accuracy", names, only=[*earlier, *earlier.values()])
+    earlier = {number: series.round_before(number) for number in changed}
+    values = values_of(session, run.id, "evaluate", measure.name, names, only=[*earlier, *earlier.values()])
     said = {}
     for number in changed:
         now, before = ({c for c, of in values.items() if at in of} for at in (number, earlier[number]))

@@ -9,6 +9,8 @@ from webapp.formatting import MINUS, exact
 from webapp.formatting import metric as written
 from webapp.pages.runs.query import Measured
 
+MAIN = ("accuracy", "rmse", "loss")
+"""What pages open on: the first of these that is reported."""
 MARGIN = 0.1
 """The default target as a share of the best value."""
 
@@ -67,7 +69,7 @@ class Measure:
 
 
 def measure_of(runs: Sequence[Run], phase: Measured, metric: str, *, reported_only: bool = False) -> Measure:
-    """Return the requested metric; without one, of what the runs report: accuracy, else loss, else the first.
+    """Return the requested metric; without one the first of ``MAIN`` that the runs report, else their first metric.
 
     ``reported_only``: what none of the runs reports counts as not asked for.
     """
@@ -75,7 +77,7 @@ def measure_of(runs: Sequence[Run], phase: Measured, metric: str, *, reported_on
     if metric and (not reported_only or f"{phase}_{metric}" in reported):
         return _measure(runs, phase, metric)
     others = (name.removeprefix(f"{phase}_") for name in sorted(reported) if name.startswith(f"{phase}_"))
-    names = ("accuracy", "loss", *others)
+    names = (*MAIN, *others)
     return _measure(runs, phase, next((name for name in names if f"{phase}_{name}" in reported), "accuracy"))
 
 
