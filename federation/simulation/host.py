@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from io import BufferedReader
 
+import uvloop
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -154,7 +155,7 @@ def main() -> None:
         os._exit(USAGE)
     if plan.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = plan.gpu.device  # before TensorFlow is imported
-    code = asyncio.run(serve(plan, orders))
+    code = uvloop.run(serve(plan, orders))
     os._exit(code)  # a task that does not end at its next batch holds its thread
 
 
