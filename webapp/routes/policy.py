@@ -41,11 +41,14 @@ def _patterns() -> list[tuple[str, re.Pattern[str], Need]]:
 
 
 def route_of(method: str, path: str) -> tuple[str, dict[str, str]] | None:
-    """Return template and parameters of the route that a request asks for; None where none is listed."""
-    for (of, template), (_, pattern, _need) in zip(POLICY, _patterns(), strict=True):
-        if of == method and (match := pattern.match(path)):
-            return template, match.groupdict()
-    return None
+    """Return template and parameters of the route that a request asks for; None where none is listed.
+
+    Of several that match it is the one with the fewest parameters: ``/runs/new`` is no run.
+    """
+    lines = zip(POLICY, _patterns(), strict=True)
+    found = ((template, match.groupdict()) for (of, template), (_, pattern, _) in lines
+             if of == method and (match := pattern.match(path)))  # fmt: skip
+    return min(found, key=lambda line: len(line[1]), default=None)
 
 
 def need_of(method: str, path: str) -> Need | None:

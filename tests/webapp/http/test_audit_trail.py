@@ -121,6 +121,7 @@ def test_an_entry_says_who_acted_and_who_was_refused(dashboard: Dashboard) -> No
     with acting(dashboard, Cookie=cookie) as http:
         assert http.post("/api/runs/7/stop").status_code == 403
         assert http.get("/api/audit").status_code == http.get("/audit").status_code == 403
+        assert http.get("/runs/new").status_code == 403
     with acting(dashboard, Authorization=f"Bearer {token}") as http:
         assert http.post("/api/runs/7/stop").status_code == 404
     columns = ("actor_kind", "actor", "actor_id", "action", "target", "outcome", "status")
@@ -132,6 +133,7 @@ def test_an_entry_says_who_acted_and_who_was_refused(dashboard: Dashboard) -> No
         ("user", "bob", bob, "POST /api/runs/{run_id}/stop", "run 7", "refused", 403),
         ("user", "bob", bob, "GET /api/audit", "", "refused", 403),
         ("user", "bob", bob, "GET /audit", "", "refused", 403),
+        ("user", "bob", bob, "GET /runs/new", "", "refused", 403),
         ("token", "ada", ada, "POST /api/runs/{run_id}/stop", "run 7", "failed", 404),
     ]
     assert PASSWORD not in str(entries(dashboard)) and token not in str(entries(dashboard))
