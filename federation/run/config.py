@@ -56,11 +56,10 @@ class RunConfig(StopFields):
 
     def scheduled(self, number: int, num_rounds: int) -> dict[str, float]:
         """Return the values that options with a schedule have in a round, by name; round 0 trains nothing."""
-        unused = self.unused
         return {
             name: value_in(text, limits, getattr(self, name), number, num_rounds)
             for name, limits in SCHEDULED.items()
-            if number > 0 and name not in unused and read_schedule(text := getattr(self, f"{name}_schedule"))
+            if number > 0 and read_schedule(text := getattr(self, f"{name}_schedule")) and name not in self.unused
         }
 
     @property

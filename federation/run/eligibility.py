@@ -32,9 +32,9 @@ def why_ineligible(
         return Ineligible.NOT_SELECTED
     if network == "custom" and not data.get("app") and not (node_app and data.get("runs_apps")):
         return Ineligible.NO_APP
-    if needs_dataset(network) and data.get("app"):
+    if not needs_dataset(network):
+        return None
+    if data.get("app"):
         return Ineligible.OWN_APP
     holds = data.get("dataset") == dataset and is_data_name(dataset) == bool(data.get("schema"))
-    if needs_dataset(network) and not holds:
-        return Ineligible.OTHER_DATASET
-    return None
+    return None if holds else Ineligible.OTHER_DATASET
