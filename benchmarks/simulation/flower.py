@@ -1,8 +1,9 @@
 """flwr's own simulation as a contender: ``run_simulation`` in a process of its own, and Meadow's virtual clients.
 
-    python -m benchmarks.simulation.flower CLIENTS PARAMETERS ROUNDS RESULT
+    python -m benchmarks.simulation.flower CLIENTS PARAMETERS ROUNDS CPUS RESULT
 
-writes the milliseconds of each round as JSON. It needs ray.
+writes the milliseconds of each round as JSON. It needs ray. Flower gives each client two CPUs unless told otherwise, so
+that one actor works on two cores; with one CPU a client, which Meadow is judged by, there are two.
 """
 
 import importlib.util
@@ -22,6 +23,8 @@ from benchmarks.timing import Series, Timing
 
 APP = "benchmarks.stock_app.stockapp.client:app"
 RUN_SECONDS = 300
+CONTENDERS = {"flwr, 1 CPU": 1, "flwr, 2 CPUs": 2}
+"""``run_simulation`` with so many CPUs for each client."""
 
 
 def measure(folder: Path, report: Report) -> None:
@@ -31,26 +34,27 @@ def measure(folder: Path, report: Report) -> None:
         return
     size = SIMULATED
     with Children(folder) as children:
-        theirs = Series("run_simulation", [_run_simulation(folder, children)])
+        theirs = [Series(name, [_run_simulation(folder, children, cpus)]) for name, cpus in CONTENDERS.items()]
     with Children(folder) as children:
         meadow = MeadowFederation(folder / "simulation", children, size.clients, app=APP)
         try:
             ours = Series("Meadow", [meadow.work(size.parameters, size.rounds)])
         finally:
             meadow.close()
-    report.add_series(size, theirs)
-    report.add_series(size, ours)
-    report.judge(f"{size} virtual: Meadow over flwr's run_simulation, wall time a round", ours.wall_ms / theirs.wall_ms,
-                 SIMULATION_AGAINST_FLOWER)  # fmt: skip
+    for series in (*theirs, ours):
+        report.add_series(size, series)
+    report.judge(f"{size} virtual: Meadow over flwr's run_simulation, wall time a round",
+                 ours.wall_ms / theirs[0].wall_ms, SIMULATION_AGAINST_FLOWER)  # fmt: skip
 
 
-def _run_simulation(folder: Path, children: Children) -> Timing:
+def _run_simulation(folder: Path, children: Children, cpus: int) -> Timing:
     """Return the times of the rounds but the first, in which actors start."""
-    result = folder / "flower-simulation.json"
-    arguments = map(str, (SIMULATED.clients, SIMULATED.parameters, SIMULATED.rounds + 1, result))
-    process = children.module("flower-simulation", "benchmarks.simulation.flower", *arguments, env=_environment(folder))
+    name = f"flower-simulation-{cpus}"
+    result = folder / f"{name}.json"
+    arguments = map(str, (SIMULATED.clients, SIMULATED.parameters, SIMULATED.rounds + 1, cpus, result))
+    process = children.module(name, "benchmarks.simulation.flower", *arguments, env=_environment(folder))
     code = process.wait(RUN_SECONDS)
-    assert code == 0 and result.exists(), children.said("flower-simulation")
+    assert code == 0 and result.exists(), children.said(name)
     return Timing(json.loads(result.read_text())[1:])
 
 
@@ -59,7 +63,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, **more}
 
 
-def main(clients: int, parameters: int, rounds: int, result: Path) -> None:
+def main(clients: int, parameters: int, rounds: int, cpus: int, result: Path) -> None:
     """Work the rounds with flwr's ``run_simulation`` and write their milliseconds."""
     import numpy as np
     from flwr.app import ArrayRecord, Context
@@ -78,11 +82,11 @@ def main(clients: int, parameters: int, rounds: int, result: Path) -> None:
         arrays = ArrayRecord([np.zeros(parameters, np.float32)])
         strategy.start(grid=grid, initial_arrays=arrays, num_rounds=rounds)
 
-    resources: dict[str, Any] = {"client_resources": {"num_cpus": 1, "num_gpus": 0.0}}
+    resources: dict[str, Any] = {"client_resources": {"num_cpus": cpus, "num_gpus": 0.0}}
     run_simulation(server, app, num_supernodes=clients, backend_config=resources)
     assert len(strategy.ends) == rounds + 1, "a round failed"
     result.write_text(json.dumps([(late - early) * 1000 for early, late in pairwise(strategy.ends)]))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -122,13 +122,16 @@ def best_metrics(
         known = BestRound.of(better.get(name))
         new = BestRound(number, value, metrics.get(f"{phase}_loss"))
         if better_round(new, known, less=less) is new:
-            better[name] = asdict(new) | {"clients": spread[name].clients if name in spread else None}
+            clients = spread[name].clients if name in spread else None
+            better[name] = {"round": number, "value": value, "loss": new.loss, "clients": clients}
     return better
 
 
 def checkpoint_data(checkpoint: Checkpoint | None) -> Row:
     """Return the file of a round's weights, with its hash and size; nothing of a round whose weights nobody keeps."""
-    return {} if checkpoint is None else asdict(checkpoint)
+    if checkpoint is None:
+        return {}
+    return {"file": checkpoint.file, "sha256": checkpoint.sha256, "size_bytes": checkpoint.size_bytes}
 
 
 def reply_event(reply: ReplyRecorded) -> Row:
