@@ -5,7 +5,6 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -64,7 +63,7 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._rounds = {number for number, _ in self._files()}
+        self._rounds = {int(path.name[6:12]) for path in folder.glob("round-*")}
         self._expired: set[int] = set()
 
     def write_layout(self, layout: Layout) -> None:
@@ -140,17 +139,13 @@ class Checkpoints:
 
     def delete_expired(self) -> None:
         """Delete the files of the expired rounds."""
-        for number, file in self._files() if self._expired else ():
-            if number in self._expired:
-                file.unlink(missing_ok=True)
+        for number in self._expired:
+            self._weights_file(number).unlink(missing_ok=True)
+            self.state_file(number).unlink(missing_ok=True)
+            for end in EXPORT_ENDS:
+                self._weights_file(number).with_suffix(end).unlink(missing_ok=True)
         self._rounds -= self._expired
         self._expired = set()
-
-    def _files(self) -> Iterator[tuple[int, Path]]:
-        """Yield round and path of each file of a round: weights, state, and models that were exported from it."""
-        for path in self._folder.iterdir():
-            if path.name.startswith("round-"):
-                yield int(path.name[6:12]), path
 
     def _weights_file(self, number: int) -> Path:
         return self._folder / f"round-{number:06d}.weights"
