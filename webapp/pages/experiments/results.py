@@ -124,7 +124,7 @@ def results_of(
     session: Session, experiment: Experiment, phase: Measured, metric: str, which: Which,
     runs: Sequence[Run] | None = None,
 ) -> Results:  # fmt: skip
-    """Gather the results of an experiment; without a metric those of the accuracy, or else the loss."""
+    """Gather the results of an experiment; without a metric those of the one that ``measure_of`` chooses."""
     runs = runs_of_experiment(session, experiment.id) if runs is None else runs
     measure = measure_of(runs, phase, metric, reported_only=True)
     which = "last" if measure.least is None else which

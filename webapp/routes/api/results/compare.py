@@ -40,7 +40,7 @@ Metric = Annotated[
     Query(
         max_length=MAX_LENGTH,
         pattern=METRIC_NAME,
-        description="Metric of the results. Default: accuracy, or loss if there is no accuracy.",
+        description="Metric of the results. Default: accuracy, else rmse, else loss.",
     ),
 ]
 

@@ -24,7 +24,8 @@ Phase = Annotated[
     Query(description="Clients' evaluation or training, or the server."),
 ]
 Metric = Annotated[
-    str, Query(max_length=100, pattern=METRIC_NAME, description="Such as accuracy; empty: accuracy, or else loss.")
+    str,
+    Query(max_length=100, pattern=METRIC_NAME, description="Such as accuracy; empty: accuracy, else rmse, else loss."),
 ]
 Which = Annotated[
     Literal["best", "last"], Query(description="The value of the best round of each run, or of its last.")
