@@ -1,8 +1,10 @@
 """What a client does with the server's frames, whatever carries them: it owns no socket and no thread."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from federation.client.content_assembly import ContentAssembly, Contents
 from federation.client.description import ClientDescription
@@ -17,6 +19,9 @@ MAX_CLOCK_OFFSET_SECONDS = 5.0
 
 TEMPORARY = frozenset({messages.Close.TOO_SLOW, messages.Close.FULL, messages.Close.STOPPING})
 """Close codes after which the client connects again; after the others it would be refused again."""
+
+TASK = re.compile(r'\{"type":"task","message_id":"([\w.-]{1,100})",')
+"""How the server begins the text of a task."""
 
 SendFrames = Callable[[messages.Offer | messages.ProgressFrame, Iterable[bytes]], None]
 """Sends a text frame and the binary frames that belong behind it; called in any thread."""
@@ -139,10 +144,28 @@ def _decode(frame: str | bytes) -> messages.ServerFrame | None:
     if not isinstance(frame, str):
         return None
     try:
-        return messages.decode_server(frame)
+        return decode(frame)
     except messages.BadFrame as error:
         log.warning("ignored a frame: %s", error)
         return None
+
+
+def decode(text: str) -> messages.ServerFrame:
+    """Read a text frame as ``decode_server`` does. Tasks of the clients of a process share config and content header.
+
+    Any thread may call it. Raises BadFrame.
+    """
+    if (begin := TASK.match(text)) is not None:
+        task = _decode_once(f'{{"type":"task","message_id":"",{text[begin.end() :]}')
+        if isinstance(task, messages.Task) and not task.message_id:  # else the rest names type or id once more
+            return task.model_copy(update={"message_id": begin[1]})
+    return messages.decode_server(text)
+
+
+@lru_cache(maxsize=2)
+def _decode_once(text: str) -> messages.ServerFrame:
+    """Read a frame that many clients of a process get in a row: a task but for its message id."""
+    return messages.decode_server(text)
 
 
 def _compare_clocks(server_time: str) -> None:

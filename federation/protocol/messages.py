@@ -187,13 +187,14 @@ class Bye(Frame):
 ClientFrame = Hello | ProgressFrame | Offer
 ServerFrame = Challenge | Welcome | Task | Grant | Ack | Cancel | Bye
 _T = TypeVar("_T")
+_encoder = json.JSONEncoder(separators=(",", ":"))
 _client_frames: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="type")])
 _server_frames: TypeAdapter[ServerFrame] = TypeAdapter(Annotated[ServerFrame, Field(discriminator="type")])
 
 
 def encode(frame: Frame) -> str:
     """Return the text frame of ``frame``. A NaN or infinite number is written as Python's json does."""
-    return json.dumps(frame.model_dump(), separators=(",", ":"))
+    return _encoder.encode(frame.model_dump())
 
 
 def decode_client(text: str) -> ClientFrame:

@@ -9,6 +9,7 @@ from typing import Any
 from federation.client.options.own_data import OwnDataOptions
 from federation.client.tasks.apps import BadApp, work_of_app
 from federation.client.tasks.executor import Executor
+from federation.client.tasks.inputs import TaskInputs
 from federation.client.tasks.run_states import RunStates, StateFiles
 from federation.learning.client_app import Work, work_on
 from federation.learning.data import datasets
@@ -38,8 +39,9 @@ def works_of(plan: Plan, recent_log: Callable[[], list[str]] | None) -> list[tup
         raise BadWork(NO_DATA, str(error)) from error
     except BadData as error:
         raise BadWork(NO_DATA, error.whole) from error
+    inputs = TaskInputs()
     return [
-        (number, work, Executor(work, node, recent_log, name := plan.name_of(number), _states_of(plan, name)))
+        (number, work, Executor(work, node, recent_log, name := plan.name_of(number), _states_of(plan, name), inputs))
         for number, work, node in works
     ]
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from flwr.app import ArrayRecord, ConfigRecord, Context, Message, Metadata, RecordDict
+from flwr.app import ArrayRecord, Context, Message, Metadata, RecordDict
 from numpy.typing import NDArray
 
 from federation.client.outbox import ClientTask, OutgoingReply
 from federation.client.tasks.failures import app_frames, error_sentence, shorten
+from federation.client.tasks.inputs import Config, TaskInputs
 from federation.client.tasks.legacy_apps import check_function, content_of_reply, is_legacy
 from federation.client.tasks.run_states import RunStates
 from federation.learning.client_app import Work
@@ -19,17 +20,15 @@ from federation.protocol.messages import ContentHeader, Offer, Task
 from federation.run.metric_names import MAX_LIST, clean_metrics, dropped_sentence
 from federation.run.pooling import MAX_COUNTS
 from federation.weights.content_ids import content_id
-from federation.weights.flower_content import app_answer, config_for_apps, plain_values
-from federation.weights.layout import Buffer, Layout
+from federation.weights.flower_content import app_answer
+from federation.weights.layout import Layout
 from federation.weights.legacy_content import FunctionMissing, legacy_content
-from federation.weights.records import record_of, values_of
+from federation.weights.records import values_of
 
 log = logging.getLogger(__name__)
 
 SERVER_NODE_ID = 1
 TIME_TO_LIVE_SECONDS = 86_400.0
-
-Config = dict[str, Any]
 
 
 class Executor:
@@ -45,19 +44,21 @@ class Executor:
         Begins the lines of the log where several clients write one.
     states : RunStates, optional
         Keeps what training leaves in the Context's state.
+    inputs : TaskInputs, optional
+        Shared by the executors of one worker.
     """
 
     def __init__(
         self, work: Work, node_config: Mapping[str, Any], recent_log: Callable[[], list[str]] | None = None,
-        name: str = "", states: RunStates | None = None,
+        name: str = "", states: RunStates | None = None, inputs: TaskInputs | None = None,
     ) -> None:  # fmt: skip
+        self._inputs = inputs or TaskInputs()
         self._states = states or RunStates()
         self._begin = f"{name}, " if name else ""
         self._work, self._recent_log = work, recent_log
         self._node_config = dict(node_config)
         self._logged: set[str] = set()
         self._context: Context | None = None
-        self._last_config: tuple[Config, ConfigRecord] = ({}, ConfigRecord())
 
     def warm_up(self) -> None:
         """Import what is slow to import, so that the first task need not wait for it."""
@@ -94,13 +95,12 @@ class Executor:
 
     def _answer(self, client_task: ClientTask, node_id: int) -> OutgoingReply:
         task = client_task.task
-        config = config_for_apps(task.config)
+        config = self._inputs.config(task)
         if task.phase == "prepare":
             return OutgoingReply(Offer(message_id=task.message_id, data=self._work.prepare(config)))
-        options = task.config.get("app_config", {})  # Flower's apps read some there and some in ``run_config``
-        content = RecordDict({"config": self._record_of(config | options)})
+        content = RecordDict({"config": self._inputs.config_record(task)})
         if client_task.content is not None and task.content is not None:
-            content["arrays"] = _unpack(task.content, client_task.content)
+            content["arrays"] = self._inputs.arrays(task.content, client_task.content)
         context = self._context_of(task, node_id, config)
         check_function(self._work.app, task.phase)
         legacy = is_legacy(self._work.app)
@@ -113,7 +113,7 @@ class Executor:
             reply = Message(content, reply_to=message)
         elif not legacy and task.phase == "train" and context.state.array_records:
             self._states.write(task.run_id, context.state)
-        return _reply(task, reply)
+        return _reply(task, reply, self._inputs.layout(task.content) if task.content is not None else None)
 
     def _log_dropped(self, metrics: Mapping[str, object]) -> None:
         """Log once for each reason which metrics the server will drop."""
@@ -121,20 +121,6 @@ class Executor:
             if reason not in self._logged:
                 self._logged.add(reason)
                 log.warning("%s%s", self._begin, dropped_sentence(reason, names))
-
-    def _record_of(self, config: Config) -> ConfigRecord:
-        """Return the config as a record: the last one with what has changed, for to make a new one takes long."""
-        plain = plain_values(config)
-        known, last = self._last_config
-        if plain.keys() == known.keys():
-            record = last.copy()
-            for key, value in plain.items():
-                if value != known[key] or type(value) is not type(known[key]) or isinstance(value, list):
-                    record[key] = value
-        else:
-            record = ConfigRecord(plain)
-        self._last_config = (plain, record)
-        return record.copy()
 
     def _context_of(self, task: Task, node_id: int, config: Config) -> Context:
         """Return the run's Context, whose state lasts until a task of another run comes."""
@@ -145,13 +131,6 @@ class Executor:
             state = self._states.read(task.run_id)
             self._context = Context(task.run_id, node_id, self._node_config, state, run_config)
         return self._context
-
-
-def _unpack(header: ContentHeader, buffer: Buffer) -> ArrayRecord:
-    """Return the arrays of a content as read-only views of it: the next task may have the same content."""
-    layout = Layout.from_json(header.layout)
-    arrays = layout.unpack(memoryview(buffer).toreadonly())
-    return record_of((entry.name, array) for entry, array in zip(layout.entries, arrays, strict=True))
 
 
 def _message(task: Task, node_id: int, content: RecordDict) -> Message:
@@ -170,30 +149,33 @@ def _message(task: Task, node_id: int, content: RecordDict) -> Message:
     return Message(content, metadata=metadata)  # type: ignore[call-overload, no-any-return]
 
 
-def _reply(task: Task, message: Message) -> OutgoingReply:
-    """Turn the ClientApp's answer into an offer and the content that goes with it."""
+def _reply(task: Task, message: Message, layout: Layout | None) -> OutgoingReply:
+    """Turn the ClientApp's answer into an offer and the content that goes with it; ``layout`` is of the task's own."""
     if message.has_error():
         return OutgoingReply(
             Offer(message_id=task.message_id, error=shorten(message.error.reason or "the app gave no reason"))
         )
     metrics, examples, arrays = app_answer(message.content)
     metrics = {k: v[: MAX_COUNTS.get(k, MAX_LIST) + 1] if isinstance(v, list) else v for k, v in metrics.items()}
-    header, buffer = _pack(task, arrays) if arrays is not None else (None, None)
+    header, buffer = _pack(task, arrays, layout) if arrays is not None else (None, None)
     offer = Offer(message_id=task.message_id, metrics=metrics, num_examples=examples, content=header)
     return OutgoingReply(offer, buffer)
 
 
-def _pack(task: Task, record: ArrayRecord) -> tuple[ContentHeader, bytearray | memoryview]:
+def _pack(task: Task, record: ArrayRecord, expected: Layout | None) -> tuple[ContentHeader, bytearray | memoryview]:
     names = list(record)
-    expected = [row[0] for row in task.content.layout] if task.content is not None else names
-    if sorted(names) == sorted(expected):
-        names = expected
+    wanted = [entry.name for entry in expected.entries] if expected is not None else names
+    if sorted(names) == sorted(wanted):
+        names = wanted
     arrays = [values_of(record[name]) for name in names]
-    layout = Layout.from_json(Layout.of(names, arrays).to_json())
+    layout = Layout.of(names, arrays)
     # The id only distinguishes the contents of one connection: the message's id serves, and needs no hash of the bytes.
-    header = ContentHeader(
-        id=content_id(task.message_id.encode()), size_bytes=layout.size_bytes, layout=layout.to_json()
-    )
+    content = content_id(task.message_id.encode())
+    if task.content is not None and layout == expected:
+        layout, header = expected, task.content.model_copy(update={"id": content})
+    else:
+        layout = Layout.from_json(layout.to_json())  # which refuses other dtypes
+        header = ContentHeader(id=content, size_bytes=layout.size_bytes, layout=layout.to_json())
     return header, _as_one_buffer(arrays[0]) if len(arrays) == 1 and arrays[0].size else layout.pack(arrays)
 
 

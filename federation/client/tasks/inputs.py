@@ -1,0 +1,68 @@
+"""What apps find in tasks, made once for those with the same config or content: the clients of a process get such."""
+
+from typing import Any
+
+from flwr.app import ArrayRecord, ConfigRecord
+
+from federation.protocol.messages import ContentHeader, Task
+from federation.weights.flower_content import config_for_apps, plain_values
+from federation.weights.layout import Buffer, Layout, NumpyArray
+from federation.weights.records import record_of
+
+Config = dict[str, Any]
+
+
+class TaskInputs:
+    """The config and the arrays of the last task. Only the worker's thread may use it, for any number of clients."""
+
+    def __init__(self) -> None:
+        self._source: Config | None = None
+        self._config: Config = {}
+        self._plain: Config = {}
+        self._record = ConfigRecord()
+        self._header: ContentHeader | None = None
+        self._buffer: Buffer = b""
+        self._layout = Layout(())
+        self._arrays: list[NumpyArray] = []
+
+    def config(self, task: Task) -> Config:
+        """Return the fields of a task's config for an app: do not change them, the next task may have the same."""
+        if task.config is not self._source:
+            self._config = config_for_apps(task.config)
+            # Flower's apps read some options there and some in ``run_config``
+            self._record, self._plain = self._changed(plain_values(self._config | task.config.get("app_config", {})))
+            self._source = task.config
+        return self._config
+
+    def config_record(self, task: Task) -> ConfigRecord:
+        """Return the config as a record, which belongs to the caller."""
+        self.config(task)
+        record = self._record.copy()
+        for key, value in self._plain.items():
+            if isinstance(value, list):
+                record[key] = list(value)
+        return record
+
+    def layout(self, header: ContentHeader) -> Layout:
+        """Return the layout of a content."""
+        if header is not self._header:
+            self._header, self._layout, self._buffer, self._arrays = header, Layout.from_json(header.layout), b"", []
+        return self._layout
+
+    def arrays(self, header: ContentHeader, buffer: Buffer) -> ArrayRecord:
+        """Return the arrays of a content as read-only views of it: the next task may have the same content."""
+        layout = self.layout(header)
+        if buffer is not self._buffer:
+            self._arrays, self._buffer = layout.unpack(memoryview(buffer).toreadonly()), buffer
+        return record_of((entry.name, array) for entry, array in zip(layout.entries, self._arrays, strict=True))
+
+    def _changed(self, plain: Config) -> tuple[ConfigRecord, Config]:
+        """Return a config as a record: the last one with what has changed, for to make a new one takes long."""
+        known = self._plain
+        if plain.keys() != known.keys():
+            return ConfigRecord(plain), plain
+        record = self._record.copy()
+        for key, value in plain.items():
+            if value != known[key] or type(value) is not type(known[key]):
+                record[key] = value
+        return record, plain
