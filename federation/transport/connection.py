@@ -6,6 +6,7 @@ Everything here runs on the Flower server's event loop; other threads may read t
 import asyncio
 import contextlib
 import secrets
+import time
 from collections import deque
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -44,6 +45,8 @@ class Connection(Peer):
         self._socket: StreamProtocol = websocket.scope["extensions"]["meadow.socket"]
         self.certificate: str | None = websocket.scope["extensions"].get("meadow.certificate")
         self._unsent: list[str] = []
+        self._unsent_since = 0.0
+        """When the first one was added, on the monotonic clock."""
         self._batch_timer: asyncio.TimerHandle | None = None
         self._tasks: deque[Assignment] = deque()
         self._wake = asyncio.Event()
@@ -108,11 +111,12 @@ class Connection(Peer):
 
     def send(self, frame: messages.Frame, *, at_once: bool = True) -> None:
         """Send a text frame, before contents that wait. One that need not go ``at_once`` goes with the next frame."""
+        self._unsent_since = self._unsent_since if self._unsent else time.monotonic()
         self._unsent.append(messages.encode(frame))
         if at_once:
             self._flush()
         elif self._batch_timer is None:
-            self._batch_timer = asyncio.get_running_loop().call_later(BATCH_SECONDS, self._flush)
+            self._flush_batch()
 
     def send_task(self, assignment: Assignment) -> None:
         """Send a task with its content: at once where it is small and nothing is under way, else in its turn."""
@@ -177,11 +181,16 @@ class Connection(Peer):
         has_it = content.id == self._sent_content_id
         return has_it or (content.size_bytes <= SMALL_BYTES and self._socket.writable.is_set())
 
+    def _flush_batch(self) -> None:
+        """Write the text frames that have waited long enough, and look again when others will have."""
+        self._batch_timer = None
+        if self._unsent and (left := self._unsent_since + BATCH_SECONDS - time.monotonic()) > 0:
+            self._batch_timer = asyncio.get_running_loop().call_later(left, self._flush_batch)
+        else:
+            self._flush()
+
     def _flush(self, *parts: bytes | memoryview) -> None:
         """Write the text frames that wait, and further parts of frames, in one go."""
-        if self._batch_timer is not None:
-            self._batch_timer.cancel()
-            self._batch_timer = None
         texts, self._unsent = self._unsent, []
         if not self._is_closed and (texts or parts):
             self._socket.write(b"".join(map(text_frame, texts)), *parts)
