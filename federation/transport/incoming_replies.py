@@ -32,7 +32,7 @@ class IncomingReplies:
     """The offers and contents of all assignments.
 
     ``connection_of`` returns a client's present connection, where it has one. ``finish`` is called once for each
-    assignment whose reply is complete or refused; ``report`` when a client may send.
+    assignment whose reply is complete or refused; ``report`` when a client may send what does not follow its offer.
     """
 
     def __init__(self, limits: Limits, connection_of: Callable[[int], Peer | None], finish: Finish,
@@ -67,6 +67,7 @@ class IncomingReplies:
         connection = self._connection_of(assignment.client_id)
         self._granted.add(assignment)
         self._expect_content(connection, assignment, size_bytes, granted_bytes=size_bytes)
+        self._report(assignment, "sending")
         if connection is not None:
             connection.send(messages.Grant(message_id=assignment.message_id))
 
@@ -77,7 +78,6 @@ class IncomingReplies:
         content_id = assignment.offer.content.id if assignment.offer and assignment.offer.content else ""
         incoming = Incoming(content_id, self._spares.allocate(size_bytes), granted_bytes, time.monotonic())
         assignment.advance(AssignmentState.RECEIVING, incoming=incoming)
-        self._report(assignment, "sending")
         if connection is not None:
             connection.expected[content_id] = assignment
 
@@ -141,6 +141,9 @@ def _refusal_of(offer: messages.Offer, exchange: Exchange, max_reply_bytes: int)
         return f"sends weights with its {exchange.phase} reply"
     if offer.content.size_bytes > max_reply_bytes:
         return f"sends {offer.content.size_bytes:,} bytes, the maximum is {max_reply_bytes:,}"
+    sent = exchange.content.header if exchange.content is not None and exchange.content.layout is layout else None
+    if sent is not None and (offer.content.layout, offer.content.size_bytes) == (sent.layout, sent.size_bytes):
+        return None
     try:
         difference = layout.difference(Layout.from_json(offer.content.layout).entries)
     except LayoutMismatch as error:
