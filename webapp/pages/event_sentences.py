@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from webapp.db.repository.events import StoredEvent
-from webapp.formatting import count, duration, percent, plural, span
+from webapp.formatting import count, duration, metric, plural, span
+from webapp.pages.runs.target_metric import MAIN
 from webapp.pages.wording import STATES
 
 LOCAL = "local"
@@ -110,9 +111,9 @@ def _committed(event: StoredEvent) -> str:
         train = data.get("outcomes", {}).get("train", {})
         updates = plural(sum(train.values()), "update")
         text = f"Round {count(data['round'])} completed, {count(train.get('accepted', 0))} of {updates}"
-    accuracy = (data.get("metrics") or {}).get("evaluate_accuracy")
-    parts = [f"accuracy {percent(accuracy)}"] if accuracy is not None else []
-    return f"{text}: {', '.join([*parts, duration(data.get('seconds'))])}"
+    metrics = data.get("metrics") or {}
+    known = [f"{n} {metric(value, n)}" for n in MAIN if (value := metrics.get(f"evaluate_{n}")) is not None]
+    return f"{text}: {', '.join([*known[:1], duration(data.get('seconds'))])}"
 
 
 def _reply(group: Sequence[StoredEvent], names: Mapping[int, str]) -> tuple[str, str, str] | None:

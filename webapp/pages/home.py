@@ -21,6 +21,7 @@ from webapp.pages.experiments.index import ExperimentLine, open_experiments
 from webapp.pages.runs.buttons import Buttons, buttons_of
 from webapp.pages.runs.charts import RunCharts, charts_of
 from webapp.pages.runs.head import RunHead, head_of, headline, tasks_of
+from webapp.pages.runs.target_metric import measure_of
 
 MAX_RECENT, LOOKED_AT = 6, 200
 
@@ -67,8 +68,10 @@ def home(session: Session, series: SeriesCache, live: Mapping[int, LiveClient]) 
     run = active[0] if active else _last_run(session)
     head = parted = buttons = charts = rows = seats = None
     if run is not None:
-        accuracy = series.read(session, run, "evaluate", "accuracy")
-        head = head_of(session, run, accuracy, tasks_of(run, live, names))
+        measure = measure_of([run], "evaluate", "")
+        head = head_of(
+            session, run, measure, series.read(session, run, "evaluate", measure.name), tasks_of(run, live, names)
+        )
         charts = charts_of(session, series, run)
         parted = split(session, run, known, live)
         buttons = buttons_of(run, parted, live)

@@ -14,6 +14,7 @@ from webapp.db.repository.series import read_series
 from webapp.db.tables import Round, Run, UtcTime
 from webapp.operations.rows import iso
 from webapp.pages.runs.head import RunHead, head_of
+from webapp.pages.runs.target_metric import measure_of
 
 
 @pytest.fixture
@@ -37,7 +38,8 @@ def head(books: Books, run_id: int) -> RunHead:
     with books.database.read() as session:
         run = get_run(session, run_id)
         assert run is not None
-        return head_of(session, run, read_series(session, run_id, "evaluate", "accuracy"), {})
+        measure = measure_of([run], "evaluate", "")
+        return head_of(session, run, measure, read_series(session, run_id, "evaluate", measure.name), {})
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=3650), -timedelta(hours=1)], ids=str)

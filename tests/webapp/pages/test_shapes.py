@@ -10,20 +10,23 @@ from pathlib import Path
 from tests.support.series import make_series
 from webapp.db.tables import Run
 from webapp.pages.runs.round_bars import RoundBars, bars_of
+from webapp.pages.runs.target_metric import Measure
 from webapp.pages.sparklines import common_scale, polyline
 
 HUGE = 1.7e308
+ACCURACY = Measure("evaluate", "accuracy", False)
 ROOT = Path(__file__).parents[3]
 VENDOR = ROOT / "static" / "vendor"
 
 
 def bars(
-    accuracy: Sequence[float], best: tuple[int, float] | None, num_rounds: int, *, active: bool = False
+    values: Sequence[float], best: tuple[int, float] | None, num_rounds: int, *, active: bool = False,
+    measure: Measure = ACCURACY,
 ) -> RoundBars:  # fmt: skip
-    """Draw the bars of a run with these accuracies of rounds 0 and on."""
-    of_run = {"evaluate_accuracy": {"round": best[0], "value": best[1]}} if best else {}
-    run = Run(num_rounds=num_rounds, current_round=len(accuracy) - 1, best_metrics=of_run)
-    return bars_of(run, make_series(accuracy), active=active)
+    """Draw the bars of a run with these values of rounds 0 and on."""
+    of_run = {measure.key: {"round": best[0], "value": best[1]}} if best else {}
+    run = Run(num_rounds=num_rounds, current_round=len(values) - 1, best_metrics=of_run)
+    return bars_of(run, measure, make_series(values), active=active)
 
 
 def test_each_round_has_a_bar_and_rounds_to_come_have_short_ones() -> None:
@@ -32,6 +35,25 @@ def test_each_round_has_a_bar_and_rounds_to_come_have_short_ones() -> None:
     assert [bar.height for bar in drawn.bars] == [20.0, 30.0, 28.0, 28.0, 4.0]
     assert drawn.bars[1].above == "best 75.0\u202f%"
     assert drawn.sentence.startswith("3 of 5 rounds completed, round 4 in progress")
+
+
+def test_bars_of_a_number_are_parts_of_the_highest_one() -> None:
+    drawn = bars([900.0, 4.0, 2.0, nan, 3.0], (2, 2.0), 5, measure=Measure("evaluate", "rmse", True))
+    assert [bar.height for bar in drawn.bars] == [40.0, 20.0, 4.0, 30.0, 4.0]
+    assert drawn.bars[1].above == "best 2.000"
+    assert drawn.sentence.endswith("bar height: mean rmse of the round")
+
+
+def test_bars_of_a_number_below_zero_begin_at_the_lowest_one() -> None:
+    drawn = bars([0.0, -1.0, 0.0, 1.0], (3, 1.0), 3, measure=Measure("evaluate", "r2", False))
+    assert [bar.height for bar in drawn.bars] == [4.0, 20.0, 40.0]
+
+
+def test_one_bar_for_several_rounds_is_as_low_as_the_best_where_less_is_better() -> None:
+    loss = [8.0] * 121
+    loss[3] = 2.0
+    drawn = bars(loss, (3, 2.0), 120, measure=Measure("evaluate", "loss", True)).bars
+    assert [bar.height for bar in drawn[:3]] == [40.0, 10.0, 40.0]
 
 
 def test_an_ended_run_has_no_round_under_way() -> None:

@@ -24,16 +24,20 @@ AWAY_ROUNDS = 200
 
 @dataclass(frozen=True, slots=True)
 class RunShare:
-    """A client's participation in one run: train tasks by outcome (also ``away``), last accuracy and its round."""
+    """A client's participation in one run: train tasks by outcome (also ``away``), and metric -> last value, round."""
 
     run: Run
     outcomes: dict[str, int]
-    accuracy: float | None
-    accuracy_round: int | None
+    last: dict[str, tuple[float | None, int]]
 
 
-def shares_of_client(session: Session, client_id: int, limit: int = 20) -> list[RunShare]:
-    """Return the client's participation in the last runs that gave it a train task, newest first."""
+def shares_of_client(
+    session: Session, client_id: int, metrics: Collection[str] = (), limit: int = 20
+) -> list[RunShare]:
+    """Return the client's participation in the last runs that gave it a train task, newest first.
+
+    ``metrics`` are names of the evaluation whose last values are wanted.
+    """
     tasks = (
         select(Reply.run_id, Reply.outcome, func.count())
         .where(Reply.client_id == client_id, Reply.phase == "train")
@@ -46,8 +50,8 @@ def shares_of_client(session: Session, client_id: int, limit: int = 20) -> list[
     runs = _runs(session, newest)
     for run_id, away in _rounds_away(session, client_id, runs).items():
         outcomes[run_id] |= {"away": away} if away > 0 else {}
-    last = _last_accuracies(session, client_id, newest)
-    return [RunShare(runs[r], outcomes[r], *last.get(r, (None, None))) for r in newest if r in runs]
+    last = _last_values(session, client_id, newest, metrics)
+    return [RunShare(runs[r], outcomes[r], last.get(r, {})) for r in newest if r in runs]
 
 
 def _runs(session: Session, run_ids: Collection[int]) -> dict[int, Run]:
@@ -155,18 +159,21 @@ def _with_away(history: Sequence[str | _Gap], evaluated: set[tuple[int, int]]) -
     return found
 
 
-def _last_accuracies(
-    session: Session, client_id: int, run_ids: list[int]
-) -> dict[int, tuple[float | None, int | None]]:
+def _last_values(
+    session: Session, client_id: int, run_ids: list[int], metrics: Collection[str]
+) -> dict[int, dict[str, tuple[float | None, int]]]:
+    point = MetricPoint
     mine = (
-        MetricPoint.run_id.in_(run_ids), MetricPoint.client_id == client_id,
-        MetricPoint.phase == "evaluate", MetricPoint.name == "accuracy",
+        point.run_id.in_(run_ids), point.client_id == client_id, point.phase == "evaluate", point.name.in_(metrics),
     )  # fmt: skip
-    last = select(MetricPoint.run_id, func.max(MetricPoint.round).label("round")).where(*mine)
-    rounds = last.group_by(MetricPoint.run_id).subquery()
-    same = and_(rounds.c.run_id == MetricPoint.run_id, rounds.c.round == MetricPoint.round)
-    found = select(MetricPoint.run_id, MetricPoint.value, MetricPoint.round).join(rounds, same).where(*mine)
-    return {run_id: (value, round_) for run_id, value, round_ in session.execute(found)}
+    last = select(point.run_id, point.name, func.max(point.round).label("round")).where(*mine)
+    rounds = last.group_by(point.run_id, point.name).subquery()
+    same = and_(rounds.c.run_id == point.run_id, rounds.c.name == point.name, rounds.c.round == point.round)
+    values = select(point.run_id, point.name, point.value, point.round).join(rounds, same).where(*mine)
+    found: dict[int, dict[str, tuple[float | None, int]]] = {}
+    for run_id, name, value, round_ in session.execute(values):
+        found.setdefault(run_id, {})[name] = value, round_
+    return found
 
 
 def misfits(session: Session, run_id: int) -> dict[int, str]:

@@ -19,6 +19,7 @@ from webapp.operations.views import client_state
 from webapp.pages.clients.exclusions import Exclusion, exclusions_of
 from webapp.pages.clients.holdings import dataset_of, partition_words, train_samples
 from webapp.pages.cut import FEW, Cut, cut
+from webapp.pages.runs.target_metric import measure_of
 from webapp.pages.wording import task_words
 
 SPARK_ROUNDS = 24
@@ -37,9 +38,10 @@ class ClientNow:
     batches: int | None
     loss: float | None
     spark: list[float | None]
-    accuracy: float | None
+    value: str
+    """Its evaluation, in the metric that the run opens on."""
     lost_after: int | None
-    """The round of ``accuracy`` where that is not the run's last one."""
+    """The round of ``value`` where that is not the run's last one."""
     at: float | None
     mean_at: float | None
     worst: bool
@@ -149,35 +151,36 @@ def clients_now(
 ) -> Cut[ClientNow]:  # fmt: skip
     """Return the rows of the clients that take part and have ``q`` in their names, in the order of their first joining.
 
-    Of many the rows begin with those that give no signal, then the lowest accuracy of the last round.
+    Of many the rows begin with those that give no signal, then the worst values of the last round.
     """
-    ids = [client.id for client in clients]
-    accuracies = values_of(session, run.id, "evaluate", "accuracy", ids, first=run.current_round)
-    last = {c: value for c, of in accuracies.items() if (value := of.get(run.current_round)) is not None}
-    mean = (run.last_metrics or {}).get("evaluate_accuracy")
-    place = _scale([*last.values(), *([mean] if mean is not None else [])])
-    worst = min(last, key=lambda c: last[c]) if len(last) > 2 else None
+    ids, measure = [client.id for client in clients], measure_of([run], "evaluate", "")
+    values = values_of(session, run.id, "evaluate", measure.name, ids, first=run.current_round)
+    last = {c: value for c, of in values.items() if (value := of.get(run.current_round)) is not None}
+    mean = (run.last_metrics or {}).get(measure.key)
+    place = _scale([*last.values(), *([mean] if mean is not None else [])], 0.1 if measure.is_share else 0.0)
+    worst = min(last, key=lambda c: measure.rank(last[c])) if len(last) > 2 and measure.least is not None else None
     matching = [client for client in clients if q.casefold() in client.name.casefold()]
     if len(matching) > FEW:
         silent = {client.id for client in matching if client_state(client, live.get(client.id)) in ("offline", "stale")}
-        matching.sort(key=lambda client: (client.id not in silent, last.get(client.id, inf)))
+        rank = {c: measure.rank(value) for c, value in last.items()}
+        matching.sort(key=lambda client: (client.id not in silent, rank.get(client.id, inf)))
     shown = cut(matching, page)
     first = max(0, run.current_round - SPARK_ROUNDS + 1)
     ids = [client.id for client in shown.rows]
     losses = values_of(session, run.id, "train", "loss", ids, first=first)
-    recent = values_of(session, run.id, "evaluate", "accuracy", ids, first=first)
+    recent = values_of(session, run.id, "evaluate", measure.name, ids, first=first)
     former = {c: max(of.items()) for c, of in recent.items() if c not in last and c not in live}
     rows, paused = [], run.state == RunState.PAUSED
     for client in shown.rows:
         here = live.get(client.id)
         task = here.task if not paused and here and here.task and here.task.run_id == run.id else None
         spark = list(losses.get(client.id, {}).values())
-        lost_after, accuracy = former[client.id] if client.id in former else (None, last.get(client.id))
+        lost_after, value = former[client.id] if client.id in former else (None, last.get(client.id))
         rows.append(ClientNow(
             client.id, client.name, client_state(client, live.get(client.id)), _doing(here, task, paused, lost_after),
             task is None or task.task == "sent", *_progress(task),
             task.loss if task and task.loss is not None else (spark[-1] if spark else None), spark,
-            accuracy, lost_after, place(last.get(client.id)), place(mean), client.id == worst,
+            measure.write(value), lost_after, place(last.get(client.id)), place(mean), client.id == worst,
             task is not None and task.task == "preparing", _holds(client),
         ))  # fmt: skip
     return shown.with_rows(rows)
@@ -201,11 +204,11 @@ def _progress(task: Progress | None) -> tuple[int | None, int | None]:
     return (0, 1) if task.task == "asked" else (None, None)
 
 
-def _scale(values: Sequence[float]) -> Any:
-    """Return a function from a value to percent of a strip that has room at both ends."""
+def _scale(values: Sequence[float], least: float) -> Any:
+    """Return a function from a value to percent of a strip that has room at both ends and is ``least`` wide."""
     low, high = (min(values), max(values)) if values else (0.0, 0.0)
-    if high - low < 0.1:
-        low, high = (low + high) / 2 - 0.05, (low + high) / 2 + 0.05
+    if high - low <= least:
+        low, high = (low + high - (least or 1)) / 2, (low + high + (least or 1)) / 2
 
     def place(value: float | None) -> float | None:
         return None if value is None else round(12 + share_of_range(value, low, high) * 76, 1)

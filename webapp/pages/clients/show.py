@@ -12,7 +12,7 @@ from webapp.db.repository.client_history import RunShare, last_failure, recent_o
 from webapp.db.repository.clients import client_names, list_clients
 from webapp.db.repository.events import newest_events
 from webapp.db.repository.rounds import ReplyRow, measured_of, replies_of_client
-from webapp.db.tables import Client, TaskFailure
+from webapp.db.tables import Client, Run, TaskFailure
 from webapp.formatting import count, size
 from webapp.operations.transfer.rows import key_fingerprint
 from webapp.pages.clients.index import HISTORY, ClientLine, client_line, outcome_words
@@ -21,9 +21,23 @@ from webapp.pages.clients.rows import software
 from webapp.pages.clients.run_data import cut_words
 from webapp.pages.clients.warnings import ClientWarning, client_warnings, run_ahead
 from webapp.pages.event_sentences import Line, log_lines
+from webapp.pages.runs.target_metric import MAIN, measure_of
 
 TASKS, LOG_LINES = 12, 20
 MEASURED = (UPDATE_NORM, UPDATE_COSINE, LOSS_BEFORE, LOSS_AFTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The client's part in a run: its tasks in words, its last value of the run's metric, and the run's beside it."""
+
+    run: Run
+    tasks: str
+    metric: str
+    """What the values are of, where that is not the accuracy."""
+    value: str
+    mean: str
+    """Of the clients of the run's last round, where the client's value is of that round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +49,7 @@ class ClientPage:
     sentence: str
     facts: list[tuple[str, str]]
     warnings: list[ClientWarning]
-    shares: list[tuple[RunShare, str]]
+    shares: list[Share]
     tasks: list[tuple[int, ReplyRow]]
     measured: Mapping[tuple[int, int], Mapping[str, float | None]]
     """Run and round of a train task -> what was measured of it, in runs with diagnostics."""
@@ -50,7 +64,7 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
     line = client_line(client, live, recent_outcomes(session, [client.id], HISTORY).get(client.id, []), totals)
     warnings = client_warnings(session, known, live, totals, run_ahead(session))
     mine = [one for one in warnings if any(about.id == client.id for about in one.clients)]
-    shares = [(share, outcome_words(share.outcomes)) for share in shares_of_client(session, client.id)]
+    shares = [_share(one) for one in shares_of_client(session, client.id, MAIN)]
     tasks = replies_of_client(session, client.id, limit=TASKS)
     trained = {(run_id, task.round) for run_id, task in tasks if (task.phase, task.outcome) == ("train", "accepted")}
     events = newest_events(session, client_id=client.id, limit=4 * LOG_LINES)
@@ -59,6 +73,14 @@ def client_page(session: Session, client: Client, live: Mapping[int, LiveClient]
         client, line, _sentence(line, live.get(client.id)), _facts(client), mine, shares,
         tasks, measured_of(session, client.id, trained, MEASURED), log, last_failure(session, client.id),
     )  # fmt: skip
+
+
+def _share(one: RunShare) -> Share:
+    measure = measure_of([one.run], "evaluate", "")
+    value, number = one.last.get(measure.name, (None, None))
+    mean = one.run.last_metrics.get(measure.key) if number == one.run.current_round else None
+    metric = "" if measure.is_share else measure.name
+    return Share(one.run, outcome_words(one.outcomes), metric, measure.write(value), measure.write(mean))
 
 
 KINDS = {"client": "Meadow client", "simulated": "Meadow client, simulated", "supernode": "Flower SuperNode",

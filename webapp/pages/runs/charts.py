@@ -20,6 +20,7 @@ from webapp.formatting import count, plural
 from webapp.formatting import metric as written
 from webapp.pages.cut import FEW, Cut, cut
 from webapp.pages.runs.query import RunQuery
+from webapp.pages.runs.target_metric import measure_of
 from webapp.pages.wording import metric_word
 
 ROWS, SLOTS, DRAWN_UNASKED, MOST_CHANGES = 100, 8, 4, 20
@@ -136,7 +137,7 @@ def titles_of(runs: Iterable[Run], phase: str, metric: str) -> tuple[dict[str, s
 def lines_of(session: Session, run: Run, clients: Sequence[tuple[int, str]], query: RunQuery) -> Lines:
     """Return the clients of a run, given by id and name, as lines; the address names those that are drawn.
 
-    Of many a reader sees those that are drawn, then those with the lowest accuracy of the last round; they stand in the
+    Of many a reader sees those that are drawn, then those with the worst values of the last round; they stand in the
     order of their first joining, so that a reader finds them again.
     """
     asked = query.pairs.get("lines", "")
@@ -149,9 +150,10 @@ def lines_of(session: Session, run: Run, clients: Sequence[tuple[int, str]], que
     matching = [line for line in lines if line.shown or query.q.casefold() in line.name.casefold()]
     if len(matching) > FEW:
         ids = [line.id for line in matching]
-        values = values_of(session, run.id, "evaluate", "accuracy", ids, first=run.current_round)
-        last = {c: value for c, of in values.items() if (value := of.get(run.current_round)) is not None}
-        matching.sort(key=lambda line: (not line.shown, last.get(line.id, inf)))
+        measure = measure_of([run], "evaluate", "")
+        values = values_of(session, run.id, "evaluate", measure.name, ids, first=run.current_round)
+        rank = {c: measure.rank(v) for c, of in values.items() if (v := of.get(run.current_round)) is not None}
+        matching.sort(key=lambda line: (not line.shown, rank.get(line.id, inf)))
     shown = cut(matching, query.page_of("chips"))
     part = {line.id for line in shown.rows}
     return Lines([line for line in lines if line.shown or line.id in part], shown)

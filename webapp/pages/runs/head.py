@@ -15,10 +15,11 @@ from webapp.db.repository.events import newest_events
 from webapp.db.repository.rounds import recent_seconds
 from webapp.db.repository.series import Series
 from webapp.db.tables import Run
-from webapp.formatting import about, count, duration, loss, percent, plural, size
+from webapp.formatting import about, count, duration, plural, size
 from webapp.operations.views import elapsed_seconds, remaining_seconds
 from webapp.pages.event_sentences import LOCAL
 from webapp.pages.runs.round_bars import RoundBars, bars_of
+from webapp.pages.runs.target_metric import Measure, main_measure
 from webapp.pages.wording import STATES, end_of, listed, problems_of
 
 MARKED_EVENTS = 300
@@ -53,6 +54,8 @@ class RunHead:
     """The top of a run's page, and of the home page while the run is active."""
 
     run: Run
+    measure: Measure
+    """The metric that bars, clients and lists are told in."""
     active: bool
     headline: str
     detail: str
@@ -67,27 +70,26 @@ class RunHead:
     @property
     def title(self) -> str:
         """The title of the browser tab: state (unless running), round, figure and name, the shortest first."""
-        run, last = self.run, self.run.last_metrics
+        run, measure = self.run, main_measure(self.run)
         state = STATES[run.state] if run.state != RunState.RUNNING else ""
         rounds = f"{count(run.current_round)}/{count(run.num_rounds)}" if run.num_rounds else ""
-        loss_value = last.get("evaluate_loss")
-        figure = f"loss {loss(loss_value)}" if loss_value is not None else ""
-        if (accuracy := last.get("evaluate_accuracy")) is not None:
-            figure = percent(accuracy)
+        value = run.last_metrics.get(measure.key)
+        name = "" if measure.is_share else f"{measure.name} "
+        figure = f"{name}{measure.write(value)}" if value is not None else ""
         return " · ".join(filter(None, (state, rounds, figure, run.name)))
 
 
-def head_of(session: Session, run: Run, accuracy: Series, tasks: Mapping[str, Progress]) -> RunHead:
-    """Put a run in words; ``accuracy`` is that of its evaluation, ``tasks`` are what its clients do, by name."""
+def head_of(session: Session, run: Run, measure: Measure, series: Series, tasks: Mapping[str, Progress]) -> RunHead:
+    """Put a run in words; ``series`` are the values of ``measure``, ``tasks`` what its clients do, by name."""
     active = run.state in ACTIVE
     blocked = run.blocked_on or {}
     recent = recent_seconds(session, [run.id]).get(run.id, [])
     remaining = remaining_seconds(run, recent)
     closes_in = _left(run) if active and blocked.get("kind") == "round" else None
     return RunHead(
-        run, active, headline(run, tasks), detail(run, tasks), closes_in,
-        _facts(run, accuracy, active, recent, remaining), remaining, _wait(run, blocked),
-        bars_of(run, accuracy, active=active), marks_of(session, run.id),
+        run, measure, active, headline(run, tasks), detail(run, tasks), closes_in,
+        _facts(run, series, active, recent, remaining), remaining, _wait(run, blocked),
+        bars_of(run, measure, series, active=active), marks_of(session, run.id),
     )  # fmt: skip
 
 
@@ -104,9 +106,9 @@ def tasks_of(run: Run, live: Mapping[int, LiveClient], names: Mapping[int, str])
 def headline(run: Run, tasks: Mapping[str, Progress]) -> str:
     """Return the present state of a run as a sentence without a full stop."""
     of = f"{count(run.current_round)} of {plural(run.num_rounds, 'round')}"
-    last = run.last_metrics or {}
-    accuracy = last.get("evaluate_accuracy", last.get("server_accuracy") if run.kind == "evaluation" else None)
-    reached = f", accuracy {percent(accuracy)}" if accuracy is not None else ""
+    measure = main_measure(run)
+    value = (run.last_metrics or {}).get(measure.key)
+    reached = f", {measure.name} {measure.write(value)}" if value is not None else ""
     blocked = run.blocked_on or {}
     match run.state:
         case "paused" | "stopping" | "completed" | "cancelled" if run.kind in NOUNS:

@@ -1,5 +1,6 @@
-"""The bars of the rounds of a run: one for each round, as tall as its accuracy, or one for several in a long run."""
+"""The bars of the rounds of a run: one for each round, as tall as its metric, or one for several in a long run."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
@@ -7,7 +8,8 @@ from typing import Literal
 from webapp.charts.downsampling import bucket_size, downsample
 from webapp.db.repository.series import Series
 from webapp.db.tables import Run
-from webapp.formatting import count, percent, plural
+from webapp.formatting import count, plural
+from webapp.pages.runs.target_metric import Measure
 
 MAX_BARS = 60
 MAX_HEIGHT, BASELINE, MIN_HEIGHT = 40.0, 52.0, 4.0  # pixels; the baseline from above
@@ -39,10 +41,10 @@ class RoundBars:
     sentence: str
 
 
-def bars_of(run: Run, accuracy: Series, *, active: bool) -> RoundBars:
+def bars_of(run: Run, measure: Measure, series: Series, *, active: bool) -> RoundBars:
     """Draw the rounds of a run from 1 on; a bar that stands for several is as tall as the best of them.
 
-    A completed round without a value has a bar of the least height: its accuracy is unknown.
+    ``series`` are the values of the measure. A completed round without one has a bar of the least height.
     """
     if not run.num_rounds:  # a run that trains nothing
         return RoundBars([], 0.0, "")
@@ -50,27 +52,49 @@ def bars_of(run: Run, accuracy: Series, *, active: bool) -> RoundBars:
     amount = -(-run.num_rounds // each)
     step = 100 / amount
     width = min(step * 0.32, 1.2)
-    best = run.best_metrics.get("evaluate_accuracy") or {"round": 0, "value": 0.0}  # round 0 has no bar
-    tops = {(best["round"] - 1) // each: best["value"]}
-    for row in accuracy.rows[downsample(accuracy, accuracy.window(0), each).positions]:
-        number, value = (int(row["round"]) - 1) // each, float(row["mean"])
-        tops[number] = max(tops.get(number, 0.0), value if isfinite(value) else 0.0)
+    best = run.best_metrics.get(measure.key) or {"round": 0, "value": 0.0}  # round 0 has no bar
+    tops = _tops(measure, series, each)
+    height_of = _heights(measure, tops.values())
     bars: list[Bar] = []
-    first = accuracy.mean_in(0) or 0.0
-    top = first if isfinite(first) else 0.0  # a round that was not evaluated is as tall as the one before
+    top = series.mean_in(0)  # a round that was not evaluated is as tall as the one before
     for number in range(amount):
         kind = _kind(range(number * each + 1, (number + 1) * each + 1), best["round"], run.current_round, active)
         top = tops.get(number, top)
-        height = MIN_HEIGHT if kind == "to-come" else max(MIN_HEIGHT, min(1.0, top) * MAX_HEIGHT)
+        height = MIN_HEIGHT if kind == "to-come" else height_of(top)
         if kind == "now":
             height = bars[-1].height if bars else FIRST_HEIGHT
         middle = step * (number + 0.5)
         bars.append(Bar(
             kind, round(middle - width / 2, 3), round(BASELINE - height, 1), round(height, 1), round(middle, 3),
-            above=f"best {percent(best['value'])}" if kind == "best" else "",
+            above=f"best {measure.write(best['value'])}" if kind == "best" else "",
             below=_tick(number, amount, each, run.num_rounds),
         ))  # fmt: skip
-    return RoundBars(bars, round(width, 3), _sentence(run.current_round, run.num_rounds, active))
+    return RoundBars(bars, round(width, 3), _sentence(run, measure, active))
+
+
+def _tops(measure: Measure, series: Series, each: int) -> dict[int, float | None]:
+    """Return the best value of the rounds of each bar; None where none of them is finite."""
+    better, tops = min if measure.least else max, dict[int, float | None]()
+    for row in series.rows[downsample(series, series.window(0), each).positions]:
+        number, value = (int(row["round"]) - 1) // each, float(row["mean"])
+        known = tops.setdefault(number, None)
+        if isfinite(value):
+            tops[number] = value if known is None else better(known, value)
+    tops.pop(-1, None)  # round 0 has no bar
+    return tops
+
+
+def _heights(measure: Measure, values: Iterable[float | None]) -> Callable[[float | None], float]:
+    """Return a function from a value to pixels: a share of 1, or of the range of all values and 0."""
+    known = [0.0, *(value for value in values if value is not None)]
+    low, high = (0.0, 1.0) if measure.is_share else (min(known), max(known))
+
+    def height_of(value: float | None) -> float:
+        if value is None or not isfinite(value) or low == high:
+            return MIN_HEIGHT
+        return max(MIN_HEIGHT, min(1.0, (value - low) / (high - low)) * MAX_HEIGHT)
+
+    return height_of
 
 
 def _kind(rounds: range, best: int, current_round: int, active: bool) -> Kind:
@@ -92,7 +116,8 @@ def _tick(number: int, amount: int, each: int, num_rounds: int) -> str:
     return str(last) if (number + 1) % every == 0 and amount - 1 - number >= every // 3 else ""
 
 
-def _sentence(current_round: int, num_rounds: int, active: bool) -> str:
-    done = f"{count(current_round)} of {plural(num_rounds, 'round')} completed"
-    current = f", round {count(current_round + 1)} in progress" if active and current_round < num_rounds else ""
-    return f"{done}{current}; bar height: mean accuracy of the round"
+def _sentence(run: Run, measure: Measure, active: bool) -> str:
+    done = f"{count(run.current_round)} of {plural(run.num_rounds, 'round')} completed"
+    is_current = active and run.current_round < run.num_rounds
+    current = f", round {count(run.current_round + 1)} in progress" if is_current else ""
+    return f"{done}{current}; bar height: mean {measure.word} of the round"

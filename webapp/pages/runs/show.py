@@ -97,8 +97,8 @@ def run_page(
     known = list_clients(session)
     names, of_run = client_names(session), clients_of_run(session, run.id)
     measure = measure_of([run], "evaluate", "")
-    accuracy, main, loss = (series.read(session, run, "evaluate", one) for one in ("accuracy", measure.name, "loss"))
-    head, parted = head_of(session, run, accuracy, tasks_of(run, live, names)), split(session, run, known, live)
+    main, loss = (series.read(session, run, "evaluate", one) for one in (measure.name, "loss"))
+    head, parted = head_of(session, run, measure, main, tasks_of(run, live, names)), split(session, run, known, live)
     limit = MANY_ROUNDS if query.all_rounds else FEW_ROUNDS
     part = parted.taking_part if head.active else []
     seats = [client for client in part if client.id in live and head.wait is not None]

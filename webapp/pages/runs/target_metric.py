@@ -35,6 +35,15 @@ class Measure:
         return f"{self.name}{where[self.phase]}"
 
     @property
+    def worst(self) -> str:
+        """Which values a list begins with that has the worst first."""
+        return f"{'highest' if self.least else 'lowest'} {self.word}"
+
+    def rank(self, value: float) -> float:
+        """Return what a list is sorted by that has the worst first."""
+        return -value if self.least else value
+
+    @property
     def is_share(self) -> bool:
         """Whether people write it in percent."""
         return self.name == "accuracy"
@@ -79,6 +88,13 @@ def measure_of(runs: Sequence[Run], phase: Measured, metric: str, *, reported_on
     others = (name.removeprefix(f"{phase}_") for name in sorted(reported) if name.startswith(f"{phase}_"))
     names = (*MAIN, *others)
     return _measure(runs, phase, next((name for name in names if f"{phase}_{name}" in reported), "accuracy"))
+
+
+def main_measure(run: Run) -> Measure:
+    """Return the metric that a run is told in: of its clients, or of the server where only that evaluated weights."""
+    measure = measure_of([run], "evaluate", "")
+    is_servers = run.kind == "evaluation" and measure.key not in run.last_metrics
+    return measure_of([run], "server", "") if is_servers else measure
 
 
 def _measure(runs: Sequence[Run], phase: Measured, metric: str) -> Measure:
