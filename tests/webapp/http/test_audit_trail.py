@@ -8,6 +8,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from federation.protocol.messages import Close
+from federation.run.states import ENDED
 from tests.support.dashboard import SYNTHETIC, Dashboard, finished_run, running
 from tests.support.people import PASSWORD, acting, add_person, cookie_of, sign_in, token_of
 from tests.support.processes import wait_until
@@ -81,6 +82,7 @@ def test_an_entry_says_what_was_done_to_which_run(dashboard: Dashboard) -> None:
         assert (one["target"], one["detail"]) == (f"run {run_id}", detail)
     dashboard.http.post(f"/api/runs/{other}/stop")
     dashboard.http.post(f"/api/runs/{run_id}/stop")
+    wait_until(lambda: all(dashboard.run(one)["state"] in ENDED for one in (run_id, other)))  # an active one stays
     dashboard.http.post("/runs/archive", data={"id": [run_id, other]})
     assert entries(dashboard)[-1]["detail"] == {"runs": [run_id, other]}
     first = entries(dashboard)[0]

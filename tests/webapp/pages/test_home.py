@@ -103,7 +103,9 @@ def test_the_next_of_the_queue_says_when_it_starts_where_that_is_known(dashboard
 
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_rounds_in_the_thousands_are_written_alike_in_a_sentence(state: str) -> None:
-    run = Run(state=state, current_round=1499, num_rounds=3000, blocked_on=None, last_metrics={}, config={})
+    run = Run(
+        state=state, current_round=1499, num_rounds=3000, blocked_on=None, last_metrics={}, best_metrics={}, config={}
+    )
     assert headline(run, {}) in ("Round 1,500 of 3,000", "Paused after round 1,499 of 3,000 rounds")
 
 

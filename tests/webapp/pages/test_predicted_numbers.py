@@ -58,6 +58,7 @@ def test_rows_of_clients_show_the_rmse_and_mark_the_highest(dashboard: Dashboard
             stage.add(f"site-{number}", off_by(rmse))
             dashboard.wait_for_clients(number)
         run_id = dashboard.start_run(num_rounds=100_000, min_clients=3)
+        dashboard.wait_for_state(run_id, "running")
         dashboard.http.post(f"/api/runs/{run_id}/pause").raise_for_status()
         dashboard.wait_for_state(run_id, "paused")
         for path in ("/", f"/runs/{run_id}"):
