@@ -7,7 +7,7 @@ from typing import Any
 
 from webapp.db.repository.events import StoredEvent
 from webapp.formatting import count, duration, metric, plural, span
-from webapp.pages.runs.target_metric import MAIN
+from webapp.pages.measure import MAIN
 from webapp.pages.wording import STATES
 
 LOCAL = "local"

@@ -18,10 +18,10 @@ from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.cut import Cut
 from webapp.pages.event_sentences import WORTH_SAYING, Line, log_lines
 from webapp.pages.experiments.index import ExperimentLine, open_experiments
+from webapp.pages.measure import measure_of
 from webapp.pages.runs.buttons import Buttons, buttons_of
 from webapp.pages.runs.charts import RunCharts, charts_of
 from webapp.pages.runs.head import RunHead, head_of, headline, tasks_of
-from webapp.pages.runs.target_metric import measure_of
 
 MAX_RECENT, LOOKED_AT = 6, 200
 

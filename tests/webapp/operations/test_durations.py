@@ -13,8 +13,8 @@ from webapp.db.repository.runs import get_run
 from webapp.db.repository.series import read_series
 from webapp.db.tables import Round, Run, UtcTime
 from webapp.operations.rows import iso
+from webapp.pages.measure import measure_of
 from webapp.pages.runs.head import RunHead, head_of
-from webapp.pages.runs.target_metric import measure_of
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from tests.support.markup import Element, get_both, get_page
 from webapp.db.repository.runs import set_values
 from webapp.db.tables import Run
 from webapp.pages.comparison.colours import slots_of
+from webapp.pages.measure import measure_of
 from webapp.pages.runs.charts import titles_of
-from webapp.pages.runs.target_metric import measure_of
 
 
 def row_of(page: Element, run_id: int) -> list[str]:

@@ -7,7 +7,7 @@ from tests.support.books import Books
 from webapp.charts.series_cache import SeriesCache
 from webapp.db.repository.run_list import runs_of
 from webapp.pages.comparison.table import Comparison, compare, summary
-from webapp.pages.runs.target_metric import measure_of
+from webapp.pages.measure import measure_of
 
 AVG: dict[str, Any] = {"strategy": "FedAvg"}
 AVGM: dict[str, Any] = {"strategy": "FedAvgM"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.support.series import make_series
 from webapp.db.tables import Run
+from webapp.pages.measure import Measure
 from webapp.pages.runs.round_bars import RoundBars, bars_of
-from webapp.pages.runs.target_metric import Measure
 from webapp.pages.sparklines import common_scale, polyline
 
 HUGE = 1.7e308

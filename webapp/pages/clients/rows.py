@@ -19,7 +19,7 @@ from webapp.operations.views import client_state
 from webapp.pages.clients.exclusions import Exclusion, exclusions_of
 from webapp.pages.clients.holdings import dataset_of, partition_words, train_samples
 from webapp.pages.cut import FEW, Cut, cut
-from webapp.pages.runs.target_metric import measure_of
+from webapp.pages.measure import measure_of
 from webapp.pages.wording import task_words
 
 SPARK_ROUNDS = 24

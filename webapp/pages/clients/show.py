@@ -21,7 +21,7 @@ from webapp.pages.clients.rows import software
 from webapp.pages.clients.run_data import cut_words
 from webapp.pages.clients.warnings import ClientWarning, client_warnings, run_ahead
 from webapp.pages.event_sentences import Line, log_lines
-from webapp.pages.runs.target_metric import MAIN, measure_of
+from webapp.pages.measure import MAIN, measure_of
 
 TASKS, LOG_LINES = 12, 20
 MEASURED = (UPDATE_NORM, UPDATE_COSINE, LOSS_BEFORE, LOSS_AFTER)

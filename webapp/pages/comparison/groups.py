@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from webapp.charts.seed_statistics import Sample
 from webapp.formatting import plural
 from webapp.pages.comparison.table import Side
+from webapp.pages.measure import Measure
 from webapp.pages.runs.grouping import CHOICES, text_of, value_of
-from webapp.pages.runs.target_metric import Measure
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from webapp.db.repository.series import Series
 from webapp.db.tables import Run
 from webapp.formatting import count, plural
 from webapp.pages.comparison.colours import MAX_RUNS, slots_of
+from webapp.pages.measure import Measure
 from webapp.pages.runs.charts import cohort_words, fewer_clients, titles_of
-from webapp.pages.runs.target_metric import Measure
 from webapp.pages.start.fields import config_lines
 from webapp.pages.wording import run_numbers
 

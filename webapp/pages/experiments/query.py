@@ -6,7 +6,8 @@ from typing import get_args
 from urllib.parse import urlencode
 
 from webapp.pages.experiments.results import Which
-from webapp.pages.runs.query import MAX_LENGTH, Measured
+from webapp.pages.measure import Measured
+from webapp.pages.runs.query import MAX_LENGTH
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ from webapp.db.repository.queue.experiments import last_spreads, runs_of_experim
 from webapp.db.tables import Experiment, Run
 from webapp.formatting import NOTHING, count, plural
 from webapp.pages.experiments.settings import Varied, varied_settings, words_of
-from webapp.pages.runs.query import Measured
-from webapp.pages.runs.target_metric import Measure, measure_of
+from webapp.pages.measure import Measure, Measured, measure_of
 
 Which = Literal["best", "last"]
 """Which value of a run counts: that of its best round, or of its last one."""

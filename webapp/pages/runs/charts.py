@@ -19,8 +19,8 @@ from webapp.db.tables import Run
 from webapp.formatting import count, plural
 from webapp.formatting import metric as written
 from webapp.pages.cut import FEW, Cut, cut
+from webapp.pages.measure import measure_of
 from webapp.pages.runs.query import RunQuery
-from webapp.pages.runs.target_metric import measure_of
 from webapp.pages.wording import metric_word
 
 ROWS, SLOTS, DRAWN_UNASKED, MOST_CHANGES = 100, 8, 4, 20

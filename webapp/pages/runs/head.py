@@ -18,8 +18,8 @@ from webapp.db.tables import Run
 from webapp.formatting import about, count, duration, plural, size
 from webapp.operations.views import elapsed_seconds, remaining_seconds
 from webapp.pages.event_sentences import LOCAL
+from webapp.pages.measure import Measure, main_measure
 from webapp.pages.runs.round_bars import RoundBars, bars_of
-from webapp.pages.runs.target_metric import Measure, main_measure
 from webapp.pages.wording import STATES, end_of, listed, problems_of
 
 MARKED_EVENTS = 300

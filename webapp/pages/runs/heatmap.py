@@ -13,8 +13,8 @@ from webapp.db.repository.series import Replied, Series, clients_with_tasks, rep
 from webapp.db.tables import Run
 from webapp.formatting import change, count, duration, metric, share_of_range
 from webapp.pages.cut import FEW, Cut, cut
+from webapp.pages.measure import Measure
 from webapp.pages.runs.query import RunQuery
-from webapp.pages.runs.target_metric import Measure
 from webapp.pages.wording import OUTCOMES, metric_title
 
 MAX_ROUNDS, STEPS = 40, 7

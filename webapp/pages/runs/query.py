@@ -9,8 +9,6 @@ from webapp.sanitizing import whole_number
 
 Events = Literal["all", "trouble", "people"]
 Phase = Literal["evaluate", "train"]
-Measured = Literal["evaluate", "train", "server"]
-"""Where values come from: ``server`` are those that the server measures on held-out data."""
 NAMES = (
     "x", "scale", "smooth", "band", "lines", "from", "to", "phase", "metric",
     "cells", "round", "events", "before", "rounds", "below", "confusion",

@@ -9,7 +9,7 @@ from webapp.charts.downsampling import bucket_size, downsample
 from webapp.db.repository.series import Series
 from webapp.db.tables import Run
 from webapp.formatting import count, plural
-from webapp.pages.runs.target_metric import Measure
+from webapp.pages.measure import Measure
 
 MAX_BARS = 60
 MAX_HEIGHT, BASELINE, MIN_HEIGHT = 40.0, 52.0, 4.0  # pixels; the baseline from above

@@ -21,6 +21,7 @@ from webapp.operations.files.downloads import Model
 from webapp.operations.own_data.run_statistics import run_statistics
 from webapp.pages.clients.rows import ClientNow, Split, clients_now, split
 from webapp.pages.cut import Cut
+from webapp.pages.measure import Measure, measure_of
 from webapp.pages.own_data.histograms import StatisticsView, statistics_view
 from webapp.pages.runs.buttons import Buttons, buttons_of
 from webapp.pages.runs.charts import Lines, RunCharts, charts_of, fewer_clients, lines_of
@@ -28,7 +29,6 @@ from webapp.pages.runs.head import RunHead, head_of, tasks_of
 from webapp.pages.runs.heatmap import Heatmap, heatmap_of
 from webapp.pages.runs.log import Log, log_of
 from webapp.pages.runs.query import RunQuery
-from webapp.pages.runs.target_metric import Measure, measure_of
 from webapp.pages.runs.timeline import Timeline, timeline_of
 from webapp.pages.start.fields import ConfigLine, config_lines
 from webapp.pages.start.schedules import scheduled_options, scheduled_words

@@ -10,7 +10,7 @@ from webapp.db.repository.run_list import runs_of
 from webapp.pages.comparison.groups import choices_of, groups_of
 from webapp.pages.comparison.query import AXES, ComparisonQuery, comparison_query
 from webapp.pages.comparison.table import compare, summary
-from webapp.pages.runs.target_metric import measure_of
+from webapp.pages.measure import measure_of
 from webapp.routes.html.page import PageDep, shared
 from webapp.routes.html.run_list import RunIds
 

@@ -15,8 +15,8 @@ from webapp.db.tables import Run
 from webapp.operations.views import Best
 from webapp.pages.comparison.colours import MAX_RUNS
 from webapp.pages.comparison.table import Side, compare
+from webapp.pages.measure import measure_of
 from webapp.pages.runs.query import MAX_LENGTH, Phase
-from webapp.pages.runs.target_metric import measure_of
 from webapp.problems import Invalid, NotFound
 from webapp.routes.api.errors import MISSING, REFUSED
 from webapp.routes.dependencies import MAX_ID, METRIC_NAME, PartsDep

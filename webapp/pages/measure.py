@@ -1,14 +1,16 @@
-"""The metric that a comparison tells its results in: which way is better, how it is written, what a target means."""
+"""The metric that pages tell a run in: which way is better, how it is written, what a target means."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from federation.run.metric_goals import goals_of
 from webapp.db.tables import Run
 from webapp.formatting import MINUS, exact
 from webapp.formatting import metric as written
-from webapp.pages.runs.query import Measured
 
+Measured = Literal["evaluate", "train", "server"]
+"""Where values come from: ``server`` are those that the server measures on held-out data."""
 MAIN = ("accuracy", "rmse", "loss")
 """What pages open on: the first of these that is reported."""
 MARGIN = 0.1
