@@ -123,7 +123,7 @@ def open_parts(
     tensorboard = TensorboardFolder(settings, database, lambda: event_hub.newest_id)
     admissions = Admissions(database, settings.admission_rule, settings.max_pending, clients.online_ids, join_codes)
     deletion = RunDeletion(database, settings.runs_dir, RetentionLimits(settings.keep_runs, settings.keep_days))
-    recorder = Recorder(database, event_hub.publish_progress, metrics.count_event)
+    recorder = Recorder(database, event_hub.publish_progress, metrics.count_events)
     runs = Runs(database, recorder, deletion, settings.best_metric)
     audit = AuditLog(database)
     _restore(runs, audit, settings)

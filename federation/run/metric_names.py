@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from federation.run.events import Metrics
@@ -37,6 +38,9 @@ def clean_metrics(metrics: Mapping[str, object]) -> tuple[Metrics, dict[str, lis
     for name, value in metrics.items():
         if name in MAX_COUNTS:
             continue
+        if type(value) is float and len(kept) < MAX_METRICS and len(name) <= MAX_NAME and _is_printable(name):
+            kept[name] = value  # nearly all are
+            continue
         refusal = _refusal(name, value)
         numbers = {} if refusal is not None else dict(_numbers(name, value))
         if refusal is None and len(kept) + len(numbers) > MAX_METRICS:
@@ -57,7 +61,7 @@ def dropped_sentence(reason: str, names: list[str]) -> str:
 
 
 def _refusal(name: str, value: object) -> str | None:
-    if not (0 < len(name) <= MAX_NAME and name.isprintable() and name == name.strip() and not set('"\\') & set(name)):
+    if len(name) > MAX_NAME or not _is_printable(name):
         return NO_NAME
     if isinstance(value, list):
         if len(value) > MAX_LIST:
@@ -66,6 +70,12 @@ def _refusal(name: str, value: object) -> str | None:
             return NO_NAME
         return None if value and all(map(is_number, value)) else NO_NUMBER
     return None if is_number(value) else NO_NUMBER
+
+
+@lru_cache(maxsize=1024)
+def _is_printable(name: str) -> bool:
+    """Return whether a name of at most ``MAX_NAME`` characters is valid, cached because all replies have the same."""
+    return name != "" and name.isprintable() and name == name.strip() and not set('"\\') & set(name)
 
 
 def is_number(value: object) -> bool:

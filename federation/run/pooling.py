@@ -44,6 +44,8 @@ NOT_TOLD: Final = Counts()
 
 def read_counts(metrics: Mapping[str, Any]) -> Counts:
     """Return the counts in a reply's metrics; what has another form counts as not told."""
+    if metrics.keys().isdisjoint(MAX_COUNTS):
+        return NOT_TOLD
     return Counts(_confusion(metrics.get(CONFUSION)), _spread(metrics.get(SPREAD)))
 
 

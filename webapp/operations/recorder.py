@@ -43,14 +43,14 @@ class Recorder:
     """Records the active runs. Any thread may call it; calls for one run come in the order of its events.
 
     ``publish_progress`` gets the progress of clients, which is never stored; ``count`` gets every other event once it
-    is written, or kept to be written.
+    is written, replies of a transaction together.
     """
 
     def __init__(
         self,
         database: Database,
         publish_progress: Callable[[Progress], None],
-        count: Callable[[Event], None] = lambda _event: None,
+        count: Callable[[Sequence[Event]], None] = lambda _events: None,
     ) -> None:
         self._database, self._publish_progress, self._count = database, publish_progress, count
         self._committing = threading.Lock()  # a round and an evaluation of one before it both change the run's metrics
@@ -66,14 +66,14 @@ class Recorder:
         """
         if isinstance(event, Progress):
             self._publish_progress(event)
+        elif isinstance(event, ReplyRecorded):
+            self._add_reply(event)
         else:
             self._write(event)
-            self._count(event)
+            self._count([event])
 
     def _write(self, event: Event) -> None:
         match event:
-            case ReplyRecorded():
-                self._add_reply(event)
             case RoundDone():
                 self._finish_attempt(event.run_id, partial(self._write_round, event))
             case AttemptFailed():
@@ -111,7 +111,7 @@ class Recorder:
             raise
         except Exception:
             log.exception("replies of run %s cannot be stored and are dropped", run_id)
-            self._drop(self._unwritten, replies)
+            self._drop_replies(replies)
         self._drop(self._attempt, self._kept(self._attempt, run_id))
 
     def _add_reply(self, reply: ReplyRecorded) -> None:
@@ -134,7 +134,7 @@ class Recorder:
         if replies:
             with self._database.write() as session:
                 self._write_replies(session, replies, with_events=True)
-            self._drop(self._unwritten, replies)
+            self._drop_replies(replies)
 
     def _finish_attempt(
         self, run_id: int, write: Callable[[Session, list[ReplyRecorded], list[ReplyRecorded]], None]
@@ -151,8 +151,12 @@ class Recorder:
         self._drop_all(unwritten, attempt)
 
     def _drop_all(self, unwritten: list[ReplyRecorded], attempt: list[ReplyRecorded]) -> None:
-        self._drop(self._unwritten, unwritten)
+        self._drop_replies(unwritten)
         self._drop(self._attempt, attempt)
+
+    def _drop_replies(self, replies: list[ReplyRecorded]) -> None:
+        self._drop(self._unwritten, replies)
+        self._count(replies)
 
     def _write_round(
         self, done: RoundDone, session: Session, unwritten: Sequence[ReplyRecorded], attempt: Sequence[ReplyRecorded]

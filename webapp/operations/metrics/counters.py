@@ -3,6 +3,8 @@
 Values of labels are words of this code, never a client's text, so the number of series is bounded.
 """
 
+import collections
+from collections.abc import Iterable
 from importlib.metadata import version
 from itertools import product
 from typing import get_args
@@ -66,18 +68,26 @@ class Metrics:
             "meadow_database_failures", "Uses of the database that failed and may succeed later.", registry=registry
         )
 
-    def count_event(self, event: Event) -> None:
-        """Count what a run tells; called once for each of its events, after a round is committed."""
-        match event:
-            case ReplyRecorded():
-                self._replies[event.phase, event.outcome].inc()
-                self._sent.inc(event.bytes_down)
-                self._received.inc(event.bytes_up)
-            case RoundDone() if event.round > 0:
-                self._rounds.inc()
-                self._round_seconds.observe(event.seconds)
-            case AttemptFailed():
-                self._failed_attempts.inc()
+    def count_events(self, events: Iterable[Event]) -> None:
+        """Count what runs tell; called once for each of their events, after a round is committed.
+
+        Replies are added up first: an increment takes a microsecond, and a round has thousands of them.
+        """
+        replies, sent, received = collections.Counter[tuple[Phase, Outcome]](), 0, 0
+        for event in events:
+            match event:
+                case ReplyRecorded():
+                    replies[event.phase, event.outcome] += 1
+                    sent, received = sent + event.bytes_down, received + event.bytes_up
+                case RoundDone() if event.round > 0:
+                    self._rounds.inc()
+                    self._round_seconds.observe(event.seconds)
+                case AttemptFailed():
+                    self._failed_attempts.inc()
+        for pair, amount in replies.items():
+            self._replies[pair].inc(amount)
+        self._sent.inc(sent)
+        self._received.inc(received)
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answered HTTP request; route and method must come from a bounded set."""
