@@ -39,7 +39,7 @@ def works_of(plan: Plan, recent_log: Callable[[], list[str]] | None) -> list[tup
         raise BadWork(NO_DATA, str(error)) from error
     except BadData as error:
         raise BadWork(NO_DATA, error.whole) from error
-    inputs = TaskInputs()
+    inputs = TaskInputs(keep_content=True)
     return [
         (number, work, Executor(work, node, recent_log, name := plan.name_of(number), _states_of(plan, name), inputs))
         for number, work, node in works

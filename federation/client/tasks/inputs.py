@@ -13,9 +13,14 @@ Config = dict[str, Any]
 
 
 class TaskInputs:
-    """The config and the arrays of the last task. Only the worker's thread may use it, for any number of clients."""
+    """The config and the arrays of the last task. Only the worker's thread may use it, for any number of clients.
 
-    def __init__(self) -> None:
+    ``keep_content``: the content is kept until a task has another one. The memory of weights is worth that only where
+    other clients of the process get the same.
+    """
+
+    def __init__(self, *, keep_content: bool = False) -> None:
+        self._keep_content = keep_content
         self._source: Config | None = None
         self._config: Config = {}
         self._plain: Config = {}
@@ -46,15 +51,18 @@ class TaskInputs:
     def layout(self, header: ContentHeader) -> Layout:
         """Return the layout of a content."""
         if header is not self._header:
-            self._header, self._layout, self._buffer, self._arrays = header, Layout.from_json(header.layout), b"", []
+            self._header, self._layout = header, Layout.from_json(header.layout)
+            self._buffer, self._arrays = b"", []
         return self._layout
 
     def arrays(self, header: ContentHeader, buffer: Buffer) -> ArrayRecord:
         """Return the arrays of a content as read-only views of it: the next task may have the same content."""
-        layout = self.layout(header)
+        layout, arrays = self.layout(header), self._arrays
         if buffer is not self._buffer:
-            self._arrays, self._buffer = layout.unpack(memoryview(buffer).toreadonly()), buffer
-        return record_of((entry.name, array) for entry, array in zip(layout.entries, self._arrays, strict=True))
+            arrays = layout.unpack(memoryview(buffer).toreadonly())
+            if self._keep_content:
+                self._buffer, self._arrays = buffer, arrays
+        return record_of((entry.name, array) for entry, array in zip(layout.entries, arrays, strict=True))
 
     def _changed(self, plain: Config) -> tuple[ConfigRecord, Config]:
         """Return a config as a record: the last one with what has changed, for to make a new one takes long."""

@@ -1,7 +1,9 @@
 """What the tasks of a process share: texts that differ in the message id, the config for apps, and the arrays."""
 
 import copy
+import gc
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -89,7 +91,7 @@ def test_what_an_app_changes_reaches_no_other_client() -> None:
         del arrays["b"]
         return Message(message.content, reply_to=message)
 
-    inputs = TaskInputs()
+    inputs = TaskInputs(keep_content=True)
     executors = [Executor(Work(app, dict, {}), {}, inputs=inputs) for _ in range(2)]
     for number, executor in enumerate(executors):
         reply = executor.run(ClientTask(task(f"1-{number}"), CONTENT), 0, lambda *_: None)
@@ -106,8 +108,24 @@ def test_a_config_that_has_changed_is_read_anew() -> None:
     assert dict(inputs.config_record(task("1", config={"rate": 1, "app_config": {"rate": 2}}))) == {"rate": 2}
 
 
+@pytest.mark.parametrize("keeps", [False, True])
+def test_only_where_others_get_the_same_content_its_memory_is_kept(keeps: bool) -> None:
+    app, content = ClientApp(), bytearray(CONTENT)
+
+    @app.train()
+    def train(message: Message, _: Context) -> Message:
+        message.content.array_records["arrays"]["a"].numpy()
+        return Message(message.content, reply_to=message)
+
+    executor = Executor(Work(app, dict, {}), {}, inputs=TaskInputs(keep_content=keeps))
+    executor.run(ClientTask(task("1-1"), content), 0, lambda *_: None)
+    gc.collect()
+    with pytest.raises(BufferError) if keeps else nullcontext():  # views forbid to resize it
+        content.clear()
+
+
 def test_a_content_is_unpacked_once_and_another_one_anew() -> None:
-    inputs = TaskInputs()
+    inputs = TaskInputs(keep_content=True)
     for scale in (1, 1, 2):
         weights = [array * scale for array in WEIGHTS]
         arrays = inputs.arrays(HEADER, bytes(LAYOUT.pack(weights)))
