@@ -23,6 +23,8 @@ class TaskInputs:
         self._keep_content = keep_content
         self._source: Config | None = None
         self._config: Config = {}
+        self._recorded: Config = {}
+        """The config that the record is of, and its plain values."""
         self._plain: Config = {}
         self._record = ConfigRecord()
         self._header: ContentHeader | None = None
@@ -33,15 +35,16 @@ class TaskInputs:
     def config(self, task: Task) -> Config:
         """Return the fields of a task's config for an app: do not change them, the next task may have the same."""
         if task.config is not self._source:
-            self._config = config_for_apps(task.config)
-            # Flower's apps read some options there and some in ``run_config``
-            self._record, self._plain = self._changed(plain_values(self._config | task.config.get("app_config", {})))
-            self._source = task.config
+            self._config, self._source = config_for_apps(task.config), task.config
         return self._config
 
     def config_record(self, task: Task) -> ConfigRecord:
         """Return the config as a record, which belongs to the caller."""
-        self.config(task)
+        config = self.config(task)
+        if config is not self._recorded:
+            options = task.config.get("app_config", {})  # Flower's apps read some there and some in ``run_config``
+            self._record, self._plain = self._changed(plain_values(config | options))
+            self._recorded = config
         record = self._record.copy()
         for key, value in self._plain.items():
             if isinstance(value, list):

@@ -16,6 +16,7 @@ from federation.client.tasks.executor import Executor
 from federation.client.tasks.inputs import TaskInputs
 from federation.learning.client_app import Work
 from federation.protocol.messages import BadFrame, ContentHeader, Task, decode_server
+from federation.transport.exchange import Content, Exchange
 from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout, NumpyArray
 
@@ -73,6 +74,23 @@ def test_tasks_that_differ_in_the_message_id_share_config_and_header() -> None:
     assert (one.message_id, other.message_id) == ("1-1", "1-2")
     assert one.config is other.config and one.content is other.content
     assert task("1-1", round=4).config is not one.config
+
+
+def test_the_texts_of_the_server_are_recognized() -> None:
+    exchange = Exchange(1, 3, 1, "train", 9.0, lambda _: None, content=Content(LAYOUT, CONTENT))
+    exchange.add_tasks([(7, CONFIG), (8, CONFIG)], "0a")
+    one, other = (decode(assignment.task_text()) for assignment in exchange.waiting.values())
+    assert isinstance(one, Task) and isinstance(other, Task)
+    assert one.message_id != other.message_id and one.config is other.config and one.content is other.content
+
+
+def test_a_config_that_is_no_record_leaves_the_next_one_as_it_is() -> None:
+    inputs, good, bad = TaskInputs(), task("1"), task("2", config={"lr": [[1]]})
+    assert inputs.config_record(good)["lr"] == 0.5
+    assert inputs.config(bad) == {"lr": [[1]]}
+    with pytest.raises(TypeError):
+        inputs.config_record(bad)
+    assert inputs.config_record(good)["lr"] == inputs.config(good)["lr"] == 0.5
 
 
 def test_what_an_app_changes_reaches_no_other_client() -> None:
