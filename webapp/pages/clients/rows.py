@@ -19,7 +19,7 @@ from webapp.operations.views import client_state
 from webapp.pages.clients.exclusions import Exclusion, exclusions_of
 from webapp.pages.clients.holdings import dataset_of, partition_words, train_samples
 from webapp.pages.cut import FEW, Cut, cut
-from webapp.pages.measure import measure_of
+from webapp.pages.measure import Measure, measure_of
 from webapp.pages.wording import task_words
 
 SPARK_ROUNDS = 24
@@ -157,7 +157,7 @@ def clients_now(
     values = values_of(session, run.id, "evaluate", measure.name, ids, first=run.current_round)
     last = {c: value for c, of in values.items() if (value := of.get(run.current_round)) is not None}
     mean = (run.last_metrics or {}).get(measure.key)
-    place = _scale([*last.values(), *([mean] if mean is not None else [])], 0.1 if measure.is_share else 0.0)
+    place = _scale(measure, [*last.values(), *([mean] if mean is not None else [])])
     worst = min(last, key=lambda c: measure.rank(last[c])) if len(last) > 2 and measure.least is not None else None
     matching = [client for client in clients if q.casefold() in client.name.casefold()]
     if len(matching) > FEW:
@@ -204,11 +204,12 @@ def _progress(task: Progress | None) -> tuple[int | None, int | None]:
     return (0, 1) if task.task == "asked" else (None, None)
 
 
-def _scale(values: Sequence[float], least: float) -> Any:
-    """Return a function from a value to percent of a strip that has room at both ends and is ``least`` wide."""
+def _scale(measure: Measure, values: Sequence[float]) -> Any:
+    """Return a function from a value to percent of a strip, which spans a tenth of 1 or of the largest at least."""
     low, high = (min(values), max(values)) if values else (0.0, 0.0)
-    if high - low <= least:
-        low, high = (low + high - (least or 1)) / 2, (low + high + (least or 1)) / 2
+    least = 0.1 if measure.is_share else max(abs(low), abs(high)) / 10 or 1.0
+    if high - low < least:
+        low, high = (low / 2 + high / 2) - least / 2, (low / 2 + high / 2) + least / 2
 
     def place(value: float | None) -> float | None:
         return None if value is None else round(12 + share_of_range(value, low, high) * 76, 1)
