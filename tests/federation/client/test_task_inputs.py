@@ -19,6 +19,7 @@ from federation.protocol.messages import BadFrame, ContentHeader, Task, decode_s
 from federation.transport.exchange import Content, Exchange
 from federation.weights.content_ids import content_id
 from federation.weights.layout import Layout, NumpyArray
+from federation.weights.records import LazyArray
 
 WEIGHTS: list[NumpyArray] = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array([7], np.int64)]
 LAYOUT = Layout.of(["a", "b"], WEIGHTS)
@@ -143,11 +144,14 @@ def test_only_where_others_get_the_same_content_its_memory_is_kept(keeps: bool) 
 
 
 def test_a_content_is_unpacked_once_and_another_one_anew() -> None:
-    inputs = TaskInputs(keep_content=True)
-    for scale in (1, 1, 2):
-        weights = [array * scale for array in WEIGHTS]
-        arrays = inputs.arrays(HEADER, bytes(LAYOUT.pack(weights)))
-        assert [np.array_equal(arrays[name].numpy(), w) for name, w in zip("ab", weights, strict=True)] == [True, True]
+    inputs, unpacked = TaskInputs(keep_content=True), list[object]()
+    for scale, buffer in ((1, CONTENT), (1, CONTENT), (2, bytes(LAYOUT.pack([array * 2 for array in WEIGHTS])))):
+        arrays = inputs.arrays(HEADER, buffer)
+        for name, array in zip("ab", WEIGHTS, strict=True):
+            np.testing.assert_array_equal(arrays[name].numpy(), array * scale)
+        assert isinstance(arrays["a"], LazyArray)
+        unpacked.append(arrays["a"].values)
+    assert unpacked[0] is unpacked[1] and unpacked[1] is not unpacked[2]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
